@@ -1,0 +1,66 @@
+"""The application `invariscope`: its subcommands, its version, its exit codes.
+
+Exit codes: 0 done; 1 a `check` rule failed; 2 the input is wrong (one line: what, where, what would
+work); 3 the run could not finish (and how to resume it).
+"""
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+import invariscope
+from invariscope.cli import compare, listing, measure, report
+from invariscope.errors import InvariscopeError
+
+app = typer.Typer(
+    name="invariscope",
+    help="Measure what vision models are invariant and equivariant to.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("measure")(measure.measure)
+app.command("compare")(compare.compare)
+app.command("report")(report.report)
+app.command("list")(listing.list_names)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"invariscope {invariscope.__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Runs the command line and exits with its code."""
+    try:
+        code = app(standalone_mode=False)
+    except InvariscopeError as problem:
+        _complain(str(problem))
+        code = problem.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted; the same command goes on where it stopped")
+        code = 3
+    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+        sys.stdout = open(os.devnull, "w")
+        code = 0
+    except Exception as problem:
+        if hasattr(problem, "exit_code") and hasattr(problem, "show"):  # click's usage errors
+            problem.show()  # type: ignore[attr-defined]
+            code = 2
+        else:
+            traceback.print_exc()
+            _complain("this is a defect of invariscope; what was measured is kept, please report it")
+            code = 3
+    sys.exit(code or 0)
+
+
+def _complain(text: str) -> None:
+    print(f"invariscope: {' '.join(text.split())}", file=sys.stderr)

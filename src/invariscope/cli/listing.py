@@ -1,0 +1,98 @@
+"""`invariscope list`: the names that can be used."""
+
+import fnmatch
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from invariscope.errors import InputError
+from invariscope.registry import unknown_name
+
+
+def list_names(
+    what: Annotated[
+        str, typer.Argument(help="models, transformations, metrics, data or layers.")
+    ],
+    pattern: Annotated[
+        str | None,
+        typer.Argument(help="A glob, such as timm:resnet*; for layers: a model spec."),
+    ] = None,
+    table: Annotated[str, typer.Option(help="Which table of magnitudes to show.")] = "standard",
+) -> None:
+    """List what can be named: models, transformations, metrics, data, or the layers of a model."""
+    lists = {
+        "models": _models,
+        "metrics": _metrics,
+        "data": _data,
+    }
+    if what == "transformations":
+        lines = _transformations(table)
+    elif what == "layers":
+        lines = _layers(pattern)
+        pattern = None
+    elif what in lists:
+        lines = lists[what]()
+    else:
+        raise unknown_name("list", what, [*lists, "transformations", "layers"])
+    for name, text in lines:
+        if pattern is None or fnmatch.fnmatch(name, pattern):
+            typer.echo(f"{name:28} {text}".rstrip())
+
+
+def _transformations(table: str) -> Iterable[tuple[str, str]]:
+    from invariscope.transformations import FAMILIES, TABLES, get_transformation
+
+    if table not in TABLES:
+        raise unknown_name("table", table, TABLES)
+    for name in TABLES[table]:
+        transformation = get_transformation(name, table)
+        shown = [transformation.describe(level) for level in transformation.levels]
+        middle = " … ".join(dict.fromkeys([shown[0], shown[len(shown) // 2], shown[-1]]))
+        yield name, f"{transformation.kind:11} {len(shown):2} levels: {middle}"
+    for name in sorted(set(FAMILIES) - set(TABLES[table])):
+        family = FAMILIES.get(name)
+        yield name, f"{family.kind:11} not in this table; write {name}=MAGNITUDE/MAGNITUDE"
+
+
+def _metrics() -> Iterable[tuple[str, str]]:
+    from invariscope.metrics import METRICS
+
+    for name in METRICS:
+        metric = METRICS.get(name)
+        low = "-∞" if metric.low is None else f"{metric.low:g}"
+        where = "every layer" if metric.reads == "vectors" else "the logits"
+        labels = ", needs labels" if metric.needs_labels else ""
+        yield name, f"{low} to {metric.high:g}, higher is more invariant; at {where}{labels}"
+
+
+def _data() -> Iterable[tuple[str, str]]:
+    from invariscope.data import SOURCES
+
+    yield "PATH", "a folder of images, flat or with one folder per class"
+    for name in sorted(SOURCES):
+        yield name, _first_line(SOURCES.get(name).__doc__)
+
+
+def _models() -> Iterable[tuple[str, str]]:
+    from invariscope.models import list_models
+
+    return list_models()
+
+
+def _layers(spec: str | None) -> Iterable[tuple[str, str]]:
+    import torch
+
+    from invariscope.models import load_model
+
+    if spec is None:
+        raise InputError("give the model: invariscope list layers timm:resnet18")
+    probe = load_model(spec)
+    height, width = probe.preprocessing.size or (224, 224)
+    layers = probe.watch("auto", torch.full((1, 3, height, width), 0.5))
+    for layer in layers:
+        yield layer.name, f"{layer.part:7} depth {100 * layer.depth:3.0f} %"
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().split("\n")[0]

@@ -1,0 +1,152 @@
+"""`invariscope measure`: measure models on images, write a run folder with a report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from invariscope.errors import InputError
+
+DEFAULT_MODEL = "builtin:efficientnet-lite0"
+DEFAULT_IMAGES = 32
+
+
+def measure(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="MODEL…", help=f"Model specs (default: {DEFAULT_MODEL})."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", "-m", help="A model spec, repeatable.")
+    ] = None,
+    data: Annotated[
+        str, typer.Option("--data", "-d", help="A folder of images or a data spec.")
+    ] = "samples",
+    table: Annotated[
+        str, typer.Option(help="Magnitudes: standard, paper or search.")
+    ] = "standard",
+    transformations: Annotated[
+        list[str] | None,
+        typer.Option("--transformations", "-t", help="Names; rotate=5/10/15 sets magnitudes."),
+    ] = None,
+    metrics: Annotated[list[str] | None, typer.Option(help="Metric names.")] = None,
+    layers: Annotated[
+        list[str] | None, typer.Option(help="auto, last, layer names or globs.")
+    ] = None,
+    num_images: Annotated[
+        str, typer.Option("--num-images", "-n", help="How many images, or all.")
+    ] = str(DEFAULT_IMAGES),
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", "-b", min=1, help="Images per forward pass.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-j", min=0, help="Decoding processes.")
+    ] = None,
+    twin: Annotated[
+        bool | None,
+        typer.Option(
+            "--twin/--no-twin", help="The untrained twin beside it (default: where there is one)."
+        ),
+    ] = None,
+    floor: Annotated[
+        bool, typer.Option("--floor/--no-floor", help="The interpolation floor beside it.")
+    ] = True,
+    border: Annotated[str, typer.Option(help="zeros, reflect or circular.")] = "zeros",
+    fill: Annotated[float, typer.Option(help="Value outside the frame; 0 is black.")] = 0.0,
+    interpolation: Annotated[str, typer.Option(help="bilinear, nearest, bicubic.")] = "bilinear",
+    preprocessing: Annotated[
+        list[str] | None,
+        typer.Option(help="Override, such as size=224 or mean=0.5,0.5,0.5; repeatable."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Run folder (default: below runs/).")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on with a run in the folder.")
+    ] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show plan, time and memory; measure nothing.")
+    ] = False,
+) -> None:
+    """Measure what models are invariant to, and write a run folder with report.html.
+
+    Without arguments: a pretrained EfficientNet-Lite0 on sample photographs.
+    """
+    specs = [*(models or []), *(model or [])] or [DEFAULT_MODEL]
+    from invariscope.cli.running import measure_one  # imports torch
+
+    for spec in specs:
+        measure_one(
+            spec,
+            data,
+            folder=_folder(output, spec, len(specs)),
+            dry_run=dry_run,
+            carry={"batch_size": batch_size, "workers": workers, "resume": resume},
+            table=table,
+            transformations=_joined(transformations),
+            metrics=_joined(metrics),
+            layers=_joined(layers) or "auto",
+            num_images=_count(num_images),
+            seed=seed,
+            device=device,
+            twin=twin,
+            floor=floor,
+            resampling=(border, fill, interpolation),
+            preprocessing=_overrides(preprocessing),
+        )
+
+
+def _joined(values: list[str] | None) -> str | None:
+    """Repeated options and comma-separated lists are the same thing."""
+    return ",".join(values) if values else None
+
+
+def _count(text: str) -> int | None:
+    if text == "all":
+        return None
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if count < 2:
+        raise InputError(f"--num-images {text}: give a number from 2 on, or all")
+    return count
+
+
+def _folder(output: Path | None, spec: str, models: int) -> Path | None:
+    return output if output is None or models == 1 else output / slug(spec)
+
+
+def slug(text: str) -> str:
+    """A spec as a folder name.
+
+    Example:
+        >>> slug("timm:resnet18+untrained")
+        'timm-resnet18-untrained'
+    """
+    return "".join(c if c.isalnum() or c in "._" else "-" for c in text).strip("-.") or "run"
+
+
+def _overrides(pairs: list[str] | None) -> dict[str, object] | None:
+    """`key=value` pairs; commas separate the numbers of a list."""
+    if not pairs:
+        return None
+    values: dict[str, object] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise InputError(f"--preprocessing {pair}: write key=value, such as size=224")
+        parts = [_number(part) for part in text.split(",")]
+        values[key.strip()] = parts[0] if len(parts) == 1 else tuple(parts)
+    return values
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text.strip()

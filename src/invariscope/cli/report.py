@@ -1,0 +1,20 @@
+"""`invariscope report`: write the report of a run again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to (default: RUN/report.html).")
+    ] = None,
+) -> None:
+    """Write the report of a run folder."""
+    from invariscope.results import Result
+
+    path = output or run / "report.html"
+    Result.load(run).to_html(path)
+    typer.echo(f"report: {path}")

@@ -1,0 +1,67 @@
+"""One run of `invariscope measure`: the progress bar, the plan, the table at the end."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from invariscope.cli.measure import slug
+from invariscope.cli.progress import Bar
+from invariscope.cli.terminal import show_plan, show_result
+from invariscope.errors import InputError
+from invariscope.measure import Run, carry_out, estimate, prepare
+from invariscope.transformations import Resampling
+
+
+def measure_one(
+    spec: str,
+    data: str,
+    *,
+    folder: Path | None,
+    dry_run: bool,
+    carry: dict[str, Any],
+    twin: bool | None,
+    resampling: tuple[str, float, str],
+    **settings: Any,
+) -> None:
+    """Measures one model and writes its run folder."""
+    console = Console(highlight=False, soft_wrap=False)
+    border, fill, interpolation = resampling
+    how = Resampling(interpolation, border, fill)  # type: ignore[arg-type]
+    settings["resampling"] = None if how == Resampling() else how
+    with console.status(f"loading {spec} and {data}"):
+        run = _prepare(spec, data, twin, settings)
+    folder = folder or _default_folder(run)
+    if dry_run:
+        with console.status("timing one batch"):
+            cost = estimate(run, carry["batch_size"])
+        show_plan(console, run, cost, folder)
+        return
+    with Bar(console, f"{run.probe.spec} on {run.source.name}") as bar:
+        result = carry_out(run, output=folder, progress=bar, **carry)
+    path = result.to_html(folder / "report.html")
+    show_result(console, result)
+    console.print(f"report: {path}", soft_wrap=True)
+
+
+def _prepare(spec: str, data: str, twin: bool | None, settings: dict[str, Any]) -> Run:
+    if twin is not None:
+        return prepare(spec, data, twin=twin, **settings)
+    run = prepare(spec, data, twin=False, **settings)
+    if spec.endswith("+untrained"):  # its own twin
+        return run
+    try:
+        return prepare(run.probe, run.source, twin=True, **settings)
+    except InputError as problem:  # a model that cannot be had untrained
+        run.manifest["warnings"].append(f"no untrained twin: {problem}")
+        return run
+
+
+def _default_folder(run: Run) -> Path:
+    """A folder that belongs to these settings: the same command finds its run again."""
+    text = json.dumps(run.manifest["settings"], sort_keys=True)
+    mark = hashlib.sha256(text.encode()).hexdigest()[:8]
+    model, data = slug(run.probe.spec.split("/")[-1]), slug(Path(run.source.name).name)
+    return Path("runs") / f"{model}_{data}_{mark}"

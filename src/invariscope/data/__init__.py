@@ -1,0 +1,30 @@
+"""Image sources: where a run's images come from, which of them it takes, and in which order.
+
+>>> from invariscope.data import open_source, select
+>>> source = open_source("samples")
+>>> chosen = select(source, num_images=24, seed=0)
+>>> source.load(chosen[0]).mode
+'RGB'
+
+Importing this package does not import torch; opening an array or a data set does.
+"""
+
+# the package's own list of sources: each import below registers one or more names
+from invariscope.data import fashion_mnist, hf, mnist5k, named, samples
+from invariscope.data.opening import open_source
+from invariscope.data.selection import fingerprint, select
+from invariscope.data.source import SOURCES, ImageSource, UnreadableImage
+
+__all__ = [
+    "SOURCES",
+    "ImageSource",
+    "UnreadableImage",
+    "fashion_mnist",
+    "fingerprint",
+    "hf",
+    "mnist5k",
+    "named",
+    "open_source",
+    "samples",
+    "select",
+]

@@ -1,0 +1,76 @@
+"""Images that are in memory already, as one array."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from invariscope.data.labels import class_indices
+from invariscope.data.pixels import check_range, image_layout, to_image, to_numpy
+from invariscope.data.source import ImageSource, NumberedIds, UnreadableImage
+from invariscope.errors import InputError
+
+
+class ArraySource(ImageSource):
+    """A batch of images in one NumPy array or tensor; the ids are "0", "1", ….
+
+    Args:
+        images: uint8 [N, H, W, 3], [N, H, W, 1] or [N, H, W] in 0..255, or float [N, 3, H, W] or
+            [N, 1, H, W] in [0, 1]. The other order of the axes is taken where the shape leaves no
+            doubt. Nothing is copied.
+        labels: One class index or class name per image, or None.
+        name: What the report calls it.
+
+    Raises:
+        InputError: A type, shape or range that is none of these, or not one label per image.
+
+    Example:
+        >>> source = ArraySource(np.zeros((2, 4, 5, 3), dtype=np.uint8), labels=["cat", "dog"])
+        >>> list(source.ids), source.labels, source.load(0).size
+        (['0', '1'], [0, 1], (5, 4))
+        >>> source = ArraySource(torch.rand(2, 3, 4, 5))
+        >>> source.load(0).shape
+        torch.Size([3, 4, 5])
+    """
+
+    def __init__(self, images: np.ndarray | torch.Tensor, labels: Any = None, name: str = "array"):
+        self.name = name
+        self._is_tensor = isinstance(images, torch.Tensor)
+        self._images = to_numpy(images)
+        try:
+            self._check()
+            self.ids = NumberedIds(len(self._images))
+            if labels is not None:
+                self.labels, self.class_names = class_indices(labels, len(self.ids))
+        except ValueError as error:
+            raise InputError(f"{name} of images: {error}") from error
+
+    def load(self, index: int) -> Image.Image | torch.Tensor:
+        """An RGB image, or a float32 tensor [3, H, W] where the array holds floats."""
+        try:
+            return to_image(self._item(index))
+        except ValueError as error:
+            raise UnreadableImage(self.ids[index], str(error)) from error
+
+    def content(self, index: int) -> str:
+        """A hash of the pixels."""
+        pixels = np.ascontiguousarray(self._images[index])
+        return hashlib.blake2b(pixels.tobytes(), digest_size=16).hexdigest()
+
+    def _item(self, index: int) -> np.ndarray | torch.Tensor:
+        image = self._images[index]
+        # the kind of container decides how an ambiguous shape is read
+        return torch.from_numpy(image) if self._is_tensor else image
+
+    def _check(self) -> None:
+        shape, dtype = self._images.shape, self._images.dtype
+        if len(shape) < 3 or (len(shape) == 3 and (dtype != np.uint8 or shape[-1] == 3)):
+            wanted = "uint8 [N, H, W, 3] or [N, H, W], or float [N, 3, H, W]"
+            raise ValueError(f"shape {list(shape)} and {dtype}; give {wanted}")
+        if not shape[0]:
+            raise ValueError("it is empty")
+        image_layout(shape[1:], dtype, self._is_tensor)
+        if dtype != np.uint8:
+            check_range(self._images)

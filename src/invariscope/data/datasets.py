@@ -1,0 +1,200 @@
+"""Any map-style data set: torch's, torchvision's, a list of images, or what looks like one.
+
+An item is an image, or a tuple or list that starts with the image and its label, or a dictionary
+that has them under one of `IMAGE_KEYS` and `LABEL_KEYS`. What counts as an image: see
+`invariscope.data.pixels`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from invariscope.data.labels import class_indices, stored_class_names, stored_labels
+from invariscope.data.pixels import to_image
+from invariscope.data.source import ImageSource, NumberedIds, UnreadableImage
+from invariscope.errors import InputError
+
+IMAGE_KEYS = ("image", "img", "images", "pixel_values", "x")
+"""Where a dictionary item keeps its image; the first that is there."""
+
+LABEL_KEYS = ("label", "labels", "target", "class", "y", "fine_label")
+"""Where a dictionary item keeps its label; the first that is there."""
+
+MAX_LOADED_FOR_LABELS = 5_000
+"""Data sets up to this size that keep no list of labels are loaded once to read them."""
+
+
+class DatasetSource(ImageSource):
+    """The images of a map-style data set; the ids are "0", "1", ….
+
+    Labels come, in this order, from the argument; from the data set's ``targets`` or ``labels``
+    (also through a Subset); from the items themselves, if there are at most
+    `MAX_LOADED_FOR_LABELS`. A stored list that contradicts an item is not used.
+
+    Args:
+        dataset: Has ``len()`` and ``[index]``.
+        labels: One class index or class name per image, or None.
+        name: What the report calls it.
+
+    Raises:
+        InputError: It is no such data set, it is empty, or its images are not images in [0, 1].
+
+    Example:
+        >>> class Pictures(torch.utils.data.Dataset):
+        ...     targets, classes = [1, 0], ["cat", "dog"]
+        ...     def __len__(self):
+        ...         return 2
+        ...     def __getitem__(self, index):
+        ...         return Image.new("L", (6, 6), 50 * index), self.targets[index]
+        >>> source = DatasetSource(Pictures())
+        >>> source.name, source.labels, source.class_names, source.load(1).getpixel((0, 0))
+        ('dataset:Pictures', [1, 0], ['cat', 'dog'], (50, 50, 50))
+    """
+
+    def __init__(self, dataset: Any, labels: Any = None, name: str | None = None):
+        self.name = f"dataset:{type(dataset).__name__}" if name is None else name
+        self._dataset = dataset
+        if isinstance(dataset, torch.utils.data.DataLoader):
+            raise InputError(f"{self.name} makes batches; give the data set: loader.dataset")
+        if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+            raise InputError(f"{self.name} has no len() or no [index]; give a map-style data set")
+        if not len(dataset):
+            raise InputError(f"{self.name} is empty; give a data set with images")
+        self.ids = NumberedIds(len(dataset))
+        notes: list[str] = []
+        position, item = self._first_item()
+        if not _same(self._image(item), self._image(dataset[position])):
+            notes.append(
+                f"image {position} differs each time it is loaded (a random augmentation in the "
+                "data set?): a repeated run will not give the same numbers"
+            )
+        if labels is None:
+            self._find_labels(position, item, notes)
+        else:
+            self._take_labels(labels)
+        self.notes = notes
+
+    def load(self, index: int) -> Image.Image | torch.Tensor:
+        """The image of an item, as an RGB image or a float32 tensor [3, H, W] in [0, 1]."""
+        try:
+            return self._image(self._dataset[index])
+        # a data set may raise anything for a bad file; the reason is kept and reported
+        except Exception as error:
+            raise UnreadableImage(self.ids[index], _describe(error)) from error
+
+    def _first_item(self) -> tuple[int, Any]:
+        """The first of the leading items that loads: one bad file is not a bad data set."""
+        failures: list[Exception] = []
+        for position in range(min(3, len(self.ids))):
+            try:
+                item = self._dataset[position]
+            except Exception as error:
+                failures.append(error)
+                continue
+            try:
+                self._image(item)
+            except ValueError as error:
+                raise InputError(f"{self.name}, image {position}: {error}") from error
+            return position, item
+        raise InputError(
+            f"{self.name}: none of its first {len(failures)} items can be loaded: "
+            + _describe(failures[0])
+        ) from failures[0]
+
+    def _image(self, item: Any) -> Image.Image | torch.Tensor:
+        return to_image(split_item(item)[0])
+
+    def _take_labels(self, labels: Any) -> None:
+        try:
+            self.labels, names = class_indices(labels, len(self.ids))
+        except ValueError as error:
+            raise InputError(f"{self.name}: {error}") from error
+        self.class_names = names if names else self._names_for(self.labels)
+
+    def _find_labels(self, position: int, item: Any, notes: list[str]) -> None:
+        of_item = split_item(item)[1]
+        values = stored_labels(self._dataset)
+        found = None if values is None else _try_indices(values, len(self.ids))
+        if found is not None and of_item is not None:
+            own = _try_indices([of_item], 1)
+            by_name = own is not None and own[1] is not None
+            if own is None or (not by_name and own[0][0] != found[0][position]):
+                found = None  # e.g. a target_transform, or several targets per image
+        if found is None and of_item is not None and _try_indices([of_item], 1) is not None:
+            found = self._read_labels(notes)
+        if found is not None:
+            self.labels, names = found
+            self.class_names = names if names else self._names_for(self.labels)
+
+    def _read_labels(self, notes: list[str]) -> tuple[list[int], list[str] | None] | None:
+        count = len(self.ids)
+        if count > MAX_LOADED_FOR_LABELS:
+            notes.append(
+                f"treated as unlabelled: reading the labels would load all {count:,} images; give "
+                "the data set a list `targets`, or pass (images, labels)"
+            )
+            return None
+        values = []
+        for index in range(count):
+            try:
+                values.append(split_item(self._dataset[index])[1])
+            # `load` will report this image; its label must not stop the others
+            except Exception:
+                values.append(None)
+        known = [value for value in values if value is not None]
+        blank = "" if known and isinstance(known[0], str) else -1
+        found = _try_indices([blank if value is None else value for value in values], count)
+        notes.append(
+            "treated as unlabelled: the second part of its items is no class"
+            if found is None
+            else f"each of the {count:,} images was loaded once more to read its label"
+        )
+        return found
+
+    def _names_for(self, labels: Any) -> list[str] | None:
+        names = stored_class_names(self._dataset)
+        return names if names is not None and max(labels) < len(names) else None
+
+
+def split_item(item: Any) -> tuple[Any, Any]:
+    """The image and the label (or None) of one item of a data set.
+
+    Raises:
+        ValueError: A dictionary without an image, or an empty tuple.
+
+    Example:
+        >>> split_item({"img": 1, "label": 2}), split_item((3, 4, 5)), split_item(6)
+        ((1, 2), (3, 4), (6, None))
+    """
+    if isinstance(item, Mapping):
+        image = next((key for key in IMAGE_KEYS if key in item), None)
+        if image is None:
+            raise ValueError(
+                f"its items have the keys {', '.join(map(str, item))}; "
+                f"the image must be under one of {', '.join(IMAGE_KEYS)}"
+            )
+        label = next((key for key in LABEL_KEYS if key in item), None)
+        return item[image], None if label is None else item[label]
+    if isinstance(item, tuple | list):
+        if not item:
+            raise ValueError("its items are empty tuples; give (image, label)")
+        return item[0], item[1] if len(item) > 1 else None
+    return item, None
+
+
+def _try_indices(values: Any, count: int) -> tuple[list[int], list[str] | None] | None:
+    try:
+        return class_indices(values, count)
+    except (ValueError, TypeError):  # NumPy raises TypeError for tensors that need more than a copy
+        return None
+
+
+def _same(one: Image.Image | torch.Tensor, other: Image.Image | torch.Tensor) -> bool:
+    return np.array_equal(np.asarray(one), np.asarray(other))
+
+
+def _describe(error: Exception) -> str:
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,198 @@
+"""Images in a folder: flat and unlabelled, or one sub-folder per class.
+
+If sub-folders of the root hold images (at any depth), each such sub-folder is a class by its own
+name, in sorted order, and images that lie directly in the root are left out. Otherwise the folder
+is flat and unlabelled. A path to one image file is a source of one image.
+
+Files are images by their suffix; others are counted and noted. Names that start with a dot are
+ignored. Nothing is opened before it is loaded.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from invariscope.data.decode import decode
+from invariscope.data.source import ImageSource
+from invariscope.errors import InputError
+
+_PILLOW_READS = """
+    .avif .bmp .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp
+"""
+SUFFIXES = frozenset(_PILLOW_READS.split())
+"""File suffixes, in lower case, that count as images."""
+
+_SHOWN = 5
+
+
+class FolderSource(ImageSource):
+    """The images under a path; ids are POSIX paths relative to it.
+
+    Args:
+        path: A folder, or one image file.
+
+    Raises:
+        InputError: The path does not exist, cannot be read, or holds no image.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for name in ("cat", "dog"):
+        ...         Path(root, name).mkdir()
+        ...         Image.new("RGB", (8, 8)).save(Path(root, name, "1.png"))
+        ...     source = FolderSource(root)
+        >>> source.ids, source.labels, source.class_names
+        (['cat/1.png', 'dog/1.png'], [0, 1], ['cat', 'dog'])
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.name = os.fspath(path)
+        root = Path(path).expanduser()
+        if root.is_file():
+            self._open_file(root)
+        elif root.is_dir():
+            self._open_folder(root)
+        else:
+            raise InputError(
+                f"no such file or folder: {self.name!r}; give a folder that holds images"
+            )
+
+    def load(self, index: int) -> Image.Image:
+        """The RGB image at a position, decoded by the rules of `invariscope.data.decode`."""
+        image = self.ids[index]
+        return decode(os.path.join(self._root, image), image)
+
+    def _open_file(self, file: Path) -> None:
+        if file.suffix.lower() not in SUFFIXES:
+            raise InputError(
+                f"{self.name!r} is not an image file by its suffix; "
+                "give a folder of images, or an image file such as .jpg or .png"
+            )
+        self._root, self.ids = str(file.parent), [file.name]
+
+    def _open_folder(self, root: Path) -> None:
+        self._root = str(root)
+        try:
+            found = _walk(self._root)
+        except OSError as error:
+            raise InputError(
+                f"the folder {self.name!r} cannot be read: {error.strerror}"
+            ) from error
+        if not found.images:
+            what = f"no image among its {found.num_others} files" if found.others else "it is empty"
+            raise InputError(
+                f"no image in the folder {self.name!r}: {what}; images are "
+                + " ".join(sorted(SUFFIXES))
+            )
+        found.images.sort()
+        nested = [image for image in found.images if "/" in image]
+        self.ids = nested or found.images
+        self.notes = found.notes()
+        if nested:
+            self._read_classes(found, len(found.images) - len(nested))
+
+    def _read_classes(self, found: "_Found", num_loose: int) -> None:
+        folders = [image.partition("/")[0] for image in self.ids]
+        classes = sorted(set(folders))
+        index = {name: position for position, name in enumerate(classes)}
+        self.class_names = classes
+        self.labels = [index[name] for name in folders]
+        counts = dict.fromkeys(classes, 0)
+        for name in folders:
+            counts[name] += 1
+        notes = list(self.notes)
+        if num_loose:
+            notes.append(f"left out {_count(num_loose, 'image')} beside the class folders")
+        single = [name for name in classes if counts[name] == 1]
+        if single:
+            notes.append(
+                f"{_count(len(single), 'class', 'es')} with a single image: {_list(single)}"
+            )
+        empty = sorted(set(found.top_folders) - set(classes))
+        if empty:
+            notes.append(f"{_count(len(empty), 'folder')} without an image: {_list(empty)}")
+        self.notes = notes
+
+
+@dataclass
+class _Found:
+    images: list[str] = field(default_factory=list)
+    top_folders: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)  # the first few in sorted order are shown
+    misnamed: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+
+    @property
+    def num_others(self) -> int:
+        return len(self.others) + len(self.misnamed)
+
+    def notes(self) -> list[str]:
+        lines = []
+        for names, what in (
+            (self.others, "not an image by its suffix"),
+            (self.misnamed, "a name that is not UTF-8"),
+        ):
+            if names:
+                lines.append(
+                    f"left out {_count(len(names), 'file')}, {what}: {_list(sorted(names))}"
+                )
+        if self.closed:
+            what = _count(len(self.closed), "folder")
+            lines.append(f"left out {what} that cannot be read: {_list(sorted(self.closed))}")
+        return lines
+
+
+def _walk(root: str) -> _Found:
+    """Lists the tree with one scan per folder and no stat per file (a million files: seconds)."""
+    found = _Found()
+    stack = [("", root)]
+    while stack:
+        prefix, folder = stack.pop()
+        try:
+            with os.scandir(folder) as scan:
+                entries = list(scan)
+        except OSError:
+            if not prefix:
+                raise
+            found.closed.append(prefix)
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            relative = prefix + entry.name
+            if entry.is_dir():
+                if not prefix:
+                    found.top_folders.append(entry.name)
+                if not _is_loop(entry):
+                    stack.append((relative + "/", entry.path))
+            elif os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
+                found.others.append(relative)
+            elif not _is_text(relative):
+                found.misnamed.append(ascii(relative)[1:-1])
+            else:
+                found.images.append(relative)
+    return found
+
+
+def _is_loop(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_symlink():
+        return False
+    here, target = os.path.realpath(os.path.dirname(entry.path)), os.path.realpath(entry.path)
+    return os.path.commonpath([here, target]) == target
+
+
+def _is_text(name: str) -> bool:
+    # such names cannot be hashed, written to Parquet or printed
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _count(number: int, noun: str, plural: str = "s") -> str:
+    return f"{number:,} {noun}{plural if number != 1 else ''}"
+
+
+def _list(names: Sequence[str]) -> str:
+    more = f", … {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

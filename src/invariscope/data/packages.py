@@ -1,0 +1,19 @@
+"""Where an installed package lies, without importing it."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def package_folder(name: str) -> Path | None:
+    """The folder of a top-level package, or None if it is not installed.
+
+    Example:
+        >>> package_folder("invariscope").name
+        'invariscope'
+        >>> package_folder("no_such_package") is None
+        True
+    """
+    found = find_spec(name)
+    if found is None or not found.submodule_search_locations:
+        return None
+    return Path(found.submodule_search_locations[0])

@@ -1,0 +1,148 @@
+"""What an image source is: the contract, the error for one bad image, the names of sources.
+
+A source knows the ids and, where it can, the labels of its images before any pixel is decoded. It
+keeps no decoded image; `ImageSource.load` gives the same answer for an index in any process, and a
+source can be pickled, so that loader workers can hold a copy.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Union
+from urllib.parse import unquote
+
+from PIL import Image
+
+from invariscope.errors import InputError, InvariscopeError
+from invariscope.registry import Registry
+
+if TYPE_CHECKING:
+    import torch
+
+
+class UnreadableImage(InvariscopeError):
+    """One image cannot be used; the run skips it, counts it and names it in the report.
+
+    Args:
+        image: The id of the image.
+        reason: Why, in one line.
+
+    Example:
+        >>> str(UnreadableImage("cats/3.jpg", "the file is empty"))
+        'cats/3.jpg: the file is empty'
+    """
+
+    def __init__(self, image: str, reason: str):
+        # both go to the base class so that the error survives pickling out of a worker
+        super().__init__(image, " ".join(reason.split()))
+
+    @property
+    def image(self) -> str:
+        """The id of the image."""
+        return self.args[0]
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be used, in one line."""
+        return self.args[1]
+
+    def __str__(self) -> str:
+        return f"{self.image}: {self.reason}"
+
+
+class ImageSource(ABC):
+    """Images by index, with what is known about them without decoding a pixel.
+
+    A subclass sets the attributes and writes `load`.
+
+    Attributes:
+        name: The spec as written, such as ``"samples"``.
+        ids: Stable, unique image ids: what is selected, reported and paired on.
+        labels: Class index of each image (-1: this image has none), or None for unlabelled data.
+        class_names: Name of each class index, or None where the source has no names.
+        notes: Lines for the report: what was left out, and whose pictures these are.
+    """
+
+    name: str
+    ids: Sequence[str]
+    labels: Sequence[int] | None = None
+    class_names: Sequence[str] | None = None
+    notes: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @abstractmethod
+    def load(self, index: int) -> Union[Image.Image, "torch.Tensor"]:
+        """The image at a position of `ids`.
+
+        Returns:
+            An RGB Pillow image of any size, or, where the source itself holds floats, a float32
+            tensor [3, height, width] in [0, 1].
+
+        Raises:
+            UnreadableImage: This one image cannot be used.
+        """
+
+    def content(self, index: int) -> str:
+        """What tells this image from another one of the same id; "" where the id is enough.
+
+        The ids of arrays are only numbers, so arrays give a hash of the pixels here.
+        """
+        return ""
+
+
+class NumberedIds(Sequence[str]):
+    """The ids "0", "1", … of a source whose images have no names, without storing them.
+
+    Example:
+        >>> list(NumberedIds(3)), NumberedIds(3)[-1]
+        (['0', '1', '2'], '2')
+    """
+
+    def __init__(self, count: int):
+        self._numbers = range(count)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index):
+        chosen = self._numbers[index]
+        return [str(number) for number in chosen] if isinstance(index, slice) else str(chosen)
+
+
+SourceFactory = Callable[..., ImageSource]
+SOURCES: Registry[SourceFactory] = Registry("image source", group="invariscope.data")
+"""Makers of sources, ``maker(argument: str | None, **query: str)``, by the name in a spec.
+
+Other packages add theirs through the entry-point group ``invariscope.data``.
+"""
+
+
+def split_spec(spec: str) -> tuple[str, str | None, dict[str, str]]:
+    """Splits ``name:ARGUMENT?key=value&…`` into its name, argument and query.
+
+    Percent escapes in a value are decoded (``%26`` for an ampersand); a plus sign stays one.
+
+    Raises:
+        InputError: The query is not a list of ``key=value``, or a key comes twice.
+
+    Example:
+        >>> split_spec("torchvision:CIFAR10?root=a b&train=0")
+        ('torchvision', 'CIFAR10', {'root': 'a b', 'train': '0'})
+        >>> split_spec("samples")
+        ('samples', None, {})
+    """
+    head, _, tail = spec.partition("?")
+    name, colon, argument = head.partition(":")
+    query: dict[str, str] = {}
+    for part in tail.split("&") if tail else []:
+        key, equals, value = part.partition("=")
+        if not (key and equals):
+            raise InputError(
+                f"image source {spec!r}: {part!r} is not key=value; "
+                "write NAME:ARGUMENT?key=value&key=value"
+            )
+        if key in query:
+            raise InputError(f"image source {spec!r}: {key!r} is given twice; give it once")
+        query[key] = unquote(value)
+    return name, argument if colon else None, query

@@ -1,0 +1,23 @@
+"""The errors that invariscope raises.
+
+Every message is one line and says what came, where, and what would work. The command line prints it
+and exits with the class's ``exit_code``; the Python interface raises it unchanged.
+"""
+
+
+class InvariscopeError(Exception):
+    """Base of every error that invariscope raises on purpose."""
+
+    exit_code = 3
+
+
+class InputError(InvariscopeError):
+    """What the user asked for cannot be done as asked (exit code 2)."""
+
+    exit_code = 2
+
+
+class RunError(InvariscopeError):
+    """The run could not finish; the message says how to resume it (exit code 3)."""
+
+    exit_code = 3

@@ -1,0 +1,324 @@
+"""The sweep: one pass over the images for every cell, layer, metric and control.
+
+Image source → transformation → probe → metrics → rows → summary. Blocks are measured one after the
+other and written whole; a run that was interrupted goes on with the blocks that are missing and ends
+with the same summary, byte for byte.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from invariscope.data import ImageSource, open_source, select
+from invariscope.errors import InputError
+from invariscope.measure.block import Setup, as_float, measure_block
+from invariscope.measure.folder import open_folder, write_example
+from invariscope.measure.forward import Batches
+from invariscope.measure.loading import Block, Picture, first_picture, load_blocks
+from invariscope.measure.plan import Plan, blocks, make_plan
+from invariscope.measure.progress import Progress, Silent
+from invariscope.measure.record import make_manifest
+from invariscope.measure.targets import class_targets
+from invariscope.metrics import DEFAULT_METRICS, METRICS, SweepMetric
+from invariscope.models import Probe, load_model
+from invariscope.results import Result, write_block, write_manifest
+from invariscope.transformations import Resampling, Transformation, get_transformations
+
+
+def measure(
+    model: Any,
+    images: Any,
+    *,
+    transformations: str | Sequence[str | Transformation] | None = None,
+    metrics: str | Sequence[str] | None = None,
+    layers: str | Sequence[str] | None = "auto",
+    num_images: int | None = None,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    batch_size: int | None = None,
+    output: str | Path | None = None,
+    table: str = "standard",
+    resampling: Resampling | None = None,
+    twin: bool = False,
+    floor: bool = False,
+    preprocessing: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> Result:
+    """Measures what a model is invariant to.
+
+    Args:
+        model: An ``nn.Module``, a callable from [N, 3, H, W] to scores or features, or a spec such as
+            "timm:resnet18" (see `load_model`).
+        images: A folder, a ``Dataset``, an array (uint8 [N, H, W, 3] or float [N, 3, H, W] in
+            [0, 1]), an (images, labels) pair, or a spec such as "samples".
+        transformations: Names, a comma-separated list, or `Transformation` objects; the 13 families
+            of paper 000 by default.
+        metrics: Names; by default relative and mean relative invariance, prediction consistency and,
+            where labels are known, accuracy.
+        layers: "auto", "last", dotted names, globs; the embedding and the logits always belong to it.
+        num_images: A seeded subset, stratified by class; all images by default.
+        seed: What is drawn, is drawn from this and the image ids alone.
+        device: Where the network runs; an accelerator if there is one.
+        batch_size: Images per forward pass; it changes no number beyond rounding.
+        output: A run folder; without it everything stays in memory.
+        table: Magnitudes: "standard", "paper" or "search".
+        resampling: Interpolation, border and fill of geometric transformations.
+        twin: Measure the model's untrained twin beside it, at the control levels.
+        floor: Measure the interpolation floor (T⁻¹T), at the control levels.
+        preprocessing: Overrides of what the model's own configuration says, such as {"size": 224}.
+        workers: Processes that decode images; 0 decodes in this one.
+        resume: Go on with a run that the folder holds; False refuses such a folder.
+        progress: Told what goes on.
+
+    Returns:
+        The `Result`: `frame` (summary with 95 % intervals), `controls`, `rows` (per image).
+
+    Raises:
+        InputError: What was asked for cannot be done as asked.
+        RunError: The run could not finish; what it wrote is kept.
+
+    Example:
+        >>> import torch, invariscope
+        >>> result = invariscope.measure(
+        ...     lambda x: x.flatten(1), torch.rand(4, 3, 8, 8), transformations="brightness_down")
+        >>> row = result.frame.query("metric == 'relative_invariance' and level == 3").iloc[0]
+        >>> round(row.value, 6), int(row.n)  # the direction of a vector ignores its length
+        (1.0, 4)
+    """
+    run = prepare(
+        model,
+        images,
+        transformations=transformations,
+        metrics=metrics,
+        layers=layers,
+        num_images=num_images,
+        seed=seed,
+        device=device,
+        table=table,
+        resampling=resampling,
+        twin=twin,
+        floor=floor,
+        preprocessing=preprocessing,
+    )
+    return carry_out(
+        run,
+        output=output,
+        batch_size=batch_size,
+        workers=workers,
+        resume=resume,
+        progress=progress or Silent(),
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is ready to start: everything that its numbers depend on."""
+
+    setup: Setup
+    source: ImageSource
+    selected: list[int]
+    targets: np.ndarray | None
+    example: Picture
+    decoded: dict[int, Picture]
+    manifest: dict[str, Any]
+
+    @property
+    def probe(self) -> Probe:
+        """The model."""
+        return self.setup.probe
+
+    @property
+    def plan(self) -> Plan:
+        """The cells."""
+        return self.setup.plan
+
+    def picture(self) -> np.ndarray:
+        """The example image at the input resolution, uint8 [height, width, 3]."""
+        assert self.example.pixels is not None
+        pixels = as_float(self.example.pixels).mul(255).round().to(torch.uint8)
+        return pixels.permute(1, 2, 0).numpy()
+
+
+def prepare(
+    model: Any,
+    images: Any,
+    *,
+    transformations: str | Sequence[str | Transformation] | None = None,
+    metrics: str | Sequence[str] | None = None,
+    layers: str | Sequence[str] | None = "auto",
+    num_images: int | None = None,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    table: str = "standard",
+    resampling: Resampling | None = None,
+    twin: bool = False,
+    floor: bool = False,
+    preprocessing: Mapping[str, Any] | None = None,
+) -> Run:
+    """Checks and resolves everything, and measures nothing yet. Arguments as for `measure`."""
+    chosen = get_transformations(transformations, table, resampling)
+    if any(t.resampling.border == "valid" for t in chosen):
+        raise InputError(
+            "border 'valid' masks cells of feature maps, which embeddings do not have: "
+            "use zeros, reflect or circular"
+        )
+    wanted = _metrics(metrics)
+    source = open_source(images)
+    selected = select(source, num_images, seed)
+    if len(selected) < 2:
+        raise InputError(
+            f"{source.name} gives {len(selected)} image: a baseline needs at least two"
+        )
+    probe = load_model(model, preprocessing=preprocessing, seed=seed).to(_device(device))
+    plan = make_plan(chosen, twin=twin, floor=floor)
+    example, decoded = first_picture(source, probe.preprocessing, selected)
+    assert example.pixels is not None
+    shown = as_float(example.pixels)[None].to(probe.device)
+    watched = probe.watch(layers, shown)
+    untrained = None
+    if twin:
+        untrained = probe.untrained(seed).to(probe.device)
+        untrained.watch("last", shown)
+    targets, note = class_targets(source, probe)
+    warnings = [note] if note else []
+    if targets is None:
+        wanted = tuple(metric for metric in wanted if not metric.needs_labels)
+    if probe.num_outputs is None:
+        wanted = tuple(metric for metric in wanted if metric.reads != "logits")
+    if not wanted:
+        raise InputError(
+            f"none of the metrics can be measured: {note or 'the images have no labels'}"
+        )
+    manifest = make_manifest(
+        probe=probe,
+        source=source,
+        selected=selected,
+        plan=plan,
+        floor=floor,
+        metrics=wanted,
+        layers=watched,
+        seed=seed,
+        table=table,
+        warnings=warnings,
+    )
+    manifest["example"] = {"image": source.ids[example.index]}
+    names = tuple(layer.name for layer in watched)
+    setup = Setup(probe, untrained, plan, wanted, names, seed)
+    return Run(setup, source, selected, targets, example, decoded, manifest)
+
+
+def _metrics(names: str | Sequence[str] | None) -> tuple[SweepMetric, ...]:
+    if names is None:
+        names = DEFAULT_METRICS
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",") if name.strip()]
+    if not names:
+        raise InputError("no metric is named; leave the option out for the default ones")
+    return tuple(METRICS.get(name) for name in dict.fromkeys(names))
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    if device is None or device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        reason = str(problem).splitlines()[0]
+        raise InputError(f"device {device!s} cannot be used: {reason}; try cpu") from problem
+    return chosen
+
+
+def default_batch_size(probe: Probe) -> int:
+    """Images per forward pass where the user does not say."""
+    return 256 if probe.device.type == "cuda" else 32
+
+
+def carry_out(
+    run: Run,
+    *,
+    output: str | Path | None,
+    batch_size: int | None,
+    workers: int | None,
+    resume: bool,
+    progress: Progress,
+) -> Result:
+    """Measures the blocks that are missing and summarises. Arguments as for `measure`."""
+    if batch_size is not None and batch_size < 1:
+        raise InputError(f"batch_size must be at least 1, not {batch_size}")
+    size = batch_size or default_batch_size(run.probe)
+    if workers is None:
+        workers = min(4, torch.multiprocessing.cpu_count()) if len(run.selected) > 64 else 0
+    manifest = run.manifest
+    done: list[int] = []
+    folder = None if output is None else Path(output)
+    if folder is not None:
+        manifest, done = open_folder(folder, manifest, resume)
+        write_example(folder, run.picture())
+    numbered = list(enumerate(blocks(run.selected)))
+    missing = [(number, indices) for number, indices in numbered if number not in set(done)]
+    already = sum(len(indices) for number, indices in numbered if number in set(done))
+    progress.start(
+        images=len(run.selected),
+        cells=len(run.plan.cells),
+        passes=run.plan.passes * len(run.selected),
+        done=run.plan.passes * already,
+    )
+
+    def note(text: str) -> None:
+        manifest["execution"]["events"].append(text)
+        progress.note(text)
+
+    batches = Batches(size, note)
+    tables = []
+    started = time.perf_counter()
+    before = manifest["execution"]["seconds"]
+    for block in load_blocks(
+        run.source, run.probe.preprocessing, missing, workers=workers, ready=run.decoded
+    ):
+        table = _measured(run, block, batches, progress.advance)
+        _count_skipped(manifest, run.source, block, note)
+        manifest["execution"]["seconds"] = round(before + time.perf_counter() - started, 3)
+        if folder is None:
+            tables.append(table)
+            continue
+        write_manifest(folder, manifest)  # first, so that no reason of a skipped image is lost
+        write_block(folder / "rows", block.number, table)
+    return _finish(run, manifest, folder, tables, batches.size)
+
+
+def _measured(run: Run, block: Block, batches: Batches, advance: Callable[[int], None]) -> Any:
+    ids = [run.source.ids[index] for index in block.indices]
+    labels = run.source.labels
+    known = None if labels is None else [int(labels[index]) for index in block.indices]
+    targets = None
+    if run.targets is not None and known is not None:
+        targets = [int(run.targets[label]) if label >= 0 else -1 for label in known]
+    return measure_block(run.setup, block, ids, known, targets, batches, advance)
+
+
+def _count_skipped(
+    manifest: dict[str, Any], source: ImageSource, block: Block, note: Callable[[str], None]
+) -> None:
+    images = manifest["images"]
+    skipped = {entry["image"]: entry["reason"] for entry in images["skipped"]}
+    for index, reason in block.skipped:
+        if source.ids[index] not in skipped:
+            note(f"skipped {source.ids[index]}: {reason}")
+        skipped[source.ids[index]] = reason
+    if len(block.indices) == 1:
+        alone = source.ids[block.indices[0]]
+        skipped[alone] = "the only readable image of its block, so it has no partner"
+    images["skipped"] = [
+        {"image": image, "reason": reason} for image, reason in sorted(skipped.items())
+    ]
+    images["used"] = images["selected"] - len(skipped)
+
+

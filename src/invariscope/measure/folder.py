@@ -1,0 +1,59 @@
+"""The run folder: opened or resumed, and finished with its summary."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from invariscope.errors import InputError
+from invariscope.measure.record import check_same_run
+from invariscope.results import completed_blocks, read_manifest, write_manifest
+from invariscope.results.atomic import write_file
+
+EXAMPLE = "example.png"
+
+
+def open_folder(
+    folder: Path, manifest: dict[str, Any], resume: bool
+) -> tuple[dict[str, Any], list[int]]:
+    """Makes the folder, or takes up the same run in it.
+
+    Returns:
+        The run's manifest (an earlier one keeps its events and times), the blocks that are done.
+
+    Raises:
+        InputError: The folder holds something else, or cannot be written.
+    """
+    if (folder / "manifest.json").exists():
+        if not resume:
+            raise InputError(
+                f"{folder} holds a run already: give another --output, or leave out --no-resume"
+            )
+        old = read_manifest(folder)
+        check_same_run(old, manifest, str(folder))
+        old["execution"]["status"] = "running"
+        return old, completed_blocks(folder / "rows")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: give a folder for the run with --output")
+    try:
+        # What a run leaves that was killed before its manifest was written is no obstacle.
+        if folder.is_dir() and any(not file.name.endswith(".part") for file in folder.iterdir()):
+            raise InputError(
+                f"{folder} is not empty and holds no run: give a new or empty folder with --output"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(
+            f"cannot write to {folder}: {problem.strerror}; give another folder with --output"
+        ) from problem
+    write_manifest(folder, manifest)
+    return manifest, []
+
+
+def write_example(folder: Path, pixels: np.ndarray) -> None:
+    """Keeps one image (uint8 [height, width, 3]) for the report's strips."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png")
+    write_file(folder / EXAMPLE, buffer.getvalue())

@@ -1,0 +1,50 @@
+"""Forward passes in batches that fit: smaller ones after running out of memory, same numbers."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from invariscope.errors import RunError
+from invariscope.models import Probe
+
+
+class Batches:
+    """How many images go through a network at once.
+
+    Args:
+        size: Images per forward pass; halved whenever the device runs out of memory.
+        note: Called with one line when that happens.
+    """
+
+    def __init__(self, size: int, note: Callable[[str], None]):
+        self.size = size
+        self._note = note
+
+    def forward(self, probe: Probe, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """The vectors of every layer for all images [N, D].
+
+        Raises:
+            RunError: Not even one image fits into the device's memory.
+        """
+        parts: list[dict[str, Tensor]] = []
+        start = 0
+        while start < len(images):
+            batch = images[start : start + self.size]
+            try:
+                parts.append(probe.forward(batch, layers).vectors)
+            except torch.OutOfMemoryError as problem:
+                if self.size == 1:
+                    raise RunError(
+                        f"{probe.spec} runs out of memory with a single image of "
+                        f"{images.shape[-1]}×{images.shape[-2]}: use a larger device or smaller images"
+                    ) from problem
+                self.size = max(1, min(self.size, len(batch)) // 2)
+                self._note(f"out of memory: forward batches of {self.size} from here on")
+                if images.device.type == "cuda":
+                    torch.cuda.empty_cache()
+                continue
+            start += len(batch)
+        if len(parts) == 1:
+            return parts[0]
+        return {layer: torch.cat([part[layer] for part in parts]) for layer in parts[0]}

@@ -1,0 +1,133 @@
+"""From an image source to blocks of pixels: decoded in parallel, each image once per run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from invariscope.data import ImageSource, UnreadableImage
+from invariscope.errors import InputError
+from invariscope.models import Preprocessing
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image at the model's input resolution, or the reason why there is none."""
+
+    index: int
+    pixels: Tensor | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """The images of one block that could be read.
+
+    Args:
+        number: Which block of the run.
+        indices: Indices into the source, in the run's order.
+        pixels: uint8 or float [image, 3, height, width].
+        skipped: (index, reason) of the images that could not be read.
+    """
+
+    number: int
+    indices: list[int]
+    pixels: Tensor
+    skipped: list[tuple[int, str]] = field(default_factory=list)
+
+
+class _Pictures(Dataset[Picture]):
+    """What a worker does: decode, resize, crop."""
+
+    def __init__(
+        self, source: ImageSource, preprocessing: Preprocessing, ready: Mapping[int, Picture]
+    ):
+        self._source = source
+        self._preprocessing = preprocessing
+        self._ready = dict(ready)
+
+    def __len__(self) -> int:
+        return len(self._source.ids)
+
+    def __getitem__(self, index: int) -> Picture:
+        if index in self._ready:
+            return self._ready[index]
+        return load_picture(self._source, self._preprocessing, index)
+
+
+def load_picture(source: ImageSource, preprocessing: Preprocessing, index: int) -> Picture:
+    """Decodes one image; one that cannot be read comes back with its reason."""
+    try:
+        return Picture(index, preprocessing.geometry(source.load(index)))
+    except UnreadableImage as problem:
+        return Picture(index, None, str(problem))
+
+
+def first_picture(
+    source: ImageSource, preprocessing: Preprocessing, selected: Sequence[int]
+) -> tuple[Picture, dict[int, Picture]]:
+    """The first image that can be read, and all that was decoded to find it.
+
+    Raises:
+        InputError: None of the images can be read.
+    """
+    seen: dict[int, Picture] = {}
+    for index in selected:
+        picture = seen[index] = load_picture(source, preprocessing, index)
+        if picture.pixels is not None:
+            return picture, seen
+    example = seen[selected[0]]
+    raise InputError(
+        f"none of the {len(selected)} images of {source.name} can be read; the first: "
+        f"{example.reason}"
+    )
+
+
+def load_blocks(
+    source: ImageSource,
+    preprocessing: Preprocessing,
+    numbered: Sequence[tuple[int, list[int]]],
+    *,
+    workers: int,
+    ready: Mapping[int, Picture],
+) -> Iterator[Block]:
+    """Yields the blocks in order; workers decode the next ones meanwhile.
+
+    Args:
+        source: Where images come from.
+        preprocessing: Resize and crop.
+        numbered: (block number, indices into the source).
+        workers: Worker processes; 0 decodes in this process.
+        ready: Pictures that are decoded already.
+    """
+    loader = DataLoader(
+        _Pictures(source, preprocessing, ready),
+        batch_sampler=[indices for _, indices in numbered],
+        num_workers=min(workers, len(numbered)),
+        collate_fn=_as_list,
+        persistent_workers=False,
+    )
+    for (number, _), pictures in zip(numbered, loader, strict=True):
+        yield _block(number, pictures)
+
+
+def _as_list(pictures: list[Picture]) -> list[Picture]:
+    return pictures
+
+
+def _block(number: int, pictures: list[Picture]) -> Block:
+    readable = [(picture.index, picture.pixels) for picture in pictures if picture.pixels is not None]
+    skipped = [(picture.index, picture.reason) for picture in pictures if picture.pixels is None]
+    sizes = {tuple(pixels.shape[-2:]) for _, pixels in readable}
+    if len(sizes) > 1:
+        shown = ", ".join(f"{width}×{height}" for height, width in sorted(sizes)[:3])
+        raise InputError(
+            f"the images have different sizes ({shown}, …) and the model states no input size: "
+            "give one, such as preprocessing={'size': 224}"
+        )
+    if not readable:
+        return Block(number, [], torch.empty(0), skipped)
+    pixels = torch.stack([pixels for _, pixels in readable])
+    return Block(number, [index for index, _ in readable], pixels, skipped)

@@ -1,0 +1,150 @@
+"""The plan of a sweep: which cells there are, and how many forward passes they cost.
+
+A cell is one operation on every image. Level 0 of every family is the same cell, the identity, and
+operations that are equal (posterize to 6 bits at two levels, zoom in and rescale by the same factor)
+are one cell: each is computed once and reported wherever it belongs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from invariscope.transformations import IDENTITY, Transformation
+
+BLOCK_SIZE = 32
+
+MEASUREMENT = ""
+UNTRAINED = "untrained"
+FLOOR = "floor"
+SHUFFLED = "shuffled"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One operation on every image.
+
+    Args:
+        key: The operation, as it stands in the rows: "identity", "rotate=±40", …
+        transformation: What acts, or None for the identity.
+        level: At which level.
+        there_and_back: Whether the motion is undone again (the interpolation floor).
+        twin: Whether the untrained twin sees it too.
+    """
+
+    key: str
+    transformation: Transformation | None = None
+    level: int = 0
+    there_and_back: bool = False
+    twin: bool = False
+
+    @property
+    def control(self) -> str:
+        """The control that this cell's rows belong to."""
+        return FLOOR if self.there_and_back else MEASUREMENT
+
+    def apply(
+        self, images: Float[Tensor, "image 3 height width"], seed: int, image_ids: Sequence[str]
+    ) -> Float[Tensor, "image 3 height width"]:
+        """The images after this cell's operation."""
+        if self.transformation is None:
+            return images
+        act = self.transformation.there_and_back if self.there_and_back else self.transformation
+        return act(images, self.level, seed=seed, image_ids=image_ids)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a cell is reported: one level of one transformation."""
+
+    transformation: Transformation
+    level: int
+    cell: str
+
+    def as_dict(self) -> dict[str, str | int | float]:
+        """As it stands in the manifest."""
+        return {
+            "transformation": self.transformation.name,
+            "level": self.level,
+            "magnitude": self.transformation.magnitudes[self.level],
+            "unit": self.transformation.unit,
+            "kind": self.transformation.kind,
+            "shown": self.transformation.describe(self.level),
+            "cell": self.cell,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cells of a sweep; the first is the identity."""
+
+    transformations: tuple[Transformation, ...]
+    cells: tuple[Cell, ...]
+    entries: tuple[Entry, ...]
+    twin: bool
+
+    @property
+    def passes(self) -> int:
+        """Forward passes per image, the twin's included."""
+        return len(self.cells) + sum(cell.twin for cell in self.cells)
+
+
+def make_plan(transformations: Sequence[Transformation], *, twin: bool, floor: bool) -> Plan:
+    """Merges what is equal, and adds the cells of the controls.
+
+    Args:
+        transformations: What is swept, each at its own levels.
+        twin: Whether an untrained twin is measured at the control levels.
+        floor: Whether T⁻¹T is measured at the control levels of geometric transformations.
+
+    Example:
+        >>> from invariscope.transformations import get_transformations
+        >>> plan = make_plan(get_transformations("rotate,zoom_in"), twin=False, floor=False)
+        >>> len(plan.entries), len(plan.cells)  # both level 0 are the identity
+        (20, 19)
+    """
+    entries = [
+        Entry(transformation, level, transformation.operation(level))
+        for transformation in transformations
+        for level in transformation.levels
+    ]
+    watched = {entry.cell for entry in entries if entry.level in control_levels(entry)}
+    cells: dict[str, Cell] = {IDENTITY: Cell(IDENTITY, twin=twin)}
+    floors: list[Cell] = []
+    for entry in entries:
+        if entry.cell in cells:
+            continue
+        controlled = entry.cell in watched
+        cells[entry.cell] = Cell(
+            entry.cell, entry.transformation, entry.level, twin=twin and controlled
+        )
+        if floor and controlled and entry.transformation.kind == "geometric":
+            floors.append(Cell(entry.cell, entry.transformation, entry.level, there_and_back=True))
+    every = (*cells.values(), *floors)
+    return Plan(tuple(transformations), every, tuple(entries), twin)
+
+
+def control_levels(entry: Entry) -> set[int]:
+    """A third, two thirds and all of the way: the levels at which controls are measured."""
+    levels = [
+        level
+        for level in entry.transformation.levels
+        if not entry.transformation.is_identity(level)
+    ]
+    if not levels:
+        return set()
+    return {levels[round(part * len(levels) / 3) - 1] for part in (1, 2, 3) if part * len(levels) >= 3}
+
+
+def blocks(selected: Sequence[int], size: int = BLOCK_SIZE) -> list[list[int]]:
+    """The run's images, in order, in blocks; a last block of one image joins its neighbour.
+
+    Example:
+        >>> [len(block) for block in blocks(range(65))]
+        [32, 33]
+    """
+    parts = [list(selected[start : start + size]) for start in range(0, len(selected), size)]
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2].extend(parts.pop())
+    return parts

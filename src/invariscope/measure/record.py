@@ -1,0 +1,106 @@
+"""The manifest of a run: what would repeat it, and whether a folder holds the same run already."""
+
+import importlib.metadata
+import platform
+import sys
+from typing import Any
+
+import invariscope
+from invariscope.data import ImageSource, fingerprint
+from invariscope.errors import InputError
+from invariscope.measure.plan import BLOCK_SIZE, FLOOR, SHUFFLED, UNTRAINED, Plan
+from invariscope.metrics import SweepMetric
+from invariscope.models import Layer, Probe
+from invariscope.results.manifest import FORMAT
+
+_PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pyarrow", "pillow")
+
+
+def make_manifest(
+    *,
+    probe: Probe,
+    source: ImageSource,
+    selected: list[int],
+    plan: Plan,
+    floor: bool,
+    metrics: tuple[SweepMetric, ...],
+    layers: tuple[Layer, ...],
+    seed: int,
+    table: str,
+    warnings: list[str],
+) -> dict[str, Any]:
+    """The manifest of a run that is about to start; `settings` is what must match on resuming."""
+    how = plan.transformations[0].resampling
+    controls = [SHUFFLED] + [FLOOR] * floor + [UNTRAINED] * plan.twin
+    return {
+        "format": FORMAT,
+        "version": invariscope.__version__,
+        "settings": {
+            "model": probe.spec,
+            "weights": probe.weights_hash,
+            "preprocessing": probe.preprocessing.as_dict(),
+            "data": source.name,
+            "images": fingerprint(source, selected),
+            "num_images": len(selected),
+            "seed": seed,
+            "table": table,
+            "border": how.border,
+            "fill": how.fill,
+            "interpolation": how.interpolation,
+            "metrics": [metric.name for metric in metrics],
+            "controls": controls,
+            "block_size": BLOCK_SIZE,
+            "layers": [{"name": la.name, "part": la.part, "depth": la.depth} for la in layers],
+            "cells": [entry.as_dict() for entry in plan.entries],
+        },
+        "classes": None if source.class_names is None else list(source.class_names),
+        "images": {
+            "selected": len(selected),
+            "used": len(selected),
+            "available": len(source.ids),
+            "skipped": [],
+            "notes": list(source.notes),
+        },
+        "metrics": {
+            metric.name: {
+                "label": metric.label,
+                "direction": "higher is more invariant",
+                "range": [metric.low, metric.high],
+                "paired": metric.paired,
+            }
+            for metric in metrics
+        },
+        "environment": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+            "platform": f"{platform.system()} {platform.machine()}",
+            "device": str(probe.device),
+        },
+        "execution": {
+            "status": "running",
+            "command": [*sys.argv[1:]] if sys.argv[0].endswith("invariscope") else None,
+            "cells": len(plan.cells),
+            "forward_passes": plan.passes * len(selected),
+            "seconds": 0.0,
+            "events": [],
+        },
+        "example": None,
+        "warnings": warnings,
+    }
+
+
+def check_same_run(old: dict[str, Any], new: dict[str, Any], folder: str) -> None:
+    """Raises an `InputError` that names the first setting in which a folder's run differs."""
+    before, now = old["settings"], new["settings"]
+    for key in now:
+        if before.get(key) != now[key]:
+            raise InputError(
+                f"{folder} holds a run with other settings: {key} is "
+                f"{_short(before.get(key))} there and {_short(now[key])} now; "
+                "give another --output, or the same settings to resume it"
+            )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

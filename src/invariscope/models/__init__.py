@@ -1,0 +1,25 @@
+"""Models: loading, preprocessing, and probing their layers."""
+
+from invariscope.models.activations import Activation, FeatureMap, Vector, average_pool
+from invariscope.models.builtin import BUILTIN
+from invariscope.models.layers import EMBEDDING, LOGITS, Layer
+from invariscope.models.parts import PARTS
+from invariscope.models.preprocessing import Preprocessing
+from invariscope.models.probe import Outputs, Probe
+from invariscope.models.spec import load_model
+
+__all__ = [
+    "BUILTIN",
+    "EMBEDDING",
+    "LOGITS",
+    "PARTS",
+    "Activation",
+    "FeatureMap",
+    "Layer",
+    "Outputs",
+    "Preprocessing",
+    "Probe",
+    "Vector",
+    "average_pool",
+    "load_model",
+]

@@ -1,0 +1,185 @@
+"""What a layer puts out, in one of two forms: a feature map or a vector per image.
+
+Models put out channels first or last, tokens with or without class tokens, tokens before or after
+the image axis, tuples and dictionaries. `tensor_of` finds the tensor, `layout_of` recognises its
+axes once, in the dry run, and `Layout.normalise` then brings every later output of that layer
+into [image, channel, height, width] or [image, element] as a view, without a copy.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+# More leading tokens than this are not class or register tokens: the tokens are no grid then.
+MAX_PREFIX_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """A spatial activation; tokens arrive here on their grid, without the prefix tokens."""
+
+    values: Float[Tensor, "image channel height width"]
+
+
+@dataclass(frozen=True)
+class Vector:
+    """An activation without spatial axes."""
+
+    values: Float[Tensor, "image element"]
+
+
+Activation = FeatureMap | Vector
+
+
+def average_pool(layer: str, activation: Activation) -> Float[Tensor, "image element"]:
+    """The default reducer: the mean over positions, in float32, [image, channel].
+
+    Always a new tensor: an in-place operation after the layer cannot change it.
+
+    Example:
+        >>> average_pool("stem", FeatureMap(torch.ones(2, 5, 3, 3))).shape
+        torch.Size([2, 5])
+    """
+    if isinstance(activation, Vector):
+        return activation.values.to(torch.float32, copy=True)
+    return activation.values.mean((2, 3), dtype=torch.float32)
+
+
+def tensor_of(output: Any) -> Tensor | None:
+    """The tensor that stands for an output: the rule for tuples and dictionaries.
+
+    A tensor is itself; of a mapping ``logits``, else ``last_hidden_state``, else its first value
+    that holds a tensor; of a tuple or list the first item that holds one. None where there is none.
+
+    Example:
+        >>> tensor_of((None, {"aux": torch.zeros(1), "logits": torch.ones(2)}))
+        tensor([1., 1.])
+    """
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, Mapping):
+        preferred = [output[key] for key in ("logits", "last_hidden_state") if key in output]
+        items = preferred + list(output.values())
+    elif isinstance(output, tuple | list):
+        items = list(output)
+    else:
+        return None
+    return next((found for item in items if (found := tensor_of(item)) is not None), None)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a layer's tensor is to be read.
+
+    Args:
+        kind: "nchw", "nhwc", "tokens" (image, token, channel), "tokens_first" (token, image,
+            channel), "sequence" (tokens without a grid: averaged to a vector), "vector".
+        prefix: Leading tokens that are no position (class, distillation, register tokens).
+        grid: Height and width of the map; (1, 1) for vectors.
+    """
+
+    kind: str
+    prefix: int = 0
+    grid: tuple[int, int] = (1, 1)
+
+    @property
+    def spatial(self) -> bool:
+        """Whether the activation is a `FeatureMap`."""
+        return self.kind in ("nchw", "nhwc", "tokens", "tokens_first")
+
+    def normalise(self, tensor: Shaped[Tensor, "..."]) -> Activation:
+        """The tensor as an activation: a view wherever the kind allows one."""
+        if self.kind == "nchw":
+            return FeatureMap(tensor)
+        if self.kind == "nhwc":
+            return FeatureMap(tensor.permute(0, 3, 1, 2))
+        if self.kind == "vector":
+            return Vector(tensor.flatten(1) if tensor.ndim > 1 else tensor[:, None])
+        if self.kind == "sequence":
+            return Vector(tensor.mean(1))
+        if self.kind == "tokens_first":
+            tensor = tensor.transpose(0, 1)
+        tokens = tensor[:, self.prefix :].transpose(1, 2)
+        return FeatureMap(tokens.unflatten(2, self.grid))
+
+
+def layout_of(
+    tensor: Tensor,
+    *,
+    images: int,
+    input_size: tuple[int, int],
+    channels_last: bool | None = None,
+    prefix: int | None = None,
+) -> Layout | None:
+    """Recognises the axes of a layer's output; None where it is not one value set per image.
+
+    Args:
+        tensor: The output of a forward pass.
+        images: Number of images of that pass.
+        input_size: Height and width of the images.
+        channels_last: What is known of a 4-D output; None decides by the shape, whose two spatial
+            axes have the proportions of the input.
+        prefix: Number of leading tokens, where the model says it.
+    """
+    shape = tuple(tensor.shape)
+    if not tensor.is_floating_point() or tensor.numel() == 0 or not shape:
+        return None
+    if len(shape) == 3 and shape[0] != images and shape[1] == images:
+        found = token_grid(shape[0], input_size, prefix)
+        return Layout("tokens_first", *found) if found else None
+    if shape[0] != images:
+        return None
+    if len(shape) <= 2:
+        return Layout("vector")
+    if len(shape) == 3:
+        found = token_grid(shape[1], input_size, prefix)
+        return Layout("tokens", *found) if found else Layout("sequence")
+    if len(shape) == 4:
+        if channels_last is None:
+            channels_last = _looks_channels_last(shape, input_size)
+        grid = shape[1:3] if channels_last else shape[2:4]
+        return Layout("nhwc" if channels_last else "nchw", 0, (grid[0], grid[1]))
+    return None
+
+
+def token_grid(
+    tokens: int, input_size: tuple[int, int], prefix: int | None = None
+) -> tuple[int, tuple[int, int]] | None:
+    """Number of prefix tokens and grid of a row of tokens; None where they are no grid.
+
+    The smallest number of prefix tokens (at most 8) that leaves a grid with the proportions of the
+    image; the model's own number goes first.
+
+    Example:
+        >>> token_grid(197, (224, 224))
+        (1, (14, 14))
+        >>> token_grid(198, (224, 224), prefix=2)
+        (2, (14, 14))
+    """
+    height, width = input_size
+    known = [] if prefix is None else [prefix]
+    for count in [*known, *range(MAX_PREFIX_TOKENS + 1)]:
+        rest = tokens - count
+        if rest < 1:
+            break
+        rows = max(1, round(math.sqrt(rest * height / width)))
+        columns = max(1, round(math.sqrt(rest * width / height)))
+        if rows * columns == rest:
+            return count, (rows, columns)
+    return None
+
+
+def _looks_channels_last(shape: tuple[int, ...], input_size: tuple[int, int]) -> bool:
+    """Whether axes 1 and 2 have the proportions of the image, and better than axes 2 and 3."""
+
+    def misfit(height: int, width: int) -> int:
+        return abs(height * input_size[1] - width * input_size[0])
+
+    first, last = misfit(shape[2], shape[3]), misfit(shape[1], shape[2])
+    # Less than one row or column off: strides round sides up or down.
+    return last < max(input_size) and last < first

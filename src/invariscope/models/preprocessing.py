@@ -1,0 +1,287 @@
+"""What happens to an image before a model sees it: resize, centre crop, normalise.
+
+A model is measured with the preprocessing it was trained for, read from its own configuration and
+written into the manifest. The two halves are separate because transformations act between them:
+after `Preprocessing.geometry`, on pixels in [0, 1], and before `Preprocessing.normalise`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as pixels
+
+from invariscope.errors import InputError
+from invariscope.registry import unknown_name
+
+# Rec. 601, what Pillow's convert("L") uses.
+LUMINANCE = (0.299, 0.587, 0.114)
+_CROP_MODES = ("center", "squash", "border")
+_INTERPOLATIONS = tuple(mode.value for mode in InterpolationMode if mode.value != "nearest-exact")
+_FLOAT_INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a model wants its images.
+
+    Args:
+        size: Height and width of the model's input; None leaves images as large as they are.
+        resize: Length of the short side before the centre crop; a pair (height, width) where the
+            crop is not square or the crop mode is not "center"; None crops without resizing.
+        interpolation: Pillow's name of the resampling filter.
+        mean: Subtracted per channel, in units of [0, 1].
+        std: Divided by per channel.
+        channels: 3, or 1 for a model of luminance images.
+        source: Where these values come from, for the manifest.
+        crop_mode: "center" keeps the aspect ratio and crops, "squash" does not keep it, "border"
+            keeps it and pads with the mean colour; timm's three.
+
+    Example:
+        >>> small = Preprocessing(size=(4, 4), resize=4)
+        >>> small.geometry(Image.new("RGB", (8, 6))).shape
+        torch.Size([3, 4, 4])
+    """
+
+    size: tuple[int, int] | None = None
+    resize: int | tuple[int, int] | None = None
+    interpolation: str = "bilinear"
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    channels: int = 3
+    source: str = "identity: the model has no configuration, images keep their size and values"
+    crop_mode: str = "center"
+
+    def __post_init__(self):
+        if self.channels not in (1, 3):
+            raise InputError(f"preprocessing: channels is {self.channels}, 1 and 3 work")
+        for key in ("mean", "std"):
+            if len(getattr(self, key)) != self.channels:
+                raise InputError(
+                    f"preprocessing: {key} has {len(getattr(self, key))} values for "
+                    f"{self.channels} channel(s); give one value per channel"
+                )
+        if not all(math.isfinite(value) for value in self.mean + self.std):
+            raise InputError("preprocessing: mean and std must be finite numbers")
+        if min(self.std) <= 0:
+            raise InputError(f"preprocessing: std is {self.std}, every value must be above 0")
+        if self.interpolation not in _INTERPOLATIONS:
+            raise unknown_name("interpolation", self.interpolation, _INTERPOLATIONS)
+        if self.crop_mode not in _CROP_MODES:
+            raise unknown_name("crop mode", self.crop_mode, _CROP_MODES)
+
+    def geometry(self, image: Image.Image | Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """Resizes and crops one image to the model's input resolution.
+
+        Args:
+            image: A PIL image of any mode, or a tensor [3 or 1, height, width], uint8 or float in
+                [0, 1]. A uint8 tensor takes the path of a PIL image, so the same pixels give the
+                same result.
+
+        Returns:
+            uint8 [3, height, width] for a PIL image or a uint8 tensor; float in [0, 1] for a float
+            tensor.
+
+        Raises:
+            InputError: The tensor has another shape or type.
+        """
+        if isinstance(image, Tensor):
+            image = _three_channels(image)
+            if image.dtype == torch.uint8:
+                if self.size is None:
+                    return image
+                image = pixels.to_pil_image(image)
+        if isinstance(image, Tensor):
+            return self._resize_and_crop(image).clamp(0, 1)
+        if image.mode != "RGB":
+            image = image.convert("RGB")
+        # The copy is for torch: it wants memory that it may write to.
+        array = np.array(self._resize_and_crop(image), dtype=np.uint8)
+        return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+
+    def _resize_and_crop(self, image: Any) -> Any:
+        if self.size is None:
+            return image
+        if isinstance(image, Tensor) and self.interpolation not in _FLOAT_INTERPOLATIONS:
+            raise InputError(
+                f"preprocessing: float images cannot be resized by {self.interpolation}; "
+                f"give uint8 images or one of {', '.join(_FLOAT_INTERPOLATIONS)}"
+            )
+        mode = InterpolationMode(self.interpolation)
+        if self.resize is None:
+            return pixels.center_crop(image, list(self.size))
+        if self.crop_mode == "center" and isinstance(self.resize, int):
+            image = pixels.resize(image, [self.resize], mode, antialias=True)
+            return pixels.center_crop(image, list(self.size))
+        target = (self.resize, self.resize) if isinstance(self.resize, int) else self.resize
+        if self.crop_mode == "squash":
+            image = pixels.resize(image, list(target), mode, antialias=True)
+            return pixels.center_crop(image, list(self.size))
+        from timm.data.transforms import CenterCropOrPad, ResizeKeepRatio
+
+        longest = 1.0 if self.crop_mode == "border" else 0.0
+        image = ResizeKeepRatio(target, longest=longest, interpolation=self.interpolation)(image)
+        if self.crop_mode == "border":
+            scale = 1 if isinstance(image, Tensor) else 255
+            fill = [round(255 * value) * scale / 255 for value in self.mean]
+            fill = fill if isinstance(image, Tensor) else [int(value) for value in fill]
+            return CenterCropOrPad(self.size, fill=fill)(image)  # pyright: ignore[reportArgumentType]
+        return pixels.center_crop(image, list(self.size))
+
+    def normalise(
+        self, images: Float[Tensor, "image 3 height width"]
+    ) -> Float[Tensor, "image channel height width"]:
+        """(images - mean) / std per channel, in the memory format of the input.
+
+        Args:
+            images: RGB in [0, 1].
+
+        Returns:
+            A new tensor, or the input itself where there is nothing to do; with ``channels == 1``
+            the luminance, [image, 1, height, width].
+        """
+        if self.channels == 1:
+            images = torch.einsum("nchw,c->nhw", images, images.new_tensor(LUMINANCE))[:, None]
+        if not any(self.mean) and all(value == 1 for value in self.std):
+            return images
+        mean = images.new_tensor(self.mean).view(1, -1, 1, 1)
+        std = images.new_tensor(self.std).view(1, -1, 1, 1)
+        return (images - mean).div_(std)
+
+    def override(self, changes: Mapping[str, Any]) -> "Preprocessing":
+        """These values with some of them replaced by the user's.
+
+        A new ``size`` without a new ``resize`` keeps the ratio of the two. A single number stands
+        for a square size and for the same mean or std in every channel.
+
+        Example:
+            >>> Preprocessing(size=(224, 224), resize=256).override({"size": 112}).resize
+            128
+        """
+        known = [field.name for field in fields(self) if field.name != "source"]
+        for key in changes:
+            if key not in known:
+                raise unknown_name("preprocessing value", str(key), known)
+        values: dict[str, Any] = dict(changes)
+        channels = int(values.get("channels", self.channels))
+        for key in ("mean", "std"):
+            if key in values:
+                values[key] = _numbers(values[key], key, channels)
+            elif channels == 1 and self.channels == 3:
+                values[key] = (sum(getattr(self, key)) / 3,)
+        if values.get("size") is not None:
+            values["size"] = _pair(values["size"], "size")
+            if "resize" not in values:
+                values["resize"] = self._scaled_resize(values["size"])
+        if isinstance(values.get("resize"), list | tuple):
+            values["resize"] = _pair(values["resize"], "resize")
+        source = f"{self.source}; by the user: {', '.join(sorted(changes))}" if changes else None
+        return replace(self, **values, source=source or self.source)
+
+    def _scaled_resize(self, size: tuple[int, int]) -> int | tuple[int, int]:
+        square = size[0] == size[1]
+        if self.size is None or self.resize is None:
+            return size[0] if square else size
+        old = self.resize if isinstance(self.resize, tuple) else (self.resize, self.resize)
+        new = [
+            math.floor(length * side / before)
+            for length, side, before in zip(old, size, self.size, strict=True)
+        ]
+        return new[0] if square and new[0] == new[1] else (new[0], new[1])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The values as JSON knows them; `from_dict` is the way back."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Preprocessing":
+        """The inverse of `as_dict`.
+
+        Example:
+            >>> Preprocessing.from_dict(Preprocessing(size=(8, 8)).as_dict()).size
+            (8, 8)
+        """
+        decoded: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**decoded)
+
+
+def from_timm(module: Any, source: str | None = None) -> Preprocessing:
+    """What timm evaluates this model with; needs the module's ``pretrained_cfg``."""
+    from timm.data import resolve_model_data_config  # pyright: ignore[reportPrivateImportUsage]
+
+    config = resolve_model_data_config(module)
+    channels, height, width = config["input_size"]
+    side = [math.floor(length / config["crop_pct"]) for length in (height, width)]
+    mode = config["crop_mode"]
+    plain = side[0] == side[1] and mode == "center"
+    name = (getattr(module, "pretrained_cfg", None) or {}).get("architecture", "?")
+    resolved = Preprocessing(
+        size=(height, width),
+        resize=side[0] if plain else (side[0], side[1]),
+        interpolation=config["interpolation"],
+        mean=_per_channel(config["mean"], channels),
+        std=_per_channel(config["std"], channels),
+        channels=channels,
+        source=source or f"timm configuration of {name}",
+        crop_mode=mode,
+    )
+    return resolved
+
+
+def from_torchvision(preset: Any, source: str) -> Preprocessing:
+    """What torchvision's ``weights.transforms()`` does."""
+    resize = getattr(preset, "resize_size", None)
+    resize = list(resize) if isinstance(resize, list | tuple) else [resize] if resize else None
+    crop = getattr(preset, "crop_size", None) or resize
+    crop = list(crop) if isinstance(crop, list | tuple) else [crop] if crop else None
+    return Preprocessing(
+        size=(int(crop[0]), int(crop[-1])) if crop else None,
+        resize=None if not resize else resize[0] if len(resize) == 1 else (resize[0], resize[1]),
+        interpolation=getattr(preset, "interpolation", InterpolationMode.BILINEAR).value,
+        mean=tuple(getattr(preset, "mean", (0.0, 0.0, 0.0))),
+        std=tuple(getattr(preset, "std", (1.0, 1.0, 1.0))),
+        source=source,
+    )
+
+
+def _three_channels(image: Tensor) -> Tensor:
+    shape = list(image.shape)
+    if image.ndim != 3 or image.shape[0] not in (1, 3):
+        raise InputError(f"image: a tensor of shape {shape} came; [3, height, width] works")
+    if image.dtype != torch.uint8 and not image.is_floating_point():
+        raise InputError(f"image: type {image.dtype} came; uint8, or float in [0, 1], works")
+    return image.expand(3, -1, -1)
+
+
+def _per_channel(values: Sequence[float], channels: int) -> tuple[float, ...]:
+    if len(values) == channels:
+        return tuple(float(value) for value in values)
+    return (float(sum(values) / len(values)),) * channels
+
+
+def _pair(value: Any, key: str) -> tuple[int, int]:
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or not all(isinstance(side, int) and side > 0 for side in pair):
+        raise InputError(f"preprocessing: {key} is {value!r}; a positive whole number or two work")
+    return pair
+
+
+def _numbers(value: Any, key: str, channels: int) -> tuple[float, ...]:
+    try:
+        if isinstance(value, int | float):
+            return (float(value),) * channels
+        return tuple(float(number) for number in value)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"preprocessing: {key} is {value!r}; one number per channel works"
+        ) from None

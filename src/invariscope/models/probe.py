@@ -1,0 +1,357 @@
+"""A model with its own preprocessing and the layers that are being watched."""
+
+import copy
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor, nn
+
+from invariscope.errors import InputError, InvariscopeError, RunError
+from invariscope.models.activations import Vector, average_pool, tensor_of
+from invariscope.models.capture import Reducer, ReducerFailed, capture
+from invariscope.models.classes import imagenet_class_ids
+from invariscope.models.failures import first_line
+from invariscope.models.layers import EMBEDDING, LOGITS, Layer, layer_names, select_layers
+from invariscope.models.preprocessing import Preprocessing
+from invariscope.models.trace import Trace, trace
+from invariscope.registry import unknown_name
+
+_PREDICT_BATCH = 32
+# Where a model says nothing about its input: large enough for every stride in use.
+_DEFAULT_SIDE = 224
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What one forward pass gave.
+
+    Args:
+        vectors: What the reducer made of each layer, by name: [image, element] in float32 with the
+            default reducer, on the probe's device, detached.
+    """
+
+    vectors: dict[str, Any]
+
+
+class Probe:
+    """A model that is being measured.
+
+    Args:
+        model: The model; a plain callable has only an embedding and logits. It is put into eval
+            mode. `load_model` hands over a copy of the user's module, never the module itself.
+        preprocessing: What its images need.
+        spec: What the user wrote, or a name for an object.
+        fresh: Makes the same architecture with random weights from a seed; None where the only way
+            is to reset a copy.
+        imagenet: Whether 1000 outputs are the classes of ImageNet-1k in their usual order.
+
+    Example:
+        >>> model = nn.Sequential(
+        ...     nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)
+        ... )
+        >>> probe = Probe(model, Preprocessing(size=(8, 8)), "toy")
+        >>> images = torch.rand(2, 3, 8, 8)
+        >>> [layer.name for layer in probe.watch("auto", images)]
+        ['0', 'embedding', 'logits']
+        >>> probe.forward(images, ["0", "logits"]).vectors["logits"].shape
+        torch.Size([2, 5])
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | Callable[..., Any],
+        preprocessing: Preprocessing,
+        spec: str,
+        *,
+        fresh: Callable[[int], nn.Module] | None = None,
+        imagenet: bool = False,
+    ):
+        self.spec = spec
+        self.preprocessing = preprocessing
+        self.module: nn.Module | None = model.eval() if isinstance(model, nn.Module) else None
+        self._call: Callable[..., Any] = model
+        self._fresh = fresh
+        self._imagenet = imagenet
+        self._traces: dict[tuple[int, int], Trace] = {}
+        first = None if self.module is None else next(self.module.parameters(), None)
+        self.device = torch.device("cpu") if first is None else first.device
+        self._dtype = (
+            first.dtype if first is not None and first.is_floating_point() else torch.float32
+        )
+        # Channels-last is the fast memory format of convolutions, on CPUs and on GPUs.
+        self._channels_last = self.module is not None and any(
+            isinstance(part, nn.Conv2d) for part in self.module.modules()
+        )
+        self._lay_out()
+
+    def __repr__(self) -> str:
+        return f"Probe({self.spec!r}, device={str(self.device)!r})"
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """SHA-256 over the state dict (sorted names, types, shapes, bytes); "" for a callable."""
+        return "" if self.module is None else hash_state(self.module.state_dict())
+
+    @property
+    def num_outputs(self) -> int | None:
+        """Number of logits; None where the output is not [image, K >= 2], or has no head."""
+        return self._any_trace().num_outputs
+
+    @property
+    def class_ids(self) -> tuple[str, ...] | None:
+        """WordNet ids of the logits, when they are known to be the classes of ImageNet-1k."""
+        known = self._imagenet and self.num_outputs == 1000
+        return imagenet_class_ids() if known else None
+
+    def to(self, device: str | torch.device) -> "Probe":
+        """Moves the model; returns the probe itself."""
+        self.device = torch.device(device)
+        if self.module is not None:
+            try:
+                self.module.to(self.device)
+            except (RuntimeError, AssertionError) as error:
+                raise InputError(
+                    f"device {str(device)!r} does not work: {first_line(error)}"
+                ) from error
+        self._lay_out()
+        return self
+
+    def with_preprocessing(self, preprocessing: Preprocessing) -> "Probe":
+        """The same model, not a copy of it, with other preprocessing."""
+        other = copy.copy(self)
+        other.preprocessing, other._traces = preprocessing, {}
+        return other
+
+    def watch(
+        self,
+        selection: str | Sequence[str] | None,
+        example: Float[Tensor, "image 3 height width"],
+    ) -> tuple[Layer, ...]:
+        """The layers of a selection, in the order of execution.
+
+        Args:
+            selection: "auto" (also None), "last" (the last layer before pooling), a dotted name, a
+                glob, a list of these with commas or as a sequence.
+            example: One or two images in [0, 1] at the input resolution, for the dry run.
+
+        Returns:
+            The chosen layers; "embedding" and, where there are logits, "logits" are always there.
+
+        Raises:
+            InputError: A name that fits no layer, or a model that fails on the images.
+        """
+        return select_layers(selection, self.module, self._trace(example))
+
+    def layer_names(self, example: Float[Tensor, "image 3 height width"]) -> tuple[str, ...]:
+        """Every name that `watch` accepts, in the order of execution."""
+        return layer_names(self._trace(example))
+
+    def forward(
+        self,
+        images: Float[Tensor, "image 3 height width"],
+        layers: Sequence[str],
+        reduce: Reducer = average_pool,
+    ) -> Outputs:
+        """Normalises the images, runs the model once and reduces the layers inside their hooks.
+
+        Args:
+            images: RGB in [0, 1] at the input resolution, after the transformation.
+            layers: Names from `watch`.
+            reduce: Called with (layer name, activation) while the activation is there; embedding
+                and logits come as `Vector`, already pooled. Must return a new tensor, not a view.
+
+        Raises:
+            InputError: A name that is no layer.
+            RunError: The model fails. Running out of memory is raised unchanged.
+        """
+        seen = self._trace(images)
+        outputs, inputs = self._plan(layers, seen)
+        with torch.inference_mode():
+            batch = self._prepare(images)
+            if self.module is None:
+                output, kept = self._run(batch, RunError), {}
+            else:
+                try:
+                    with capture(self.module, outputs, inputs, _pooling(reduce)) as kept:
+                        output = self._run(batch, RunError)
+                except ReducerFailed as failed:
+                    raise failed.__cause__ or failed from None
+            final = tensor_of(output)
+            if final is None or final.shape[0] != images.shape[0]:
+                raise RunError(
+                    f"model {self.spec}: no output per image for a batch of {len(images)}"
+                )
+            if EMBEDDING in layers and seen.classifier is None:
+                pooled = average_pool(EMBEDDING, seen.output.normalise(final))
+                kept[EMBEDDING] = reduce(EMBEDDING, Vector(pooled))
+            if LOGITS in layers:
+                kept[LOGITS] = reduce(LOGITS, Vector(final.float()))
+        missing = [name for name in layers if name not in kept]
+        if missing:
+            raise RunError(f"model {self.spec}: layer {missing[0]!r} did not run on these images")
+        return Outputs({name: kept[name] for name in layers})
+
+    def predict(self, images: Any) -> Float[Tensor, "image element"]:
+        """Logits of images after the model's own preprocessing.
+
+        Args:
+            images: A PIL image, a sequence of PIL images, uint8 [image, height, width, 3], or uint8
+                or float (in [0, 1]) [image, 3, height, width], as a tensor or an array.
+
+        Returns:
+            [image, class], float32, on the probe's device.
+
+        Raises:
+            InputError: Images of another form, or a model without logits.
+        """
+        pictures = [self.preprocessing.geometry(picture) for picture in _as_images(images)]
+        batches = []
+        for start in range(0, len(pictures), _PREDICT_BATCH):
+            chunk = pictures[start : start + _PREDICT_BATCH]
+            if len({picture.shape for picture in chunk}) > 1:
+                raise InputError(
+                    "images: sizes differ and the model's preprocessing has none; "
+                    "give preprocessing={'size': …} to load_model"
+                )
+            batch = torch.stack([_unit_range(picture) for picture in chunk])
+            if self._trace(batch).num_outputs is None:
+                raise InputError(f"model {self.spec} has no logits to predict with")
+            batches.append(self.forward(batch, [LOGITS]).vectors[LOGITS])
+        return torch.cat(batches)
+
+    def untrained(self, seed: int) -> "Probe":
+        """The random twin: the same architecture and preprocessing, weights drawn from the seed.
+
+        Raises:
+            InputError: There is nothing to draw anew (a plain callable).
+        """
+        from invariscope.models.twin import untrained_twin
+
+        module = untrained_twin(self.module, self._fresh, seed, self.spec)
+        spec = self.spec.removesuffix("+untrained") + "+untrained"
+        twin = Probe(module, self.preprocessing, spec, fresh=self._fresh, imagenet=self._imagenet)
+        return twin.to(self.device)
+
+    def _lay_out(self) -> None:
+        if self.module is not None and self._channels_last:
+            # Module.to hands the memory format to 4-D parameters only.
+            self.module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+    def _prepare(self, images: Tensor) -> Tensor:
+        batch = self.preprocessing.normalise(images.to(self.device))
+        layout = torch.channels_last if self._channels_last else torch.contiguous_format
+        return batch.to(dtype=self._dtype, memory_format=layout)
+
+    def _run(self, batch: Tensor, kind: type[InvariscopeError]) -> Any:
+        try:
+            return self._call(batch)
+        except (ReducerFailed, InvariscopeError, torch.OutOfMemoryError, MemoryError):
+            raise
+        except Exception as error:
+            raise kind(
+                f"model {self.spec} fails on images of shape {list(batch.shape)}: "
+                f"{type(error).__name__}: {first_line(error)}"
+            ) from error
+
+    def _trace(self, images: Tensor) -> Trace:
+        if images.ndim != 4 or images.shape[1] != 3 or images.shape[0] == 0:
+            raise InputError(
+                f"images: shape {list(images.shape)} came; [image, 3, height, width] works"
+            )
+        size = (int(images.shape[2]), int(images.shape[3]))
+        if size not in self._traces:
+            # Two images: with one, an axis of length 1 could be mistaken for the image axis.
+            example = images[:2] if len(images) > 1 else images[:1].expand(2, -1, -1, -1)
+            with torch.no_grad():
+                batch = self._prepare(example.detach())
+            self._traces[size] = trace(
+                lambda batch: self._run(batch, InputError), self.module, batch, self.spec
+            )
+        return self._traces[size]
+
+    def _any_trace(self) -> Trace:
+        if not self._traces:
+            size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
+            self._trace(torch.zeros(2, 3, *size))
+        return next(iter(self._traces.values()))
+
+    def _plan(self, layers: Sequence[str], seen: Trace) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Which outputs and which inputs are captured, and how they are laid out."""
+        outputs, inputs = {}, {}
+        for name in layers:
+            if name == EMBEDDING:
+                if seen.classifier is not None:
+                    inputs[seen.classifier] = (EMBEDDING, seen.embedding)
+                continue
+            if name == LOGITS and seen.num_outputs:
+                continue
+            call = seen.call(name)
+            if call is None or call.layout is None:
+                raise unknown_name("layer", name, layer_names(seen))
+            outputs[name] = call.layout
+        return outputs, inputs
+
+
+def hash_state(state: Mapping[str, Any]) -> str:
+    """SHA-256 over names, types, shapes and bytes, names sorted; memory formats do not matter.
+
+    Example:
+        >>> hash_state({"w": torch.zeros(2)}) == hash_state({"w": torch.zeros(2, 1)})
+        False
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        value = state[name]
+        if isinstance(value, Tensor):
+            plain = value.detach().cpu().contiguous()
+            digest.update(f"{name}|{plain.dtype}|{list(plain.shape)}|".encode())
+            digest.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
+        else:
+            digest.update(f"{name}|{value!r}|".encode())
+    return digest.hexdigest()
+
+
+def _pooling(reduce: Reducer) -> Reducer:
+    """The reducer, with the embedding pooled before it arrives."""
+    if reduce is average_pool:
+        return reduce
+
+    def reduced(layer: str, activation: Any) -> Any:
+        if layer == EMBEDDING:
+            activation = Vector(average_pool(layer, activation))
+        return reduce(layer, activation)
+
+    return reduced
+
+
+def _unit_range(picture: Tensor) -> Tensor:
+    return picture.float() / 255 if picture.dtype == torch.uint8 else picture.float()
+
+
+def _as_images(images: Any) -> list[Image.Image | Tensor]:
+    if isinstance(images, Image.Image):
+        return [images]
+    if isinstance(images, list | tuple) and images:
+        return [picture for item in images for picture in _as_images(item)]
+    if isinstance(images, np.ndarray):
+        images = torch.from_numpy(np.ascontiguousarray(images))
+    if isinstance(images, Tensor):
+        batch = images[None] if images.ndim == 3 else images
+        if batch.ndim == 4 and batch.shape[1] not in (1, 3) and batch.shape[3] == 3:
+            batch = batch.permute(0, 3, 1, 2)
+        if batch.ndim == 4 and batch.shape[1] in (1, 3) and len(batch):
+            return list(batch)
+        came = f"{images.dtype} {list(images.shape)}"
+    else:
+        came = f"{type(images).__name__}" + (" (empty)" if isinstance(images, list | tuple) else "")
+    raise InputError(
+        f"images: {came} came; PIL images, uint8 [image, height, width, 3] or "
+        "[image, 3, height, width] in [0, 1] work"
+    )

@@ -1,0 +1,156 @@
+"""Models of timm and torchvision by name."""
+
+import difflib
+import inspect
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from torch import nn
+
+from invariscope.errors import InputError
+from invariscope.models.failures import first_line
+from invariscope.models.preprocessing import Preprocessing, from_timm, from_torchvision
+from invariscope.models.twin import drawing
+from invariscope.registry import unknown_name
+
+UNTRAINED = "untrained"
+# Without this argument both warn that their initialisation is slow.
+_INITIALISED = ("googlenet", "inception_v3")
+
+
+class TimmModel:
+    """An architecture of timm: ``resnet18``, ``resnet18.a1_in1k`` or ``hf-hub:owner/name``."""
+
+    def __init__(self, name: str):
+        import timm
+
+        self.name = name
+        self.spec = f"timm:{name}"
+        if name.startswith(("hf-hub:", "hf_hub:", "local-dir:")):
+            return
+        architecture, _, tag = name.partition(".")
+        if not timm.is_model(architecture):
+            raise _unknown("timm model", architecture, timm.list_models(), "timm.list_models()")
+        tags = [n.partition(".")[2] for n in timm.list_pretrained(f"{architecture}.*")]
+        if tag and tag not in tags:
+            raise unknown_name(f"weights of timm:{architecture}", tag, [t for t in tags if t])
+
+    def build(self, *, pretrained: bool, seed: int = 0, **options: Any) -> nn.Module:
+        """The module; ``options`` are timm's, such as ``num_classes``."""
+        import timm
+
+        with drawing(seed):
+            if not pretrained:
+                name = self.name
+                return timm.create_model(name, pretrained=False, **options)
+            try:
+                return timm.create_model(self.name, pretrained=True, **options)
+            except Exception as error:
+                raise not_fetched(self.spec, error) from error
+
+    def preprocessing(self, module: nn.Module) -> Preprocessing:
+        """What timm evaluates this model with."""
+        return from_timm(module)
+
+    def is_imagenet(self, module: nn.Module) -> bool:
+        """Whether 1000 outputs are those of ImageNet-1k."""
+        return timm_is_imagenet(module)
+
+    def classifier(self, module: nn.Module) -> str | None:
+        """Dotted name of the classifier, if the model has one."""
+        name: Any = (getattr(module, "pretrained_cfg", None) or {}).get("classifier")
+        return str(name if isinstance(name, str) else name[0]) if name else None
+
+
+class TorchvisionModel:
+    """An architecture of torchvision, and the name of its weights."""
+
+    def __init__(self, name: str, weights: str | None = None):
+        from torchvision import models
+
+        if name not in models.list_models():
+            raise _unknown(
+                "torchvision model", name, models.list_models(), "torchvision.models.list_models()"
+            )
+        self.name = name
+        self.spec = f"torchvision:{name}" + (f"@{weights}" if weights else "")
+        known = models.get_model_weights(name)
+        members = {member.name: member for member in known}
+        if weights in (None, UNTRAINED, "DEFAULT"):
+            self.weights = next(iter(known), None) and getattr(known, "DEFAULT", None)
+        elif weights in members:
+            self.weights = members[weights]
+        else:
+            raise unknown_name(
+                f"weights of torchvision:{name}", weights or "", [*members, UNTRAINED]
+            )
+
+    def build(self, *, pretrained: bool, seed: int = 0, **options: Any) -> nn.Module:
+        """The module; ``options`` are torchvision's, such as ``num_classes``."""
+        from torchvision import models
+
+        with drawing(seed):
+            if not pretrained:
+                builder = models.get_model_builder(self.name)
+                if "weights_backbone" in inspect.signature(builder).parameters:
+                    options["weights_backbone"] = None
+                if self.name in _INITIALISED:
+                    options["init_weights"] = True
+                return models.get_model(self.name, weights=None, **options)
+            if self.weights is None:
+                raise InputError(
+                    f"model {self.spec}: torchvision has no weights for it; +untrained works"
+                )
+            try:
+                return models.get_model(self.name, weights=self.weights, **options)
+            except Exception as error:
+                raise not_fetched(self.spec, error) from error
+
+    def preprocessing(self, module: nn.Module) -> Preprocessing:
+        """The preset of the weights; for an untrained model that of its default weights."""
+        if self.weights is None:
+            return Preprocessing()
+        source = f"torchvision preset of {type(self.weights).__name__}.{self.weights.name}"
+        return from_torchvision(self.weights.transforms(), source)
+
+    def is_imagenet(self, module: nn.Module) -> bool:
+        """Whether 1000 outputs are those of ImageNet-1k."""
+        return self.weights is not None and len(self.weights.meta.get("categories", ())) == 1000
+
+    def classifier(self, module: nn.Module) -> str | None:
+        """Dotted name of the last Linear, torchvision's classifier."""
+        linear = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+        return linear[-1] if linear else None
+
+
+ZooModel = TimmModel | TorchvisionModel
+
+
+def timm_is_imagenet(module: nn.Module) -> bool:
+    """Whether timm's configuration of a model says ImageNet-1k."""
+    from timm.data import infer_imagenet_subset  # pyright: ignore[reportPrivateImportUsage]
+
+    config = getattr(module, "pretrained_cfg", None)
+    return bool(config) and infer_imagenet_subset(config) == "imagenet-1k"
+
+
+def not_fetched(spec: str, error: Exception) -> InputError:
+    """The error for weights that the library could not get."""
+    reason = f"{type(error).__name__}: {first_line(error)}"
+    return InputError(
+        f"model {spec}: its weights could not be fetched ({reason}); {spec}+untrained works "
+        "without them, checkpoint:PATH@ARCH loads them from a file"
+    )
+
+
+@lru_cache(maxsize=8)
+def _nearest(name: str, known: tuple[str, ...]) -> list[str]:
+    return difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+
+
+def _unknown(what: str, name: str, known: Iterable[str], listing: str) -> InputError:
+    """Like `unknown_name`, for a list too long to print."""
+    near = _nearest(name, tuple(known))
+    hint = f"did you mean {', '.join(near)}? " if near else ""
+    return InputError(f"unknown {what} {name!r}: {hint}({listing} lists all)")

@@ -1,0 +1,73 @@
+"""Named things that users and other packages can add: a dictionary, a decorator and entry points."""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from invariscope.errors import InputError
+
+T = TypeVar("T")
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> InputError:
+    """The error for a name that is not known: it lists the nearest names, then all of them.
+
+    Example:
+        >>> str(unknown_name("transformation", "rotat", ["rotate", "blur"]))
+        "unknown transformation 'rotat': did you mean rotate? (known: blur, rotate)"
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}? " if near else ""
+    shown = ", ".join(names[:40]) + (f", … {len(names) - 40} more" if len(names) > 40 else "")
+    return InputError(f"unknown {what} {name!r}: {hint}(known: {shown or 'none'})")
+
+
+class Registry(Generic[T]):
+    """Names and what they stand for.
+
+    Args:
+        what: What one entry is, in the singular; used in messages.
+        group: The entry-point group through which other packages add entries.
+    """
+
+    def __init__(self, what: str, group: str):
+        self.what = what
+        self.group = group
+        self._entries: dict[str, T] = {}
+        self._plugins_loaded = False
+
+    def add(self, name: str, entry: T) -> T:
+        """Adds an entry; a second one of the same name is an error."""
+        if name in self._entries:
+            raise ValueError(f"{self.what} {name!r} is registered already")
+        self._entries[name] = entry
+        return entry
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """The decorator form of `add`."""
+        return lambda entry: self.add(name, entry)
+
+    def get(self, name: str) -> T:
+        """The entry of that name, or an `InputError` that lists the nearest names."""
+        self._load_plugins()
+        if name not in self._entries:
+            raise unknown_name(self.what, name, self._entries)
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        self._load_plugins()
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        self._load_plugins()
+        return iter(list(self._entries))
+
+    def _load_plugins(self) -> None:
+        if self._plugins_loaded:
+            return
+        self._plugins_loaded = True
+        for point in entry_points(group=self.group):
+            if point.name not in self._entries:
+                self._entries[point.name] = point.load()

@@ -1,0 +1,183 @@
+"""What the numbers of a run mean: its conventions in words, read from the manifest."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from invariscope.report.readings import Readings
+
+_METRICS = {
+    "relative_invariance": (
+        "Relative invariance",
+        "(b − d) / b for each image: d is the distance between the representations of an image and"
+        " of its transformed copy, b the distance between that image and the transformed copy of"
+        " another. 1: nothing moved. 0: moved as far as another image is. Below 0: farther. The"
+        " name alone means cosine distance; “:l2” means Euclidean distance. Feature maps are"
+        " averaged over their positions first.",
+    ),
+    "mean_relative_invariance": (
+        "Mean relative invariance",
+        "1 − mean d / mean b, with b over all pairs of different images: the same idea with less"
+        " noise, one number for all images.",
+    ),
+    "prediction_consistency": (
+        "Prediction kept",
+        "The share of images whose predicted class under the transformation is the one predicted"
+        " without it, right or wrong.",
+    ),
+    "accuracy": ("Accuracy", "The share of images whose predicted class is their label."),
+}
+
+_CONTROLS = {
+    "untrained": (
+        "Untrained twin",
+        "The same architecture with random weights (seeded), on the same images: what the"
+        " architecture alone gives. Only the difference from it can come from training.",
+    ),
+    "floor": (
+        "Interpolation floor",
+        "The image transformed and turned back, against the untouched image: what resampling and"
+        " the frame’s edge cost, without any change of pose. A model cannot be blamed for a drop"
+        " that the floor shares.",
+    ),
+    "shuffled": (
+        "Another image",
+        "The same measure with each image’s transformed copy exchanged for another image’s: what no"
+        " relation at all looks like. It lies near 0.",
+    ),
+}
+
+_BORDERS = {
+    "zeros": "filled with {fill}",
+    "reflect": "mirrored at the edge",
+    "circular": "wrapped around from the other side",
+    "valid": "masked: pixels that left the frame count nowhere",
+}
+
+
+def conventions(readings: Readings) -> list[tuple[str, str]]:
+    """(term, explanation) of everything a reader must know to use the numbers."""
+    settings, manifest = readings.settings, readings.manifest
+    measured = {str(metric) for metric in readings.overall["metric"].unique()}
+    found = [about for name, about in _METRICS.items() if _any_of(name, measured)]
+    for name in sorted(measured):
+        about = manifest.get("metrics", {}).get(name, {})
+        if not any(name == known or name.startswith(f"{known}:") for known in _METRICS):
+            found.append((name, str(about.get("direction", "see the metric’s own page"))))
+    found.append(("Where the transformations act", _where(settings)))
+    found.append(
+        (
+            "Levels",
+            f"Table “{settings.get('table', 'standard')}”. Level 0 is exactly the untouched image."
+            " Positive angles turn counter-clockwise as seen on the screen; shifts are right and"
+            " down; the centre is the image’s centre. “±” means that each image has its own"
+            " direction, drawn from the seed and the image’s name.",
+        )
+    )
+    found.append(("Border and interpolation", _border(settings)))
+    found.append(
+        (
+            "Pairing",
+            "“Another image” is the next image of the same block of"
+            f" {settings.get('block_size', 32)}, in the run’s seeded order, and never the same"
+            " image.",
+        )
+    )
+    found.append(
+        (
+            "Intervals",
+            "95 % percentile bootstrap over images (never over image × level pairs), seeded. Where"
+            " neighbours share an image through the pairing, runs of consecutive images are drawn"
+            " together. The interval of a mean over levels is the mean of the levels’ interval"
+            " ends, which is the cautious choice.",
+        )
+    )
+    present = set(readings.overall["control"])
+    found.extend(about for name, about in _CONTROLS.items() if name in present)
+    parts = (
+        "Early, Middle and Late are uniform thirds of the watched layers before global pooling;"
+        " Pool lies right after it (the embedding), Final before softmax."
+    )
+    found.append(("Parts", parts))
+    return found
+
+
+def warnings(manifest: Mapping[str, Any]) -> list[str]:
+    """What went wrong or was left out: skipped images with reasons, notes, warnings, events."""
+    images = manifest.get("images", {})
+    found = []
+    skipped = images.get("skipped", ())
+    if skipped:
+        were = "image was" if len(skipped) == 1 else "images were"
+        found.append(f"{len(skipped):,} selected {were} skipped:")
+        found.extend(f"{entry['image']}: {entry['reason']}" for entry in skipped[:50])
+        if len(skipped) > 50:
+            found.append(f"… and {len(skipped) - 50:,} more; all of them are in the manifest.")
+    found.extend(str(note) for note in images.get("notes", ()))
+    found.extend(str(text) for text in manifest.get("warnings", ()))
+    found.extend(str(event) for event in manifest.get("execution", {}).get("events", ()))
+    return found
+
+
+def command(readings: Readings) -> str:
+    """The command line that repeats the run, or "" for a model or data that have no spec.
+
+    The run's own record of it (``execution.command``) is preferred where there is one.
+    """
+    recorded = readings.manifest.get("execution", {}).get("command")
+    if recorded:
+        return str(recorded)
+    settings = readings.settings
+    model, data = str(settings.get("model", "")), str(settings.get("data", ""))
+    if ":" not in model or not data or "<" in model + data:
+        return ""
+    words = ["invariscope", "measure", model, "--data", data]
+    words += ["--table", str(settings.get("table", "standard"))]
+    words += ["--transformations", ",".join(readings.transformations)]
+    words += ["--num-images", str(settings.get("num_images", readings.n))]
+    words += ["--seed", str(settings.get("seed", 0))]
+    if "untrained" in settings.get("controls", ()):
+        words.append("--twin")
+    return shlex.join(words)
+
+
+def _any_of(name: str, measured: set[str]) -> bool:
+    return any(metric == name or metric.startswith(f"{name}:") for metric in measured)
+
+
+def _where(settings: Mapping[str, Any]) -> str:
+    text = (
+        "On the pixels in [0, 1] at the model’s input resolution: after resizing and cropping,"
+        " before normalisation."
+    )
+    prepared = settings.get("preprocessing") or {}
+    steps = []
+    if prepared.get("resize"):
+        steps.append(f"short side to {prepared['resize']} ({prepared.get('interpolation')})")
+    if prepared.get("size"):
+        steps.append(f"centre crop {' × '.join(str(side) for side in prepared['size'])}")
+    if prepared.get("mean"):
+        steps.append(f"mean {_rounded(prepared['mean'])}, std {_rounded(prepared.get('std', ()))}")
+    if steps:
+        text += f" Preprocessing here: {'; '.join(steps)}"
+        text += f" (from {prepared['source']})." if prepared.get("source") else "."
+    return text
+
+
+def _rounded(values: Any) -> str:
+    return "/".join(f"{float(value):.3g}" for value in values)
+
+
+def _border(settings: Mapping[str, Any]) -> str:
+    fill = float(settings.get("fill", 0.0))
+    shade = "black" if fill == 0 else "white" if fill == 1 else f"{fill:.3g} (0 black, 1 white)"
+    border = str(settings.get("border", "zeros"))
+    outside = _BORDERS.get(border, border).format(fill=shade)
+    text = (
+        f"What lies outside the frame is {outside} (border “{border}”). Pixels in between are"
+        f" {settings.get('interpolation', 'bilinear')}; quarter turns, flips and whole-pixel shifts"
+        " are exact, without interpolation."
+    )
+    if settings.get("table") == "search":
+        text += " The table “search” sets its own fill, interpolation and shear centre."
+    return text

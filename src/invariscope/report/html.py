@@ -1,0 +1,197 @@
+"""The report: one HTML file that needs nothing else, neither network nor fonts nor a server."""
+
+import base64
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from invariscope.errors import InputError
+from invariscope.report.cards import curves
+from invariscope.report.conventions import command, conventions, warnings
+from invariscope.report.glance import ABSENT, glance
+from invariscope.report.readings import Readings, ResultLike
+from invariscope.report.tables import (
+    FullTable,
+    class_extremes,
+    full_table,
+    heat_map,
+    shade,
+    undefined_values,
+)
+from invariscope.report.verdict import Standing, standings, verdict
+from invariscope.report.words import images_counted, metric_words, transformation_words
+
+_PAGE = jinja2.Environment(
+    loader=jinja2.PackageLoader("invariscope.report", "page"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    keep_trailing_newline=True,
+)
+
+_HEADINGS = (
+    ("Transformation", ""),
+    ("Level", "number"),
+    ("Magnitude", "number"),
+    ("Metric", ""),
+    ("Layer", ""),
+    ("Control", ""),
+    ("Value", "number"),
+    ("95 % low", "number"),
+    ("95 % high", "number"),
+    ("n", "number"),
+    ("Undefined", "number"),
+)
+
+
+def render(result: ResultLike, path: str | Path) -> Path:
+    """Writes the report of a result.
+
+    Args:
+        result: A `Result`, or anything with its ``frame``, ``controls``, ``manifest`` and
+            ``example``.
+        path: The file to write, or a folder, which gets ``report.html``. The same result gives the
+            same bytes.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    target = Path(path)
+    if target.is_dir():
+        target = target / "report.html"
+    text = page(result)
+    # Whoever has the old page open, or stops this half-way, keeps a whole page.
+    partial = target.with_name(f".{target.name}.part")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(
+            f"cannot write the report {target}: {error.strerror or error}; name a file in a folder "
+            "that exists and can be written"
+        ) from None
+    return target
+
+
+def page(result: ResultLike) -> str:
+    """The report as the text of an HTML page."""
+    readings = Readings(result)
+    order = standings(readings)
+    script, css = _asset("page.js"), _asset("page.css")
+    settings, manifest = readings.settings, readings.manifest
+    model = str(settings.get("model", "the model"))
+    words = metric_words(readings.headline[0]).lower() if readings.headline else ""
+    where = f" at the {readings.headline[1]}" if readings.headline else ""
+    table = full_table(readings)
+    return _PAGE.get_template("page.html").render(
+        title=f"{model} on {settings.get('data', 'images')}",
+        model=model,
+        facts=_facts(readings),
+        headline_words=f"{words}{where}",
+        images_words=images_counted(readings.n),
+        unfinished=_unfinished(readings),
+        heat=heat_map(readings),
+        gradient=", ".join(shade(k / 8)[0] for k in range(9)),
+        extremes=_extremes(readings, order),
+        headings=_HEADINGS,
+        table=table,
+        table_words=_table_words(table),
+        conventions=conventions(readings),
+        warnings=[*warnings(manifest), *undefined_values(readings)],
+        command=command(readings),
+        repeat_words=(
+            "The manifest below holds everything that decides the numbers: specs, resolved"
+            " preprocessing, seed, the hashes of the weights and of the image ids, and the versions"
+            " of what ran."
+        ),
+        manifest=readings.manifest_text,
+        version=manifest.get("version", ""),
+        css=Markup(css),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        **_verdict_parts(readings, order),
+        **curves(readings, order),
+    )
+
+
+def _asset(name: str) -> str:
+    loader = _PAGE.loader
+    if loader is None:
+        raise RuntimeError("the report's template environment has no loader")
+    return loader.get_source(_PAGE, name)[0]
+
+
+def _facts(readings: Readings) -> list[tuple[str, str]]:
+    settings, manifest = readings.settings, readings.manifest
+    images, execution = manifest.get("images", {}), manifest.get("execution", {})
+    of = images.get("available")
+    used = f"{readings.n:,} of {of:,}" if of else f"{readings.n:,}"
+    count, layers = len(readings.transformations), len(readings.layers)
+    facts = [
+        ("Data", settings.get("data", "")),
+        ("Images", used),
+        ("Transformations", f"{count} from the table “{settings.get('table', 'standard')}”"),
+        ("Layers", f"{layers}"),
+        ("Date", str(execution.get("started", ""))[:10]),
+    ]
+    if settings.get("weights"):
+        facts.append(("Weights (sha256)", str(settings["weights"])[:12]))
+    return [(term, str(value)) for term, value in facts if value not in ("", None)]
+
+
+def _unfinished(readings: Readings) -> str:
+    if readings.manifest.get("execution", {}).get("status", "finished") == "finished":
+        return ""
+    return (
+        "The numbers are those of the images measured so far; the same command, given again, goes"
+        " on where it stopped."
+    )
+
+
+def _verdict_parts(readings: Readings, order: list[Standing]) -> dict[str, Any]:
+    findings = verdict(readings)
+    lead = [f for f in findings if f.kind in ("least", "most", "none")]
+    last = [f for f in findings if f.kind == "words"]
+    rows = glance(readings, order)
+    return {
+        "lead": lead,
+        "rest": [f for f in findings if f not in lead and f not in last],
+        "last": last,
+        "glance": rows,
+        "has_twin": any(standing.twin for standing in order),
+        "has_kept": any(row.kept != ABSENT for row in rows),
+    }
+
+
+def _extremes(readings: Readings, order: list[Standing]) -> list[dict[str, Any]]:
+    shown = []
+    for found in class_extremes(readings, order):
+        note = f"{found.ranked:,} classes ranked"
+        if found.too_small:
+            note += f"; {found.too_small:,} with a single image have no interval and are not ranked"
+        if not found.apart:
+            note += "; the intervals of the first and the last overlap, so the order is open"
+        sides = [("Most invariant", found.most), ("Least invariant", found.least)]
+        words = transformation_words(found.transformation)
+        shown.append({"words": words, "sides": sides, "note": f"{note}."})
+    return shown
+
+
+def _table_words(table: FullTable) -> str:
+    text = f"{len(table.rows):,} rows: every metric at the embedding and the logits."
+    if table.note:
+        text = (
+            f"This table shows {table.note}: {len(table.rows):,} of {table.total:,} rows at the"
+            " embedding and the logits."
+        )
+    return (
+        f"{text} All layers and classes are in summary.parquet in the run’s folder, and in"
+        " Result.frame."
+    )

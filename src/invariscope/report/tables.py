@@ -1,0 +1,230 @@
+"""The report's tables: layers × transformations, extremes among the classes, and every number."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from invariscope.report.levels import level_labels, levels_of
+from invariscope.report.readings import EMBEDDING, HEADLINE_LAYERS, LOGITS, Readings, Score, score
+from invariscope.report.verdict import Standing
+from invariscope.report.words import metric_words, number, transformation_words, with_interval
+
+LONGEST = 1500
+EXTREMES = 3
+REACTIVE = 3
+
+# From "like the original" (pale) to "like another image" (deep blue): one hue, growing darker,
+# which every kind of colour vision and a grey printer keep in order.
+_STOPS = (
+    (0.0, (8, 48, 90)),
+    (0.35, (33, 102, 160)),
+    (0.7, (134, 186, 220)),
+    (1.0, (240, 246, 250)),
+)
+
+
+def shade(value: float) -> tuple[str, str]:
+    """(background, text) colours of a heat map's cell; values are held within [0, 1].
+
+    Example:
+        >>> shade(1.0), shade(-3.0)
+        (('#f0f6fa', '#12202e'), ('#08305a', '#ffffff'))
+    """
+    if not math.isfinite(value):
+        return "transparent", "inherit"
+    at = min(1.0, max(0.0, value))
+    points = [stop for stop, _ in _STOPS]
+    channels = [np.interp(at, points, [c[k] for _, c in _STOPS]) for k in range(3)]
+    red, green, blue = (round(float(channel)) for channel in channels)
+    # Relative luminance as WCAG defines it; 0.18 is where black and white text contrast alike.
+    linear = [
+        float(c / 255 / 12.92 if c < 10 else ((c / 255 + 0.055) / 1.055) ** 2.4) for c in channels
+    ]
+    luminance = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+    return f"#{red:02x}{green:02x}{blue:02x}", "#12202e" if luminance > 0.21 else "#ffffff"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the heat map."""
+
+    text: str
+    background: str
+    ink: str
+    title: str
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Mean over the levels above 0, layer by layer in depth order, grouped by part."""
+
+    columns: list[str]
+    groups: list[tuple[str, list[tuple[str, list[Cell]]]]]
+    metric: str
+
+
+def heat_map(readings: Readings) -> HeatMap | None:
+    """The layers × transformations table, or None if the metric was measured at one layer only."""
+    if readings.headline is None:
+        return None
+    metric, _ = readings.headline
+    groups: list[tuple[str, list[tuple[str, list[Cell]]]]] = []
+    for layer in readings.layers:
+        scores = [
+            score(readings.curve(name, metric, layer["name"])) for name in readings.transformations
+        ]
+        if not any(scores):
+            continue
+        if not groups or groups[-1][0] != layer["part"]:
+            groups.append((layer["part"], []))
+        groups[-1][1].append((layer["name"], [_cell(found) for found in scores]))
+    if sum(len(rows) for _, rows in groups) < 2:
+        return None
+    return HeatMap([transformation_words(n) for n in readings.transformations], groups, metric)
+
+
+def _cell(found: Score | None) -> Cell:
+    if found is None:
+        return Cell("–", "transparent", "inherit", "not measured")
+    title = f"{with_interval(found.value, found.low, found.high)}, n = {found.n}"
+    return Cell(number(found.value), *shade(found.value), title)
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class under one transformation."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def text(self) -> str:
+        """The mean with its interval."""
+        return with_interval(self.value, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class ClassExtremes:
+    """The most and the least invariant classes under one transformation."""
+
+    transformation: str
+    most: list[ClassScore]
+    least: list[ClassScore]
+    ranked: int
+    too_small: int
+    apart: bool
+
+
+def class_extremes(readings: Readings, order: Sequence[Standing]) -> list[ClassExtremes]:
+    """Extremes for the most reactive transformations; empty where there are no labels.
+
+    Classes with a single image have no interval and are counted, not ranked.
+    """
+    if readings.headline is None or readings.by_class.empty:
+        return []
+    metric, layer = readings.headline
+    rows = readings.by_class
+    rows = rows[(rows["metric"] == metric) & (rows["layer"] == layer) & (rows["level"] > 0)]
+    found = []
+    for standing in list(reversed(order))[:REACTIVE]:
+        scores = list(_class_scores(rows[rows["transformation"] == standing.transformation]))
+        ranked = sorted((s for s in scores if math.isfinite(s.low)), key=lambda s: -s.value)
+        if len(ranked) < 2:
+            continue
+        count = min(EXTREMES, len(ranked) // 2)
+        most, least = ranked[:count], ranked[-count:][::-1]
+        found.append(
+            ClassExtremes(
+                standing.transformation,
+                most,
+                least,
+                len(ranked),
+                len(scores) - len(ranked),
+                most[0].low > least[0].high,
+            )
+        )
+    return found
+
+
+def _class_scores(rows: pd.DataFrame) -> Iterator[ClassScore]:
+    finite = rows[np.isfinite(rows["value"].to_numpy(dtype=float))]
+    for name, group in finite.groupby("class", sort=False):
+        # np.mean, not pandas' mean: a level without interval leaves the class without one.
+        low, high = (
+            float(np.mean(group[end].to_numpy(dtype=float))) for end in ("ci_low", "ci_high")
+        )
+        yield ClassScore(str(name), float(group["value"].mean()), low, high, int(group["n"].min()))
+
+
+@dataclass(frozen=True)
+class FullTable:
+    """Rows of text for the sortable table, and what was left out of it."""
+
+    rows: list[tuple[str, ...]]
+    total: int
+    note: str
+
+
+def full_table(readings: Readings) -> FullTable:
+    """Every number at the embedding and the logits, as far as a page can bear."""
+    rows = readings.overall
+    rows = rows[rows["layer"].isin(HEADLINE_LAYERS)]
+    total = len(rows)
+    note = ""
+    if total > LONGEST and readings.headline is not None:
+        metric, layer = readings.headline
+        shown = (rows["metric"] == metric) & (rows["layer"] == layer)
+        # The predictions are the other thing that everybody asks for.
+        if layer == EMBEDDING:
+            of_predictions = rows["metric"].isin(["prediction_consistency", "accuracy"])
+            shown |= of_predictions & (rows["layer"] == LOGITS)
+        rows = rows[shown]
+        note = "the headline metrics only"
+        if len(rows) > LONGEST:
+            rows = rows[rows["control"] == ""].head(LONGEST)
+            note = f"the first {len(rows):,} rows of the headline metrics"
+    labels = {
+        (name, level[0]): label
+        for name in readings.transformations
+        for level, label in zip(
+            levels_of(readings, name), level_labels(readings, name), strict=True
+        )
+    }
+    return FullTable([_row(row, labels) for row in rows.itertuples(index=False)], total, note)
+
+
+def _row(row, labels: dict[tuple[str, int], str]) -> tuple[str, ...]:
+    label = labels.get((row.transformation, int(row.level)), "")
+    return (
+        row.transformation,
+        str(int(row.level)),
+        label,
+        row.metric,
+        row.layer,
+        row.control or "measured",
+        number(row.value, 3),
+        number(row.ci_low, 3),
+        number(row.ci_high, 3),
+        str(int(row.n)),
+        str(int(row.n_undefined)),
+    )
+
+
+def undefined_values(readings: Readings) -> list[str]:
+    """One sentence per metric and layer that has values which could not be computed."""
+    rows = readings.overall
+    rows = rows[(rows["control"] == "") & (rows["n_undefined"] > 0)]
+    found = []
+    for (metric, layer), group in rows.groupby(["metric", "layer"], sort=False):
+        worst = int(group["n_undefined"].max())
+        found.append(
+            f"{metric_words(str(metric))} at {layer}: undefined for up to {worst:,} images in"
+            f" {len(group):,} cells; they are counted here and left out of the means."
+        )
+    return found

@@ -1,0 +1,302 @@
+"""The verdict: what a run found, in sentences computed from its numbers.
+
+A transformation's score is its mean relative invariance at the embedding over the levels above 0,
+with the cautious interval of `readings.Score`. The words follow from where the *whole* interval
+lies:
+
+- hardly reacts: all of it at or above 0.90;
+- reacts strongly: all of it below 0.50;
+- reacts: everything between, and everything whose interval crosses one of the two lines.
+
+Two scores are said to differ only if their intervals do not overlap. That is stricter than a paired
+test (`invariscope compare` does those), so what is claimed here holds, and a difference that is not
+claimed here may still be real.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from invariscope.report.readings import LOGITS, Readings, ResultLike, Score, apart, score
+from invariscope.report.words import (
+    images_counted,
+    listed,
+    magnitude_text,
+    metric_words,
+    number,
+    percent,
+    transformation_words,
+    with_interval,
+)
+
+HARDLY = 0.90
+STRONGLY = 0.50
+SMALL_SAMPLE = 30
+FLOOR_MATTERS = 0.95
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statement of the verdict.
+
+    Args:
+        kind: What it is about: "least", "most", "limit", "twin", "floor", "predictions", "sample",
+            "words" or "none".
+        text: One or more plain sentences, without markup.
+    """
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one transformation stands: its score, its word, and the twin's at shared levels."""
+
+    transformation: str
+    kind: str
+    score: Score
+    word: str
+    twin: Score | None
+    against_twin: int | None
+
+
+def reaction(found: Score) -> str:
+    """The word for a score; see the module's thresholds.
+
+    Example:
+        >>> reaction(Score(0.95, 0.93, 0.97, 24, (1,))), reaction(Score(0.95, 0.85, 0.97, 24, (1,)))
+        ('hardly reacts', 'reacts')
+        >>> reaction(Score(0.2, 0.1, 0.3, 24, (1,)))
+        'reacts strongly'
+    """
+    if not found.has_interval:
+        return "too few images"
+    if found.low >= HARDLY:
+        return "hardly reacts"
+    return "reacts strongly" if found.high < STRONGLY else "reacts"
+
+
+def standings(readings: Readings) -> list[Standing]:
+    """Every transformation with a score, from the least to the most reactive."""
+    if readings.headline is None:
+        return []
+    metric, layer = readings.headline
+    found = []
+    for name in readings.transformations:
+        curve = readings.curve(name, metric, layer)
+        mean = score(curve)
+        if mean is None:
+            continue
+        twin = score(readings.curve(name, metric, layer, "untrained"))
+        here = score(curve, twin.levels) if twin else None
+        against = apart(here, twin) if here and twin else None
+        kind = str(curve["kind"].iloc[0])
+        found.append(Standing(name, kind, mean, reaction(mean), twin, against))
+    return sorted(found, key=lambda standing: -standing.score.value)
+
+
+def verdict(result: ResultLike | Readings) -> list[Finding]:
+    """The findings of a run, in the order in which a reader wants them.
+
+    Args:
+        result: A `Result`, or anything with its frame, controls, manifest and example.
+
+    Returns:
+        Findings with plain text; the wording follows the module's stated thresholds.
+    """
+    readings = result if isinstance(result, Readings) else Readings(result)
+    order = standings(readings)
+    if not order:
+        text = "This run holds no value above level 0 from which a verdict could be computed."
+        return [Finding("none", text)]
+    findings = [_least(order), _most(order)]
+    for part in (_limit, _twin, _floor, _predictions):
+        findings.extend(part(readings, order))
+    findings.append(_sample(readings))
+    findings.append(_words(readings))
+    return findings
+
+
+def _named(order: Sequence[Standing]) -> str:
+    return listed([transformation_words(standing.transformation) for standing in order])
+
+
+def _scored(order: Sequence[Standing]) -> str:
+    return listed(
+        [f"{transformation_words(s.transformation)} ({number(s.score.value)})" for s in order]
+    )
+
+
+def _least(order: Sequence[Standing]) -> Finding:
+    hardly = [standing for standing in order if standing.word == "hardly reacts"]
+    if hardly:
+        return Finding("least", f"Hardly reacts to {_scored(hardly)}.")
+    least = order[0]
+    value = with_interval(least.score.value, least.score.low, least.score.high)
+    if not least.score.has_interval:
+        return Finding("least", f"Lowest reaction in this sample: to {_scored([least])}.")
+    text = f"Nothing here leaves it untouched: the least reaction is to {_named([least])}, {value}."
+    return Finding("least", text)
+
+
+def _most(order: Sequence[Standing]) -> Finding:
+    most = order[-1]
+    value = with_interval(most.score.value, most.score.low, most.score.high)
+    if not most.score.has_interval:
+        text = f"Largest reaction in this sample: to {_named([most])}, {value}."
+        return Finding("most", f"{text} A single image tells nothing about others.")
+    if len(order) == 1:
+        return Finding("most", f"It {most.word} to {_named([most])}: {value}.")
+    if most.word == "hardly reacts":
+        return Finding(
+            "most", f"Even the largest reaction, to {_named([most])}, is small: {value}."
+        )
+    tied = [s for s in order[:-1] if apart(s.score, most.score) == 0]
+    text = f"Reacts most to {_named([most])}: {value}."
+    if tied:
+        verb = "has an interval" if len(tied) == 1 else "have intervals"
+        text += (
+            f" {_named(tied).capitalize()} {verb} that overlap{'s' if len(tied) == 1 else ''} this"
+            " one, so the order among them is open."
+        )
+    return Finding("most", text)
+
+
+def _limit(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
+    """Where a transformed image is about as far from its original as another image is."""
+    assert readings.headline is not None
+    metric, layer = readings.headline
+    reached = []
+    for standing in reversed(order):
+        curve = readings.curve(standing.transformation, metric, layer)
+        null = readings.curve(standing.transformation, metric, layer, "shuffled")
+        both = curve[curve["level"] > 0].merge(null, on="level", suffixes=("", "_null"))
+        # To be no closer than another image is a claim of sameness, which overlap alone does not
+        # carry: the whole interval has to lie in the tenth of the scale around the null.
+        lost = both[both["ci_high"] <= both["ci_high_null"].clip(lower=0.1)]
+        if len(lost):
+            first = lost.iloc[0]
+            at = magnitude_text(float(first["magnitude"]), str(first["unit"]))
+            reached.append(f"{transformation_words(standing.transformation)} (first at {at})")
+    if reached:
+        yield Finding(
+            "limit",
+            "As far from the original as another image is, or within a tenth of it: under"
+            f" {listed(reached)}.",
+        )
+
+
+def _twin(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
+    compared = [standing for standing in order if standing.against_twin is not None]
+    if not compared:
+        return
+    more = [s for s in compared if s.against_twin == 1]
+    less = [s for s in compared if s.against_twin == -1]
+    same = [s for s in compared if s.against_twin == 0]
+    clauses = []
+    if more:
+        clauses.append(f"more invariant to {_named(more)}")
+    if less:
+        clauses.append(f"less invariant to {_named(less)}")
+    if same:
+        clauses.append(f"not told apart from it under {_named(same)}")
+    levels = sorted({level for s in compared if s.twin for level in s.twin.levels})
+    at = f"level{'s' if len(levels) > 1 else ''} {listed([str(level) for level in levels])}"
+    text = f"Compared with its untrained twin at {at}, it is {'; '.join(clauses)}."
+    yield Finding("twin", text)
+
+
+def _floor(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
+    assert readings.headline is not None
+    metric, layer = readings.headline
+    touched = []
+    for standing in order:
+        floor = score(readings.curve(standing.transformation, metric, layer, "floor"))
+        if floor and floor.value < FLOOR_MATTERS:
+            touched.append((standing, floor))
+    if touched:
+        named = listed(
+            [f"{transformation_words(s.transformation)} ({number(f.value)})" for s, f in touched]
+        )
+        yield Finding(
+            "floor",
+            "Not all of this is the model’s doing: an image that was transformed and turned back,"
+            f" and so lost what resampling and the frame’s edge cost, already scores only {named}.",
+        )
+
+
+def _predictions(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
+    kept = []
+    for standing in order:
+        name = standing.transformation
+        found = readings.score(name, metric="prediction_consistency", layer=LOGITS)
+        if found:
+            kept.append((found, name))
+    if kept:
+        kept.sort(key=lambda pair: pair[0].value)
+        (low, worst), (high, best) = kept[0], kept[-1]
+        text = f"The predicted class stays the same for {_share(low)} of the images under"
+        text += f" {transformation_words(worst)}"
+        if apart(high, low) == 1:
+            text += f" and for {_share(high)} under {transformation_words(best)}"
+        elif len(kept) > 1:
+            text += ", the lowest share, though no family’s interval lies wholly above it"
+        yield Finding("predictions", f"{text}.")
+    accuracy = _accuracy(readings, order)
+    if accuracy:
+        yield accuracy
+
+
+def _share(found: Score) -> str:
+    if not found.has_interval:
+        return percent(found.value)
+    return f"{percent(found.value)} [{percent(found.low)}, {percent(found.high)}]"
+
+
+def _accuracy(readings: Readings, order: Sequence[Standing]) -> Finding | None:
+    scores = {
+        s.transformation: readings.score(s.transformation, metric="accuracy", layer=LOGITS)
+        for s in order
+    }
+    found = {name: value for name, value in scores.items() if value}
+    if not found:
+        return None
+    worst = min(found, key=lambda name: found[name].value)
+    curve = readings.curve(worst, "accuracy", LOGITS)
+    untouched = curve[curve["level"] == 0]
+    text = (
+        f"Accuracy is {_share(found[worst])} under {transformation_words(worst)}, its lowest mean"
+    )
+    if len(untouched):
+        row = untouched.iloc[0]
+        start = Score(row["value"], row["ci_low"], row["ci_high"], int(row["n"]), (0,))
+        text += f"; on the untouched images it is {_share(start)}"
+    return Finding("predictions", f"{text}.")
+
+
+def _sample(readings: Readings) -> Finding:
+    n = readings.n
+    text = f"All of this rests on {images_counted(n)}; brackets are 95 % intervals over images."
+    if n < SMALL_SAMPLE:
+        text += " That is a small sample: more images narrow the intervals and settle more of it."
+    return Finding("sample", text)
+
+
+def _words(readings: Readings) -> Finding:
+    assert readings.headline is not None
+    metric, layer = readings.headline
+    if metric.startswith("relative_invariance"):
+        meaning = (
+            "1 means that the model represents the transformed image just like the original; 0,"
+            " that it moves it as far as to another image; below 0, farther."
+        )
+    else:
+        meaning = "Higher means more invariant."
+    return Finding(
+        "words",
+        f"What the words mean: the numbers are {metric_words(metric).lower()} at the {layer},"
+        f" averaged over the levels above 0. {meaning} “Hardly reacts”: the whole interval is at"
+        f" least {HARDLY:.2f}; “reacts strongly”: all of it below {STRONGLY:.2f}; “reacts”:"
+        " everything else. Two are called different only if their intervals do not overlap. How far"
+        " each family goes is the table’s choice, so “most” means over these levels.",
+    )

@@ -1,0 +1,38 @@
+"""What a run has found: rows on disk, intervals, the summary, comparison of two runs, `Result`."""
+
+from invariscope.results.comparison import Comparison, compare
+from invariscope.results.intervals import bootstrap_interval, interval_run_length
+from invariscope.results.manifest import FORMAT, MANIFEST, read_manifest, write_manifest
+from invariscope.results.result import Result
+from invariscope.results.row_table import ROW_SCHEMA, RowBuilder
+from invariscope.results.rows import RowStore, Series, completed_blocks, write_block
+from invariscope.results.summary import (
+    SUMMARY,
+    SUMMARY_SCHEMA,
+    read_summary,
+    summarise,
+    write_summary,
+)
+
+__all__ = [
+    "FORMAT",
+    "MANIFEST",
+    "ROW_SCHEMA",
+    "SUMMARY",
+    "SUMMARY_SCHEMA",
+    "Comparison",
+    "Result",
+    "RowBuilder",
+    "RowStore",
+    "Series",
+    "bootstrap_interval",
+    "compare",
+    "completed_blocks",
+    "interval_run_length",
+    "read_manifest",
+    "read_summary",
+    "summarise",
+    "write_block",
+    "write_manifest",
+    "write_summary",
+]

@@ -1,0 +1,63 @@
+"""The manifest of a run folder: everything that is needed to repeat the run, as JSON."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from invariscope.errors import InputError
+from invariscope.results.atomic import write_file
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+def write_manifest(folder: str | os.PathLike[str], manifest: dict[str, Any]) -> Path:
+    """Writes `manifest.json` whole or not at all; keys keep their order.
+
+    Raises:
+        RunError: The disk is full or the folder cannot be written.
+    """
+    path = Path(folder) / MANIFEST
+    text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_file(path, text.encode())
+    return path
+
+
+def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads the manifest of a run folder.
+
+    Raises:
+        InputError: No such folder, no run in it, a broken manifest, or one of a newer format.
+    """
+    folder = Path(folder)
+    path = folder / MANIFEST
+    if not folder.exists():
+        raise InputError(f"no run folder at {folder}: give a folder that `invariscope measure` wrote")
+    if not path.is_file():
+        raise InputError(
+            f"{folder} is not a run folder (it has no {MANIFEST}): give a folder that "
+            "`invariscope measure` wrote"
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot read {path}: {' '.join(str(error).split())}; restore the file or measure again"
+        ) from error
+    _check(path, manifest)
+    return manifest
+
+
+def _check(path: Path, manifest: Any) -> None:
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if not isinstance(found, int) or "settings" not in manifest:
+        raise InputError(
+            f"{path} is not a manifest of invariscope (no format or no settings): give a folder "
+            "that `invariscope measure` wrote"
+        )
+    if found > FORMAT:
+        raise InputError(
+            f"{path} has format {found}, written by invariscope {manifest.get('version', '?')}: this "
+            f"version reads up to format {FORMAT}; install a newer invariscope"
+        )

@@ -1,0 +1,258 @@
+"""The families of transformations: what each does to a batch at one magnitude.
+
+A family knows its kind, the unit of its magnitude, the magnitude that is the identity, and which
+magnitude is the opposite one (−m for an angle, 1/m for a scale, 2 − m for a factor about 1). How far
+it goes at each level is a matter of the tables. All act on float images in [0, 1] before
+normalisation; photometric operations are torchvision's, with Pillow's meaning of the magnitude.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torchvision.transforms.v2 import functional as photometric
+
+from invariscope.registry import Registry
+from invariscope.transformations import geometry
+from invariscope.transformations.geometry import Resampling
+
+Kind = Literal["geometric", "appearance"]
+Images = Float[Tensor, "image channel height width"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One kind of change, at any magnitude.
+
+    Args:
+        name: The name in code, tables and on the command line.
+        kind: "geometric" (moves pixels) or "appearance" (changes their values).
+        unit: Unit of the magnitude: "°", "of the side", "×", "bits", "" …
+        identity: The magnitude that changes nothing.
+        operation: What is done; families with the same operation (zoom in and zoom out: scale)
+            share cells of equal magnitude.
+        matrices: For geometric families: (magnitudes [N], height, width) to forward matrices.
+        change: For appearance families: (images, one magnitude) to images.
+        opposite: The magnitude of the same strength in the other direction, or None if the family
+            has one direction only.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    identity: float
+    operation: str
+    matrices: Callable[[np.ndarray, int, int], np.ndarray] | None = None
+    change: Callable[[Images, float], Images] | None = None
+    opposite: Callable[[float], float] | None = None
+
+    def apply(self, images: Images, magnitudes: np.ndarray, resampling: Resampling) -> Images:
+        """Transforms each image at its own magnitude ([N], or [1] for one magnitude for all)."""
+        if self.matrices is not None:
+            height, width = images.shape[-2:]
+            return geometry.warp(images, self.matrices(magnitudes, height, width), resampling)
+        assert self.change is not None, self.name
+        distinct = np.unique(magnitudes)
+        if len(distinct) == 1:
+            return self._changed(images, float(distinct[0]))
+        out = torch.empty_like(images)
+        for magnitude in distinct:
+            chosen = torch.from_numpy(np.flatnonzero(magnitudes == magnitude)).to(images.device)
+            out[chosen] = self._changed(images[chosen], float(magnitude))
+        return out
+
+    def _changed(self, images: Images, magnitude: float) -> Images:
+        assert self.change is not None
+        return images if magnitude == self.identity else self.change(images, magnitude)
+
+
+FAMILIES: Registry[Family] = Registry("transformation", "invariscope.transformations")
+
+
+def appearance(
+    name: str,
+    *,
+    unit: str = "",
+    identity: float = 0.0,
+    operation: str | None = None,
+    opposite: Callable[[float], float] | None = None,
+) -> Callable[[Callable[[Images, float], Images]], Callable[[Images, float], Images]]:
+    """Registers a function (images in [0, 1], one magnitude) -> images as an appearance family.
+
+    Example:
+        >>> @appearance("doc_darken", unit="×", identity=1.0)
+        ... def darken(images, factor):
+        ...     return images * factor
+        >>> FAMILIES.get("doc_darken").unit
+        '×'
+    """
+
+    def add(change: Callable[[Images, float], Images]) -> Callable[[Images, float], Images]:
+        FAMILIES.add(
+            name,
+            Family(
+                name, "appearance", unit, identity, operation or name, change=change,
+                opposite=opposite,
+            ),
+        )  # fmt: skip
+        return change
+
+    return add
+
+
+def geometric(
+    name: str,
+    *,
+    unit: str,
+    identity: float = 0.0,
+    operation: str | None = None,
+    opposite: Callable[[float], float] | None = None,
+) -> Callable[..., Callable[[np.ndarray, int, int], np.ndarray]]:
+    """Registers a function (magnitudes [N], height, width) -> forward matrices [N, 2, 3]."""
+
+    def add(
+        matrices: Callable[[np.ndarray, int, int], np.ndarray],
+    ) -> Callable[[np.ndarray, int, int], np.ndarray]:
+        FAMILIES.add(
+            name,
+            Family(
+                name, "geometric", unit, identity, operation or name, matrices=matrices,
+                opposite=opposite,
+            ),
+        )  # fmt: skip
+        return matrices
+
+    return add
+
+
+def _negative(magnitude: float) -> float:
+    return -magnitude
+
+
+def _mirrored_about_one(magnitude: float) -> float:
+    return 2.0 - magnitude
+
+
+def _reciprocal(magnitude: float) -> float:
+    return 1.0 / magnitude
+
+
+@geometric("rotate", unit="°", opposite=_negative)
+def _rotate(degrees: np.ndarray, height: int, width: int) -> np.ndarray:
+    return geometry.rotation(degrees)
+
+
+@geometric("shear_x", unit="°", opposite=_negative)
+def _shear_x(degrees: np.ndarray, height: int, width: int) -> np.ndarray:
+    return geometry.shear_x(degrees)
+
+
+@geometric("shear_y", unit="°", opposite=_negative)
+def _shear_y(degrees: np.ndarray, height: int, width: int) -> np.ndarray:
+    return geometry.shear_y(degrees)
+
+
+@geometric("translate_x", unit="of the side", opposite=_negative)
+def _translate_x(fraction: np.ndarray, height: int, width: int) -> np.ndarray:
+    return geometry.translation(_pixels(fraction, width), np.zeros(len(fraction)))
+
+
+@geometric("translate_y", unit="of the side", opposite=_negative)
+def _translate_y(fraction: np.ndarray, height: int, width: int) -> np.ndarray:
+    return geometry.translation(np.zeros(len(fraction)), _pixels(fraction, height))
+
+
+def _pixels(fraction: np.ndarray, side: int) -> np.ndarray:
+    """Fractions of the side as pixels; what is a whole number but for rounding is made one."""
+    pixels = np.asarray(fraction, dtype=np.float64) * side
+    return np.where(np.abs(pixels - np.round(pixels)) < 1e-9, np.round(pixels), pixels)
+
+
+@geometric("zoom_in", unit="×", identity=1.0, operation="scale")
+@geometric("zoom_out", unit="×", identity=1.0, operation="scale")
+@geometric("rescale", unit="×", identity=1.0, operation="scale", opposite=_reciprocal)
+def _scale(factor: np.ndarray, height: int, width: int) -> np.ndarray:
+    return geometry.scaling(factor)
+
+
+@geometric("flip_horizontal", unit="", operation="flip_horizontal")
+def _flip_horizontal(applied: np.ndarray, height: int, width: int) -> np.ndarray:
+    return np.where(applied[:, None, None] > 0, geometry.reflection(True), _still(len(applied)))
+
+
+@geometric("flip_vertical", unit="", operation="flip_vertical")
+def _flip_vertical(applied: np.ndarray, height: int, width: int) -> np.ndarray:
+    return np.where(applied[:, None, None] > 0, geometry.reflection(False), _still(len(applied)))
+
+
+def _still(count: int) -> np.ndarray:
+    return geometry.translation(np.zeros(count), np.zeros(count))
+
+
+@appearance("brightness_up", unit="×", identity=1.0, operation="brightness")
+@appearance("brightness_down", unit="×", identity=1.0, operation="brightness")
+def _brightness(images: Images, factor: float) -> Images:
+    return photometric.adjust_brightness(images, factor)
+
+
+@appearance("contrast_up", unit="×", identity=1.0, operation="contrast")
+@appearance("contrast_down", unit="×", identity=1.0, operation="contrast")
+@appearance("contrast", unit="×", identity=1.0, operation="contrast", opposite=_mirrored_about_one)
+def _contrast(images: Images, factor: float) -> Images:
+    return photometric.adjust_contrast(images, factor)
+
+
+@appearance("saturation", unit="×", identity=1.0, opposite=_mirrored_about_one)
+def _saturation(images: Images, factor: float) -> Images:
+    return photometric.adjust_saturation(images, factor)
+
+
+@appearance("sharpness", unit="×", identity=1.0, opposite=_mirrored_about_one)
+def _sharpness(images: Images, factor: float) -> Images:
+    return photometric.adjust_sharpness(images, factor)
+
+
+@appearance("hue", unit="of the circle", opposite=_negative)
+def _hue(images: Images, shift: float) -> Images:
+    return photometric.adjust_hue(images, shift)
+
+
+@appearance("posterize", unit="bits", identity=8.0)
+def _posterize(images: Images, bits: float) -> Images:
+    """Keeps the upper ``bits`` bits of the 8-bit value, as Pillow does; 0 bits is black."""
+    step = 2.0 ** (8 - bits)
+    return torch.floor(torch.round(images * 255) / step) * (step / 255)
+
+
+@appearance("solarize", unit="threshold", identity=1.0)
+def _solarize(images: Images, threshold: float) -> Images:
+    """Inverts the values from the threshold on; one that differs by rounding only is on it."""
+    return torch.where(images >= threshold - 1e-6, 1 - images, images)
+
+
+@appearance("autocontrast")
+def _autocontrast(images: Images, applied: float) -> Images:
+    return photometric.autocontrast(images)
+
+
+@appearance("equalize")
+def _equalize(images: Images, applied: float) -> Images:
+    return photometric.equalize(images)
+
+
+@appearance("invert")
+def _invert(images: Images, applied: float) -> Images:
+    return 1.0 - images
+
+
+@appearance("blur", unit="of the side")
+def _blur(images: Images, fraction: float) -> Images:
+    """Gaussian blur whose sigma is a fraction of the shorter side."""
+    side = min(images.shape[-2:])
+    sigma = fraction * side
+    radius = min(max(1, int(np.ceil(3 * sigma))), side - 1)
+    return photometric.gaussian_blur(images, [2 * radius + 1] * 2, [sigma, sigma])

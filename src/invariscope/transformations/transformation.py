@@ -1,0 +1,285 @@
+"""A transformation: a family with its levels, ready to act on a batch.
+
+What happens to an image depends on (seed, image id, transformation, level) and on nothing else: not
+on the batch it comes in, its place in it, or how often the transformation was called.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from invariscope.errors import InputError
+from invariscope.registry import unknown_name
+from invariscope.seeding import signs
+from invariscope.transformations import geometry
+from invariscope.transformations.families import FAMILIES, Family, Kind
+from invariscope.transformations.geometry import Resampling
+from invariscope.transformations.tables import DEFAULT_FAMILIES, TABLES
+
+Images = Float[Tensor, "image channel height width"]
+
+IDENTITY = "identity"
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """A named family of transformations with its levels.
+
+    Args:
+        family: What is done.
+        magnitudes: One per level, in the family's unit; level 0 is the identity.
+        signed: Whether the direction is drawn per image (seeded by run seed and image id; one
+            direction per image for all levels).
+        levels: The levels that a sweep measures.
+        resampling: Interpolation, border, fill, centre.
+
+    Example:
+        >>> import torch
+        >>> rotate = get_transformation("rotate")
+        >>> rotate.describe(2), rotate.operation(2)
+        ('±40°', 'rotate=±40')
+        >>> x = torch.rand(2, 3, 8, 8)
+        >>> rotate(x, level=0) is x
+        True
+        >>> rotate(x, level=2, seed=0, image_ids=["a", "b"]).shape
+        torch.Size([2, 3, 8, 8])
+    """
+
+    family: Family
+    magnitudes: tuple[float, ...]
+    signed: bool
+    levels: tuple[int, ...]
+    resampling: Resampling
+
+    def __post_init__(self):
+        if not self.magnitudes or self.magnitudes[0] != self.family.identity:
+            raise InputError(
+                f"{self.name}: level 0 must be the identity ({self.family.identity:g} "
+                f"{self.unit}), not {self.magnitudes[:1]}"
+            )
+        if self.signed and self.family.opposite is None:
+            raise InputError(f"{self.name} has one direction only and cannot be signed")
+
+    @property
+    def name(self) -> str:
+        """The family's name."""
+        return self.family.name
+
+    @property
+    def kind(self) -> Kind:
+        """ "geometric" or "appearance"."""
+        return self.family.kind
+
+    @property
+    def unit(self) -> str:
+        """The unit of the magnitudes."""
+        return self.family.unit
+
+    def is_identity(self, level: int) -> bool:
+        """Whether this level changes nothing."""
+        return self.magnitudes[self._checked(level)] == self.family.identity
+
+    def describe(self, level: int) -> str:
+        """The magnitude with sign and unit, as shown to people."""
+        magnitude = self.magnitudes[self._checked(level)]
+        if self.unit == "":
+            return "off" if self.is_identity(level) else "on"
+        sign = "±" if self.signed and not self.is_identity(level) else ""
+        if sign and self.family.opposite is not None and self.family.identity == 1.0:
+            sign = "×÷ " if self.family.operation == "scale" else "1 ± "
+            shown = magnitude if self.family.operation == "scale" else magnitude - 1
+            return f"{sign}{shown:.3g}"
+        if self.unit == "of the side":
+            return f"{sign}{100 * magnitude:.3g} % of the side"
+        glue = "" if self.unit in ("°", "×") else " "
+        return f"{sign}{magnitude:.3g}{glue}{self.unit}"
+
+    def operation(self, level: int) -> str:
+        """What is done, as a key: equal keys are equal operations and one cell of a sweep."""
+        magnitude = self.magnitudes[self._checked(level)]
+        if magnitude == self.family.identity:
+            return IDENTITY
+        how = self.resampling
+        plain = self.kind == "appearance" or how == Resampling()
+        suffix = "" if plain else f" ({how.interpolation}, {how.border}, {how.fill:.3g}, {how.centre})"
+        if self.signed:  # the direction is drawn by the family's name
+            return f"{self.name}=±{magnitude:.6g}{suffix}"
+        return f"{self.family.operation}={magnitude:.6g}{suffix}"
+
+    def drawn(self, level: int, seed: int, image_ids: Sequence[str] | None) -> np.ndarray:
+        """The magnitude of each image [N], or of all [1] where there is no direction to draw."""
+        magnitude = self.magnitudes[self._checked(level)]
+        opposite = self.family.opposite
+        if not self.signed or magnitude == self.family.identity or opposite is None:
+            return np.array([magnitude])
+        if image_ids is None:
+            raise InputError(
+                f"{self.name} draws its direction per image: pass image_ids (one string per image)"
+            )
+        drawn = signs(seed, f"sign:{self.name}", image_ids)
+        return np.where(drawn > 0, magnitude, opposite(magnitude))
+
+    def __call__(
+        self,
+        images: Images,
+        level: int,
+        *,
+        seed: int = 0,
+        image_ids: Sequence[str] | None = None,
+    ) -> Images:
+        """Transforms a batch.
+
+        Args:
+            images: Float images in [0, 1].
+            level: 0 returns ``images`` itself.
+            seed: The run's seed.
+            image_ids: One id per image; needed where directions are drawn.
+
+        Returns:
+            Images of the same shape, dtype and device.
+        """
+        if self.is_identity(level):
+            return images
+        if image_ids is not None and len(image_ids) != len(images):
+            raise InputError(f"{len(image_ids)} image_ids for {len(images)} images")
+        return self.family.apply(images, self.drawn(level, seed, image_ids), self.resampling)
+
+    def there_and_back(
+        self,
+        images: Images,
+        level: int,
+        *,
+        seed: int = 0,
+        image_ids: Sequence[str] | None = None,
+    ) -> Images:
+        """T⁻¹(T(images)): what resampling and the frame alone cost (the interpolation floor).
+
+        Only geometric transformations have one.
+        """
+        matrices = self.family.matrices
+        if matrices is None:
+            raise InputError(f"{self.name} moves no pixels, so it has no interpolation floor")
+        height, width = images.shape[-2:]
+        forward = matrices(self.drawn(level, seed, image_ids), height, width)
+        if self.resampling.centre == "corner":
+            forward = geometry.about_corner(forward, height, width)
+        about_centre = replace(self.resampling, centre="centre")
+        moved = geometry.warp(images, forward, about_centre)
+        return geometry.warp(moved, geometry.inverse(forward), about_centre)
+
+    def _checked(self, level: int) -> int:
+        if not 0 <= level < len(self.magnitudes):
+            raise InputError(
+                f"{self.name} has the levels 0 to {len(self.magnitudes) - 1}, not {level}"
+            )
+        return level
+
+
+def get_transformation(
+    name: str, table: str = "standard", resampling: Resampling | None = None
+) -> Transformation:
+    """The transformation of that name at the magnitudes of a table.
+
+    Args:
+        name: A family, such as "rotate", or a family with magnitudes of your own,
+            "rotate=5/10/15" (levels 1, 2, 3).
+        table: "standard", "paper" or "search".
+        resampling: Interpolation, border and fill, instead of the table's.
+
+    Raises:
+        InputError: Unknown family or table, or a family that the table has no magnitudes for.
+
+    Example:
+        >>> get_transformation("rotate=5/10").magnitudes
+        (0.0, 5.0, 10.0)
+    """
+    if table not in TABLES:
+        raise unknown_name("table", table, TABLES)
+    name, _, own = name.partition("=")
+    family = FAMILIES.get(name.strip())
+    if own:
+        magnitudes = (family.identity, *_numbers(own, name))
+        levels = tuple(range(len(magnitudes)))
+        return Transformation(family, magnitudes, False, levels, resampling or Resampling())
+    row = TABLES[table].get(family.name)
+    if row is None:
+        known = ", ".join(TABLES[table])
+        raise InputError(
+            f"the table {table!r} has no magnitudes for {family.name!r} (it has: {known}); "
+            f"give your own: {family.name}=MAGNITUDE/MAGNITUDE"
+        )
+    # Level 0, the identity, belongs to every sweep, also where a table lists other levels only.
+    levels = tuple(sorted({0, *row.levels})) if row.levels else tuple(range(len(row.magnitudes)))
+    settings = resampling or row.resampling or Resampling()
+    return Transformation(family, row.magnitudes, row.signed, levels, settings)
+
+
+def _numbers(text: str, name: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split("/")]
+    except ValueError:
+        raise InputError(
+            f"{name}={text}: magnitudes are numbers with slashes between them, "
+            f"such as {name}=5/10/15"
+        ) from None
+
+
+def get_transformations(
+    names: str | Sequence[str | Transformation] | None = None,
+    table: str = "standard",
+    resampling: Resampling | None = None,
+) -> tuple[Transformation, ...]:
+    """Transformations by name, a comma-separated list of names, or a sequence of either.
+
+    None or "all" stands for every family of the table (the 13 of the paper for "standard").
+
+    Raises:
+        InputError: Unknown names or tables, or a name given twice.
+    """
+    if table not in TABLES:
+        raise unknown_name("table", table, TABLES)
+    if names is None or names == "all":
+        names = DEFAULT_FAMILIES if table == "standard" else tuple(TABLES[table])
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",") if name.strip()]
+    chosen = tuple(
+        item if isinstance(item, Transformation) else get_transformation(item, table, resampling)
+        for item in names
+    )
+    if not chosen:
+        raise InputError("no transformation is named; try rotate, or leave the option out for all")
+    doubled = {item.name for item in chosen if [other.name for other in chosen].count(item.name) > 1}
+    if doubled:
+        raise InputError(f"named twice: {', '.join(sorted(doubled))}; name each family once")
+    return chosen
+
+
+def from_function(
+    name: str,
+    function: Callable[[Tensor, float], Tensor],
+    magnitudes: Sequence[float],
+    *,
+    unit: str = "",
+) -> Transformation:
+    """A transformation of your own: a function (images in [0, 1], magnitude) -> images.
+
+    Args:
+        name: Its name in the tables.
+        function: Acts on a batch [N, 3, H, W] at one magnitude.
+        magnitudes: One per level; the first is taken as the identity and never computed.
+        unit: Unit of the magnitudes.
+
+    Example:
+        >>> import torch
+        >>> darken = from_function("darken", lambda x, f: x * f, (1.0, 0.5), unit="×")
+        >>> darken(torch.ones(1, 3, 2, 2), level=1)[0, 0].tolist()
+        [[0.5, 0.5], [0.5, 0.5]]
+    """
+    values = tuple(float(value) for value in magnitudes)
+    if not values:
+        raise InputError(f"{name}: give at least one magnitude, the identity")
+    family = Family(name, "appearance", unit, values[0], name, change=function)
+    return Transformation(family, values, False, tuple(range(len(values))), Resampling())

@@ -1,0 +1,173 @@
+import argparse
+import pickle
+
+import pytest
+import timm
+import torch
+from invariscope.errors import InputError
+from invariscope.models import load_model
+from invariscope.models.checkpoint import read_state
+from invariscope.models.probe import hash_state
+from torchvision import models as tv
+
+ARCH = "resnet10t"
+
+
+@pytest.fixture(scope="module")
+def module():
+    torch.manual_seed(0)
+    return timm.create_model(ARCH, num_classes=1000)
+
+
+def prefixed(state, prefix):
+    return {prefix + name: value for name, value in state.items()}
+
+
+WRAPPINGS = {
+    "plain": lambda s: s,
+    "state_dict": lambda s: {"state_dict": s, "epoch": 3, "lr": 0.1},
+    "model and module.": lambda s: {"model": prefixed(s, "module."), "optimizer": {"state": {}}},
+    "lightning": lambda s: {
+        "state_dict": prefixed(s, "model.") | {"criterion.weight": torch.ones(3)},
+        "epoch": 1,
+    },
+    "compiled": lambda s: prefixed(s, "_orig_mod."),
+    "compiled in parallel": lambda s: {"model": prefixed(s, "module._orig_mod.")},
+    "averaged": lambda s: prefixed(s, "module.") | {"n_averaged": torch.tensor(3)},
+    "ema first": lambda s: {
+        "state_dict": {n: torch.zeros_like(v) for n, v in s.items()},
+        "state_dict_ema": s,
+    },
+    "nested": lambda s: {"model": {"state_dict": s}},
+    "teacher": lambda s: {"teacher": prefixed(s, "module.backbone.")},
+}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_wrappers_are_removed(wrapping, module, tmp_path):
+    path = tmp_path / "weights@home.pt"
+    torch.save(WRAPPINGS[wrapping](module.state_dict()), path)
+    probe = load_model(f"checkpoint:{path}@timm:{ARCH}")
+    assert probe.weights_hash == hash_state(module.state_dict())
+
+
+def test_safetensors(module, tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "weights.safetensors"
+    save_file(dict(module.state_dict()), path)
+    assert load_model(f"checkpoint:{path}@{ARCH}").weights_hash == hash_state(module.state_dict())
+    path.write_bytes(b"no tensors")
+    with pytest.raises(InputError, match=r"weights.safetensors cannot be read"):
+        read_state(path)
+
+
+@pytest.mark.parametrize("arch", [f"timm:{ARCH}", "torchvision:resnet18", "torchvision:vgg11_bn"])
+@pytest.mark.parametrize("classes", [7, 1000])
+def test_the_number_of_classes_follows_the_file(arch, classes, tmp_path):
+    library, _, name = arch.partition(":")
+    if library == "timm":
+        model = timm.create_model(name, num_classes=classes)
+    else:
+        model = tv.get_model(name, num_classes=classes)
+    path = tmp_path / "weights.pt"
+    torch.save(model.state_dict(), path)
+    probe = load_model(f"checkpoint:{path}@{arch}")
+    assert probe.weights_hash == hash_state(model.state_dict())
+    probe.watch("last", torch.rand(1, 3, 64, 64))
+    assert probe.num_outputs == classes
+    assert (probe.class_ids is not None) == (classes == 1000)
+    twin = probe.untrained(3)
+    twin.watch("last", torch.rand(1, 3, 64, 64))
+    assert twin.num_outputs == classes
+    assert twin.weights_hash != probe.weights_hash
+    assert (
+        load_model(f"checkpoint:{path}@{arch}+untrained", seed=3).weights_hash == twin.weights_hash
+    )
+
+
+@pytest.mark.parametrize("arch", [f"timm:{ARCH}", "torchvision:resnet18"])
+def test_a_headless_file_gives_a_headless_model(arch, tmp_path):
+    library, _, name = arch.partition(":")
+    model = timm.create_model(name) if library == "timm" else tv.get_model(name)
+    state = {n: v for n, v in model.state_dict().items() if not n.startswith("fc.")}
+    path = tmp_path / "backbone.pt"
+    torch.save(state, path)
+    probe = load_model(f"checkpoint:{path}@{arch}")
+    assert probe.num_outputs is None
+    assert probe.untrained(0).num_outputs is None
+    assert probe.forward(torch.rand(1, 3, 64, 64), ["embedding"]).vectors["embedding"].shape == (
+        1,
+        512,
+    )
+
+
+def test_what_does_not_fit_is_named(module, tmp_path):
+    state = dict(module.state_dict())
+    state["layer9.weight"] = torch.zeros(1)
+    del state["layer1.0.conv1.weight"]
+    state["bn1.weight"] = torch.zeros(2)
+    path = tmp_path / "weights.pt"
+    torch.save(state, path)
+    message = (
+        r"does not fit timm:resnet10t: 1 missing: layer1.0.conv1.weight; 1 unexpected: "
+        r"layer9.weight; 1 of another shape: bn1.weight \[2\] instead of \[64\]"
+    )
+    with pytest.raises(InputError, match=message):
+        load_model(f"checkpoint:{path}@{ARCH}")
+    torch.save({"a.weight": torch.zeros(2)}, path)
+    with pytest.raises(InputError, match=r"missing: conv1.0.weight, .*, …; 1 unexpected: a.weight"):
+        load_model(f"checkpoint:{path}@{ARCH}")
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("executed",))
+
+
+def test_pickles_are_refused_and_never_run(module, tmp_path, capsys):
+    path = tmp_path / "weights.pt"
+    for content in (module, {"args": argparse.Namespace(lr=1), "model": {}}, Evil()):
+        torch.save(content, path)
+        message = (
+            r"holds pickled Python objects \(.*\), which can run code.*state_dict\(\), 'plain.pt'"
+        )
+        with pytest.raises(InputError, match=message) as caught:
+            read_state(path)
+        assert "\n" not in str(caught.value)
+    path.write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(InputError, match="weights.pt"):
+        read_state(path)
+    assert "executed" not in capsys.readouterr().out
+
+
+def test_broken_files_are_one_line(module, tmp_path):
+    path = tmp_path / "weights.pt"
+    torch.save(module.state_dict(), path)
+    whole = path.read_bytes()
+    for content, message in (
+        (b"", "is an empty file"),
+        (whole[: len(whole) // 2], "cannot be read"),
+        (b"this is a text file", "weights.pt"),
+        (b"\x80\x02}q\x00.", "holds no state dict"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=message) as caught:
+            read_state(path)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="is a folder"):
+        read_state(tmp_path)
+    torch.save([1, 2], path)
+    with pytest.raises(InputError, match="holds no state dict"):
+        read_state(path)
+
+
+def test_a_program_instead_of_weights(tmp_path):
+    import warnings
+
+    path = tmp_path / "program.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(torch.nn.Conv2d(3, 4, 1)), path)
+    with pytest.raises(InputError, match="program.pt"):
+        read_state(path)

@@ -1,0 +1,201 @@
+"""The page in a real browser: no network, no console error, no sideways scrolling, a table that sorts.
+
+Each test opens the page in headless Chromium with a profile of its own and every host unreachable.
+What a test wants to know is found by a script appended to a copy of the page, which writes its
+answer into the document; the untouched page is opened for its console.
+"""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from invariscope.report import page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
+]
+
+# No answer from any host: a page that wants the network fails here instead of hanging.
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars"
+    " --disable-background-networking --disable-component-update --disable-sync"
+    " --disable-dev-shm-usage --allow-file-access-from-files --proxy-server=127.0.0.1:9"
+).split()
+
+
+@pytest.fixture
+def chromium(tmp_path):
+    def run(*arguments):
+        assert CHROMIUM is not None
+        profile = f"--user-data-dir={tmp_path / 'profile'}"
+        done = subprocess.run(
+            [CHROMIUM, *FLAGS, profile, *map(str, arguments)],
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        return done
+
+    return run
+
+
+@pytest.fixture
+def ask(chromium, tmp_path):
+    """Runs a script in a copy of the page, in a frame of the given width, and returns its answer."""
+
+    def run(text, expression, width=1200):
+        # The page forbids every script but its own; the copy must let the test's question in.
+        copy = re.sub(r"<meta http-equiv=[^>]*>", "", text)
+        assert copy != text
+        (tmp_path / "inner.html").write_text(copy, encoding="utf-8")
+        (tmp_path / "outer.html").write_text(
+            f"<!doctype html><iframe src='inner.html' style='width:{width}px;height:900px'></iframe>"
+            "<pre id='answer'></pre><script>addEventListener('load', () => {"
+            "const frame = document.querySelector('iframe');"
+            "const page = frame.contentDocument, view = frame.contentWindow;"
+            f"document.getElementById('answer').textContent = JSON.stringify((() => {{{expression}}})())"
+            "})</script>",
+            encoding="utf-8",
+        )
+        dumped = chromium("--dump-dom", f"file://{tmp_path / 'outer.html'}").stdout
+        answer = re.search(r'<pre id="answer">(.*?)</pre>', dumped, re.DOTALL)
+        assert answer, dumped[-500:]
+        return json.loads(html.unescape(answer[1]))
+
+    return run
+
+
+@pytest.fixture
+def whole(make):
+    evil = "<script>alert(1)</script>"
+    return page(make(classes=(evil, "cat", "dog", "owl"), example_id='"a" & <b>.png'))
+
+
+def console(text):
+    return [line for line in text.splitlines() if "CONSOLE" in line]
+
+
+def test_the_console_stays_empty_without_network(chromium, whole, tmp_path):
+    (tmp_path / "page.html").write_text(whole, encoding="utf-8")
+    done = chromium("--enable-logging=stderr", "--dump-dom", f"file://{tmp_path / 'page.html'}")
+    assert console(done.stderr) == []
+    assert done.stdout.count("aria-sort") >= 11  # the page's own script passed its own policy
+    broken = whole.replace("const table =", "missing(); const table =")
+    (tmp_path / "page.html").write_text(broken, encoding="utf-8")
+    done = chromium("--enable-logging=stderr", "--dump-dom", f"file://{tmp_path / 'page.html'}")
+    assert console(done.stderr), "a broken page must show here, or the check above says nothing"
+
+
+SORTED = """
+const heads = [...page.querySelectorAll('#table thead th')];
+const column = heads.findIndex(head => head.textContent === %r);
+const button = heads[column].querySelector('button');
+button.focus();
+button.click();
+%s
+return {
+  cells: [...page.querySelectorAll('#table tbody tr')].map(row => row.cells[column].textContent),
+  sort: heads.map(head => head.getAttribute('aria-sort')),
+  focus: page.activeElement === button,
+  status: page.getElementById('status').textContent,
+};
+"""
+
+
+def test_a_click_sorts_by_value_and_a_second_one_reverses(ask, whole):
+    once = ask(whole, SORTED % ("Value", ""))
+    values = [float(cell.replace("−", "-")) for cell in once["cells"]]
+    assert len(values) > 300
+    assert values == sorted(values)
+    assert once["sort"].count("ascending") == 1
+    assert once["focus"]
+    assert once["status"] == "Sorted by value, ascending."
+    twice = ask(whole, SORTED % ("Value", "button.click();"))
+    values = [float(cell.replace("−", "-")) for cell in twice["cells"]]
+    assert values == sorted(values, reverse=True)
+    assert twice["sort"].count("descending") == 1
+
+
+def test_undefined_values_come_last_in_both_directions(ask, make):
+    result = make(names=("rotate",), controls=())
+    result.frame.loc[result.frame["level"] == 4, ["value", "ci_low", "ci_high"]] = float("nan")
+    text = page(result)
+    for clicks in ("", "button.click();"):
+        cells = ask(text, SORTED % ("Value", clicks))["cells"]
+        undefined = cells.count("–")
+        assert undefined > 0
+        assert set(cells[-undefined:]) == {"–"}
+
+
+def test_the_filter_keeps_rows_with_all_words(ask, whole):
+    found = ask(
+        whole,
+        """
+        const filter = page.getElementById('filter');
+        filter.value = 'Rotate untrained';
+        filter.dispatchEvent(new view.Event('input'));
+        const rows = [...page.querySelectorAll('#table tbody tr')].filter(row => !row.hidden);
+        return {rows: rows.map(row => row.textContent), tools: page.querySelector('.tools').hidden,
+                status: page.getElementById('status').textContent};
+        """,
+    )
+    assert len(found["rows"]) == 3
+    assert all("rotate" in row and "untrained" in row for row in found["rows"])
+    assert found["status"].startswith("3 of ")
+    assert not found["tools"]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1200])
+def test_nothing_sticks_out_sideways(ask, whole, width):
+    found = ask(
+        whole,
+        """
+        const wide = [...page.querySelectorAll('body *')].filter(element =>
+          !element.closest('.scroll, pre, svg, .skip, .hidden') &&
+          element.getBoundingClientRect().right > view.innerWidth + 1);
+        const shown = [...page.querySelectorAll('figure svg')].filter(e => e.clientWidth > 0);
+        return {scroll: page.documentElement.scrollWidth, inner: view.innerWidth,
+                wide: wide.map(e => e.outerHTML.slice(0, 80)), figures: shown.length,
+                classes: [...new Set(shown.map(e => e.getAttribute('class')))],
+                text: Math.min(...shown.map(e => 10.5 * e.clientWidth / e.viewBox.baseVal.width))};
+        """,
+        width,
+    )
+    assert found["inner"] == width
+    assert found["wide"] == []
+    assert found["scroll"] <= width
+    assert found["figures"] == 3
+    assert found["classes"] == (["phone"] if width == 360 else ["wide"])
+    assert found["text"] >= 9  # CSS pixels: a figure's labels can be read
+
+
+def test_photographs_stand_under_their_levels(ask, whole):
+    found = ask(
+        whole,
+        """
+        const figure = page.querySelector('figure');
+        const svg = figure.querySelector('svg.wide'), box = svg.getBoundingClientRect();
+        const scale = box.width / svg.viewBox.baseVal.width;
+        const images = [...figure.querySelectorAll('img')].map(image => {
+          const at = image.getBoundingClientRect();
+          return (at.left + at.right) / 2;
+        });
+        // The axes run from 92 to 752 of 760, with ten levels evenly spaced between.
+        return images.map((at, k) => at - (box.left + scale * (92 + 66 * (k + 0.5))));
+        """,
+    )
+    assert len(found) == 10
+    assert max(map(abs, found)) < 1.5
+
+
+def test_it_prints(chromium, whole, tmp_path):
+    (tmp_path / "page.html").write_text(whole, encoding="utf-8")
+    target = tmp_path / "page.pdf"
+    chromium(f"--print-to-pdf={target}", f"file://{tmp_path / 'page.html'}")
+    pages = len(re.findall(rb"/Type\s*/Page\b", target.read_bytes()))
+    assert 3 <= pages <= 12
