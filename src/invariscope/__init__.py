@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invariscope.measure import measure
+    from invariscope.sweep import measure
     from invariscope.models import load_model
     from invariscope.results import Result
 
@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 __all__ = ["Result", "__version__", "load_model", "measure"]
 
 _HOMES = {
-    "measure": "invariscope.measure",
+    "measure": "invariscope.sweep",
     "load_model": "invariscope.models",
     "Result": "invariscope.results",
 }

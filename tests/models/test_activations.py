@@ -2,6 +2,7 @@ from collections import OrderedDict
 
 import pytest
 import torch
+
 from invariscope.models.activations import (
     FeatureMap,
     Layout,
@@ -43,6 +44,7 @@ def test_tokens_that_are_no_grid_are_averaged():
     tokens = torch.rand(2, 35, 4)
     layout = layout_of(tokens, images=2, input_size=(224, 224))
     assert layout == Layout("sequence")
+    assert layout is not None
     torch.testing.assert_close(layout.normalise(tokens).values, tokens.mean(1))
 
 

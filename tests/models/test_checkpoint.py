@@ -4,11 +4,12 @@ import pickle
 import pytest
 import timm
 import torch
+from torchvision import models as tv
+
 from invariscope.errors import InputError
 from invariscope.models import load_model
 from invariscope.models.checkpoint import read_state
 from invariscope.models.probe import hash_state
-from torchvision import models as tv
 
 ARCH = "resnet10t"
 
@@ -62,7 +63,9 @@ def test_safetensors(module, tmp_path):
         read_state(path)
 
 
-@pytest.mark.parametrize("arch", [f"timm:{ARCH}", "torchvision:resnet18", "torchvision:vgg11_bn"])
+@pytest.mark.parametrize(
+    "arch", [f"timm:{ARCH}", "torchvision:resnet18", "torchvision:mobilenet_v3_small"]
+)
 @pytest.mark.parametrize("classes", [7, 1000])
 def test_the_number_of_classes_follows_the_file(arch, classes, tmp_path):
     library, _, name = arch.partition(":")
@@ -136,7 +139,7 @@ def test_pickles_are_refused_and_never_run(module, tmp_path, capsys):
             read_state(path)
         assert "\n" not in str(caught.value)
     path.write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(InputError, match="weights.pt"):
+    with pytest.raises(InputError, match=r"weights\.pt"):
         read_state(path)
     assert "executed" not in capsys.readouterr().out
 
@@ -149,7 +152,6 @@ def test_broken_files_are_one_line(module, tmp_path):
         (b"", "is an empty file"),
         (whole[: len(whole) // 2], "cannot be read"),
         (b"this is a text file", "weights.pt"),
-        (b"\x80\x02}q\x00.", "holds no state dict"),
     ):
         path.write_bytes(content)
         with pytest.raises(InputError, match=message) as caught:
@@ -157,9 +159,10 @@ def test_broken_files_are_one_line(module, tmp_path):
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="is a folder"):
         read_state(tmp_path)
-    torch.save([1, 2], path)
-    with pytest.raises(InputError, match="holds no state dict"):
-        read_state(path)
+    for content in ([1, 2], {}, {"epoch": 3}, {"model": {}}):
+        torch.save(content, path)
+        with pytest.raises(InputError, match="holds no state dict"):
+            read_state(path)
 
 
 def test_a_program_instead_of_weights(tmp_path):
@@ -169,5 +172,5 @@ def test_a_program_instead_of_weights(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.save(torch.jit.script(torch.nn.Conv2d(3, 4, 1)), path)
-    with pytest.raises(InputError, match="program.pt"):
+    with pytest.raises(InputError, match=r"program\.pt"):
         read_state(path)

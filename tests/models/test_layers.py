@@ -1,9 +1,10 @@
 import pytest
 import torch
+from torch import nn
+
 from invariscope.errors import InputError
 from invariscope.models import Layer, load_model
 from invariscope.models.layers import MAX_LAYERS, parse_selection
-from torch import nn
 
 # spec -> side of the images, first and last block, their number, the layout of the blocks
 AUTO = {
@@ -201,7 +202,7 @@ def test_a_layer_that_mixes_images_is_refused():
             windows = self.inner(images.reshape(-1, 36))
             return self.head(windows.view(len(images), -1, 5).mean(1))
 
-    with pytest.raises(InputError, match="layer 'inner': its output of shape .* not one value set"):
+    with pytest.raises(InputError, match=r"layer 'inner': its output of shape .* not one value"):
         load_model(Windows()).watch("inner", EXAMPLE)
 
 

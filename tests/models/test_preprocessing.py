@@ -1,15 +1,19 @@
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
+from timm.data.config import resolve_model_data_config
+from timm.data.transforms_factory import create_transform
+from torchvision import models as tv
+
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing, load_model
-from PIL import Image
-from timm.data import create_transform, resolve_model_data_config
-from torchvision import models as tv
+from invariscope.models.preprocessing import from_timm
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +41,14 @@ def test_geometry_and_values_are_those_of_timm(name, photograph):
     with torch.device("meta"):
         module = timm.create_model(name)
     config = resolve_model_data_config(module)
-    ours = load_model(lambda images: images).preprocessing
-    from invariscope.models.preprocessing import from_timm
-
     ours = from_timm(module)
-    geometry = create_transform(**config, is_training=False, normalize=False)(photograph)
+    reference: Any = create_transform(**config, is_training=False, normalize=False)
+    geometry = reference(photograph)
     got = ours.geometry(photograph)
     assert got.dtype == torch.uint8
     assert torch.equal(got, geometry)
-    whole = create_transform(**config, is_training=False)(photograph)
+    reference = create_transform(**config, is_training=False)
+    whole = reference(photograph)
     torch.testing.assert_close(ours.normalise(got[None] / 255)[0], whole)
 
 
@@ -61,10 +64,11 @@ def test_every_crop_mode_and_oblong_sizes(mode, size, photograph):
         "std": (0.2, 0.2, 0.2),
         "interpolation": "bicubic",
     }
-    module = torch.nn.Identity()
+    module: Any = torch.nn.Identity()
     module.pretrained_cfg = config
     data_config = resolve_model_data_config(module)
-    expected = create_transform(**data_config, is_training=False, normalize=False)(photograph)
+    reference: Any = create_transform(**data_config, is_training=False, normalize=False)
+    expected = reference(photograph)
     assert torch.equal(load_model(module).preprocessing.geometry(photograph), expected)
 
 
@@ -73,7 +77,7 @@ def test_every_crop_mode_and_oblong_sizes(mode, size, photograph):
     [("resnet50", "IMAGENET1K_V2"), ("resnet50", "IMAGENET1K_V1"), ("efficientnet_b0", None)],
 )
 def test_geometry_and_values_are_those_of_torchvision(name, weights, photograph):
-    enum = tv.get_model_weights(name)
+    enum: Any = tv.get_model_weights(name)
     preset = (enum[weights] if weights else enum.DEFAULT).transforms()
     spec = f"torchvision:{name}" + (f"@{weights}" if weights else "") + "+untrained"
     ours = load_model(spec).preprocessing

@@ -1,11 +1,14 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch import nn
+
 from invariscope.errors import InputError, RunError
 from invariscope.models import Probe, load_model
 from invariscope.models.probe import hash_state
-from PIL import Image
-from torch import nn
 
 ARCHITECTURES = {
     "timm:resnet18": "fc",
@@ -20,8 +23,7 @@ ARCHITECTURES = {
 @pytest.mark.parametrize("spec", ARCHITECTURES)
 def test_embedding_is_what_timm_calls_pre_logits(spec):
     probe = load_model(spec + "+untrained")
-    module = probe.module
-    assert module is not None
+    module: Any = probe.module
     images = torch.rand(2, 3, *(probe.preprocessing.size or ()))
     kept = probe.forward(images, ["embedding", "logits"]).vectors
     with torch.no_grad():
@@ -175,7 +177,7 @@ def test_predict_takes_every_form_of_the_same_images():
 
 @pytest.mark.parametrize("images", [[], "photo.png", np.zeros((2, 5, 5, 4), np.uint8), 3])
 def test_predict_names_what_came(images):
-    with pytest.raises(InputError, match="images: .* came; PIL images"):
+    with pytest.raises(InputError, match=r"images: .* came; PIL images"):
         load_model(HEADS["linear"][0]).predict(images)
 
 
@@ -204,10 +206,10 @@ def test_training_mode_of_the_users_model_is_left_alone():
     assert torch.equal(first, probe.forward(IMAGES, ["embedding"]).vectors["embedding"])
     assert model.training
     assert hash_state(model.state_dict()) == before
-    assert model[0].weight.is_contiguous()
+    assert next(model.parameters()).is_contiguous()
 
 
-def test_gradients_and_inference_tensors_do_not_leak():
+def test_no_gradient_leaves_the_probe():
     probe = load_model(HEADS["linear"][0])
     images = IMAGES.clone().requires_grad_()
     value = probe.forward(images, ["embedding"]).vectors["embedding"]
@@ -216,7 +218,7 @@ def test_gradients_and_inference_tensors_do_not_leak():
 
 def test_weights_hash_depends_on_the_weights_only():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3))
-    same = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3))
+    same: Any = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3))
     same.load_state_dict(model.state_dict())
     assert load_model(model).weights_hash == load_model(same).weights_hash
     assert len(load_model(model).weights_hash) == 64
@@ -230,8 +232,8 @@ def test_weights_hash_depends_on_the_weights_only():
 
 def test_channels_last_for_convolutions():
     probe = load_model("timm:resnet18+untrained")
-    assert probe.module is not None
-    assert probe.module.layer1[0].conv1.weight.is_contiguous(memory_format=torch.channels_last)
+    module: Any = probe.module
+    assert module.layer1[0].conv1.weight.is_contiguous(memory_format=torch.channels_last)
     assert probe._prepare(torch.rand(2, 3, 8, 8)).is_contiguous(memory_format=torch.channels_last)
 
 

@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 import torch
+from torch import nn
+
 from invariscope.errors import InputError
 from invariscope.models import load_model
 from invariscope.models.twin import drawing, reset_copy
-from torch import nn
 
 IMAGES = torch.rand(2, 3, 16, 16)
 
@@ -25,12 +28,11 @@ class Block(nn.Module):
 
 
 def test_a_module_is_reset_by_the_stated_rule():
-    model = Block()
+    model: Any = Block()
     with torch.no_grad():
         model.norm.running_mean += 5
         model.conv.weight += 1
-    twin = reset_copy(model, 0, "toy")
-    assert isinstance(twin, Block)
+    twin: Any = reset_copy(model, 0, "toy")
     assert torch.equal(twin.norm.running_mean, torch.zeros(4))
     assert twin.conv.weight.mean().abs() < 0.2
     assert 0.015 < twin.position.std() < 0.025
@@ -68,9 +70,14 @@ def test_drawing_restores_the_generator():
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    with pytest.raises(KeyError), drawing(0):
-        torch.rand(5)
-        raise KeyError
+
+    def fail() -> None:
+        with drawing(0):
+            torch.rand(5)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert torch.equal(torch.rand(2), expected)
 
 

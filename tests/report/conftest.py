@@ -156,7 +156,7 @@ def make_result(
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make():
     """The maker of results, as a fixture because tests are no package."""
     return make_result

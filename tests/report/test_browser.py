@@ -1,4 +1,4 @@
-"""The page in a real browser: no network, no console error, no sideways scrolling, a table that sorts.
+"""The page in a real browser: no network, no console error, no overflow, a table that sorts.
 
 Each test opens the page in headless Chromium with a profile of its own and every host unreachable.
 What a test wants to know is found by a script appended to a copy of the page, which writes its
@@ -46,7 +46,7 @@ def chromium(tmp_path):
 
 @pytest.fixture
 def ask(chromium, tmp_path):
-    """Runs a script in a copy of the page, in a frame of the given width, and returns its answer."""
+    """Runs a script in a copy of the page, in a frame of the given width; returns its answer."""
 
     def run(text, expression, width=1200):
         # The page forbids every script but its own; the copy must let the test's question in.
@@ -54,11 +54,13 @@ def ask(chromium, tmp_path):
         assert copy != text
         (tmp_path / "inner.html").write_text(copy, encoding="utf-8")
         (tmp_path / "outer.html").write_text(
-            f"<!doctype html><iframe src='inner.html' style='width:{width}px;height:900px'></iframe>"
+            "<!doctype html><iframe src='inner.html'"
+            f" style='width:{width}px;height:900px'></iframe>"
             "<pre id='answer'></pre><script>addEventListener('load', () => {"
             "const frame = document.querySelector('iframe');"
             "const page = frame.contentDocument, view = frame.contentWindow;"
-            f"document.getElementById('answer').textContent = JSON.stringify((() => {{{expression}}})())"
+            f"const answer = (() => {{{expression}}})();"
+            "document.getElementById('answer').textContent = JSON.stringify(answer)"
             "})</script>",
             encoding="utf-8",
         )
@@ -70,7 +72,7 @@ def ask(chromium, tmp_path):
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def whole(make):
     evil = "<script>alert(1)</script>"
     return page(make(classes=(evil, "cat", "dog", "owl"), example_id='"a" & <b>.png'))

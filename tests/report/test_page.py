@@ -118,6 +118,16 @@ def test_without_labels_there_are_no_classes(make):
     assert "classes" not in sections(page(make()))
 
 
+def test_curves_that_leave_the_scale_are_announced(make):
+    result = make(names=("rotate",))
+    low = (result.frame["level"] == 9) & (result.frame["metric"] == "relative_invariance")
+    elsewhere = low & (result.frame["layer"] == "blocks.0")
+    result.frame.loc[elsewhere, "ci_low"] = -7.0
+    assert "It stops at" not in page(result)
+    result.frame.loc[low & (result.frame["layer"] == "embedding"), "ci_low"] = -3.0
+    assert "It stops at −1.00; lower values are in the table" in page(result)
+
+
 def test_one_layer_has_no_heat_map(make):
     layer = {"name": "embedding", "part": "Pool", "depth": 1.0}
     text = page(make(layers=(layer,)))
@@ -189,16 +199,31 @@ def test_an_unfinished_run_says_so_first(make):
     assert "This run is not finished" in Page(page(result)).words
 
 
-def test_the_command_to_repeat_is_quoted(make):
+def test_the_recorded_command_is_quoted(make):
     result = make(names=("rotate",))
-    result.manifest["settings"].update(model="checkpoint:my model.pth@resnet18", data="my photos")
+    result.manifest["execution"]["command"] = ["measure", "timm:resnet18", "--data", "my photos"]
+    assert "invariscope measure timm:resnet18 --data 'my photos'" in Page(page(result)).words
+
+
+def test_a_run_from_python_is_repeated_by_its_call(make):
+    words = Page(page(make(names=("rotate",)))).words
+    assert "invariscope.measure(\n    'builtin:efficientnet-lite0',\n    'samples',\n" in words
+    assert "transformations=['rotate']" in words
+    assert "twin=True" in words
+
+
+def test_objects_are_not_passed_off_as_specs(make):
+    result = make(names=("rotate",), controls=())
+    result.manifest["settings"].update(model="module:Sequential", data="array")
     words = Page(page(result)).words
-    assert "invariscope measure 'checkpoint:my model.pth@resnet18' --data 'my photos'" in words
+    assert "invariscope.measure(\n    model,\n    images,\n" in words
+    assert "twin=False" in words
 
 
-def test_a_model_object_has_no_command_but_its_manifest(make):
+def test_a_skipped_image_is_named_once(make):
     result = make(names=("rotate",))
-    result.manifest["settings"]["model"] = "<Sequential>"
+    result.manifest["execution"]["events"] = ["skipped broken.jpg: truncated file", "fewer images"]
     text = page(result)
-    assert 'class="command"' not in text
-    assert "&#34;seed&#34;: 0" in text
+    part = text[text.index('<section id="warnings"') : text.index('<section id="repeat"')]
+    assert part.count("broken.jpg") == 1
+    assert "fewer images" in part

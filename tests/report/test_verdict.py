@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from invariscope.report.readings import Readings, Score, apart, score
-from invariscope.report.verdict import reaction, standings, verdict
+from invariscope.report.standings import reaction, standings
+from invariscope.report.verdict import verdict
 
 
 def texts(result):
@@ -34,14 +35,14 @@ def flat(make, values, width=0.02, twin=None, **others):
 
 def test_names_what_it_hardly_reacts_to_and_what_it_reacts_most_to(make):
     found = texts(flat(make, {"rotate": 0.2, "shear_x": 0.7, "brightness_up": 0.95}))
-    assert found["least"] == "Hardly reacts to brightening (0.95)."
+    assert found["least"] == "Hardly reacts to brightening (0.95 [0.93, 0.97])."
     assert found["most"] == "Reacts most to rotation: 0.20 [0.18, 0.22]."
 
 
 def test_an_interval_that_reaches_below_the_line_is_not_hardly(make):
     found = texts(flat(make, {"rotate": 0.2, "brightness_up": 0.95}, width=0.06))
     assert "Hardly" not in found["least"]
-    assert "the least reaction is to brightening, 0.95 [0.89, 1.01]" in found["least"]
+    assert "The smallest reaction measured is to brightening: 0.95 [0.89, 1.01]." in found["least"]
 
 
 def test_the_order_stays_open_where_intervals_overlap(make):
@@ -57,16 +58,47 @@ def test_the_twin_is_compared_at_its_own_levels_and_only_where_intervals_part(ma
     values = {"rotate": 0.5, "zoom_out": 0.5, "brightness_up": 0.95}
     twin = {"rotate": 0.8, "zoom_out": 0.51, "brightness_up": 0.6}
     found = texts(flat(make, values, twin=twin))["twin"]
-    assert "at levels 3, 6 and 9" in found
+    assert "over levels 3, 6 and 9" in found
     assert "more invariant to brightening;" in found
     assert "less invariant to rotation;" in found
     assert "not told apart from it under zooming out" in found
+
+
+def test_twins_with_different_levels_are_not_given_common_ones(make):
+    result = make(names=("rotate", "brightness_up"))
+    dropped = (result.controls["transformation"] == "rotate") & (result.controls["level"] == 6)
+    result.controls = result.controls[~dropped]
+    assert "over the levels measured for both" in texts(result)["twin"]
+
+
+def test_many_calm_families_are_listed_without_intervals(make):
+    names = ("rotate", "shear_x", "brightness_up", "brightness_down", "contrast_up")
+    values = dict.fromkeys(names, 0.97) | {"rotate": 0.2}
+    found = texts(flat(make, values))["least"]
+    assert "brightening (0.97)" in found
+    assert "[" not in found
 
 
 def test_without_a_twin_nothing_is_said_of_one(make):
     result = make(controls=())
     assert "twin" not in texts(result)
     assert all(standing.twin is None for standing in standings(Readings(result)))
+
+
+def test_predictions_and_accuracy_are_told_with_their_intervals(make):
+    found = texts(make(classes=("a", "b")))["predictions"]
+    assert found.startswith("The predicted class stays the same for")
+    assert "under rotation and for" in found
+    assert (
+        "Accuracy on the untouched images is 80\xa0% [80\xa0%, 80\xa0%]; the lowest mean" in found
+    )
+
+
+def test_equal_shares_have_no_lowest(make):
+    result = make()
+    kept = result.frame["metric"] == "prediction_consistency"
+    result.frame.loc[kept, ["value", "ci_low", "ci_high"]] = 1.0
+    assert "and likewise under every other transformation." in texts(result)["predictions"]
 
 
 def test_a_lost_image_is_named_with_the_first_level(make):

@@ -75,9 +75,21 @@ def _data() -> Iterable[tuple[str, str]]:
 
 
 def _models() -> Iterable[tuple[str, str]]:
-    from invariscope.models import list_models
+    import timm
+    import torchvision
 
-    return list_models()
+    from invariscope.models import BUILTIN
+
+    for name in BUILTIN:
+        yield f"builtin:{name}", "weights from an installed package"
+    for name in timm.list_models():
+        yield f"timm:{name}", "pretrained" if timm.is_model_pretrained(name) else "no weights"
+    for name in torchvision.models.list_models(torchvision.models):
+        weights = torchvision.models.get_model_weights(name)
+        yield f"torchvision:{name}", ", ".join(weight.name for weight in weights)
+    yield "checkpoint:PATH@ARCH", "your weights for one of these architectures"
+    yield "python:package.module:factory", "your own code"
+    yield "…+untrained", "any of these with random weights"
 
 
 def _layers(spec: str | None) -> Iterable[tuple[str, str]]:

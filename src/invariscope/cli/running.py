@@ -11,7 +11,7 @@ from invariscope.cli.measure import slug
 from invariscope.cli.progress import Bar
 from invariscope.cli.terminal import show_plan, show_result
 from invariscope.errors import InputError
-from invariscope.measure import Run, carry_out, estimate, prepare
+from invariscope.sweep import Run, carry_out, estimate, prepare
 from invariscope.transformations import Resampling
 
 

@@ -102,7 +102,7 @@ def _open_object(images: Any) -> ImageSource:
     if hasattr(images, "shape") and hasattr(images, "dtype"):
         is_tensor = type(images).__module__.partition(".")[0] == "torch"
         return ArraySource(images if is_tensor else np.asarray(images), labels)
-    if isinstance(images, Mapping) or not hasattr(images, "__getitem__"):
+    if isinstance(images, Mapping) or not hasattr(images, "__len__"):
         raise InputError(
             f"images of type {type(images).__name__}; give a folder, a spec such as 'samples', "
             "an array uint8 [N, H, W, 3] or a map-style data set"

@@ -34,7 +34,8 @@ class Outputs:
 
     Args:
         vectors: What the reducer made of each layer, by name: [image, element] in float32 with the
-            default reducer, on the probe's device, detached.
+            default reducer, on the probe's device, detached. They are inference tensors: an
+            in-place operation on them works in ``torch.inference_mode`` only.
     """
 
     vectors: dict[str, Any]

@@ -179,8 +179,8 @@ def _factory(place: str, name: str, spec: str) -> Callable[[], Any]:
         except ModuleNotFoundError as error:
             missing = (error.name or place).partition(".")[0]
             raise InputError(
-                f"model {spec!r}: {first_line(error)}; pip install the package that has {missing!r}, "
-                "or run in the folder that holds it"
+                f"model {spec!r}: {first_line(error)}; pip install the package that has "
+                f"{missing!r}, or run in the folder that holds it"
             ) from error
         except Exception as error:
             raise InputError(

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from invariscope.report import figures, svg
 from invariscope.report.levels import Thumbnail, level_labels, strip
 from invariscope.report.readings import LOGITS, Readings, score
-from invariscope.report.verdict import Standing
+from invariscope.report.standings import Standing
 from invariscope.report.words import (
     UNITS,
     listed,
@@ -76,7 +76,7 @@ def curves(readings: Readings, order: list[Standing]) -> dict[str, Any]:
     if metric.startswith("relative_invariance"):
         has_kept = any(len(readings.curve(n, "prediction_consistency", LOGITS)) for n in shown)
         drawn |= {"kept"} if has_kept else set()
-    lowest = readings.overall.loc[readings.overall["metric"] == metric, "ci_low"].min()
+    lowest = min((readings.curve(n, metric, layer)["ci_low"].min() for n in shown), default=0.0)
     return {
         "cards": cards,
         "key": [
@@ -85,7 +85,7 @@ def curves(readings: Readings, order: list[Standing]) -> dict[str, Any]:
             if control in drawn
         ],
         "has_strips": any(card.strip for card in cards),
-        "example_id": str(readings.manifest.get("example", {}).get("image", "example")),
+        "example_id": readings.example_id,
         "clipped": number(limits[0]) if lowest < limits[0] else "",
     }
 

@@ -1,5 +1,6 @@
 """What the numbers of a run mean: its conventions in words, read from the manifest."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -115,30 +116,37 @@ def warnings(manifest: Mapping[str, Any]) -> list[str]:
             found.append(f"… and {len(skipped) - 50:,} more; all of them are in the manifest.")
     found.extend(str(note) for note in images.get("notes", ()))
     found.extend(str(text) for text in manifest.get("warnings", ()))
-    found.extend(str(event) for event in manifest.get("execution", {}).get("events", ()))
+    # The log of a run repeats each skipped image as it met it.
+    known = {f"skipped {entry['image']}: {entry['reason']}" for entry in skipped}
+    events = manifest.get("execution", {}).get("events", ())
+    found.extend(str(event) for event in events if str(event) not in known)
     return found
 
 
 def command(readings: Readings) -> str:
-    """The command line that repeats the run, or "" for a model or data that have no spec.
+    """What repeats the run: its command line, or for a run from Python the call.
 
-    The run's own record of it (``execution.command``) is preferred where there is one.
+    A model or images that were handed over as objects appear as ``model`` and ``images``.
     """
     recorded = readings.manifest.get("execution", {}).get("command")
     if recorded:
-        return str(recorded)
+        return f"invariscope {shlex.join(str(word) for word in recorded)}"
     settings = readings.settings
     model, data = str(settings.get("model", "")), str(settings.get("data", ""))
-    if ":" not in model or not data or "<" in model + data:
-        return ""
-    words = ["invariscope", "measure", model, "--data", data]
-    words += ["--table", str(settings.get("table", "standard"))]
-    words += ["--transformations", ",".join(readings.transformations)]
-    words += ["--num-images", str(settings.get("num_images", readings.n))]
-    words += ["--seed", str(settings.get("seed", 0))]
-    if "untrained" in settings.get("controls", ()):
-        words.append("--twin")
-    return shlex.join(words)
+    handed_over = ":" not in model or model.startswith(("module:", "callable:"))
+    arguments = {
+        "transformations": readings.transformations,
+        "table": settings.get("table", "standard"),
+        "metrics": list(settings.get("metrics", ())),
+        "num_images": settings.get("num_images", readings.n),
+        "seed": settings.get("seed", 0),
+        "twin": "untrained" in settings.get("controls", ()),
+        "floor": "floor" in settings.get("controls", ()),
+    }
+    words = ["model" if handed_over else repr(model)]
+    words.append(repr(data) if re.match(r"samples$|[\w-]+:|.*/", data) else "images")
+    words += [f"{name}={value!r}" for name, value in arguments.items()]
+    return "invariscope.measure(\n    " + ",\n    ".join(words) + ",\n)"
 
 
 def _any_of(name: str, measured: set[str]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from invariscope.report import figures
 from invariscope.report.cards import anchor
 from invariscope.report.readings import LOGITS, Readings
-from invariscope.report.verdict import Standing
+from invariscope.report.standings import Standing
 from invariscope.report.words import percent, transformation_words, with_interval
 
 ABSENT = "–"

@@ -14,6 +14,7 @@ from invariscope.report.cards import curves
 from invariscope.report.conventions import command, conventions, warnings
 from invariscope.report.glance import ABSENT, glance
 from invariscope.report.readings import Readings, ResultLike
+from invariscope.report.standings import Standing, standings
 from invariscope.report.tables import (
     FullTable,
     class_extremes,
@@ -22,7 +23,7 @@ from invariscope.report.tables import (
     shade,
     undefined_values,
 )
-from invariscope.report.verdict import Standing, standings, verdict
+from invariscope.report.verdict import verdict
 from invariscope.report.words import images_counted, metric_words, transformation_words
 
 _PAGE = jinja2.Environment(

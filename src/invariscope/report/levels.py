@@ -86,7 +86,7 @@ def strip(readings: Readings, name: str) -> list[Thumbnail]:
     if picture is None or family is None:
         return []
     images = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255
-    identifier = str(readings.manifest.get("example", {}).get("image", "example"))
+    identifier = readings.example_id
     seed = int(readings.settings.get("seed", 0))
     labels = level_labels(readings, name)
     shown = []

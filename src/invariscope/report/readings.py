@@ -172,6 +172,11 @@ class Readings:
         return int(used if used is not None else self.overall["n"].max())
 
     @property
+    def example_id(self) -> str:
+        """The id of the image that the page shows; directions are drawn from it."""
+        return str((self.manifest.get("example") or {}).get("image", "example"))
+
+    @property
     def manifest_text(self) -> str:
         """The manifest as indented JSON."""
         return json.dumps(self.manifest, indent=2, ensure_ascii=False, default=str)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from invariscope.report.levels import level_labels, levels_of
 from invariscope.report.readings import EMBEDDING, HEADLINE_LAYERS, LOGITS, Readings, Score, score
-from invariscope.report.verdict import Standing
+from invariscope.report.standings import Standing
 from invariscope.report.words import metric_words, number, transformation_words, with_interval
 
 LONGEST = 1500

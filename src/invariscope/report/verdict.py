@@ -1,22 +1,13 @@
 """The verdict: what a run found, in sentences computed from its numbers.
 
-A transformation's score is its mean relative invariance at the embedding over the levels above 0,
-with the cautious interval of `readings.Score`. The words follow from where the *whole* interval
-lies:
-
-- hardly reacts: all of it at or above 0.90;
-- reacts strongly: all of it below 0.50;
-- reacts: everything between, and everything whose interval crosses one of the two lines.
-
-Two scores are said to differ only if their intervals do not overlap. That is stricter than a paired
-test (`invariscope compare` does those), so what is claimed here holds, and a difference that is not
-claimed here may still be real.
+The thresholds of its words, and when two scores are said to differ, are stated in `standings`.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from invariscope.report.readings import LOGITS, Readings, ResultLike, Score, apart, score
+from invariscope.report.standings import HARDLY, STRONGLY, Standing, standings
 from invariscope.report.words import (
     images_counted,
     listed,
@@ -28,8 +19,6 @@ from invariscope.report.words import (
     with_interval,
 )
 
-HARDLY = 0.90
-STRONGLY = 0.50
 SMALL_SAMPLE = 30
 FLOOR_MATTERS = 0.95
 
@@ -48,53 +37,6 @@ class Finding:
     text: str
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Where one transformation stands: its score, its word, and the twin's at shared levels."""
-
-    transformation: str
-    kind: str
-    score: Score
-    word: str
-    twin: Score | None
-    against_twin: int | None
-
-
-def reaction(found: Score) -> str:
-    """The word for a score; see the module's thresholds.
-
-    Example:
-        >>> reaction(Score(0.95, 0.93, 0.97, 24, (1,))), reaction(Score(0.95, 0.85, 0.97, 24, (1,)))
-        ('hardly reacts', 'reacts')
-        >>> reaction(Score(0.2, 0.1, 0.3, 24, (1,)))
-        'reacts strongly'
-    """
-    if not found.has_interval:
-        return "too few images"
-    if found.low >= HARDLY:
-        return "hardly reacts"
-    return "reacts strongly" if found.high < STRONGLY else "reacts"
-
-
-def standings(readings: Readings) -> list[Standing]:
-    """Every transformation with a score, from the least to the most reactive."""
-    if readings.headline is None:
-        return []
-    metric, layer = readings.headline
-    found = []
-    for name in readings.transformations:
-        curve = readings.curve(name, metric, layer)
-        mean = score(curve)
-        if mean is None:
-            continue
-        twin = score(readings.curve(name, metric, layer, "untrained"))
-        here = score(curve, twin.levels) if twin else None
-        against = apart(here, twin) if here and twin else None
-        kind = str(curve["kind"].iloc[0])
-        found.append(Standing(name, kind, mean, reaction(mean), twin, against))
-    return sorted(found, key=lambda standing: -standing.score.value)
-
-
 def verdict(result: ResultLike | Readings) -> list[Finding]:
     """The findings of a run, in the order in which a reader wants them.
 
@@ -102,7 +44,7 @@ def verdict(result: ResultLike | Readings) -> list[Finding]:
         result: A `Result`, or anything with its frame, controls, manifest and example.
 
     Returns:
-        Findings with plain text; the wording follows the module's stated thresholds.
+        Findings with plain text; the wording follows the thresholds stated in `standings`.
     """
     readings = result if isinstance(result, Readings) else Readings(result)
     order = standings(readings)
@@ -122,9 +64,14 @@ def _named(order: Sequence[Standing]) -> str:
 
 
 def _scored(order: Sequence[Standing]) -> str:
+    """The transformations with their scores: with intervals, as long as that can be read."""
     return listed(
-        [f"{transformation_words(s.transformation)} ({number(s.score.value)})" for s in order]
+        [f"{transformation_words(s.transformation)} ({_value(s.score, len(order))})" for s in order]
     )
+
+
+def _value(found: Score, beside: int) -> str:
+    return with_interval(found.value, found.low, found.high) if beside <= 3 else number(found.value)
 
 
 def _least(order: Sequence[Standing]) -> Finding:
@@ -134,8 +81,8 @@ def _least(order: Sequence[Standing]) -> Finding:
     least = order[0]
     value = with_interval(least.score.value, least.score.low, least.score.high)
     if not least.score.has_interval:
-        return Finding("least", f"Lowest reaction in this sample: to {_scored([least])}.")
-    text = f"Nothing here leaves it untouched: the least reaction is to {_named([least])}, {value}."
+        return Finding("least", f"Smallest reaction in this sample: to {_scored([least])}.")
+    text = f"The smallest reaction measured is to {_named([least])}: {value}."
     return Finding("least", text)
 
 
@@ -200,9 +147,11 @@ def _twin(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
         clauses.append(f"less invariant to {_named(less)}")
     if same:
         clauses.append(f"not told apart from it under {_named(same)}")
-    levels = sorted({level for s in compared if s.twin for level in s.twin.levels})
-    at = f"level{'s' if len(levels) > 1 else ''} {listed([str(level) for level in levels])}"
-    text = f"Compared with its untrained twin at {at}, it is {'; '.join(clauses)}."
+    sets = {s.twin.levels for s in compared if s.twin}
+    at = "over the levels measured for both"
+    if len(sets) == 1:
+        at = f"over level{'s' if len(min(sets)) > 1 else ''} {listed([str(k) for k in min(sets)])}"
+    text = f"Compared with its untrained twin {at}, it is {'; '.join(clauses)}."
     yield Finding("twin", text)
 
 
@@ -214,6 +163,7 @@ def _floor(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
         floor = score(readings.curve(standing.transformation, metric, layer, "floor"))
         if floor and floor.value < FLOOR_MATTERS:
             touched.append((standing, floor))
+    touched.sort(key=lambda pair: pair[1].value)
     if touched:
         named = listed(
             [f"{transformation_words(s.transformation)} ({number(f.value)})" for s, f in touched]
@@ -239,6 +189,8 @@ def _predictions(readings: Readings, order: Sequence[Standing]) -> Iterator[Find
         text += f" {transformation_words(worst)}"
         if apart(high, low) == 1:
             text += f" and for {_share(high)} under {transformation_words(best)}"
+        elif low.value == high.value and len(kept) > 1:
+            text += " and likewise under every other transformation"
         elif len(kept) > 1:
             text += ", the lowest share, though no family’s interval lies wholly above it"
         yield Finding("predictions", f"{text}.")
@@ -264,14 +216,15 @@ def _accuracy(readings: Readings, order: Sequence[Standing]) -> Finding | None:
     worst = min(found, key=lambda name: found[name].value)
     curve = readings.curve(worst, "accuracy", LOGITS)
     untouched = curve[curve["level"] == 0]
-    text = (
-        f"Accuracy is {_share(found[worst])} under {transformation_words(worst)}, its lowest mean"
-    )
+    text = f"lowest mean accuracy is {_share(found[worst])}, under {transformation_words(worst)}"
     if len(untouched):
         row = untouched.iloc[0]
         start = Score(row["value"], row["ci_low"], row["ci_high"], int(row["n"]), (0,))
-        text += f"; on the untouched images it is {_share(start)}"
-    return Finding("predictions", f"{text}.")
+        return Finding(
+            "predictions",
+            f"Accuracy on the untouched images is {_share(start)}; the {text}.",
+        )
+    return Finding("predictions", f"The {text}.")
 
 
 def _sample(readings: Readings) -> Finding:

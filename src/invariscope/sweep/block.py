@@ -10,9 +10,9 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from invariscope.measure.forward import Batches
-from invariscope.measure.loading import Block
-from invariscope.measure.plan import FLOOR, MEASUREMENT, SHUFFLED, UNTRAINED, Cell, Plan
+from invariscope.sweep.forward import Batches
+from invariscope.sweep.loading import Block
+from invariscope.sweep.plan import FLOOR, MEASUREMENT, SHUFFLED, UNTRAINED, Cell, Plan
 from invariscope.metrics import SweepMetric
 from invariscope.models import Probe
 from invariscope.results import RowBuilder

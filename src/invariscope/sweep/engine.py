@@ -15,18 +15,19 @@ import numpy as np
 import torch
 
 from invariscope.data import ImageSource, open_source, select
-from invariscope.errors import InputError
-from invariscope.measure.block import Setup, as_float, measure_block
-from invariscope.measure.folder import open_folder, write_example
-from invariscope.measure.forward import Batches
-from invariscope.measure.loading import Block, Picture, first_picture, load_blocks
-from invariscope.measure.plan import Plan, blocks, make_plan
-from invariscope.measure.progress import Progress, Silent
-from invariscope.measure.record import make_manifest
-from invariscope.measure.targets import class_targets
+from invariscope.errors import InputError, RunError
+from invariscope.sweep.block import Setup, as_float, measure_block
+from invariscope.sweep.folder import open_folder
+from invariscope.sweep.forward import Batches
+from invariscope.sweep.loading import Block, Picture, first_picture, load_blocks
+from invariscope.sweep.plan import Plan, blocks, make_plan
+from invariscope.sweep.progress import Progress, Silent
+from invariscope.sweep.record import make_manifest
+from invariscope.sweep.targets import class_targets
 from invariscope.metrics import DEFAULT_METRICS, METRICS, SweepMetric
 from invariscope.models import Probe, load_model
-from invariscope.results import Result, write_block, write_manifest
+from invariscope.results import Result, RowStore, write_block, write_manifest, write_summary
+from invariscope.results.result import ROWS, write_example
 from invariscope.transformations import Resampling, Transformation, get_transformations
 
 
@@ -290,7 +291,7 @@ def carry_out(
             tables.append(table)
             continue
         write_manifest(folder, manifest)  # first, so that no reason of a skipped image is lost
-        write_block(folder / "rows", block.number, table)
+        write_block(folder / ROWS, block.number, table)
     return _finish(run, manifest, folder, tables, batches.size)
 
 
@@ -322,3 +323,18 @@ def _count_skipped(
     images["used"] = images["selected"] - len(skipped)
 
 
+def _finish(
+    run: Run, manifest: dict[str, Any], folder: Path | None, tables: list[Any], batch_size: int
+) -> Result:
+    store = RowStore(tables if folder is None else folder / ROWS)
+    if not store.images:
+        raise RunError(
+            f"no block of {run.source.name} has two images that can be read; "
+            f"{len(manifest['images']['skipped'])} were skipped"
+        )
+    result = Result(manifest, store, example=run.picture(), folder=folder)
+    manifest["execution"].update(status="finished", batch_size=batch_size)
+    if folder is not None:
+        write_summary(folder, result.summary)
+        write_manifest(folder, manifest)
+    return result

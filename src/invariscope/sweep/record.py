@@ -8,7 +8,7 @@ from typing import Any
 import invariscope
 from invariscope.data import ImageSource, fingerprint
 from invariscope.errors import InputError
-from invariscope.measure.plan import BLOCK_SIZE, FLOOR, SHUFFLED, UNTRAINED, Plan
+from invariscope.sweep.plan import BLOCK_SIZE, FLOOR, SHUFFLED, UNTRAINED, Plan
 from invariscope.metrics import SweepMetric
 from invariscope.models import Layer, Probe
 from invariscope.results.manifest import FORMAT
@@ -40,9 +40,9 @@ def make_manifest(
             "weights": probe.weights_hash,
             "preprocessing": probe.preprocessing.as_dict(),
             "data": source.name,
-            "images": fingerprint(source, selected),
-            "num_images": len(selected),
             "seed": seed,
+            "num_images": len(selected),
+            "images": fingerprint(source, selected),
             "table": table,
             "border": how.border,
             "fill": how.fill,

@@ -1,18 +1,11 @@
 """The run folder: opened or resumed, and finished with its summary."""
 
-import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from invariscope.errors import InputError
-from invariscope.measure.record import check_same_run
+from invariscope.sweep.record import check_same_run
 from invariscope.results import completed_blocks, read_manifest, write_manifest
-from invariscope.results.atomic import write_file
-
-EXAMPLE = "example.png"
 
 
 def open_folder(
@@ -50,10 +43,3 @@ def open_folder(
         ) from problem
     write_manifest(folder, manifest)
     return manifest, []
-
-
-def write_example(folder: Path, pixels: np.ndarray) -> None:
-    """Keeps one image (uint8 [height, width, 3]) for the report's strips."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "png")
-    write_file(folder / EXAMPLE, buffer.getvalue())

@@ -1,8 +1,9 @@
 """What a run tells while it goes on; the library itself prints nothing."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Receives a run's progress, for a progress bar or a log."""
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from invariscope.measure.block import as_float
-from invariscope.measure.engine import Run, default_batch_size
-from invariscope.measure.forward import Batches
+from invariscope.sweep.block import as_float
+from invariscope.sweep.engine import Run, default_batch_size
+from invariscope.sweep.forward import Batches
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,191 @@
+"""What a run has found: its summary, its rows, its manifest, and what can be done with them."""
+
+import io
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from PIL import Image
+
+from invariscope.errors import InputError
+from invariscope.results.atomic import write_file
+from invariscope.results.comparison import Comparison
+from invariscope.results.comparison import compare as compare_results
+from invariscope.results.manifest import read_manifest, write_manifest
+from invariscope.results.rows import RowStore, write_block
+from invariscope.results.summary import SUMMARY, read_summary, summarise, write_summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ROWS = "rows"
+EXAMPLE = "example.png"
+
+
+class Result:
+    """What a run has found.
+
+    Args:
+        manifest: Everything that is needed to repeat the run.
+        store: The rows.
+        summary: The summary, controls included; computed from the rows if not given.
+        example: One image at the input resolution, uint8 [height, width, 3], or None.
+        folder: The run folder, or None for a run in memory.
+
+    Attributes:
+        manifest: As given.
+        store: As given.
+        folder: As given.
+        summary: The summary, controls included.
+        warnings: What is odd about this result, such as a run that is not finished.
+    """
+
+    def __init__(
+        self,
+        manifest: dict[str, Any],
+        store: RowStore,
+        summary: pd.DataFrame | None = None,
+        *,
+        example: np.ndarray | None = None,
+        folder: Path | None = None,
+    ):
+        self.manifest = manifest
+        self.store = store
+        self.folder = folder
+        self.example = example
+        self.warnings: list[str] = []
+        self.summary = summarise(store, manifest) if summary is None else summary
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The measurement: one row per metric, transformation, level, layer and class.
+
+        ``value`` with ``ci_low`` and ``ci_high`` (95 %), ``n`` images, ``n_undefined`` more that
+        gave no value; ``class`` is null for all images together.
+        """
+        rows = self.summary[self.summary["control"] == ""]
+        return rows.drop(columns="control").reset_index(drop=True)
+
+    @cached_property
+    def controls(self) -> pd.DataFrame:
+        """The controls, with a column ``control``: "shuffled", "floor" or "untrained"."""
+        return self.summary[self.summary["control"] != ""].reset_index(drop=True)
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """One row per image, cell, layer, metric and control; read anew on each access."""
+        tables = list(self.store.iter_tables())
+        if not tables:
+            return pd.DataFrame()
+        return pa.concat_tables(tables).unify_dictionaries().to_pandas()
+
+    def compare(self, other: "Result") -> Comparison:
+        """This run (A) against another one (B) on the images that both have seen."""
+        return compare_results(self, other)
+
+    def plot(
+        self,
+        transformation: str | Sequence[str] | None = None,
+        metric: str = "relative_invariance",
+        layer: str = "embedding",
+    ) -> "Figure":
+        """Curves over levels with intervals and controls, as a matplotlib figure."""
+        from invariscope.report import plot
+
+        return plot(self, transformation, metric=metric, layer=layer)
+
+    def to_html(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the report, one HTML file that needs no network."""
+        from invariscope.report import render
+
+        return render(self, Path(path))
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes a run folder: manifest, rows, summary, example.
+
+        Raises:
+            InputError: The folder holds something already.
+            RunError: It cannot be written.
+        """
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder} is not empty: give a new or empty folder")
+        for number, table in zip(self.store.blocks, self.store.iter_tables(), strict=True):
+            write_block(folder / ROWS, number, table)
+        if self.example is not None:
+            write_example(folder, self.example)
+        write_summary(folder, self.summary)
+        write_manifest(folder, self.manifest)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> "Result":
+        """Reads a run folder; of an unfinished run, the blocks that are there.
+
+        Raises:
+            InputError: No such folder, no run in it, damaged files, or a newer format.
+        """
+        folder = Path(folder)
+        manifest = read_manifest(folder)
+        store = RowStore(folder / ROWS)
+        if not store.images:
+            raise InputError(
+                f"{folder} has no rows yet: go on with its run, with the same command as before"
+            )
+        finished = manifest["execution"]["status"] == "finished"
+        summary = read_summary(folder) if finished and (folder / SUMMARY).exists() else None
+        result = cls(manifest, store, summary, example=_read_example(folder), folder=folder)
+        if not finished:
+            result.warnings.append(
+                f"the run is not finished: {len(store.images)} of {manifest['images']['selected']} "
+                "images are there"
+            )
+        return result
+
+    def __repr__(self) -> str:
+        settings = self.manifest["settings"]
+        return (
+            f"<Result: {settings['model']} on {len(self.store.images)} images of "
+            f"{settings['data']}, {len(settings['cells'])} levels>"
+        )
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<p>{escape(repr(self)[1:-1])}</p>{self.overview().to_html(float_format='%.3f')}"
+
+    def overview(self) -> pd.DataFrame:
+        """The first metric per transformation: mean, lowest and highest value over levels 1, 2, …
+
+        Sorted from the least to the most invariant.
+        """
+        metric = self.manifest["settings"]["metrics"][0]
+        frame = self.frame[(self.frame["metric"] == metric) & self.frame["class"].isna()]
+        layer = "embedding" if (frame["layer"] == "embedding").any() else "logits"
+        frame = frame[(frame["layer"] == layer) & (frame["level"] > 0)]
+        values = frame.groupby("transformation", sort=False)["value"]
+        table = values.agg(["mean", "min", "max"]).sort_values("mean", kind="stable")
+        return table.rename_axis(index=None).rename_axis(columns=f"{metric} at the {layer}")
+
+
+def write_example(folder: Path, pixels: np.ndarray) -> None:
+    """Keeps one image (uint8 [height, width, 3]) for the report."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png")
+    write_file(folder / EXAMPLE, buffer.getvalue())
+
+
+def _read_example(folder: Path) -> np.ndarray | None:
+    path = folder / EXAMPLE
+    if not path.exists():
+        return None
+    try:
+        with Image.open(path) as image:
+            return np.array(image.convert("RGB"))
+    except OSError as problem:
+        raise InputError(f"cannot read {path}: delete it, the report does without") from problem

@@ -1,0 +1,21 @@
+"""The sweep: from images and a model to a result."""
+
+from invariscope.sweep.engine import Run, carry_out, measure, prepare
+from invariscope.sweep.estimate import Cost, estimate
+from invariscope.sweep.plan import Cell, Entry, Plan, blocks, make_plan
+from invariscope.sweep.progress import Progress
+
+__all__ = [
+    "Cell",
+    "Cost",
+    "Entry",
+    "Plan",
+    "Progress",
+    "Run",
+    "blocks",
+    "carry_out",
+    "estimate",
+    "make_plan",
+    "measure",
+    "prepare",
+]

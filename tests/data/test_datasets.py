@@ -1,0 +1,216 @@
+"""Map-style data sets: items, labels without decoding, and what a data set can get wrong."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import (
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    Subset,
+    TensorDataset,
+)
+
+from invariscope.data import UnreadableImage, datasets, open_source
+from invariscope.errors import InputError
+
+
+class Pictures(Dataset):
+    """Items made by a function of the index; counts how many it made."""
+
+    def __init__(self, make, count=4, **attributes):
+        self.make, self.count, self.made = make, count, 0
+        self.__dict__.update(attributes)
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        self.made += 1
+        return self.make(index)
+
+
+class Endless(IterableDataset):
+    def __iter__(self):
+        return iter([])
+
+
+def grey(index: int) -> Image.Image:
+    return Image.new("L", (6, 5), 10 * index)
+
+
+def first_pixel(image) -> float:
+    if isinstance(image, torch.Tensor):
+        return float(image[0, 0, 0])
+    return float(image.getpixel((0, 0))[0])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        grey,
+        lambda i: np.full((5, 6, 3), 10 * i, dtype=np.uint8),
+        lambda i: torch.full((3, 5, 6), 10 * i, dtype=torch.uint8),
+        lambda i: torch.full((1, 5, 6), 10 * i, dtype=torch.uint8),
+        lambda i: (grey(i),),
+        lambda i: {"image": grey(i)},
+    ],
+)
+def test_kinds_of_images(make):
+    source = open_source(Pictures(make))
+    assert source.labels is None
+    assert [first_pixel(source.load(i)) for i in range(4)] == [0, 10, 20, 30]
+    assert source.load(0).size == (6, 5)  # pyright: ignore
+
+
+def test_float_tensor_items():
+    source = open_source(Pictures(lambda i: (torch.full((3, 2, 2), i / 4), i)))
+    assert first_pixel(source.load(2)) == 0.5
+    assert source.labels == [0, 1, 2, 3]
+
+
+def test_stored_targets_need_no_decoding():
+    data = Pictures(lambda i: (grey(i), i % 2), 5000, targets=[0, 1] * 2500, classes=["a", "b"])
+    source = open_source(data)
+    assert source.labels == [0, 1] * 2500
+    assert source.class_names == ["a", "b"]
+    assert data.made <= 2
+
+
+def test_targets_that_contradict_the_items_are_not_used():
+    data = Pictures(lambda i: (grey(i), 3 - i), targets=[0, 1, 2, 3])  # e.g. a target_transform
+    source = open_source(data)
+    assert source.labels == [3, 2, 1, 0]
+    assert any("loaded once more" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("item", [lambda i: (grey(i), i % 2), lambda i: (grey(i), f"c{i % 2}")])
+def test_labels_of_items(item):
+    assert open_source(Pictures(item)).labels == [0, 1, 0, 1]
+
+
+def test_labels_of_dictionaries_and_tensors():
+    assert open_source(Pictures(lambda i: {"img": grey(i), "label": i})).labels == [0, 1, 2, 3]
+    assert open_source(Pictures(lambda i: (grey(i), torch.tensor(i)))).labels == [0, 1, 2, 3]
+
+
+def test_large_data_sets_are_not_read_for_labels(monkeypatch):
+    monkeypatch.setattr(datasets, "MAX_LOADED_FOR_LABELS", 3)
+    source = open_source(Pictures(lambda i: (grey(i), i)))
+    assert source.labels is None
+    assert any("treated as unlabelled" in note for note in source.notes)
+
+
+def test_targets_that_are_no_classes_leave_it_unlabelled():
+    source = open_source(Pictures(lambda i: (grey(i), {"boxes": []})))
+    assert source.labels is None
+
+
+def test_a_label_of_a_broken_item_is_none():
+    def make(index):
+        if index == 2:
+            raise OSError("bad block")
+        return grey(index), index % 2
+
+    source = open_source(Pictures(make))
+    assert source.labels == [0, 1, -1, 1]
+    with pytest.raises(UnreadableImage, match="2: OSError: bad block"):
+        source.load(2)
+
+
+def test_subset_concatenation_and_tensor_data_sets():
+    data = Pictures(lambda i: (grey(i), [4, 5, 6, 7][i]), targets=torch.tensor([4, 5, 6, 7]))
+    assert open_source(Subset(data, [3, 1])).labels == [7, 5]
+    assert open_source(Subset(Subset(data, [3, 1]), [1])).labels == [5]
+    assert open_source(ConcatDataset([data, Subset(data, [2])])).labels == [4, 5, 6, 7, 6]
+    pairs = TensorDataset(torch.rand(3, 3, 4, 4), torch.tensor([2, 1, 0]))
+    assert open_source(pairs).labels == [2, 1, 0]
+    named = Pictures(lambda i: (grey(i), i % 2), targets=[0, 1, 0, 1], classes=["a", "b"])
+    assert open_source(Subset(named, [1])).class_names == ["a", "b"]
+
+
+def test_labels_beside_a_data_set_and_a_list_of_images():
+    assert open_source((Pictures(grey), [1, 1, 0, 0])).labels == [1, 1, 0, 0]
+    source = open_source([grey(0), grey(1)])
+    assert len(source) == 2
+    assert source.labels is None
+    with pytest.raises(InputError, match=r"labels of shape \[3\] for 4 images"):
+        open_source((Pictures(grey), [1, 1, 0]))
+
+
+def test_random_items_are_noted():
+    values = iter(range(100))
+    source = open_source(Pictures(lambda _: grey(next(values) % 20)))
+    assert any("differs each time" in note for note in source.notes)
+    assert not open_source(Pictures(grey)).notes
+
+
+def test_one_bad_leading_item_does_not_stop_the_rest():
+    def make(index):
+        if index == 0:
+            raise OSError("gone")
+        return grey(index)
+
+    assert len(open_source(Pictures(make))) == 4
+
+
+def test_values_outside_the_range_later_on_are_unreadable():
+    source = open_source(Pictures(lambda i: torch.full((3, 2, 2), float(i))))
+    with pytest.raises(UnreadableImage, match=r"2: float values from 2 to 2; images must be in"):
+        source.load(2)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (Pictures(lambda i: torch.full((3, 2, 2), -2.0)), r"image 0: float values .* before norm"),
+        (Pictures(lambda i: {"a": 1}), "keys a; the image must be under one of image, img"),
+        (Pictures(lambda i: "cat.jpg"), "image 0: str is no image; give a Pillow image"),
+        (Pictures(lambda i: torch.zeros(2, 5, 5)), r"shape \[2, 5, 5\] is no float32 image"),
+        (Pictures(lambda i: ()), "empty tuples"),
+        (Pictures(lambda i: 1 // 0), "none of its first 3 items can be loaded: ZeroDivisionError"),
+        (Pictures(grey, 0), "dataset:Pictures is empty"),
+        (Endless(), "images of type Endless"),
+        ({1, 2}, r"has no len\(\) or no \[index\]"),
+        ([], "dataset:list is empty"),
+        ({"a": 1}, "images of type dict"),
+    ],
+)
+def test_what_is_no_data_set_of_images(images, message):
+    with pytest.raises(InputError, match=message):
+        open_source(images)
+
+
+def test_a_loader_is_told_to_give_its_data_set():
+    with pytest.raises(InputError, match=r"loader\.dataset"):
+        open_source((DataLoader(Pictures(grey)), None))
+    with pytest.raises(InputError, match=r"loader\.dataset"):
+        open_source(DataLoader(Pictures(grey)))
+
+
+def test_pickled_copy_loads_the_same():
+    source = open_source(Pictures(grey))
+    copy = pickle.loads(pickle.dumps(source))
+    assert np.array_equal(np.asarray(copy.load(3)), np.asarray(source.load(3)))
+
+
+class _Loaded(Dataset):
+    def __init__(self, source):
+        self.source = source
+
+    def __len__(self):
+        return len(self.source)
+
+    def __getitem__(self, index):
+        return np.asarray(self.source.load(index)).copy()
+
+
+def test_workers_load_the_same_as_this_process():
+    source = open_source([grey(i) for i in range(4)])
+    loaded = list(DataLoader(_Loaded(source), num_workers=2, batch_size=None))
+    for index, image in enumerate(loaded):
+        assert np.array_equal(image, np.asarray(source.load(index)))

@@ -1,0 +1,56 @@
+"""Imports point one way along the line of data; nothing sits in a file that says nothing."""
+
+import ast
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[1] / "src" / "invariscope"
+RANK = {
+    "errors": 0, "registry": 0, "seeding": 0,
+    "transformations": 1, "data": 1, "models": 1, "metrics": 1,
+    "results": 2, "sweep": 3, "report": 4, "cli": 5,
+}  # fmt: skip
+#: Methods that hand the result on to the report.
+ALLOWED = {("results/result.py", "report")}
+
+
+def imports():
+    """(file, its part, the part that it imports, whether inside a function)."""
+    for path in SOURCE.rglob("*.py"):
+        file = path.relative_to(SOURCE).as_posix()
+        part = file.split("/")[0].removesuffix(".py")
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                names = [node.module]
+                if node.module == "invariscope":
+                    names = [f"invariscope.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                pieces = name.split(".")
+                if pieces[0] == "invariscope" and len(pieces) > 1 and pieces[1] in RANK:
+                    yield file, part, pieces[1], node in tree.body
+
+
+def test_imports_point_one_way():
+    wrong = [
+        (file, target)
+        for file, part, target, _ in imports()
+        if part in RANK and target != part and RANK[target] >= RANK[part] and RANK[part] > 0
+    ]
+    assert set(wrong) == ALLOWED
+    low = [(file, target) for file, part, target, _ in imports() if RANK.get(part) == 0]
+    assert {target for _, target in low} <= {"errors", "registry", "seeding"}
+
+
+def test_the_check_sees_imports():
+    found = {(file, target) for file, _, target, _ in imports()}
+    assert ("sweep/engine.py", "models") in found
+    assert ("metrics/arguments.py", "errors") in found
+
+
+def test_no_file_says_nothing_and_none_is_long():
+    for path in SOURCE.rglob("*.py"):
+        assert path.stem not in {"utils", "util", "helpers", "common", "misc", "base"}
+        assert len(path.read_text().splitlines()) <= 420, path
