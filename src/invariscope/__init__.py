@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invariscope.sweep import measure
     from invariscope.models import load_model
     from invariscope.results import Result
+    from invariscope.sweep import measure
 
 __version__ = "0.1.0"
 __all__ = ["Result", "__version__", "load_model", "measure"]

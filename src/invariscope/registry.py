@@ -1,4 +1,4 @@
-"""Named things that users and other packages can add: a dictionary, a decorator and entry points."""
+"""Named things that users and other packages can add: a dictionary, a decorator, entry points."""
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator

@@ -19,7 +19,8 @@ def uniform(seed: int, key: str, items: Sequence[str]) -> np.ndarray:
     """One number in [0, 1) for each item, float64.
 
     Example:
-        >>> bool((uniform(0, "sign:rotate", ["a", "b"]) == uniform(0, "sign:rotate", ["a", "b"])).all())
+        >>> alone, together = uniform(0, "order", ["b"]), uniform(0, "order", ["a", "b"])
+        >>> bool(alone[0] == together[1])
         True
     """
     return np.array([_hash(seed, key, item) >> 11 for item in items], dtype=np.float64) * 2.0**-53

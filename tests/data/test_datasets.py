@@ -15,7 +15,7 @@ from torch.utils.data import (
     TensorDataset,
 )
 
-from invariscope.data import UnreadableImage, datasets, open_source
+from invariscope.data import UnreadableImage, open_source
 from invariscope.errors import InputError
 
 
@@ -37,6 +37,13 @@ class Pictures(Dataset):
 class Endless(IterableDataset):
     def __iter__(self):
         return iter([])
+
+
+def loaded_labels(source):
+    """The labels after every image was loaded."""
+    for index in range(len(source)):
+        source.load(index)
+    return source.labels
 
 
 def grey(index: int) -> Image.Image:
@@ -70,7 +77,7 @@ def test_kinds_of_images(make):
 def test_float_tensor_items():
     source = open_source(Pictures(lambda i: (torch.full((3, 2, 2), i / 4), i)))
     assert first_pixel(source.load(2)) == 0.5
-    assert source.labels == [0, 1, 2, 3]
+    assert loaded_labels(source) == [0, 1, 2, 3]
 
 
 def test_stored_targets_need_no_decoding():
@@ -84,25 +91,35 @@ def test_stored_targets_need_no_decoding():
 def test_targets_that_contradict_the_items_are_not_used():
     data = Pictures(lambda i: (grey(i), 3 - i), targets=[0, 1, 2, 3])  # e.g. a target_transform
     source = open_source(data)
-    assert source.labels == [3, 2, 1, 0]
-    assert any("loaded once more" in note for note in source.notes)
+    assert loaded_labels(source) == [3, 2, 1, 0]
 
 
-@pytest.mark.parametrize("item", [lambda i: (grey(i), i % 2), lambda i: (grey(i), f"c{i % 2}")])
-def test_labels_of_items(item):
-    assert open_source(Pictures(item)).labels == [0, 1, 0, 1]
+def test_labels_of_items_are_known_once_the_image_is_loaded():
+    loads = []
+
+    def make(index):
+        loads.append(index)
+        return grey(index), index % 2
+
+    source = open_source(Pictures(make))
+    assert source.labels == [-1, -1, -1, -1]
+    assert loaded_labels(source) == [0, 1, 0, 1]
+    assert loads == [0, 1, 2, 3]  # the first one was kept
+    source.load(0)
+    assert loads == [0, 1, 2, 3, 0]  # and not for ever
+
+
+def test_labels_that_are_words_need_a_list():
+    source = open_source(Pictures(lambda i: (grey(i), f"c{i % 2}")))
+    assert source.labels is None
+    assert any("no class index" in note for note in source.notes)
 
 
 def test_labels_of_dictionaries_and_tensors():
-    assert open_source(Pictures(lambda i: {"img": grey(i), "label": i})).labels == [0, 1, 2, 3]
-    assert open_source(Pictures(lambda i: (grey(i), torch.tensor(i)))).labels == [0, 1, 2, 3]
-
-
-def test_large_data_sets_are_not_read_for_labels(monkeypatch):
-    monkeypatch.setattr(datasets, "MAX_LOADED_FOR_LABELS", 3)
-    source = open_source(Pictures(lambda i: (grey(i), i)))
-    assert source.labels is None
-    assert any("treated as unlabelled" in note for note in source.notes)
+    items = open_source(Pictures(lambda i: {"img": grey(i), "label": i}))
+    assert loaded_labels(items) == [0, 1, 2, 3]
+    items = open_source(Pictures(lambda i: (grey(i), torch.tensor(i))))
+    assert loaded_labels(items) == [0, 1, 2, 3]
 
 
 def test_targets_that_are_no_classes_leave_it_unlabelled():
@@ -117,17 +134,21 @@ def test_a_label_of_a_broken_item_is_none():
         return grey(index), index % 2
 
     source = open_source(Pictures(make))
-    assert source.labels == [0, 1, -1, 1]
     with pytest.raises(UnreadableImage, match="2: OSError: bad block"):
         source.load(2)
+    assert source.labels == [-1, -1, -1, -1]
+    source.load(3)
+    assert source.labels == [-1, -1, -1, 1]
 
 
 def test_subset_concatenation_and_tensor_data_sets():
     data = Pictures(lambda i: (grey(i), [4, 5, 6, 7][i]), targets=torch.tensor([4, 5, 6, 7]))
     assert open_source(Subset(data, [3, 1])).labels == [7, 5]
+    plain = Pictures(grey, targets=torch.tensor([4, 5, 6, 7]))  # its items have no label
+    assert open_source(Subset(plain, [3, 1])).labels == [7, 5]
     assert open_source(Subset(Subset(data, [3, 1]), [1])).labels == [5]
     assert open_source(ConcatDataset([data, Subset(data, [2])])).labels == [4, 5, 6, 7, 6]
-    pairs = TensorDataset(torch.rand(3, 3, 4, 4), torch.tensor([2, 1, 0]))
+    pairs = TensorDataset(torch.rand(3, 3, 4, 4), torch.tensor([2, 1, 0]))  # keeps a list
     assert open_source(pairs).labels == [2, 1, 0]
     named = Pictures(lambda i: (grey(i), i % 2), targets=[0, 1, 0, 1], classes=["a", "b"])
     assert open_source(Subset(named, [1])).class_names == ["a", "b"]
@@ -140,13 +161,6 @@ def test_labels_beside_a_data_set_and_a_list_of_images():
     assert source.labels is None
     with pytest.raises(InputError, match=r"labels of shape \[3\] for 4 images"):
         open_source((Pictures(grey), [1, 1, 0]))
-
-
-def test_random_items_are_noted():
-    values = iter(range(100))
-    source = open_source(Pictures(lambda _: grey(next(values) % 20)))
-    assert any("differs each time" in note for note in source.notes)
-    assert not open_source(Pictures(grey)).notes
 
 
 def test_one_bad_leading_item_does_not_stop_the_rest():

@@ -66,7 +66,7 @@ def test_one_bit_becomes_black_and_white():
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_16_bit_grey_is_scaled_and_not_clipped(kind):
-    values = np.array([[0, 128, 257, 300, 32768, 40000, 65535]], dtype=np.uint16)
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     expected = np.rint(values / 65535 * 255).astype(np.uint8)
     assert np.array_equal(pixels(encoded(Image.fromarray(values), kind))[..., 1], expected)
 
@@ -161,6 +161,12 @@ def test_the_limit_lies_between_two_sizes():
         decode(png_header(side + 1, side + 1), "x")
     with pytest.raises(UnreadableImage, match="cannot be decoded"):  # accepted, then truncated
         decode(png_header(side, side), "x")
+
+
+def test_the_limit_is_ours_even_if_pillow_has_none(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    with pytest.raises(UnreadableImage, match="more than 89,478,485 pixels"):
+        decode(png_header(20_000, 20_000), "x")
 
 
 def test_a_strip_is_refused():

@@ -5,11 +5,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.metrics import reference_mean_relative_invariance
 
 from invariscope.errors import InputError
 from invariscope.metrics import CosineMeanRelativeInvariance, ImageMean, mean_relative_invariance
 from invariscope.metrics.mean_relative_invariance import per_image
+from oracles.metrics import reference_mean_relative_invariance
 
 DISTANCES = ("cosine", "l2")
 
@@ -101,5 +101,7 @@ def test_one_image_has_no_baseline():
 
 
 def test_shapes_that_do_not_fit():
-    with pytest.raises(InputError, match=r"transformed has shape \[4, 2\] but embeddings has \[3, 2\]"):
+    with pytest.raises(
+        InputError, match=r"transformed has shape \[4, 2\] but embeddings has \[3, 2\]"
+    ):
         mean_relative_invariance(torch.ones(3, 2), torch.ones(4, 2))

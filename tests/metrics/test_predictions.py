@@ -4,10 +4,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.metrics import reference_accuracy, reference_prediction_consistency
 
 from invariscope.errors import InputError
 from invariscope.metrics import ImageMean, accuracy, prediction_consistency
+from oracles.metrics import reference_accuracy, reference_prediction_consistency
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 9), classes=st.integers(2, 5))

@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.metrics import reference_relative_invariance
 
 from invariscope.errors import InputError
 from invariscope.metrics import relative_invariance
+from oracles.metrics import reference_relative_invariance
 
 DISTANCES = ("cosine", "l2")
 
@@ -30,9 +30,7 @@ def test_agrees_with_the_oracle(seed, count, size, dtype, distance):
     z, moved = (tensor.to(dtype) for tensor in embeddings(seed, count, size))
     pairing = next_image(count)
     ours = relative_invariance(z, moved, pairing=pairing, distance=distance)
-    theirs = reference_relative_invariance(
-        z.numpy(), moved.numpy(), pairing.tolist(), distance
-    )
+    theirs = reference_relative_invariance(z.numpy(), moved.numpy(), pairing.tolist(), distance)
     assert ours.dtype == dtype
     assert np.allclose(ours.numpy(), theirs, rtol=1e-6, atol=1e-6)
 
@@ -98,7 +96,10 @@ def test_zero_embeddings_are_undefined_for_cosine():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((torch.ones(3, 2), torch.ones(3, 4)), r"transformed has shape \[3, 4\] but embeddings has"),
+        (
+            (torch.ones(3, 2), torch.ones(3, 4)),
+            r"transformed has shape \[3, 4\] but embeddings has",
+        ),
         ((torch.ones(3), torch.ones(3)), r"embeddings has shape \[3\]: it must be \[N, D\]"),
         ((torch.ones(1, 2), torch.ones(1, 2)), "at least two images"),
     ],

@@ -1,4 +1,5 @@
-"""Independent float64 NumPy forms of every metric: loops, straight from the formulas, slow on purpose.
+"""Independent float64 NumPy forms of every metric: loops, straight from the formulas, slow on
+purpose.
 
 They share no code with the package. Where the formula is a sum over pairs, the sum is written out.
 """

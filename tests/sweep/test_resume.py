@@ -89,7 +89,9 @@ def test_a_damaged_block_is_measured_again(folder, tmp_path):
 
 def test_other_settings_are_refused_and_named(folder, tmp_path):
     run(folder, tmp_path / "run", num_images=4)
-    with pytest.raises(InputError, match="holds a run with other settings: seed is 0 there and 1 now"):
+    with pytest.raises(
+        InputError, match="holds a run with other settings: seed is 0 there and 1 now"
+    ):
         run(folder, tmp_path / "run", num_images=4, seed=1)
     with pytest.raises(InputError, match="num_images is 4 there and 5 now"):
         run(folder, tmp_path / "run", num_images=5)
@@ -120,7 +122,7 @@ def test_a_full_disk_keeps_what_was_written(folder, tmp_path, monkeypatch):
         real(source, target)
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(RunError, match="No space left on device.*kept.*resume"):
+    with pytest.raises(RunError, match=r"No space left on device.*kept.*resume"):
         run(folder, tmp_path / "run")
     monkeypatch.undo()
     assert len(list((tmp_path / "run" / "rows").glob("block-*.parquet"))) == 2
@@ -146,7 +148,7 @@ def test_blocks_in_which_nothing_can_be_read(tmp_path):
     source.mkdir()
     for number in range(40):
         (source / f"{number:02}.png").write_bytes(b"broken")
-    with pytest.raises(InputError, match="none of the 40 images of .* can be read; the first: "):
+    with pytest.raises(InputError, match=r"none of the 40 images of .* can be read; the first: "):
         run(source, None)
     for number in (3, 5):
         Image.new("RGB", (9, 9), (40 * number, 9, 1)).save(source / f"{number:02}.png")

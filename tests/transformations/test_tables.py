@@ -51,7 +51,9 @@ def test_paper_magnitudes_as_published():
     published = [0, 24.9, 49.8, 74.7, 99.6, 124.4, 149.3, 174.2, 199.1, 224]
     assert np.allclose(pixels, published, atol=0.05)
     assert paper["posterize"].magnitudes == (8, 7, 6, 5, 4, 4, 3, 2, 1, 0)
-    assert np.allclose(paper["zoom_out"].magnitudes, [1, .92, .84, .76, .68, .6, .52, .44, .36, .28])
+    assert np.allclose(
+        paper["zoom_out"].magnitudes, [1, 0.92, 0.84, 0.76, 0.68, 0.6, 0.52, 0.44, 0.36, 0.28]
+    )
     assert np.allclose(paper["solarize"].magnitudes, np.linspace(1, 0, 10))
 
 
@@ -86,10 +88,8 @@ def test_the_search_pool_has_63_single_operations_and_49_sub_policies():
             assert level in pool[name].levels
     listed = {single for pair in SUB_POLICIES for single in pair}
     assert listed == {(name, level) for name, row in pool.items() for level in row.levels}
-    distinct = {
-        get_transformation(name, "search").operation(level) for name, level in listed
-    }
-    # 63 minus 7 + 4 + 2 equal ones of equalize, invert, autocontrast, one of posterize, one identity
+    distinct = {get_transformation(name, "search").operation(level) for name, level in listed}
+    # 63 less 7 + 4 + 2 equal ones of equalize, invert, autocontrast, 1 of posterize, 1 identity
     assert len(distinct) == 48
     assert IDENTITY in distinct
 
@@ -97,12 +97,16 @@ def test_the_search_pool_has_63_single_operations_and_49_sub_policies():
 def test_search_magnitudes_as_published():
     pool = TABLES["search"]
     lean = np.tan(np.deg2rad(pool["shear_x"].magnitudes))
-    assert np.allclose(lean, [0, .033, .067, .1, .133, .167, .2, .233, .267, .3], atol=5e-4)
+    assert np.allclose(
+        lean, [0, 0.033, 0.067, 0.1, 0.133, 0.167, 0.2, 0.233, 0.267, 0.3], atol=5e-4
+    )
     pixels = np.array(pool["translate_y"].magnitudes) * 224
     assert np.allclose(pixels, [0, 11.3, 22.6, 33.8, 45.1, 56.4, 67.7, 79, 90.2, 101.5], atol=0.06)
     assert np.allclose(pool["rotate"].magnitudes, np.linspace(0, 30, 10))
     thresholds = np.array(pool["solarize"].magnitudes) * 255
-    assert np.allclose(thresholds[1:], [227.6, 199.1, 170.7, 142.2, 113.8, 85.3, 56.9, 28.4, 0], atol=0.1)
+    assert np.allclose(
+        thresholds[1:], [227.6, 199.1, 170.7, 142.2, 113.8, 85.3, 56.9, 28.4, 0], atol=0.1
+    )
 
 
 def test_equal_operations_have_equal_keys():

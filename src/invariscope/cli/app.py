@@ -57,7 +57,9 @@ def main() -> None:
             code = 2
         else:
             traceback.print_exc()
-            _complain("this is a defect of invariscope; what was measured is kept, please report it")
+            _complain(
+                "this is a defect of invariscope; what was measured is kept, please report it"
+            )
             code = 3
     sys.exit(code or 0)
 

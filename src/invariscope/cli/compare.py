@@ -29,5 +29,7 @@ def compare(
         else:
             comparison.frame.to_parquet(output, index=False)
     except OSError as problem:
-        raise InputError(f"cannot write {output}: {problem.strerror}; give another path") from problem
+        raise InputError(
+            f"cannot write {output}: {problem.strerror}; give another path"
+        ) from problem
     typer.echo(f"table: {output}")

@@ -11,9 +11,7 @@ from invariscope.registry import unknown_name
 
 
 def list_names(
-    what: Annotated[
-        str, typer.Argument(help="models, transformations, metrics, data or layers.")
-    ],
+    what: Annotated[str, typer.Argument(help="models, transformations, metrics, data or layers.")],
     pattern: Annotated[
         str | None,
         typer.Argument(help="A glob, such as timm:resnet*; for layers: a model spec."),

@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from invariscope.sweep import Cost, Run
 from invariscope.report import verdict
 from invariscope.results import Result
+from invariscope.sweep import Cost, Run
 
 
 def show_plan(console: Console, run: Run, cost: Cost, folder: Path) -> None:
@@ -17,7 +17,7 @@ def show_plan(console: Console, run: Run, cost: Cost, folder: Path) -> None:
     layers = [layer["name"] for layer in settings["layers"]]
     lines = {
         "model": f"{settings['model']}, input {run.manifest['settings']['preprocessing']['size']}",
-        "data": f"{settings['data']}: {cost.images} of {run.manifest['images']['available']} images",
+        "data": f"{settings['data']}: {cost.images} of {len(run.source.ids)} images",
         "cells": f"{cost.cells} ({len(settings['cells'])} levels, equal ones once)",
         "metrics": ", ".join(settings["metrics"]),
         "layers": f"{len(layers)}: {layers[0]} … {layers[-1]}",
@@ -37,13 +37,15 @@ def show_result(console: Console, result: Result) -> None:
     """The verdict in words, then relative invariance at three levels for each transformation."""
     console.print()
     for finding in verdict(result):
-        console.print(textwrap.fill(finding.text, 80))
+        if finding.kind != "words":  # the legend below the table is shorter
+            console.print(textwrap.fill(finding.text, 80))
     console.print()
     console.print(_table(result))
     console.print(
         textwrap.fill(
             "1: the transformation changes nothing; 0: the image is as far from itself as from "
-            "another image. 95 % intervals over images.",
+            "another image. ± is the longer arm of the 95 % interval over images; the twin is the "
+            "same architecture untrained, all the way.",
             80,
         ),
         style="dim",
@@ -77,20 +79,18 @@ def _table(result: Result) -> Table:
     table.add_column("transformation", no_wrap=True)
     for name in ("a third", "two thirds", "all the way"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("at", no_wrap=True)
+    table.add_column("that is", no_wrap=True)
     if len(twin):
-        table.add_column("untrained", justify="right", no_wrap=True)
+        table.add_column("its twin", justify="right", no_wrap=True)
     for name in dict.fromkeys(frame.transformation):
         rows = frame[(frame.transformation == name) & (frame.level > 0)]
         picked = [round(part * len(rows) / 3) - 1 for part in (1, 2, 3) if part * len(rows) >= 3]
         cells = [_cell(rows.iloc[place]) for place in picked]
-        cells = [""] * (3 - len(cells)) + cells
-        last = rows.iloc[-1] if len(rows) else None
-        shown = "" if last is None else _shown(settings, name, int(last.level))
-        line = [name, *cells, shown]
+        last = _shown(settings, name, int(rows.iloc[-1].level)) if len(rows) else ""
+        line = [name, *[""] * (3 - len(cells)), *cells, last]
         if len(twin):
             own = twin[(twin.transformation == name) & (twin.level > 0)]
-            line.append("" if own.empty or own.value.isna().all() else f"{own.iloc[-1].value:.2f}")
+            line.append("" if own.empty or own.iloc[-1].n == 0 else f"{own.iloc[-1].value:.2f}")
         table.add_row(*line)
     return table
 
@@ -99,13 +99,13 @@ def _cell(row) -> str:
     if row.n == 0:
         return "undefined"
     half = max(row.ci_high - row.value, row.value - row.ci_low)
-    return f"{row.value:5.2f} ± {half:.2f}"
+    return f"{row.value:.2f} ±{half:.2f}"
 
 
 def _shown(settings: dict, name: str, level: int) -> str:
     for entry in settings["cells"]:
         if entry["transformation"] == name and entry["level"] == level:
-            return entry["shown"]
+            return entry["shown"].removesuffix(" of the side")
     return ""
 
 

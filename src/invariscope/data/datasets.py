@@ -8,7 +8,6 @@ that has them under one of `IMAGE_KEYS` and `LABEL_KEYS`. What counts as an imag
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 
@@ -23,16 +22,14 @@ IMAGE_KEYS = ("image", "img", "images", "pixel_values", "x")
 LABEL_KEYS = ("label", "labels", "target", "class", "y", "fine_label")
 """Where a dictionary item keeps its label; the first that is there."""
 
-MAX_LOADED_FOR_LABELS = 5_000
-"""Data sets up to this size that keep no list of labels are loaded once to read them."""
-
 
 class DatasetSource(ImageSource):
     """The images of a map-style data set; the ids are "0", "1", ….
 
     Labels come, in this order, from the argument; from the data set's ``targets`` or ``labels``
-    (also through a Subset); from the items themselves, if there are at most
-    `MAX_LOADED_FOR_LABELS`. A stored list that contradicts an item is not used.
+    (also through a Subset); from the items themselves, each known once its image is loaded (-1
+    before), so that no image is decoded for its label alone. A stored list that contradicts an item
+    is not used.
 
     Args:
         dataset: Has ``len()`` and ``[index]``.
@@ -65,12 +62,9 @@ class DatasetSource(ImageSource):
             raise InputError(f"{self.name} is empty; give a data set with images")
         self.ids = NumberedIds(len(dataset))
         notes: list[str] = []
+        self._labels_seen: list[int] | None = None
         position, item = self._first_item()
-        if not _same(self._image(item), self._image(dataset[position])):
-            notes.append(
-                f"image {position} differs each time it is loaded (a random augmentation in the "
-                "data set?): a repeated run will not give the same numbers"
-            )
+        self._first = {position: item}  # `load` gives it once more, so it is decoded once
         if labels is None:
             self._find_labels(position, item, notes)
         else:
@@ -80,7 +74,12 @@ class DatasetSource(ImageSource):
     def load(self, index: int) -> Image.Image | torch.Tensor:
         """The image of an item, as an RGB image or a float32 tensor [3, H, W] in [0, 1]."""
         try:
-            return self._image(self._dataset[index])
+            item = self._first.pop(index) if index in self._first else self._dataset[index]
+            image, label = split_item(item)
+            if self._labels_seen is not None:
+                known = None if label is None else _try_indices([label], 1)
+                self._labels_seen[index] = -1 if known is None else known[0][0]
+            return to_image(image)
         # a data set may raise anything for a bad file; the reason is kept and reported
         except Exception as error:
             raise UnreadableImage(self.ids[index], _describe(error)) from error
@@ -123,36 +122,19 @@ class DatasetSource(ImageSource):
             by_name = own is not None and own[1] is not None
             if own is None or (not by_name and own[0][0] != found[0][position]):
                 found = None  # e.g. a target_transform, or several targets per image
-        if found is None and of_item is not None and _try_indices([of_item], 1) is not None:
-            found = self._read_labels(notes)
+        if found is None and of_item is not None:
+            own = _try_indices([of_item], 1)
+            if own is not None and own[1] is None:
+                self._labels_seen = [-1] * len(self.ids)
+                found = self._labels_seen, None
+            else:
+                notes.append(
+                    "treated as unlabelled: the second part of its items is no class index; give "
+                    "the data set a list `targets`, or pass (images, labels)"
+                )
         if found is not None:
             self.labels, names = found
             self.class_names = names if names else self._names_for(self.labels)
-
-    def _read_labels(self, notes: list[str]) -> tuple[list[int], list[str] | None] | None:
-        count = len(self.ids)
-        if count > MAX_LOADED_FOR_LABELS:
-            notes.append(
-                f"treated as unlabelled: reading the labels would load all {count:,} images; give "
-                "the data set a list `targets`, or pass (images, labels)"
-            )
-            return None
-        values = []
-        for index in range(count):
-            try:
-                values.append(split_item(self._dataset[index])[1])
-            # `load` will report this image; its label must not stop the others
-            except Exception:
-                values.append(None)
-        known = [value for value in values if value is not None]
-        blank = "" if known and isinstance(known[0], str) else -1
-        found = _try_indices([blank if value is None else value for value in values], count)
-        notes.append(
-            "treated as unlabelled: the second part of its items is no class"
-            if found is None
-            else f"each of the {count:,} images was loaded once more to read its label"
-        )
-        return found
 
     def _names_for(self, labels: Any) -> list[str] | None:
         names = stored_class_names(self._dataset)
@@ -190,10 +172,6 @@ def _try_indices(values: Any, count: int) -> tuple[list[int], list[str] | None] 
         return class_indices(values, count)
     except (ValueError, TypeError):  # NumPy raises TypeError for tensors that need more than a copy
         return None
-
-
-def _same(one: Image.Image | torch.Tensor, other: Image.Image | torch.Tensor) -> bool:
-    return np.array_equal(np.asarray(one), np.asarray(other))
 
 
 def _describe(error: Exception) -> str:

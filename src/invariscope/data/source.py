@@ -57,7 +57,8 @@ class ImageSource(ABC):
     Attributes:
         name: The spec as written, such as ``"samples"``.
         ids: Stable, unique image ids: what is selected, reported and paired on.
-        labels: Class index of each image (-1: this image has none), or None for unlabelled data.
+        labels: Class index of each image (-1: it has none, or it is known only once `load` has
+            given the image), or None for unlabelled data.
         class_names: Name of each class index, or None where the source has no names.
         notes: Lines for the report: what was left out, and whose pictures these are.
     """

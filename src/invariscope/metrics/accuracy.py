@@ -1,7 +1,7 @@
 """Accuracy under a transformation: is the transformed image still classified right?
 
-1 where argmax of the logits is the label, else 0; the mean is top-1 accuracy. Range [0, 1], higher is
-better. Not a measure of invariance by itself: a model can be accurate at a cell and still flip.
+1 where argmax of the logits is the label, else 0; the mean is top-1 accuracy. Range [0, 1], higher
+is better. Not a measure of invariance by itself: a model can be accurate at a cell and still flip.
 Non-finite logits give NaN, and so does a label of −1 (unknown).
 """
 

@@ -21,9 +21,8 @@ def rank(dimensions: str, **tensors: Tensor) -> None:
     """All tensors have as many dimensions as there are words in ``dimensions``."""
     for name, tensor in tensors.items():
         if tensor.ndim != len(dimensions.split()):
-            raise InputError(
-                f"{name} has shape {list(tensor.shape)}: it must be [{', '.join(dimensions.split())}]"
-            )
+            wanted = ", ".join(dimensions.split())
+            raise InputError(f"{name} has shape {list(tensor.shape)}: it must be [{wanted}]")
 
 
 def at_least_two(name: str, tensor: Tensor) -> None:

@@ -2,16 +2,19 @@
 
     1 − mean_i dist(z_i, z′_i) / mean_{i≠j} dist(z_i, z′_j)
 
-The baseline uses every other image instead of one partner, so it hardly varies; and a ratio of means
-is not thrown off by single small baselines. 1: unchanged by the transformation; 0: a transformed image
-is as far from itself as from others; range (−∞, 1], higher is more invariant. For the cosine distance
-the double sum has a closed form: Σ_{i≠j} cos(z_i, z′_j) = (Σẑ_i)·(Σẑ′_j) − Σ ẑ_i·ẑ′_i.
+The baseline uses every other image instead of one partner, so it hardly varies; and a ratio of
+means is not thrown off by single small baselines. 1: unchanged by the transformation; 0: a
+transformed image is as far from itself as from others; range (−∞, 1], higher is more invariant.
+For the cosine distance the double sum has a closed form: Σ_{i≠j} cos(z_i, z′_j) = (Σẑ_i)·(Σẑ′_j) −
+Σ ẑ_i·ẑ′_i.
 
-In a sweep the pairs i≠j are those of a block (32 images), so that blocks stay independent: `per_image`
-gives each image its own distance and its mean distance b_i to and from the others of its block, and
-the value of a cell is Σ(b_i − d_i) / Σ b_i. For up to 32 images that is the formula above.
+In a sweep the pairs i≠j are those of a block (32 images), so that blocks stay independent:
+`per_image` gives each image its own distance and its mean distance b_i to and from the others of
+its block, and the value of a cell is Σ(b_i − d_i) / Σ b_i. For up to 32 images that is the formula
+above.
 
-Degenerate: a baseline of 0 gives −∞, or NaN if the distances are 0 as well (all embeddings equal). Source: ours.
+Degenerate: a baseline of 0 gives −∞, or NaN if the distances are 0 as well (all embeddings equal).
+Source: ours.
 """
 
 import torch
@@ -71,7 +74,7 @@ def _ratio(own: Tensor, baseline: Tensor) -> Tensor:
 
 
 def _without_dust(baseline: Tensor) -> Tensor:
-    """Baselines below 1e-12 are the rounding of the closed form for embeddings that are all equal."""
+    """Takes baselines below 1e-12, the rounding of the closed form for equal embeddings, as 0."""
     return torch.where(baseline < 1e-12, 0.0, baseline)
 
 
@@ -125,9 +128,7 @@ class CosineMeanRelativeInvariance:
         return _ratio(torch.as_tensor(self._own) / self.count, 1 - alike)
 
 
-def per_image(
-    reference: Tensor, transformed: Tensor, distance: str
-) -> tuple[Tensor, Tensor]:
+def per_image(reference: Tensor, transformed: Tensor, distance: str) -> tuple[Tensor, Tensor]:
     """Values and weights of a block: (b_i − d_i) / b_i and b_i, [..., N] in float64.
 
     Args:

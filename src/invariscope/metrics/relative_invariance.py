@@ -3,15 +3,15 @@
     invariance_i = (b_i − d_i) / b_i,   d_i = dist(z_i, z′_i),   b_i = dist(z_i, z′_p(i))
 
 with z = f(x), z′ = f(T(x)) and p a pairing without fixed points: the baseline is another image,
-*transformed as well*. 1: the transformation changes nothing. 0: the transformed image is as far away
-as a transformed other image. Negative: farther. Range (−∞, 1]; higher is more invariant.
+*transformed as well*. 1: the transformation changes nothing. 0: the transformed image is as far
+away as a transformed other image. Negative: farther. Range (−∞, 1]; higher is more invariant.
 
-Degenerate: a baseline of 0 gives −∞, or NaN if the distance is 0 as well; for the cosine distance an
-embedding of zero length gives NaN. Sweeps count such images and leave them out of means. Source: paper 000, eq. 1. The published code draws a random permutation that may pair an
-image with itself (which scores exactly 0) and adds 1e-8 to the denominator; ours does neither.
+Degenerate: a baseline of 0 gives −∞, or NaN if the distance is 0 as well; for the cosine distance
+an embedding of zero length gives NaN. Sweeps count such images and leave them out of means.
+Source: paper 000, eq. 1. The published code draws a random permutation that may pair an image with
+itself (which scores exactly 0) and adds 1e-8 to the denominator; ours does neither.
 """
 
-import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
@@ -53,9 +53,7 @@ def relative_invariance(
     return per_image(embeddings, transformed, pairing, distance).to(embeddings.dtype)
 
 
-def per_image(
-    reference: Tensor, transformed: Tensor, pairing: Tensor, distance: str
-) -> Tensor:
+def per_image(reference: Tensor, transformed: Tensor, pairing: Tensor, distance: str) -> Tensor:
     """The formula for reference [N, D] and transformed [..., N, D]: [..., N] in float64."""
     z = prepared(reference, distance)
     moved = prepared(transformed, distance)

@@ -1,7 +1,7 @@
 """The streaming form of every metric that is a mean over images.
 
-`ImageMean` takes per-image values as they come, merges with what another worker has seen, and counts
-what is undefined instead of averaging it in.
+`ImageMean` takes per-image values as they come, merges with what another worker has seen, and
+counts what is undefined instead of averaging it in.
 """
 
 import torch

@@ -1,9 +1,9 @@
 """The metrics as a sweep uses them: a name, what it needs, and its values per image.
 
-A sweep metric takes what a layer says of a block's images (reference [N, D]) and of several cells of
-them (transformed [cell, N, D]), and gives one value per cell and image, with a weight where the metric
-is a ratio of sums. Add one with the `metric` decorator, or from another package through the entry
-point group ``invariscope.metrics``.
+A sweep metric takes what a layer says of a block's images (reference [N, D]) and of several cells
+of them (transformed [cell, N, D]), and gives one value per cell and image, with a weight where the
+metric is a ratio of sums. Add one with the `metric` decorator, or from another package through the
+entry point group ``invariscope.metrics``.
 """
 
 from collections.abc import Callable

@@ -1,10 +1,10 @@
 """Paired comparison of two runs: what differs, cell by cell, on the images that both have seen.
 
 For each metric, layer, transformation and level: the difference B − A of the two values over the
-images that count in both, its 95 % interval (bootstrap over images; A and B are resampled together),
-and a p-value. The test swaps A and B image by image at random (a sign-flip test for means): if the
-models were alike, the labels A and B would not matter. p-values are corrected over the cells of each
-metric and layer by Benjamini and Hochberg; equal cells are one cell there.
+images that count in both, its 95 % interval (bootstrap over images; A and B are resampled
+together), and a p-value. The test swaps A and B image by image at random (a sign-flip test for
+means): if the models were alike, the labels A and B would not matter. p-values are corrected over
+the cells of each metric and layer by Benjamini and Hochberg; equal cells are one cell there.
 """
 
 from dataclasses import dataclass, field
@@ -92,7 +92,9 @@ def compare(a: "Result", b: "Result") -> Comparison:
         for series in a.store.dense(layer):
             if series.control == "" and series.metric in others:
                 pair = (series, others[series.metric])
-                parts.append(_compare_series(pair, (places[a], places[b]), cells, layer, a.manifest))
+                parts.append(
+                    _compare_series(pair, (places[a], places[b]), cells, layer, a.manifest)
+                )
     parts = [part for part in parts if len(part)]
     if not parts:
         raise InputError(
@@ -105,7 +107,10 @@ def compare(a: "Result", b: "Result") -> Comparison:
     frame = pd.concat(parts, ignore_index=True)
     metrics = {name: place for place, name in enumerate(dict.fromkeys(frame["metric"]))}
     frame = frame.iloc[frame["metric"].map(metrics).argsort(kind="stable")].reset_index(drop=True)
-    names = [f"{run.manifest['settings']['model']} on {run.manifest['settings']['data']}" for run in (a, b)]
+    names = [
+        f"{run.manifest['settings']['model']} on {run.manifest['settings']['data']}"
+        for run in (a, b)
+    ]
     return Comparison(frame, (names[0], names[1]), notes)
 
 

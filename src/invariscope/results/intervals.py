@@ -1,16 +1,17 @@
 """Intervals: the percentile bootstrap over images, for all cells at once.
 
-What is resampled is the image, the unit that was drawn, never the image × cell pair; all cells share
-the same resamples. Where the values of neighbouring images share an image (metrics that pair image i
-with the next one), runs of consecutive images are resampled instead, with the run's end joined to its
-start: single images would treat neighbours as independent and give intervals that are too narrow.
+What is resampled is the image, the unit that was drawn, never the image × cell pair; all cells
+share the same resamples. Where the values of neighbouring images share an image (metrics that pair
+image i with the next one), runs of consecutive images are resampled instead, with the run's end
+joined to its start: single images would treat neighbours as independent and give intervals that
+are too narrow.
 
 A value is sum(value * weight) / sum(weight) in float64 over the images that count: finite value,
 finite weight above 0. The others are left out cell by cell.
 
-The sums are exact: values are first rounded to a common power of two so fine (2**-39 of the largest,
-for 5,000 images) that no partial sum needs rounding. So no order of summation, thread count or
-matrix library changes a single bit, and a run that was resumed gives the same file.
+The sums are exact: values are first rounded to a common power of two so fine (2**-39 of the
+largest, for 5,000 images) that no partial sum needs rounding. So no order of summation, thread
+count or matrix library changes a single bit, and a run that was resumed gives the same file.
 """
 
 from collections.abc import Iterator
@@ -111,7 +112,9 @@ def resampling_counts(
         drawn = (starts[:, :, None] + np.arange(run_length)) % images
         drawn = drawn.reshape(rows, -1)[:, :images]
         drawn = drawn + images * np.arange(rows)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=rows * images).reshape(rows, images).astype(float)
+        yield (
+            np.bincount(drawn.ravel(), minlength=rows * images).reshape(rows, images).astype(float)
+        )
 
 
 def bootstrap_replicates(
@@ -199,9 +202,7 @@ def bootstrap_interval(
     varied = ~constant & (n > 1)
     if varied.any():
         part = Sums(*(a[:, varied] for a in (sums.numerators, sums.denominators, sums.counts)))
-        drawn = bootstrap_replicates(
-            part, run_length=run_length, replicates=replicates, seed=seed
-        )
+        drawn = bootstrap_replicates(part, run_length=run_length, replicates=replicates, seed=seed)
         low[varied], high[varied] = percentile_interval(drawn, confidence)
     low[n < 2], high[n < 2] = np.nan, np.nan
     return value, low, high, n

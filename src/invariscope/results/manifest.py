@@ -33,7 +33,9 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
     folder = Path(folder)
     path = folder / MANIFEST
     if not folder.exists():
-        raise InputError(f"no run folder at {folder}: give a folder that `invariscope measure` wrote")
+        raise InputError(
+            f"no run folder at {folder}: give a folder that `invariscope measure` wrote"
+        )
     if not path.is_file():
         raise InputError(
             f"{folder} is not a run folder (it has no {MANIFEST}): give a folder that "

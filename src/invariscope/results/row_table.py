@@ -11,8 +11,8 @@
 | value | float32; NaN: undefined for this image |
 | weight | float32; 1, or the image's share in the denominator of a ratio of sums |
 
-Rows of one layer lie together, and a table carries its own contents (images and layers), so that the
-run's order of images is known without reading a row. `rows.py` keeps such tables on the disk.
+Rows of one layer lie together, and a table carries its own contents (images and layers), so that
+the run's order of images is known without reading a row. `rows.py` keeps such tables on the disk.
 """
 
 import json

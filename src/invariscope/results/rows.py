@@ -1,7 +1,7 @@
 """Row files: one parquet file for each block, written whole or not at all, and read layer by layer.
 
-Each layer is a row group of its own, so a run of any number of layers is summarised in the memory of
-one. `row_table.py` says what a row is.
+Each layer is a row group of its own, so a run of any number of layers is summarised in the memory
+of one. `row_table.py` says what a row is.
 """
 
 import io
@@ -174,7 +174,9 @@ class RowStore:
         for place, contents in enumerate(self._contents):
             table = self._read_block(place, [layer])
             if table.num_rows:
-                _fill(filling, table, {name: start + i for i, name in enumerate(contents["images"])})
+                _fill(
+                    filling, table, {name: start + i for i, name in enumerate(contents["images"])}
+                )
             start += len(contents["images"])
         return [filling[pair].series() for pair in wanted]
 

@@ -2,11 +2,11 @@
 
 | column | meaning |
 |---|---|
-| control, metric, transformation, level, magnitude, unit, kind | what was measured; control "" is the measurement |
+| control, metric, transformation, level, magnitude, unit, kind | what; control "": the measurement |
 | layer, part | where |
 | class | name of the class, null: all images |
-| value, ci_low, ci_high | sum(value * weight) / sum(weight) over images, 95 % interval; null only if n is 0 (the interval also if n is 1) |
-| q25, median, q75 | how the values spread over images; null for ratio metrics (weights other than 1) |
+| value, ci_low, ci_high | Σ value·weight / Σ weight, 95 % interval; null if n is 0 (interval: 1) |
+| q25, median, q75 | how the values spread over images; null for ratio metrics (weights not 1) |
 | n, n_undefined | images that count, images whose value is undefined |
 | model, data | of the run |
 
@@ -149,9 +149,7 @@ def _series_rows(
             yield {**common, "class": int(name), **_statistics(series, images, manifest)}
 
 
-def _statistics(
-    series: Series, images: np.ndarray, manifest: dict[str, Any]
-) -> dict[str, Any]:
+def _statistics(series: Series, images: np.ndarray, manifest: dict[str, Any]) -> dict[str, Any]:
     values = series.values[images].astype(np.float64)
     weights = None if series.weights is None else series.weights[images]
     present = series.present[images]
@@ -236,7 +234,7 @@ def _expand(
     metrics: list[str],
     controls: list[str],
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """One row per (transformation, level) of every part: sort codes, and the numbers to go with them.
+    """One row per (transformation, level) of every part: sort codes and their numbers.
 
     Several entries may stand for one cell; its numbers are computed once and repeated here.
     """

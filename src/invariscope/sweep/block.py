@@ -10,12 +10,12 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from invariscope.sweep.forward import Batches
-from invariscope.sweep.loading import Block
-from invariscope.sweep.plan import FLOOR, MEASUREMENT, SHUFFLED, UNTRAINED, Cell, Plan
 from invariscope.metrics import SweepMetric
 from invariscope.models import Probe
 from invariscope.results import RowBuilder
+from invariscope.sweep.forward import Batches
+from invariscope.sweep.loading import Block
+from invariscope.sweep.plan import FLOOR, MEASUREMENT, SHUFFLED, UNTRAINED, Cell, Plan
 
 #: Controls are measured here; the measurement itself at every watched layer.
 HEADLINE_LAYERS = ("embedding", "logits")

@@ -1,8 +1,8 @@
 """The sweep: one pass over the images for every cell, layer, metric and control.
 
 Image source → transformation → probe → metrics → rows → summary. Blocks are measured one after the
-other and written whole; a run that was interrupted goes on with the blocks that are missing and ends
-with the same summary, byte for byte.
+other and written whole; a run that was interrupted goes on with the blocks that are missing and
+ends with the same summary, byte for byte.
 """
 
 import time
@@ -16,6 +16,10 @@ import torch
 
 from invariscope.data import ImageSource, open_source, select
 from invariscope.errors import InputError, RunError
+from invariscope.metrics import DEFAULT_METRICS, METRICS, SweepMetric
+from invariscope.models import Probe, load_model
+from invariscope.results import Result, RowStore, write_block, write_manifest, write_summary
+from invariscope.results.result import ROWS, write_example
 from invariscope.sweep.block import Setup, as_float, measure_block
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
@@ -24,10 +28,6 @@ from invariscope.sweep.plan import Plan, blocks, make_plan
 from invariscope.sweep.progress import Progress, Silent
 from invariscope.sweep.record import make_manifest
 from invariscope.sweep.targets import class_targets
-from invariscope.metrics import DEFAULT_METRICS, METRICS, SweepMetric
-from invariscope.models import Probe, load_model
-from invariscope.results import Result, RowStore, write_block, write_manifest, write_summary
-from invariscope.results.result import ROWS, write_example
 from invariscope.transformations import Resampling, Transformation, get_transformations
 
 
@@ -55,15 +55,15 @@ def measure(
     """Measures what a model is invariant to.
 
     Args:
-        model: An ``nn.Module``, a callable from [N, 3, H, W] to scores or features, or a spec such as
-            "timm:resnet18" (see `load_model`).
+        model: An ``nn.Module``, a callable from [N, 3, H, W] to scores or features, or a spec
+            such as "timm:resnet18" (see `load_model`).
         images: A folder, a ``Dataset``, an array (uint8 [N, H, W, 3] or float [N, 3, H, W] in
             [0, 1]), an (images, labels) pair, or a spec such as "samples".
-        transformations: Names, a comma-separated list, or `Transformation` objects; the 13 families
-            of paper 000 by default.
-        metrics: Names; by default relative and mean relative invariance, prediction consistency and,
-            where labels are known, accuracy.
-        layers: "auto", "last", dotted names, globs; the embedding and the logits always belong to it.
+        transformations: Names, a comma-separated list, or `Transformation` objects; the 13
+            families of paper 000 by default.
+        metrics: Names; by default relative and mean relative invariance, prediction consistency
+            and, where labels are known, accuracy.
+        layers: "auto", "last", dotted names, globs; embedding and logits always belong to it.
         num_images: A seeded subset, stratified by class; all images by default.
         seed: What is drawn, is drawn from this and the image ids alone.
         device: Where the network runs; an accelerator if there is one.
@@ -73,7 +73,7 @@ def measure(
         resampling: Interpolation, border and fill of geometric transformations.
         twin: Measure the model's untrained twin beside it, at the control levels.
         floor: Measure the interpolation floor (T⁻¹T), at the control levels.
-        preprocessing: Overrides of what the model's own configuration says, such as {"size": 224}.
+        preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
         workers: Processes that decode images; 0 decodes in this one.
         resume: Go on with a run that the folder holds; False refuses such a folder.
         progress: Told what goes on.
@@ -90,7 +90,7 @@ def measure(
         >>> result = invariscope.measure(
         ...     lambda x: x.flatten(1), torch.rand(4, 3, 8, 8), transformations="brightness_down")
         >>> row = result.frame.query("metric == 'relative_invariance' and level == 3").iloc[0]
-        >>> round(row.value, 6), int(row.n)  # the direction of a vector ignores its length
+        >>> round(float(row.value), 6), int(row.n)  # the direction of a vector ignores its length
         (1.0, 4)
     """
     run = prepare(
@@ -297,11 +297,11 @@ def carry_out(
 
 def _measured(run: Run, block: Block, batches: Batches, advance: Callable[[int], None]) -> Any:
     ids = [run.source.ids[index] for index in block.indices]
-    labels = run.source.labels
-    known = None if labels is None else [int(labels[index]) for index in block.indices]
+    known = None if run.source.labels is None else block.labels
     targets = None
     if run.targets is not None and known is not None:
-        targets = [int(run.targets[label]) if label >= 0 else -1 for label in known]
+        classes = len(run.targets)
+        targets = [int(run.targets[label]) if 0 <= label < classes else -1 for label in known]
     return measure_block(run.setup, block, ids, known, targets, batches, advance)
 
 

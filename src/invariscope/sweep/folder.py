@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import InputError
-from invariscope.sweep.record import check_same_run
 from invariscope.results import completed_blocks, read_manifest, write_manifest
+from invariscope.sweep.record import check_same_run
 
 
 def open_folder(

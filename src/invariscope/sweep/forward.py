@@ -35,9 +35,10 @@ class Batches:
                 parts.append(probe.forward(batch, layers).vectors)
             except torch.OutOfMemoryError as problem:
                 if self.size == 1:
+                    size = f"{images.shape[-1]}×{images.shape[-2]}"
                     raise RunError(
-                        f"{probe.spec} runs out of memory with a single image of "
-                        f"{images.shape[-1]}×{images.shape[-2]}: use a larger device or smaller images"
+                        f"{probe.spec} runs out of memory with a single image of {size}: "
+                        "use a larger device or smaller images"
                     ) from problem
                 self.size = max(1, min(self.size, len(batch)) // 2)
                 self._note(f"out of memory: forward batches of {self.size} from here on")

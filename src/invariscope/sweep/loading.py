@@ -19,6 +19,7 @@ class Picture:
     index: int
     pixels: Tensor | None
     reason: str = ""
+    label: int = -1
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class Block:
         number: Which block of the run.
         indices: Indices into the source, in the run's order.
         pixels: uint8 or float [image, 3, height, width].
+        labels: Class index of each image, -1 for none.
         skipped: (index, reason) of the images that could not be read.
     """
 
     number: int
     indices: list[int]
     pixels: Tensor
+    labels: list[int] = field(default_factory=list)
     skipped: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -60,9 +63,12 @@ class _Pictures(Dataset[Picture]):
 def load_picture(source: ImageSource, preprocessing: Preprocessing, index: int) -> Picture:
     """Decodes one image; one that cannot be read comes back with its reason."""
     try:
-        return Picture(index, preprocessing.geometry(source.load(index)))
+        pixels = preprocessing.geometry(source.load(index))
     except UnreadableImage as problem:
-        return Picture(index, None, str(problem))
+        return Picture(index, None, problem.reason)
+    # After loading: some data sets know a label only then.
+    label = -1 if source.labels is None else int(source.labels[index])
+    return Picture(index, pixels, label=label)
 
 
 def first_picture(
@@ -81,7 +87,7 @@ def first_picture(
     example = seen[selected[0]]
     raise InputError(
         f"none of the {len(selected)} images of {source.name} can be read; the first: "
-        f"{example.reason}"
+        f"{source.ids[example.index]}: {example.reason}"
     )
 
 
@@ -118,9 +124,10 @@ def _as_list(pictures: list[Picture]) -> list[Picture]:
 
 
 def _block(number: int, pictures: list[Picture]) -> Block:
-    readable = [(picture.index, picture.pixels) for picture in pictures if picture.pixels is not None]
+    readable = [picture for picture in pictures if picture.pixels is not None]
     skipped = [(picture.index, picture.reason) for picture in pictures if picture.pixels is None]
-    sizes = {tuple(pixels.shape[-2:]) for _, pixels in readable}
+    frames = [picture.pixels for picture in readable if picture.pixels is not None]
+    sizes = {tuple(pixels.shape[-2:]) for pixels in frames}
     if len(sizes) > 1:
         shown = ", ".join(f"{width}×{height}" for height, width in sorted(sizes)[:3])
         raise InputError(
@@ -128,6 +135,6 @@ def _block(number: int, pictures: list[Picture]) -> Block:
             "give one, such as preprocessing={'size': 224}"
         )
     if not readable:
-        return Block(number, [], torch.empty(0), skipped)
-    pixels = torch.stack([pixels for _, pixels in readable])
-    return Block(number, [index for index, _ in readable], pixels, skipped)
+        return Block(number, [], torch.empty(0), skipped=skipped)
+    indices, labels = [p.index for p in readable], [p.label for p in readable]
+    return Block(number, indices, torch.stack(frames), labels, skipped)

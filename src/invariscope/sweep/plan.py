@@ -1,8 +1,8 @@
 """The plan of a sweep: which cells there are, and how many forward passes they cost.
 
 A cell is one operation on every image. Level 0 of every family is the same cell, the identity, and
-operations that are equal (posterize to 6 bits at two levels, zoom in and rescale by the same factor)
-are one cell: each is computed once and reported wherever it belongs.
+operations that are equal (posterize to 6 bits at two levels, zoom in and rescale by the same
+factor) are one cell: each is computed once and reported wherever it belongs.
 """
 
 from collections.abc import Sequence
@@ -134,7 +134,9 @@ def control_levels(entry: Entry) -> set[int]:
     ]
     if not levels:
         return set()
-    return {levels[round(part * len(levels) / 3) - 1] for part in (1, 2, 3) if part * len(levels) >= 3}
+    return {
+        levels[round(part * len(levels) / 3) - 1] for part in (1, 2, 3) if part * len(levels) >= 3
+    }
 
 
 def blocks(selected: Sequence[int], size: int = BLOCK_SIZE) -> list[list[int]]:

@@ -3,15 +3,16 @@
 import importlib.metadata
 import platform
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import invariscope
 from invariscope.data import ImageSource, fingerprint
 from invariscope.errors import InputError
-from invariscope.sweep.plan import BLOCK_SIZE, FLOOR, SHUFFLED, UNTRAINED, Plan
 from invariscope.metrics import SweepMetric
 from invariscope.models import Layer, Probe
 from invariscope.results.manifest import FORMAT
+from invariscope.sweep.plan import BLOCK_SIZE, FLOOR, SHUFFLED, UNTRAINED, Plan
 
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pyarrow", "pillow")
 
@@ -78,6 +79,7 @@ def make_manifest(
         },
         "execution": {
             "status": "running",
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": [*sys.argv[1:]] if sys.argv[0].endswith("invariscope") else None,
             "cells": len(plan.cells),
             "forward_passes": plan.passes * len(selected),

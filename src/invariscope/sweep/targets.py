@@ -1,4 +1,4 @@
-"""Which output of the model stands for which class of the data; without that there is no accuracy."""
+"""Which output of the model stands for which class of the data; without it, no accuracy."""
 
 import numpy as np
 
@@ -25,8 +25,11 @@ def class_targets(source: ImageSource, probe: Probe) -> tuple[np.ndarray | None,
     if names is None:
         highest = int(max(labels))
         if highest < outputs:
-            return np.arange(highest + 1), ""
-        return None, f"accuracy is not measured: a label is {highest}, the model has {outputs} outputs"
+            return np.arange(outputs), ""
+        return (
+            None,
+            f"accuracy is not measured: a label is {highest}, the model has {outputs} outputs",
+        )
     if probe.class_ids is not None and set(names) <= set(probe.class_ids):
         place = {name: index for index, name in enumerate(probe.class_ids)}
         return np.array([place[name] for name in names]), ""

@@ -1,8 +1,8 @@
 """The families of transformations: what each does to a batch at one magnitude.
 
 A family knows its kind, the unit of its magnitude, the magnitude that is the identity, and which
-magnitude is the opposite one (−m for an angle, 1/m for a scale, 2 − m for a factor about 1). How far
-it goes at each level is a matter of the tables. All act on float images in [0, 1] before
+magnitude is the opposite one (−m for an angle, 1/m for a scale, 2 − m for a factor about 1). How
+far it goes at each level is a matter of the tables. All act on float images in [0, 1] before
 normalisation; photometric operations are torchvision's, with Pillow's meaning of the magnitude.
 """
 

@@ -2,8 +2,8 @@
 
 Conventions, tested against Pillow and SciPy:
 
-- Coordinates are pixels counted from the centre of the image, x to the right and y *down*. The centre
-  of an image of width W lies at ((W - 1) / 2), between two pixels when W is even.
+- Coordinates are pixels counted from the centre of the image, x to the right and y *down*. The
+  centre of an image of width W lies at ((W - 1) / 2), between two pixels when W is even.
 - A motion is a 2 × 3 matrix that takes a point of the input to a point of the output (the *forward*
   map). A positive rotation is counter-clockwise as seen on the screen, a positive shift goes right
   (x) or down (y), a positive shear leans the picture like italics (its top moves right; for
@@ -11,9 +11,9 @@ Conventions, tested against Pillow and SciPy:
 - Motions that take the pixel grid to itself (quarter turns of a square, half turns, flips, integer
   shifts) are done by exact index paths: no interpolation, bit-exact. All others sample bilinearly
   (or nearest, or bicubic), without low-pass filtering before a reduction, as the papers do.
-- What comes from outside the frame is ``fill`` (0, black) under ``border="zeros"``; the picture goes
-  on mirrored at its edge under ``"reflect"`` and repeats under ``"circular"``. Under ``"valid"`` it is
-  ``fill`` as well, and `coverage` says which pixels may be compared.
+- What comes from outside the frame is ``fill`` (0, black) under ``border="zeros"``; the picture
+  goes on mirrored at its edge under ``"reflect"`` and repeats under ``"circular"``. Under
+  ``"valid"`` it is ``fill`` as well, and `coverage` says which pixels may be compared.
 """
 
 from dataclasses import dataclass
@@ -125,7 +125,7 @@ def inverse(matrices: np.ndarray) -> np.ndarray:
 
 
 def about_corner(matrices: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The same motions with the top-left corner of the picture as their fixed point, as in Pillow."""
+    """The same motions with the picture's top-left corner as fixed point, as in Pillow."""
     corner = np.array([-width / 2, -height / 2])
     moved = matrices.copy()
     moved[:, :, 2] += corner - matrices[:, :, :2] @ corner
@@ -135,7 +135,7 @@ def about_corner(matrices: np.ndarray, height: int, width: int) -> np.ndarray:
 def warp(
     images: Float[Tensor, "image channel height width"],
     forward: np.ndarray,
-    resampling: Resampling = Resampling(),  # noqa: B008 (frozen)
+    resampling: Resampling = Resampling(),
 ) -> Float[Tensor, "image channel height width"]:
     """Moves each image by its forward matrix.
 
@@ -205,16 +205,18 @@ class _IndexPath:
 def _index_path(back: np.ndarray, height: int, width: int) -> _IndexPath | None:
     """Source indices of an exact motion, or None if this one needs interpolation."""
     linear = back[:, :2]
-    signed_permutation = np.isin(linear, (-1.0, 0.0, 1.0)).all() and (
-        np.abs(linear).sum(0) == 1
-    ).all()
+    signed_permutation = (
+        np.isin(linear, (-1.0, 0.0, 1.0)).all() and (np.abs(linear).sum(0) == 1).all()
+    )
     if not signed_permutation:
         return None
     transposed = linear[0, 0] == 0
     x = np.arange(width) - (width - 1) / 2
     y = np.arange(height) - (height - 1) / 2
     source_x = (linear[0, 1] * y if transposed else linear[0, 0] * x) + back[0, 2] + (width - 1) / 2
-    source_y = (linear[1, 0] * x if transposed else linear[1, 1] * y) + back[1, 2] + (height - 1) / 2
+    source_y = (
+        (linear[1, 0] * x if transposed else linear[1, 1] * y) + back[1, 2] + (height - 1) / 2
+    )
     if np.abs(source_x - np.round(source_x)).max() > 1e-9:
         return None
     if np.abs(source_y - np.round(source_y)).max() > 1e-9:
@@ -275,7 +277,9 @@ def _sample_circular(images: Tensor, back: np.ndarray, resampling: Resampling) -
     y = torch.arange(height, device=images.device, dtype=images.dtype) - (height - 1) / 2
     x = torch.arange(width, device=images.device, dtype=images.dtype) - (width - 1) / 2
     points = torch.stack([x.expand(height, width), y[:, None].expand(height, width)], -1)
-    source = torch.einsum("nij,hwj->nhwi", matrices[:, :, :2], points) + matrices[:, None, None, :, 2]
+    source = (
+        torch.einsum("nij,hwj->nhwi", matrices[:, :, :2], points) + matrices[:, None, None, :, 2]
+    )
     size = torch.tensor([width, height], device=images.device, dtype=images.dtype)
     wrapped = torch.remainder(source + (size - 1) / 2, size)
     pad = 2  # bicubic reads two pixels to either side

@@ -1,15 +1,16 @@
 """The tables of magnitudes: how far each family goes at each level.
 
-- ``standard`` (default, ours): ten levels, monotone from the identity to as far as makes sense; where
-  a family has two directions, the direction is drawn per image, seeded. Families without a magnitude
-  (flips, autocontrast, equalize, invert) have the levels 0 and 1.
-- ``paper``: the 13 families × 10 levels of paper 000 §3 with their irregular signs, as recovered from
-  its public code. That code counts positive rotations clockwise; here they are counter-clockwise, so
-  its angles appear with the opposite sign and the pictures are the same. Translations are fractions
-  of the side (the paper: pixels of 224); level 9 moves the image out of the frame.
-- ``search``: the operations of paper 000 §4 (AutoAugment's): per family the levels that occur in the
-  pool, 63 pairs in all, with Pillow's grey fill of 128 and its shear about the corner. `SUB_POLICIES`
-  lists the 49 pairs of operations.
+- ``standard`` (default, ours): ten levels, monotone from the identity to as far as makes sense;
+  where a family has two directions, the direction is drawn per image, seeded. Families without a
+  magnitude (flips, autocontrast, equalize, invert) have the levels 0 and 1.
+- ``paper``: the 13 families × 10 levels of paper 000 §3 with their irregular signs, as recovered
+  from its public code. That code counts positive rotations clockwise; here they are
+  counter-clockwise, so its angles appear with the opposite sign and the pictures are the same.
+  Translations are fractions of the side (the paper: pixels of 224); level 9 moves the image out of
+  the frame.
+- ``search``: the operations of paper 000 §4 (AutoAugment's): per family the levels that occur in
+  the pool, 63 pairs in all, with Pillow's grey fill of 128 and its shear about the corner.
+  `SUB_POLICIES` lists the 49 pairs of operations.
 """
 
 from dataclasses import dataclass, field

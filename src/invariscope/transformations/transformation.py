@@ -70,7 +70,7 @@ class Transformation:
 
     @property
     def kind(self) -> Kind:
-        """ "geometric" or "appearance"."""
+        """What it changes: "geometric" (places) or "appearance" (values)."""
         return self.family.kind
 
     @property
@@ -104,7 +104,9 @@ class Transformation:
             return IDENTITY
         how = self.resampling
         plain = self.kind == "appearance" or how == Resampling()
-        suffix = "" if plain else f" ({how.interpolation}, {how.border}, {how.fill:.3g}, {how.centre})"
+        suffix = (
+            "" if plain else f" ({how.interpolation}, {how.border}, {how.fill:.3g}, {how.centre})"
+        )
         if self.signed:  # the direction is drawn by the family's name
             return f"{self.name}=±{magnitude:.6g}{suffix}"
         return f"{self.family.operation}={magnitude:.6g}{suffix}"
@@ -251,7 +253,9 @@ def get_transformations(
     )
     if not chosen:
         raise InputError("no transformation is named; try rotate, or leave the option out for all")
-    doubled = {item.name for item in chosen if [other.name for other in chosen].count(item.name) > 1}
+    doubled = {
+        item.name for item in chosen if [other.name for other in chosen].count(item.name) > 1
+    }
     if doubled:
         raise InputError(f"named twice: {', '.join(sorted(doubled))}; name each family once")
     return chosen

@@ -1,0 +1,135 @@
+"""What the sweep costs beside the bare forward passes, and whether memory grows with the images.
+
+    python benchmarks/measure.py            # both parts, JSON on standard output
+    python benchmarks/measure.py --part time
+
+Time: seconds of the sweep ÷ seconds of as many bare channels-last forward passes, in one process,
+alternating, so that a slow minute of the machine hits both. resnet18 at 224, embeddings, random
+weights (they cost the same). Memory: peak resident set of a sweep over 500 and over 5,000 images, each
+in a process of its own, with a small network at 32 px so that the images and rows are what counts.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+BAR_TIME, BAR_MEMORY = 1.15, 1.1
+
+
+def time_ratio(rounds: int, images: int, transformations: str) -> dict:
+    """Alternates sweeps with bare forward passes of the same count."""
+    import numpy as np
+    import torch
+
+    from invariscope.sweep import carry_out, prepare
+    from invariscope.sweep.progress import Silent
+
+    pixels = np.random.default_rng(0).integers(0, 256, (images, 224, 224, 3), dtype=np.uint8)
+    run = prepare(
+        "timm:resnet18+untrained", pixels, transformations=transformations, layers="last"
+    )
+    network = run.probe.module
+    assert network is not None
+    batch = torch.rand(32, 3, 224, 224).contiguous(memory_format=torch.channels_last)
+    passes = run.plan.passes * images
+
+    def bare() -> float:
+        started = time.perf_counter()
+        with torch.inference_mode():
+            for _ in range(passes // 32):
+                network(batch)
+        return time.perf_counter() - started
+
+    def sweep() -> float:
+        started = time.perf_counter()
+        carry_out(
+            run, output=None, batch_size=32, workers=0, resume=True, progress=Silent()
+        )
+        return time.perf_counter() - started
+
+    bare()
+    pairs = [(sweep(), bare()) for _ in range(rounds)]
+    ratios = [one / other for one, other in pairs]
+    return {
+        "what": f"resnet18 at 224, {images} images, {len(run.plan.cells)} cells, {transformations}",
+        "threads": torch.get_num_threads(),
+        "sweep_s": [round(one, 2) for one, _ in pairs],
+        "bare_s": [round(other, 2) for _, other in pairs],
+        "ratios": [round(ratio, 3) for ratio in ratios],
+        "median_ratio": round(statistics.median(ratios), 3),
+        "ratio_of_minima": round(min(p[0] for p in pairs) / min(p[1] for p in pairs), 3),
+        "bar": BAR_TIME,
+    }
+
+
+def memory_ratio() -> dict:
+    """Peak memory at 500 and at 5,000 images, each in a process of its own."""
+    peaks = {}
+    for images in (500, 5000):
+        command = [sys.executable, __file__, "--part", "peak", "--images", str(images)]
+        peaks[images] = json.loads(subprocess.check_output(command))["peak_mib"]
+    return {
+        "what": "resnet10t at 32 px, 38 cells, run folder on disk, all layers",
+        "peak_mib": peaks,
+        "ratio": round(peaks[5000] / peaks[500], 3),
+        "bar": BAR_MEMORY,
+    }
+
+
+def peak(images: int) -> dict:
+    """One sweep over generated images that are never all in memory."""
+    import tempfile
+
+    import torch
+
+    import invariscope
+
+    class Noise(torch.utils.data.Dataset):
+        targets = [index % 10 for index in range(images)]
+
+        def __len__(self):
+            return images
+
+        def __getitem__(self, index):
+            generator = torch.Generator().manual_seed(index)
+            pixels = torch.randint(0, 256, (3, 32, 32), generator=generator, dtype=torch.uint8)
+            return pixels, index % 10
+
+    with tempfile.TemporaryDirectory() as folder:
+        invariscope.measure(
+            "timm:resnet10t+untrained",
+            Noise(),
+            transformations="rotate,translate_x,zoom_in,solarize",
+            preprocessing={"size": 32},
+            batch_size=256,
+            workers=0,
+            output=f"{folder}/run",
+        )
+    return {"peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+
+
+def main() -> None:
+    """Runs the parts and prints JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--part", choices=["all", "time", "memory", "peak"], default="all")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=32)
+    parser.add_argument("--transformations", default="rotate,translate_x,zoom_in,solarize")
+    options = parser.parse_args()
+    if options.part == "peak":
+        print(json.dumps(peak(options.images)))
+        return
+    results = {}
+    if options.part in ("all", "time"):
+        results["time"] = time_ratio(options.rounds, options.images, options.transformations)
+    if options.part in ("all", "memory"):
+        results["memory"] = memory_ratio()
+    print(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main()
