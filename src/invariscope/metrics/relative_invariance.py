@@ -41,6 +41,7 @@ def relative_invariance(
         InputError: Shapes that do not fit, a pairing out of range, an unknown distance.
 
     Example:
+        >>> import torch
         >>> z = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
         >>> relative_invariance(z, z, pairing=torch.tensor([1, 2, 0])).tolist()
         [1.0, 1.0, 1.0]

@@ -3,7 +3,6 @@
 import io
 import os
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +40,11 @@ class Result:
         manifest: As given.
         store: As given.
         folder: As given.
-        summary: The summary, controls included.
+        summary: The summary: one row per control, metric, transformation, level, layer and class.
+        frame: Its rows of the measurement, without the column control: ``value`` with ``ci_low``
+            and ``ci_high`` (95 %), ``n`` images, ``n_undefined`` more that gave no value;
+            ``class`` is null for all images together.
+        controls: Its rows of the controls: "shuffled", "floor", "untrained".
         warnings: What is odd about this result, such as a run that is not finished.
     """
 
@@ -60,21 +63,9 @@ class Result:
         self.example = example
         self.warnings: list[str] = []
         self.summary = summarise(store, manifest) if summary is None else summary
-
-    @cached_property
-    def frame(self) -> pd.DataFrame:
-        """The measurement: one row per metric, transformation, level, layer and class.
-
-        ``value`` with ``ci_low`` and ``ci_high`` (95 %), ``n`` images, ``n_undefined`` more that
-        gave no value; ``class`` is null for all images together.
-        """
-        rows = self.summary[self.summary["control"] == ""]
-        return rows.drop(columns="control").reset_index(drop=True)
-
-    @cached_property
-    def controls(self) -> pd.DataFrame:
-        """The controls, with a column ``control``: "shuffled", "floor" or "untrained"."""
-        return self.summary[self.summary["control"] != ""].reset_index(drop=True)
+        measured = self.summary["control"] == ""
+        self.frame = self.summary[measured].drop(columns="control").reset_index(drop=True)
+        self.controls = self.summary[~measured].reset_index(drop=True)
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -157,7 +148,7 @@ class Result:
     def _repr_html_(self) -> str:
         from html import escape
 
-        return f"<p>{escape(repr(self)[1:-1])}</p>{self.overview().to_html(float_format='%.3f')}"
+        return f"<p>{escape(repr(self)[1:-1])}</p>{self.overview().round(3).to_html()}"
 
     def overview(self) -> pd.DataFrame:
         """The first metric per transformation: mean, lowest and highest value over levels 1, 2, …
