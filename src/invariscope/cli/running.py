@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 
 from invariscope.cli.measure import slug
+from invariscope.cli.memory import keep_freed_memory
 from invariscope.cli.progress import Bar
 from invariscope.cli.terminal import show_plan, show_result
-from invariscope.errors import InputError
 from invariscope.sweep import Run, carry_out, estimate, prepare
 from invariscope.transformations import Resampling
 
@@ -22,7 +22,6 @@ def measure_one(
     folder: Path | None,
     dry_run: bool,
     carry: dict[str, Any],
-    twin: bool | None,
     resampling: tuple[str, float, str],
     **settings: Any,
 ) -> None:
@@ -31,8 +30,9 @@ def measure_one(
     border, fill, interpolation = resampling
     how = Resampling(interpolation, border, fill)  # type: ignore[arg-type]
     settings["resampling"] = None if how == Resampling() else how
+    keep_freed_memory()
     with console.status(f"loading {spec} and {data}"):
-        run = _prepare(spec, data, twin, settings)
+        run = prepare(spec, data, **settings)
     folder = folder or _default_folder(run)
     if dry_run:
         with console.status("timing one batch"):
@@ -44,19 +44,6 @@ def measure_one(
     path = result.to_html(folder / "report.html")
     show_result(console, result)
     console.print(f"report: {path}", soft_wrap=True)
-
-
-def _prepare(spec: str, data: str, twin: bool | None, settings: dict[str, Any]) -> Run:
-    if twin is not None:
-        return prepare(spec, data, twin=twin, **settings)
-    run = prepare(spec, data, twin=False, **settings)
-    if spec.endswith("+untrained"):  # its own twin
-        return run
-    try:
-        return prepare(run.probe, run.source, twin=True, **settings)
-    except InputError as problem:  # a model that cannot be had untrained
-        run.manifest["warnings"].append(f"no untrained twin: {problem}")
-        return run
 
 
 def _default_folder(run: Run) -> Path:

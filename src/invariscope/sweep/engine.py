@@ -7,28 +7,24 @@ ends with the same summary, byte for byte.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from invariscope.data import ImageSource, open_source, select
+from invariscope.data import ImageSource
 from invariscope.errors import InputError, RunError
-from invariscope.metrics import DEFAULT_METRICS, METRICS, SweepMetric
-from invariscope.models import Probe, load_model
+from invariscope.models import Probe
 from invariscope.results import Result, RowStore, write_block, write_manifest, write_summary
 from invariscope.results.result import ROWS, write_example
-from invariscope.sweep.block import Setup, as_float, measure_block
+from invariscope.sweep.block import measure_block
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
-from invariscope.sweep.loading import Block, Picture, first_picture, load_blocks
-from invariscope.sweep.plan import Plan, blocks, make_plan
+from invariscope.sweep.loading import Block, load_blocks
+from invariscope.sweep.plan import blocks
+from invariscope.sweep.prepare import Run, prepare
 from invariscope.sweep.progress import Progress, Silent
-from invariscope.sweep.record import make_manifest
-from invariscope.sweep.targets import class_targets
-from invariscope.transformations import Resampling, Transformation, get_transformations
+from invariscope.transformations import Resampling, Transformation
 
 
 def measure(
@@ -45,7 +41,7 @@ def measure(
     output: str | Path | None = None,
     table: str = "standard",
     resampling: Resampling | None = None,
-    twin: bool = False,
+    twin: bool | None = False,
     floor: bool = False,
     preprocessing: Mapping[str, Any] | None = None,
     workers: int | None = None,
@@ -71,7 +67,8 @@ def measure(
         output: A run folder; without it everything stays in memory.
         table: Magnitudes: "standard", "paper" or "search".
         resampling: Interpolation, border and fill of geometric transformations.
-        twin: Measure the model's untrained twin beside it, at the control levels.
+        twin: Measure the model's untrained twin beside it, at the control levels; None does so
+            where the model has one.
         floor: Measure the interpolation floor (T⁻¹T), at the control levels.
         preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
         workers: Processes that decode images; 0 decodes in this one.
@@ -116,125 +113,6 @@ def measure(
         resume=resume,
         progress=progress or Silent(),
     )
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run that is ready to start: everything that its numbers depend on."""
-
-    setup: Setup
-    source: ImageSource
-    selected: list[int]
-    targets: np.ndarray | None
-    example: Picture
-    decoded: dict[int, Picture]
-    manifest: dict[str, Any]
-
-    @property
-    def probe(self) -> Probe:
-        """The model."""
-        return self.setup.probe
-
-    @property
-    def plan(self) -> Plan:
-        """The cells."""
-        return self.setup.plan
-
-    def picture(self) -> np.ndarray:
-        """The example image at the input resolution, uint8 [height, width, 3]."""
-        assert self.example.pixels is not None
-        pixels = as_float(self.example.pixels).mul(255).round().to(torch.uint8)
-        return pixels.permute(1, 2, 0).numpy()
-
-
-def prepare(
-    model: Any,
-    images: Any,
-    *,
-    transformations: str | Sequence[str | Transformation] | None = None,
-    metrics: str | Sequence[str] | None = None,
-    layers: str | Sequence[str] | None = "auto",
-    num_images: int | None = None,
-    seed: int = 0,
-    device: str | torch.device | None = None,
-    table: str = "standard",
-    resampling: Resampling | None = None,
-    twin: bool = False,
-    floor: bool = False,
-    preprocessing: Mapping[str, Any] | None = None,
-) -> Run:
-    """Checks and resolves everything, and measures nothing yet. Arguments as for `measure`."""
-    chosen = get_transformations(transformations, table, resampling)
-    if any(t.resampling.border == "valid" for t in chosen):
-        raise InputError(
-            "border 'valid' masks cells of feature maps, which embeddings do not have: "
-            "use zeros, reflect or circular"
-        )
-    wanted = _metrics(metrics)
-    source = open_source(images)
-    selected = select(source, num_images, seed)
-    if len(selected) < 2:
-        raise InputError(
-            f"{source.name} gives {len(selected)} image: a baseline needs at least two"
-        )
-    probe = load_model(model, preprocessing=preprocessing, seed=seed).to(_device(device))
-    plan = make_plan(chosen, twin=twin, floor=floor)
-    example, decoded = first_picture(source, probe.preprocessing, selected)
-    assert example.pixels is not None
-    shown = as_float(example.pixels)[None].to(probe.device)
-    watched = probe.watch(layers, shown)
-    untrained = None
-    if twin:
-        untrained = probe.untrained(seed).to(probe.device)
-        untrained.watch("last", shown)
-    targets, note = class_targets(source, probe)
-    warnings = [note] if note else []
-    if targets is None:
-        wanted = tuple(metric for metric in wanted if not metric.needs_labels)
-    if probe.num_outputs is None:
-        wanted = tuple(metric for metric in wanted if metric.reads != "logits")
-    if not wanted:
-        raise InputError(
-            f"none of the metrics can be measured: {note or 'the images have no labels'}"
-        )
-    manifest = make_manifest(
-        probe=probe,
-        source=source,
-        selected=selected,
-        plan=plan,
-        floor=floor,
-        metrics=wanted,
-        layers=watched,
-        seed=seed,
-        table=table,
-        warnings=warnings,
-    )
-    manifest["example"] = {"image": source.ids[example.index]}
-    names = tuple(layer.name for layer in watched)
-    setup = Setup(probe, untrained, plan, wanted, names, seed)
-    return Run(setup, source, selected, targets, example, decoded, manifest)
-
-
-def _metrics(names: str | Sequence[str] | None) -> tuple[SweepMetric, ...]:
-    if names is None:
-        names = DEFAULT_METRICS
-    if isinstance(names, str):
-        names = [name.strip() for name in names.split(",") if name.strip()]
-    if not names:
-        raise InputError("no metric is named; leave the option out for the default ones")
-    return tuple(METRICS.get(name) for name in dict.fromkeys(names))
-
-
-def _device(device: str | torch.device | None) -> torch.device:
-    if device is None or device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as problem:
-        reason = str(problem).splitlines()[0]
-        raise InputError(f"device {device!s} cannot be used: {reason}; try cpu") from problem
-    return chosen
 
 
 def default_batch_size(probe: Probe) -> int:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 
 from invariscope.sweep.block import as_float
-from invariscope.sweep.engine import Run, default_batch_size
+from invariscope.sweep.engine import default_batch_size
 from invariscope.sweep.forward import Batches
+from invariscope.sweep.prepare import Run
 
 
 @dataclass(frozen=True)

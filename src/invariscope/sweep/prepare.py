@@ -1,0 +1,150 @@
+"""Everything that a run's numbers depend on, checked and resolved before the first block."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from invariscope.data import ImageSource, open_source, select
+from invariscope.errors import InputError
+from invariscope.metrics import DEFAULT_METRICS, METRICS, SweepMetric
+from invariscope.models import Probe, load_model
+from invariscope.sweep.block import Setup, as_float
+from invariscope.sweep.loading import Picture, first_picture
+from invariscope.sweep.plan import Plan, make_plan
+from invariscope.sweep.record import make_manifest
+from invariscope.sweep.targets import class_targets
+from invariscope.transformations import Resampling, Transformation, get_transformations
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is ready to start: everything that its numbers depend on."""
+
+    setup: Setup
+    source: ImageSource
+    selected: list[int]
+    targets: np.ndarray | None
+    example: Picture
+    decoded: dict[int, Picture]
+    manifest: dict[str, Any]
+
+    @property
+    def probe(self) -> Probe:
+        """The model."""
+        return self.setup.probe
+
+    @property
+    def plan(self) -> Plan:
+        """The cells."""
+        return self.setup.plan
+
+    def picture(self) -> np.ndarray:
+        """The example image at the input resolution, uint8 [height, width, 3]."""
+        assert self.example.pixels is not None
+        pixels = as_float(self.example.pixels).mul(255).round().to(torch.uint8)
+        return pixels.permute(1, 2, 0).numpy()
+
+
+def prepare(
+    model: Any,
+    images: Any,
+    *,
+    transformations: str | Sequence[str | Transformation] | None = None,
+    metrics: str | Sequence[str] | None = None,
+    layers: str | Sequence[str] | None = "auto",
+    num_images: int | None = None,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    table: str = "standard",
+    resampling: Resampling | None = None,
+    twin: bool | None = False,
+    floor: bool = False,
+    preprocessing: Mapping[str, Any] | None = None,
+) -> Run:
+    """Checks and resolves everything, and measures nothing yet. Arguments as for `measure`."""
+    chosen = get_transformations(transformations, table, resampling)
+    if any(t.resampling.border == "valid" for t in chosen):
+        raise InputError(
+            "border 'valid' masks cells of feature maps, which embeddings do not have: "
+            "use zeros, reflect or circular"
+        )
+    wanted = _metrics(metrics)
+    source = open_source(images)
+    selected = select(source, num_images, seed)
+    if len(selected) < 2:
+        raise InputError(
+            f"{source.name} gives {len(selected)} image: a baseline needs at least two"
+        )
+    probe = load_model(model, preprocessing=preprocessing, seed=seed).to(_device(device))
+    untrained, note = _twin(probe, twin, seed)
+    warnings = [note] if note else []
+    plan = make_plan(chosen, twin=untrained is not None, floor=floor)
+    example, decoded = first_picture(source, probe.preprocessing, selected)
+    assert example.pixels is not None
+    shown = as_float(example.pixels)[None].to(probe.device)
+    watched = probe.watch(layers, shown)
+    if untrained is not None:
+        untrained.watch("last", shown)
+    targets, note = class_targets(source, probe)
+    warnings += [note] if note else []
+    if targets is None:
+        wanted = tuple(metric for metric in wanted if not metric.needs_labels)
+    if probe.num_outputs is None:
+        wanted = tuple(metric for metric in wanted if metric.reads != "logits")
+    if not wanted:
+        raise InputError(
+            f"none of the metrics can be measured: {note or 'the images have no labels'}"
+        )
+    manifest = make_manifest(
+        probe=probe,
+        source=source,
+        selected=selected,
+        plan=plan,
+        floor=floor,
+        metrics=wanted,
+        layers=watched,
+        seed=seed,
+        table=table,
+        warnings=warnings,
+    )
+    manifest["example"] = {"image": source.ids[example.index]}
+    names = tuple(layer.name for layer in watched)
+    setup = Setup(probe, untrained, plan, wanted, names, seed)
+    return Run(setup, source, selected, targets, example, decoded, manifest)
+
+
+def _twin(probe: Probe, wanted: bool | None, seed: int) -> tuple[Probe | None, str]:
+    """The untrained twin, if wanted and (None) if there is one; a note where there is not."""
+    if wanted is False or (wanted is None and probe.spec.endswith("+untrained")):
+        return None, ""
+    try:
+        return probe.untrained(seed).to(probe.device), ""
+    except InputError as problem:
+        if wanted:
+            raise
+        return None, f"no untrained twin: {problem}"
+
+
+def _metrics(names: str | Sequence[str] | None) -> tuple[SweepMetric, ...]:
+    if names is None:
+        names = DEFAULT_METRICS
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",") if name.strip()]
+    if not names:
+        raise InputError("no metric is named; leave the option out for the default ones")
+    return tuple(METRICS.get(name) for name in dict.fromkeys(names))
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    if device is None or device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        reason = str(problem).splitlines()[0]
+        raise InputError(f"device {device!s} cannot be used: {reason}; try cpu") from problem
+    return chosen
