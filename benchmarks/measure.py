@@ -5,8 +5,9 @@
 
 Time: seconds of the sweep ÷ seconds of as many bare channels-last forward passes, in one process,
 alternating, so that a slow minute of the machine hits both. resnet18 at 224, embeddings, random
-weights (they cost the same). Memory: peak resident set of a sweep over 500 and over 5,000 images, each
-in a process of its own, with a small network at 32 px so that the images and rows are what counts.
+weights (they cost the same). Memory: peak resident set of a sweep over 500 and over 5,000 images,
+each in a process of its own, with a small network at 32 px, so that images and rows are what
+counts.
 """
 
 import argparse
@@ -29,13 +30,13 @@ def time_ratio(rounds: int, images: int, transformations: str) -> dict:
     from invariscope.sweep.progress import Silent
 
     pixels = np.random.default_rng(0).integers(0, 256, (images, 224, 224, 3), dtype=np.uint8)
-    run = prepare(
-        "timm:resnet18+untrained", pixels, transformations=transformations, layers="last"
-    )
+    run = prepare("timm:resnet18+untrained", pixels, transformations=transformations, layers="last")
     network = run.probe.module
     assert network is not None
     batch = torch.rand(32, 3, 224, 224).contiguous(memory_format=torch.channels_last)
     passes = run.plan.passes * images
+
+    how = {"output": None, "batch_size": 32, "workers": 0, "resume": True, "precision": None}
 
     def bare() -> float:
         started = time.perf_counter()
@@ -47,7 +48,13 @@ def time_ratio(rounds: int, images: int, transformations: str) -> dict:
     def sweep() -> float:
         started = time.perf_counter()
         carry_out(
-            run, output=None, batch_size=32, workers=0, resume=True, progress=Silent()
+            run,
+            output=None,
+            batch_size=32,
+            workers=0,
+            resume=True,
+            precision=None,
+            progress=Silent(),
         )
         return time.perf_counter() - started
 
@@ -89,7 +96,8 @@ def peak(images: int) -> dict:
     import invariscope
 
     class Noise(torch.utils.data.Dataset):
-        targets = [index % 10 for index in range(images)]
+        def __init__(self):
+            self.targets = [index % 10 for index in range(images)]
 
         def __len__(self):
             return images

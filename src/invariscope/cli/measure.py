@@ -32,8 +32,15 @@ def measure(
         list[str] | None, typer.Option(help="auto, last, layer names or globs.")
     ] = None,
     num_images: Annotated[
-        str, typer.Option("--num-images", "-n", help="How many images, or all.")
-    ] = str(DEFAULT_IMAGES),
+        str | None,
+        typer.Option(
+            "--num-images", "-n", help="How many images, or all (default: 32; with -p: all)."
+        ),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option("--precision", "-p", help="Stop at this half-width of the intervals."),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", "-b", min=1, help="Images per forward pass.")
     ] = None,
@@ -81,12 +88,17 @@ def measure(
             data,
             folder=_folder(output, spec, len(specs)),
             dry_run=dry_run,
-            carry={"batch_size": batch_size, "workers": workers, "resume": resume},
+            carry={
+                "batch_size": batch_size,
+                "workers": workers,
+                "resume": resume,
+                "precision": precision,
+            },
             table=table,
             transformations=_joined(transformations),
             metrics=_joined(metrics),
             layers=_joined(layers) or "auto",
-            num_images=_count(num_images),
+            num_images=_count(num_images, precision),
             seed=seed,
             device=device,
             twin=twin,
@@ -101,9 +113,10 @@ def _joined(values: list[str] | None) -> str | None:
     return ",".join(values) if values else None
 
 
-def _count(text: str) -> int | None:
-    if text == "all":
+def _count(text: str | None, precision: float | None) -> int | None:
+    if text == "all" or (text is None and precision is not None):
         return None
+    text = str(DEFAULT_IMAGES) if text is None else text
     try:
         count = int(text)
     except ValueError:

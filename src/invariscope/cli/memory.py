@@ -1,9 +1,10 @@
 """Memory of the command line's own process: freed memory is kept for the next batch.
 
-By default glibc hands large blocks back to the system when they are freed. A forward pass frees and
-asks for hundreds of megabytes, so half of the time of a run on the CPU goes into clearing pages again:
-EfficientNet-Lite0 at 224 did 62 images/s without this and 124 with it, on two cores. The setting is
-for the whole process, so the library does not make it; the command line owns its process and does.
+By default glibc hands large blocks back to the system when they are freed. A forward pass frees
+and asks for hundreds of megabytes, so half of the time of a run on the CPU goes into clearing pages
+again: EfficientNet-Lite0 at 224 did 62 images/s without this and 124 with it, on two cores. The
+setting is for the whole process, so the library does not make it; the command line owns its
+process and does.
 """
 
 import ctypes

@@ -22,6 +22,7 @@ from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
 from invariscope.sweep.plan import blocks
+from invariscope.sweep.precision import check_precision, is_time_to_look, widest
 from invariscope.sweep.prepare import Run, prepare
 from invariscope.sweep.progress import Progress, Silent
 from invariscope.transformations import Resampling, Transformation
@@ -35,6 +36,7 @@ def measure(
     metrics: str | Sequence[str] | None = None,
     layers: str | Sequence[str] | None = "auto",
     num_images: int | None = None,
+    precision: float | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
     batch_size: int | None = None,
@@ -61,6 +63,8 @@ def measure(
             and, where labels are known, accuracy.
         layers: "auto", "last", dotted names, globs; embedding and logits always belong to it.
         num_images: A seeded subset, stratified by class; all images by default.
+        precision: Stop once every 95 % interval of the headline (the first metric, at the
+            embedding or the logits) has at most this half-width; ``num_images`` is the most.
         seed: What is drawn, is drawn from this and the image ids alone.
         device: Where the network runs; an accelerator if there is one.
         batch_size: Images per forward pass; it changes no number beyond rounding.
@@ -111,6 +115,7 @@ def measure(
         batch_size=batch_size,
         workers=workers,
         resume=resume,
+        precision=precision,
         progress=progress or Silent(),
     )
 
@@ -127,11 +132,13 @@ def carry_out(
     batch_size: int | None,
     workers: int | None,
     resume: bool,
+    precision: float | None,
     progress: Progress,
 ) -> Result:
     """Measures the blocks that are missing and summarises. Arguments as for `measure`."""
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
+    check_precision(precision)
     size = batch_size or default_batch_size(run.probe)
     if workers is None:
         workers = min(4, torch.multiprocessing.cpu_count()) if len(run.selected) > 64 else 0
@@ -156,7 +163,21 @@ def carry_out(
         progress.note(text)
 
     batches = Batches(size, note)
-    tables = []
+    tables: list[Any] = []
+
+    def is_precise(measured: int) -> bool:
+        """Whether the blocks so far are enough; looks at the rows of the first ``measured``."""
+        if precision is None or not is_time_to_look(measured):
+            return False
+        store = RowStore(tables if folder is None else folder / ROWS)
+        reached = widest(store, run.setup.metrics[0].name, run.setup.seed)
+        if reached > precision:
+            return False
+        note(f"stopped after {len(store.images)} images: intervals are within ±{reached:.3g}")
+        return True
+
+    if missing and is_precise(missing[0][0]):
+        missing = []
     started = time.perf_counter()
     before = manifest["execution"]["seconds"]
     for block in load_blocks(
@@ -167,9 +188,11 @@ def carry_out(
         manifest["execution"]["seconds"] = round(before + time.perf_counter() - started, 3)
         if folder is None:
             tables.append(table)
-            continue
-        write_manifest(folder, manifest)  # first, so that no reason of a skipped image is lost
-        write_block(folder / ROWS, block.number, table)
+        else:
+            write_manifest(folder, manifest)  # first: no reason of a skipped image is lost
+            write_block(folder / ROWS, block.number, table)
+        if is_precise(block.number + 1):
+            break
     return _finish(run, manifest, folder, tables, batches.size)
 
 
@@ -211,6 +234,7 @@ def _finish(
             f"{len(manifest['images']['skipped'])} were skipped"
         )
     result = Result(manifest, store, example=run.picture(), folder=folder)
+    manifest["images"]["used"] = len(store.images)
     manifest["execution"].update(status="finished", batch_size=batch_size)
     if folder is not None:
         write_summary(folder, result.summary)

@@ -1,0 +1,48 @@
+"""Adaptive precision: measure blocks until every interval of the headline is short enough.
+
+The headline is the run's first metric at its headline layer. The question is asked after 1, 2, 4,
+8, 16, 24, … blocks, on the blocks in the run's order, so a run that was interrupted stops where an
+uninterrupted one does. Intervals of a run that was stopped because they were short are slightly
+too short themselves; with a handful of looks that is little, and the manifest says that it was
+stopped.
+"""
+
+import numpy as np
+
+from invariscope.errors import InputError
+from invariscope.metrics import METRICS
+from invariscope.results import RowStore, bootstrap_interval, interval_run_length
+
+
+def check_precision(precision: float | None) -> None:
+    """Raises an `InputError` unless the wanted half-width is a positive number."""
+    if precision is not None and not precision > 0:
+        raise InputError(
+            f"precision must be above 0, not {precision}: it is the half-width of the 95 % "
+            "intervals, such as 0.02"
+        )
+
+
+def is_time_to_look(blocks: int) -> bool:
+    """After 1, 2, 4, 8, 16, 24, 32, … blocks.
+
+    Example:
+        >>> [count for count in range(30) if is_time_to_look(count)]
+        [1, 2, 4, 8, 16, 24]
+    """
+    return blocks > 0 and (blocks & (blocks - 1) == 0 or blocks % 8 == 0)
+
+
+def widest(store: RowStore, metric: str, seed: int) -> float:
+    """The largest half-width of the headline's 95 % intervals; infinite where none is known."""
+    reads = METRICS.get(metric)
+    layer = "embedding" if reads.reads == "vectors" else "logits"
+    (series,) = store.dense(layer, only=[(metric, "")])
+    _, low, high, n = bootstrap_interval(
+        series.values.astype(np.float64),
+        series.weights,
+        run_length=interval_run_length(len(series.values), reads.paired),
+        seed=seed,
+    )
+    widths = (high - low)[n > 1] / 2
+    return float(widths.max()) if len(widths) else float("inf")
