@@ -47,15 +47,7 @@ def time_ratio(rounds: int, images: int, transformations: str) -> dict:
 
     def sweep() -> float:
         started = time.perf_counter()
-        carry_out(
-            run,
-            output=None,
-            batch_size=32,
-            workers=0,
-            resume=True,
-            precision=None,
-            progress=Silent(),
-        )
+        carry_out(run, **how, progress=Silent())
         return time.perf_counter() - started
 
     bare()

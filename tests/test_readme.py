@@ -27,7 +27,9 @@ def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
 def test_the_two_commands_are_those_of_the_package():
     lines = [line.strip() for line in README.splitlines() if line.startswith("    python3 -m venv")]
     assert [shlex.split(line)[-1] for line in lines] == ["measure", "pytest"]
-    assert "pip install -q --disable-pip-version-check -e '.[test]'" in (ROOT / ".ci/run").read_text()
+    assert (
+        "pip install -q --disable-pip-version-check -e '.[test]'" in (ROOT / ".ci/run").read_text()
+    )
     assert os.access(ROOT / ".ci/run", os.X_OK)
 
 

@@ -45,15 +45,14 @@ def main() -> None:
     except InvariscopeError as problem:
         _complain(str(problem))
         code = problem.exit_code
-    except KeyboardInterrupt:
-        _complain("interrupted; the same command goes on where it stopped")
-        code = 3
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
         sys.stdout = open(os.devnull, "w")
         code = 0
     except Exception as problem:
-        if hasattr(problem, "exit_code") and hasattr(problem, "show"):  # click's usage errors
-            problem.show()  # type: ignore[attr-defined]
+        if hasattr(problem, "format_message"):  # click's usage errors
+            context = getattr(problem, "ctx", None)
+            command = context.command_path if context else "invariscope"
+            _complain(f"{problem.format_message()}; see {command} --help")  # type: ignore
             code = 2
         else:
             traceback.print_exc()

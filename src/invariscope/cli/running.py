@@ -11,6 +11,7 @@ from invariscope.cli.measure import slug
 from invariscope.cli.memory import keep_freed_memory
 from invariscope.cli.progress import Bar
 from invariscope.cli.terminal import show_plan, show_result
+from invariscope.errors import RunError
 from invariscope.sweep import Run, carry_out, estimate, prepare
 from invariscope.transformations import Resampling
 
@@ -39,8 +40,11 @@ def measure_one(
             cost = estimate(run, carry["batch_size"])
         show_plan(console, run, cost, folder)
         return
-    with Bar(console, f"{run.probe.spec} on {run.source.name}") as bar:
-        result = carry_out(run, output=folder, progress=bar, **carry)
+    try:
+        with Bar(console, f"{run.probe.spec} on {run.source.name}") as bar:
+            result = carry_out(run, output=folder, progress=bar, **carry)
+    except KeyboardInterrupt:
+        raise RunError("interrupted; the same command goes on where it stopped") from None
     path = result.to_html(folder / "report.html")
     show_result(console, result)
     console.print(f"report: {path}", soft_wrap=True)

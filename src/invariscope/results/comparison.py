@@ -158,7 +158,7 @@ def _compare_series(
     layer: str,
     manifest: dict[str, Any],
 ) -> pd.DataFrame:
-    a, b = pair
+    a = pair[0]
     column = [{cell: k for k, cell in enumerate(series.cells)} for series in pair]
     cells = [cell for cell in a.cells if cell in column[1]]
     wanted = list(dict.fromkeys(entry["cell"] for entry in entries if entry["cell"] in cells))

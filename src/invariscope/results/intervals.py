@@ -29,8 +29,10 @@ def interval_run_length(count: int, paired: bool) -> int:
     """How many consecutive images a resample draws together: ceil(count ** (1/3)) or 1.
 
     Example:
-        >>> interval_run_length(64, True), interval_run_length(65, True), interval_run_length(64, False)
-        (4, 5, 1)
+        >>> interval_run_length(64, True), interval_run_length(65, True)
+        (4, 5)
+        >>> interval_run_length(64, False)
+        1
     """
     length = 1
     while paired and length**3 < count:  # in integers: 64 ** (1/3) is not 4 in floating point
@@ -189,8 +191,8 @@ def bootstrap_interval(
     """
     if run_length < 1 or replicates < 1 or not 0 < confidence < 1:
         raise InputError(
-            f"run_length={run_length}, replicates={replicates}, confidence={confidence}: needed are "
-            "at least 1, at least 1, and a number between 0 and 1"
+            f"run_length={run_length}, replicates={replicates}, confidence={confidence}: needed "
+            "are at least 1, at least 1, and a number between 0 and 1"
         )
     values = np.asarray(values, dtype=np.float64)
     sums = exact_sums(values, weights)

@@ -60,6 +60,6 @@ def _check(path: Path, manifest: Any) -> None:
         )
     if found > FORMAT:
         raise InputError(
-            f"{path} has format {found}, written by invariscope {manifest.get('version', '?')}: this "
-            f"version reads up to format {FORMAT}; install a newer invariscope"
+            f"{path} has format {found}, written by invariscope {manifest.get('version', '?')}: "
+            f"this version reads up to format {FORMAT}; install a newer invariscope"
         )

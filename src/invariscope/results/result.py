@@ -151,9 +151,9 @@ class Result:
         return f"<p>{escape(repr(self)[1:-1])}</p>{self.overview().round(3).to_html()}"
 
     def overview(self) -> pd.DataFrame:
-        """The first metric per transformation: mean, lowest and highest value over levels 1, 2, …
+        """The first metric by transformation: mean, lowest and highest value over its levels.
 
-        Sorted from the least to the most invariant.
+        Level 0 does not count. Sorted from the least to the most invariant.
         """
         metric = self.manifest["settings"]["metrics"][0]
         frame = self.frame[(self.frame["metric"] == metric) & self.frame["class"].isna()]

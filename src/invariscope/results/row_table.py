@@ -129,9 +129,8 @@ def arrange(table: pa.Table) -> pa.Table:
         return table
     missing = [name for name in ROW_SCHEMA.names if name not in table.column_names]
     if missing:
-        raise InputError(
-            f"a table of rows lacks the column {missing[0]!r}: it needs {', '.join(ROW_SCHEMA.names)}"
-        )
+        needed = ", ".join(ROW_SCHEMA.names)
+        raise InputError(f"a table of rows lacks the column {missing[0]!r}: it needs {needed}")
     table = table.select(ROW_SCHEMA.names)
     columns = [
         _as_names(table[field.name]) if field.name in _NAMES else table[field.name].cast(field.type)
@@ -182,5 +181,5 @@ def _contents(table: pa.Table, layers: list[str]) -> dict[str, Any]:
 
 
 def read_contents(schema: pa.Schema) -> dict[str, Any]:
-    """The contents that `arrange` has attached: `images`, `labels`, `layers` (name, rows, series)."""
+    """The contents that `arrange` attached: `images`, `labels`, `layers` (name, rows, series)."""
     return json.loads((schema.metadata or {})[_CONTENTS])

@@ -24,7 +24,7 @@ _FILE = re.compile(r"block-(\d{5,})\.parquet")
 
 
 def block_path(folder: str | os.PathLike[str], index: int) -> Path:
-    """The file of a block: `block-00000.parquet`, …"""
+    """The file of a block: `block-00000.parquet` and so on."""
     return Path(folder) / f"block-{index:05d}.parquet"
 
 
@@ -181,7 +181,7 @@ class RowStore:
         return [filling[pair].series() for pair in wanted]
 
     def _open(self, block: Path | pa.Table) -> dict[str, Any]:
-        if isinstance(block, pa.Table):
+        if not isinstance(block, Path):
             return read_contents(block.schema)
         try:
             with pq.ParquetFile(block) as file:
@@ -194,7 +194,7 @@ class RowStore:
         groups = [group for group, entry in enumerate(entries) if entry["name"] in layers]
         if not groups:
             return ROW_SCHEMA.empty_table()
-        if isinstance(block, pa.Table):
+        if not isinstance(block, Path):
             starts = np.cumsum([0] + [entry["rows"] for entry in entries])
             parts = [block.slice(starts[group], entries[group]["rows"]) for group in groups]
             return pa.concat_tables(parts).replace_schema_metadata(None)
@@ -281,6 +281,6 @@ def _fill(filling: dict[tuple[str, str], _Filling], table: pa.Table, row_of: dic
 
 def _damaged(path: Path) -> InputError:
     return InputError(
-        f"{path} is damaged: run `invariscope measure … --resume` on its run folder to measure that "
-        "block again, or delete the file to go without it"
+        f"{path} is damaged: run `invariscope measure … --resume` on its run folder to measure "
+        "that block again, or delete the file to go without it"
     )

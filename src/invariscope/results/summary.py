@@ -2,7 +2,7 @@
 
 | column | meaning |
 |---|---|
-| control, metric, transformation, level, magnitude, unit, kind | what; control "": the measurement |
+| control, metric, transformation, level, magnitude, unit, kind | what; control "": measured |
 | layer, part | where |
 | class | name of the class, null: all images |
 | value, ci_low, ci_high | Σ value·weight / Σ weight, 95 % interval; null if n is 0 (interval: 1) |
@@ -116,7 +116,7 @@ def ordered(first: list[str], found: Any) -> list[str]:
 
 
 def _batches(store: RowStore, layer: str, cells: int) -> Iterator[list[tuple[str, str]]]:
-    """(metric, control) pairs whose arrays fit in memory together; the layer is read once for each."""
+    """(metric, control) pairs whose arrays fit in memory together; each reads the layer once."""
     pairs = list(store.series(layer))
     each = max(1, len(store.images) * cells * 9)  # float32 values and weights, bool presence
     size = max(1, _BATCH_BYTES // each)
@@ -128,8 +128,8 @@ def _check_cells(series: Series, cells: set[str]) -> None:
     unknown = [cell for cell in series.cells if cell not in cells]
     if unknown:
         raise InputError(
-            f"the rows of {series.metric} name the cell {unknown[0]!r}, which the manifest does not "
-            "list: rows and manifest are of different runs; measure again into a new folder"
+            f"the rows of {series.metric} name the cell {unknown[0]!r}, which the manifest does "
+            "not list: rows and manifest are of different runs; measure again into a new folder"
         )
 
 
@@ -222,7 +222,7 @@ def _frame(
 
 
 def _sorted_entries(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The manifest's (transformation, level) entries: transformations as listed, levels ascending."""
+    """The manifest's entries: transformations as listed, levels ascending."""
     place = {name: i for i, name in enumerate(dict.fromkeys(e["transformation"] for e in entries))}
     return sorted(entries, key=lambda entry: (place[entry["transformation"]], entry["level"]))
 

@@ -1,0 +1,93 @@
+"""The summary: every column against the rows it comes from."""
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invariscope.results import RowStore, summarise, write_summary
+from oracles.runs import manifest_of, tables_of
+
+
+def one(frame, **conditions):
+    for column, wanted in conditions.items():
+        frame = frame[frame[column].isna() if wanted is None else frame[column] == wanted]
+    assert len(frame) == 1
+    return frame.iloc[0]
+
+
+def test_every_column_of_every_row():
+    tables, truth = tables_of(undefined=(3, 11))
+    frame = summarise(RowStore(tables), manifest_of())
+    cells = {
+        (e["transformation"], e["level"]): e["cell"] for e in manifest_of()["settings"]["cells"]
+    }
+    seen = 0
+    for row in frame.to_dict("records"):
+        cell = cells[row["transformation"], row["level"]]
+        values, weights = truth[row["layer"], row["metric"], row["control"], cell]
+        name = row["_10"]  # the column called class
+        chosen = np.isfinite(values)
+        if isinstance(name, str):
+            chosen &= np.arange(20) % 2 == ["cat", "dog"].index(name)
+        expected = (values * weights)[chosen].sum() / weights[chosen].sum()
+        assert np.isclose(row["value"], expected, atol=1e-6)
+        assert row["n"] == chosen.sum()
+        assert row["ci_low"] <= row["value"] <= row["ci_high"]
+        assert row["part"] == {"a": "Early", "embedding": "Pool"}[row["layer"]]
+        if row["metric"] == "relative_invariance":
+            assert np.isclose(row["median"], np.median(values[chosen]), atol=1e-6)
+            assert np.isclose(row["q25"], np.quantile(values[chosen], 0.25), atol=1e-6)
+        else:
+            assert np.isnan(row["median"])
+        seen += 1
+    # 7 entries × (2 layers × 2 metrics for all, 1 layer × 2 metrics × 2 classes, 1 control)
+    assert seen == 7 * (4 + 4 + 1)
+    assert set(frame[frame["class"].isna() & (frame.control == "")]["n_undefined"]) == {2}
+
+
+def test_cells_are_shown_wherever_they_belong():
+    frame = summarise(RowStore(tables_of()[0]), manifest_of())
+    at = {"metric": "relative_invariance", "layer": "embedding", "class": None, "control": ""}
+    second = one(frame, transformation="shear_x", level=2, **at)
+    third = one(frame, transformation="shear_x", level=3, **at)
+    assert (second.value, second.ci_low) == (third.value, third.ci_low)
+    for name in ("rotate", "shear_x"):
+        identity = one(frame, transformation=name, level=0, **at)
+        assert identity.value == identity.ci_low == identity.ci_high == 1
+
+
+def test_classes_at_headline_layers_only():
+    frame = summarise(RowStore(tables_of()[0]), manifest_of())
+    assert set(frame[frame["class"].notna()]["layer"]) == {"embedding"}
+    assert set(frame[frame["class"].notna()]["control"]) == {""}
+
+
+def test_nothing_but_undefined_values_gives_no_value():
+    tables, _ = tables_of(undefined=range(20))
+    frame = summarise(RowStore(tables), manifest_of())
+    measured = frame[frame.control == ""]
+    assert (measured.n == 0).all()
+    assert measured[["value", "ci_low", "ci_high"]].isna().all(axis=None)
+    assert (frame.value.isna() == (frame.n == 0)).all()
+
+
+@given(order=st.permutations(range(3)), size=st.sampled_from([5, 8, 20]))
+def test_blocks_and_their_order_do_not_matter(order, size):
+    whole = summarise(RowStore(tables_of(size=20)[0]), manifest_of())
+    tables = tables_of(size=8)[0]
+    other = summarise(RowStore([tables[k] for k in order]), manifest_of())
+    parts = summarise(RowStore(tables_of(size=size)[0]), manifest_of())
+    assert parts.equals(whole)  # the same order of images: the same bytes
+    keys = ["control", "metric", "transformation", "level", "layer", "class"]
+    pd.testing.assert_frame_equal(other[keys], whole[keys])
+    assert np.allclose(other.value, whole.value, atol=1e-9)
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        frame = summarise(RowStore(tables_of()[0]), manifest_of())
+        write_summary(tmp_path / name, frame)
+    assert (tmp_path / "a/summary.parquet").read_bytes() == (
+        tmp_path / "b/summary.parquet"
+    ).read_bytes()
