@@ -26,7 +26,7 @@ def test_every_column_of_every_row():
     for row in frame.to_dict("records"):
         cell = cells[row["transformation"], row["level"]]
         values, weights = truth[row["layer"], row["metric"], row["control"], cell]
-        name = row["_10"]  # the column called class
+        name = row["class"]
         chosen = np.isfinite(values)
         if isinstance(name, str):
             chosen &= np.arange(20) % 2 == ["cat", "dog"].index(name)
