@@ -11,6 +11,7 @@ from torch import nn
 import invariscope
 from invariscope.data import open_source, select
 from invariscope.errors import InputError, RunError
+from invariscope.models import load_model
 from invariscope.transformations import get_transformation
 from oracles.metrics import (
     reference_mean_relative_invariance,
@@ -161,6 +162,16 @@ def test_controls(result):
     # posterize shows level 3's 6 bits at level 2 as well
     assert set(controls[controls.control == "untrained"].level) == {0, 2, 3, 6, 7, 9}
     assert not set(controls[controls.control == "floor"].transformation) & {"brightness_down"}
+
+
+def test_the_twin_scores_what_it_scores_alone(labelled, result):
+    alone = invariscope.measure(load_model(Small()).untrained(0), labelled, **SWEEP).frame
+    twin = result.controls[result.controls.control == "untrained"]
+    keys = ["metric", "transformation", "level", "layer"]
+    merged = twin.merge(alone[alone["class"].isna()], on=keys, suffixes=("", "_alone"))
+    assert len(merged) == len(twin) > 20
+    assert np.allclose(merged["value"], merged["value_alone"], atol=1e-5, equal_nan=True)
+    assert (merged[merged.level > 0]["value"] != 1).any()
 
 
 def same(a, b, tolerance):

@@ -41,15 +41,13 @@ def show_result(console: Console, result: Result) -> None:
             console.print(textwrap.fill(finding.text, 80))
     console.print()
     console.print(_table(result))
-    console.print(
-        textwrap.fill(
-            "1: the transformation changes nothing; 0: the image is as far from itself as from "
-            "another image. ± is the longer arm of the 95 % interval over images; the twin is the "
-            "same architecture untrained, all the way.",
-            80,
-        ),
-        style="dim",
+    legend = (
+        "1: the transformation changes nothing; 0: the image is as far from itself as from another "
+        "image. ± is the longer arm of the 95 % interval over images"
     )
+    if (result.controls.control == "untrained").any():
+        legend += "; the twin is the same architecture untrained, all the way"
+    console.print(textwrap.fill(f"{legend}.", 80), style="dim")
     for warning in [*result.warnings, *result.manifest["warnings"]]:
         console.print(textwrap.fill(f"note: {warning}", 80), style="yellow")
     skipped = result.manifest["images"]["skipped"]
