@@ -2,6 +2,11 @@
 
 import pytest
 import torch
+from hypothesis import settings
+
+# A slow minute of the machine is no failure.
+settings.register_profile("invariscope", deadline=None)
+settings.load_profile("invariscope")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -32,7 +32,9 @@ def test_it_stops_when_the_intervals_are_short_enough():
     assert wide.manifest["images"]["used"] in (32, 64, 128)
     assert half_widths(wide) <= 0.2
     assert wide.manifest["images"]["used"] < narrow.manifest["images"]["used"] <= 200
-    assert "stopped after" in wide.manifest["execution"]["events"][0]
+    (event,) = wide.manifest["execution"]["events"]
+    assert event.startswith(f"stopped after {wide.manifest['images']['used']} images")
+    assert float(event.split("±")[1]) == pytest.approx(half_widths(wide), rel=0.01)
     assert run(precision=1e-4).manifest["images"]["used"] == 200
 
 
