@@ -59,6 +59,16 @@ def test_what_is_undefined_counts_in_its_cell_only():
     assert value[0] == bootstrap_interval(values[:, :1], seed=0)[0][0]
 
 
+def test_images_without_weight_do_not_count():
+    values, weights = sample(), np.ones((60, 3))
+    weights[:58, 0], weights[:, 1], weights[0, 2] = 0, 0, -1
+    value, low, _, n = bootstrap_interval(values, weights, seed=0)
+    assert n.tolist() == [2, 0, 59]
+    assert np.isclose(value[0], values[58:, 0].mean())
+    assert np.isclose(value[2], values[1:, 2].mean())
+    assert np.isnan([value[1], low[1]]).all()
+
+
 def test_one_image_has_a_value_and_no_interval():
     value, low, high, n = bootstrap_interval(np.array([[0.3]]), seed=0)
     assert (value[0], n[0]) == (0.3, 1)

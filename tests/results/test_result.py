@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, RunError
 from invariscope.results import Result, RowStore
 from oracles.runs import manifest_of, tables_of
 
@@ -17,11 +17,27 @@ def test_saved_and_loaded(run, tmp_path):
     assert loaded.frame.equals(result.frame)
     assert loaded.controls.equals(result.controls)
     assert loaded.manifest == result.manifest
-    assert len(loaded.rows) == len(result.rows) == 20 * (2 * 5 * 2 + 5)
+    assert loaded.rows.equals(result.rows)
+    assert len(loaded.rows) == 20 * (2 * 5 * 2 + 5)
     assert (loaded.example == result.example).all()
     assert not loaded.warnings
     with pytest.raises(InputError, match="is not empty: give a new or empty folder"):
         result.save(tmp_path / "run")
+
+
+def test_a_save_that_fails_leaves_nothing_in_the_way(run, tmp_path, monkeypatch):
+    result, _ = run
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    message = r"^cannot save the result in .*run: No space left on device; .*save again$"
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(RunError, match=message):
+        result.save(tmp_path / "run")
+    monkeypatch.undo()
+    assert not list(tmp_path.iterdir())
+    result.save(tmp_path / "run")
 
 
 def test_frame_and_controls(run):
@@ -80,6 +96,7 @@ def test_folders_that_are_no_runs(run, tmp_path):
     for content, message in (
         ("{ not json", "cannot read .*manifest.json"),
         ("[]", "is not a manifest of invariscope"),
+        ('{"format": 1, "settings": {}}', "manifest.json lacks 'metrics': restore the file"),
         (json.dumps(json.loads(good) | {"format": 99}), "format 99.*install a newer invariscope"),
     ):
         manifest.write_text(content)

@@ -1,13 +1,22 @@
 """Rows on the disk: whole or not there, read layer by layer, in the run's order."""
 
 import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from invariscope.errors import InputError, RunError
-from invariscope.results import RowBuilder, RowStore, completed_blocks, write_block
-from oracles.runs import tables_of
+from invariscope.results import (
+    RowBuilder,
+    RowStore,
+    completed_blocks,
+    summarise,
+    write_block,
+)
+from oracles.runs import manifest_of, tables_of
 
 
 def test_written_rows_come_back(tmp_path):
@@ -44,6 +53,10 @@ def test_a_damaged_block_is_not_complete(tmp_path, damage):
     assert completed_blocks(tmp_path) == [0, 2]
     with pytest.raises(InputError, match=r"block-00001.parquet is damaged: run `invariscope"):
         RowStore(tmp_path)
+    rest = RowStore(tmp_path, blocks=[0, 2])
+    assert rest.blocks == [0, 2]
+    assert len(rest.images) == 12
+    assert RowStore(tables_of()[0], blocks=[0, 2]).images == rest.images
 
 
 def test_a_flipped_bit_is_found(tmp_path):
@@ -74,6 +87,30 @@ def test_leftovers_of_a_killed_write_are_cleaned_up(tmp_path):
     assert completed_blocks(tmp_path) == [0]
     assert not leftover.exists()
     assert completed_blocks(tmp_path / "nowhere") == []
+
+
+def test_a_killed_write_loses_its_own_block_only(tmp_path):
+    """The process dies by SIGKILL when block 2 is on the disk but has not taken its name yet."""
+    code = """
+import os, signal, sys
+from invariscope.results import write_block
+from oracles.runs import tables_of
+tables = tables_of()[0]
+write_block(sys.argv[1], 0, tables[0])
+write_block(sys.argv[1], 1, tables[1])
+os.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
+write_block(sys.argv[1], 2, tables[2])
+"""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment)
+    assert ended.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 3
+    assert completed_blocks(tmp_path) == [0, 1]
+    assert len(list(tmp_path.iterdir())) == 2
+    write_block(tmp_path, 2, tables_of()[0][2])
+    manifest = manifest_of()
+    whole = summarise(RowStore(tables_of()[0]), manifest)
+    assert summarise(RowStore(tmp_path), manifest).equals(whole)
 
 
 def test_an_image_in_two_blocks_is_refused():

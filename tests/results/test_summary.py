@@ -2,10 +2,14 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invariscope.results import RowStore, summarise, write_summary
+from invariscope.errors import InputError
+from invariscope.results import RowBuilder, RowStore, bootstrap_interval, summarise, write_summary
 from oracles.runs import manifest_of, tables_of
 
 
@@ -91,3 +95,61 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a/summary.parquet").read_bytes() == (
         tmp_path / "b/summary.parquet"
     ).read_bytes()
+    # the names of library versions that pandas puts there would make other bytes
+    assert pq.read_schema(tmp_path / "a/summary.parquet").metadata is None
+
+
+def test_rows_come_in_the_order_of_the_manifest():
+    manifest = manifest_of()
+    manifest["settings"]["cells"].reverse()
+    manifest["settings"]["layers"].reverse()
+    manifest["settings"]["metrics"].reverse()
+    frame = summarise(RowStore(tables_of()[0]), manifest)
+    frame = frame[frame["class"].isna() & (frame.control == "")]
+    assert list(dict.fromkeys(frame.metric)) == ["mean_relative_invariance", "relative_invariance"]
+    first = frame.iloc[:14]
+    assert first.transformation.tolist() == ["shear_x"] * 8 + ["rotate"] * 6
+    assert first.level.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 0, 0, 1, 1, 2, 2]
+    assert first.layer.tolist() == ["embedding", "a"] * 7
+
+
+def small_run(labels=(0, 1, -1), cell="rotate=10", control_on=3):
+    rows = RowBuilder(["a", "b", "c"], list(labels))
+    rows.add(cell=cell, layer="embedding", metric="relative_invariance", values=[0.1, 0.2, 0.9])
+    rest = RowBuilder(["a", "b", "c"][:control_on], list(labels)[:control_on])
+    rest.add(
+        cell=cell, layer="embedding", metric="relative_invariance", control="shuffled",
+        values=[0.1, 0.2, 0.9][:control_on],
+    )  # fmt: skip
+    merged = {
+        name: rows.table()[name].to_pylist() + rest.table()[name].to_pylist()
+        for name in rows.table().column_names
+    }
+    return RowStore([pa.table(merged)])
+
+
+def test_images_without_a_label_are_in_no_class():
+    frame = summarise(small_run(), manifest_of())
+    classes = frame[frame["class"].notna()]
+    assert classes["class"].tolist() == ["cat", "dog"]
+    assert classes["n"].tolist() == [1, 1]
+    assert frame[frame["class"].isna()]["n"].tolist() == [3, 3]
+
+
+def test_a_control_on_fewer_images_is_a_sample_of_those():
+    """Images without a row are neither undefined nor drawn."""
+    frame = summarise(small_run(control_on=2), manifest_of())
+    control = one(frame, control="shuffled")
+    assert (control["n"], control["n_undefined"]) == (2, 0)
+    _, low, high, _ = bootstrap_interval(np.array([[0.1], [0.2]], np.float32), run_length=2, seed=0)
+    assert (control["ci_low"], control["ci_high"]) == (low[0], high[0])
+
+
+def test_rows_of_another_run_are_refused():
+    with pytest.raises(InputError, match="name the cell 'blur=3', which the manifest does not"):
+        summarise(small_run(cell="blur=3"), manifest_of())
+
+
+def test_a_table_that_lacks_a_column_is_refused():
+    with pytest.raises(InputError, match="a table of rows lacks the column 'label'"):
+        RowStore([pa.table({"image": ["a"]})])

@@ -53,13 +53,18 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _check(path: Path, manifest: Any) -> None:
     found = manifest.get("format") if isinstance(manifest, dict) else None
-    if not isinstance(found, int) or "settings" not in manifest:
+    if not isinstance(found, int):
         raise InputError(
-            f"{path} is not a manifest of invariscope (no format or no settings): give a folder "
-            "that `invariscope measure` wrote"
+            f"{path} is not a manifest of invariscope (it has no format): give a folder that "
+            "`invariscope measure` wrote"
         )
     if found > FORMAT:
         raise InputError(
             f"{path} has format {found}, written by invariscope {manifest.get('version', '?')}: "
             f"this version reads up to format {FORMAT}; install a newer invariscope"
         )
+    for part in ("settings", "metrics", "images", "execution"):
+        if not isinstance(manifest.get(part), dict):
+            raise InputError(
+                f"{path} lacks {part!r}: restore the file, or measure again into a new folder"
+            )

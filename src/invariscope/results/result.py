@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, RunError
 from invariscope.results.atomic import write_file
 from invariscope.results.comparison import Comparison
 from invariscope.results.comparison import compare as compare_results
@@ -101,18 +102,30 @@ class Result:
 
         Raises:
             InputError: The folder holds something already.
-            RunError: It cannot be written.
+            RunError: It cannot be written; nothing of it is left there.
         """
         folder = Path(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError(f"{folder} is not empty: give a new or empty folder")
+        try:
+            self._write(folder)
+        except RunError as error:
+            # Half a run folder is of no use, and would be in the way of the next attempt.
+            shutil.rmtree(folder, ignore_errors=True)
+            reason = getattr(error.__cause__, "strerror", None) or error.__cause__
+            raise RunError(
+                f"cannot save the result in {folder}: {reason}; nothing is left there, so make "
+                "room or choose another folder, then save again"
+            ) from error
+        return folder
+
+    def _write(self, folder: Path) -> None:
         for number, table in zip(self.store.blocks, self.store.iter_tables(), strict=True):
             write_block(folder / ROWS, number, table)
         if self.example is not None:
             write_example(folder, self.example)
         write_summary(folder, self.summary)
-        write_manifest(folder, self.manifest)
-        return folder
+        write_manifest(folder, self.manifest)  # last: without it the folder is no run
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "Result":

@@ -107,6 +107,7 @@ class RowStore:
 
     Args:
         source: The `rows` folder of a run, or one table per block in the run's order.
+        blocks: The numbers of the blocks to read; others are not even opened. All by default.
 
     Raises:
         InputError: A file is damaged, or two blocks hold the same image; the message names it.
@@ -117,14 +118,19 @@ class RowStore:
         blocks: The numbers of the blocks.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | Sequence[pa.Table]):
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | Sequence[pa.Table],
+        blocks: Collection[int] | None = None,
+    ):
         if isinstance(source, str | os.PathLike):
             files = _block_files(Path(source))
+            files = [file for file in files if blocks is None or file[0] in blocks]
             self._blocks: list[Path | pa.Table] = [path for _, path in files]
             self.blocks = [index for index, _ in files]
         else:
-            self._blocks = [arrange(table) for table in source]
-            self.blocks = list(range(len(self._blocks)))
+            self.blocks = [k for k in range(len(source)) if blocks is None or k in blocks]
+            self._blocks = [arrange(source[k]) for k in self.blocks]
         self._contents = [self._open(block) for block in self._blocks]
         self.images: tuple[str, ...] = tuple(
             image for contents in self._contents for image in contents["images"]
