@@ -1,12 +1,29 @@
 """Metrics: pure functions on tensors, their streaming forms, and the metrics of a sweep."""
 
 from invariscope.metrics.accuracy import accuracy
+from invariscope.metrics.channel_similarity import (
+    channel_equivariance,
+    channel_invariance,
+    channel_match,
+)
+from invariscope.metrics.class_distance_ratio import class_distance_ratio
+from invariscope.metrics.eed import (
+    channel_eed,
+    latent_eed,
+    latent_normalizer,
+    softmax_eed,
+    softmax_eed_from_logits,
+)
+from invariscope.metrics.linear_cka import linear_cka
 from invariscope.metrics.mean_relative_invariance import (
     CosineMeanRelativeInvariance,
     mean_relative_invariance,
 )
+from invariscope.metrics.normalized_variance import normalized_variance
 from invariscope.metrics.prediction_consistency import prediction_consistency
 from invariscope.metrics.relative_invariance import relative_invariance
+from invariscope.metrics.response_alignment import column_shuffle, response_alignment
+from invariscope.metrics.similarity_change import similarity_change
 from invariscope.metrics.streaming import ImageMean
 from invariscope.metrics.sweep import DEFAULT_METRICS, METRICS, SweepMetric, metric
 
@@ -17,8 +34,22 @@ __all__ = [
     "ImageMean",
     "SweepMetric",
     "accuracy",
+    "channel_eed",
+    "channel_equivariance",
+    "channel_invariance",
+    "channel_match",
+    "class_distance_ratio",
+    "column_shuffle",
+    "latent_eed",
+    "latent_normalizer",
+    "linear_cka",
     "mean_relative_invariance",
     "metric",
+    "normalized_variance",
     "prediction_consistency",
     "relative_invariance",
+    "response_alignment",
+    "similarity_change",
+    "softmax_eed",
+    "softmax_eed_from_logits",
 ]
