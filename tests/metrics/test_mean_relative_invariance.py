@@ -76,6 +76,16 @@ def test_the_per_image_form_of_a_block_is_the_formula(seed, count, distance):
     assert torch.allclose(mean.compute(), whole, rtol=1e-10, atol=1e-12)
 
 
+def test_the_weight_of_an_image_is_its_mean_distance_to_and_from_the_others():
+    z, moved = (tensor.double() for tensor in embeddings(2, count=5))
+    far = torch.cdist(z, moved)
+    _, weights = per_image(z, moved, "l2")
+    for i in range(5):
+        others = [j for j in range(5) if j != i]
+        expected = sum(far[i, j] + far[j, i] for j in others) / 8
+        assert torch.allclose(weights[i], torch.as_tensor(expected))
+
+
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_cells_can_be_evaluated_together(distance):
     z, moved = embeddings(1)

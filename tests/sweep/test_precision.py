@@ -47,6 +47,15 @@ def test_a_stopped_run_can_be_made_more_precise(tmp_path):
     assert more.frame.equals(run().frame)
 
 
+def test_a_damaged_block_does_not_stand_in_the_way(tmp_path):
+    whole = run(tmp_path / "run")
+    for number in (1, 4):
+        path = tmp_path / "run" / "rows" / f"block-{number:05}.parquet"
+        path.write_bytes(path.read_bytes()[:100])
+    again = run(tmp_path / "run", precision=1e-4)
+    assert again.frame.equals(whole.frame)
+
+
 def test_a_precision_that_is_none():
     with pytest.raises(InputError, match="precision must be above 0, not 0"):
         run(precision=0)

@@ -21,7 +21,7 @@ class _Speed(ProgressColumn):
 
 
 class Bar:
-    """Shows a run's progress in the terminal (a `Progress` of `invariscope.measure`)."""
+    """Shows a run's progress in the terminal (a `Progress` of `invariscope.sweep`)."""
 
     def __init__(self, console: Console, title: str):
         console.print(title, style="bold", soft_wrap=True)

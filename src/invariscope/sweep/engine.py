@@ -169,7 +169,7 @@ def carry_out(
         """Whether the blocks so far are enough; looks at the rows of the first ``measured``."""
         if precision is None or not is_time_to_look(measured):
             return False
-        store = RowStore(tables if folder is None else folder / ROWS)
+        store = RowStore(tables if folder is None else folder / ROWS, blocks=range(measured))
         reached = widest(store, run.setup.metrics[0].name, run.setup.seed)
         if reached > precision:
             return False
