@@ -189,7 +189,7 @@ def test_the_twin_scores_what_it_scores_alone(labelled, result):
     assert (merged[merged.level > 0]["value"] != 1).any()
 
 
-def same(a, b, tolerance):
+def assert_same(a, b, tolerance):
     keys = ["metric", "transformation", "level", "layer", "class"]
     a, b = (r.frame.sort_values(keys).reset_index(drop=True) for r in (a, b))
     assert len(a) == len(b)
@@ -202,12 +202,12 @@ def test_the_forward_batch_size_does_not_matter(labelled, result):
         other = invariscope.measure(
             Small(), labelled, twin=True, floor=True, batch_size=size, **SWEEP
         )
-        same(result, other, 1e-5)
+        assert_same(result, other, 1e-5)
 
 
 def test_loader_workers_do_not_matter(labelled, result):
     other = invariscope.measure(Small(), labelled, twin=True, floor=True, workers=4, **SWEEP)
-    same(result, other, 0)
+    assert_same(result, other, 0)
 
 
 def test_the_order_of_the_source_does_not_matter_for_what_happens_to_an_image(tmp_path):
@@ -304,7 +304,7 @@ def test_out_of_memory_halves_the_batch(labelled, result):
             return super().forward(x)
 
     other = invariscope.measure(Greedy(), labelled, twin=True, floor=True, **SWEEP)
-    same(result, other, 1e-5)
+    assert_same(result, other, 1e-5)
     assert other.manifest["execution"]["batch_size"] == 4  # 32, 16, 8, 4
     assert any("out of memory" in event for event in other.manifest["execution"]["events"])
 

@@ -82,7 +82,8 @@ class FolderSource(ImageSource):
                 f"the folder {self.name!r} cannot be read: {error.strerror}"
             ) from error
         if not found.images:
-            what = f"no image among its {found.num_others} files" if found.num_others else "it is empty"
+            others = found.num_others
+            what = f"no image among its {others} files" if others else "it is empty"
             raise InputError(
                 f"no image in the folder {self.name!r}: {what}; images are "
                 + " ".join(sorted(SUFFIXES))
