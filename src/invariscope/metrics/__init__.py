@@ -1,19 +1,15 @@
 """Metrics: pure functions on tensors, their streaming forms, and the metrics of a sweep."""
 
 from invariscope.metrics.accuracy import accuracy
-from invariscope.metrics.channel_similarity import (
+from invariscope.metrics.channel_eed import channel_eed
+from invariscope.metrics.channel_equivariance import (
+    ChannelMatch,
     channel_equivariance,
-    channel_invariance,
     channel_match,
 )
+from invariscope.metrics.channel_invariance import channel_invariance
 from invariscope.metrics.class_distance_ratio import class_distance_ratio
-from invariscope.metrics.eed import (
-    channel_eed,
-    latent_eed,
-    latent_normalizer,
-    softmax_eed,
-    softmax_eed_from_logits,
-)
+from invariscope.metrics.latent_eed import latent_eed, latent_normalizer
 from invariscope.metrics.linear_cka import linear_cka
 from invariscope.metrics.mean_relative_invariance import (
     CosineMeanRelativeInvariance,
@@ -22,14 +18,16 @@ from invariscope.metrics.mean_relative_invariance import (
 from invariscope.metrics.normalized_variance import normalized_variance
 from invariscope.metrics.prediction_consistency import prediction_consistency
 from invariscope.metrics.relative_invariance import relative_invariance
-from invariscope.metrics.response_alignment import column_shuffle, response_alignment
+from invariscope.metrics.response_alignment import response_alignment
 from invariscope.metrics.similarity_change import similarity_change
+from invariscope.metrics.softmax_eed import softmax_eed, softmax_eed_from_logits
 from invariscope.metrics.streaming import ImageMean
 from invariscope.metrics.sweep import DEFAULT_METRICS, METRICS, SweepMetric, metric
 
 __all__ = [
     "DEFAULT_METRICS",
     "METRICS",
+    "ChannelMatch",
     "CosineMeanRelativeInvariance",
     "ImageMean",
     "SweepMetric",
@@ -39,7 +37,6 @@ __all__ = [
     "channel_invariance",
     "channel_match",
     "class_distance_ratio",
-    "column_shuffle",
     "latent_eed",
     "latent_normalizer",
     "linear_cka",

@@ -33,6 +33,16 @@ def at_least_two(name: str, tensor: Tensor) -> None:
         )
 
 
+def at_least(count: int, what: str, *, dimension: int = 0, **tensors: Tensor) -> None:
+    """All tensors hold ``count`` or more of what lies along one of their dimensions."""
+    for name, tensor in tensors.items():
+        if tensor.shape[dimension] < count:
+            raise InputError(
+                f"{name} has shape {list(tensor.shape)}: it needs at least {count} {what} "
+                f"in dimension {dimension}"
+            )
+
+
 def valid_pairing(pairing: Tensor, count: int) -> Tensor:
     """The pairing as int64 indices, checked to be one index of an image per image."""
     if pairing.shape != (count,):

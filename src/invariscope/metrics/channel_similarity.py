@@ -1,138 +1,98 @@
-"""Channel invariance and equivariance: what does each channel of a layer become under T?
+"""The similarity of channel maps that channel invariance and channel equivariance share.
 
-    invariance_c   = S( f(T x)_c , (T f(x))_c )
-    equivariance_c = max over c′ of S( f(T x)_c , (T f(x))_c′ )
+S(a, b) of two maps, taken as vectors of H·W values:
 
-S compares two maps of one image over their H·W positions: Pearson correlation (default) or cosine
-similarity. ``transformed`` is f(T x), ``acted`` is T f(x): the feature maps of the untransformed
-image, moved by the same T. 1: the map of the transformed image is the moved map, of the same
-channel (invariance) or of some channel (equivariance: a filter's rotated copy counts). Range [−1,
-1], higher is more invariant; equivariance is never below invariance. The maximum is over many
-channels, so it is above 0 for unrelated maps: compare with a null.
+- ``pearson``: the correlation, Σ(a − ā)(b − b̄) / √(Σ(a − ā)² Σ(b − b̄)²). It ignores the mean and
+  any positive scale of a map.
+- ``cosine``: Σab / √(Σa² Σb²). It ignores a positive scale only: a map with a large mean is similar
+  to every other such map.
 
-Degenerate: a dead channel (no variance under Pearson, all zero under cosine) has no similarity: NaN
-where it is the transformed one, never the best match where it is the acted one. 1 × 1 maps have no
-variance: correlate those over a data set instead. Source: paper 002, eq. 4 and 7. Equation 4 as
-printed does not move the output map; pass the untransformed maps as ``acted`` for that form.
+Range [−1, 1] (paper 002 writes [0, 1], which holds for neither). 1: the same map; 0: unrelated;
+−1: the negative. A dead map, one that is constant (pearson) or zero (cosine) or not finite, is
+similar to nothing: NaN. A map of one pixel is always constant.
+
+Maps are centred in float64, a few images at a time, so that a mean that is large against the
+variation costs no digits and memory depends neither on the number of images nor on that of pairs.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import torch
-from jaxtyping import Float, Integer
 from torch import Tensor
 
 from invariscope.errors import InputError
-from invariscope.metrics.arguments import rank, same_shape
+from invariscope.metrics.dead import varies
 from invariscope.metrics.distances import double
+from invariscope.metrics.memory import at_a_time
 
 SIMILARITIES = ("pearson", "cosine")
 
-# : A channel whose centred sum of squares is below this share of its raw one varies by rounding
-# only.
-_RELATIVE_VARIANCE = 1e-12
-#: Similarities of that many channel pairs (float64) are held at a time: 128 MB.
-_PAIRS = 1 << 24
 
-
-def channel_invariance(
-    acted: Float[Tensor, "..."],
-    transformed: Float[Tensor, "..."],
-    *,
-    similarity: str = "pearson",
-) -> Float[Tensor, "image channel"]:
-    """Similarity of each channel to itself, spatially aligned (paper 002, eq. 4).
-
-    Args:
-        acted: [B, C, H, W], T f(x).
-        transformed: [B, C, H, W], f(T x).
-        similarity: "pearson" or "cosine".
-
-    Returns:
-        [B, C] in [−1, 1], of the maps' dtype; NaN for dead channels.
-
-    Raises:
-        InputError: Shapes that do not fit, an unknown similarity.
-
-    Example:
-        >>> maps = torch.rand(2, 3, 4, 4)
-        >>> torch.allclose(channel_invariance(maps, 2 * maps + 1), torch.ones(2, 3))
-        True
-    """
-    a, t = _flat(acted, transformed, similarity)
-    products = (a * t).sum(-1)
-    scale = _length(a, acted, similarity) * _length(t, transformed, similarity)
-    return (products / scale).clamp(-1, 1).to(acted.dtype)
-
-
-def channel_equivariance(
-    acted: Float[Tensor, "..."],
-    transformed: Float[Tensor, "..."],
-    *,
-    similarity: str = "pearson",
-) -> Float[Tensor, "image channel"]:
-    """Similarity of each channel to the acted channel most like it (paper 002, eq. 7).
-
-    Arguments, range and errors as for `channel_invariance`.
-
-    Example:
-        >>> maps = torch.rand(2, 3, 4, 4)
-        >>> torch.allclose(channel_equivariance(maps, maps.roll(1, 1)), torch.ones(2, 3))
-        True
-    """
-    return channel_match(acted, transformed, similarity=similarity)[0]
-
-
-def channel_match(
-    acted: Float[Tensor, "..."],
-    transformed: Float[Tensor, "..."],
-    *,
-    similarity: str = "pearson",
-) -> tuple[Float[Tensor, "image channel"], Integer[Tensor, "image channel"]]:
-    """The equivariance of each channel and the acted channel that reaches it.
-
-    Arguments and errors as for `channel_invariance`.
-
-    Returns:
-        Similarities [B, C] (NaN for dead channels) and indices [B, C] (−1 for dead channels).
-
-    Example:
-        >>> maps = torch.rand(1, 3, 4, 4)
-        >>> channel_match(maps, maps[:, [2, 0, 1]])[1].tolist()
-        [[2, 0, 1]]
-    """
-    a, t = _flat(acted, transformed, similarity)
-    scale_a, scale_t = _length(a, acted, similarity), _length(t, transformed, similarity)
-    best, index = [], []
-    # A dead channel has a NaN length; as the best match it is out of the question.
-    a = torch.where(scale_a.isnan()[..., None], 0, a / scale_a[..., None])
-    alive = ~scale_a.isnan()[:, None, :]
-    rows = max(1, _PAIRS // max(1, a.shape[0] * a.shape[1]))
-    for start in range(0, t.shape[1], rows):
-        products = t[:, start : start + rows] @ a.transpose(1, 2)
-        top = products.masked_fill(~alive, -torch.inf).max(-1)
-        best.append(top.values)
-        index.append(top.indices)
-    values = torch.cat(best, 1) / scale_t
-    values = torch.where(values.isinf(), torch.nan, values)
-    dead = values.isnan()
-    return values.clamp(-1, 1).to(acted.dtype), torch.cat(index, 1).masked_fill(dead, -1)
-
-
-def _flat(acted: Tensor, transformed: Tensor, similarity: str) -> tuple[Tensor, Tensor]:
-    """Both maps as [B, C, H·W] in float64, centred for Pearson."""
+def check_similarity(similarity: str) -> None:
+    """Raises an `InputError` unless ``similarity`` is a known name."""
     if similarity not in SIMILARITIES:
         raise InputError(f"similarity must be one of {', '.join(SIMILARITIES)}, not {similarity!r}")
-    rank("B C H W", acted=acted, transformed=transformed)
-    same_shape(acted=acted, transformed=transformed)
-    maps = [double(t).flatten(2) for t in (acted, transformed)]
-    if similarity == "pearson":
-        maps = [t - t.mean(-1, keepdim=True) for t in maps]
-    return maps[0], maps[1]
 
 
-def _length(flat: Tensor, maps: Tensor, similarity: str) -> Tensor:
-    """Root of the sum of squares [B, C]; NaN for dead channels."""
-    squares = flat.square().sum(-1)
-    dead = squares == 0
-    if similarity == "pearson":
-        dead |= squares <= _RELATIVE_VARIANCE * double(maps).flatten(2).square().sum(-1)
-    return torch.where(dead, torch.nan, squares.sqrt())
+@dataclass(frozen=True)
+class Channels:
+    """Channel maps, ready to be compared.
+
+    Args:
+        vectors: [B, C, H·W] in float64, centred for pearson.
+        squares: [B, C], the sums of their squares.
+        alive: [B, C], whether a channel has a similarity to anything.
+    """
+
+    vectors: Tensor
+    squares: Tensor
+    alive: Tensor
+
+    def directions(self) -> Tensor:
+        """The vectors at unit length; what dead channels hold is undefined."""
+        return self.vectors / self.squares.sqrt()[..., None]
+
+    def taken(self, indices: Tensor) -> "Channels":
+        """For each image the channels at ``indices`` [B, C]."""
+        rows = indices[..., None].expand(*indices.shape, self.vectors.shape[-1])
+        return Channels(
+            self.vectors.gather(1, rows),
+            self.squares.gather(1, indices),
+            self.alive.gather(1, indices),
+        )
+
+
+def prepared_channels(maps: Tensor, similarity: str) -> Channels:
+    """The channels of maps [B, C, H, W]."""
+    vectors = double(maps.flatten(2))
+    if similarity == "cosine":
+        squares = vectors.square().sum(-1)
+        return Channels(vectors, squares, (squares > 0) & squares.isfinite())
+    mean = vectors.mean(-1, keepdim=True)
+    vectors = vectors - mean
+    squares = vectors.square().sum(-1)
+    power = squares + vectors.shape[-1] * mean.square().squeeze(-1)
+    return Channels(vectors, squares, varies(squares, power, maps.dtype))
+
+
+def similarity_of(a: Channels, b: Channels) -> Tensor:
+    """Similarity [B, C] of each channel of ``a`` to that of ``b``; exactly 1 if they are equal."""
+    products = (a.vectors * b.vectors).sum(-1)
+    # correlations leave [-1, 1] by rounding only; NaN stays NaN
+    values = (products / (a.squares * b.squares).sqrt()).clamp(-1, 1)
+    return torch.where(a.alive & b.alive, values, torch.nan)
+
+
+def steps(
+    acted: Tensor, transformed: Tensor, similarity: str
+) -> Iterator[tuple[Channels, Channels]]:
+    """Channels of both maps [B, C, H, W], some images at a time."""
+    _, channels, height, width = acted.shape
+    images = at_a_time(channels * max(channels, height * width))
+    for start in range(0, len(acted), images):
+        some = slice(start, start + images)
+        yield (
+            prepared_channels(acted[some], similarity),
+            prepared_channels(transformed[some], similarity),
+        )

@@ -1,14 +1,16 @@
-"""Class distance ratio: how far apart are classes, measured by how far apart their images are?
+"""Class distance ratio: how much further apart are the classes than the images of one class?
 
-    mean distance of pairs of different classes / mean distance of pairs of one class
+    ratio = mean of dist(z_i, z_j) over y_i ≠ y_j / mean of dist(z_i, z_j) over y_i = y_j, i ≠ j
 
-over pairs of different images. 1: the embedding does not know the classes; above: images of one
-class, which differ by the transformations, lie closer together. Range [0, ∞), higher is more
-invariant to what varies within a class.
+Where the images of a class differ by transformations only, it measures invariance to them. 1: a
+class is as wide as the whole set (labels at random); larger: classes hold together, more invariant;
+∞: all images of a class coincide. Range [0, ∞]. All pairs weigh the same, so large classes count
+for more.
 
-Degenerate: all images of each class equal (within distance 0) gives ∞. Source: paper 004, §4.3
-(l2). The published successor reports another ratio under a similar name, for which lower is more
-invariant.
+Degenerate: NaN if all embeddings coincide. A class of one image has no pair within; labels that
+give no pair within, or none between, have no ratio: an `InputError`.
+Source: paper 004, §4.3. The published code has since moved to another measure ("sensitivity", from
+twin data sets, lower is more invariant) and averages over batches, the last short one included.
 """
 
 import torch
@@ -16,58 +18,68 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from invariscope.errors import InputError
-from invariscope.metrics.arguments import at_least_two, rank
+from invariscope.metrics.arguments import rank
 from invariscope.metrics.distances import all_pairs, check_distance, prepared
-
-_ROWS = 1024  # rows of the distance matrix that are held at a time
+from invariscope.metrics.memory import at_a_time
 
 
 def class_distance_ratio(
     embeddings: Float[Tensor, "..."], labels: Integer[Tensor, "..."], *, distance: str = "l2"
 ) -> Float[Tensor, ""]:
-    """Mean between-class over mean within-class distance (paper 004, §4.3).
+    """Mean distance between classes over mean distance within them (paper 004, §4.3).
+
+    Takes O(N²·D) time; memory does not grow with the number of pairs.
 
     Args:
         embeddings: [N, D].
-        labels: [N], class indices.
+        labels: [N], the class of each.
         distance: "l2" or "cosine".
 
     Returns:
-        A scalar, of the embeddings' dtype.
+        A scalar in [0, ∞], of the embeddings' dtype; NaN if all embeddings coincide, or if one is
+        not finite or, for cosine, zero.
 
     Raises:
-        InputError: Shapes that do not fit, an unknown distance, a single class, or no class with
-            two images.
+        InputError: Shapes that do not fit, an unknown distance, labels without a pair of images
+            within a class, or without two classes.
 
     Example:
-        >>> z = torch.tensor([[0.0], [1.0], [10.0], [11.0]])
+        >>> import torch
+        >>> z = torch.tensor([[0.0], [1.0], [4.0], [5.0]])
         >>> class_distance_ratio(z, torch.tensor([0, 0, 1, 1])).item()
-        10.0
+        4.0
     """
     check_distance(distance)
     rank("N D", embeddings=embeddings)
-    at_least_two("embeddings", embeddings)
-    if labels.shape != embeddings.shape[:1]:
+    labels = _valid_labels(labels, len(embeddings))
+    z = prepared(embeddings, distance)
+    within, between = z.new_zeros(2), z.new_zeros(2)  # sum of distances, number of pairs
+    rows = at_a_time(len(z))
+    for start in range(0, len(z), rows):
+        some = slice(start, start + rows)
+        pairs = all_pairs(z[some], z[start:], "l2")
+        # of unit vectors; 1 - z @ z.T would leave dust where embeddings coincide
+        pairs = pairs.square() / 2 if distance == "cosine" else pairs
+        once = torch.ones_like(pairs, dtype=torch.bool).triu(1)  # each pair from one side
+        same = labels[some, None] == labels[None, start:]
+        within += _sum_and_count(pairs, once & same)
+        between += _sum_and_count(pairs, once & ~same)
+    return ((between[0] / between[1]) / (within[0] / within[1])).to(embeddings.dtype)
+
+
+def _sum_and_count(pairs: Tensor, chosen: Tensor) -> Tensor:
+    return torch.stack([pairs[chosen].sum(), chosen.sum().to(pairs.dtype)])
+
+
+def _valid_labels(labels: Tensor, count: int) -> Tensor:
+    if labels.shape != (count,):
         raise InputError(
-            f"labels has shape {list(labels.shape)} but embeddings has {list(embeddings.shape)}: "
-            f"it must be [{len(embeddings)}]"
+            f"labels has shape {list(labels.shape)} but there are {count} embeddings: "
+            f"it must be [{count}]"
         )
-    z = prepared(embeddings, "cosine" if distance == "cosine" else "l2")
-    sums = torch.zeros(2, dtype=z.dtype, device=z.device)
-    counts = torch.zeros(2, dtype=torch.int64, device=z.device)
-    for start in range(0, len(z), _ROWS):
-        rows = slice(start, start + _ROWS)
-        distances = all_pairs(z[rows], z, distance)
-        alike = labels[rows, None] == labels[None, :]
-        itself = torch.arange(len(z), device=z.device)[rows, None] == torch.arange(
-            len(z), device=z.device
-        )
-        for place, chosen in enumerate((alike & ~itself, ~alike)):
-            sums[place] += distances[chosen].sum()
-            counts[place] += chosen.sum()
-    if int(counts[0]) == 0:
-        raise InputError("no class has two images, so there is no distance within a class")
-    if int(counts[1]) == 0:
-        raise InputError("all images are of one class, so there is no distance between classes")
-    within, between = sums / counts
-    return (between / within).to(embeddings.dtype)
+    classes = len(labels.unique())
+    if classes < 2:
+        raise InputError(f"labels hold {classes} class: the ratio needs two or more")
+    if classes == count:
+        raise InputError("labels differ for every image: the ratio needs a class with two images")
+    return labels

@@ -1,50 +1,71 @@
-"""Linear CKA: how alike are two representations of the same images, up to rotation and scale?
+"""Linear CKA: are two representations of the same images the same, up to rotation and scale?
 
-    ‖Yᵀ X‖²_F / ( ‖Xᵀ X‖_F ‖Yᵀ Y‖_F ),   X and Y centred over images
+    cka = ‖BᵀA‖²_F / (‖AᵀA‖_F · ‖BᵀB‖_F)
 
-1: one is a rotation and isotropic scaling of the other; 0: nothing linear in common. Range [0, 1].
-With fewer images than dimensions it is biased upwards. Degenerate: a representation that is the
-same for all images gives NaN. Source: Kornblith et al. 2019; used in paper 004, Fig. 6b.
+with A and B the representations, centred over images. 1: equal up to a rotation (or reflection),
+one scale and a shift; 0: no unit of one correlates with a unit of the other. Range [0, 1];
+symmetric. For f(x) and f(T(x)) it measures whether T changes how images lie to one another: an
+invariant model scores 1, but so does one that rotates all embeddings alike. It is biased upwards
+where there are fewer images than units: two sets of noise score about 1 if N ≪ D.
+
+Degenerate: NaN if a representation is the same for all images, within rounding.
+Source: Kornblith et al. (2019), "Similarity of neural network representations revisited", which
+paper 004 tries in §4.3. The biased form, over all images at once: not the value of minibatch CKA.
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from invariscope.errors import InputError
-from invariscope.metrics.arguments import at_least_two, rank
+from invariscope.metrics.arguments import at_least, rank
+from invariscope.metrics.dead import varies
 from invariscope.metrics.distances import double
 
 
-def linear_cka(first: Float[Tensor, "..."], second: Float[Tensor, "..."]) -> Float[Tensor, ""]:
-    """Linear centred kernel alignment.
+def linear_cka(a: Float[Tensor, "..."], b: Float[Tensor, "..."]) -> Float[Tensor, ""]:
+    """Linear centred kernel alignment of two representations of the same images.
+
+    Memory is the smaller of N² and the square of the larger width.
 
     Args:
-        first: [N, D1].
-        second: [N, D2], of the same images in the same order.
+        a: [N, D1].
+        b: [N, D2], of the same images in the same order.
 
     Returns:
-        A scalar in [0, 1], of the first one's dtype.
+        A scalar in [0, 1], of the dtype of ``a``; NaN if one of them is constant.
 
     Raises:
-        InputError: Shapes that do not fit.
+        InputError: Shapes that do not fit, fewer than two images.
 
     Example:
         >>> import torch
-        >>> x = torch.tensor([[0.0, 1.0], [2.0, 0.0], [1.0, 3.0]])
-        >>> round(linear_cka(x, 5 * x.flip(1)).item(), 6)
+        >>> a = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+        >>> linear_cka(a, 3 * a.flip(1) + 2).item()
         1.0
     """
-    rank("N D", first=first, second=second)
-    if len(first) != len(second):
+    rank("N D", a=a, b=b)
+    at_least(2, "images", a=a)
+    if len(a) != len(b):
         raise InputError(
-            f"second has shape {list(second.shape)} but first has {list(first.shape)}: "
-            "they must have the same number of images"
+            f"b has shape {list(b.shape)} but a has {list(a.shape)}: both must hold the same images"
         )
-    at_least_two("first", first)
-    x, y = (double(t) - double(t).mean(0) for t in (first, second))
-    if len(x) < max(x.shape[1], y.shape[1]):  # the Gram matrices are smaller
-        a, b = x @ x.T, y @ y.T
-        together, one, other = (a * b).sum(), a.norm(), b.norm()
+    first, second = _centred(a), _centred(b)
+    if len(a) < max(a.shape[1], b.shape[1]):
+        gram, other = first @ first.mT, second @ second.mT
+        shared, own, theirs = (gram * other).sum(), (gram * gram).sum(), (other * other).sum()
     else:
-        together, one, other = (y.T @ x).square().sum(), (x.T @ x).norm(), (y.T @ y).norm()
-    return (together / (one * other)).clamp(max=1).to(first.dtype)
+        shared, own, theirs = (
+            (x.mT @ y).square().sum()
+            for x, y in ((second, first), (first, first), (second, second))
+        )
+    return (shared / (own * theirs).sqrt()).clamp(0, 1).to(a.dtype)
+
+
+def _centred(representation: Tensor) -> Tensor:
+    """Centred, with a Frobenius norm of 1; NaN if nothing varies."""
+    values = double(representation)
+    centred = values - values.mean(0)
+    spread = centred.square().sum()
+    alive = varies(spread, values.square().sum(), representation.dtype)
+    return centred / torch.where(alive, spread.sqrt(), torch.nan)

@@ -1,21 +1,24 @@
-"""Normalised variance: how much a unit varies over transformations, against over images.
+"""Normalised variance: does a unit vary over transformations as much as over images?
 
-    E_x[ Var_T f(Tx) ] / E_T[ Var_x f(Tx) ]
+    ratio_k = mean over x of Var_T(f_k(Tx)) / mean over T of Var_x(f_k(Tx))
 
-per unit. 0: the transformation does nothing to the unit; 1: it moves the unit as much as another
-image would. Range [0, ∞), *lower* is more invariant. Variances are over the population (divided by
-n); with few transformations or images they are biased alike in both.
+per unit k. 0: invariant; 1: the transformations move it as much as other images do; above 1: it
+tells transformations apart rather than images. Range [0, ∞]; **lower is more invariant**. Variances
+are unbiased (n − 1), so that unrelated responses score about 1 for any number of images and
+transformations.
 
-Degenerate: a unit that varies neither way is dead: NaN. Source: Quiroga et al. 2018; the
-quantity that tmeasures computes, which scores dead units 1 and units that vary with the
-transformation only ∞ (here ∞ as well).
+Degenerate: a unit that varies over neither is dead: NaN. One that varies over transformations but
+not over images is ∞. A variance within the rounding of the values counts as none.
+Source: Quiroga et al., *normalised variance*, as in their package tmeasures (unbiased there as
+well), which scores a dead unit as 1, as if it were a finding.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from invariscope.metrics.arguments import rank
+from invariscope.metrics.arguments import at_least, rank
+from invariscope.metrics.dead import varies
 from invariscope.metrics.distances import double
 
 
@@ -23,27 +26,31 @@ def normalized_variance(responses: Float[Tensor, "..."]) -> Float[Tensor, " unit
     """Normalised variance of each unit.
 
     Args:
-        responses: [N, T, D], of N images under T transformations (the identity among them).
+        responses: [N, T, D], of N images under T transformations, the identity among them.
 
     Returns:
-        [D] in [0, ∞], of the responses' dtype; NaN for units without any variance.
+        [D] in [0, ∞], of the responses' dtype; NaN for dead units and for those not finite.
 
     Raises:
-        InputError: A shape that does not fit.
+        InputError: A shape that does not fit, fewer than two images or two transformations.
 
     Example:
-        >>> images = torch.tensor([[0.0], [1.0]])
-        >>> normalized_variance(images[:, None, :].expand(2, 5, 1)).tolist()
-        [0.0]
+        >>> import torch
+        >>> responses = torch.tensor([[[1.0, 1.0], [1.0, 2.0]], [[3.0, 1.0], [3.0, 2.0]]])
+        >>> normalized_variance(responses).tolist()  # one invariant unit; one that sees T only
+        [0.0, inf]
     """
     rank("N T D", responses=responses)
+    at_least(2, "images", responses=responses)
+    at_least(2, "transformations", dimension=1, responses=responses)
     values = double(responses)
-    over_transformations = _variance(values, 1).mean(0)
-    over_images = _variance(values, 0).mean(0)
+    over_transformations = _variance(values, 1, responses.dtype)
+    over_images = _variance(values, 0, responses.dtype)
     return (over_transformations / over_images).to(responses.dtype)
 
 
-def _variance(values: Tensor, axis: int) -> Tensor:
-    """Population variance; exactly 0 where all values are equal."""
-    same = (values == values.narrow(axis, 0, 1)).all(axis)
-    return torch.where(same, 0, values.var(axis, correction=0))
+def _variance(values: Tensor, dimension: int, dtype: torch.dtype) -> Tensor:
+    """Mean over the other dimension of the variances [D]; 0 within rounding, and if not finite."""
+    variance = values.var(dimension).mean(0)
+    power = values.square().mean((0, 1))
+    return torch.where(varies(variance, power, dtype), variance, 0.0)

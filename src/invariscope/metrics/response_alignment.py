@@ -1,15 +1,16 @@
-"""Response alignment: do all images move the same way in embedding space when they are transformed?
+"""Response alignment: do the embeddings of all images move the same way under the transformation?
 
     alignment_i = cos(D_i, D_p(i)) − cos(B_i, B_p(i)),   D = z − z′,   B[i, k] = D[shuffle[i, k], k]
 
-D_i is how image i responds to the transformation, p pairs it with another image, and B is the same
-responses with every coordinate shuffled over the images on its own: it keeps what each coordinate
-does and destroys what they do together. Above 0: responses point the same way, as an equivariant
-embedding's do; 0: no more than chance. A difference of cosines, range [−2, 2]; higher is more
-equivariant. An invariant embedding has no response to align.
+with z = f(x), z′ = f(T(x)) and p a pairing without fixed points. B has the columns of D, each
+shuffled on its own: what every coordinate does stays, how they go together is lost. Higher is more
+equivariant; 0: no more aligned than the coordinates by themselves make it; range [−2, 2]. A
+displacement that is *the same* for every image scores 0 as well: shuffling leaves it as it is.
 
-Degenerate: a response of zero length (the identity) has no direction: NaN. Source: paper 000, App.
-D. The published code lets p and the shuffles have fixed points and gives about 0 at the identity.
+Degenerate: an embedding that does not move (D_i = 0, as at magnitude 0) has no direction, so that
+it and the image that is paired with it are NaN; so is a shuffled difference of zero.
+Source: paper 000, App. D. The published code adds an epsilon to the norms, so that no movement
+scores about 0 where ours is NaN, and draws a random pairing that may pair an image with itself.
 """
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from invariscope.errors import InputError
 from invariscope.metrics.arguments import at_least_two, rank, same_shape, valid_pairing
-from invariscope.metrics.distances import double
+from invariscope.metrics.distances import between, double, prepared
 
 
 def response_alignment(
@@ -28,52 +29,50 @@ def response_alignment(
     pairing: Integer[Tensor, "..."],
     shuffle: Integer[Tensor, "..."],
 ) -> Float[Tensor, " image"]:
-    """Alignment of each image's response with its partner's (paper 000, App. D).
+    """Response alignment of each image (paper 000, App. D).
 
     Args:
         embeddings: [N, D], of the images.
         transformed: [N, D], of the transformed images, in the same order.
-        pairing: [N], for each image the index of its partner.
-        shuffle: [N, D], column k is the order in which coordinate k is shuffled over the images.
+        pairing: [N], for each image the index of the other image.
+        shuffle: [N, D], in each column a permutation of 0 … N − 1, drawn independently: for
+            instance ``torch.rand(N, D, generator=g).argsort(0)``.
 
     Returns:
-        [N] in [−2, 2], of the embeddings' dtype; NaN where a response is zero.
+        [N] in [−2, 2], of the embeddings' dtype; NaN where an embedding does not move.
 
     Raises:
-        InputError: Shapes that do not fit, indices out of range.
+        InputError: Shapes that do not fit, a pairing out of range, a shuffle that is none.
 
     Example:
-        >>> z = torch.zeros(3, 2)
-        >>> moved = torch.tensor([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]])
-        >>> order = torch.tensor([[1, 2], [2, 0], [0, 1]])
-        >>> response_alignment(z, moved, pairing=torch.tensor([1, 2, 0]), shuffle=order).tolist()
-        [0.0, 0.0, 0.0]
+        >>> import torch
+        >>> z = torch.tensor([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
+        >>> shuffle = torch.tensor([[0, 2], [1, 1], [2, 0]])
+        >>> response_alignment(z, -z, pairing=torch.tensor([1, 2, 0]), shuffle=shuffle)
+        tensor([0.1056, 0.1056, 0.4000])
     """
     rank("N D", embeddings=embeddings, transformed=transformed, shuffle=shuffle)
     same_shape(embeddings=embeddings, transformed=transformed, shuffle=shuffle)
     at_least_two("embeddings", embeddings)
     pairing = valid_pairing(pairing, len(embeddings))
-    if not (0 <= int(shuffle.min()) and int(shuffle.max()) < len(embeddings)):
-        raise InputError(f"shuffle must hold indices from 0 to {len(embeddings) - 1}")
-    response = double(embeddings) - double(transformed)
-    shuffled = response.gather(0, shuffle.long())
-    aligned = _cosine(response, response[pairing]) - _cosine(shuffled, shuffled[pairing])
-    return aligned.to(embeddings.dtype)
+    differences = double(embeddings) - double(transformed)
+    shuffled = differences.gather(0, _valid_shuffle(shuffle))
+    alignment = _apart(shuffled, pairing) - _apart(differences, pairing)
+    return alignment.to(embeddings.dtype)
 
 
-def _cosine(a: Tensor, b: Tensor) -> Tensor:
-    """Cos [N] of rows; NaN where one is zero."""
-    return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1))
+def _apart(differences: Tensor, pairing: Tensor) -> Tensor:
+    """1 − cos of each difference and its partner's."""
+    directions = prepared(differences, "cosine")
+    return between(directions, directions[pairing], "cosine")
 
 
-def column_shuffle(
-    count: int, size: int, generator: torch.Generator
-) -> Integer[Tensor, "image element"]:
-    """A shuffle [count, size] for `response_alignment`: each column its own random permutation.
-
-    Example:
-        >>> order = column_shuffle(4, 3, torch.Generator().manual_seed(0))
-        >>> order.sort(0).values[:, 0].tolist()
-        [0, 1, 2, 3]
-    """
-    return torch.rand(count, size, generator=generator, dtype=torch.float64).argsort(0)
+def _valid_shuffle(shuffle: Tensor) -> Tensor:
+    """The shuffle as int64 indices, checked to hold a permutation in each column."""
+    if shuffle.dtype.is_floating_point or shuffle.dtype == torch.bool:
+        raise InputError(f"shuffle holds image indices: it must be integer, not {shuffle.dtype}")
+    count = len(shuffle)
+    everyone = torch.arange(count, device=shuffle.device)[:, None]
+    if not bool((shuffle.sort(dim=0).values == everyone).all()):
+        raise InputError(f"shuffle must hold a permutation of 0 to {count - 1} in each column")
+    return shuffle.long()

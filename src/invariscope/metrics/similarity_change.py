@@ -1,13 +1,15 @@
-"""Similarity change: does transforming one image of a pair bring it closer to the other?
+"""Similarity change: does transforming one image of a pair make the two more alike?
 
-    change = (s_T − s_0) / s_0,   s_0 = cos(f(x₁), f(x₂)),   s_T = cos(f(x₁), f(T(x₂)))
+    change_p = (s_T − s_0) / s_0,   s_0 = cos(f(x_1), f(x_2)),   s_T = cos(f(x_1), f(T(x_2)))
 
-for pairs of one class, T on the second image only. Positive: the transformation explains part of
-what differs between images of the class. 0: no effect (or a model that is invariant to T). Range
-unbounded; a fraction of the original similarity.
+for pairs of images, of one class as a rule; T acts on the second only. Positive: the transformation
+explains part of what sets the two apart. 0: it changes nothing, exactly so for the identity.
+Negative: it takes them further apart; −1: to no similarity at all. Unbounded.
 
-Degenerate: |s_0| < 1e-6 gives NaN; where s_0 is negative, the sign of the ratio turns round: count
-such pairs. Source: paper 000, eq. 2. The published code divides without a guard.
+Degenerate: pairs with |s_0| < 1e-6 are NaN, and so are embeddings of zero length. Where s_0 is
+negative (embeddings with negative entries, such as logits) the sign of the change turns round.
+Source: paper 000, eq. 2. The published code has no guard for a small s_0, and for one of its models
+takes logits as embeddings. Its "boosts" are the pairs with s_T > s_0.
 """
 
 import torch
@@ -15,9 +17,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from invariscope.metrics.arguments import rank, same_shape
-from invariscope.metrics.distances import prepared
+from invariscope.metrics.distances import between, prepared
 
-SMALLEST_SIMILARITY = 1e-6
+#: Similarities closer to zero than this are no denominators.
+SMALLEST = 1e-6
 
 
 def similarity_change(
@@ -25,28 +28,29 @@ def similarity_change(
     other: Float[Tensor, "..."],
     other_transformed: Float[Tensor, "..."],
 ) -> Float[Tensor, " pair"]:
-    """Relative change of each pair's cosine similarity (paper 000, eq. 2).
+    """Relative change of the cosine similarity of each pair (paper 000, eq. 2).
 
     Args:
-        anchor: [P, D], embeddings of the first images.
-        other: [P, D], of the second ones.
-        other_transformed: [P, D], of the second ones transformed.
+        anchor: [P, D], embeddings of the first image of each pair.
+        other: [P, D], of the second.
+        other_transformed: [P, D], of the second, transformed.
 
     Returns:
-        [P], of the anchor's dtype; NaN for pairs whose similarity is within 1e-6 of 0.
+        [P], of the embeddings' dtype; NaN where the similarity before is within 1e-6 of 0.
 
     Raises:
         InputError: Shapes that do not fit.
 
     Example:
         >>> import torch
-        >>> anchor, other = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]])
-        >>> round(similarity_change(anchor, other, anchor).item(), 4)  # from 0.7071 to 1
-        0.4142
+        >>> anchor, other = torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 4.0]])
+        >>> similarity_change(anchor, other, torch.tensor([[4.0, 3.0]]))  # from 0.6 to 0.8
+        tensor([0.3333])
     """
     rank("P D", anchor=anchor, other=other, other_transformed=other_transformed)
     same_shape(anchor=anchor, other=other, other_transformed=other_transformed)
-    first, second, moved = (prepared(t, "cosine") for t in (anchor, other, other_transformed))
-    before, after = (first * second).sum(-1), (first * moved).sum(-1)
-    change = torch.where(before.abs() < SMALLEST_SIMILARITY, torch.nan, (after - before) / before)
+    first = prepared(anchor, "cosine")
+    before = 1 - between(first, prepared(other, "cosine"), "cosine")
+    after = 1 - between(first, prepared(other_transformed, "cosine"), "cosine")
+    change = torch.where(before.abs() < SMALLEST, torch.nan, (after - before) / before)
     return change.to(anchor.dtype)

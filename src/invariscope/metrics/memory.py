@@ -1,0 +1,13 @@
+"""How much the metrics hold at a time, where they compare everything with everything.
+
+Pairs of channels and pairs of images are taken in steps, so that memory does not grow with their
+number.
+"""
+
+#: Numbers in the largest array of a step: 32 MB in float64.
+STEP = 2**22
+
+
+def at_a_time(numbers: int) -> int:
+    """How many items of so many numbers each one step holds; at least one."""
+    return max(1, STEP // max(1, numbers))
