@@ -46,6 +46,7 @@ def test_version_and_bare_call(invariscope):
         ),
         (["transformations", "--table", "search"], "equalize"),
         (["transformations", "flip_*"], "flip_vertical"),
+        (["groups"], "flip_vertical                top-bottom"),
         (["metrics"], "mean_relative_invariance:l2"),
         (["data"], "fashion-mnist"),
         (["models", "builtin:*"], "builtin:efficientnet-lite0"),
@@ -143,6 +144,15 @@ def test_several_models_and_comparing_them(invariscope, place):
     (a / "report.html").unlink()
     assert invariscope("report", a)[0] == 0
     assert (a / "report.html").exists()
+
+
+def test_groups(invariscope, place):
+    code, out, _ = invariscope(*TINY, "-g", "C4", "-g", "flip", "-n", "8", "-o", "run")
+    assert code == 0
+    assert "270°" in out
+    page = (place / "run/report.html").read_text()
+    assert "270°" in page
+    assert page.count("data:image/jpeg") >= 6  # every element as a picture
 
 
 def test_the_search_table(invariscope, place):

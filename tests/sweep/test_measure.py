@@ -356,6 +356,21 @@ def test_images_of_different_sizes_need_a_size(tmp_path):
     assert result.manifest["settings"]["preprocessing"]["size"] == [16, 16]
 
 
+def test_groups_are_swept_by_element():
+    """Average-pooled pixels do not change under quarter turns and flips."""
+    frame = invariscope.measure(lambda x: x, pictures(4), groups="C4,D2").frame
+    assert list(dict.fromkeys(frame.transformation)) == ["C4", "D2"]
+    at = frame[(frame.metric == "relative_invariance") & (frame.layer == "embedding")]
+    assert at.groupby("transformation")["level"].max().tolist() == [3, 3]
+    assert np.allclose(at.value, 1, atol=1e-4)
+    both = invariscope.measure(lambda x: x, pictures(4), groups=["C4"], transformations="rotate=90")
+    assert both.manifest["execution"]["cells"] == 4
+    with pytest.raises(InputError, match="unknown group 'Z4'"):
+        invariscope.measure(lambda x: x, pictures(4), groups="Z4")
+    with pytest.raises(InputError, match="named twice: C4"):
+        invariscope.measure(lambda x: x, pictures(4), groups="C4", transformations="C4")
+
+
 def test_a_headless_callable_has_no_predictions():
     result = invariscope.measure(lambda x: x, pictures(4), transformations="rotate=90")
     assert "prediction_consistency" not in set(result.frame.metric)

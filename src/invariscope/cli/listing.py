@@ -11,16 +11,19 @@ from invariscope.registry import unknown_name
 
 
 def list_names(
-    what: Annotated[str, typer.Argument(help="models, transformations, metrics, data or layers.")],
+    what: Annotated[
+        str, typer.Argument(help="models, transformations, groups, metrics, data or layers.")
+    ],
     pattern: Annotated[
         str | None,
         typer.Argument(help="A glob, such as timm:resnet*; for layers: a model spec."),
     ] = None,
     table: Annotated[str, typer.Option(help="Which table of magnitudes to show.")] = "standard",
 ) -> None:
-    """List what can be named: models, transformations, metrics, data, or the layers of a model."""
+    """List what can be named: models, transformations, groups, metrics, data, a model's layers."""
     lists = {
         "models": _models,
+        "groups": _groups,
         "metrics": _metrics,
         "data": _data,
     }
@@ -51,6 +54,13 @@ def _transformations(table: str) -> Iterable[tuple[str, str]]:
     for name in sorted(set(FAMILIES) - set(TABLES[table])):
         family = FAMILIES.get(name)
         yield name, f"{family.kind:11} not in this table; write {name}=MAGNITUDE/MAGNITUDE"
+
+
+def _groups() -> Iterable[tuple[str, str]]:
+    yield "Cn", "C4, C8, …: n rotations, in steps of 360/n degrees"
+    yield "Dn", "D4, D8, …: the same and each after a left-right flip, 2n elements"
+    yield "flip", "left-right"
+    yield "flip_vertical", "top-bottom"
 
 
 def _metrics() -> Iterable[tuple[str, str]]:

@@ -27,6 +27,9 @@ def measure(
         list[str] | None,
         typer.Option("--transformations", "-t", help="Names; rotate=5/10/15 sets magnitudes."),
     ] = None,
+    groups: Annotated[
+        list[str] | None, typer.Option("--groups", "-g", help="Finite groups: C4, D8, flip …")
+    ] = None,
     metrics: Annotated[list[str] | None, typer.Option(help="Metric names.")] = None,
     layers: Annotated[
         list[str] | None, typer.Option(help="auto, last, layer names or globs.")
@@ -96,6 +99,7 @@ def measure(
             },
             table=table,
             transformations=_joined(transformations),
+            groups=_joined(groups),
             metrics=_joined(metrics),
             layers=_joined(layers) or "auto",
             num_images=_count(num_images, precision),

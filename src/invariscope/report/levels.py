@@ -71,7 +71,9 @@ def level_labels(readings: Readings, name: str) -> list[str]:
     family = transformation_of(readings, name)
     labels = []
     for level, magnitude, unit in levels_of(readings, name):
-        if family is None or not family.signed or family.is_identity(level):
+        if family is not None and family.family.members:
+            labels.append(family.describe(level))
+        elif family is None or not family.signed or family.is_identity(level):
             labels.append(magnitude_text(magnitude, unit))
         elif unit == "×":
             labels.append(family.describe(level))

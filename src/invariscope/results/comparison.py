@@ -64,18 +64,28 @@ class Comparison:
         frame = self.frame[self.frame["metric"] == metric]
         layers = list(dict.fromkeys(frame["layer"]))
         layer = "embedding" if "embedding" in layers else layers[-1]
-        frame = frame[(frame["layer"] == layer) & (frame["level"] > 0)]
-        lines += [f"{metric} at the {layer}, n = {self.frame['n'].max()}", ""]
+        frame = frame[frame["layer"] == layer]
+        n, frame = frame["n"].max(), frame[frame["level"] > 0]
+        lines += [f"{metric} at the {layer}, n = {n}", ""]
         lines += [f"{'transformation':17}{'level':>5}{'A':>8}{'B':>8}  {'B - A, 95 %':22}{'p':>9}"]
         for row in frame.itertuples():
-            interval = f"{row.difference:+.3f} [{row.ci_low:+.3f}, {row.ci_high:+.3f}]"
+            middle, low, high = (
+                _short(number, "+") for number in (row.difference, row.ci_low, row.ci_high)
+            )
+            interval = f"{middle} [{low}, {high}]"
             star = " *" if row.p_adjusted < 0.05 else ""
+            values = f"{_short(row.value_a):>8}{_short(row.value_b):>8}"
             lines.append(
-                f"{row.transformation:17}{row.level:5d}{row.value_a:8.3f}{row.value_b:8.3f}  "
+                f"{row.transformation:17}{row.level:5d}{values}  "
                 f"{interval:22}{row.p_adjusted:9.4f}{star}"
             )
         lines += ["", "p is corrected for the number of cells; * below 0.05"]
         return "\n".join(lines + [f"note: {note}" for note in self.notes])
+
+
+def _short(number: Any, sign: str = "") -> str:
+    """Three decimals, none from 100 on: a metric without a lower end must not break the table."""
+    return f"{number:{sign}.{3 if abs(number) < 99.9995 or number != number else 0}f}"
 
 
 def compare(a: "Result", b: "Result") -> Comparison:
@@ -140,6 +150,10 @@ def _common_images(a: "Result", b: "Result") -> tuple[set[str], list[str]]:
         notes.append(f"compared on the {len(common)} images that both runs have")
     if one["seed"] != other["seed"]:
         notes.append("the seeds differ: directions drawn per image are not the same in both runs")
+    # These change the transformed images themselves, under the same names of cells.
+    for key in ("border", "fill", "interpolation"):
+        if one.get(key) != other.get(key):
+            notes.append(f"{key} differs: {one.get(key)} in A, {other.get(key)} in B")
     return common, notes
 
 
@@ -244,6 +258,9 @@ def compare_values(
 def _swap_test(a: Sums, b: Sums, difference: np.ndarray, run_length: int, seed: int) -> np.ndarray:
     """p-values [cell]: how often swapping A and B run by run gives as large a difference."""
     reached, swaps = np.zeros(len(difference)), 0
+    # Equal up to rounding is as large: a swap of two equal images changes nothing. Rounding is that
+    # of the largest of the numbers that are added.
+    dust = 2.0**-40 * np.maximum(_size(a), _size(b))
     for swap in _swaps(len(a.numerators), run_length, seed):
         swaps += len(swap)
         moved = [swap @ (y - x) for x, y in (
@@ -251,9 +268,14 @@ def _swap_test(a: Sums, b: Sums, difference: np.ndarray, run_length: int, seed: 
         )]  # fmt: skip
         left = divide(a.numerators.sum(0) + moved[0], a.denominators.sum(0) + moved[1])
         right = divide(b.numerators.sum(0) - moved[0], b.denominators.sum(0) - moved[1])
-        # Equal up to rounding is as large: a swap of two equal images changes nothing.
-        reached += (np.abs(right - left) >= np.abs(difference) - 1e-12).sum(axis=0)
+        reached += (np.abs(right - left) >= np.abs(difference) - dust).sum(axis=0)
     return np.where(np.isfinite(difference), reached / swaps, np.nan)
+
+
+def _size(sums: Sums) -> np.ndarray:
+    """The mean of |value| of each cell, weighted as the value is; 0 where no image counts."""
+    mean = divide(np.abs(sums.numerators).sum(axis=0), sums.denominators.sum(axis=0))
+    return np.nan_to_num(mean)
 
 
 def _swaps(images: int, run_length: int, seed: int) -> Iterator[np.ndarray]:

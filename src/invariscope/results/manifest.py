@@ -10,6 +10,12 @@ from invariscope.results.atomic import write_file
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+_NEEDED = {
+    "settings": ("model", "data", "seed", "metrics", "layers", "cells"),
+    "metrics": (),
+    "images": ("selected",),
+    "execution": ("status",),
+}
 
 
 def write_manifest(folder: str | os.PathLike[str], manifest: dict[str, Any]) -> Path:
@@ -63,8 +69,14 @@ def _check(path: Path, manifest: Any) -> None:
             f"{path} has format {found}, written by invariscope {manifest.get('version', '?')}: "
             f"this version reads up to format {FORMAT}; install a newer invariscope"
         )
-    for part in ("settings", "metrics", "images", "execution"):
-        if not isinstance(manifest.get(part), dict):
-            raise InputError(
-                f"{path} lacks {part!r}: restore the file, or measure again into a new folder"
-            )
+    missing = [part for part in _NEEDED if not isinstance(manifest.get(part), dict)]
+    missing = missing or [
+        f"{part}.{key}"
+        for part, keys in _NEEDED.items()
+        for key in keys
+        if key not in manifest[part]
+    ]
+    if missing:
+        raise InputError(
+            f"{path} lacks {missing[0]!r}: restore the file, or measure again into a new folder"
+        )

@@ -109,9 +109,11 @@ class Result:
             raise InputError(f"{folder} is not empty: give a new or empty folder")
         try:
             self._write(folder)
-        except RunError as error:
+        except BaseException as error:
             # Half a run folder is of no use, and would be in the way of the next attempt.
             shutil.rmtree(folder, ignore_errors=True)
+            if not isinstance(error, RunError):
+                raise
             reason = getattr(error.__cause__, "strerror", None) or error.__cause__
             raise RunError(
                 f"cannot save the result in {folder}: {reason}; nothing is left there, so make "

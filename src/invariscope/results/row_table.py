@@ -119,14 +119,12 @@ def _coded(codes: np.ndarray, names: Any) -> pa.DictionaryArray:
 def arrange(table: pa.Table) -> pa.Table:
     """The rows with those of one layer together and their table of contents attached.
 
-    Layers, images, and the rows of a layer keep the order of their first appearance. A table that
-    is arranged already comes back as it is.
+    Layers, images, and the rows of a layer keep the order of their first appearance. Contents that
+    a table carries are not trusted: filters, slices and concatenation of tables keep old ones.
 
     Raises:
         InputError: A column is missing or cannot be read as its type in `ROW_SCHEMA`.
     """
-    if _CONTENTS in (table.schema.metadata or {}):
-        return table
     missing = [name for name in ROW_SCHEMA.names if name not in table.column_names]
     if missing:
         needed = ", ".join(ROW_SCHEMA.names)
@@ -167,7 +165,9 @@ def _contents(table: pa.Table, layers: list[str]) -> dict[str, Any]:
     control, controls = _first_appearance(table["control"])
     labels = np.full(len(images), -1)
     labels[image] = table["label"].to_numpy()
-    triples = np.unique(np.stack([layer, metric, control], axis=1), axis=0)
+    # One integer for each (layer, metric, control): sorting triples would take most of the time.
+    codes = np.unique((layer * len(metrics) + metric) * len(controls) + control)
+    triples = [np.unravel_index(c, (len(layers), len(metrics), len(controls))) for c in codes]
     counts = np.bincount(layer, minlength=len(layers))
     entries = [
         {
@@ -181,5 +181,19 @@ def _contents(table: pa.Table, layers: list[str]) -> dict[str, Any]:
 
 
 def read_contents(schema: pa.Schema) -> dict[str, Any]:
-    """The contents that `arrange` attached: `images`, `labels`, `layers` (name, rows, series)."""
-    return json.loads((schema.metadata or {})[_CONTENTS])
+    """The contents that `arrange` attached: `images`, `labels`, `layers` (name, rows, series).
+
+    Raises:
+        KeyError, TypeError, ValueError: There are none, or they are damaged.
+    """
+    contents = json.loads((schema.metadata or {})[_CONTENTS])
+    entries = [(entry["name"], entry["rows"], entry["series"]) for entry in contents["layers"]]
+    well_formed = all(
+        isinstance(name, str)
+        and isinstance(rows, int)
+        and all(len(pair) == 2 and all(isinstance(x, str) for x in pair) for pair in series)
+        for name, rows, series in entries
+    )
+    if not well_formed or len(contents["images"]) != len(contents["labels"]):
+        raise ValueError("the table of contents does not fit together")
+    return contents

@@ -21,6 +21,7 @@ from invariscope.results.atomic import remove_leftovers, write_file
 from invariscope.results.row_table import ROW_SCHEMA, arrange, read_contents
 
 _FILE = re.compile(r"block-(\d{5,})\.parquet")
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
 
 
 def block_path(folder: str | os.PathLike[str], index: int) -> Path:
@@ -54,7 +55,7 @@ def write_block(folder: str | os.PathLike[str], index: int, table: pa.Table) -> 
 
 
 def completed_blocks(folder: str | os.PathLike[str]) -> list[int]:
-    """The numbers of the blocks that are whole, ascending; every page is read and checked.
+    """The numbers of the blocks that are whole, ascending; all is read and checked.
 
     Truncated and corrupt files do not count, so a resumed run measures those blocks again. What
     killed writes have left is deleted, so call this before the run writes its first block.
@@ -73,12 +74,29 @@ def _block_files(folder: Path) -> list[tuple[int, Path]]:
 def _is_whole(path: Path) -> bool:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            read_contents(file.schema_arrow)
-            for group in range(file.num_row_groups):
-                file.read_row_group(group, use_threads=False)
-    except (OSError, ValueError, KeyError, pa.ArrowException):
+            contents = _footer(file)
+            groups = [
+                file.read_row_groups([group], use_threads=False)
+                for group in range(file.num_row_groups)
+            ]
+            # Dictionaries may be damaged too: headers of pages are under no checksum.
+            table = pa.concat_tables([ROW_SCHEMA.empty_table(), *groups])
+            table.validate(full=True)
+    except _DAMAGE:
         return False
-    return True
+    # Pages have checksums, the footer has none: what it says must follow from the pages.
+    return contents == read_contents(arrange(table).schema)
+
+
+def _footer(file: pq.ParquetFile) -> dict[str, Any]:
+    """The contents of a block's file; raises one of `_DAMAGE` where its footer is inconsistent."""
+    contents = read_contents(file.schema_arrow)
+    groups = [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
+    if not file.schema_arrow.equals(ROW_SCHEMA) or groups != [
+        entry["rows"] for entry in contents["layers"]
+    ]:
+        raise ValueError("columns or rows are not those of the table of contents")
+    return contents
 
 
 @dataclass(frozen=True)
@@ -191,8 +209,8 @@ class RowStore:
             return read_contents(block.schema)
         try:
             with pq.ParquetFile(block) as file:
-                return read_contents(file.schema_arrow)
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+                return _footer(file)
+        except _DAMAGE as error:
             raise _damaged(block) from error
 
     def _read_block(self, place: int, layers: Collection[str]) -> pa.Table:
@@ -207,8 +225,13 @@ class RowStore:
         try:
             with pq.ParquetFile(block, page_checksum_verification=True) as file:
                 table = file.read_row_groups(groups, use_threads=False)
-        except (OSError, ValueError, pa.ArrowException) as error:
+                table.validate(full=True)
+        except _DAMAGE as error:
             raise _damaged(block) from error
+        names = {entries[group]["name"] for group in groups}
+        known = set(self._contents[place]["images"]).issuperset(_distinct(table["image"]))
+        if _distinct(table["layer"]) != names or not known:
+            raise _damaged(block)
         return table.replace_schema_metadata(None)
 
     def _raise_duplicate(self) -> None:
@@ -271,6 +294,7 @@ def _fill(filling: dict[tuple[str, str], _Filling], table: pa.Table, row_of: dic
         column = table[name].chunk(0)
         codes[name] = column.indices.to_numpy()
         names[name] = column.dictionary.to_pylist()
+    # The dictionary of names may hold more than the rows use, so not all of them need be here.
     rows = np.array([row_of.get(image, -1) for image in names["image"]])[codes["image"]]
     value, weight = table["value"].to_numpy(), table["weight"].to_numpy()
     pair = codes["metric"].astype(np.int64) * len(names["control"]) + codes["control"]
@@ -283,6 +307,10 @@ def _fill(filling: dict[tuple[str, str], _Filling], table: pa.Table, row_of: dic
         cell, inverse = np.unique(codes["cell"][picked], return_inverse=True)
         columns = target.columns([names["cell"][k] for k in cell])
         target.put(rows[picked], columns[inverse], value[picked], weight[picked])
+
+
+def _distinct(names: pa.ChunkedArray) -> set[str]:
+    return set(names.unique().to_pylist())
 
 
 def _damaged(path: Path) -> InputError:

@@ -81,7 +81,8 @@ def write_summary(folder: str | os.PathLike[str], frame: pd.DataFrame) -> Path:
     table = pa.Table.from_pandas(frame, schema=SUMMARY_SCHEMA, preserve_index=False)
     buffer = io.BytesIO()
     # Without the metadata of pandas: it names library versions, and the bytes are to be the same.
-    pq.write_table(table.replace_schema_metadata(None), buffer)
+    table = table.replace_schema_metadata(None)
+    pq.write_table(table, buffer, write_page_checksum=True)
     path = Path(folder) / SUMMARY
     write_file(path, buffer.getvalue(), kept="the rows of the run are kept")
     return path
@@ -95,7 +96,7 @@ def read_summary(folder: str | os.PathLike[str]) -> pd.DataFrame:
     """
     path = Path(folder) / SUMMARY
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
         return table.select(SUMMARY_SCHEMA.names).cast(SUMMARY_SCHEMA).to_pandas()
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise InputError(

@@ -33,6 +33,7 @@ def measure(
     images: Any,
     *,
     transformations: str | Sequence[str | Transformation] | None = None,
+    groups: str | Sequence[str] | None = None,
     metrics: str | Sequence[str] | None = None,
     layers: str | Sequence[str] | None = "auto",
     num_images: int | None = None,
@@ -59,6 +60,8 @@ def measure(
             [0, 1]), an (images, labels) pair, or a spec such as "samples".
         transformations: Names, a comma-separated list, or `Transformation` objects; the 13
             families of paper 000 by default.
+        groups: Finite groups, "C4,D4,flip"; their elements are the levels. Without
+            ``transformations``, nothing but these.
         metrics: Names; by default relative and mean relative invariance, prediction consistency
             and, where labels are known, accuracy.
         layers: "auto", "last", dotted names, globs; embedding and logits always belong to it.
@@ -98,6 +101,7 @@ def measure(
         model,
         images,
         transformations=transformations,
+        groups=groups,
         metrics=metrics,
         layers=layers,
         num_images=num_images,

@@ -16,7 +16,7 @@ from invariscope.sweep.loading import Picture, first_picture
 from invariscope.sweep.plan import Plan, make_plan
 from invariscope.sweep.record import make_manifest
 from invariscope.sweep.targets import class_targets
-from invariscope.transformations import Resampling, Transformation, get_transformations
+from invariscope.transformations import Resampling, Transformation, get_groups, get_transformations
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ def prepare(
     images: Any,
     *,
     transformations: str | Sequence[str | Transformation] | None = None,
+    groups: str | Sequence[str] | None = None,
     metrics: str | Sequence[str] | None = None,
     layers: str | Sequence[str] | None = "auto",
     num_images: int | None = None,
@@ -65,7 +66,12 @@ def prepare(
     preprocessing: Mapping[str, Any] | None = None,
 ) -> Run:
     """Checks and resolves everything, and measures nothing yet. Arguments as for `measure`."""
-    chosen = get_transformations(transformations, table, resampling)
+    acting = get_groups(groups, resampling) if groups else ()
+    if transformations is None and acting:  # groups alone
+        chosen = acting
+    else:
+        named = get_transformations(transformations, table, resampling)
+        chosen = get_transformations((*named, *acting))
     if any(t.resampling.border == "valid" for t in chosen):
         raise InputError(
             "border 'valid' masks cells of feature maps, which embeddings do not have: "

@@ -7,6 +7,8 @@ from invariscope.transformations.transformation import (
     IDENTITY,
     Transformation,
     from_function,
+    get_group,
+    get_groups,
     get_transformation,
     get_transformations,
 )
@@ -23,6 +25,8 @@ __all__ = [
     "appearance",
     "from_function",
     "geometric",
+    "get_group",
+    "get_groups",
     "get_transformation",
     "get_transformations",
     "warp",

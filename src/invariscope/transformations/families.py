@@ -39,6 +39,7 @@ class Family:
         change: For appearance families: (images, one magnitude) to images.
         opposite: The magnitude of the same strength in the other direction, or None if the family
             has one direction only.
+        members: For groups: (key of the operation, text) of each element, by its number.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Family:
     matrices: Callable[[np.ndarray, int, int], np.ndarray] | None = None
     change: Callable[[Images, float], Images] | None = None
     opposite: Callable[[float], float] | None = None
+    members: tuple[tuple[str, str], ...] = ()
 
     def apply(self, images: Images, magnitudes: np.ndarray, resampling: Resampling) -> Images:
         """Transforms each image at its own magnitude ([N], or [1] for one magnitude for all)."""

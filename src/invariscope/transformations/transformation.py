@@ -17,6 +17,7 @@ from invariscope.seeding import signs
 from invariscope.transformations import geometry
 from invariscope.transformations.families import FAMILIES, Family, Kind
 from invariscope.transformations.geometry import Resampling
+from invariscope.transformations.groups import group_family, is_group
 from invariscope.transformations.tables import DEFAULT_FAMILIES, TABLES
 
 Images = Float[Tensor, "image channel height width"]
@@ -85,6 +86,8 @@ class Transformation:
     def describe(self, level: int) -> str:
         """The magnitude with sign and unit, as shown to people."""
         magnitude = self.magnitudes[self._checked(level)]
+        if self.family.members:
+            return self.family.members[int(magnitude)][1]
         if self.unit == "":
             return "off" if self.is_identity(level) else "on"
         sign = "±" if self.signed and not self.is_identity(level) else ""
@@ -107,6 +110,8 @@ class Transformation:
         suffix = (
             "" if plain else f" ({how.interpolation}, {how.border}, {how.fill:.3g}, {how.centre})"
         )
+        if self.family.members:
+            return self.family.members[int(magnitude)][0] + suffix
         if self.signed:  # the direction is drawn by the family's name
             return f"{self.name}=±{magnitude:.6g}{suffix}"
         return f"{self.family.operation}={magnitude:.6g}{suffix}"
@@ -186,8 +191,8 @@ def get_transformation(
     """The transformation of that name at the magnitudes of a table.
 
     Args:
-        name: A family, such as "rotate", or a family with magnitudes of your own,
-            "rotate=5/10/15" (levels 1, 2, 3).
+        name: A family, such as "rotate", a family with magnitudes of your own, "rotate=5/10/15"
+            (levels 1, 2, 3), or a group, "C4".
         table: "standard", "paper" or "search".
         resampling: Interpolation, border and fill, instead of the table's.
 
@@ -201,6 +206,8 @@ def get_transformation(
     if table not in TABLES:
         raise unknown_name("table", table, TABLES)
     name, _, own = name.partition("=")
+    if is_group(name) and not own and name not in TABLES[table]:
+        return get_group(name, resampling)
     family = FAMILIES.get(name.strip())
     if own:
         magnitudes = (family.identity, *_numbers(own, name))
@@ -217,6 +224,32 @@ def get_transformation(
     levels = tuple(sorted({0, *row.levels})) if row.levels else tuple(range(len(row.magnitudes)))
     settings = resampling or row.resampling or Resampling()
     return Transformation(family, row.magnitudes, row.signed, levels, settings)
+
+
+def get_group(name: str, resampling: Resampling | None = None) -> Transformation:
+    """A finite group as a transformation whose levels are its elements.
+
+    Args:
+        name: "C4", "D8" (any n), "flip" or "flip_vertical".
+        resampling: Interpolation, border and fill of the elements that need it.
+
+    Example:
+        >>> [get_group("C4").describe(level) for level in range(4)]
+        ['0°', '90°', '180°', '270°']
+    """
+    family = group_family(name)
+    numbers = range(len(family.members))
+    magnitudes = tuple(float(number) for number in numbers)
+    return Transformation(family, magnitudes, False, tuple(numbers), resampling or Resampling())
+
+
+def get_groups(
+    names: str | Sequence[str], resampling: Resampling | None = None
+) -> tuple[Transformation, ...]:
+    """Groups by name: a comma-separated list or a sequence; see `get_group`."""
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",") if name.strip()]
+    return tuple(get_group(name, resampling) for name in names)
 
 
 def _numbers(text: str, name: str) -> list[float]:
