@@ -1,0 +1,84 @@
+"""The manifest: read as it was written, and refused in one line where it is broken."""
+
+import json
+
+import pytest
+
+from invariscope.errors import InputError, RunError
+from invariscope.results import read_manifest, write_manifest
+from oracles.runs import manifest_of
+
+
+def test_read_as_written(tmp_path):
+    manifest = manifest_of(model="Modèle ±5°")
+    path = write_manifest(tmp_path, manifest)
+    read = read_manifest(tmp_path)
+    assert read == manifest
+    assert list(read) == list(manifest)
+    assert list(read["settings"]) == list(manifest["settings"])
+    assert "Modèle ±5°" in path.read_text(encoding="utf-8")  # for people, too
+
+
+def test_a_failed_write_keeps_the_old_manifest(tmp_path, monkeypatch):
+    write_manifest(tmp_path, manifest_of())
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(RunError, match=r"^cannot write manifest.json .*No space left on device"):
+        write_manifest(tmp_path, manifest_of(seed=1))
+    assert read_manifest(tmp_path) == manifest_of()
+
+
+def without(*keys):
+    manifest = manifest_of()
+    part = manifest
+    for key in keys[:-1]:
+        part = part[key]
+    del part[keys[-1]]
+    return manifest
+
+
+@pytest.mark.parametrize(
+    ("manifest", "missing"),
+    [
+        *[(without(part), part) for part in ("settings", "metrics", "images", "execution")],
+        ({**manifest_of(), "images": []}, "images"),
+        *[
+            (without("settings", key), f"settings.{key}")
+            for key in ("model", "data", "seed", "metrics", "layers", "cells")
+        ],
+        (without("images", "selected"), "images.selected"),
+        (without("execution", "status"), "execution.status"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path, manifest, missing):
+    write_manifest(tmp_path, manifest)
+    message = rf"^.*manifest.json lacks '{missing}': restore the file, or measure again"
+    with pytest.raises(InputError, match=message):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe{}", b'{"format": 1,\n}'])
+def test_what_is_no_json_is_refused_in_one_line(tmp_path, content):
+    (tmp_path / "manifest.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"^cannot read .*manifest.json: .*measure again$") as info:
+        read_manifest(tmp_path)
+    assert "\n" not in str(info.value)
+
+
+@pytest.mark.parametrize("content", ["null", "[1]", '{"format": "1"}', '{"settings": {}}'])
+def test_other_json_is_no_manifest(tmp_path, content):
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(InputError, match="is not a manifest of invariscope"):
+        read_manifest(tmp_path)
+
+
+def test_a_file_is_no_run_folder(tmp_path):
+    write_manifest(tmp_path, manifest_of())
+    with pytest.raises(InputError, match=r"manifest.json is not a run folder"):
+        read_manifest(tmp_path / "manifest.json")
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest_of() | {"format": 2}))
+    with pytest.raises(InputError, match=r"format 2, written by invariscope 0.1.0: .* format 1;"):
+        read_manifest(tmp_path)
