@@ -2,6 +2,10 @@
 
 import hashlib
 import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +44,34 @@ def measure_one(
             cost = estimate(run, carry["batch_size"])
         show_plan(console, run, cost, folder)
         return
-    try:
+    with _interruptible():
         with Bar(console, f"{run.probe.spec} on {run.source.name}") as bar:
             result = carry_out(run, output=folder, progress=bar, **carry)
-    except KeyboardInterrupt:
-        raise RunError("interrupted; the same command goes on where it stopped") from None
-    path = result.to_html(folder / "report.html")
+        path = result.to_html(folder / "report.html")
     show_result(console, result)
     console.print(f"report: {path}", soft_wrap=True)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends the run with one line, also where a library makes an error of its own of it."""
+    asked = threading.Event()
+
+    def stop(signum: int, frame: object) -> None:
+        asked.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    except BaseException as problem:
+        # pyarrow takes the signal itself while it reads and raises ArrowCancelled.
+        cancelled = type(problem).__name__ == "ArrowCancelled"
+        if asked.is_set() or cancelled or isinstance(problem, KeyboardInterrupt):
+            raise RunError("interrupted; the same command goes on where it stopped") from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _default_folder(run: Run) -> Path:
