@@ -2,6 +2,7 @@
 
 from invariscope.transformations.families import FAMILIES, Family, appearance, geometric
 from invariscope.transformations.geometry import Resampling, warp
+from invariscope.transformations.on_maps import Action, action_on
 from invariscope.transformations.tables import DEFAULT_FAMILIES, SUB_POLICIES, TABLES
 from invariscope.transformations.transformation import (
     IDENTITY,
@@ -19,9 +20,11 @@ __all__ = [
     "IDENTITY",
     "SUB_POLICIES",
     "TABLES",
+    "Action",
     "Family",
     "Resampling",
     "Transformation",
+    "action_on",
     "appearance",
     "from_function",
     "geometric",

@@ -124,6 +124,34 @@ def inverse(matrices: np.ndarray) -> np.ndarray:
     return np.concatenate([linear, shift[:, :, None]], axis=2)
 
 
+def at_grid(forward: np.ndarray, image: tuple[int, int], grid: tuple[int, int]) -> np.ndarray:
+    """The same motions on a coarser grid over the same frame, such as a feature map.
+
+    Args:
+        forward: [N, 2, 3], in pixels of the image from its centre.
+        image: Height and width of the image.
+        grid: Height and width of the grid.
+
+    Returns:
+        [N, 2, 3], in cells of the grid from its centre. Shifts become fractions of a cell where
+        they are no multiple of the stride; on square frames linear parts stay as they are.
+
+    Example:
+        >>> at_grid(translation(np.array([8.0]), np.array([4.0])), (32, 32), (4, 4))[0, :, 2]
+        array([1. , 0.5])
+    """
+    x, y = grid[1] / image[1], grid[0] / image[0]
+    moved = forward * np.array([[1.0, x / y, x], [y / x, 1.0, y]])
+    whole = np.round(moved)
+    return np.where(np.abs(moved - whole) < 1e-9, whole, moved)
+
+
+def is_exact(forward: np.ndarray, height: int, width: int) -> bool:
+    """Whether these motions take the grid to itself, so that nothing is interpolated."""
+    distinct = np.unique(inverse(forward).reshape(len(forward), 6), axis=0)
+    return all(_index_path(row.reshape(2, 3), height, width) is not None for row in distinct)
+
+
 def about_corner(matrices: np.ndarray, height: int, width: int) -> np.ndarray:
     """The same motions with the picture's top-left corner as fixed point, as in Pillow."""
     corner = np.array([-width / 2, -height / 2])

@@ -166,16 +166,41 @@ class Transformation:
 
         Only geometric transformations have one.
         """
-        matrices = self.family.matrices
-        if matrices is None:
+        forward = self.motion(level, images.shape[-2:], seed=seed, image_ids=image_ids)
+        if forward is None:
             raise InputError(f"{self.name} moves no pixels, so it has no interpolation floor")
-        height, width = images.shape[-2:]
-        forward = matrices(self.drawn(level, seed, image_ids), height, width)
-        if self.resampling.centre == "corner":
-            forward = geometry.about_corner(forward, height, width)
         about_centre = replace(self.resampling, centre="centre")
         moved = geometry.warp(images, forward, about_centre)
         return geometry.warp(moved, geometry.inverse(forward), about_centre)
+
+    def motion(
+        self,
+        level: int,
+        size: Sequence[int],
+        *,
+        seed: int = 0,
+        image_ids: Sequence[str] | None = None,
+    ) -> np.ndarray | None:
+        """Forward matrices [N or 1, 2, 3] of a frame (height, width); None if no pixel moves."""
+        if self.family.matrices is None:
+            return None
+        return self._matrices(self.drawn(level, seed, image_ids), size)
+
+    def directions(self, level: int, size: Sequence[int]) -> np.ndarray:
+        """Forward matrices [1 or 2, 2, 3] of every direction that an image may draw."""
+        magnitude = self.magnitudes[self._checked(level)]
+        magnitudes = [magnitude]
+        if self.signed and self.family.opposite is not None:
+            magnitudes.append(self.family.opposite(magnitude))
+        return self._matrices(np.array(magnitudes), size)
+
+    def _matrices(self, magnitudes: np.ndarray, size: Sequence[int]) -> np.ndarray:
+        assert self.family.matrices is not None, self.name
+        height, width = size
+        forward = self.family.matrices(magnitudes, height, width)
+        if self.resampling.centre == "corner":
+            forward = geometry.about_corner(forward, height, width)
+        return forward
 
     def _checked(self, level: int) -> int:
         if not 0 <= level < len(self.magnitudes):

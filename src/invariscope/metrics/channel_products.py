@@ -1,0 +1,164 @@
+"""Channel maps as a sweep compares them: raw products and moments, without standardised copies.
+
+Every channel measure is made of the same few sums over positions p: of values, of squares, and of
+the products t_c(p)·a_c′(p) of each channel of the transformed image's maps with each channel of
+the acted maps. With t̄, ā their means,
+
+    covariance_cc′ = Σ (t_c − t̄_c)(a_c′ − ā_c′) = Σ t_c a_c′ − P t̄_c ā_c′
+
+one batched matrix product an image. Arithmetic is float32, in which models compute. Where a mean is
+so large against the variation that the difference would lose digits (mean² above 100 variances),
+the maps are centred first; this is also how a constant channel, which is dead, is told from one
+that varies little. The functions on tensors, such as `channel_equivariance`, compute in float64;
+tests hold the two together.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from invariscope.metrics.dead import varies
+
+#: Where mean² exceeds so many variances, float32 sums of raw squares have lost too many digits.
+CENTRE_ABOVE = 100.0
+#: Numbers in the products of a step: 64 MB in float32, so that 2048 channels take 4 images a step.
+STEP = 2**24
+
+
+@dataclass(frozen=True)
+class ChannelMaps:
+    """The maps of some images with their moments over positions.
+
+    Args:
+        values: [image, position, channel], float32, perhaps centred.
+        offset: [image, channel], the mean of ``values``; 0 where they are centred.
+        mean: [image, channel], the mean of the maps.
+        squares: [image, channel], Σ (x − mean)².
+        power: [image, channel], Σ x².
+        alive: [image, channel], whether the channel varies, so that it has a correlation.
+    """
+
+    values: Tensor
+    offset: Tensor
+    mean: Tensor
+    squares: Tensor
+    power: Tensor
+    alive: Tensor
+
+    @property
+    def positions(self) -> int:
+        """The number of positions."""
+        return self.values.shape[1]
+
+    def __getitem__(self, images: slice | Tensor) -> "ChannelMaps":
+        parts = (self.values, self.offset, self.mean, self.squares, self.power, self.alive)
+        return ChannelMaps(*(part[images] for part in parts))
+
+
+def channel_maps(maps: Tensor, inside: Tensor | None = None) -> ChannelMaps:
+    """Maps [image, channel, height, width] with their moments.
+
+    Args:
+        maps: Of any floating type; channels-last maps are read without a copy.
+        inside: bool [height, width]: the positions that count; all by default.
+    """
+    values = maps.float().permute(0, 2, 3, 1).flatten(1, 2)
+    if inside is not None and not bool(inside.all()):
+        values = values[:, inside.to(values.device).flatten()]
+    positions = values.shape[1]
+    mean = values.mean(1)
+    power = (values * values).sum(1)
+    squares = power - positions * mean * mean
+    offset = mean
+    if bool((positions * mean * mean > CENTRE_ABOVE * squares).logical_and(power > 0).any()):
+        values = values - mean[:, None]
+        squares = (values * values).sum(1)
+        offset = torch.zeros_like(mean)
+    return ChannelMaps(values, offset, mean, squares, power, varies(squares, power, torch.float32))
+
+
+def covariances(transformed: ChannelMaps, acted: ChannelMaps) -> Tensor:
+    """Σ (t_c − t̄_c)(a_c′ − ā_c′) over positions: [image, channel, channel]."""
+    products = torch.bmm(transformed.values.transpose(1, 2), acted.values)
+    if bool(transformed.offset.any()) and bool(acted.offset.any()):
+        outer = (transformed.offset[:, :, None], acted.offset[:, None, :])
+        products.baddbmm_(*outer, alpha=-float(transformed.positions))
+    return products
+
+
+def paired_correlation(transformed: ChannelMaps, acted: ChannelMaps) -> Tensor:
+    """The correlation of each channel with the same channel: [image, channel], NaN where dead."""
+    products = (transformed.values * acted.values).sum(1)
+    products = products - transformed.positions * transformed.offset * acted.offset
+    return _similar(products, transformed.squares, acted.squares, transformed.alive & acted.alive)
+
+
+@dataclass(frozen=True)
+class ChannelScores:
+    """What channel measures say of some images; [image, channel], NaN where a channel is dead.
+
+    Args:
+        invariance: Correlation with the same channel of the acted maps.
+        equivariance: The largest correlation with any of its living channels.
+        cosine_invariance: Cosine with the same channel; with ``permutation``, with the channel
+            that the group takes there.
+        cosine_equivariance: The largest cosine with any channel; None unless asked for.
+    """
+
+    invariance: Tensor
+    equivariance: Tensor
+    cosine_invariance: Tensor | None
+    cosine_equivariance: Tensor | None
+
+
+def channel_scores(
+    products: Tensor,
+    transformed: ChannelMaps,
+    acted: ChannelMaps,
+    *,
+    cosine: bool = False,
+) -> ChannelScores:
+    """The channel measures of some images from their covariances [image, channel, channel]."""
+    pearson = _best(products, transformed.squares, acted.squares, transformed.alive, acted.alive)
+    if not cosine:
+        return ChannelScores(*pearson, None, None)
+    means = (transformed.mean[:, :, None], acted.mean[:, None, :])
+    raw = torch.baddbmm(products, *means, alpha=float(transformed.positions))
+    alive = [(maps.power > 0) & maps.power.isfinite() for maps in (transformed, acted)]
+    return ChannelScores(*pearson, *_best(raw, transformed.power, acted.power, *alive))
+
+
+def permuted_cosine(
+    products: Tensor, transformed: ChannelMaps, acted: ChannelMaps, permutation: Tensor
+) -> Tensor:
+    """Cosine of each channel c with the acted channel ``permutation[c]``: [image, channel]."""
+    channels = torch.arange(len(permutation), device=products.device)
+    chosen = products[:, channels, permutation]
+    raw = chosen + transformed.positions * transformed.mean * acted.mean[:, permutation]
+    power = acted.power[:, permutation]
+    alive = (transformed.power > 0) & (power > 0)
+    return _similar(raw, transformed.power, power, alive & (transformed.power + power).isfinite())
+
+
+def _best(
+    products: Tensor, own: Tensor, theirs: Tensor, own_alive: Tensor, their_alive: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Similarity with the same channel, and the largest one with any living channel."""
+    same = _similar(products.diagonal(dim1=1, dim2=2), own, theirs, own_alive & their_alive)
+    scaled = products * theirs.rsqrt()[:, None, :]
+    if not bool(their_alive.all()):
+        scaled.masked_fill_(~their_alive[:, None, :], -torch.inf)
+    largest = (scaled.amax(2) * own.rsqrt()).clamp(-1, 1)
+    known = own_alive & their_alive.any(1, keepdim=True)
+    return same, torch.where(known, largest, torch.nan)
+
+
+def _similar(products: Tensor, own: Tensor, theirs: Tensor, alive: Tensor) -> Tensor:
+    values = (products * own.rsqrt() * theirs.rsqrt()).clamp(-1, 1)
+    return torch.where(alive, values, torch.nan)
+
+
+def images_per_step(channels: int) -> int:
+    """How many images' products [channel, channel] are held at a time; at least one."""
+    return max(1, STEP // (channels * channels))
