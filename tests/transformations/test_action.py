@@ -112,6 +112,8 @@ def test_a_quarter_turn_of_what_is_not_square_is_no_group_action(border):
         ("C4*shift_x(0..3)*shift_y(0..3)", (4, 4), True),
         ("C4*shift_x(0..3)*shift_y(0..3)", (4, 8), False),
         ("C2*shift(0..7)", (8, 8), True),
+        # modulo the frame the shift is none, but the frame does not survive the turn
+        ("C4*shift_x(8)", (4, 8), False),
         ("C8*shift_x(0..3)*shift_y(0..3)", (4, 4), False),
     ],
 )

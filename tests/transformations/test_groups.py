@@ -160,6 +160,8 @@ def test_names_stand_in_lists_and_are_shown():
         ("G4", "unknown group 'G4': C4, C8, D4, D8"),
         ("C4*G4", r"unknown group 'G4' in 'C4\*G4': C4.*shift_x\(1..32\).* C4\*flip work"),
         ("shift(1", r"unknown group 'shift\(1'"),
+        ("C" + "9" * 5000, "unknown group 'C999"),
+        ("shift(1.." + "9" * 5000 + ")", r"unknown group 'shift\(1\.\.999"),
         ("C0", "from 1 to 360"),
         ("C999", "C999"),
         ("shift(9..1)", r"shift\(9..1\) ends before it starts: shift\(1..9\) works"),

@@ -35,9 +35,11 @@ from invariscope.errors import InputError
 from invariscope.transformations.element import Element
 from invariscope.transformations.families import Family
 
+_NUMBER = "[0-9]{1,9}"
 _FACTOR = re.compile(
-    r"(?P<kind>[CD])(?P<order>\d+)|(?P<flip>flip|flip_vertical)"
-    r"|shift(?P<axis>_x|_y)?\((?P<first>-?\d+)(?:\.\.(?P<last>-?\d+)(?::(?P<step>\d+))?)?\)"
+    rf"(?P<kind>[CD])(?P<order>{_NUMBER})|(?P<flip>flip|flip_vertical)"
+    rf"|shift(?P<axis>_x|_y)?\((?P<first>-?{_NUMBER})"
+    rf"(?:\.\.(?P<last>-?{_NUMBER})(?::(?P<step>{_NUMBER}))?)?\)"
 )
 LARGEST_ORDER = 360
 LARGEST_SHIFT = 10_000  # pixels
