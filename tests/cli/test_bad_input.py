@@ -25,6 +25,8 @@ TINY = ("measure", "python:tiny:make", "--workers", "0", "-t", "rotate=90", "--n
         (["--data", "broken"], "none of the 3 images of broken can be read; the first: "),
         (["--data", "sampels"], "did you mean samples"),
         (["-t", "rotat"], "unknown transformation 'rotat': did you mean rotate"),
+        (["-g", "shift(4..1)"], "shift(4..1) ends before it starts: shift(1..4) works"),
+        (["-g", "C4,shift(1"], "unknown group 'shift(1': C4, C8, D4, D8 (any n), flip"),
         (["--metrics", "relative"], "did you mean relative_invariance"),
         (["--layers", "con"], "unknown layer 'con': did you mean conv"),
         (["--table", "standart"], "unknown table 'standart': did you mean standard"),

@@ -47,6 +47,8 @@ def test_version_and_bare_call(invariscope):
         (["transformations", "--table", "search"], "equalize"),
         (["transformations", "flip_*"], "flip_vertical"),
         (["groups"], "flip_vertical                top-bottom"),
+        (["groups"], "shift(1..32)                 by 1, 2, "),
+        (["groups"], "A*B   "),
         (["metrics"], "mean_relative_invariance:l2"),
         (["data"], "fashion-mnist"),
         (["models", "builtin:*"], "builtin:efficientnet-lite0"),
@@ -153,6 +155,17 @@ def test_groups(invariscope, place):
     page = (place / "run/report.html").read_text()
     assert "270°" in page
     assert page.count("data:image/jpeg") >= 6  # every element as a picture
+
+
+def test_sets_of_shifts_and_products(invariscope, place):
+    names = ("-g", "shift(1..4),C2*flip", "--border", "circular")
+    code, out, _ = invariscope(*TINY, *names, "-n", "4", "-o", "run", "--no-twin")
+    assert code == 0
+    assert "+4, +4 px" in out
+    cells = json.loads((place / "run/manifest.json").read_text())["settings"]["cells"]
+    assert [cell["shown"] for cell in cells[:2]] == ["0 px", "+1, +1 px"]
+    assert len(cells) == 5 + 4
+    assert "+4, +4 px" in (place / "run/report.html").read_text()
 
 
 def test_the_search_table(invariscope, place):

@@ -205,3 +205,41 @@ def test_bad_settings(arguments, message):
 def test_bad_matrices():
     with pytest.raises(InputError, match=r"forward has shape \(3, 2, 3\)"):
         warp(picture(count=2), np.zeros((3, 2, 3)))
+
+
+@given(
+    degrees=st.sampled_from([0.0, 37.0, 90.0, 180.0]),
+    image=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    grid=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    point=st.tuples(st.floats(-50, 50), st.floats(-50, 50)),
+)
+def test_a_map_moves_as_its_places_in_the_image(degrees, image, grid, point):
+    forward = geometry.rotation(np.array([degrees]))
+    forward[:, :, 2] = 5.0, -3.5
+    scale = np.array([grid[1] / image[1], grid[0] / image[0]])
+    moved = forward[0, :, :2] @ point + forward[0, :, 2]
+    on_map = geometry.at_grid(forward, image, grid)[0]
+    assert np.allclose(on_map[:, :2] @ (scale * point) + on_map[:, 2], scale * moved, atol=1e-6)
+    assert (geometry.at_grid(forward, image, image) == forward).all()
+
+
+def test_exact_motions_stay_exact_on_a_map():
+    for degrees in (0.0, 90.0, 270.0, 33.3):
+        forward = geometry.rotation(np.array([degrees]))
+        assert (geometry.at_grid(forward, (225, 225), (7, 7)) == forward).all()
+    for cells in range(1, 20):
+        pixels = np.array([cells * 225 / 7])  # 32.14… px a cell
+        shift = geometry.at_grid(geometry.translation(pixels, -pixels), (225, 225), (7, 7))
+        assert shift[0, :, 2].tolist() == [cells, -cells]
+    part = geometry.at_grid(geometry.translation(np.array([1.0]), np.array([0.0])), (8, 8), (2, 2))
+    assert part[0, :, 2].tolist() == [0.25, 0.0]  # a quarter of a cell is not snapped
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 4), (3, 1)])
+def test_circular_maps_of_one_row_or_column(height, width, interpolation):
+    """Sampled between cells, along an axis of one cell, a picture that repeats is constant."""
+    maps = picture(height, width)
+    across = np.array([0.3 * (width == 1)]), np.array([0.3 * (height == 1)])
+    how = Resampling(interpolation, border="circular")
+    assert torch.allclose(warp(maps, geometry.translation(*across), how), maps, atol=1e-12)

@@ -9,8 +9,17 @@ from hypothesis import strategies as st
 
 from invariscope.errors import InputError
 from invariscope.sweep import make_plan
-from invariscope.transformations import get_group, get_groups, get_transformation, warp
-from invariscope.transformations.groups import Element, elements
+from invariscope.transformations import (
+    Element,
+    Resampling,
+    elements,
+    get_group,
+    get_groups,
+    get_transformation,
+    get_transformations,
+    warp,
+)
+from invariscope.transformations.groups import is_group
 
 NAMES = ("C1", "C4", "C5", "D1", "D3", "D4", "flip", "flip_vertical")
 
@@ -72,12 +81,97 @@ def test_elements_share_cells_with_equal_transformations():
     assert circular[0].operation(1) != get_group("C8").operation(1)
 
 
+def keys(name):
+    return [element.key for element in elements(name)]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("shift(8)", ["identity", "shift=+8,+8"]),
+        ("shift_x(8)", ["identity", "shift=+8,+0"]),
+        ("shift_y(-8)", ["identity", "shift=+0,-8"]),
+        ("shift(-1..1)", ["identity", "shift=-1,-1", "shift=+1,+1"]),
+        ("shift(0..9:4)", ["identity", "shift=+4,+4", "shift=+8,+8"]),
+        ("shift_y(3..7:4)", ["identity", "shift=+0,+3", "shift=+0,+7"]),
+        ("shift(0)", ["identity"]),
+        ("C2*shift_x(2)", ["identity", "rotate=180", "shift=+2,+0", "rotate=180 shift=-2,+0"]),
+        ("shift_x(2)*C2", ["identity", "shift=+2,+0", "rotate=180", "rotate=180 shift=+2,+0"]),
+    ],
+)
+def test_shifts_and_products(name, expected):
+    assert keys(name) == expected
+
+
+def test_products_are_the_groups_that_they_make():
+    assert elements("C4*flip") == elements("D4")
+    assert set(elements("flip*flip_vertical")) == set(elements("D2"))
+    assert set(elements("flip*C4")) == set(elements("D4*D4")) == set(elements("D4"))
+    assert set(elements("C4*C6")) == set(elements("C12"))
+    assert len(elements("shift_x(0..3)*shift_y(0..3)")) == 16
+    assert keys("shift(1..32)")[1:] == [f"shift=+{k},+{k}" for k in range(1, 33)]
+    # the other eight shifts, each turned four ways, and the four turns
+    assert len(elements("C4*shift(0..8)")) == 4 * 9
+    assert elements("flip*shift_x(1)*shift_y(1)") == elements("flip*shift_x(1)*shift_y(1)*C1")
+    for name in ("C4*flip", "shift(4..9)", "C8*shift_x(-3..3)", "shift_y(2)*C3*flip_vertical"):
+        assert elements(name)[0] == Element()
+        assert len(set(elements(name))) == len(elements(name)) == len(set(keys(name)))
+
+
+def test_a_product_does_its_right_factor_first():
+    image = torch.rand(1, 1, 6, 6)
+    acting = get_group("C4*shift_x(2)", Resampling(border="circular"))
+    for level, element in enumerate(elements("C4*shift_x(2)")):
+        turned = image.roll(2, 3) if level >= 4 else image
+        assert torch.equal(acting(image, level), turned.rot90(level % 4, (2, 3))), element
+
+
+def test_shifts_move_right_and_down():
+    image = torch.rand(1, 3, 6, 5)
+    circular = Resampling(border="circular")
+    for name, sizes in (("shift(2)", (2, 2)), ("shift_x(-1)", (0, -1)), ("shift_y(3)", (3, 0))):
+        assert torch.equal(get_group(name, circular)(image, 1), image.roll(sizes, (2, 3)))
+    black = get_group("shift_x(2)")(image, 1)
+    assert torch.equal(black[..., 2:], image[..., :-2])
+    assert not black[..., :2].any()
+
+
+def test_names_stand_in_lists_and_are_shown():
+    names = ("shift(1..4)", "C4*flip", "shift_x(0..3)*shift_y(0..3)", "shift(0..32:4)")
+    assert all(is_group(name) for name in names)
+    assert [group.name for group in get_groups(", ".join(names))] == list(names)
+    assert [item.name for item in get_transformations("rotate," + ",".join(names))][1:] == [*names]
+    for name in ("C4*", "*C4", "shift", "shift()", "shift(1,2)", "shift(1..)", "C4 *flip", ""):
+        assert not is_group(name)
+    shift, both = get_group("shift(1..3:2)"), get_group("C2*shift_y(2)")
+    assert [shift.describe(level) for level in shift.levels] == ["0 px", "+1, +1 px", "+3, +3 px"]
+    assert [both.describe(level) for level in both.levels] == [
+        "0°",
+        "180°",
+        "+0, +2 px",
+        "180°, +0, -2 px",
+    ]
+    assert get_group("C2*flip_vertical").operation(3) == "flip_horizontal=1"
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("G4", "unknown group 'G4': C4, C8, D4, D8"), ("C0", "from 1 to 360"), ("C999", "C999")],
+    [
+        ("G4", "unknown group 'G4': C4, C8, D4, D8"),
+        ("C4*G4", r"unknown group 'G4' in 'C4\*G4': C4.*shift_x\(1..32\).* C4\*flip work"),
+        ("shift(1", r"unknown group 'shift\(1'"),
+        ("C" + "9" * 5000, "unknown group 'C999"),
+        ("shift(1.." + "9" * 5000 + ")", r"unknown group 'shift\(1\.\.999"),
+        ("C0", "from 1 to 360"),
+        ("C999", "C999"),
+        ("shift(9..1)", r"shift\(9..1\) ends before it starts: shift\(1..9\) works"),
+        ("shift_x(1..9:0)", r"shift_x\(1..9:0\) never moves on: .* shift_x\(1..9:1\)"),
+        ("shift_y(99999)", r"shift_y\(99999\): shifts go up to 10000 pixels"),
+        ("shift(1..9999)", r"the group shift\(1..9999\) has more than 1024 elements"),
+        ("D360*shift(0..9)", "has more than 1024 elements, .* a smaller order, a shorter range"),
+    ],
 )
 def test_messages(name, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as raised:
         get_group(name)
-    with pytest.raises(InputError, match="have no product"):
-        Element(4, 1, False) @ Element(8, 1, False)
+    assert "\n" not in str(raised.value)

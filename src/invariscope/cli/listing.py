@@ -61,6 +61,9 @@ def _groups() -> Iterable[tuple[str, str]]:
     yield "Dn", "D4, D8, …: the same and each after a left-right flip, 2n elements"
     yield "flip", "left-right"
     yield "flip_vertical", "top-bottom"
+    yield "shift(8)", "right and down by 8 pixels; shift_x(8): right, shift_y(8): down"
+    yield "shift(1..32)", "by 1, 2, …, 32 pixels; shift(0..32:4): by every fourth; -8 is left or up"
+    yield "A*B", "every element of A after every one of B: C4*flip, shift_x(0..3)*shift_y(0..3)"
 
 
 def _metrics() -> Iterable[tuple[str, str]]:

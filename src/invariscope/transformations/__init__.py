@@ -1,7 +1,10 @@
 """Transformations: named families with levels, acting on batches of images in [0, 1]."""
 
+from invariscope.transformations.action import is_closed, kernel
+from invariscope.transformations.element import Element
 from invariscope.transformations.families import FAMILIES, Family, appearance, geometric
 from invariscope.transformations.geometry import Resampling, warp
+from invariscope.transformations.groups import elements
 from invariscope.transformations.on_maps import Action, action_on
 from invariscope.transformations.tables import DEFAULT_FAMILIES, SUB_POLICIES, TABLES
 from invariscope.transformations.transformation import (
@@ -21,16 +24,20 @@ __all__ = [
     "SUB_POLICIES",
     "TABLES",
     "Action",
+    "Element",
     "Family",
     "Resampling",
     "Transformation",
     "action_on",
     "appearance",
+    "elements",
     "from_function",
     "geometric",
     "get_group",
     "get_groups",
     "get_transformation",
     "get_transformations",
+    "is_closed",
+    "kernel",
     "warp",
 ]

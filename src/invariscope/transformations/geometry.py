@@ -125,25 +125,40 @@ def inverse(matrices: np.ndarray) -> np.ndarray:
 
 
 def at_grid(forward: np.ndarray, image: tuple[int, int], grid: tuple[int, int]) -> np.ndarray:
-    """The same motions on a coarser grid over the same frame, such as a feature map.
+    """The same motions on a grid that covers the image's frame, such as a feature map.
+
+    The matrices are conjugated by diag(w / W, h / H), so that a cell of the map moves as its place
+    in the image does: shifts scale with the grid. Turns, flips and scales do not change, where
+    image and grid have the same aspect; where they have not, cells are not square, and a turn of
+    the image is a turn with a shear of the grid. The centre stays the centre: a layer whose cells
+    do not lie evenly about the image's centre (strided convolutions of even sides) is moved about a
+    point that is a fraction of a cell off.
 
     Args:
         forward: [N, 2, 3], in pixels of the image from its centre.
-        image: Height and width of the image.
-        grid: Height and width of the grid.
+        image: (height, width) of the image.
+        grid: (height, width) of the map.
 
     Returns:
-        [N, 2, 3], in cells of the grid from its centre. Shifts become fractions of a cell where
-        they are no multiple of the stride; on square frames linear parts stay as they are.
+        [N, 2, 3], in cells of the map from its centre. Shifts that are whole but for rounding are
+        whole, so that they take the exact path.
 
     Example:
-        >>> at_grid(translation(np.array([8.0]), np.array([4.0])), (32, 32), (4, 4))[0, :, 2]
-        array([1. , 0.5])
+        >>> shift = translation(np.array([8.0]), np.array([4.0]))
+        >>> at_grid(shift, image=(32, 32), grid=(8, 8))[0, :, 2].tolist()
+        [2.0, 1.0]
     """
-    x, y = grid[1] / image[1], grid[0] / image[0]
-    moved = forward * np.array([[1.0, x / y, x], [y / x, 1.0, y]])
-    whole = np.round(moved)
-    return np.where(np.abs(moved - whole) < 1e-9, whole, moved)
+    (height, width), (rows, columns) = image, grid
+    scaled = np.array(forward, dtype=np.float64)
+    # Products first: one rounding each, and a ratio of exactly 1 where the aspects agree.
+    scaled[:, 0, 1] *= (columns * height) / (width * rows)
+    scaled[:, 1, 0] *= (rows * width) / (height * columns)
+    scaled[:, 0, 2] = scaled[:, 0, 2] * columns / width
+    scaled[:, 1, 2] = scaled[:, 1, 2] * rows / height
+    whole = np.round(scaled[:, :, 2])
+    near = np.abs(scaled[:, :, 2] - whole) < 1e-9
+    scaled[:, :, 2] = np.where(near, whole, scaled[:, :, 2])
+    return scaled + 0.0  # no negative zeros
 
 
 def is_exact(forward: np.ndarray, height: int, width: int) -> bool:
@@ -311,7 +326,10 @@ def _sample_circular(images: Tensor, back: np.ndarray, resampling: Resampling) -
     size = torch.tensor([width, height], device=images.device, dtype=images.dtype)
     wrapped = torch.remainder(source + (size - 1) / 2, size)
     pad = 2  # bicubic reads two pixels to either side
-    padded = functional.pad(images, (pad, pad, pad, pad), mode="circular")
+    # By index: functional.pad refuses maps that are smaller than the padding.
+    rows = torch.arange(-pad, height + pad, device=images.device) % height
+    columns = torch.arange(-pad, width + pad, device=images.device) % width
+    padded = images.index_select(2, rows).index_select(3, columns)
     grid = (2 * (wrapped + pad) + 1) / (size + 2 * pad) - 1
     return functional.grid_sample(
         padded,

@@ -255,7 +255,8 @@ def get_group(name: str, resampling: Resampling | None = None) -> Transformation
     """A finite group as a transformation whose levels are its elements.
 
     Args:
-        name: "C4", "D8" (any n), "flip" or "flip_vertical".
+        name: "C4", "D8" (any n), "flip", "flip_vertical", "shift(1..32)", products such as
+            "C4*flip"; see `invariscope.transformations.groups`.
         resampling: Interpolation, border and fill of the elements that need it.
 
     Example:
