@@ -1,6 +1,7 @@
 """Metrics: pure functions on tensors, their streaming forms, and the metrics of a sweep."""
 
 from invariscope.metrics.accuracy import accuracy
+from invariscope.metrics.channel_correlation import ChannelCorrelation, PooledChannels
 from invariscope.metrics.channel_eed import channel_eed
 from invariscope.metrics.channel_equivariance import (
     ChannelMatch,
@@ -22,14 +23,22 @@ from invariscope.metrics.response_alignment import response_alignment
 from invariscope.metrics.similarity_change import similarity_change
 from invariscope.metrics.softmax_eed import softmax_eed, softmax_eed_from_logits
 from invariscope.metrics.streaming import ImageMean
-from invariscope.metrics.sweep import DEFAULT_METRICS, METRICS, SweepMetric, metric
+from invariscope.metrics.sweep import (
+    DEFAULT_METRICS,
+    METRICS,
+    SweepMetric,
+    metric,
+    with_companions,
+)
 
 __all__ = [
     "DEFAULT_METRICS",
     "METRICS",
+    "ChannelCorrelation",
     "ChannelMatch",
     "CosineMeanRelativeInvariance",
     "ImageMean",
+    "PooledChannels",
     "SweepMetric",
     "accuracy",
     "channel_eed",
@@ -49,4 +58,5 @@ __all__ = [
     "similarity_change",
     "softmax_eed",
     "softmax_eed_from_logits",
+    "with_companions",
 ]

@@ -118,9 +118,9 @@ class ChannelCorrelation:
         return sums
 
     def with_products(
-        self, products: Tensor, transformed: ChannelMaps, acted: ChannelMaps
+        self, products: Tensor | None, transformed: ChannelMaps, acted: ChannelMaps
     ) -> tuple["ChannelCorrelation", Tensor]:
-        """With images whose `covariances` are known already.
+        """With images whose `covariances` are known already (None: maps of a single position).
 
         Returns:
             The new sums, and the influences [2, image, channel] of these images on invariance and
@@ -129,11 +129,12 @@ class ChannelCorrelation:
         usable = (transformed.power + acted.power).isfinite().all(1)
         count = len(usable)
         if not bool(usable.all()):
-            products, transformed, acted = products[usable], transformed[usable], acted[usable]
+            products = None if products is None else products[usable]
+            transformed, acted = transformed[usable], acted[usable]
         merged = self.merge(_sums_of(products, transformed, acted, self.means.dtype))
-        merged = replace(merged, excluded=self.excluded + count - len(products))
-        influences = self.means.new_full((2, count, products.shape[-1]), torch.nan)
-        if len(products):
+        merged = replace(merged, excluded=self.excluded + count - len(transformed.mean))
+        influences = self.means.new_full((2, count, len(self.products)), torch.nan)
+        if len(transformed.mean):
             influences[:, usable] = merged._influences(products, transformed, acted)
         total = merged.influences + influences.square().nansum(1)
         return replace(merged, influences=total), influences
@@ -193,7 +194,9 @@ class ChannelCorrelation:
         largest = torch.where(known, largest.clamp(-1, 1), torch.nan)
         return same, largest, torch.where(known, match, -1)
 
-    def _influences(self, products: Tensor, transformed: ChannelMaps, acted: ChannelMaps) -> Tensor:
+    def _influences(
+        self, products: Tensor | None, transformed: ChannelMaps, acted: ChannelMaps
+    ) -> Tensor:
         """[2, image, channel]: of each image on the two correlations of each channel."""
         same, largest, match = self._correlations()
         channels = torch.arange(len(match), device=match.device)
@@ -206,7 +209,7 @@ class ChannelCorrelation:
 
     def _influence(
         self,
-        products: Tensor,
+        products: Tensor | None,
         transformed: ChannelMaps,
         acted: ChannelMaps,
         values: Tensor,
@@ -216,7 +219,9 @@ class ChannelCorrelation:
         dtype, n = self.means.dtype, self.images
         off = transformed.mean.to(dtype) - self.means[0]
         their_off = acted.mean.to(dtype)[:, partner] - self.means[1, partner]
-        cross = products[:, channels, partner].to(dtype) + self.positions * off * their_off
+        cross = self.positions * off * their_off
+        if products is not None:
+            cross += products[:, channels, partner]
         own = transformed.squares.to(dtype) + self.positions * off.square()
         theirs = acted.squares.to(dtype)[:, partner] + self.positions * their_off.square()
         spread, their_spread = self.squares[0] / n, self.squares[1, partner] / n
@@ -225,11 +230,11 @@ class ChannelCorrelation:
 
 
 def _sums_of(
-    products: Tensor, transformed: ChannelMaps, acted: ChannelMaps, dtype: torch.dtype
+    products: Tensor | None, transformed: ChannelMaps, acted: ChannelMaps, dtype: torch.dtype
 ) -> ChannelCorrelation:
     """The sums over some images alone."""
-    n = len(products)
-    channels, device = products.shape[-1], products.device
+    n, channels = transformed.mean.shape
+    device = transformed.mean.device
     if n == 0:
         return ChannelCorrelation.empty(channels, device)
     both = (transformed, acted)
@@ -246,6 +251,6 @@ def _sums_of(
         centre,
         within + positions * off.square().sum(1),
         torch.stack([maps.power.to(dtype).sum(0) for maps in both]),
-        products.sum(0) + between,
+        between if products is None else products.sum(0) + between,
         torch.zeros(2, channels, dtype=dtype, device=device),
     )

@@ -67,6 +67,24 @@ def class_distance_ratio(
     return ((between[0] / between[1]) / (within[0] / within[1])).to(embeddings.dtype)
 
 
+def per_image(transformed: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Values and weights of a block, [cell, N] in float64, for the l2 distance.
+
+    Σ value·weight / Σ weight is the ratio over the pairs of the block, but for images that are the
+    only ones of their class there: they have no value.
+
+    Args:
+        transformed: [cell, N, D].
+        labels: [N].
+    """
+    pairs = all_pairs(*[prepared(transformed, "l2")] * 2, "l2")
+    same = labels[:, None] == labels[None, :]
+    apart = (pairs * ~same).sum(-1) / (~same).sum()
+    same.fill_diagonal_(False)
+    within = (pairs * same).sum(-1) / same.sum()
+    return apart / within, within
+
+
 def _sum_and_count(pairs: Tensor, chosen: Tensor) -> Tensor:
     return torch.stack([pairs[chosen].sum(), chosen.sum().to(pairs.dtype)])
 

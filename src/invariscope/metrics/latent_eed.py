@@ -124,6 +124,37 @@ def _cosine(orbit: Tensor, scale: float) -> Tensor:
     return (apart - 1) / (scale if SMALLEST_COSINE <= scale < math.inf else math.nan)
 
 
+def per_element(orbit: Tensor, distance: str) -> tuple[Tensor, Tensor]:
+    """Values and weights of a block, element by element: [G, N] in float64.
+
+    The mean over elements of Σ value·weight / Σ weight over images is `latent_eed` with M over the
+    pairs of the block: each image's weight is its mean distance to the others (l2), or M (cosine,
+    where single means may be negative).
+
+    Args:
+        orbit: [G, N, D], the identity first.
+        distance: "l2" or "cosine".
+    """
+    z = double(orbit)
+    moves = z - z[:1]
+    centre = moves.mean(0)
+    if distance == "cosine":
+        whole = float(latent_normalizer(orbit[0].double(), distance="cosine"))
+        scale = whole if whole >= SMALLEST_COSINE else torch.nan
+        ends = prepared(z, "cosine"), prepared(z[:1] + centre, "cosine")
+        deviation = between(*ends, "cosine") - 1
+        return deviation / scale, torch.full_like(deviation, scale)
+    deviation = (moves - centre).norm(dim=-1)
+    others = all_pairs(z[0], z[0], "l2").sum(-1) / (len(z[0]) - 1)
+    length = z.square().sum(-1).mean(0).sqrt()
+    usable = others > resolution(orbit.dtype) * length
+    values = torch.where(usable, deviation / others, torch.nan)
+    # An image that does not move at all is 0 also where all images are alike: a constant model.
+    still = deviation.sum(0) == 0
+    weights = torch.where(still, others.clamp_min(torch.finfo(torch.float32).tiny), others)
+    return torch.where(still, 0.0, values), weights.expand_as(values)
+
+
 def _valid_normalizer(normalizer: float | Tensor, distance: str) -> float:
     if isinstance(normalizer, Tensor) and normalizer.numel() != 1:
         raise InputError(f"normalizer has shape {list(normalizer.shape)}: it must be one number")

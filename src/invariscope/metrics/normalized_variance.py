@@ -49,6 +49,27 @@ def normalized_variance(responses: Float[Tensor, "..."]) -> Float[Tensor, " unit
     return (over_transformations / over_images).to(responses.dtype)
 
 
+def per_element(orbit: Tensor) -> Tensor:
+    """The share of each transformation and image in the mean over living units: [T, N] in float64.
+
+    The mean over transformations and over the images of the block is the mean over units of
+    `normalized_variance`; the variance over images, which scales each unit, is that of the block.
+
+    Args:
+        orbit: [T, N, D], of N images under T transformations.
+    """
+    values = double(orbit).transpose(0, 1)
+    count = values.shape[1]
+    over_transformations = _variance(values, 1, orbit.dtype)
+    over_images = _variance(values, 0, orbit.dtype)
+    alive = (over_transformations > 0) | (over_images > 0)
+    if count < 2 or len(values) < 2 or not bool(alive.any()):
+        return values.new_full(orbit.shape[:2], torch.nan)
+    moved = (values - values.mean(1, keepdim=True)).square() * (count / (count - 1))
+    moved = torch.where(over_transformations > 0, moved, 0.0)  # rounding counts as none
+    return (moved[..., alive] / over_images[alive]).mean(-1).mT
+
+
 def _variance(values: Tensor, dimension: int, dtype: torch.dtype) -> Tensor:
     """Mean over the other dimension of the variances [D]; 0 within rounding, and if not finite."""
     variance = values.var(dimension).mean(0)

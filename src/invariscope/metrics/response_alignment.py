@@ -61,10 +61,25 @@ def response_alignment(
     return alignment.to(embeddings.dtype)
 
 
+def per_image(reference: Tensor, transformed: Tensor, pairing: Tensor) -> Tensor:
+    """Values of a block, [cell, N] in float64; the columns are shuffled alike in every block.
+
+    Args:
+        reference: [N, D].
+        transformed: [cell, N, D].
+        pairing: [N].
+    """
+    generator = torch.Generator().manual_seed(0)
+    shuffle = torch.rand(reference.shape, generator=generator).argsort(0).to(reference.device)
+    differences = double(reference) - double(transformed)
+    shuffled = differences.gather(1, shuffle.expand_as(differences))
+    return _apart(shuffled, pairing) - _apart(differences, pairing)
+
+
 def _apart(differences: Tensor, pairing: Tensor) -> Tensor:
-    """1 − cos of each difference and its partner's."""
+    """1 − cos of each difference [..., N, D] and its partner's."""
     directions = prepared(differences, "cosine")
-    return between(directions, directions[pairing], "cosine")
+    return between(directions, directions[..., pairing, :], "cosine")
 
 
 def _valid_shuffle(shuffle: Tensor) -> Tensor:

@@ -74,8 +74,18 @@ def softmax_eed_from_logits(orbit_logits: Float[Tensor, "..."]) -> Float[Tensor,
     return _divergence(double(orbit_logits).log_softmax(-1)).to(orbit_logits.dtype)
 
 
+def per_element(orbit_logits: Tensor) -> Tensor:
+    """KL(p_g ‖ p̄) of logits [G, N, K], element by element: [G, N] in float64."""
+    return _divergences(double(orbit_logits).log_softmax(-1).transpose(0, 1)).mT
+
+
 def _divergence(log_p: Tensor) -> Tensor:
     """Mean over g of KL(p_g ‖ p̄) of log-probabilities [B, G, K], [B] in float64."""
+    return _divergences(log_p).mean(1)
+
+
+def _divergences(log_p: Tensor) -> Tensor:
+    """KL(p_g ‖ p̄) of log-probabilities [B, G, K], [B, G]."""
     top = log_p.amax(1, keepdim=True)
     top = torch.where(top == -torch.inf, 0.0, top)  # a class that is 0 for every element
     log_mean = top + (log_p - top).exp().mean(1, keepdim=True).log()
@@ -83,7 +93,7 @@ def _divergence(log_p: Tensor) -> Tensor:
     h = log_ratio * log_ratio.exp() - log_ratio.expm1()
     h = torch.where(log_p == -torch.inf, 1.0, h)
     # no term was ever seen below 0 on a CPU, but devices differ in how exact their exp is
-    return (log_mean.exp() * h).sum(-1).mean(1).clamp_min(0)
+    return (log_mean.exp() * h).sum(-1).clamp_min(0)
 
 
 def _check_probabilities(probabilities: Tensor) -> None:

@@ -1,9 +1,11 @@
 """The metrics as a sweep uses them: a name, what it needs, and its values per image.
 
-A sweep metric takes what a layer says of a block's images (reference [N, D]) and of several cells
-of them (transformed [cell, N, D]), and gives one value per cell and image, with a weight where the
-metric is a ratio of sums. Add one with the `metric` decorator, or from another package through the
-entry point group ``invariscope.metrics``.
+Most metrics take what a layer says of a block's images (reference [N, D]) and of several cells of
+them (transformed [cell, N, D]), and give one value per cell and image, with a weight where the
+metric is a ratio of sums. Metrics of orbits take all elements of a group, or levels of a
+transformation, at once: [element, N, D]. Metrics of feature maps are computed inside the hooks
+(`invariscope.sweep.maps`); here they have their names. Add one with the `metric` decorator, or from
+another package through the entry point group ``invariscope.metrics``.
 """
 
 from collections.abc import Callable
@@ -13,14 +15,25 @@ from typing import Literal
 from torch import Tensor
 
 from invariscope.metrics.accuracy import per_image as accuracy_per_image
+from invariscope.metrics.class_distance_ratio import per_image as class_distances_per_image
+from invariscope.metrics.latent_eed import per_element as latent_per_element
 from invariscope.metrics.mean_relative_invariance import per_image as mean_per_image
+from invariscope.metrics.normalized_variance import per_element as variance_per_element
 from invariscope.metrics.prediction_consistency import per_image as consistency_per_image
 from invariscope.metrics.relative_invariance import per_image as relative_per_image
+from invariscope.metrics.response_alignment import per_image as alignment_per_image
+from invariscope.metrics.softmax_eed import per_element as softmax_per_element
 from invariscope.registry import Registry
 
 #: (reference [N, D], transformed [cell, N, D], pairing [N], labels [N] or None) to
-#: (values [cell, N], weights [cell, N] or None for weights of 1).
+#: (values [cell, N], weights [cell, N] or None for weights of 1). Of orbits, transformed is the
+#: whole orbit, the identity among its elements.
 Evaluate = Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
+Reads = Literal["vectors", "logits", "orbit", "orbit logits", "maps"]
+
+INVARIANT = "higher is more invariant"
+EQUIVARIANT = "higher is more equivariant"
+DEVIATES = "lower is more invariant"
 
 
 @dataclass(frozen=True)
@@ -30,22 +43,38 @@ class SweepMetric:
     Args:
         name: The name in the table and on the command line.
         label: The name in figures.
-        reads: "vectors" (measured at every layer) or "logits" (at the output only).
-        evaluate: Its values per cell and image.
+        reads: "vectors" (measured at every layer), "logits" (at the output only), "orbit" (at every
+            layer, all levels of a transformation at once), "orbit logits", or "maps" (at every
+            layer, inside the hooks).
+        evaluate: Its values per cell and image; None for those of maps.
         low: The lower end of its range (None: unbounded).
-        high: The upper end of its range.
-        needs_labels: Whether it can be computed only where labels are known.
+        high: The upper end of its range (None: unbounded).
+        direction: What a higher value means.
+        needs_labels: Whether it can be computed only where labels are known: "targets", the
+            model's outputs that stand for them, or "classes", those of the data.
         paired: Whether an image's value depends on the next image of its block as well.
+        groups_only: Whether it is measured for groups only.
+        at_identity: Whether level 0 belongs to its mean over levels.
+        brings: Metrics that are measured with it.
     """
 
     name: str
     label: str
-    reads: Literal["vectors", "logits"]
-    evaluate: Evaluate
+    reads: Reads
+    evaluate: Evaluate | None = None
     low: float | None = None
-    high: float = 1.0
-    needs_labels: bool = False
+    high: float | None = 1.0
+    direction: str = INVARIANT
+    needs_labels: Literal["", "targets", "classes"] = ""
     paired: bool = False
+    groups_only: bool = False
+    at_identity: bool = False
+    brings: tuple[str, ...] = ()
+
+    @property
+    def pooled(self) -> bool:
+        """Whether its rows are pseudo-values of a number over the whole data set."""
+        return self.name.endswith(":pooled")
 
 
 METRICS: Registry[SweepMetric] = Registry("metric", "invariscope.metrics")
@@ -55,18 +84,25 @@ def metric(
     name: str,
     *,
     label: str,
-    reads: Literal["vectors", "logits"],
+    reads: Reads,
     low: float | None = None,
-    high: float = 1.0,
-    needs_labels: bool = False,
+    high: float | None = 1.0,
+    direction: str = INVARIANT,
+    needs_labels: Literal["", "targets", "classes"] = "",
     paired: bool = False,
+    groups_only: bool = False,
+    at_identity: bool = False,
 ) -> Callable[[Evaluate], Evaluate]:
     """Registers a function as a sweep metric."""
 
     def add(evaluate: Evaluate) -> Evaluate:
         METRICS.add(
-            name, SweepMetric(name, label, reads, evaluate, low, high, needs_labels, paired)
-        )
+            name,
+            SweepMetric(
+                name, label, reads, evaluate, low, high, direction, needs_labels, paired,
+                groups_only, at_identity,
+            ),
+        )  # fmt: skip
         return evaluate
 
     return add
@@ -97,10 +133,88 @@ def _consistency(reference, transformed, pairing, labels):
     return consistency_per_image(reference, transformed), None
 
 
-@metric("accuracy", label="accuracy", reads="logits", low=0.0, needs_labels=True)
+@metric("accuracy", label="accuracy", reads="logits", low=0.0, needs_labels="targets")
 def _accuracy(reference, transformed, pairing, labels):
     return accuracy_per_image(transformed, labels), None
 
+
+@metric(
+    "response_alignment", label="response alignment", reads="vectors", low=-2.0, high=2.0,
+    direction=EQUIVARIANT, paired=True,
+)  # fmt: skip
+def _alignment(reference, transformed, pairing, labels):
+    return alignment_per_image(reference, transformed, pairing), None
+
+
+@metric(
+    "class_distance_ratio", label="class distance ratio", reads="vectors", low=0.0, high=None,
+    needs_labels="classes", at_identity=True,
+)  # fmt: skip
+def _class_distances(reference, transformed, pairing, labels):
+    return class_distances_per_image(transformed, labels)
+
+
+@metric(
+    "latent_eed", label="latent G-EED", reads="orbit", low=0.0, high=None,
+    direction=DEVIATES, groups_only=True, at_identity=True,
+)  # fmt: skip
+def _latent_l2(reference, transformed, pairing, labels):
+    return latent_per_element(transformed, "l2")
+
+
+@metric(
+    "latent_eed:cosine", label="latent G-EED (cosine)", reads="orbit", low=None, high=None,
+    direction=DEVIATES, groups_only=True, at_identity=True,
+)  # fmt: skip
+def _latent_cosine(reference, transformed, pairing, labels):
+    return latent_per_element(transformed, "cosine")
+
+
+@metric(
+    "softmax_eed", label="softmax G-EED", reads="orbit logits", low=0.0, high=None,
+    direction=DEVIATES, groups_only=True, at_identity=True,
+)  # fmt: skip
+def _softmax(reference, transformed, pairing, labels):
+    return softmax_per_element(transformed), None
+
+
+@metric(
+    "normalized_variance", label="normalised variance", reads="orbit", low=0.0, high=None,
+    direction=DEVIATES, at_identity=True,
+)  # fmt: skip
+def _normalized_variance(reference, transformed, pairing, labels):
+    return variance_per_element(transformed), None
+
+
+def _of_maps(
+    name: str,
+    label: str,
+    direction: str,
+    *brings: str,
+    low: float = -1.0,
+    at_identity: bool = False,
+) -> None:
+    metric = SweepMetric(
+        name, label, "maps", low=low, direction=direction, brings=brings, at_identity=at_identity
+    )
+    METRICS.add(name, metric)
+
+
+_of_maps(
+    "channel_invariance", "channel invariance", INVARIANT,
+    "channel_invariance:pooled", "dead_channels",
+)  # fmt: skip
+_of_maps(
+    "channel_equivariance", "channel equivariance", EQUIVARIANT,
+    "channel_equivariance:pooled", "dead_channels",
+)  # fmt: skip
+_of_maps("channel_invariance:pooled", "channel invariance over the data set", INVARIANT)
+_of_maps("channel_equivariance:pooled", "channel equivariance over the data set", EQUIVARIANT)
+_of_maps("channel_invariance:cosine", "channel invariance (cosine)", INVARIANT)
+_of_maps("channel_equivariance:cosine", "channel equivariance (cosine)", EQUIVARIANT)
+_of_maps("channel_invariance:literal", "channel invariance (maps not moved)", INVARIANT)
+_of_maps("channel_eed", "channelwise G-EED", "lower is more equivariant", at_identity=True)
+_of_maps("dead_channels", "dead channels", "share of channels without a value", low=0.0)
 
 DEFAULT_METRICS = (
     "relative_invariance",
@@ -108,3 +222,14 @@ DEFAULT_METRICS = (
     "prediction_consistency",
     "accuracy",
 )
+
+
+def with_companions(names: list[str]) -> list[str]:
+    """The names, each followed by those of the metrics that are measured with it, once each.
+
+    Example:
+        >>> with_companions(["channel_invariance"])
+        ['channel_invariance', 'channel_invariance:pooled', 'dead_channels']
+    """
+    found = [name for first in names for name in (first, *METRICS.get(first).brings)]
+    return list(dict.fromkeys(found))

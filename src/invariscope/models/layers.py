@@ -38,11 +38,15 @@ class Layer:
         name: Dotted name of the module, or "embedding" or "logits".
         part: "Early", "Middle", "Late", "Pool" or "Final".
         depth: 0 (first) to 1 (last), in the order of execution.
+        grid: Height and width of its feature maps; (1, 1) for vectors.
+        channels: Number of channels of its feature maps; 0 for vectors.
     """
 
     name: str
     part: str
     depth: float
+    grid: tuple[int, int] = (1, 1)
+    channels: int = 0
 
 
 def parse_selection(selection: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -87,7 +91,10 @@ def select_layers(
         (
             float(call.end),
             Layer(
-                call.name, _part(call, trace, positions, before_pool), depth_of(call.end, ladder)
+                call.name,
+                _part(call, trace, positions, before_pool),
+                depth_of(call.end, ladder),
+                *_size(call),
             ),
         )
         for call in chosen.values()
@@ -96,6 +103,14 @@ def select_layers(
     if trace.num_outputs:
         layers.append((end, Layer(LOGITS, "Final", 1.0)))
     return tuple(layer for _, layer in sorted(layers, key=lambda entry: entry[0]))
+
+
+def _size(call: Call) -> tuple[tuple[int, int], int]:
+    """Grid and channels of a layer's maps."""
+    layout = call.layout
+    if layout is None or not layout.spatial:
+        return (1, 1), 0
+    return layout.grid, call.shape[1] if layout.kind == "nchw" else call.shape[-1]
 
 
 def layer_names(trace: Trace) -> tuple[str, ...]:

@@ -1,24 +1,25 @@
 """What is measured on one block: every cell, layer, metric and control, as rows.
 
-A block is the atom: its images, their pairing and their values depend on nothing outside it.
+A block is the atom: its images, their pairing and their values depend on nothing outside it, except
+for the channel measures over the data set (``:pooled``), which build on the blocks before.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import torch
 from torch import Tensor
 
 from invariscope.metrics import SweepMetric
-from invariscope.models import Probe
+from invariscope.models import Layer, Probe
 from invariscope.results import RowBuilder
+from invariscope.sweep.channels import ChannelState
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block
+from invariscope.sweep.maps import MapMeasures, image_parts
 from invariscope.sweep.plan import FLOOR, MEASUREMENT, SHUFFLED, UNTRAINED, Cell, Plan
-
-#: Controls are measured here; the measurement itself at every watched layer.
-HEADLINE_LAYERS = ("embedding", "logits")
+from invariscope.sweep.scores import HEADLINE_LAYERS, Scores
 
 
 @dataclass(frozen=True)
@@ -29,63 +30,113 @@ class Setup:
     twin: Probe | None
     plan: Plan
     metrics: tuple[SweepMetric, ...]
-    layers: tuple[str, ...]
+    layers: tuple[Layer, ...]
     seed: int
+    skip_inexact: bool = False
+
+    @property
+    def map_metrics(self) -> tuple[str, ...]:
+        """The names of the metrics of feature maps."""
+        return tuple(metric.name for metric in self.metrics if metric.reads == "maps")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The images of a block, and what is known of them.
+
+    Args:
+        block: The pixels.
+        image_ids: Ids of the block's images.
+        labels: Their class indices in the data, or None.
+        targets: The outputs of the model that stand for these classes, or None if unknown.
+    """
+
+    block: Block
+    image_ids: Sequence[str]
+    labels: Sequence[int] | None
+    targets: Sequence[int] | None
+
+
+@dataclass
+class _Vectors:
+    """What the forward passes of a block gave: [image, element] by network, cell and layer."""
+
+    parts: dict[tuple[str, str, str], list[Tensor]] = field(default_factory=dict)
+
+    def add(self, network: str, cells: Sequence[Cell], count: int, vectors: dict[str, Tensor]):
+        """Takes the vectors of these cells, each of ``count`` images."""
+        for layer, values in vectors.items():
+            for cell, part in zip(cells, values.split(count), strict=True):
+                name = f"{cell.control}|{cell.key}"
+                self.parts.setdefault((network, name, layer), []).append(part)
+
+    def stack(self, network: str, cells: Sequence[Cell], layer: str) -> Tensor:
+        """[cell, image, element] of the whole block."""
+        found = [self.parts[network, f"{cell.control}|{cell.key}", layer] for cell in cells]
+        return torch.stack([torch.cat(parts) if len(parts) > 1 else parts[0] for parts in found])
+
+    def forget(self, cells: Sequence[Cell]) -> None:
+        """Drops these cells."""
+        names = {f"{cell.control}|{cell.key}" for cell in cells}
+        self.parts = {key: part for key, part in self.parts.items() if key[1] not in names}
 
 
 def measure_block(
     setup: Setup,
-    block: Block,
-    image_ids: Sequence[str],
-    labels: Sequence[int] | None,
-    targets: Sequence[int] | None,
+    sample: Sample,
     batches: Batches,
+    channels: ChannelState | None,
     advance: Callable[[int], None],
 ) -> pa.Table:
     """Measures one block.
 
     Args:
         setup: Models, plan, metrics.
-        block: The pixels.
-        image_ids: Ids of the block's images.
-        labels: Their class indices in the data, or None.
-        targets: The outputs of the model that stand for these classes, or None if unknown.
+        sample: The images.
         batches: Forward batches.
+        channels: The channel sums of the run, which the block adds to; None without such metrics.
         advance: Told the number of images that went through a network.
 
     Returns:
         The block's rows; none if fewer than two images could be read.
     """
-    rows = RowBuilder(image_ids, labels)
-    if len(image_ids) < 2:
+    ids = sample.image_ids
+    rows = RowBuilder(ids, sample.labels)
+    if len(ids) < 2:
         return rows.table()
-    device = setup.probe.device
-    images = as_float(block.pixels.to(device, non_blocking=True))
-    known = None if targets is None else torch.tensor(targets, device=device)
-    score = _Scores(setup.metrics, rows, len(images), known)
-    reference: dict[str, Tensor] = {}
-    twin_reference: dict[str, Tensor] = {}
-    controlled = [layer for layer in setup.layers if layer in HEADLINE_LAYERS]
-    for cells in _groups(setup.plan.cells, max(1, batches.size // len(images))):
-        pixels = [cell.apply(images, setup.seed, image_ids) for cell in cells]
-        moved = pixels[0] if len(pixels) == 1 else torch.cat(pixels)
-        vectors = batches.forward(setup.probe, moved, setup.layers)
-        reference = reference or {layer: v[: len(images)] for layer, v in vectors.items()}
-        advance(len(moved))
-        places = [place for place, cell in enumerate(cells) if not cell.there_and_back]
-        score.add(MEASUREMENT, cells, places, setup.layers, reference, vectors)
-        score.add(SHUFFLED, cells, places, controlled, reference, vectors)
-        floors = [place for place, cell in enumerate(cells) if cell.there_and_back]
-        score.add(FLOOR, cells, floors, controlled, reference, vectors)
-        seen = [place for place, cell in enumerate(cells) if cell.twin]
-        if setup.twin is not None and seen:
-            shown = moved if len(seen) == len(cells) else torch.cat([pixels[p] for p in seen])
-            vectors = batches.forward(setup.twin, shown, controlled)
-            twin_reference = twin_reference or {k: v[: len(images)] for k, v in vectors.items()}
-            advance(len(shown))
-            twin_cells = [cells[place] for place in seen]
-            everywhere = list(range(len(seen)))
-            score.add(UNTRAINED, twin_cells, everywhere, controlled, twin_reference, vectors)
+    pixels = as_float(sample.block.pixels.to(setup.probe.device, non_blocking=True))
+    maps = None
+    parts = [slice(0, len(pixels))]
+    if channels is not None:
+        size = (pixels.shape[2], pixels.shape[3])
+        maps = MapMeasures(
+            channels,
+            setup.map_metrics,
+            setup.layers,
+            ids,
+            size,
+            seed=setup.seed,
+            skip_inexact=setup.skip_inexact,
+        )
+        parts = image_parts(len(pixels), setup.layers)
+    vectors = _Vectors()
+    scores = Scores(setup.metrics, rows, len(pixels), sample.labels, sample.targets)
+    orbits = any(metric.reads.startswith("orbit") for metric in setup.metrics)
+    for part in parts:
+        groups = _groups(setup.plan.cells, max(1, batches.size // (part.stop - part.start)), maps)
+        for cells in groups:
+            _pass(setup, pixels[part], ids[part], cells, batches, maps, part, vectors, advance)
+            if part.stop == len(pixels):  # the block is whole for these cells
+                _score(setup, scores, vectors, cells)
+                if not orbits:
+                    vectors.forget([cell for cell in cells if cell.key != setup.plan.cells[0].key])
+    if orbits:
+        for entries in setup.plan.orbits():
+            found = {la.name: vectors.stack("", entries.cells, la.name) for la in setup.layers}
+            scores.add_orbit(entries, found)
+    if maps is not None:
+        for cell, layer, metric, control, values in maps.rows():
+            rows.add(cell=cell, layer=layer, metric=metric, control=control, values=values)
     return rows.table()
 
 
@@ -94,60 +145,64 @@ def as_float(pixels: Tensor) -> Tensor:
     return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
 
 
-def _groups(cells: Sequence[Cell], size: int) -> Iterator[Sequence[Cell]]:
-    for start in range(0, len(cells), size):
+def _groups(
+    cells: Sequence[Cell], size: int, maps: MapMeasures | None
+) -> Iterator[Sequence[Cell]]:
+    """Cells that go through the network together; with maps, the identity goes first, alone."""
+    first = 1 if maps is not None else 0
+    if first:
+        yield cells[:1]
+    for start in range(first, len(cells), size):
         yield cells[start : start + size]
 
 
-class _Scores:
-    """Turns the vectors of some cells into rows."""
+def _pass(
+    setup: Setup,
+    pixels: Tensor,
+    ids: Sequence[str],
+    cells: Sequence[Cell],
+    batches: Batches,
+    maps: MapMeasures | None,
+    part: slice,
+    vectors: _Vectors,
+    advance: Callable[[int], None],
+) -> None:
+    """Sends some images through the networks, once for each of these cells."""
+    moved = [cell.apply(pixels, setup.seed, ids) for cell in cells]
+    batch = moved[0] if len(moved) == 1 else torch.cat(moved)
+    watcher = None
+    if maps is not None:
+        watcher = maps.begin(part) if cells[0] is setup.plan.cells[0] else maps.watch(cells)
+    names = [layer.name for layer in setup.layers]
+    vectors.add("", cells, len(pixels), batches.forward(setup.probe, batch, names, watcher))
+    advance(len(batch))
+    seen = [place for place, cell in enumerate(cells) if cell.twin]
+    if setup.twin is not None and seen:
+        shown = batch if len(seen) == len(cells) else torch.cat([moved[p] for p in seen])
+        controlled = [name for name in names if name in HEADLINE_LAYERS]
+        found = batches.forward(setup.twin, shown, controlled)
+        vectors.add(UNTRAINED, [cells[place] for place in seen], len(pixels), found)
+        advance(len(shown))
 
-    def __init__(
-        self, metrics: Sequence[SweepMetric], rows: RowBuilder, count: int, labels: Tensor | None
-    ):
-        self._metrics = metrics
-        self._rows = rows
-        self._count = count
-        self._labels = labels
-        self._pairing = torch.arange(count).roll(-1)
-        # The null: each image's transformed self is another image's, not the one it is paired with.
-        self._stranger = torch.arange(count).roll(-2 if count > 2 else -1)
 
-    def add(
-        self,
-        control: str,
-        cells: Sequence[Cell],
-        places: Sequence[int],
-        layers: Sequence[str],
-        reference: dict[str, Tensor],
-        vectors: dict[str, Tensor],
-    ) -> None:
-        """Adds the rows of the cells at these places of the batch, for one control."""
-        if not places:
-            return
-        for layer in layers:
-            z = reference[layer]
-            moved = vectors[layer].reshape(len(cells), self._count, -1)
-            if len(places) < len(cells):
-                moved = moved[list(places)]
-            if control == SHUFFLED:
-                moved = moved[:, self._stranger.to(moved.device)]
-            for metric in self._metrics:
-                if metric.reads == "logits" and layer != "logits":
-                    continue
-                if metric.needs_labels and self._labels is None:
-                    continue
-                values, weights = metric.evaluate(
-                    z, moved, self._pairing.to(z.device), self._labels
-                )
-                values = values.cpu().numpy()  # one transfer for all cells
-                weights = None if weights is None else weights.cpu().numpy()
-                for number, place in enumerate(places):
-                    self._rows.add(
-                        cell=cells[place].key,
-                        layer=layer,
-                        metric=metric.name,
-                        control=control,
-                        values=values[number],
-                        weights=None if weights is None else weights[number],
-                    )
+def _score(setup: Setup, scores: Scores, vectors: _Vectors, cells: Sequence[Cell]) -> None:
+    """The rows of these cells: measurement and controls."""
+    identity = setup.plan.cells[:1]
+    measured = [cell for cell in cells if not cell.there_and_back]
+    floors = [cell for cell in cells if cell.there_and_back]
+    twins = [cell for cell in cells if cell.twin] if setup.twin is not None else []
+    for layer in (layer.name for layer in setup.layers):
+        reference = vectors.stack("", identity, layer)[0]
+        if measured:
+            found = vectors.stack("", measured, layer)
+            scores.add(MEASUREMENT, measured, layer, reference, found)
+            if layer in HEADLINE_LAYERS:
+                scores.add(SHUFFLED, measured, layer, reference, found)
+        if layer not in HEADLINE_LAYERS:
+            continue
+        if floors:
+            scores.add(FLOOR, floors, layer, reference, vectors.stack("", floors, layer))
+        if twins:
+            reference = vectors.stack(UNTRAINED, identity, layer)[0]
+            found = vectors.stack(UNTRAINED, twins, layer)
+            scores.add(UNTRAINED, twins, layer, reference, found)

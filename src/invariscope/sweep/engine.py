@@ -17,7 +17,8 @@ from invariscope.errors import InputError, RunError
 from invariscope.models import Probe
 from invariscope.results import Result, RowStore, write_block, write_manifest, write_summary
 from invariscope.results.result import ROWS, write_example
-from invariscope.sweep.block import measure_block
+from invariscope.sweep.block import Sample, measure_block
+from invariscope.sweep.channels import ChannelState
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
@@ -47,6 +48,7 @@ def measure(
     twin: bool | None = False,
     floor: bool = False,
     preprocessing: Mapping[str, Any] | None = None,
+    inexact: str = "interpolate",
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -78,6 +80,8 @@ def measure(
             where the model has one.
         floor: Measure the interpolation floor (T⁻¹T), at the control levels.
         preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
+        inexact: What metrics of feature maps do where a motion does not take a layer's grid to
+            itself: "interpolate" the maps, or "skip" that layer and level.
         workers: Processes that decode images; 0 decodes in this one.
         resume: Go on with a run that the folder holds; False refuses such a folder.
         progress: Told what goes on.
@@ -112,6 +116,7 @@ def measure(
         twin=twin,
         floor=floor,
         preprocessing=preprocessing,
+        inexact=inexact,
     )
     return carry_out(
         run,
@@ -152,6 +157,9 @@ def carry_out(
     if folder is not None:
         manifest, done = open_folder(folder, manifest, resume)
         write_example(folder, run.picture())
+    channels = _channel_state(run)
+    if channels is not None and folder is not None:
+        done = channels.take_up(folder, done, len(blocks(run.selected)))
     numbered = list(enumerate(blocks(run.selected)))
     missing = [(number, indices) for number, indices in numbered if number not in set(done)]
     already = sum(len(indices) for number, indices in numbered if number in set(done))
@@ -187,7 +195,11 @@ def carry_out(
     for block in load_blocks(
         run.source, run.probe.preprocessing, missing, workers=workers, ready=run.decoded
     ):
-        table = _measured(run, block, batches, progress.advance)
+        table = measure_block(
+            run.setup, _sample(run, block), batches, channels, progress.advance
+        )
+        if channels is not None:
+            channels.blocks = block.number + 1
         _count_skipped(manifest, run.source, block, note)
         manifest["execution"]["seconds"] = round(before + time.perf_counter() - started, 3)
         if folder is None:
@@ -195,19 +207,31 @@ def carry_out(
         else:
             write_manifest(folder, manifest)  # first: no reason of a skipped image is lost
             write_block(folder / ROWS, block.number, table)
+            if channels is not None:
+                channels.save(folder)
         if is_precise(block.number + 1):
             break
-    return _finish(run, manifest, folder, tables, batches.size)
+    manifest["execution"]["batch_size"] = batches.size
+    return _finish(run, manifest, folder, tables, channels)
 
 
-def _measured(run: Run, block: Block, batches: Batches, advance: Callable[[int], None]) -> Any:
+def _channel_state(run: Run) -> ChannelState | None:
+    """Empty sums for the metrics of channels; None if there are none."""
+    if not run.setup.map_metrics:
+        return None
+    cells = run.plan.cells[1:]
+    shuffled = sum(cell.controlled and not cell.there_and_back for cell in cells)
+    return ChannelState(len(cells) + shuffled, run.probe.device)
+
+
+def _sample(run: Run, block: Block) -> Sample:
     ids = [run.source.ids[index] for index in block.indices]
     known = None if run.source.labels is None else block.labels
     targets = None
     if run.targets is not None and known is not None:
         classes = len(run.targets)
         targets = [int(run.targets[label]) if 0 <= label < classes else -1 for label in known]
-    return measure_block(run.setup, block, ids, known, targets, batches, advance)
+    return Sample(block, ids, known, targets)
 
 
 def _count_skipped(
@@ -229,7 +253,11 @@ def _count_skipped(
 
 
 def _finish(
-    run: Run, manifest: dict[str, Any], folder: Path | None, tables: list[Any], batch_size: int
+    run: Run,
+    manifest: dict[str, Any],
+    folder: Path | None,
+    tables: list[Any],
+    channels: ChannelState | None,
 ) -> Result:
     store = RowStore(tables if folder is None else folder / ROWS)
     if not store.images:
@@ -237,10 +265,26 @@ def _finish(
             f"no block of {run.source.name} has two images that can be read; "
             f"{len(manifest['images']['skipped'])} were skipped"
         )
-    result = Result(manifest, store, example=run.picture(), folder=folder)
     manifest["images"]["used"] = len(store.images)
-    manifest["execution"].update(status="finished", batch_size=batch_size)
+    manifest["execution"].update(status="finished")
+    found = None
+    if channels is not None:
+        _say_what_channels_lack(manifest, channels)
+        found = channels.finish(folder)
+    result = Result(manifest, store, example=run.picture(), folder=folder, channels=found)
     if folder is not None:
         write_summary(folder, result.summary)
         write_manifest(folder, manifest)
     return result
+
+
+def _say_what_channels_lack(manifest: dict[str, Any], channels: ChannelState) -> None:
+    """Takes note of layers whose sums would have been too large."""
+    if channels.without:
+        layers = ", ".join(channels.without)
+        note = (
+            f"channel measures over the data set are left out at {layers}: their sums for all "
+            "levels take too much memory; measure fewer levels or layers to have them"
+        )
+        if note not in manifest["warnings"]:
+            manifest["warnings"].append(note)

@@ -42,9 +42,10 @@ def estimate(run: Run, batch_size: int | None = None) -> Cost:
     cuda = run.probe.device.type == "cuda"
     if cuda:
         torch.cuda.reset_peak_memory_stats(run.probe.device)
-    batches.forward(run.probe, images, run.setup.layers)
+    layers = [layer.name for layer in run.setup.layers]
+    batches.forward(run.probe, images, layers)
     started = time.perf_counter()
-    vectors = batches.forward(run.probe, images, run.setup.layers)
+    vectors = batches.forward(run.probe, images, layers)
     next(iter(vectors.values())).sum().item()  # waits for the device
     seconds = time.perf_counter() - started
     if cuda:

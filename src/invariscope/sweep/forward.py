@@ -1,12 +1,25 @@
 """Forward passes in batches that fit: smaller ones after running out of memory, same numbers."""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from invariscope.errors import RunError
-from invariscope.models import Probe
+from invariscope.models import Activation, Probe, average_pool
+
+
+class Watcher(Protocol):
+    """Looks at the activations of one forward batch while they are there."""
+
+    def __call__(self, layer: str, activation: Activation) -> Tensor:
+        """Called inside the hooks; returns the layer's vectors, pooled over positions."""
+        ...
+
+    def keep(self) -> None:
+        """Called once the whole batch went through; until then nothing counts."""
+        ...
 
 
 class Batches:
@@ -21,8 +34,20 @@ class Batches:
         self.size = size
         self._note = note
 
-    def forward(self, probe: Probe, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    def forward(
+        self,
+        probe: Probe,
+        images: Tensor,
+        layers: Sequence[str],
+        watcher: Callable[[int, int], Watcher] | None = None,
+    ) -> dict[str, Tensor]:
         """The vectors of every layer for all images [N, D].
+
+        Args:
+            probe: The network.
+            images: [N, 3, H, W].
+            layers: Names of layers.
+            watcher: Makes the watcher of the batch that holds the images from start to stop.
 
         Raises:
             RunError: Not even one image fits into the device's memory.
@@ -31,8 +56,9 @@ class Batches:
         start = 0
         while start < len(images):
             batch = images[start : start + self.size]
+            watching = None if watcher is None else watcher(start, start + len(batch))
             try:
-                parts.append(probe.forward(batch, layers).vectors)
+                parts.append(probe.forward(batch, layers, watching or average_pool).vectors)
             except torch.OutOfMemoryError as problem:
                 if self.size == 1:
                     size = f"{images.shape[-1]}×{images.shape[-2]}"
@@ -45,6 +71,8 @@ class Batches:
                 if images.device.type == "cuda":
                     torch.cuda.empty_cache()
                 continue
+            if watching is not None:
+                watching.keep()
             start += len(batch)
         if len(parts) == 1:
             return parts[0]

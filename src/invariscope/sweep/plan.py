@@ -30,6 +30,7 @@ class Cell:
         transformation: What acts, or None for the identity.
         level: At which level.
         there_and_back: Whether the motion is undone again (the interpolation floor).
+        controlled: Whether the controls are measured here.
         twin: Whether the untrained twin sees it too.
     """
 
@@ -37,6 +38,7 @@ class Cell:
     transformation: Transformation | None = None
     level: int = 0
     there_and_back: bool = False
+    controlled: bool = False
     twin: bool = False
 
     @property
@@ -72,7 +74,28 @@ class Entry:
             "kind": self.transformation.kind,
             "shown": self.transformation.describe(self.level),
             "cell": self.cell,
+            "orbit_cell": self.orbit_cell,
         }
+
+    @property
+    def orbit_cell(self) -> str:
+        """The key of this level as a part of its orbit: metrics of orbits depend on all of it."""
+        return f"{self.transformation.name}: {self.cell}"
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """All levels of a transformation, or elements of a group, each once, the identity first.
+
+    Args:
+        is_group: Whether it is a group's.
+        cells: The cells.
+        keys: Their keys as parts of this orbit.
+    """
+
+    is_group: bool
+    cells: tuple[Cell, ...]
+    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -83,6 +106,18 @@ class Plan:
     cells: tuple[Cell, ...]
     entries: tuple[Entry, ...]
     twin: bool
+
+    def orbits(self) -> list[Orbit]:
+        """The orbit of each transformation."""
+        cells = {cell.key: cell for cell in self.cells if not cell.there_and_back}
+        found = []
+        for transformation in self.transformations:
+            own = [entry for entry in self.entries if entry.transformation is transformation]
+            keys = dict.fromkeys((entry.cell, entry.orbit_cell) for entry in own)
+            is_group = bool(transformation.family.members)
+            chosen = tuple(cells[cell] for cell, _ in keys)
+            found.append(Orbit(is_group, chosen, tuple(key for _, key in keys)))
+        return found
 
     @property
     def passes(self) -> int:
@@ -116,11 +151,10 @@ def make_plan(transformations: Sequence[Transformation], *, twin: bool, floor: b
         if entry.cell in cells:
             continue
         controlled = entry.cell in watched
-        cells[entry.cell] = Cell(
-            entry.cell, entry.transformation, entry.level, twin=twin and controlled
-        )
+        at = (entry.cell, entry.transformation, entry.level)
+        cells[entry.cell] = Cell(*at, controlled=controlled, twin=twin and controlled)
         if floor and controlled and entry.transformation.kind == "geometric":
-            floors.append(Cell(entry.cell, entry.transformation, entry.level, there_and_back=True))
+            floors.append(Cell(*at, there_and_back=True, controlled=True))
     every = (*cells.values(), *floors)
     return Plan(tuple(transformations), every, tuple(entries), twin)
 

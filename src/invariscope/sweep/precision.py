@@ -36,7 +36,10 @@ def is_time_to_look(blocks: int) -> bool:
 def widest(store: RowStore, metric: str, seed: int) -> float:
     """The largest half-width of the headline's 95 % intervals; infinite where none is known."""
     reads = METRICS.get(metric)
-    layer = "embedding" if reads.reads == "vectors" else "logits"
+    having = [layer for layer in store.layers() if (metric, "") in store.series(layer)]
+    if not having:
+        return float("inf")
+    layer = "embedding" if "embedding" in having else having[-1]
     (series,) = store.dense(layer, only=[(metric, "")])
     _, low, high, n = bootstrap_interval(
         series.values.astype(np.float64),

@@ -9,7 +9,7 @@ import torch
 
 from invariscope.data import ImageSource, open_source, select
 from invariscope.errors import InputError
-from invariscope.metrics import DEFAULT_METRICS, METRICS, SweepMetric
+from invariscope.metrics import DEFAULT_METRICS, METRICS, SweepMetric, with_companions
 from invariscope.models import Probe, load_model
 from invariscope.sweep.block import Setup, as_float
 from invariscope.sweep.loading import Picture, first_picture
@@ -64,6 +64,7 @@ def prepare(
     twin: bool | None = False,
     floor: bool = False,
     preprocessing: Mapping[str, Any] | None = None,
+    inexact: str = "interpolate",
 ) -> Run:
     """Checks and resolves everything, and measures nothing yet. Arguments as for `measure`."""
     acting = get_groups(groups, resampling) if groups else ()
@@ -72,12 +73,10 @@ def prepare(
     else:
         named = get_transformations(transformations, table, resampling)
         chosen = get_transformations((*named, *acting))
-    if any(t.resampling.border == "valid" for t in chosen):
-        raise InputError(
-            "border 'valid' masks cells of feature maps, which embeddings do not have: "
-            "use zeros, reflect or circular"
-        )
     wanted = _metrics(metrics)
+    _check_metrics(wanted, chosen)
+    if inexact not in ("interpolate", "skip"):
+        raise InputError(f"inexact must be interpolate or skip, not {inexact!r}")
     source = open_source(images)
     selected = select(source, num_images, seed)
     if len(selected) < 2:
@@ -96,10 +95,10 @@ def prepare(
         untrained.watch("last", shown)
     targets, note = class_targets(source, probe)
     warnings += [note] if note else []
-    if targets is None:
-        wanted = tuple(metric for metric in wanted if not metric.needs_labels)
+    known = {"": True, "targets": targets is not None, "classes": source.labels is not None}
+    wanted = tuple(metric for metric in wanted if known[metric.needs_labels])
     if probe.num_outputs is None:
-        wanted = tuple(metric for metric in wanted if metric.reads != "logits")
+        wanted = tuple(m for m in wanted if m.reads not in ("logits", "orbit logits"))
     if not wanted:
         raise InputError(
             f"none of the metrics can be measured: {note or 'the images have no labels'}"
@@ -115,10 +114,10 @@ def prepare(
         seed=seed,
         table=table,
         warnings=warnings,
+        inexact=inexact,
     )
     manifest["example"] = {"image": source.ids[example.index]}
-    names = tuple(layer.name for layer in watched)
-    setup = Setup(probe, untrained, plan, wanted, names, seed)
+    setup = Setup(probe, untrained, plan, wanted, watched, seed, inexact == "skip")
     return Run(setup, source, selected, targets, example, decoded, manifest)
 
 
@@ -141,7 +140,22 @@ def _metrics(names: str | Sequence[str] | None) -> tuple[SweepMetric, ...]:
         names = [name.strip() for name in names.split(",") if name.strip()]
     if not names:
         raise InputError("no metric is named; leave the option out for the default ones")
-    return tuple(METRICS.get(name) for name in dict.fromkeys(names))
+    return tuple(METRICS.get(name) for name in with_companions(list(names)))
+
+
+def _check_metrics(wanted: Sequence[SweepMetric], chosen: Sequence[Transformation]) -> None:
+    """Raises an `InputError` for metrics that these transformations have no values of."""
+    if any(t.resampling.border == "valid" for t in chosen):
+        others = [metric.name for metric in wanted if metric.reads != "maps"]
+        if others:
+            raise InputError(
+                f"border 'valid' masks cells of feature maps, which {others[0]} does not see: "
+                "use it with metrics of maps such as channel_equivariance, or another border"
+            )
+    if not any(t.family.members for t in chosen):
+        lonely = [metric.name for metric in wanted if metric.groups_only]
+        if lonely:
+            raise InputError(f"{lonely[0]} needs a group: name one with groups, such as C4")
 
 
 def _device(device: str | torch.device | None) -> torch.device:

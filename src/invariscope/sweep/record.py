@@ -29,6 +29,7 @@ def make_manifest(
     seed: int,
     table: str,
     warnings: list[str],
+    inexact: str,
 ) -> dict[str, Any]:
     """The manifest of a run that is about to start; `settings` is what must match on resuming."""
     how = plan.transformations[0].resampling
@@ -51,7 +52,11 @@ def make_manifest(
             "metrics": [metric.name for metric in metrics],
             "controls": controls,
             "block_size": BLOCK_SIZE,
-            "layers": [{"name": la.name, "part": la.part, "depth": la.depth} for la in layers],
+            "inexact": inexact,
+            "layers": [
+                {"name": la.name, "part": la.part, "depth": la.depth, "grid": list(la.grid)}
+                for la in layers
+            ],
             "cells": [entry.as_dict() for entry in plan.entries],
         },
         "classes": None if source.class_names is None else list(source.class_names),
@@ -65,9 +70,11 @@ def make_manifest(
         "metrics": {
             metric.name: {
                 "label": metric.label,
-                "direction": "higher is more invariant",
+                "direction": metric.direction,
                 "range": [metric.low, metric.high],
                 "paired": metric.paired,
+                "pooled": metric.pooled,
+                "at_identity": metric.at_identity,
             }
             for metric in metrics
         },

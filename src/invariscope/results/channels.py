@@ -1,0 +1,72 @@
+"""The channels of a run: `channels.parquet`, one row per layer, cell, control and channel.
+
+| column | meaning |
+|---|---|
+| layer, cell, control | where, as in the rows; control "" is the measurement |
+| channel | its index |
+| exact | whether the group acts on this layer's grid without interpolation |
+| images | images that the correlation over the data set is over |
+| invariance, equivariance | correlation over images and positions with the same channel, and the largest with any; null for dead channels |
+| invariance_error, equivariance_error | their standard errors over images |
+| match | the channel with the largest correlation: what the channel becomes; -1 for dead ones |
+| image_invariance, image_equivariance | means over images of the values image by image; null on layers without positions, and for controls |
+| living_images | images on which the channel varies |
+"""  # noqa: E501
+
+import io
+import os
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from invariscope.errors import InputError
+from invariscope.results.atomic import write_file
+
+CHANNELS = "channels.parquet"
+
+CHANNEL_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("layer", "cell", "control")]
+    + [("channel", pa.int32()), ("exact", pa.bool_()), ("images", pa.int64())]
+    + [
+        (name, pa.float32())
+        for name in ("invariance", "invariance_error", "equivariance", "equivariance_error")
+    ]
+    + [("match", pa.int32())]
+    + [(name, pa.float32()) for name in ("image_invariance", "image_equivariance", "living_images")]
+)
+
+
+def write_channels(folder: str | os.PathLike[str], table: pa.Table) -> Path:
+    """Writes `channels.parquet` of a run folder, whole or not at all.
+
+    Raises:
+        RunError: The disk is full or the folder cannot be written.
+    """
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, write_page_checksum=True)
+    path = Path(folder) / CHANNELS
+    write_file(path, buffer.getvalue(), kept="the rows of the run are kept")
+    return path
+
+
+def read_channels(folder: str | os.PathLike[str]) -> pd.DataFrame | None:
+    """Reads `channels.parquet` of a run folder; None where the run has measured no channels.
+
+    Raises:
+        InputError: The file is damaged or lacks columns.
+    """
+    return read_channel_table(folder).to_pandas() if (Path(folder) / CHANNELS).exists() else None
+
+
+def read_channel_table(folder: str | os.PathLike[str]) -> pa.Table:
+    """Reads `channels.parquet` of a run folder that has one; errors as for `read_channels`."""
+    path = Path(folder) / CHANNELS
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+        return table.select(CHANNEL_SCHEMA.names).cast(CHANNEL_SCHEMA)
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise InputError(
+            f"cannot read {path}: delete it with the run's rows and measure again"
+        ) from error

@@ -1,0 +1,274 @@
+"""What a run knows of its channels: sums over the data set, carried from block to block.
+
+For each layer, cell and control there are the sums of `ChannelCorrelation`, whose value (the mean
+over living channels) belongs to the data set and not to an image. Its rows are *pseudo-values*: of
+the images of a block, each gets what the block changed in n times the value, plus its own influence
+(infinitesimal jackknife). So the mean of the rows over all images is exactly the value over the data
+set, their spread is its uncertainty, and intervals, parts and comparisons need no other machinery.
+
+These sums make one block depend on those before it. They are kept on the disk as the run goes on,
+so that an interrupted run goes on from the last time that they were written.
+"""
+
+import io
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from invariscope.metrics.channel_correlation import ChannelCorrelation, PooledChannels
+from invariscope.results.atomic import write_file
+from invariscope.results.channels import (
+    CHANNEL_SCHEMA,
+    CHANNELS,
+    read_channel_table,
+    write_channels,
+)
+from invariscope.sweep.plan import MEASUREMENT
+
+Key = tuple[str, str, str]
+"""Layer, cell, control."""
+
+#: Memory for the sums of all layers and cells; the widest layers go without beyond it.
+SUMS_BYTES = 1 << 30
+STATE = "channels.state"
+#: A write may take this share of the time since the last one.
+_WRITING_SHARE = 0.05
+
+
+@dataclass
+class _Block:
+    """What the current block has changed so far."""
+
+    before: dict[Key, tuple[tuple[float, float], int]] = field(default_factory=dict)
+    influences: dict[Key, np.ndarray] = field(default_factory=dict)
+
+
+class ChannelState:
+    """The sums of a run.
+
+    Args:
+        sums_per_layer: How many (cell, control) pairs each layer has.
+        device: Where the sums are.
+    """
+
+    def __init__(self, sums_per_layer: int, device: torch.device | str = "cpu"):
+        self.blocks = 0
+        self.sums: dict[Key, ChannelCorrelation] = {}
+        self.scores: dict[tuple[str, str], Tensor] = {}
+        self.exact: dict[tuple[str, str], bool] = {}
+        self.without: tuple[str, ...] = ()
+        self._per_layer, self._device = sums_per_layer, device
+        self._channels: dict[str, int] = {}
+        self._block = _Block()
+        self._finished = False
+        self._written, self._took = time.monotonic(), 0.0
+
+    def know(self, layer: str, channels: int) -> None:
+        """Takes note of the number of channels of a layer."""
+        if layer in self._channels:
+            return
+        self._channels[layer] = channels
+        left, without = SUMS_BYTES, []
+        for name, count in sorted(self._channels.items(), key=lambda item: (item[1], item[0])):
+            left -= 4 * count * count * self._per_layer
+            if left < 0:
+                without.append(name)
+        self.without = tuple(without)
+
+    def sums_of(self, key: Key) -> ChannelCorrelation | None:
+        """The sums so far; None for a layer that is too wide to have any."""
+        layer = key[0]
+        if layer in self.without:
+            return None
+        if key not in self.sums:
+            return ChannelCorrelation.empty(self._channels[layer], self._device)
+        return self.sums[key]
+
+    def put(
+        self, key: Key, sums: ChannelCorrelation, influences: Tensor, images: np.ndarray
+    ) -> None:
+        """Replaces sums by those that have more images, whose influences [2, image] are given.
+
+        Args:
+            key: Layer, cell, control.
+            sums: The new sums.
+            influences: Mean influence on the invariance and the equivariance of living channels.
+            images: Which images of the block these are: [image count of the block], True or False.
+        """
+        block = self._block
+        if key not in block.before:
+            before = self.sums.get(key)
+            value = (np.nan, np.nan) if before is None else _means(before.compute())
+            block.before[key] = (value, 0 if before is None else before.images)
+            block.influences[key] = np.full((2, len(images)), np.nan)
+        block.influences[key][:, images] = influences.cpu().numpy()
+        self.sums[key] = sums
+
+    def add_scores(self, layer: str, cell: str, invariance: Tensor, equivariance: Tensor) -> None:
+        """Adds the per-image values [image, channel] of more images to the means over images."""
+        both = torch.stack([invariance, equivariance]).double()
+        found = torch.cat([both.nansum(1), both.isfinite().sum(1)])
+        place = (layer, cell)
+        self.scores[place] = self.scores[place] + found if place in self.scores else found
+
+    def block_rows(self) -> Iterator[tuple[Key, str, np.ndarray]]:
+        """(key, metric, pseudo-values [image]) of the block; then the next one begins."""
+        for key, influences in self._block.influences.items():
+            (before, old), now = self._block.before[key], self.sums[key]
+            values = _means(now.compute())
+            for place, name in enumerate(("channel_invariance", "channel_equivariance")):
+                level = values[place]
+                if old and now.images > old and np.isfinite(before[place]):
+                    level = (now.images * level - old * before[place]) / (now.images - old)
+                moved = influences[place]
+                known = np.isfinite(moved)
+                centre = moved[known].mean() if known.any() else np.nan
+                yield key, f"{name}:pooled", level + moved - centre
+        self._block = _Block()
+
+    def take_up(self, folder: Path, done: list[int], blocks: int) -> list[int]:
+        """Goes on where a run in the folder stopped.
+
+        Args:
+            folder: The run folder.
+            done: The blocks whose rows are whole.
+            blocks: How many blocks the run has.
+
+        Returns:
+            The blocks that need not be measured again: those that the sums hold. Without sums that
+            fit to the rows the run starts over.
+        """
+        if len(done) == blocks and (folder / CHANNELS).exists():
+            self._finished = True
+            return done
+        self._load(folder)
+        if not set(range(self.blocks)) <= set(done):
+            self.sums, self.scores, self.exact, self.blocks = {}, {}, {}, 0
+        return list(range(self.blocks))
+
+    def finish(self, folder: Path | None) -> pa.Table:
+        """The table of channels; in a run folder it is written, or read where it was before."""
+        if self._finished and folder is not None:
+            return read_channel_table(folder)
+        table = self._table()
+        if folder is not None:
+            self.save(folder, at_once=True)
+            write_channels(folder, table)
+        return table
+
+    def _table(self) -> pa.Table:
+        """One row per layer, cell, control and channel."""
+        parts = []
+        for (layer, cell, control), sums in self.sums.items():
+            found = sums.compute()
+            scores = self.scores.get((layer, cell)) if control == MEASUREMENT else None
+            parts.append(_rows(layer, cell, control, found, scores, self.exact[layer, cell]))
+
+        return pa.concat_tables([CHANNEL_SCHEMA.empty_table(), *parts])
+
+    def save(self, folder: Path, *, at_once: bool = False) -> bool:
+        """Writes the state, unless that would take too large a share of the time; says whether."""
+        started = time.monotonic()
+        if not at_once and self._took > _WRITING_SHARE * (started - self._written):
+            return False
+        arrays: dict[str, np.ndarray] = {"blocks": np.array(self.blocks)}
+        names = []
+        for number, (key, sums) in enumerate(self.sums.items()):
+            names.append(key)
+            for part in fields(ChannelCorrelation):
+                value = getattr(sums, part.name)
+                array = value.cpu().numpy() if isinstance(value, Tensor) else np.array(value)
+                arrays[f"sums{number}.{part.name}"] = array
+        for number, scores in enumerate(self.scores.values()):
+            arrays[f"scores{number}"] = scores.cpu().numpy()
+        arrays["sums"] = np.array(names, dtype=np.str_).reshape(-1, 3)
+        arrays["scores"] = np.array(list(self.scores), dtype=np.str_).reshape(-1, 2)
+        arrays["exact"] = np.array(
+            [(*place, str(int(exact))) for place, exact in self.exact.items()], dtype=np.str_
+        ).reshape(-1, 3)
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        write_file(folder / STATE, buffer.getvalue(), kept="the rows of the run are kept")
+        self._written = time.monotonic()
+        self._took = self._written - started
+        return True
+
+    def _load(self, folder: Path) -> None:
+        """Takes up the state that a run has left; none or a damaged one is the state of no block."""
+        try:
+            with np.load(folder / STATE, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            sums = {
+                tuple(map(str, key)): ChannelCorrelation(
+                    **{
+                        part.name: self._restored(arrays[f"sums{number}.{part.name}"])
+                        for part in fields(ChannelCorrelation)
+                    }
+                )
+                for number, key in enumerate(arrays["sums"])
+            }
+            scores = {
+                (str(layer), str(cell)): torch.from_numpy(arrays[f"scores{number}"])
+                for number, (layer, cell) in enumerate(arrays["scores"])
+            }
+            exact = {(str(la), str(ce)): flag == "1" for la, ce, flag in arrays["exact"]}
+            blocks = int(arrays["blocks"])
+        except (OSError, ValueError, KeyError, EOFError):
+            return
+        self.sums, self.exact, self.blocks = sums, exact, blocks  # type: ignore[assignment]
+        self.scores = {place: found.to(self._device) for place, found in scores.items()}
+        for (layer, _, _), found in self.sums.items():
+            self.know(layer, len(found.products))
+
+    def _restored(self, array: np.ndarray) -> Tensor | int:
+        return int(array) if array.ndim == 0 else torch.from_numpy(array).to(self._device)
+
+
+def _means(found: PooledChannels) -> tuple[float, float]:
+    """The mean over living channels of invariance and of equivariance; NaN if all are dead."""
+    return float(found.invariance.nanmean()), float(found.equivariance.nanmean())
+
+
+def _rows(
+    layer: str,
+    cell: str,
+    control: str,
+    found: PooledChannels,
+    scores: Tensor | None,
+    exact: bool,
+) -> pa.Table:
+
+    count = len(found.match)
+    nothing = torch.full((4, count), torch.nan, dtype=torch.float64)
+    sums = nothing if scores is None else scores.cpu()
+    columns = {
+        "layer": [layer] * count,
+        "cell": [cell] * count,
+        "control": [control] * count,
+        "channel": np.arange(count),
+        "exact": [exact] * count,
+        "images": [found.images] * count,
+        "invariance": found.invariance,
+        "invariance_error": found.invariance_error,
+        "equivariance": found.equivariance,
+        "equivariance_error": found.equivariance_error,
+        "match": found.match,
+        "image_invariance": sums[0] / sums[2],
+        "image_equivariance": sums[1] / sums[3],
+        "living_images": sums[2],
+    }
+    arrays = {
+        name: value.cpu().numpy() if isinstance(value, Tensor) else value
+        for name, value in columns.items()
+    }
+    return pa.table(
+        {name: pa.array(arrays[name], from_pandas=True).cast(CHANNEL_SCHEMA.field(name).type)
+         for name in CHANNEL_SCHEMA.names},
+        schema=CHANNEL_SCHEMA,
+    )  # fmt: skip

@@ -1,0 +1,307 @@
+"""Channel measures of a sweep, taken inside the hooks: f(T_g x) against T_g f(x), layer by layer.
+
+The maps of some images are kept while all cells pass over them; every later forward pass is
+compared with them on the spot, so no map outlives its layer and memory does not grow with the
+number of cells or images. How many images at a time follows from the size of the watched maps
+alone: neither the batch size nor running out of memory changes a number beyond rounding.
+
+Three controls say what a value is worth: ``shuffled`` compares with the moved maps of the next
+image and ``floor`` compares f(T⁻¹Tx) with f(x), at the control levels; the identity is 1 by
+definition, and its rows count the dead channels.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invariscope.metrics.channel_correlation import ChannelCorrelation
+from invariscope.metrics.channel_products import (
+    ChannelMaps,
+    ChannelScores,
+    channel_maps,
+    channel_scores,
+    covariances,
+    images_per_step,
+    paired_correlation,
+)
+from invariscope.models import Activation, FeatureMap, Layer, average_pool
+from invariscope.sweep.channels import ChannelState, Key
+from invariscope.sweep.plan import MEASUREMENT, SHUFFLED, Cell
+from invariscope.transformations import IDENTITY, Action, action_on
+
+LITERAL = "channel_invariance:literal"
+ONE_AT_THE_IDENTITY = (
+    "channel_invariance",
+    "channel_equivariance",
+    "channel_invariance:cosine",
+    "channel_equivariance:cosine",
+    LITERAL,
+)
+#: Maps of the untransformed images that are held at a time.
+MAP_BYTES = 384 << 20
+
+
+def image_parts(count: int, layers: Sequence[Layer]) -> list[slice]:
+    """The images of a block in parts whose maps fit in `MAP_BYTES`; no part of a single image.
+
+    Example:
+        >>> image_parts(32, [Layer("conv1", "Early", 0.0, (112, 112), 64)])
+        [slice(0, 32, None)]
+    """
+    each = sum(4 * layer.channels * layer.grid[0] * layer.grid[1] for layer in layers)
+    most = max(2, MAP_BYTES // max(1, each))
+    parts = min(-(-count // most), max(1, count // 2))
+    ends = np.linspace(0, count, parts + 1).round().astype(int)
+    return [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+
+class MapMeasures:
+    """What a block's channel measures are, cell by cell.
+
+    Args:
+        state: The sums over the data set, which the block adds to.
+        wanted: Names of the metrics to measure.
+        layers: The watched layers.
+        image_ids: Ids of the block's images.
+        size: Height and width of the images.
+        seed: The run's seed.
+        skip_inexact: Leave out cells and layers where the maps would be interpolated.
+    """
+
+    def __init__(
+        self,
+        state: ChannelState,
+        wanted: Collection[str],
+        layers: Sequence[Layer],
+        image_ids: Sequence[str],
+        size: tuple[int, int],
+        *,
+        seed: int,
+        skip_inexact: bool,
+    ):
+        self.state = state
+        self.wanted = frozenset(wanted)
+        self.layers = {layer.name: layer for layer in layers}
+        self.cosine = any(":cosine" in name or name == "channel_eed" for name in wanted)
+        self.skip_inexact = skip_inexact
+        self._ids, self._size, self._seed = list(image_ids), size, seed
+        self._maps: dict[str, list[Tensor]] = {}
+        self._actions: dict[tuple[str, bool, tuple[int, int]], Action] = {}
+        self._values: dict[tuple[str, str, str, str], np.ndarray] = {}
+        self._part = slice(0, 0)
+
+    def begin(self, part: slice) -> Callable[[int, int], "_Reference"]:
+        """Forgets the maps of the last images; makes watchers for those of the next ones."""
+        self._part, self._maps, self._actions = part, {}, {}
+        return lambda start, stop: _Reference(self, slice(start, stop))
+
+    def watch(self, cells: Sequence[Cell]) -> Callable[[int, int], "_Moved"]:
+        """Makes watchers for batches of these cells, each of all images of the part."""
+        return lambda start, stop: _Moved(self, cells, start, stop)
+
+    def rows(self) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
+        """(cell, layer, metric, control, values [image]) of the block."""
+        for (cell, layer, metric, control), values in self._values.items():
+            yield cell, layer, metric, control, values
+        for (layer, cell, control), name, values in self.state.block_rows():
+            if name in self.wanted:
+                yield cell, layer, name, control, values
+
+    @property
+    def count(self) -> int:
+        """Images of the part."""
+        return self._part.stop - self._part.start
+
+    def maps(self, layer: str) -> Tensor:
+        """The maps of the part's images, untransformed."""
+        parts = self._maps[layer]
+        if len(parts) > 1:
+            self._maps[layer] = parts = [torch.cat(parts)]
+        return parts[0]
+
+    def hold(self, layer: str, maps: Tensor) -> None:
+        """Keeps the maps of more images of the part."""
+        self._maps.setdefault(layer, []).append(maps)
+
+    def action(self, cell: Cell, grid: tuple[int, int]) -> Action:
+        """What a cell does to maps of that grid, for the images of the part."""
+        key = (cell.key, cell.there_and_back, grid)
+        if key not in self._actions:
+            moving = None if cell.there_and_back else cell.transformation
+            self._actions[key] = action_on(
+                moving,
+                cell.level,
+                self._size,
+                grid,
+                seed=self._seed,
+                image_ids=self._ids[self._part],
+            )
+        return self._actions[key]
+
+    def put(self, key: Key, images: slice, values: dict[str, Tensor]) -> None:
+        """Values of some images of the part, by metric."""
+        layer, cell, control = key
+        first = self._part.start
+        for metric, found in values.items():
+            if metric not in self.wanted:
+                continue
+            place = (cell, layer, metric, control)
+            if place not in self._values:
+                self._values[place] = np.full(len(self._ids), np.nan, np.float32)
+            kept = self._values[place]
+            kept[first + images.start : first + images.stop] = found.float().cpu().numpy()
+
+
+    def count_channels(self, key: Key, found: "_Found") -> None:
+        """Takes the sums and the values by channel of some images of the part."""
+        layer, cell, _ = key
+        if found.channels is not None:
+            self.state.add_scores(layer, cell, *found.channels)
+        if found.sums is not None and found.influences is not None:
+            chosen = np.zeros(len(self._ids), bool)
+            first = self._part.start
+            chosen[first + found.images.start : first + found.images.stop] = True
+            self.state.put(key, found.sums, found.influences, chosen)
+
+
+class _Reference:
+    """Keeps the maps of untransformed images; their own rows are those of the identity."""
+
+    def __init__(self, measures: MapMeasures, images: slice):
+        self._measures, self._images = measures, images
+        self._found: dict[str, Tensor] = {}
+
+    def __call__(self, layer: str, activation: Activation) -> Tensor:
+        vector = average_pool(layer, activation)
+        maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
+        self._found[layer] = maps.to(
+            torch.float32, memory_format=torch.channels_last, copy=True
+        )
+        return vector
+
+    def keep(self) -> None:
+        for layer, maps in self._found.items():
+            self._measures.hold(layer, maps)
+            self._measures.state.know(layer, maps.shape[1])
+            if maps.shape[2:] == (1, 1):
+                continue
+            alive = channel_maps(maps).alive
+            one = torch.where(alive.any(1), 1.0, torch.nan)
+            values = dict.fromkeys(ONE_AT_THE_IDENTITY, one)
+            values |= {"channel_eed": -one, "dead_channels": 1 - alive.float().mean(1)}
+            self._measures.put((layer, IDENTITY, MEASUREMENT), self._images, values)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a batch says of one layer, cell and control; it counts once the batch is through."""
+
+    images: slice
+    values: dict[str, Tensor]
+    channels: tuple[Tensor, Tensor] | None
+    sums: ChannelCorrelation | None
+    influences: Tensor | None
+
+
+class _Moved:
+    """Compares the maps of moved images with the moved maps, for one forward batch."""
+
+    def __init__(self, measures: MapMeasures, cells: Sequence[Cell], start: int, stop: int):
+        self._measures = measures
+        self._found: dict[Key, _Found] = {}
+        count = measures.count
+        # (cell, images of the part, places in the batch): a batch may end within a cell.
+        self._segments: list[tuple[Cell, slice, slice]] = []
+        for place, cell in enumerate(cells):
+            first, last = max(start, place * count), min(stop, (place + 1) * count)
+            if first < last:
+                images = slice(first - place * count, last - place * count)
+                self._segments.append((cell, images, slice(first - start, last - start)))
+
+    def __call__(self, layer: str, activation: Activation) -> Tensor:
+        vector = average_pool(layer, activation)
+        maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
+        for cell, images, places in self._segments:
+            self._look(layer, cell, images, maps[places])
+        return vector
+
+    def keep(self) -> None:
+        for key, found in self._found.items():
+            self._measures.put(key, found.images, found.values)
+            self._measures.count_channels(key, found)
+
+    def _look(self, layer: str, cell: Cell, images: slice, moved: Tensor) -> None:
+        measures = self._measures
+        grid = (moved.shape[2], moved.shape[3])
+        action, own = measures.action(cell, grid), measures.maps(layer)
+        measures.state.exact[layer, cell.key] = action.exact
+        nothing_inside = action.inside is not None and not bool(action.inside.any())
+        if nothing_inside or (measures.skip_inexact and not action.exact):
+            return
+        transformed = channel_maps(moved, action.inside)
+        acts = action.taken(images)
+        sources = {cell.control: own[images]}
+        if cell.controlled and not cell.there_and_back:
+            stranger = (torch.arange(images.start, images.stop) + 1) % len(own)
+            sources[SHUFFLED] = own[stranger]
+        for control, maps in sources.items():
+            acted = channel_maps(acts(maps), action.inside)
+            key = (layer, cell.key, control)
+            found = self._compare(key, images, transformed, acted)
+            if control == MEASUREMENT and LITERAL in measures.wanted and grid != (1, 1):
+                still = channel_maps(maps, action.inside)
+                found.values[LITERAL] = paired_correlation(transformed, still).nanmean(1)
+            self._found[key] = found
+
+    def _compare(
+        self, key: Key, images: slice, transformed: ChannelMaps, acted: ChannelMaps
+    ) -> _Found:
+        measures, spatial = self._measures, transformed.positions > 1
+        sums = measures.state.sums_of(key)
+        count, channels = transformed.mean.shape
+        values: dict[str, list[Tensor]] = {}
+        scored: list[tuple[Tensor, Tensor]] = []
+        influences = []
+        for some in torch.arange(count).split(images_per_step(channels) if spatial else count):
+            whole = len(some) == count
+            t, a = (maps if whole else maps[some] for maps in (transformed, acted))
+            products = covariances(t, a) if spatial else None
+            if products is not None:
+                scores = channel_scores(products, t, a, cosine=measures.cosine)
+                scored.append((scores.invariance, scores.equivariance))
+                for name, found in _by_metric(scores).items():
+                    values.setdefault(name, []).append(found)
+            if sums is not None:
+                sums, moved = sums.with_products(products, t, a)
+                influences.append(moved.nanmean(2))
+        return _Found(
+            images,
+            {name: torch.cat(parts) for name, parts in values.items()},
+            _joined(scored) if key[2] == MEASUREMENT else None,
+            sums,
+            torch.cat(influences, 1) if influences else None,
+        )
+
+
+def _by_metric(scores: ChannelScores) -> dict[str, Tensor]:
+    """The means over living channels [image], by metric."""
+    values = {
+        "channel_invariance": scores.invariance.nanmean(1),
+        "channel_equivariance": scores.equivariance.nanmean(1),
+        "dead_channels": scores.invariance.isnan().float().mean(1),
+    }
+    if scores.cosine_invariance is not None and scores.cosine_equivariance is not None:
+        values["channel_invariance:cosine"] = scores.cosine_invariance.nanmean(1)
+        values["channel_equivariance:cosine"] = scores.cosine_equivariance.nanmean(1)
+        values["channel_eed"] = -scores.cosine_invariance.nanmean(1)
+    return values
+
+
+def _joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor] | None:
+    if not parts:
+        return None
+    invariance, equivariance = zip(*parts, strict=True)
+    return torch.cat(invariance), torch.cat(equivariance)

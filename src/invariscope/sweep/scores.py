@@ -1,0 +1,99 @@
+"""Vectors of some cells to rows: the metrics of single cells, and those of whole orbits."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from invariscope.metrics import SweepMetric
+from invariscope.results import RowBuilder
+from invariscope.sweep.plan import MEASUREMENT, SHUFFLED, Cell, Orbit
+
+#: Controls are measured here; the measurement itself at every watched layer.
+HEADLINE_LAYERS = ("embedding", "logits")
+
+
+class Scores:
+    """Turns the vectors of a block into rows.
+
+    Args:
+        metrics: What is measured.
+        rows: Where the rows go.
+        count: Images of the block.
+        labels: Their class indices in the data, or None.
+        targets: The outputs of the model that stand for these classes, or None.
+    """
+
+    def __init__(
+        self,
+        metrics: Sequence[SweepMetric],
+        rows: RowBuilder,
+        count: int,
+        labels: Sequence[int] | None,
+        targets: Sequence[int] | None,
+    ):
+        self._metrics = metrics
+        self._rows = rows
+        known = {"classes": labels, "targets": targets}
+        self._labels = {key: torch.tensor(v) for key, v in known.items() if v is not None}
+        self._pairing = torch.arange(count).roll(-1)
+        # The null: each image's transformed self is another image's, not the one it is paired with.
+        self._stranger = torch.arange(count).roll(-2 if count > 2 else -1)
+
+    def add(
+        self,
+        control: str,
+        cells: Sequence[Cell],
+        layer: str,
+        reference: Tensor,
+        moved: Tensor,
+    ) -> None:
+        """Adds the rows of some cells at a layer, for one control.
+
+        Args:
+            control: "" for the measurement, or the control's name.
+            cells: Which cells these are.
+            layer: The layer's name.
+            reference: [image, element], of the untransformed images.
+            moved: [cell, image, element].
+        """
+        if control == SHUFFLED:
+            moved = moved[:, self._stranger.to(moved.device)]
+        for metric in self._metrics:
+            if metric.reads == "vectors" or (metric.reads == "logits" and layer == "logits"):
+                self._evaluate(metric, control, [c.key for c in cells], layer, reference, moved)
+
+    def add_orbit(self, orbit: Orbit, vectors: dict[str, Tensor]) -> None:
+        """Adds the rows of a whole orbit: vectors [element, image, element of the vector]."""
+        for layer, moved in vectors.items():
+            for metric in self._metrics:
+                at = metric.reads == "orbit" or (metric.reads == "orbit logits" and layer == "logits")
+                if at and (orbit.is_group or not metric.groups_only):
+                    self._evaluate(metric, MEASUREMENT, orbit.keys, layer, moved[0], moved)
+
+    def _evaluate(
+        self,
+        metric: SweepMetric,
+        control: str,
+        keys: Sequence[str],
+        layer: str,
+        reference: Tensor,
+        moved: Tensor,
+    ) -> None:
+        labels = self._labels.get(metric.needs_labels)
+        if metric.evaluate is None or (metric.needs_labels and labels is None):
+            return
+        device = moved.device
+        known = None if labels is None else labels.to(device)
+        values, weights = metric.evaluate(reference, moved, self._pairing.to(device), known)
+        values = values.cpu().numpy()  # one transfer for all cells
+        weights = None if weights is None else weights.cpu().numpy()
+        for number, key in enumerate(keys):
+            self._rows.add(
+                cell=key,
+                layer=layer,
+                metric=metric.name,
+                control=control,
+                values=values[number],
+                weights=None if weights is None else weights[number],
+            )
