@@ -142,6 +142,21 @@ def test_what_is_never_defined_is_left_out_and_alone_is_null():
     assert overall == one_row(neither, transformation="shear_x", layer="a").value
 
 
+def test_n_is_that_of_the_cell_with_the_fewest_images():
+    def without(table):
+        frame = table.to_pandas()
+        frame.loc[
+            (frame["cell"] == "rotate=20") & (frame["image"].astype(str) < "image-003"), "value"
+        ] = np.nan
+        return pa.Table.from_pandas(frame, preserve_index=False)
+
+    tables = [without(table) for table in tables_of()[0]]
+    frame = Result(manifest_of(), RowStore(tables)).averages("relative_invariance")
+    assert one_row(frame, transformation="rotate", layer="a").n == 17
+    assert one_row(frame, transformation="shear_x", layer="a").n == 20
+    assert one_row(frame, transformation=None, layer=None, part="Early").n == 17
+
+
 def test_one_image_has_no_interval():
     frame = Result(manifest_of(1), RowStore(tables_of(images=1)[0])).averages()
     assert frame["value"].notna().all()

@@ -18,7 +18,7 @@ values share an image, runs of neighbours are drawn (`intervals.py`). A cell wit
 value is left out; n is the number of images in the cell that has the fewest.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,7 @@ def averages(
     Raises:
         InputError: The run has no such metric or transformation, or none with a level above 0.
     """
-    cells = cells_of(result.manifest)
+    cells = cells_of(result.manifest["settings"]["cells"])
     if not cells:
         raise InputError("the run has no level above 0 to average: measure a transformation")
     cells = {name: cells[name] for name in _chosen("transformation", transformations, list(cells))}
@@ -121,7 +121,9 @@ def averages(
 
 
 def frame_of(
-    found: Iterator[Average] | Sequence[Average], manifest: Mapping[str, Any], scope: Scope
+    found: Iterable[Average],
+    manifest: Mapping[str, Any],
+    scope: Scope,
 ) -> pd.DataFrame:
     """Averages as a frame: by metric, transformation (all of them last), parts before layers."""
     settings = manifest["settings"]
@@ -152,17 +154,20 @@ def metrics_of(store: RowStore, manifest: Mapping[str, Any]) -> list[str]:
     return known + sorted(found.difference(known))
 
 
-def cells_of(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def cells_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
     """The distinct cells of each transformation that has any but the identity.
+
+    Args:
+        entries: The cells of a manifest's settings.
 
     Example:
         >>> entry = {"transformation": "bits", "level": 1, "cell": "posterize=6"}
-        >>> cells_of({"settings": {"cells": [entry, {**entry, "level": 2}]}})
+        >>> cells_of([entry, {**entry, "level": 2}, {**entry, "cell": "identity"}])
         {'bits': ('posterize=6',)}
     """
     found: dict[str, dict[str, None]] = {}
-    for entry in manifest["settings"]["cells"]:
-        if entry["level"] != 0 and entry["cell"] != IDENTITY:
+    for entry in entries:
+        if entry["cell"] != IDENTITY:  # level 0 of every transformation among them
             found.setdefault(entry["transformation"], {})[entry["cell"]] = None
     return {name: tuple(cells) for name, cells in found.items()}
 
