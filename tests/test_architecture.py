@@ -10,7 +10,7 @@ RANK = {
     "results": 2, "sweep": 3, "report": 4, "cli": 5,
 }  # fmt: skip
 #: Methods that hand the result on to the report.
-ALLOWED = {("results/result.py", "report")}
+ALLOWED = {("results/result.py", "report"), ("results/leaderboard.py", "report")}
 
 
 def imports():

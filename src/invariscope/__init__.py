@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from invariscope.models import load_model
-    from invariscope.results import Result
+    from invariscope.results import Leaderboard, Result
     from invariscope.sweep import measure
 
 __version__ = "0.1.0"
-__all__ = ["Result", "__version__", "load_model", "measure"]
+__all__ = ["Leaderboard", "Result", "__version__", "load_model", "measure"]
 
 _HOMES = {
     "measure": "invariscope.sweep",
     "load_model": "invariscope.models",
     "Result": "invariscope.results",
+    "Leaderboard": "invariscope.results",
 }
 
 

@@ -14,6 +14,9 @@ import subprocess
 import pytest
 
 from invariscope.report import page
+from invariscope.report.leaderboard import page as leaderboard_page
+from invariscope.results import Leaderboard
+from oracles.many import run_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -201,3 +204,64 @@ def test_it_prints(chromium, whole, tmp_path):
     chromium(f"--print-to-pdf={target}", f"file://{tmp_path / 'page.html'}")
     pages = len(re.findall(rb"/Type\s*/Page\b", target.read_bytes()))
     assert 3 <= pages <= 12
+
+
+@pytest.fixture(scope="module")
+def board():
+    names = [
+        "timm:a_rather_long_name_of_a_model_patch16_224.with_tag+untrained",
+        "timm:b",
+        "c",
+        "d",
+    ]
+    runs = [run_of(0.9 - 0.2 * k, n, correct=3 + k, seed=k) for k, n in enumerate(names)]
+    return leaderboard_page(Leaderboard(runs))
+
+
+def test_the_leaderboards_console_stays_empty_without_network(chromium, board, tmp_path):
+    (tmp_path / "page.html").write_text(board, encoding="utf-8")
+    done = chromium("--enable-logging=stderr", "--dump-dom", f"file://{tmp_path / 'page.html'}")
+    assert console(done.stderr) == []
+    # models (6 columns), correlations (7), numbers (8)
+    assert done.stdout.count('aria-sort="none"') == 6 + 7 + 8
+
+
+def test_models_are_sorted_by_any_column(ask, board):
+    script = """
+    const table = page.querySelector('table.board');
+    const heads = [...table.tHead.rows[0].cells];
+    const sort = name => heads.find(head => head.textContent === name)
+      .querySelector('button').click();
+    const letters = () => [...table.tBodies[0].rows].map(row => row.cells[0].textContent[0]);
+    const found = [letters()];
+    sort('Accuracy'); sort('Accuracy'); found.push(letters());
+    sort('Rank'); found.push(letters());
+    return {found, said: page.querySelector('#standings [role=status]').textContent,
+            elsewhere: page.getElementById('status').textContent};
+    """
+    answer = ask(board, script)
+    assert answer["found"] == [list("ABCD"), list("DCBA"), list("ABCD")]
+    assert answer["said"] == "Sorted by rank, ascending."
+    assert answer["elsewhere"] == ""
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_the_leaderboard_does_not_stick_out_sideways(ask, board, width):
+    found = ask(
+        board,
+        """
+        const wide = [...page.querySelectorAll('body *')].filter(element =>
+          !element.closest('.scroll, pre, svg, .skip, .hidden, details:not([open])') &&
+          element.getBoundingClientRect().right > view.innerWidth + 1);
+        const shown = [...page.querySelectorAll('figure svg')].filter(
+          e => !e.closest('details:not([open])'));
+        return {scroll: page.documentElement.scrollWidth,
+                wide: wide.map(e => e.outerHTML.slice(0, 80)), figures: shown.length,
+                text: Math.min(...shown.map(e => 10 * e.clientWidth / e.viewBox.baseVal.width))};
+        """,
+        width,
+    )
+    assert found["wide"] == []
+    assert found["scroll"] <= width
+    assert found["figures"] == 7  # two transformations over levels and depth, three parts
+    assert found["text"] >= 8.5

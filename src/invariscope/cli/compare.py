@@ -1,35 +1,72 @@
-"""`invariscope compare`: two runs on the same images, cell by cell."""
+"""`invariscope compare`: two runs cell by cell, and any number of runs as a leaderboard."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from invariscope.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TABLES = (".csv", ".parquet")
+_PAGE = ".html"
+
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run folder.")],
-    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another one.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN…", help="Two run folders or more.")
+    ],
+    accuracy: Annotated[
+        Path | None,
+        typer.Option("--accuracy", "-a", help="CSV file with the columns model,accuracy (0 to 1)."),
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the full table as CSV or parquet.")
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A leaderboard page (.html) or the table (.csv, .parquet).",
+        ),
     ] = None,
 ) -> None:
-    """Compare two runs image by image: difference (B - A), 95 % interval, corrected p-value."""
-    from invariscope.errors import InputError
-    from invariscope.results import Result
+    """Compare runs on the images that all of them have.
 
-    if output is not None and output.suffix not in (".csv", ".parquet"):
-        raise InputError(f"--output {output}: give a file that ends in .csv or .parquet")
-    comparison = Result.load(first).compare(Result.load(second))
-    typer.echo(comparison.to_text())
-    if output is None:
-        return
+    Two runs: difference (B - A) of every cell, 95 % interval, corrected p-value. Any number:
+    standings, means by transformation and part, rank correlation of every measure with accuracy.
+    """
+    for path in output or ():
+        if path.suffix not in (*_TABLES, _PAGE):
+            raise InputError(f"--output {path}: give a file that ends in .html, .csv or .parquet")
+    if len(runs) < 2:
+        raise InputError(f"{len(runs)} run folder: give two or more to compare")
+    from invariscope.results import Leaderboard, Result, read_accuracies
+
+    known = None if accuracy is None else read_accuracies(accuracy)
+    results = [Result.load(run) for run in runs]
+    comparison = results[0].compare(results[1]) if len(results) == 2 else None
+    board = Leaderboard(results, accuracy=known, source=str(accuracy or ""))
+    if comparison is not None:
+        typer.echo(f"{comparison.to_text()}\n")
+    typer.echo(board.to_text())
+    for path in output or ():
+        if path.suffix == _PAGE:
+            typer.echo(f"leaderboard: {board.to_html(path)}")
+            continue
+        _write(comparison.frame if comparison is not None else board.averages, path)
+        typer.echo(f"table: {path}")
+        if not board.correlations.empty:
+            beside = path.with_stem(f"{path.stem}-correlations")
+            _write(board.correlations, beside)
+            typer.echo(f"correlations: {beside}")
+
+
+def _write(frame: "pd.DataFrame", path: Path) -> None:
     try:
-        if output.suffix == ".csv":
-            comparison.frame.to_csv(output, index=False)
+        if path.suffix == ".csv":
+            frame.to_csv(path, index=False)
         else:
-            comparison.frame.to_parquet(output, index=False)
+            frame.to_parquet(path, index=False)
     except OSError as problem:
-        raise InputError(
-            f"cannot write {output}: {problem.strerror}; give another path"
-        ) from problem
-    typer.echo(f"table: {output}")
+        raise InputError(f"cannot write {path}: {problem.strerror}; give another path") from problem

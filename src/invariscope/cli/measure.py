@@ -1,5 +1,6 @@
 """`invariscope measure`: measure models on images, write a run folder with a report."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -83,33 +84,42 @@ def measure(
     Without arguments: a pretrained EfficientNet-Lite0 on sample photographs.
     """
     specs = [*(models or []), *(model or [])] or [DEFAULT_MODEL]
-    from invariscope.cli.running import measure_one  # imports torch
+    _check_distinct(specs)
+    settings = {
+        "table": table,
+        "transformations": _joined(transformations),
+        "groups": _joined(groups),
+        "metrics": _joined(metrics),
+        "layers": _joined(layers) or "auto",
+        "num_images": _count(num_images, precision),
+        "seed": seed,
+        "device": device,
+        "twin": twin,
+        "floor": floor,
+        "resampling": (border, fill, interpolation),
+        "preprocessing": _overrides(preprocessing),
+    }
+    carry = {
+        "batch_size": batch_size, "workers": workers, "resume": resume, "precision": precision,
+    }  # fmt: skip
+    from invariscope.cli.running import check_all, measure_one  # imports torch
 
-    for spec in specs:
+    if len(specs) > 1:
+        check_all(specs, data, **settings)
+    folders = [
         measure_one(
             spec,
             data,
             folder=_folder(output, spec, len(specs)),
             dry_run=dry_run,
-            carry={
-                "batch_size": batch_size,
-                "workers": workers,
-                "resume": resume,
-                "precision": precision,
-            },
-            table=table,
-            transformations=_joined(transformations),
-            groups=_joined(groups),
-            metrics=_joined(metrics),
-            layers=_joined(layers) or "auto",
-            num_images=_count(num_images, precision),
-            seed=seed,
-            device=device,
-            twin=twin,
-            floor=floor,
-            resampling=(border, fill, interpolation),
-            preprocessing=_overrides(preprocessing),
+            carry=carry,
+            **settings,
         )
+        for spec in specs
+    ]
+    if len(folders) > 1 and not dry_run:
+        runs = shlex.join(str(folder) for folder in folders)
+        typer.echo(f"\nto compare: invariscope compare {runs} -o leaderboard.html")
 
 
 def _joined(values: list[str] | None) -> str | None:
@@ -132,6 +142,19 @@ def _count(text: str | None, precision: float | None) -> int | None:
 
 def _folder(output: Path | None, spec: str, models: int) -> Path | None:
     return output if output is None or models == 1 else output / slug(spec)
+
+
+def _check_distinct(specs: list[str]) -> None:
+    """Two models in one folder would be one run: the second would find the first one's rows."""
+    for place, spec in enumerate(specs):
+        for other in specs[:place]:
+            if spec == other:
+                raise InputError(f"the model {spec} is named twice: name each model once")
+            if slug(spec) == slug(other):
+                raise InputError(
+                    f"the models {other} and {spec} would share the folder {slug(spec)}: measure "
+                    "them one by one, each with an --output of its own"
+                )
 
 
 def slug(text: str) -> str:

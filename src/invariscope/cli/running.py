@@ -4,7 +4,7 @@ import hashlib
 import json
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from invariscope.cli.measure import slug
 from invariscope.cli.memory import keep_freed_memory
 from invariscope.cli.progress import Bar
 from invariscope.cli.terminal import show_plan, show_result
-from invariscope.errors import RunError
+from invariscope.errors import InputError, RunError
 from invariscope.sweep import Run, carry_out, estimate, prepare
 from invariscope.transformations import Resampling
 
@@ -29,27 +29,48 @@ def measure_one(
     carry: dict[str, Any],
     resampling: tuple[str, float, str],
     **settings: Any,
-) -> None:
-    """Measures one model and writes its run folder."""
+) -> Path:
+    """Measures one model and writes its run folder, which is returned."""
     console = Console(highlight=False, soft_wrap=False)
-    border, fill, interpolation = resampling
-    how = Resampling(interpolation, border, fill)  # type: ignore[arg-type]
-    settings["resampling"] = None if how == Resampling() else how
     keep_freed_memory()
     with console.status(f"loading {spec} and {data}"):
-        run = prepare(spec, data, **settings)
+        run = prepare(spec, data, resampling=_resampling(*resampling), **settings)
     folder = folder or _default_folder(run)
     if dry_run:
         with console.status("timing one batch"):
             cost = estimate(run, carry["batch_size"])
         show_plan(console, run, cost, folder)
-        return
+        return folder
     with _interruptible():
         with Bar(console, f"{run.probe.spec} on {run.source.name}") as bar:
             result = carry_out(run, output=folder, progress=bar, **carry)
         path = result.to_html(folder / "report.html")
     show_result(console, result)
     console.print(f"report: {path}", soft_wrap=True)
+    return folder
+
+
+def check_all(
+    specs: Sequence[str], data: str, *, resampling: tuple[str, float, str], **settings: Any
+) -> None:
+    """Loads every model once and runs it on one image, so that no spec fails after hours.
+
+    Raises:
+        InputError: The first model that cannot be measured as asked, by name.
+    """
+    console = Console(highlight=False, soft_wrap=False)
+    how = _resampling(*resampling)
+    for number, spec in enumerate(specs, 1):
+        with console.status(f"checking {spec} ({number} of {len(specs)})"):
+            try:
+                prepare(spec, data, resampling=how, **settings)
+            except InputError as problem:
+                raise InputError(f"{problem} (model {spec}; none is measured yet)") from problem
+
+
+def _resampling(border: str, fill: float, interpolation: str) -> Resampling | None:
+    how = Resampling(interpolation, border, fill)  # type: ignore[arg-type]
+    return None if how == Resampling() else how
 
 
 @contextmanager

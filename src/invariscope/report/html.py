@@ -26,7 +26,7 @@ from invariscope.report.tables import (
 from invariscope.report.verdict import verdict
 from invariscope.report.words import images_counted, metric_words, transformation_words
 
-_PAGE = jinja2.Environment(
+PAGE = jinja2.Environment(
     loader=jinja2.PackageLoader("invariscope.report", "page"),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
@@ -66,7 +66,15 @@ def render(result: ResultLike, path: str | Path) -> Path:
     target = Path(path)
     if target.is_dir():
         target = target / "report.html"
-    text = page(result)
+    return write_page(target, page(result))
+
+
+def write_page(target: Path, text: str) -> Path:
+    """Writes a page whole or not at all.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
     # Whoever has the old page open, or stops this half-way, keeps a whole page.
     partial = target.with_name(f".{target.name}.part")
     try:
@@ -85,13 +93,13 @@ def page(result: ResultLike) -> str:
     """The report as the text of an HTML page."""
     readings = Readings(result)
     order = standings(readings)
-    script, css = _asset("page.js"), _asset("page.css")
+    script, css = asset("page.js"), asset("page.css")
     settings, manifest = readings.settings, readings.manifest
     model = str(settings.get("model", "the model"))
     words = metric_words(readings.headline[0]).lower() if readings.headline else ""
     where = f" at the {readings.headline[1]}" if readings.headline else ""
     table = full_table(readings)
-    return _PAGE.get_template("page.html").render(
+    return PAGE.get_template("page.html").render(
         title=f"{model} on {settings.get('data', 'images')}",
         model=model,
         facts=_facts(readings),
@@ -122,11 +130,12 @@ def page(result: ResultLike) -> str:
     )
 
 
-def _asset(name: str) -> str:
-    loader = _PAGE.loader
+def asset(name: str) -> str:
+    """The text of a file of the page: its style sheet or its script."""
+    loader = PAGE.loader
     if loader is None:
         raise RuntimeError("the report's template environment has no loader")
-    return loader.get_source(_PAGE, name)[0]
+    return loader.get_source(PAGE, name)[0]
 
 
 def _facts(readings: Readings) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from invariscope.report import figures
+from invariscope.report import figures, overlays
 
 # Drawing colour -> CSS variable, so that one SVG serves the light page, the dark one and print.
 COLOURS: Mapping[str, str] = {
@@ -22,6 +22,9 @@ COLOURS: Mapping[str, str] = {
     figures.NULL: "--quiet",
     figures.INK: "--ink",
     figures.FAINT: "--line",
+    overlays.SKY: "--sky",
+    overlays.AMBER: "--amber",
+    overlays.VIOLET: "--violet",
 }
 
 _REMOVED = re.compile(

@@ -1,7 +1,9 @@
-"""What a run has found: rows on disk, intervals, the summary, comparison of two runs, `Result`."""
+"""What runs have found: rows on disk, intervals, summary, averages, comparisons, `Result`."""
 
+from invariscope.results.accuracies import read_accuracies
 from invariscope.results.comparison import Comparison, compare
 from invariscope.results.intervals import bootstrap_interval, interval_run_length
+from invariscope.results.leaderboard import Leaderboard
 from invariscope.results.manifest import FORMAT, MANIFEST, read_manifest, write_manifest
 from invariscope.results.result import Result
 from invariscope.results.row_table import ROW_SCHEMA, RowBuilder
@@ -21,6 +23,7 @@ __all__ = [
     "SUMMARY",
     "SUMMARY_SCHEMA",
     "Comparison",
+    "Leaderboard",
     "Result",
     "RowBuilder",
     "RowStore",
@@ -29,6 +32,7 @@ __all__ = [
     "compare",
     "completed_blocks",
     "interval_run_length",
+    "read_accuracies",
     "read_manifest",
     "read_summary",
     "summarise",

@@ -14,6 +14,7 @@ from PIL import Image
 
 from invariscope.errors import InputError, RunError
 from invariscope.results.atomic import write_file
+from invariscope.results.averages import averages as averages_of
 from invariscope.results.comparison import Comparison
 from invariscope.results.comparison import compare as compare_results
 from invariscope.results.manifest import read_manifest, write_manifest
@@ -79,6 +80,39 @@ class Result:
     def compare(self, other: "Result") -> Comparison:
         """This run (A) against another one (B) on the images that both have seen."""
         return compare_results(self, other)
+
+    def averages(
+        self,
+        metrics: str | Sequence[str] | None = None,
+        transformations: str | Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Means over levels and layers with 95 % intervals over images.
+
+        Level 0 and other identities do not count, equal cells count once; cells, the layers of a
+        part and transformations have the same say each (`results/averages.py` has the formula).
+
+        Args:
+            metrics: Names of metrics of the run; all by default.
+            transformations: Names of its transformations and groups; all by default.
+
+        Returns:
+            One row per metric, transformation (null: the mean over all of them), part and layer
+            (null: the mean over the part's layers), with ``depth`` (0 to 100 per cent of the
+            layers), ``value``, ``ci_low``, ``ci_high``, ``n``, and ``model``, ``data``.
+
+        Raises:
+            InputError: The run has no such metric or transformation.
+
+        Example:
+            >>> import numpy as np, torch, invariscope
+            >>> pictures = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), np.uint8)
+            >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(768, 4))
+            >>> result = invariscope.measure(network, pictures, transformations="rotate=90/180")
+            >>> frame = result.averages("relative_invariance", "rotate")
+            >>> frame[frame["layer"].isna()]["part"].tolist()
+            ['Pool', 'Final', 'Pool', 'Final']
+        """
+        return averages_of(self, metrics, transformations)
 
     def plot(
         self,

@@ -1,0 +1,148 @@
+"""The models' accuracies that a leaderboard is held against: of the runs themselves, or given."""
+
+import csv
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from invariscope.errors import InputError
+from invariscope.results.agreement import Agreement
+from invariscope.results.averages import IDENTITY
+from invariscope.results.intervals import (
+    Sums,
+    bootstrap_replicates,
+    exact_sums,
+    percentile_interval,
+)
+
+if TYPE_CHECKING:
+    from invariscope.results.result import Result
+
+METRIC, LAYER = "accuracy", "logits"
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """One accuracy for each model.
+
+    Attributes:
+        values: float64 [model], 0 to 1.
+        source: Where they are from, in words.
+        sums: The right and wrong answers [image, model] if they were measured; None if given.
+    """
+
+    values: np.ndarray
+    source: str
+    sums: Sums | None = None
+
+    def replicates(self, run_length: int, seed: int) -> np.ndarray:
+        """The accuracies in each resample of images [model, replicate]; [model, 1] if given.
+
+        The resamples are those of any other measure with the same `run_length` and `seed`.
+        """
+        if self.sums is None:
+            return self.values[:, None]
+        return bootstrap_replicates(self.sums, run_length=run_length, seed=seed)
+
+    def intervals(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """95 % intervals [model]; NaN where the accuracies were given."""
+        if self.sums is None:
+            nothing = np.full(len(self.values), np.nan)
+            return nothing, nothing
+        return percentile_interval(self.replicates(1, seed))
+
+
+def measured_accuracies(results: "Sequence[Result]", agreement: Agreement) -> Accuracies | None:
+    """The accuracies on the untouched common images, or None if a run knows no labels."""
+    columns = []
+    for result, places in zip(results, agreement.places, strict=True):
+        found = result.store.dense(LAYER, only=[(METRIC, "")])
+        if not found or IDENTITY not in found[0].cells:
+            return None
+        columns.append(found[0].values[places, found[0].cells.index(IDENTITY)])
+    values = np.stack(columns, axis=1)
+    # An image without a label, or that a model gives no answer for, counts for no model.
+    values[~np.isfinite(values).all(axis=1)] = np.nan
+    sums = exact_sums(values)
+    if not sums.counts.any():
+        return None
+    count = int(sums.counts[:, 0].sum())
+    return Accuracies(sums.value, f"measured in the runs, on {count:,} untouched images", sums)
+
+
+def given_accuracies(
+    accuracy: Mapping[str, float], models: Sequence[str], specs: Sequence[str], source: str
+) -> Accuracies:
+    """The accuracies of these models from a mapping.
+
+    Args:
+        accuracy: Accuracy by name of the model: its spec, or its name in the leaderboard.
+        models: The models' names in the leaderboard.
+        specs: Their specs.
+        source: Where the mapping is from, in words.
+
+    Raises:
+        InputError: A model is missing, or a number is not between 0 and 1.
+    """
+    values = []
+    for model, spec in zip(models, specs, strict=True):
+        name = model if model in accuracy else spec
+        if name not in accuracy:
+            known = ", ".join(list(accuracy)[:5]) + (", …" if len(accuracy) > 5 else "")
+            raise InputError(
+                f"{source} has no accuracy of {spec!r}: add it (there are: {known or 'none'})"
+            )
+        value = float(accuracy[name])
+        if not 0 <= value <= 1:
+            raise InputError(
+                f"{source} has {value:g} as the accuracy of {name!r}: give a share from 0 to 1"
+            )
+        values.append(value)
+    return Accuracies(np.array(values), f"from {source}")
+
+
+def read_accuracies(path: str | os.PathLike[str]) -> dict[str, float]:
+    """Reads a CSV file with the columns model and accuracy.
+
+    Raises:
+        InputError: The file cannot be read, lacks a column, or a line is no number or names a
+            model for the second time.
+    """
+    path = Path(path)
+    found: dict[str, float] = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if not {"model", "accuracy"} <= set(reader.fieldnames or ()):
+                raise InputError(
+                    f"{path} has the columns {', '.join(reader.fieldnames or ()) or 'none'}: "
+                    "model and accuracy are needed"
+                )
+            for line in reader:
+                name, text = (line["model"] or "").strip(), (line["accuracy"] or "").strip()
+                if name in found:
+                    raise InputError(f"{path}, line {reader.line_num}: {name!r} is there twice")
+                found[name] = _number(text)
+                if math.isnan(found[name]):
+                    raise InputError(
+                        f"{path}, line {reader.line_num}: {text!r} is no accuracy; give a share "
+                        "from 0 to 1"
+                    )
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"cannot read {path}: {reason}; give a CSV file with the columns model and accuracy"
+        ) from error
+    return found
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -1,0 +1,132 @@
+"""What several runs have in common: images, levels, metrics. On these alone they are compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from invariscope.errors import InputError
+from invariscope.results.averages import cells_of, metrics_of
+
+if TYPE_CHECKING:
+    from invariscope.results.result import Result
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What all runs have.
+
+    Attributes:
+        places: For each run, the places of the common images in its store, in the first run's
+            order: row i is the same image everywhere.
+        entries: The manifest's entries of the levels that all runs have, as the same operation.
+        metrics: The metrics that all runs have.
+        notes: What differs or is left out.
+    """
+
+    places: tuple[np.ndarray, ...]
+    entries: tuple[dict[str, Any], ...]
+    metrics: tuple[str, ...]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def images(self) -> int:
+        """The number of common images."""
+        return len(self.places[0])
+
+    @property
+    def cells(self) -> dict[str, tuple[str, ...]]:
+        """The distinct common cells of each transformation."""
+        return cells_of(self.entries)
+
+
+def agree(results: "Sequence[Result]") -> Agreement:
+    """Finds what the runs have in common.
+
+    Raises:
+        InputError: Fewer than two runs; other data; fewer than two common images; no common level
+            above 0; no common metric.
+    """
+    if len(results) < 2:
+        raise InputError(f"{len(results)} run: give two or more to compare")
+    settings = [result.manifest["settings"] for result in results]
+    for other in settings[1:]:
+        if other["data"] != settings[0]["data"]:
+            raise InputError(
+                f"the runs are on different data ({settings[0]['data']} and {other['data']}): "
+                "measure all models on the same images"
+            )
+    notes: list[str] = []
+    places = _places(results, notes)
+    entries = _entries(settings, notes)
+    if not cells_of(entries):
+        raise InputError(
+            "the runs have no level above 0 in common: measure all models with the same "
+            "--transformations and --table"
+        )
+    metrics = _metrics(results, notes)
+    notes += _differences(settings)
+    return Agreement(places, entries, metrics, notes)
+
+
+def _places(results: "Sequence[Result]", notes: list[str]) -> tuple[np.ndarray, ...]:
+    stores = [result.store for result in results]
+    common = set(stores[0].images).intersection(*(store.images for store in stores[1:]))
+    if len(common) < 2:
+        raise InputError(
+            f"the runs share {len(common)} images: measure all models with the same --data, "
+            "--num-images and --seed"
+        )
+    order = [image for image in stores[0].images if image in common]
+    if any(len(store.images) > len(common) for store in stores):
+        notes.append(f"compared on the {len(common)} images that all runs have")
+    found = []
+    for store in stores:
+        place = {image: number for number, image in enumerate(store.images)}
+        found.append(np.array([place[image] for image in order]))
+    return tuple(found)
+
+
+def _entries(settings: list[dict[str, Any]], notes: list[str]) -> tuple[dict[str, Any], ...]:
+    known = [
+        {(entry["transformation"], entry["level"]): entry["cell"] for entry in one["cells"]}
+        for one in settings
+    ]
+    entries = tuple(
+        entry
+        for entry in settings[0]["cells"]
+        if all(
+            cells.get((entry["transformation"], entry["level"])) == entry["cell"] for cells in known
+        )
+    )
+    every = set().union(*known)
+    if len(every) > len(entries):
+        left = len(every) - len(entries)
+        notes.append(f"{left} levels are left out: not all runs have them at that magnitude")
+    return entries
+
+
+def _metrics(results: "Sequence[Result]", notes: list[str]) -> tuple[str, ...]:
+    each = [metrics_of(result.store, result.manifest) for result in results]
+    metrics = tuple(name for name in each[0] if all(name in other for other in each[1:]))
+    if not metrics:
+        raise InputError(
+            "the runs have no metric in common: measure all models with the same --metrics"
+        )
+    left = sorted(set().union(*each).difference(metrics))
+    if left:
+        notes.append(f"metrics that not all runs have are left out: {', '.join(left)}")
+    return metrics
+
+
+def _differences(settings: list[dict[str, Any]]) -> list[str]:
+    """What changes the transformed images themselves, under the same names of cells."""
+    notes = []
+    if len({one["seed"] for one in settings}) > 1:
+        notes.append("the seeds differ: directions drawn per image are not the same in all runs")
+    for key in ("border", "fill", "interpolation"):
+        found = list(dict.fromkeys(str(one.get(key)) for one in settings))
+        if len(found) > 1:
+            notes.append(f"{key} differs between the runs: {', '.join(found)}")
+    return notes

@@ -1,0 +1,351 @@
+"""Many models on the same images: who stands where, in which part, and what goes with accuracy.
+
+Every number is on the images, levels and metrics that all runs have. A model's standing in a metric
+is its mean over the levels and then over the transformations (`averages.py`) at the embedding; at
+the logits for metrics of predictions; over the last part that all models have for metrics of
+feature maps. Ranks have an interval too: images are resampled once for all models, the models
+ranked anew in each resample. Ranks that overlap are models that these images do not tell apart.
+
+How a measure goes with accuracy over the models (paper 002, Fig. 4) is Spearman's ρ with an
+interval over images and a p-value over models (`correlation.py`), corrected by Benjamini and
+Hochberg over the whole table.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from invariscope.errors import InputError
+from invariscope.results.accuracies import Accuracies, given_accuracies, measured_accuracies
+from invariscope.results.agreement import Agreement, agree
+from invariscope.results.averages import Average, Scope, frame_of, iterate
+from invariscope.results.correlation import FEWEST_MODELS, permutation_p, spearman
+from invariscope.results.intervals import (
+    REPLICATES,
+    bootstrap_interval,
+    interval_run_length,
+    percentile_interval,
+)
+
+if TYPE_CHECKING:
+    from invariscope.results.result import Result
+
+#: Where a metric's standing is read, the first that all models have: (part, layer).
+_PLACES = (
+    ("Pool", "embedding"), ("Final", "logits"), ("Late", None), ("Middle", None), ("Early", None),
+)  # fmt: skip
+_BATCH_BYTES = 256 << 20  # resamples held at a time
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a metric's standing is read: a layer, or the mean over a part's layers."""
+
+    part: str
+    layer: str | None
+
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        return f"at the {self.layer}" if self.layer else f"in the part {self.part}"
+
+
+class Leaderboard:
+    """Several runs, compared.
+
+    Args:
+        results: Two runs or more, on the same data.
+        accuracy: Accuracies by model, 0 to 1. Without it, those that the runs have measured.
+        source: Where the accuracies are from, for the notes.
+
+    Attributes:
+        results: As given.
+        models: A name for each run: its model, with the folder where two runs have the same one.
+        data: Name of the data.
+        images: How many images all runs have.
+        metrics: The metrics that all runs have; the first is the headline.
+        places: Where each metric's standing is read.
+        averages: The rows of `Result.averages` for all models, on the common images and levels.
+        standings: One row per metric and model, best first: rank, rank_low, rank_high (95 %),
+            model, value, ci_low, ci_high, n.
+        curves: One row per metric, transformation, level and model, where a standing is read at a
+            layer: magnitude, unit, kind, layer, value, ci_low, ci_high, n.
+        accuracy: One row per model: accuracy, ci_low, ci_high; None where it is not known.
+        accuracy_source: Where the accuracies are from, or why there are none.
+        correlations: One row per metric, transformation (null: all) and part: rho, ci_low, ci_high,
+            p_value, p_adjusted, models; empty with fewer than 4 models or without accuracies.
+        notes: What differs between the runs or is left out.
+
+    Raises:
+        InputError: Fewer than two runs, or runs that have nothing in common; an accuracy is
+            missing.
+    """
+
+    def __init__(
+        self,
+        results: "Sequence[Result]",
+        *,
+        accuracy: Mapping[str, float] | None = None,
+        source: str = "accuracy",
+    ):
+        self.results = list(results)
+        agreement = agree(self.results)
+        self.models = _names(self.results)
+        self.data = str(self.results[0].manifest["settings"]["data"])
+        self.images = agreement.images
+        self.metrics = agreement.metrics
+        self.entries = agreement.entries
+        self.notes = list(agreement.notes)
+        for model, result in zip(self.models, self.results, strict=True):
+            self.notes += [f"{model}: {warning}" for warning in result.warnings]
+        known = _accuracies(self.results, agreement, self.models, accuracy, source)
+        self._measure(agreement, known)
+        self.curves = _curves(self.results, agreement, self.models, self.places)
+        self._say_accuracy(known)
+
+    def _measure(self, agreement: Agreement, known: Accuracies | None) -> None:
+        self.places: dict[str, Place] = {}
+        frames: list[pd.DataFrame] = []
+        standings: list[pd.DataFrame] = []
+        correlations: list[dict[str, Any]] = []
+        seed = self.results[0].manifest["settings"]["seed"]
+        for scope in _scopes(agreement, len(self.results), seed):
+            table: dict[_Key, dict[int, Average]] = {}
+            for number, result in enumerate(self.results):
+                own = Scope(scope.metrics, scope.cells, agreement.places[number], scope.seed)
+                found = iterate(result.store, result.manifest, own)
+                frame = frame_of(_kept(found, number, table), result.manifest, own)
+                frames.append(frame.assign(model=self.models[number]))
+            for metric in scope.metrics:
+                self.places[metric] = _place(metric, table, len(self.results))
+                standings.append(self._standing(metric, table))
+            correlations += self._correlate(table, known, seed)
+        order = {name: place for place, name in enumerate(self.metrics)}
+        merged = pd.concat(frames, ignore_index=True)
+        by_metric = merged["metric"].map(order).argsort(kind="stable")
+        self.averages = merged.iloc[by_metric].reset_index(drop=True)
+        self.standings = pd.concat(standings, ignore_index=True)
+        self.notes += _undefined(self.averages)
+        self.correlations = _corrected(correlations, order, list(agreement.cells))
+
+    def direction(self, metric: str) -> str:
+        """What a larger value means, such as "higher is more invariant"."""
+        about = self.results[0].manifest["metrics"].get(metric, {})
+        return str(about.get("direction") or "higher is more invariant")
+
+    def ascending(self, metric: str) -> bool:
+        """Whether a lower value stands higher."""
+        return self.direction(metric).startswith("lower")
+
+    def _standing(self, metric: str, table: "dict[_Key, dict[int, Average]]") -> pd.DataFrame:
+        place = self.places[metric]
+        found = table.get((metric, None, place.part, place.layer), {})
+        rows, drawn = [], []
+        for number, one in found.items():
+            low, high = one.interval()
+            rows.append(
+                {"metric": metric, "model": self.models[number], "value": one.value,
+                 "ci_low": low, "ci_high": high, "n": one.n}
+            )  # fmt: skip
+            drawn.append(np.broadcast_to(one.replicates, REPLICATES))
+        frame = pd.DataFrame(rows)
+        sign = 1.0 if self.ascending(metric) else -1.0
+        frame["rank"] = stats.rankdata(
+            np.nan_to_num(sign * frame["value"].to_numpy(), nan=np.inf), method="min"
+        ).astype(int)
+        ranks = stats.rankdata(
+            np.nan_to_num(sign * np.stack(drawn), nan=np.inf), axis=0, method="min"
+        )
+        ends = np.quantile(ranks, [0.025, 0.975], axis=1, method="nearest").astype(int)
+        frame["rank_low"], frame["rank_high"] = ends
+        frame = frame.sort_values("rank", kind="stable")
+        columns = ["metric", "rank", "rank_low", "rank_high", "model"]
+        return frame[[*columns, "value", "ci_low", "ci_high", "n"]]
+
+    def _correlate(
+        self, table: "dict[_Key, dict[int, Average]]", known: Accuracies | None, seed: int
+    ) -> Iterator[dict[str, Any]]:
+        if known is None or len(self.results) < FEWEST_MODELS:
+            return
+        drawn: dict[int, np.ndarray] = {}
+        for (metric, transformation, part, layer), found in table.items():
+            defined = [number for number, one in found.items() if one.n > 0]
+            if layer is not None or len(defined) < FEWEST_MODELS:
+                continue
+            paired = self.results[0].manifest["metrics"].get(metric, {}).get("paired", False)
+            length = interval_run_length(self.images, paired)
+            if length not in drawn:
+                drawn[length] = known.replicates(length, seed)
+            values = np.array([found[number].value for number in defined])
+            resampled = np.stack([found[number].replicates for number in defined])
+            accuracy = known.values[defined]
+            rho = spearman(values[:, None], accuracy[:, None])
+            low, high = percentile_interval(spearman(resampled, drawn[length][defined])[None])
+            yield {
+                "metric": metric, "transformation": transformation, "part": part,
+                "rho": rho[0], "ci_low": low[0], "ci_high": high[0],
+                "p_value": permutation_p(values, accuracy, seed=seed), "models": len(defined),
+            }  # fmt: skip
+
+    def _say_accuracy(self, known: Accuracies | None) -> None:
+        self.accuracy: pd.DataFrame | None = None
+        if known is None:
+            self.accuracy_source = "not known: not all runs have measured it on labelled images"
+            return
+        low, high = known.intervals(self.results[0].manifest["settings"]["seed"])
+        columns = {"model": self.models, "accuracy": known.values, "ci_low": low, "ci_high": high}
+        self.accuracy = pd.DataFrame(columns)
+        self.accuracy_source = known.source
+
+    def to_text(self) -> str:
+        """The standings, the parts and the correlations in 80 columns."""
+        from invariscope.results.leaderboard_text import text
+
+        return text(self)
+
+    def to_html(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the leaderboard page, one HTML file that needs no network."""
+        from invariscope.report import render_leaderboard
+
+        return render_leaderboard(self, Path(path))
+
+    def __repr__(self) -> str:
+        return f"<Leaderboard: {len(self.models)} models on {self.images} images of {self.data}>"
+
+
+_Key = tuple[str, str | None, str, str | None]
+
+
+def _names(results: "Sequence[Result]") -> list[str]:
+    specs = [str(result.manifest["settings"]["model"]) for result in results]
+    names: list[str] = []
+    for spec, result in zip(specs, results, strict=True):
+        name = spec
+        if specs.count(spec) > 1 and result.folder is not None:
+            name = f"{spec} ({result.folder.name})"
+        count = 2
+        while name in names:
+            name, count = f"{spec} ({count})", count + 1
+        names.append(name)
+    return names
+
+
+def _accuracies(
+    results: "Sequence[Result]",
+    agreement: Agreement,
+    models: Sequence[str],
+    accuracy: Mapping[str, float] | None,
+    source: str,
+) -> Accuracies | None:
+    if accuracy is None:
+        return measured_accuracies(results, agreement)
+    specs = [str(result.manifest["settings"]["model"]) for result in results]
+    return given_accuracies(accuracy, models, specs, source)
+
+
+def _scopes(agreement: Agreement, models: int, seed: int) -> Iterator[Scope]:
+    """Metrics in batches whose resamples fit in memory, for all models at once."""
+    cells = agreement.cells
+    each = models * (len(cells) + 1) * 7 * REPLICATES * 8  # five parts, embedding and logits
+    size = max(1, _BATCH_BYTES // each)
+    for first in range(0, len(agreement.metrics), size):
+        batch = agreement.metrics[first : first + size]
+        yield Scope(batch, cells, agreement.places[0], seed)
+
+
+def _kept(
+    found: Iterator[Average], model: int, table: "dict[_Key, dict[int, Average]]"
+) -> Iterator[Average]:
+    """Passes averages on and keeps those whose resamples are wanted for all models together."""
+    for one in found:
+        if one.layer in (None, "embedding", "logits"):
+            key = (one.metric, one.transformation, one.part, one.layer)
+            table.setdefault(key, {})[model] = one
+        yield one
+
+
+def _undefined(averages: pd.DataFrame) -> list[str]:
+    """A note for each model and metric that was measured in a part but has no value there."""
+    rows = averages[averages["layer"].isna() & averages["transformation"].isna()]
+    rows = rows[rows["value"].isna()]
+    return [
+        f"{model}: {metric} has no value in {', '.join(own['part'])} (undefined for every image)"
+        for (model, metric), own in rows.groupby(["model", "metric"], sort=False)
+    ]
+
+
+def _place(metric: str, table: "dict[_Key, dict[int, Average]]", models: int) -> Place:
+    """The first place where all models have a value, or at least were measured."""
+    for fewest in (1, 0):
+        for part, layer in _PLACES:
+            found = table.get((metric, None, part, layer), {})
+            if len(found) == models and all(one.n >= fewest for one in found.values()):
+                return Place(part, layer)
+    raise InputError(
+        f"{metric} was measured in no part that all models have: measure all models with the same "
+        "--layers, or leave it out with --metrics"
+    )
+
+
+def _corrected(
+    rows: list[dict[str, Any]], metrics: Mapping[str, int], names: list[str]
+) -> pd.DataFrame:
+    columns = [
+        "metric", "transformation", "part", "rho", "ci_low", "ci_high", "p_value", "p_adjusted",
+        "models",
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=columns)
+    if frame.empty:
+        return frame
+    adjusted = np.full(len(frame), np.nan)
+    p = frame["p_value"].to_numpy(dtype=float)
+    if np.isfinite(p).any():
+        adjusted[np.isfinite(p)] = stats.false_discovery_control(p[np.isfinite(p)])
+    frame["p_adjusted"] = adjusted
+    place = {name: number for number, name in enumerate(names)}
+    by_name = frame["transformation"].map(place).fillna(len(names))
+    order = np.lexsort([by_name, frame["metric"].map(dict(metrics))])
+    return frame.iloc[order].reset_index(drop=True)
+
+
+def _curves(
+    results: "Sequence[Result]",
+    agreement: Agreement,
+    models: Sequence[str],
+    places: Mapping[str, Place],
+) -> pd.DataFrame:
+    """The value at every common level, on the common images."""
+    seed = results[0].manifest["settings"]["seed"]
+    rows = []
+    for model, result, images in zip(models, results, agreement.places, strict=True):
+        for layer in ("embedding", "logits"):
+            wanted = [(metric, "") for metric, place in places.items() if place.layer == layer]
+            for series in result.store.dense(layer, only=wanted):
+                paired = result.manifest["metrics"].get(series.metric, {}).get("paired", False)
+                weights = None if series.weights is None else series.weights[images]
+                numbers = bootstrap_interval(
+                    series.values[images],
+                    weights,
+                    run_length=interval_run_length(len(images), paired),
+                    seed=seed,
+                )
+                column = {cell: k for k, cell in enumerate(series.cells)}
+                for entry in agreement.entries:
+                    if entry["cell"] in column:
+                        own = [array[column[entry["cell"]]] for array in numbers]
+                        head = {key: entry[key] for key in _ENTRY}
+                        ends = dict(zip(_NUMBERS, own, strict=True))
+                        rows.append({"model": model, "metric": series.metric, **head,
+                                     "layer": layer, **ends})  # fmt: skip
+    columns = ["model", "metric", *_ENTRY, "layer", *_NUMBERS]
+    return pd.DataFrame(rows, columns=columns)
+
+
+_ENTRY = ("transformation", "level", "magnitude", "unit", "kind")
+_NUMBERS = ("value", "ci_low", "ci_high", "n")
