@@ -325,7 +325,7 @@ def test_out_of_memory_halves_the_batch(labelled, result):
     ("arguments", "message"),
     [
         ({"transformations": "rotat"}, "unknown transformation 'rotat': did you mean rotate"),
-        ({"metrics": "invariance"}, "unknown metric 'invariance': did you mean relative_inv"),
+        ({"metrics": "invariance"}, "unknown metric 'invariance': did you mean .*relative_inv"),
         ({"layers": "bodi.0"}, "unknown layer 'bodi.0': did you mean body.0"),
         ({"metrics": "accuracy"}, "none of the metrics can be measured: the images have no"),
         ({"batch_size": 0}, "batch_size must be at least 1"),

@@ -96,9 +96,9 @@ class ChannelCorrelation:
     def empty(cls, channels: int, device: torch.device | str = "cpu") -> "ChannelCorrelation":
         """Sums over no image."""
         wide = torch.float32 if torch.device(device).type == "mps" else torch.float64
-        rows = [torch.zeros(2, channels, dtype=wide, device=device) for _ in range(4)]
+        pairs = torch.zeros(2, channels, dtype=wide, device=device)
         square = torch.zeros(channels, channels, device=device)
-        return cls(0, 0, 1, *rows[:3], square, rows[3])
+        return cls(0, 0, 1, pairs, pairs, pairs, square, pairs)  # never changed in place
 
     def add(
         self, acted: Float[Tensor, "..."], transformed: Float[Tensor, "..."]

@@ -77,7 +77,8 @@ def per_image(transformed: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         transformed: [cell, N, D].
         labels: [N].
     """
-    pairs = all_pairs(*[prepared(transformed, "l2")] * 2, "l2")
+    z = prepared(transformed, "l2")
+    pairs = all_pairs(z, z, "l2")
     same = labels[:, None] == labels[None, :]
     apart = (pairs * ~same).sum(-1) / (~same).sum()
     same.fill_diagonal_(False)

@@ -34,6 +34,7 @@ from invariscope.results.intervals import (
     interval_run_length,
     percentile_interval,
 )
+from invariscope.results.manifest import entry_cells
 from invariscope.results.rows import RowStore, Series
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def metrics_of(store: RowStore, manifest: Mapping[str, Any]) -> list[str]:
 
 
 def cells_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """The distinct cells of each transformation that has any but the identity.
+    """The distinct cells of each transformation that has any but the identity, in both forms.
 
     Args:
         entries: The cells of a manifest's settings.
@@ -168,7 +169,7 @@ def cells_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]
     found: dict[str, dict[str, None]] = {}
     for entry in entries:
         if entry["cell"] != IDENTITY:  # level 0 of every transformation among them
-            found.setdefault(entry["transformation"], {})[entry["cell"]] = None
+            found.setdefault(entry["transformation"], {}).update(dict.fromkeys(entry_cells(entry)))
     return {name: tuple(cells) for name, cells in found.items()}
 
 
@@ -235,7 +236,9 @@ def _at_layer(
         length = interval_run_length(len(scope.places), paired)
         by_length.setdefault(length, []).append(series)
     for length, several in by_length.items():
-        columns = [_columns(series, scope) for series in several]
+        columns = [
+            _columns(series, scope, _at_identity(series.metric, manifest)) for series in several
+        ]
         sums = _joined([part for _, part in columns])
         drawn = bootstrap_replicates(sums, run_length=length, seed=scope.seed)
         values, counts = sums.value, sums.counts.sum(axis=0)
@@ -270,7 +273,12 @@ def _by_transformation(
         yield everything.mean(metric, None, *place[:2])
 
 
-def _columns(series: Series, scope: Scope) -> tuple[list[str], Sums]:
+def _at_identity(metric: str, manifest: Mapping[str, Any]) -> bool:
+    """Whether level 0 counts: the mean of an orbit is over all of its elements."""
+    return manifest["metrics"].get(metric, {}).get("at_identity", False)
+
+
+def _columns(series: Series, scope: Scope, at_identity: bool) -> tuple[list[str], Sums]:
     """Columns to resample `[image, column]`, and the transformation that each belongs to.
 
     Where every value of a transformation is defined and has weight 1, the mean over its cells and
@@ -280,7 +288,8 @@ def _columns(series: Series, scope: Scope) -> tuple[list[str], Sums]:
     names: list[str] = []
     parts: list[Sums] = []
     for name, cells in scope.cells.items():
-        picked = [column[cell] for cell in cells if cell in column]
+        wanted = (IDENTITY, f"{name}: {IDENTITY}", *cells) if at_identity else cells
+        picked = [column[cell] for cell in wanted if cell in column]
         if not picked:
             continue
         where = np.ix_(scope.places, np.array(picked))

@@ -17,7 +17,6 @@ import io
 import os
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -51,17 +50,12 @@ def write_channels(folder: str | os.PathLike[str], table: pa.Table) -> Path:
     return path
 
 
-def read_channels(folder: str | os.PathLike[str]) -> pd.DataFrame | None:
-    """Reads `channels.parquet` of a run folder; None where the run has measured no channels.
+def read_channel_table(folder: str | os.PathLike[str]) -> pa.Table:
+    """Reads `channels.parquet` of a run folder.
 
     Raises:
         InputError: The file is damaged or lacks columns.
     """
-    return read_channel_table(folder).to_pandas() if (Path(folder) / CHANNELS).exists() else None
-
-
-def read_channel_table(folder: str | os.PathLike[str]) -> pa.Table:
-    """Reads `channels.parquet` of a run folder that has one; errors as for `read_channels`."""
     path = Path(folder) / CHANNELS
     try:
         table = pq.read_table(path, page_checksum_verification=True)

@@ -29,6 +29,7 @@ from invariscope.results.intervals import (
     interval_run_length,
     percentile_interval,
 )
+from invariscope.results.manifest import cell_in
 from invariscope.results.rows import Series
 from invariscope.seeding import generator
 
@@ -182,7 +183,8 @@ def _compare_series(
     a = pair[0]
     column = [{cell: k for k, cell in enumerate(series.cells)} for series in pair]
     cells = [cell for cell in a.cells if cell in column[1]]
-    wanted = list(dict.fromkeys(entry["cell"] for entry in entries if entry["cell"] in cells))
+    places_of = [(entry, cell_in(entry, cells)) for entry in entries]
+    wanted = list(dict.fromkeys(cell for _, cell in places_of if cell is not None))
     if not wanted:
         return pd.DataFrame()
     taken = []
@@ -198,9 +200,9 @@ def _compare_series(
         seed=manifest["settings"]["seed"],
     )
     rows = []
-    for entry in entries:
-        if entry["cell"] in wanted:
-            k = wanted.index(entry["cell"])
+    for entry, cell in places_of:
+        if cell is not None:
+            k = wanted.index(cell)
             row = {
                 "metric": a.metric,
                 **{key: entry[key] for key in ("transformation", "level", "magnitude", "unit")},

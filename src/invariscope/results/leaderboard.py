@@ -32,6 +32,7 @@ from invariscope.results.intervals import (
     interval_run_length,
     percentile_interval,
 )
+from invariscope.results.manifest import cell_in
 
 if TYPE_CHECKING:
     from invariscope.results.result import Result
@@ -337,8 +338,9 @@ def _curves(
                 )
                 column = {cell: k for k, cell in enumerate(series.cells)}
                 for entry in agreement.entries:
-                    if entry["cell"] in column:
-                        own = [array[column[entry["cell"]]] for array in numbers]
+                    cell = cell_in(entry, column)
+                    if cell is not None:
+                        own = [array[column[cell]] for array in numbers]
                         head = {key: entry[key] for key in _ENTRY}
                         ends = dict(zip(_NUMBERS, own, strict=True))
                         rows.append({"model": model, "metric": series.metric, **head,

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,21 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
         ) from error
     _check(path, manifest)
     return manifest
+
+
+def entry_cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """The cells that stand for a level: its own, and its part in the orbit of its transformation.
+
+    Example:
+        >>> entry_cells({"cell": "rotate=90", "orbit_cell": "C4: rotate=90"})
+        ('rotate=90', 'C4: rotate=90')
+    """
+    return tuple(entry[key] for key in ("cell", "orbit_cell") if key in entry)
+
+
+def cell_in(entry: Mapping[str, Any], cells: Collection[str]) -> str | None:
+    """The cell of a level among those of a series; None if it has none."""
+    return next((cell for cell in entry_cells(entry) if cell in cells), None)
 
 
 def _check(path: Path, manifest: Any) -> None:

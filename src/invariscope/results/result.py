@@ -15,6 +15,12 @@ from PIL import Image
 from invariscope.errors import InputError, RunError
 from invariscope.results.atomic import write_file
 from invariscope.results.averages import averages as averages_of
+from invariscope.results.channels import (
+    CHANNEL_SCHEMA,
+    CHANNELS,
+    read_channel_table,
+    write_channels,
+)
 from invariscope.results.comparison import Comparison
 from invariscope.results.comparison import compare as compare_results
 from invariscope.results.manifest import read_manifest, write_manifest
@@ -37,6 +43,7 @@ class Result:
         summary: The summary, controls included; computed from the rows if not given.
         example: One image at the input resolution, uint8 [height, width, 3], or None.
         folder: The run folder, or None for a run in memory.
+        channels: The table of channels, or None where none were measured.
 
     Attributes:
         manifest: As given.
@@ -47,6 +54,8 @@ class Result:
             and ``ci_high`` (95 %), ``n`` images, ``n_undefined`` more that gave no value;
             ``class`` is null for all images together.
         controls: Its rows of the controls: "shuffled", "floor", "untrained".
+        channels: One row per layer, cell, control and channel (`invariscope.results.channels`), or
+            None where no channels were measured.
         warnings: What is odd about this result, such as a run that is not finished.
     """
 
@@ -58,11 +67,13 @@ class Result:
         *,
         example: np.ndarray | None = None,
         folder: Path | None = None,
+        channels: pa.Table | None = None,
     ):
         self.manifest = manifest
         self.store = store
         self.folder = folder
         self.example = example
+        self.channels: pd.DataFrame | None = None if channels is None else channels.to_pandas()
         self.warnings: list[str] = []
         self.summary = summarise(store, manifest) if summary is None else summary
         measured = self.summary["control"] == ""
@@ -160,6 +171,9 @@ class Result:
             write_block(folder / ROWS, number, table)
         if self.example is not None:
             write_example(folder, self.example)
+        if self.channels is not None:
+            table = pa.Table.from_pandas(self.channels, CHANNEL_SCHEMA, preserve_index=False)
+            write_channels(folder, table.replace_schema_metadata(None))
         write_summary(folder, self.summary)
         write_manifest(folder, self.manifest)  # last: without it the folder is no run
 
@@ -179,7 +193,15 @@ class Result:
             )
         finished = manifest["execution"]["status"] == "finished"
         summary = read_summary(folder) if finished and (folder / SUMMARY).exists() else None
-        result = cls(manifest, store, summary, example=_read_example(folder), folder=folder)
+        channels = read_channel_table(folder) if (folder / CHANNELS).exists() else None
+        result = cls(
+            manifest,
+            store,
+            summary,
+            example=_read_example(folder),
+            folder=folder,
+            channels=channels,
+        )
         if not finished:
             result.warnings.append(
                 f"the run is not finished: {len(store.images)} of {manifest['images']['selected']} "

@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from invariscope.errors import InputError
 from invariscope.results.atomic import write_file
 from invariscope.results.intervals import bootstrap_interval, interval_run_length
+from invariscope.results.manifest import entry_cells
 from invariscope.results.rows import RowStore, Series
 
 SUMMARY = "summary.parquet"
@@ -61,7 +62,7 @@ def summarise(store: RowStore, manifest: dict[str, Any]) -> pd.DataFrame:
         InputError: The rows name a cell that the manifest does not, or a file is damaged.
     """
     settings = manifest["settings"]
-    cells = {entry["cell"] for entry in settings["cells"]}
+    cells = {cell for entry in settings["cells"] for cell in entry_cells(entry)}
     layers = ordered([layer["name"] for layer in settings["layers"]], store.layers())
     parts: list[dict[str, Any]] = []
     for layer in layers:
@@ -141,7 +142,9 @@ def _series_rows(
     common = {"layer": layer, "metric": series.metric, "control": series.control}
     everything = np.arange(len(labels))
     yield {**common, "class": -1, **_statistics(series, everything, manifest)}
-    if series.control or layer not in CLASS_LAYERS:
+    # Rows of a number over the data set say nothing of some of its images.
+    pooled = manifest["metrics"].get(series.metric, {}).get("pooled", False)
+    if series.control or layer not in CLASS_LAYERS or pooled:
         return
     order = np.argsort(labels, kind="stable")
     names, starts = np.unique(labels[order], return_index=True)
@@ -241,7 +244,8 @@ def _expand(
     """
     standing: dict[str, list[int]] = {}
     for place, entry in enumerate(_sorted_entries(entries)):
-        standing.setdefault(entry["cell"], []).append(place)
+        for cell in entry_cells(entry):
+            standing.setdefault(cell, []).append(place)
     codes: dict[str, list[np.ndarray]] = {}
     picked: dict[str, list[np.ndarray]] = {}
     for part in parts:

@@ -145,9 +145,7 @@ def as_float(pixels: Tensor) -> Tensor:
     return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
 
 
-def _groups(
-    cells: Sequence[Cell], size: int, maps: MapMeasures | None
-) -> Iterator[Sequence[Cell]]:
+def _groups(cells: Sequence[Cell], size: int, maps: MapMeasures | None) -> Iterator[Sequence[Cell]]:
     """Cells that go through the network together; with maps, the identity goes first, alone."""
     first = 1 if maps is not None else 0
     if first:

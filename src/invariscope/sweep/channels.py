@@ -1,10 +1,11 @@
 """What a run knows of its channels: sums over the data set, carried from block to block.
 
 For each layer, cell and control there are the sums of `ChannelCorrelation`, whose value (the mean
-over living channels) belongs to the data set and not to an image. Its rows are *pseudo-values*: of
-the images of a block, each gets what the block changed in n times the value, plus its own influence
-(infinitesimal jackknife). So the mean of the rows over all images is exactly the value over the data
-set, their spread is its uncertainty, and intervals, parts and comparisons need no other machinery.
+over living channels) belongs to the data set and not to an image. Its rows are *pseudo-values*:
+each image of a block gets what the block changed in n times the value, an equal share, plus its own
+influence (infinitesimal jackknife). So the mean of the rows over all images is exactly the value
+over the data set, their spread is its uncertainty, and intervals, parts and comparisons need no
+other machinery.
 
 These sums make one block depend on those before it. They are kept on the disk as the run goes on,
 so that an interrupted run goes on from the last time that they were written.
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -193,14 +195,14 @@ class ChannelState:
             [(*place, str(int(exact))) for place, exact in self.exact.items()], dtype=np.str_
         ).reshape(-1, 3)
         buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
+        np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
         write_file(folder / STATE, buffer.getvalue(), kept="the rows of the run are kept")
         self._written = time.monotonic()
         self._took = self._written - started
         return True
 
     def _load(self, folder: Path) -> None:
-        """Takes up the state that a run has left; none or a damaged one is the state of no block."""
+        """Reads the state that a run has left; none, or a damaged one, is that of no block."""
         try:
             with np.load(folder / STATE, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
@@ -226,7 +228,7 @@ class ChannelState:
         for (layer, _, _), found in self.sums.items():
             self.know(layer, len(found.products))
 
-    def _restored(self, array: np.ndarray) -> Tensor | int:
+    def _restored(self, array: np.ndarray) -> Any:
         return int(array) if array.ndim == 0 else torch.from_numpy(array).to(self._device)
 
 

@@ -195,9 +195,7 @@ def carry_out(
     for block in load_blocks(
         run.source, run.probe.preprocessing, missing, workers=workers, ready=run.decoded
     ):
-        table = measure_block(
-            run.setup, _sample(run, block), batches, channels, progress.advance
-        )
+        table = measure_block(run.setup, _sample(run, block), batches, channels, progress.advance)
         if channels is not None:
             channels.blocks = block.number + 1
         _count_skipped(manifest, run.source, block, note)

@@ -10,6 +10,7 @@ image and ``floor`` compares f(T⁻¹Tx) with f(x), at the control levels; the i
 definition, and its rows count the dead channels.
 """
 
+import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -55,7 +56,7 @@ def image_parts(count: int, layers: Sequence[Layer]) -> list[slice]:
     most = max(2, MAP_BYTES // max(1, each))
     parts = min(-(-count // most), max(1, count // 2))
     ends = np.linspace(0, count, parts + 1).round().astype(int)
-    return [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
 
 
 class MapMeasures:
@@ -154,7 +155,6 @@ class MapMeasures:
             kept = self._values[place]
             kept[first + images.start : first + images.stop] = found.float().cpu().numpy()
 
-
     def count_channels(self, key: Key, found: "_Found") -> None:
         """Takes the sums and the values by channel of some images of the part."""
         layer, cell, _ = key
@@ -177,9 +177,7 @@ class _Reference:
     def __call__(self, layer: str, activation: Activation) -> Tensor:
         vector = average_pool(layer, activation)
         maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
-        self._found[layer] = maps.to(
-            torch.float32, memory_format=torch.channels_last, copy=True
-        )
+        self._found[layer] = maps.to(torch.float32, memory_format=torch.channels_last, copy=True)
         return vector
 
     def keep(self) -> None:
@@ -237,7 +235,8 @@ class _Moved:
         measures = self._measures
         grid = (moved.shape[2], moved.shape[3])
         action, own = measures.action(cell, grid), measures.maps(layer)
-        measures.state.exact[layer, cell.key] = action.exact
+        if not cell.there_and_back:
+            measures.state.exact[layer, cell.key] = action.exact
         nothing_inside = action.inside is not None and not bool(action.inside.any())
         if nothing_inside or (measures.skip_inexact and not action.exact):
             return

@@ -67,7 +67,9 @@ class Scores:
         """Adds the rows of a whole orbit: vectors [element, image, element of the vector]."""
         for layer, moved in vectors.items():
             for metric in self._metrics:
-                at = metric.reads == "orbit" or (metric.reads == "orbit logits" and layer == "logits")
+                at = metric.reads == "orbit" or (
+                    metric.reads == "orbit logits" and layer == "logits"
+                )
                 if at and (orbit.is_group or not metric.groups_only):
                     self._evaluate(metric, MEASUREMENT, orbit.keys, layer, moved[0], moved)
 
