@@ -1,13 +1,16 @@
 """What the sweep costs beside the bare forward passes, and whether memory grows with the images.
 
-    python benchmarks/measure.py            # both parts, JSON on standard output
+    python benchmarks/measure.py            # all parts, JSON on standard output
     python benchmarks/measure.py --part time
+    python benchmarks/measure.py --part channels
 
 Time: seconds of the sweep ÷ seconds of as many bare channels-last forward passes, in one process,
 alternating, so that a slow minute of the machine hits both. resnet18 at 224, embeddings, random
-weights (they cost the same). Memory: peak resident set of a sweep over 500 and over 5,000 images,
-each in a process of its own, with a small network at 32 px, so that images and rows are what
-counts.
+weights (they cost the same). Channels: the same with channel invariance, channel equivariance and
+the embedding metrics at every convolution, embedding and logits of resnet18 (22 layers), 10
+rotations of 64 images, and the peak memory of one such sweep in a process of its own. Memory: peak
+resident set of a sweep over 500 and over 5,000 images, each in a process of its own, with a small
+network at 32 px, so that images and rows are what counts.
 """
 
 import argparse
@@ -19,9 +22,18 @@ import sys
 import time
 
 BAR_TIME, BAR_MEMORY = 1.15, 1.1
+BAR_CHANNELS, BAR_CHANNELS_MIB = 1.5, 1500
+
+#: What the part "channels" measures.
+CHANNELS = {
+    "transformations": "rotate=18/36/54/72/90/108/126/144/162/180",
+    "layers": "conv1,layer*.conv?,layer*.downsample.0",
+    "metrics": "relative_invariance,mean_relative_invariance,channel_invariance,"
+    "channel_equivariance",
+}
 
 
-def time_ratio(rounds: int, images: int, transformations: str) -> dict:
+def time_ratio(rounds: int, images: int, bar: float, **settings: str) -> dict:
     """Alternates sweeps with bare forward passes of the same count."""
     import numpy as np
     import torch
@@ -30,13 +42,13 @@ def time_ratio(rounds: int, images: int, transformations: str) -> dict:
     from invariscope.sweep.progress import Silent
 
     pixels = np.random.default_rng(0).integers(0, 256, (images, 224, 224, 3), dtype=np.uint8)
-    run = prepare("timm:resnet18+untrained", pixels, transformations=transformations, layers="last")
+    run = prepare("timm:resnet18+untrained", pixels, **settings)
     network = run.probe.module
     assert network is not None
     batch = torch.rand(32, 3, 224, 224).contiguous(memory_format=torch.channels_last)
     passes = run.plan.passes * images
 
-    how = {"output": None, "batch_size": 32, "workers": 0, "resume": True, "precision": None}
+    how = {"output": None, "batch_size": None, "workers": 0, "resume": True, "precision": None}
 
     def bare() -> float:
         started = time.perf_counter()
@@ -54,15 +66,27 @@ def time_ratio(rounds: int, images: int, transformations: str) -> dict:
     pairs = [(sweep(), bare()) for _ in range(rounds)]
     ratios = [one / other for one, other in pairs]
     return {
-        "what": f"resnet18 at 224, {images} images, {len(run.plan.cells)} cells, {transformations}",
+        "what": f"resnet18 at 224, {images} images, {len(run.plan.cells)} cells, "
+        f"{len(run.setup.layers)} layers, {settings['transformations']}",
         "threads": torch.get_num_threads(),
         "sweep_s": [round(one, 2) for one, _ in pairs],
         "bare_s": [round(other, 2) for _, other in pairs],
         "ratios": [round(ratio, 3) for ratio in ratios],
         "median_ratio": round(statistics.median(ratios), 3),
         "ratio_of_minima": round(min(p[0] for p in pairs) / min(p[1] for p in pairs), 3),
-        "bar": BAR_TIME,
+        "bar": bar,
     }
+
+
+def channel_peak() -> dict:
+    """Peak memory of one sweep with channel measures."""
+    import numpy as np
+
+    import invariscope
+
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 224, 224, 3), dtype=np.uint8)
+    invariscope.measure("timm:resnet18+untrained", pixels, workers=0, **CHANNELS)
+    return {"peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
 
 
 def memory_ratio() -> dict:
@@ -112,20 +136,33 @@ def peak(images: int) -> dict:
     return {"peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
 
 
+PARTS = ("all", "time", "channels", "memory", "peak", "channel-peak")
+
+
 def main() -> None:
     """Runs the parts and prints JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--part", choices=["all", "time", "memory", "peak"], default="all")
+    parser.add_argument("--part", choices=PARTS, default="all")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=32)
+    parser.add_argument("--images", type=int, help="default: 32, channels: 64")
     parser.add_argument("--transformations", default="rotate,translate_x,zoom_in,solarize")
     options = parser.parse_args()
     if options.part == "peak":
         print(json.dumps(peak(options.images)))
         return
+    if options.part == "channel-peak":
+        print(json.dumps(channel_peak()))
+        return
     results = {}
     if options.part in ("all", "time"):
-        results["time"] = time_ratio(options.rounds, options.images, options.transformations)
+        settings = {"transformations": options.transformations, "layers": "last"}
+        results["time"] = time_ratio(options.rounds, options.images or 32, BAR_TIME, **settings)
+    if options.part in ("all", "channels"):
+        images = options.images or 64
+        found = time_ratio(options.rounds, images, BAR_CHANNELS, **CHANNELS)
+        alone = [sys.executable, __file__, "--part", "channel-peak"]
+        found |= json.loads(subprocess.check_output(alone)) | {"bar_mib": BAR_CHANNELS_MIB}
+        results["channels"] = found
     if options.part in ("all", "memory"):
         results["memory"] = memory_ratio()
     print(json.dumps(results, indent=2))

@@ -185,14 +185,16 @@ class ChannelCorrelation:
     def _correlations(self) -> tuple[Tensor, Tensor, Tensor]:
         alive = self._alive()
         scale = self.squares.rsqrt()
-        values = self.products.double() if self.means.dtype == torch.float64 else self.products
-        values = values * scale[0][:, None] * scale[1][None, :]
-        same = torch.where(alive[0] & alive[1], values.diagonal().clamp(-1, 1), torch.nan)
-        values = values.masked_fill(~alive[1][None, :], -torch.inf)
-        largest, match = values.nan_to_num(-torch.inf).max(1)
+        own = self.products.diagonal().to(scale.dtype) * scale[0] * scale[1]
+        same = torch.where(alive[0] & alive[1], own.clamp(-1, 1), torch.nan)
+        scaled = self.products * scale[1].float()
+        if not bool(alive[1].all()):
+            scaled.masked_fill_(~alive[1][None, :], -torch.inf)
+        match = scaled.argmax(1)
+        chosen = self.products.gather(1, match[:, None])[:, 0].to(scale.dtype)
+        largest = (chosen * scale[0] * scale[1][match]).clamp(-1, 1)
         known = alive[0] & bool(alive[1].any())
-        largest = torch.where(known, largest.clamp(-1, 1), torch.nan)
-        return same, largest, torch.where(known, match, -1)
+        return same, torch.where(known, largest, torch.nan), torch.where(known, match, -1)
 
     def _influences(
         self, products: Tensor | None, transformed: ChannelMaps, acted: ChannelMaps

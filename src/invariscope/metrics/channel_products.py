@@ -13,7 +13,7 @@ that varies little. The functions on tensors, such as `channel_equivariance`, co
 tests hold the two together.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -52,22 +52,42 @@ class ChannelMaps:
         return self.values.shape[1]
 
     def __getitem__(self, images: slice | Tensor) -> "ChannelMaps":
-        parts = (self.values, self.offset, self.mean, self.squares, self.power, self.alive)
-        return ChannelMaps(*(part[images] for part in parts))
+        return ChannelMaps(*(part[images] for part in self._parts()))
+
+    def without_values(self) -> "ChannelMaps":
+        """The moments alone; the number of positions stays."""
+        return replace(self, values=self.values[:, :, :0])
+
+    def permuted(self, maps: Tensor) -> "ChannelMaps":
+        """Maps [image, channel, height, width] with the same values in other places."""
+        return replace(self, values=maps.float().permute(0, 2, 3, 1).flatten(1, 2))
+
+    @staticmethod
+    def joined(parts: "list[ChannelMaps]") -> "ChannelMaps":
+        """The images of all parts."""
+        if len(parts) == 1:
+            return parts[0]
+        return ChannelMaps(*map(torch.cat, zip(*(part._parts() for part in parts), strict=True)))
+
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.values, self.offset, self.mean, self.squares, self.power, self.alive
 
 
-def channel_maps(maps: Tensor, inside: Tensor | None = None) -> ChannelMaps:
+def channel_maps(
+    maps: Tensor, inside: Tensor | None = None, mean: Tensor | None = None
+) -> ChannelMaps:
     """Maps [image, channel, height, width] with their moments.
 
     Args:
         maps: Of any floating type; channels-last maps are read without a copy.
         inside: bool [height, width]: the positions that count; all by default.
+        mean: [image, channel], the mean over all positions, if it is known already.
     """
     values = maps.float().permute(0, 2, 3, 1).flatten(1, 2)
     if inside is not None and not bool(inside.all()):
-        values = values[:, inside.to(values.device).flatten()]
+        values, mean = values[:, inside.to(values.device).flatten()], None
     positions = values.shape[1]
-    mean = values.mean(1)
+    mean = values.mean(1) if mean is None else mean
     power = (values * values).sum(1)
     squares = power - positions * mean * mean
     offset = mean

@@ -112,9 +112,9 @@ class ChannelState:
         block.influences[key][:, images] = influences.cpu().numpy()
         self.sums[key] = sums
 
-    def add_scores(self, layer: str, cell: str, invariance: Tensor, equivariance: Tensor) -> None:
-        """Adds the per-image values [image, channel] of more images to the means over images."""
-        both = torch.stack([invariance, equivariance]).double()
+    def add_scores(self, layer: str, cell: str, scores: Tensor) -> None:
+        """Adds the values image by image [2, image, channel] of more images to their means."""
+        both = scores.double()
         found = torch.cat([both.nansum(1), both.isfinite().sum(1)])
         place = (layer, cell)
         self.scores[place] = self.scores[place] + found if place in self.scores else found

@@ -14,7 +14,6 @@ import torch
 
 from invariscope.data import ImageSource
 from invariscope.errors import InputError, RunError
-from invariscope.models import Probe
 from invariscope.results import Result, RowStore, write_block, write_manifest, write_summary
 from invariscope.results.result import ROWS, write_example
 from invariscope.sweep.block import Sample, measure_block
@@ -129,9 +128,11 @@ def measure(
     )
 
 
-def default_batch_size(probe: Probe) -> int:
-    """Images per forward pass where the user does not say."""
-    return 256 if probe.device.type == "cuda" else 32
+def default_batch_size(run: Run) -> int:
+    """Images per forward pass where the user does not say; fewer beside feature maps in memory."""
+    if run.probe.device.type == "cuda":
+        return 256
+    return 16 if run.setup.map_metrics else 32
 
 
 def carry_out(
@@ -148,7 +149,7 @@ def carry_out(
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
     check_precision(precision)
-    size = batch_size or default_batch_size(run.probe)
+    size = batch_size or default_batch_size(run)
     if workers is None:
         workers = min(4, torch.multiprocessing.cpu_count()) if len(run.selected) > 64 else 0
     manifest = run.manifest

@@ -34,7 +34,7 @@ class Cost:
 
 def estimate(run: Run, batch_size: int | None = None) -> Cost:
     """Times one forward batch (after a warm-up) and scales it up."""
-    size = batch_size or default_batch_size(run.probe)
+    size = batch_size or default_batch_size(run)
     pixels = run.example.pixels
     assert pixels is not None
     images = as_float(pixels)[None].expand(size, -1, -1, -1).to(run.probe.device)

@@ -12,7 +12,6 @@ definition, and its rows count the dead channels.
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -42,7 +41,9 @@ ONE_AT_THE_IDENTITY = (
     LITERAL,
 )
 #: Maps of the untransformed images that are held at a time.
-MAP_BYTES = 384 << 20
+MAP_BYTES = 96 << 20
+#: Maps that are compared at a time: a few times the processor's own memory.
+STEP_BYTES = 16 << 20
 
 
 def image_parts(count: int, layers: Sequence[Layer]) -> list[slice]:
@@ -90,13 +91,14 @@ class MapMeasures:
         self.skip_inexact = skip_inexact
         self._ids, self._size, self._seed = list(image_ids), size, seed
         self._maps: dict[str, list[Tensor]] = {}
+        self._moments: dict[str, list[ChannelMaps]] = {}
         self._actions: dict[tuple[str, bool, tuple[int, int]], Action] = {}
         self._values: dict[tuple[str, str, str, str], np.ndarray] = {}
         self._part = slice(0, 0)
 
     def begin(self, part: slice) -> Callable[[int, int], "_Reference"]:
         """Forgets the maps of the last images; makes watchers for those of the next ones."""
-        self._part, self._maps, self._actions = part, {}, {}
+        self._part, self._maps, self._moments, self._actions = part, {}, {}, {}
         return lambda start, stop: _Reference(self, slice(start, stop))
 
     def watch(self, cells: Sequence[Cell]) -> Callable[[int, int], "_Moved"]:
@@ -123,9 +125,22 @@ class MapMeasures:
             self._maps[layer] = parts = [torch.cat(parts)]
         return parts[0]
 
-    def hold(self, layer: str, maps: Tensor) -> None:
+    def hold(self, layer: str, maps: Tensor, moments: ChannelMaps) -> None:
         """Keeps the maps of more images of the part."""
         self._maps.setdefault(layer, []).append(maps)
+        self._moments.setdefault(layer, []).append(moments.without_values())
+
+    def acted(self, layer: str, act: Action, images: Sequence[int]) -> ChannelMaps:
+        """The moved maps of some images of the part."""
+        one_after_the_other = list(images) == list(range(images[0], images[0] + len(images)))
+        chosen = slice(images[0], images[0] + len(images)) if one_after_the_other else list(images)
+        moved = act.taken(chosen)(self.maps(layer)[chosen])
+        moments = ChannelMaps.joined(self._moments[layer])
+        self._moments[layer] = [moments]
+        # Values that only change places keep their moments; those that were centred are not kept.
+        if act.permutes and act.inside is None and torch.equal(moments.offset, moments.mean):
+            return moments[chosen].permuted(moved)
+        return channel_maps(moved, act.inside)
 
     def action(self, cell: Cell, grid: tuple[int, int]) -> Action:
         """What a cell does to maps of that grid, for the images of the part."""
@@ -158,8 +173,8 @@ class MapMeasures:
     def count_channels(self, key: Key, found: "_Found") -> None:
         """Takes the sums and the values by channel of some images of the part."""
         layer, cell, _ = key
-        if found.channels is not None:
-            self.state.add_scores(layer, cell, *found.channels)
+        if key[2] == MEASUREMENT and found.scored is not None:
+            self.state.add_scores(layer, cell, found.scored)
         if found.sums is not None and found.influences is not None:
             chosen = np.zeros(len(self._ids), bool)
             first = self._part.start
@@ -182,26 +197,75 @@ class _Reference:
 
     def keep(self) -> None:
         for layer, maps in self._found.items():
-            self._measures.hold(layer, maps)
+            moments = channel_maps(maps)
+            self._measures.hold(layer, maps, moments)
             self._measures.state.know(layer, maps.shape[1])
             if maps.shape[2:] == (1, 1):
                 continue
-            alive = channel_maps(maps).alive
+            alive = moments.alive
             one = torch.where(alive.any(1), 1.0, torch.nan)
             values = dict.fromkeys(ONE_AT_THE_IDENTITY, one)
             values |= {"channel_eed": -one, "dead_channels": 1 - alive.float().mean(1)}
             self._measures.put((layer, IDENTITY, MEASUREMENT), self._images, values)
 
 
-@dataclass(frozen=True)
 class _Found:
-    """What a batch says of one layer, cell and control; it counts once the batch is through."""
+    """What a batch says of one layer, cell and control, a few images at a time."""
 
-    images: slice
-    values: dict[str, Tensor]
-    channels: tuple[Tensor, Tensor] | None
-    sums: ChannelCorrelation | None
-    influences: Tensor | None
+    def __init__(self, images: slice, sums: ChannelCorrelation | None):
+        self.images, self.sums = images, sums
+        self._values: dict[str, list[Tensor]] = {}
+        self._scored: list[Tensor] = []
+        self._influences: list[Tensor] = []
+        self._waiting: list[tuple[Tensor | None, ChannelMaps, ChannelMaps]] = []
+
+    def add(self, transformed: ChannelMaps, acted: ChannelMaps, *, cosine: bool) -> None:
+        """Compares the maps of more images with the moved maps of theirs."""
+        products = None
+        if transformed.positions > 1:
+            products = covariances(transformed, acted)
+            scores = channel_scores(products, transformed, acted, cosine=cosine)
+            self._scored.append(torch.stack([scores.invariance, scores.equivariance]))
+            for name, values in _by_metric(scores).items():
+                self.put(name, values)
+        if self.sums is None:
+            return
+        self._waiting.append((products, transformed.without_values(), acted.without_values()))
+        waiting = sum(len(maps.mean) for _, maps, _ in self._waiting)
+        if waiting >= images_per_step(transformed.mean.shape[1]):
+            self.flush()
+
+    def flush(self) -> None:
+        """Brings the sums up to date."""
+        if self.sums is None or not self._waiting:
+            return
+        products, transformed, acted = zip(*self._waiting, strict=True)
+        self.sums, influences = self.sums.with_products(
+            None if products[0] is None else torch.cat(products),
+            ChannelMaps.joined(list(transformed)),
+            ChannelMaps.joined(list(acted)),
+        )
+        self._influences.append(influences.nanmean(2))
+        self._waiting = []
+
+    def put(self, name: str, values: Tensor) -> None:
+        """Adds values [image] of a metric."""
+        self._values.setdefault(name, []).append(values)
+
+    @property
+    def values(self) -> dict[str, Tensor]:
+        """Values [image] by metric."""
+        return {name: torch.cat(parts) for name, parts in self._values.items()}
+
+    @property
+    def scored(self) -> Tensor | None:
+        """Invariance, equivariance [2, image, channel] of each image; None without positions."""
+        return torch.cat(self._scored, 1) if self._scored else None
+
+    @property
+    def influences(self) -> Tensor | None:
+        """Influences [2, image] on the values over the data set; None without sums."""
+        return torch.cat(self._influences, 1) if self._influences else None
 
 
 class _Moved:
@@ -223,7 +287,7 @@ class _Moved:
         vector = average_pool(layer, activation)
         maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
         for cell, images, places in self._segments:
-            self._look(layer, cell, images, maps[places])
+            self._look(layer, cell, images, maps[places], vector[places])
         return vector
 
     def keep(self) -> None:
@@ -231,7 +295,7 @@ class _Moved:
             self._measures.put(key, found.images, found.values)
             self._measures.count_channels(key, found)
 
-    def _look(self, layer: str, cell: Cell, images: slice, moved: Tensor) -> None:
+    def _look(self, layer: str, cell: Cell, images: slice, moved: Tensor, mean: Tensor) -> None:
         measures = self._measures
         grid = (moved.shape[2], moved.shape[3])
         action, own = measures.action(cell, grid), measures.maps(layer)
@@ -240,49 +304,36 @@ class _Moved:
         nothing_inside = action.inside is not None and not bool(action.inside.any())
         if nothing_inside or (measures.skip_inexact and not action.exact):
             return
-        transformed = channel_maps(moved, action.inside)
-        acts = action.taken(images)
-        sources = {cell.control: own[images]}
-        if cell.controlled and not cell.there_and_back:
-            stranger = (torch.arange(images.start, images.stop) + 1) % len(own)
-            sources[SHUFFLED] = own[stranger]
-        for control, maps in sources.items():
-            acted = channel_maps(acts(maps), action.inside)
-            key = (layer, cell.key, control)
-            found = self._compare(key, images, transformed, acted)
-            if control == MEASUREMENT and LITERAL in measures.wanted and grid != (1, 1):
-                still = channel_maps(maps, action.inside)
-                found.values[LITERAL] = paired_correlation(transformed, still).nanmean(1)
-            self._found[key] = found
+        null = cell.controlled and not cell.there_and_back
+        controls = (cell.control, SHUFFLED) if null else (cell.control,)
+        found = {
+            control: _Found(images, measures.state.sums_of((layer, cell.key, control)))
+            for control in controls
+        }
+        step = images_at_a_time(moved.shape[1], grid)
+        for start in range(0, len(moved), step):
+            some = slice(start, start + step)
+            count = len(moved[some])
+            transformed = channel_maps(moved[some], action.inside, mean[some])
+            # One image more, where it is each image's next one that it is compared with as well.
+            whose = [(images.start + start + k) % len(own) for k in range(count + null)]
+            acted = measures.acted(layer, action, whose)
+            found[cell.control].add(transformed, acted[:count], cosine=measures.cosine)
+            if null:
+                found[SHUFFLED].add(transformed, acted[1:], cosine=measures.cosine)
+            if LITERAL in measures.wanted and not cell.there_and_back and grid != (1, 1):
+                still = channel_maps(own[whose[:count]], action.inside)
+                literal = paired_correlation(transformed, still).nanmean(1)
+                found[MEASUREMENT].put(LITERAL, literal)
+        for control, one in found.items():
+            one.flush()
+            self._found[layer, cell.key, control] = one
 
-    def _compare(
-        self, key: Key, images: slice, transformed: ChannelMaps, acted: ChannelMaps
-    ) -> _Found:
-        measures, spatial = self._measures, transformed.positions > 1
-        sums = measures.state.sums_of(key)
-        count, channels = transformed.mean.shape
-        values: dict[str, list[Tensor]] = {}
-        scored: list[tuple[Tensor, Tensor]] = []
-        influences = []
-        for some in torch.arange(count).split(images_per_step(channels) if spatial else count):
-            whole = len(some) == count
-            t, a = (maps if whole else maps[some] for maps in (transformed, acted))
-            products = covariances(t, a) if spatial else None
-            if products is not None:
-                scores = channel_scores(products, t, a, cosine=measures.cosine)
-                scored.append((scores.invariance, scores.equivariance))
-                for name, found in _by_metric(scores).items():
-                    values.setdefault(name, []).append(found)
-            if sums is not None:
-                sums, moved = sums.with_products(products, t, a)
-                influences.append(moved.nanmean(2))
-        return _Found(
-            images,
-            {name: torch.cat(parts) for name, parts in values.items()},
-            _joined(scored) if key[2] == MEASUREMENT else None,
-            sums,
-            torch.cat(influences, 1) if influences else None,
-        )
+
+def images_at_a_time(channels: int, grid: tuple[int, int]) -> int:
+    """How many images are compared at a time: as many as `STEP_BYTES` hold maps of."""
+    fitting = STEP_BYTES // max(1, 4 * channels * grid[0] * grid[1])
+    return max(1, min(fitting, images_per_step(channels)))
 
 
 def _by_metric(scores: ChannelScores) -> dict[str, Tensor]:
@@ -297,10 +348,3 @@ def _by_metric(scores: ChannelScores) -> dict[str, Tensor]:
         values["channel_equivariance:cosine"] = scores.cosine_equivariance.nanmean(1)
         values["channel_eed"] = -scores.cosine_invariance.nanmean(1)
     return values
-
-
-def _joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor] | None:
-    if not parts:
-        return None
-    invariance, equivariance = zip(*parts, strict=True)
-    return torch.cat(invariance), torch.cat(equivariance)

@@ -32,6 +32,7 @@ class Action:
         forward: Motions [N or 1, 2, 3] in cells of the grid, or None for the identity.
         resampling: Interpolation and border.
         exact: Whether no cell is interpolated.
+        permutes: Whether the moved map has the same cells, each in another place.
         inside: Under ``border="valid"``: bool [height, width], the cells that may be compared
             (in both directions, where one is drawn per image); else None, for all.
 
@@ -47,6 +48,7 @@ class Action:
     forward: np.ndarray | None
     resampling: Resampling
     exact: bool
+    permutes: bool = True
     inside: Tensor | None = None
 
     def __call__(
@@ -57,11 +59,12 @@ class Action:
             return maps
         return geometry.warp(maps, self.forward, self.resampling)
 
-    def taken(self, images: slice) -> "Action":
+    def taken(self, images: slice | Sequence[int]) -> "Action":
         """The action on some of the images."""
         if self.forward is None or len(self.forward) == 1:
             return self
-        return replace(self, forward=self.forward[images])
+        chosen = images if isinstance(images, slice) else list(images)
+        return replace(self, forward=self.forward[chosen])
 
 
 def action_on(
@@ -90,8 +93,8 @@ def action_on(
         return Action(None, Resampling(), True)
     moved = geometry.at_grid(forward, size, grid)
     how = replace(transformation.resampling, fill=0.0, centre="centre")
-    inside = None
-    if how.border == "valid":
-        ways = transformation.directions(level, size)
-        inside = geometry.coverage(geometry.at_grid(ways, size, grid), *grid).all(0)
-    return Action(moved, how, geometry.is_exact(moved, *grid), inside)
+    ways = geometry.at_grid(transformation.directions(level, size), size, grid)
+    inside = geometry.coverage(ways, *grid).all(0)
+    exact = geometry.is_exact(moved, *grid)
+    permutes = exact and (how.border == "circular" or bool(inside.all()))
+    return Action(moved, how, exact, permutes, inside if how.border == "valid" else None)
