@@ -74,7 +74,7 @@ def correlation_words(board: "Leaderboard") -> list[str]:
         f" resampled images for all of them{also}.{given} p is over models: {orders} orders of the"
         f" {models}, two-sided, corrected (Benjamini and Hochberg) over the"
         f" {count} measures of the table. With {models} models it is at least"
-        f" {least:.1g} before correction; * is below 0.05."
+        f" {least:.2g} before correction; * is below 0.05."
     ]
 
 
