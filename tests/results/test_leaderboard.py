@@ -208,6 +208,26 @@ def test_levels_metrics_and_settings_that_differ_are_noted():
     assert {entry["cell"] for entry in board.entries} == {"identity", "rotate=10", "shear_x=10"}
 
 
+def test_orbits_of_other_levels_are_noted():
+    one, other = run_of(0.4, "one"), run_of(0.5, "other", seed=1)
+    for run in (one, other):
+        run.manifest["metrics"]["relative_invariance"]["at_identity"] = True
+    assert Leaderboard([one, other]).notes == []
+    settings = other.manifest["settings"]
+    settings["cells"] = [entry for entry in settings["cells"] if entry["cell"] != "rotate=20"]
+    note = "relative_invariance under rotate: the runs have other levels and so other orbits"
+    assert any(text.startswith(note) for text in Leaderboard([one, other]).notes)
+
+
+def test_curves_find_the_cells_of_orbits():
+    runs = [run_of(0.5, "one"), run_of(0.5, "other", seed=1)]
+    before = Leaderboard(runs).curves
+    for run in runs:
+        for entry in run.manifest["settings"]["cells"]:
+            entry["orbit_cell"], entry["cell"] = entry["cell"], f"else {entry['cell']}"
+    assert Leaderboard(runs).curves.equals(before)
+
+
 def test_runs_that_have_nothing_in_common():
     run, other = run_of(0.4, "one"), run_of(0.5, "other", seed=1)
     with pytest.raises(InputError, match="1 run: give two or more"):
