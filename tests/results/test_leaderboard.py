@@ -48,6 +48,15 @@ def test_a_planted_relation_is_found_exactly():
     assert (first["rank_high"] == first["rank"]).all()
 
 
+def test_p_is_corrected_over_the_whole_table():
+    found = Leaderboard(planted((0.5, 0.45, 0.6, 0.55, 0.62), noise=0.3)).correlations
+    p = found["p_value"][found["p_value"].notna()]
+    assert p.nunique() > 3
+    adjusted = found["p_adjusted"][found["p_value"].notna()]
+    assert np.allclose(adjusted, stats.false_discovery_control(p), rtol=1e-12)
+    assert (adjusted > p).any()
+
+
 def test_lower_is_better_where_the_metric_says_so():
     board = Leaderboard(planted(noise=0.001, direction="lower is more invariant"))
     first = board.standings[board.standings["metric"] == "relative_invariance"]
@@ -163,8 +172,8 @@ def test_tied_models_have_no_rank_correlation():
 
 
 def test_common_images_alone_count_in_any_order():
-    whole = run_of(0.5, "whole", seed=1, noise=0.3)
-    turned = run_of(0.5, "whole", seed=1, noise=0.3, order=[7, 3, 11, 0, 5, 2])
+    whole = run_of(0.5, "whole", seed=1, noise=0.3, correct=4)
+    turned = run_of(0.5, "whole", seed=1, noise=0.3, correct=4, order=[7, 3, 11, 0, 5, 2])
     board = Leaderboard([whole, turned])
     assert board.images == 6
     assert "compared on the 6 images that all runs have" in board.notes
@@ -173,6 +182,9 @@ def test_common_images_alone_count_in_any_order():
         board.averages[board.averages["model"] == name]["value"].to_numpy() for name in board.models
     )
     assert one.tolist() == other.tolist()
+    assert board.accuracy is not None
+    assert np.allclose(board.accuracy["accuracy"], 3 / 6)  # images 3, 0 and 2 of the six
+    assert board.accuracy["ci_low"].nunique() == 1
     curve, same = (
         board.curves[board.curves["model"] == name]["value"].to_numpy() for name in board.models
     )
@@ -194,6 +206,26 @@ def test_levels_metrics_and_settings_that_differ_are_noted():
         "border differs between the runs: None, reflect",
     ]
     assert {entry["cell"] for entry in board.entries} == {"identity", "rotate=10", "shear_x=10"}
+
+
+def test_orbits_of_other_levels_are_noted():
+    one, other = run_of(0.4, "one"), run_of(0.5, "other", seed=1)
+    for run in (one, other):
+        run.manifest["metrics"]["relative_invariance"]["at_identity"] = True
+    assert Leaderboard([one, other]).notes == []
+    settings = other.manifest["settings"]
+    settings["cells"] = [entry for entry in settings["cells"] if entry["cell"] != "rotate=20"]
+    note = "relative_invariance under rotate: the runs have other levels and so other orbits"
+    assert any(text.startswith(note) for text in Leaderboard([one, other]).notes)
+
+
+def test_curves_find_the_cells_of_orbits():
+    runs = [run_of(0.5, "one"), run_of(0.5, "other", seed=1)]
+    before = Leaderboard(runs).curves
+    for run in runs:
+        for entry in run.manifest["settings"]["cells"]:
+            entry["orbit_cell"], entry["cell"] = entry["cell"], f"else {entry['cell']}"
+    assert Leaderboard(runs).curves.equals(before)
 
 
 def test_runs_that_have_nothing_in_common():
@@ -242,7 +274,8 @@ def test_the_text_fits_a_terminal(models):
     text = board.to_text()
     assert max(map(len, text.splitlines())) <= 80
     assert f"{models} models on toys, 12 images" in text
-    assert list(letters_of(board).values()) == list("ABCDEFGHI"[:models])
+    letters = list("BA" if models == 2 else "ABCDEFGHI"[:models])
+    assert list(letters_of(board).values()) == letters
     assert next(iter(letters_of(board))).endswith(f"_{models - 1}.with_tag")
     if models == 9:
         assert "9,999 random orders of the 9" in " ".join(text.split())
@@ -250,10 +283,17 @@ def test_the_text_fits_a_terminal(models):
 
 def test_letters_go_on_after_z():
     class Board:
+        models = tuple(f"x{k}" for k in range(28))
         metrics = ("m",)
         standings = pd.DataFrame({"metric": "m", "model": [f"x{k}" for k in range(28)]})
 
     assert list(letters_of(Board()).values())[24:] == ["Y", "Z", "AA", "AB"]  # type: ignore
+
+
+def test_two_models_keep_their_letters_from_the_table_of_differences():
+    board = Leaderboard([run_of(0.2, "worse"), run_of(0.8, "better", seed=1)])
+    assert letters_of(board) == {"better": "B", "worse": "A"}
+    assert list(letters_of(board)) == ["better", "worse"]
 
 
 def test_short_numbers():

@@ -51,12 +51,18 @@ def standing_columns(board: Leaderboard) -> list[tuple[str, str]]:
     columns = [("Model", ""), ("Rank", "number")]
     for place, metric in enumerate(board.metrics):
         words = metric_words(metric)
-        if place:
+        if metric == "accuracy":
+            words = "Accuracy, transformed"
+        elif place:
             words += f", {board.places[metric].layer or board.places[metric].part}"
         columns.append((words, "number"))
     if board.accuracy is not None:
-        columns.append(("Accuracy", "number"))
+        columns.append(("Accuracy, untouched" if _is_measured(board) else "Accuracy", "number"))
     return columns
+
+
+def _is_measured(board: Leaderboard) -> bool:
+    return board.accuracy is not None and bool(board.accuracy["ci_low"].notna().any())
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,7 @@ def correlation_rows(board: Leaderboard) -> list[tuple[str, ...]]:
             str(row.part),
             with_interval(row.rho, row.ci_low, row.ci_high),  # type: ignore[arg-type]
             number(row.p_value, 4),  # type: ignore[arg-type]
-            number(row.p_adjusted, 4),  # type: ignore[arg-type]
+            number(row.p_adjusted, 4) + ("*" if row.p_adjusted < 0.05 else ""),  # type: ignore
             str(row.models),
         )
         for row in strongest(board.correlations).itertuples()

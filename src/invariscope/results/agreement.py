@@ -66,6 +66,7 @@ def agree(results: "Sequence[Result]") -> Agreement:
             "--transformations and --table"
         )
     metrics = _metrics(results, notes)
+    notes += _other_orbits(results, metrics)
     notes += _differences(settings)
     return Agreement(places, entries, metrics, notes)
 
@@ -118,6 +119,24 @@ def _metrics(results: "Sequence[Result]", notes: list[str]) -> tuple[str, ...]:
     if left:
         notes.append(f"metrics that not all runs have are left out: {', '.join(left)}")
     return metrics
+
+
+def _other_orbits(results: "Sequence[Result]", metrics: Sequence[str]) -> list[str]:
+    """Metrics of orbits are against the mean of all levels that a run has, common or not."""
+    known = results[0].manifest["metrics"]
+    orbits = [name for name in metrics if known.get(name, {}).get("at_identity")]
+    levels = [cells_of(result.manifest["settings"]["cells"]) for result in results]
+    names = [
+        name
+        for name in levels[0]
+        if any(name in own and set(own[name]) != set(levels[0][name]) for own in levels)
+    ]
+    if not orbits or not names:
+        return []
+    return [
+        f"{', '.join(orbits)} under {', '.join(names)}: the runs have other levels and so other "
+        "orbits; these numbers are not of the same thing"
+    ]
 
 
 def _differences(settings: list[dict[str, Any]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A leaderboard as text of 80 columns: models are letters, best first."""
+"""A leaderboard as text of 80 columns: models have letters."""
 
 import math
 import string
@@ -33,27 +33,33 @@ def text(board: "Leaderboard") -> str:
 
 
 def letters_of(board: "Leaderboard") -> dict[str, str]:
-    """A letter for each model, in the order of the first metric: A to Z, then AA, AB and so on."""
+    """A letter for each model, best first in the first metric: A to Z, then AA, AB and so on.
+
+    Two models keep the letters that the table of their differences gives them: the first run is A.
+    """
     models = board.standings[board.standings["metric"] == board.metrics[0]]["model"]
     alphabet = string.ascii_uppercase
     names = [*alphabet, *(first + second for first in alphabet for second in alphabet)]
-    return dict(zip(models, names, strict=False))
+    order = board.models if len(board.models) == 2 else models
+    letter = dict(zip(order, names, strict=False))
+    return {model: letter[model] for model in models}
 
 
 def correlation_words(board: "Leaderboard") -> list[str]:
     """What the correlations say and what they do not, or why there are none; sentences."""
     models = len(board.models)
-    if board.accuracy is None:
-        return [
-            f"Rank correlation with accuracy: left out, because the accuracy is"
-            f" {board.accuracy_source}; --accuracy FILE.csv (columns model,accuracy) gives it."
-        ]
     if models < FEWEST_MODELS:
         return [
             f"Rank correlation with accuracy: left out, because over {models} models it is not"
             f" meaningful; {FEWEST_MODELS} are needed."
         ]
-    if not board.correlations["rho"].notna().any():
+    if board.accuracy is None:
+        return [
+            f"Rank correlation with accuracy: left out, because the accuracy is"
+            f" {board.accuracy_source}; --accuracy FILE.csv (columns model,accuracy) gives it."
+        ]
+    count = int(board.correlations["rho"].notna().sum())
+    if not count:
         return [
             "Rank correlation with accuracy: undefined, because the models are tied in accuracy or"
             " in every measure."
@@ -67,8 +73,8 @@ def correlation_words(board: "Leaderboard") -> list[str]:
         f" ({board.accuracy_source}). The interval is over images, given these models: the same"
         f" resampled images for all of them{also}.{given} p is over models: {orders} orders of the"
         f" {models}, two-sided, corrected (Benjamini and Hochberg) over the"
-        f" {len(board.correlations)} measures of the table. With {models} models it is at least"
-        f" {least:.2g} before correction."
+        f" {count} measures of the table. With {models} models it is at least"
+        f" {least:.2g} before correction; * is below 0.05."
     ]
 
 
