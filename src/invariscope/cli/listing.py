@@ -72,9 +72,19 @@ def _metrics() -> Iterable[tuple[str, str]]:
     for name in METRICS:
         metric = METRICS.get(name)
         low = "-∞" if metric.low is None else f"{metric.low:g}"
-        where = "every layer" if metric.reads == "vectors" else "the logits"
-        labels = ", needs labels" if metric.needs_labels else ""
-        yield name, f"{low} to {metric.high:g}, higher is more invariant; at {where}{labels}"
+        high = "∞" if metric.high is None else f"{metric.high:g}"
+        needs = ", needs labels" if metric.needs_labels else ""
+        needs += ", needs a group" if metric.groups_only else ""
+        yield name, f"{low} to {high}, {metric.direction}; at {_WHERE[metric.reads]}{needs}"
+
+
+_WHERE = {
+    "vectors": "every layer",
+    "orbit": "every layer",
+    "logits": "the logits",
+    "orbit logits": "the logits",
+    "maps": "every layer, channel by channel",
+}
 
 
 def _data() -> Iterable[tuple[str, str]]:

@@ -51,7 +51,7 @@ class ChannelMaps:
         """The number of positions."""
         return self.values.shape[1]
 
-    def __getitem__(self, images: slice | Tensor) -> "ChannelMaps":
+    def __getitem__(self, images: slice | list[int] | Tensor) -> "ChannelMaps":
         return ChannelMaps(*(part[images] for part in self._parts()))
 
     def without_values(self) -> "ChannelMaps":
