@@ -124,7 +124,8 @@ def _layers(spec: str | None) -> Iterable[tuple[str, str]]:
     height, width = probe.preprocessing.size or (224, 224)
     layers = probe.watch("auto", torch.full((1, 3, height, width), 0.5))
     for layer in layers:
-        yield layer.name, f"{layer.part:7} depth {100 * layer.depth:3.0f} %"
+        fields = layer.fields.describe() if layer.fields else layer.note
+        yield layer.name, f"{layer.part:7} depth {100 * layer.depth:3.0f} %  {fields}"
 
 
 def _first_line(text: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from invariscope.models.activations import Activation, FeatureMap, Vector, average_pool
 from invariscope.models.builtin import BUILTIN
+from invariscope.models.fields import Fields
 from invariscope.models.layers import EMBEDDING, LOGITS, Layer
 from invariscope.models.parts import PARTS
 from invariscope.models.preprocessing import Preprocessing
@@ -15,6 +16,7 @@ __all__ = [
     "PARTS",
     "Activation",
     "FeatureMap",
+    "Fields",
     "Layer",
     "Outputs",
     "Preprocessing",

@@ -53,23 +53,37 @@ def average_pool(layer: str, activation: Activation) -> Float[Tensor, "image ele
 def tensor_of(output: Any) -> Tensor | None:
     """The tensor that stands for an output: the rule for tuples and dictionaries.
 
-    A tensor is itself; of a mapping ``logits``, else ``last_hidden_state``, else its first value
-    that holds a tensor; of a tuple or list the first item that holds one. None where there is none.
+    A tensor is itself; of a typed tensor (`e2cnn`'s, with ``.tensor`` and ``.type``) the tensor; of
+    a mapping ``logits``, else ``last_hidden_state``, else its first value that holds a tensor; of a
+    tuple or list the first item that holds one. None where there is none.
 
     Example:
         >>> tensor_of((None, {"aux": torch.zeros(1), "logits": torch.ones(2)}))
         tensor([1., 1.])
     """
+    return tensor_and_type(output)[0]
+
+
+def tensor_and_type(output: Any) -> tuple[Tensor | None, Any]:
+    """`tensor_of` an output and, where that is a typed tensor, its type; else None.
+
+    Example:
+        >>> tensor_and_type([torch.ones(2)])
+        (tensor([1., 1.]), None)
+    """
     if isinstance(output, Tensor):
-        return output
+        return output, None
+    if isinstance(getattr(output, "tensor", None), Tensor) and hasattr(output, "type"):
+        return output.tensor, output.type
     if isinstance(output, Mapping):
         preferred = [output[key] for key in ("logits", "last_hidden_state") if key in output]
         items = preferred + list(output.values())
     elif isinstance(output, tuple | list):
         items = list(output)
     else:
-        return None
-    return next((found for item in items if (found := tensor_of(item)) is not None), None)
+        return None, None
+    found = (tensor_and_type(item) for item in items)
+    return next((pair for pair in found if pair[0] is not None), (None, None))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import numpy as np
 from torch import nn
 
 from invariscope.errors import InputError
+from invariscope.models.fields import Fields, declared_fields, is_steerable
 from invariscope.models.parts import depth_of, part_of
 from invariscope.models.trace import Call, Trace
 from invariscope.registry import unknown_name
@@ -40,6 +41,9 @@ class Layer:
         depth: 0 (first) to 1 (last), in the order of execution.
         grid: Height and width of its feature maps; (1, 1) for vectors.
         channels: Number of channels of its feature maps; 0 for vectors.
+        fields: How rotations of the image permute its channels; None: they do not, or it is not
+            known.
+        note: What is to be said of its channels; "" for nothing.
     """
 
     name: str
@@ -47,6 +51,8 @@ class Layer:
     depth: float
     grid: tuple[int, int] = (1, 1)
     channels: int = 0
+    fields: Fields | None = None
+    note: str = ""
 
 
 def parse_selection(selection: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -67,13 +73,20 @@ def parse_selection(selection: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def select_layers(
-    selection: str | Sequence[str] | None, module: nn.Module | None, trace: Trace
+    selection: str | Sequence[str] | None,
+    module: nn.Module | None,
+    trace: Trace,
+    declared: Sequence[tuple[str, int | Fields]] = (),
 ) -> tuple[Layer, ...]:
     """The layers of a selection in the order of execution, embedding and logits always among them.
 
     Raises:
-        InputError: A name or glob that fits no layer; it lists the nearest names.
+        InputError: A name or glob, of the selection or of the declared fields, that fits no layer
+            (it lists the nearest names); fields that do not fit the channels.
     """
+    for pattern, _ in declared:
+        if not fnmatch.filter(layer_names(trace), pattern):
+            raise unknown_name("layer in fields", pattern, layer_names(trace))
     blocks = [] if module is None else auto_blocks(module, trace)
     chosen: dict[str, Call] = {}
     for item in parse_selection(selection):
@@ -87,21 +100,18 @@ def select_layers(
     after += [embedding] + ([end] if trace.num_outputs else [])
     ladder = sorted({*positions, *after})
     before_pool = float(pool.end) if after and pool and pool.end == after[0] else embedding
-    layers: list[tuple[float, Layer]] = [
-        (
-            float(call.end),
-            Layer(
-                call.name,
-                _part(call, trace, positions, before_pool),
-                depth_of(call.end, ladder),
-                *_size(call),
-            ),
-        )
-        for call in chosen.values()
-    ]
-    layers.append((embedding, Layer(EMBEDDING, "Pool", depth_of(embedding, ladder))))
+    layers: list[tuple[float, Layer]] = []
+    for call in chosen.values():
+        fields = declared_fields(call.name, call.channels, declared)
+        part, depth = _part(call, trace, positions, before_pool), depth_of(call.end, ladder)
+        note = "" if fields else call.note
+        found = Layer(call.name, part, depth, *_size(call), fields or call.fields, note)
+        layers.append((call.end, found))
+    fields = declared_fields(EMBEDDING, trace.width, declared) or trace.fields
+    layers.append((embedding, Layer(EMBEDDING, "Pool", depth_of(embedding, ladder), fields=fields)))
     if trace.num_outputs:
-        layers.append((end, Layer(LOGITS, "Final", 1.0)))
+        fields = declared_fields(LOGITS, trace.num_outputs, declared)
+        layers.append((end, Layer(LOGITS, "Final", 1.0, fields=fields)))
     return tuple(layer for _, layer in sorted(layers, key=lambda entry: entry[0]))
 
 
@@ -191,7 +201,7 @@ def _layers_with_weights(module: nn.Module, calls: dict[str, Call]) -> list[Call
     # Squeeze-and-excitation and the like work on 1×1 maps: no layer of the spatial path.
     large = [n for n in kinds if (layout := calls[n].layout) and layout.grid != (1, 1)]
     names = large or list(kinds)
-    convolutions = [n for n in names if isinstance(kinds[n], nn.Conv2d)]
+    convolutions = [n for n in names if isinstance(kinds[n], nn.Conv2d) or is_steerable(kinds[n])]
     return _pick(convolutions if len(convolutions) > 1 else names, calls)
 
 
@@ -224,4 +234,5 @@ def _is_compound(module: nn.Module) -> bool:
 
 
 def _own_weights(module: nn.Module) -> bool:
-    return any(parameter.ndim >= 2 for parameter in module.parameters(recurse=False))
+    arrays = any(parameter.ndim >= 2 for parameter in module.parameters(recurse=False))
+    return arrays or is_steerable(module)

@@ -18,6 +18,7 @@ from invariscope.models.activations import Vector, average_pool, tensor_of
 from invariscope.models.capture import Reducer, ReducerFailed, capture
 from invariscope.models.classes import imagenet_class_ids
 from invariscope.models.failures import first_line
+from invariscope.models.fields import Fields, checked_declaration
 from invariscope.models.layers import EMBEDDING, LOGITS, Layer, layer_names, select_layers
 from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.trace import Trace, trace
@@ -52,6 +53,8 @@ class Probe:
         fresh: Makes the same architecture with random weights from a seed; None where the only way
             is to reset a copy.
         imagenet: Whether 1000 outputs are the classes of ImageNet-1k in their usual order.
+        fields: For layers whose channels a rotation permutes: their names or globs, each with the
+            order n of the rotations C_n, or with `Fields` where some channels stay.
 
     Example:
         >>> model = nn.Sequential(
@@ -73,7 +76,9 @@ class Probe:
         *,
         fresh: Callable[[int], nn.Module] | None = None,
         imagenet: bool = False,
+        fields: Mapping[str, int | Fields] | None = None,
     ):
+        self._declared = checked_declaration({} if fields is None else fields)
         self.spec = spec
         self.preprocessing = preprocessing
         self.module: nn.Module | None = model.eval() if isinstance(model, nn.Module) else None
@@ -130,6 +135,12 @@ class Probe:
         other.preprocessing, other._traces = preprocessing, {}
         return other
 
+    def with_fields(self, fields: Mapping[str, int | Fields]) -> "Probe":
+        """The same model, not a copy of it, with other declared fields."""
+        other = copy.copy(self)
+        other._declared = checked_declaration(fields)
+        return other
+
     def watch(
         self,
         selection: str | Sequence[str] | None,
@@ -146,9 +157,10 @@ class Probe:
             The chosen layers; "embedding" and, where there are logits, "logits" are always there.
 
         Raises:
-            InputError: A name that fits no layer, or a model that fails on the images.
+            InputError: A name that fits no layer, declared fields that do not fit a layer's
+                channels, or a model that fails on the images.
         """
-        return select_layers(selection, self.module, self._trace(example))
+        return select_layers(selection, self.module, self._trace(example), self._declared)
 
     def layer_names(self, example: Float[Tensor, "image 3 height width"]) -> tuple[str, ...]:
         """Every name that `watch` accepts, in the order of execution."""
@@ -237,7 +249,14 @@ class Probe:
 
         module = untrained_twin(self.module, self._fresh, seed, self.spec)
         spec = self.spec.removesuffix("+untrained") + "+untrained"
-        twin = Probe(module, self.preprocessing, spec, fresh=self._fresh, imagenet=self._imagenet)
+        twin = Probe(
+            module,
+            self.preprocessing,
+            spec,
+            fresh=self._fresh,
+            imagenet=self._imagenet,
+            fields=dict(self._declared),
+        )
         return twin.to(self.device)
 
     def _lay_out(self) -> None:

@@ -23,6 +23,7 @@ from invariscope.errors import InputError, InvariscopeError
 from invariscope.models.builtin import BUILTIN
 from invariscope.models.checkpoint import build_from_checkpoint, remove_classifier
 from invariscope.models.failures import first_line
+from invariscope.models.fields import Fields
 from invariscope.models.preprocessing import Preprocessing, from_timm
 from invariscope.models.probe import Probe
 from invariscope.models.twin import copy_module, drawing
@@ -42,6 +43,7 @@ def load_model(
     spec_or_module: Any,
     *,
     preprocessing: Mapping[str, Any] | None = None,
+    fields: Mapping[str, int | Fields] | None = None,
     seed: int = 0,
 ) -> Probe:
     """A model, ready to be measured.
@@ -52,6 +54,10 @@ def load_model(
             to a tensor, or a `Probe`, which is handed back.
         preprocessing: Values that replace those of the model's own configuration: size, resize,
             interpolation, mean, std, channels, crop_mode.
+        fields: For group-convolutional networks, the layers whose channels a rotation permutes:
+            ``{"conv*": 8}`` says that the channels of these layers come in consecutive blocks of 8,
+            one channel per rotation of C8 (see `models.fields`); `Fields` says more. The last entry
+            that fits a layer counts. `e2cnn`'s layers need none.
         seed: Of the weights of an untrained model.
 
     Returns:
@@ -59,6 +65,7 @@ def load_model(
 
     Raises:
         InputError: An unknown name, a missing package or file, weights that cannot be fetched.
+            Fields are compared with the layers when they are watched.
 
     Example:
         >>> probe = load_model("timm:resnet18+untrained")
@@ -81,6 +88,8 @@ def load_model(
         )
     if preprocessing:
         probe = probe.with_preprocessing(probe.preprocessing.override(preprocessing))
+    if fields is not None:
+        probe = probe.with_fields(fields)
     return probe
 
 

@@ -5,6 +5,7 @@ is the classifier and whether there are logits at all is seen in a forward pass 
 images.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from invariscope.errors import InputError
-from invariscope.models.activations import Layout, average_pool, layout_of, tensor_of
+from invariscope.models.activations import (
+    Layout,
+    average_pool,
+    layout_of,
+    tensor_and_type,
+    tensor_of,
+)
+from invariscope.models.fields import Fields, fields_of_type
 
 # How many of the last classifier-like modules are remembered: their outputs are kept alive, so that
 # "same memory" cannot be a reused address.
@@ -34,6 +42,8 @@ class Call:
         layout: How its output is to be read; None where it is not one value set per image.
         shape: Shape of its output, with the images of the dry run first; () without a tensor.
         owns_parameters: Whether the module itself, not a child, has parameters.
+        fields: How rotations permute its channels, where its output says so.
+        note: What its output says of its channels that cannot be followed; "" for nothing.
     """
 
     name: str
@@ -42,6 +52,13 @@ class Call:
     layout: Layout | None
     shape: tuple[int, ...]
     owns_parameters: bool
+    fields: Fields | None = None
+    note: str = ""
+
+    @property
+    def channels(self) -> int | None:
+        """Number of channels, or of elements of a vector."""
+        return None if self.layout is None else channels_of(self.shape, self.layout)
 
 
 @dataclass(frozen=True)
@@ -56,6 +73,8 @@ class Trace:
         classifier: Name of the last linear map, whose input is the embedding; None: the embedding
             is the output.
         embedding: How the embedding is to be read.
+        width: Number of elements of the embedding.
+        fields: How rotations permute them, where the model's output is the embedding and says so.
         pool: Name of the module that pools globally; None where there is none, or where its output
             is the embedding.
     """
@@ -66,6 +85,8 @@ class Trace:
     num_outputs: int | None
     classifier: str | None
     embedding: Layout
+    width: int
+    fields: Fields | None
     pool: str | None
 
     def call(self, name: str) -> Call | None:
@@ -115,7 +136,7 @@ class _Recorder:
             module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
         ) -> None:
             self.clock += 1
-            self._record(name, module, tensor_of([*args, *kwargs.values()]), tensor_of(output))
+            self._record(name, module, tensor_of([*args, *kwargs.values()]), output)
 
         return [
             module.register_forward_pre_hook(begin, with_kwargs=True),
@@ -142,16 +163,16 @@ class _Recorder:
             for name, call in self.calls.items()
         )
 
-    def _record(
-        self, name: str, module: nn.Module, given: Tensor | None, output: Tensor | None
-    ) -> None:
+    def _record(self, name: str, module: nn.Module, given: Tensor | None, result: Any) -> None:
+        output, kind = tensor_and_type(result)
         owns = next(module.parameters(recurse=False), None) is not None
         start = self.starts.get(name, self.clock)
         layout = None if output is None else self.layout(output, module)
         shape = () if output is None else tuple(output.shape)
         self.calls.pop(name, None)
         self.kinds[name] = type(module)
-        self.calls[name] = Call(name, start, self.clock, layout, shape, owns)
+        fields, note = _fields(kind, shape, layout)
+        self.calls[name] = Call(name, start, self.clock, layout, shape, owns, fields, note)
         if output is None or layout is None:
             return
         # Dropout hands its input on: it says nothing of what a model ends in.
@@ -176,6 +197,24 @@ class _Recorder:
             return
         pooled = average_pool(name, embedding.normalise(given))
         self.candidates.append(_Candidate(name, output, output._version, start, embedding, pooled))
+
+
+def channels_of(shape: tuple[int, ...], layout: Layout) -> int:
+    """Number of channels of an output of this shape, or of elements of a vector.
+
+    Example:
+        >>> channels_of((2, 16, 7, 7), Layout("nchw")), channels_of((2, 4, 5), Layout("vector"))
+        (16, 20)
+    """
+    if layout.kind == "nchw":
+        return shape[1]
+    return math.prod(shape[1:]) if layout.kind == "vector" else shape[-1]
+
+
+def _fields(kind: Any, shape: tuple[int, ...], layout: Layout | None) -> tuple[Fields | None, str]:
+    if kind is None or layout is None:
+        return None, ""
+    return fields_of_type(kind, channels_of(shape, layout))
 
 
 def is_linear_map(module: nn.Module) -> bool:
@@ -220,7 +259,7 @@ def trace(
                 handles += recorder.attach(name, child)
         # Not inference_mode: there the version counter, which tells in-place changes, stands still.
         with torch.no_grad():
-            output = tensor_of(run(images))
+            output, kind = tensor_and_type(run(images))
     finally:
         for handle in handles:
             handle.remove()
@@ -231,13 +270,14 @@ def trace(
             f"model {what}: its output for {count} images is {came}; a floating-point tensor whose "
             "first axis is the images works"
         )
-    return _conclude(recorder, module, output, layout, size)
+    return _conclude(recorder, module, output, kind, layout, size)
 
 
 def _conclude(
     recorder: _Recorder,
     module: nn.Module | None,
     output: Tensor,
+    kind: Any,
     layout: Layout,
     size: tuple[int, int],
 ) -> Trace:
@@ -247,9 +287,11 @@ def _conclude(
     classes = output.shape[1] if output.ndim == 2 and output.shape[1] >= 2 else None
     if classifier is None:
         position, embedding = recorder.clock + 1, layout
+        fields, _ = _fields(kind, tuple(output.shape), layout)
         pooled = average_pool("embedding", layout.normalise(output))
     else:
         position, embedding, pooled = classifier.start, classifier.embedding, classifier.pooled
+        fields = None
     return Trace(
         calls=calls,
         input_size=size,
@@ -257,6 +299,8 @@ def _conclude(
         num_outputs=None if headless else classes,
         classifier=None if classifier is None else classifier.name,
         embedding=embedding,
+        width=pooled.shape[1],
+        fields=fields,
         pool=_pool(recorder, position, pooled),
     )
 

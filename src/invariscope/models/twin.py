@@ -4,18 +4,22 @@ A model from a spec is built again without its weights, with the initialisation 
 For any other module a copy is reset, by this rule: every submodule with ``reset_parameters``
 resets itself (all of PyTorch's layers have it); parameters of the remaining submodules are drawn
 from a normal distribution with standard deviation 0.02 if they have two or more axes, set to 0 if
-their name ends in "bias" or "beta", and to 1 otherwise (scales).
+their name ends in "bias" or "beta", and to 1 otherwise (scales). Steerable convolutions (`e2cnn`)
+draw the coefficients of their filters by their library's own initialisation.
 """
 
 import copy
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
 
 from invariscope.errors import InputError
 from invariscope.models.failures import first_line
+from invariscope.models.fields import is_steerable
 
 _STANDARD_DEVIATION = 0.02
 
@@ -70,8 +74,11 @@ def copy_module(module: nn.Module, what: str) -> nn.Module:
     Raises:
         InputError: The module cannot be copied.
     """
+    # What a module has computed from its parameters (the filters of e2cnn in eval mode) is part of
+    # their graph, and torch copies no such tensor: it is handed over without the graph.
+    computed = {id(b): b.detach().clone() for b in module.buffers() if b.grad_fn is not None}
     try:
-        return copy.deepcopy(module)
+        return copy.deepcopy(module, computed)
     except Exception as error:
         raise InputError(
             f"model {what} cannot be copied ({type(error).__name__}: {first_line(error)}); give "
@@ -81,7 +88,9 @@ def copy_module(module: nn.Module, what: str) -> nn.Module:
 
 def reset_copy(module: nn.Module, seed: int, what: str) -> nn.Module:
     """A copy of a module with its weights drawn anew, by the rule at the top of this file."""
-    twin = copy_module(module, what).cpu()
+    # In training mode e2cnn drops the filters computed from the old weights; a probe is put back
+    # into eval mode, where they are computed from the new ones.
+    twin = copy_module(module, what).cpu().train()
     with drawing(seed), torch.no_grad():
         for part in twin.modules():
             reset = getattr(part, "reset_parameters", None) or getattr(
@@ -90,9 +99,27 @@ def reset_copy(module: nn.Module, seed: int, what: str) -> nn.Module:
             if callable(reset):
                 reset()
                 continue
+            drawn = _draw_steerable(part)
             for name, parameter in part.named_parameters(recurse=False):
+                # A mask is a parameter only so that it moves with the module (e2cnn's disc).
+                if name in drawn or (name == "mask" and not parameter.requires_grad):
+                    continue
                 if parameter.ndim >= 2:
                     parameter.normal_(0.0, _STANDARD_DEVIATION)
                 else:
                     parameter.fill_(0.0 if name.endswith(("bias", "beta")) else 1.0)
     return twin
+
+
+def _draw_steerable(part: nn.Module) -> tuple[str, ...]:
+    """Draws the filters of a steerable convolution anew, by its library's own initialisation.
+
+    Their coefficients are one row, which the rule would take for scales.
+    """
+    if not is_steerable(part):
+        return ()
+    steerable: Any = part
+    library = type(part).__module__.partition(".")[0]
+    draw = importlib.import_module(f"{library}.nn.init").generalized_he_init
+    draw(steerable.weights.data, steerable.basisexpansion)
+    return ("weights",)
