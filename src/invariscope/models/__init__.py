@@ -2,6 +2,7 @@
 
 from invariscope.models.activations import Activation, FeatureMap, Vector, average_pool
 from invariscope.models.builtin import BUILTIN
+from invariscope.models.derivative import DerivativeReducer, differentiate
 from invariscope.models.layers import EMBEDDING, LOGITS, Layer
 from invariscope.models.parts import PARTS
 from invariscope.models.preprocessing import Preprocessing
@@ -14,6 +15,7 @@ __all__ = [
     "LOGITS",
     "PARTS",
     "Activation",
+    "DerivativeReducer",
     "FeatureMap",
     "Layer",
     "Outputs",
@@ -21,5 +23,6 @@ __all__ = [
     "Probe",
     "Vector",
     "average_pool",
+    "differentiate",
     "load_model",
 ]
