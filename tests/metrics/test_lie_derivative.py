@@ -170,6 +170,12 @@ def test_the_action_must_fit_the_output():
         lie_derivative(lambda x: x, X, V, output_tangent=lambda y: y[:, :1])
 
 
+def test_expanded_views_are_images_too():
+    x, v = doubles(1, 3).expand(4, 3), doubles(1, 3, seed=1).expand(4, 3)
+    values = lie_derivative(lambda x: x.square(), x, v)
+    torch.testing.assert_close(values, (2 * x * v).square().mean(1))
+
+
 def test_an_error_of_the_function_itself_comes_through():
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
         lie_derivative(lambda x: x @ x, X, V)

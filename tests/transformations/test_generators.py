@@ -8,7 +8,8 @@ from torch.nn import functional
 from invariscope.errors import InputError
 from invariscope.transformations import FAMILIES, GENERATORS, Resampling, get_transformation, warp
 from invariscope.transformations.families import Family
-from invariscope.transformations.generators import Generator, generator_of, interior, transport
+from invariscope.transformations.generators import Generator, generator_of, transport
+from oracles.lie import reference_transport
 
 #: Family, and what one unit of the generator is in the unit of the family.
 MOTIONS = {
@@ -42,6 +43,13 @@ def noise(height=9, width=12):
 def matrices(family: Family, magnitude: float, height: int, width: int) -> np.ndarray:
     assert family.matrices is not None
     return family.matrices(np.array([magnitude]), height, width)
+
+
+def interior(height, width):
+    """The pixels whose neighbours are inside the frame."""
+    inside = torch.zeros(height, width, dtype=torch.bool)
+    inside[1:-1, 1:-1] = True
+    return inside
 
 
 @pytest.mark.parametrize("name", MOTIONS)
@@ -155,6 +163,16 @@ def test_families_share_generators_by_what_they_do():
 def test_a_generator_is_a_motion_or_a_change():
     with pytest.raises(InputError, match="generator twirl: give either its velocity or its change"):
         Generator("twirl", "rad", "geometric")
+
+
+@pytest.mark.parametrize("border", ["zeros", "reflect", "circular"])
+def test_transport_against_loops_over_pixels(border):
+    images = noise()
+    velocity = np.array([[0.3, -1.2, 0.7], [0.9, 0.2, -2.0]])
+    got = transport(images, velocity, border, 0.3 if border == "zeros" else 0.0)
+    for image, rate in zip(images.flatten(0, 1).numpy(), got.flatten(0, 1).numpy(), strict=True):
+        expected = reference_transport(image, velocity, border, 0.3)
+        np.testing.assert_allclose(rate, expected, rtol=0, atol=1e-13)
 
 
 def test_transport_keeps_what_is_constant_under_circular_borders():

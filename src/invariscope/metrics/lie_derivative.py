@@ -156,7 +156,9 @@ def _differentiate(
     same_shape(images=images, tangent=tangent)
     try:
         with forward_mode():
-            found = torch.func.jvp(function, (images,), (tangent,), strict=True)
+            # Contiguous: an expanded view has no room for a derivative per element.
+            at, along = images.contiguous(), tangent.contiguous()
+            found = torch.func.jvp(function, (at,), (along,), strict=True)
     except (NotImplementedError, RuntimeError) as error:
         operation = missing_formula(error)
         if operation is not None:

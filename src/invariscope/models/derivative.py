@@ -81,7 +81,9 @@ def differentiate(
     seen = probe._trace(images)  # outside: the dry run needs no derivatives
     try:
         with forward_mode(), forward_ad.dual_level():
-            dual = forward_ad.make_dual(images.to(probe.device), tangents.to(probe.device))
+            # An expanded view has no room for a derivative per element.
+            plain = images.to(probe.device).contiguous()
+            dual = forward_ad.make_dual(plain, tangents.to(probe.device))
             return probe._observe(dual, layers, reduced, seen)
     except RunError as error:
         operation = missing_formula(error.__cause__)

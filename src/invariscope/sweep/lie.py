@@ -7,8 +7,7 @@ step, no interpolation error, and the direction does not matter. Cells of equal 
 
 At a feature map the number is that of equivariance: T′ is the same motion on the map's own grid,
 with the border of the transformation. At vectors (embedding, logits), and at every layer for
-changes of appearance, T′ is trivial and the number is that of invariance. Under ``border="valid"``
-cells whose neighbours lie outside the frame are left out.
+changes of appearance, T′ is trivial and the number is that of invariance.
 
 Three numbers per image, cell and layer (`invariscope.metrics.lie_derivative` has the formulas):
 
@@ -33,7 +32,6 @@ from invariscope.metrics import Spread
 from invariscope.metrics.lie_derivative import relative, softmax_derivative, squared_norm
 from invariscope.models import LOGITS, Activation, FeatureMap, Probe, differentiate
 from invariscope.transformations import Generator, Resampling, Transformation, generator_of
-from invariscope.transformations.generators import interior
 
 LIE_DERIVATIVE = "lie_derivative"
 LIE_RELATIVE = "lie_derivative:relative"
@@ -201,12 +199,8 @@ class _Measured:
         self._sizes[layer] = values[0].numel()
 
     def _keep(self, cell: LieCell, layer: str, metric: str, moved: Tensor) -> None:
-        """The mean over outputs of the squares, of the cells of a map that may be compared."""
-        if moved.ndim == 4 and cell.resampling.border == "valid" and moved.shape[-2:] != (1, 1):
-            inside = interior(moved.shape[-2], moved.shape[-1])
-            moved = moved[:, :, inside.to(moved.device)]
-        count = moved[0].numel()
-        mean = squared_norm(moved) / count if count else moved.new_full((len(moved),), torch.nan)
+        """The mean over outputs of the squares."""
+        mean = squared_norm(moved) / moved[0].numel()
         self._errors.setdefault((cell.key, layer, metric), []).append(mean.cpu())
 
 

@@ -154,16 +154,6 @@ def transport(images: Images, velocity: np.ndarray, border: str, fill: float) ->
     return rate
 
 
-def interior(height: int, width: int) -> Tensor:
-    """Which cells have all their neighbours inside the frame, bool [height, width].
-
-    Under ``border="valid"`` only these have a derivative that nothing from outside enters.
-    """
-    inside = torch.zeros(height, width, dtype=torch.bool)
-    inside[1:-1, 1:-1] = True
-    return inside
-
-
 GENERATORS: Registry[Generator] = Registry("generator", "invariscope.generators")
 
 
