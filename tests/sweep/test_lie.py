@@ -8,8 +8,9 @@ from timm.models.mlp_mixer import MlpMixer
 from torch import nn
 from torch.nn import functional
 
+import invariscope
 from invariscope.data import open_source
-from invariscope.errors import RunError
+from invariscope.errors import InputError, RunError
 from invariscope.metrics import lie_derivative, relative_lie_derivative
 from invariscope.models import Probe, load_model
 from invariscope.sweep import lie
@@ -259,6 +260,43 @@ def test_out_of_memory_halves_the_batch(monkeypatch):
     limit = 0
     with pytest.raises(RunError, match="in forward mode with a single image of 32×32"):
         list(lie_values(probe, images, LAYERS, cells("rotate")))
+
+
+def test_measure_reports_them_at_level_0_with_intervals_and_the_twin():
+    names = "rotate=10,zoom_in=1.1,zoom_out=0.9,posterize=5,contrast_up=1.1"
+    pictures = smooth(6).numpy()
+    result = invariscope.measure(
+        Small(),
+        pictures,
+        transformations=names,
+        metrics="lie_derivative",
+        layers="first",
+        twin=True,
+    )
+    frame = result.frame
+    assert set(frame["transformation"]) == {"rotate", "zoom_in", "zoom_out", "contrast_up"}
+    assert set(frame["level"]) == {0}
+    assert set(frame["metric"]) == set(lie.LIE_METRICS)
+    values = frame.set_index(["metric", "transformation", "layer"])["value"]
+    for metric in lie.LIE_METRICS:
+        zoomed = [values[metric, name, "logits"] for name in ("zoom_in", "zoom_out")]
+        assert zoomed[0] == zoomed[1]
+    assert ("lie_derivative:softmax", "rotate", "first") not in values.index
+    assert ((frame["ci_low"] < frame["value"]) & (frame["value"] < frame["ci_high"])).all()
+    assert (frame["n"] == 6).all()
+    twin = result.controls
+    assert set(twin["control"]) == {"untrained"}
+    assert set(twin["layer"]) == {"embedding", "logits"}
+    found = table(lie_values(load_model(Small()), smooth(6), ["embedding"], cells("rotate")))
+    expected = found["d(rotate)", "embedding", "lie_derivative"].mean()
+    np.testing.assert_allclose(values["lie_derivative", "rotate", "embedding"], expected, rtol=1e-4)
+
+
+def test_measure_needs_a_transformation_with_a_generator():
+    with pytest.raises(InputError, match="lie_derivative needs a transformation that sets in"):
+        invariscope.measure(
+            Small(), smooth().numpy(), transformations="posterize=5", metrics="lie_derivative"
+        )
 
 
 def test_the_border_is_that_of_the_cell():

@@ -72,9 +72,10 @@ def _metrics() -> Iterable[tuple[str, str]]:
     for name in METRICS:
         metric = METRICS.get(name)
         low = "-∞" if metric.low is None else f"{metric.low:g}"
-        where = "every layer" if metric.reads == "vectors" else "the logits"
+        high = "∞" if metric.high is None else f"{metric.high:g}"
+        where = "the logits" if metric.reads.endswith("logits") else "every layer"
         labels = ", needs labels" if metric.needs_labels else ""
-        yield name, f"{low} to {metric.high:g}, higher is more invariant; at {where}{labels}"
+        yield name, f"{low} to {high}, {metric.direction}; at {where}{labels}"
 
 
 def _data() -> Iterable[tuple[str, str]]:

@@ -16,8 +16,8 @@ Three numbers per image, cell and layer (`invariscope.metrics.lie_derivative` ha
   are those over the images of the block;
 - ``lie_derivative:softmax``: at the logits, LEE of the probabilities, Gruver's end-to-end number.
 
-Lower is more equivariant (invariant) in all three. The cost is about 2 to 3 forward passes per
-image and cell.
+Lower is more equivariant (invariant) in all three. The cost is about 3 to 5 forward passes per
+image and cell. The unit in the summary is that of the level (0°), not of t: radians for angles.
 """
 
 from collections.abc import Iterator, Sequence
