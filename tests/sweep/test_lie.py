@@ -281,6 +281,7 @@ def test_measure_reports_them_at_level_0_with_intervals_and_the_twin():
     for metric in lie.LIE_METRICS:
         zoomed = [values[metric, name, "logits"] for name in ("zoom_in", "zoom_out")]
         assert zoomed[0] == zoomed[1]
+    assert ("lie_derivative", "rotate", "first") in values.index
     assert ("lie_derivative:softmax", "rotate", "first") not in values.index
     assert ((frame["ci_low"] < frame["value"]) & (frame["value"] < frame["ci_high"])).all()
     assert (frame["n"] == 6).all()
