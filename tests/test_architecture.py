@@ -5,7 +5,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src" / "invariscope"
 RANK = {
-    "errors": 0, "registry": 0, "seeding": 0,
+    "errors": 0, "registry": 0, "seeding": 0, "forward_mode": 0,
     "transformations": 1, "data": 1, "models": 1, "metrics": 1,
     "results": 2, "sweep": 3, "report": 4, "cli": 5,
 }  # fmt: skip

@@ -11,6 +11,7 @@ from invariscope.metrics.channel_equivariance import (
 from invariscope.metrics.channel_invariance import channel_invariance
 from invariscope.metrics.class_distance_ratio import class_distance_ratio
 from invariscope.metrics.latent_eed import latent_eed, latent_normalizer
+from invariscope.metrics.lie_derivative import lie_derivative, relative_lie_derivative
 from invariscope.metrics.linear_cka import linear_cka
 from invariscope.metrics.mean_relative_invariance import (
     CosineMeanRelativeInvariance,
@@ -22,6 +23,7 @@ from invariscope.metrics.relative_invariance import relative_invariance
 from invariscope.metrics.response_alignment import response_alignment
 from invariscope.metrics.similarity_change import similarity_change
 from invariscope.metrics.softmax_eed import softmax_eed, softmax_eed_from_logits
+from invariscope.metrics.spread import Spread
 from invariscope.metrics.streaming import ImageMean
 from invariscope.metrics.sweep import (
     DEFAULT_METRICS,
@@ -39,6 +41,7 @@ __all__ = [
     "CosineMeanRelativeInvariance",
     "ImageMean",
     "PooledChannels",
+    "Spread",
     "SweepMetric",
     "accuracy",
     "channel_eed",
@@ -48,12 +51,14 @@ __all__ = [
     "class_distance_ratio",
     "latent_eed",
     "latent_normalizer",
+    "lie_derivative",
     "linear_cka",
     "mean_relative_invariance",
     "metric",
     "normalized_variance",
     "prediction_consistency",
     "relative_invariance",
+    "relative_lie_derivative",
     "response_alignment",
     "similarity_change",
     "softmax_eed",

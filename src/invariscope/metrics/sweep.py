@@ -4,7 +4,8 @@ Most metrics take what a layer says of a block's images (reference [N, D]) and o
 them (transformed [cell, N, D]), and give one value per cell and image, with a weight where the
 metric is a ratio of sums. Metrics of orbits take all elements of a group, or levels of a
 transformation, at once: [element, N, D]. Metrics of feature maps are computed inside the hooks
-(`invariscope.sweep.maps`); here they have their names. Add one with the `metric` decorator, or from
+(`invariscope.sweep.maps`), Lie derivatives in passes of their own (`invariscope.sweep.lie`); here
+they have their names. Add one with the `metric` decorator, or from
 another package through the entry point group ``invariscope.metrics``.
 """
 
@@ -29,7 +30,9 @@ from invariscope.registry import Registry
 #: (values [cell, N], weights [cell, N] or None for weights of 1). Of orbits, transformed is the
 #: whole orbit, the identity among its elements.
 Evaluate = Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
-Reads = Literal["vectors", "logits", "orbit", "orbit logits", "maps"]
+Reads = Literal[
+    "vectors", "logits", "orbit", "orbit logits", "maps", "derivative", "derivative logits"
+]
 
 INVARIANT = "higher is more invariant"
 EQUIVARIANT = "higher is more equivariant"
@@ -44,9 +47,10 @@ class SweepMetric:
         name: The name in the table and on the command line.
         label: The name in figures.
         reads: "vectors" (measured at every layer), "logits" (at the output only), "orbit" (at every
-            layer, all levels of a transformation at once), "orbit logits", or "maps" (at every
-            layer, inside the hooks).
-        evaluate: Its values per cell and image; None for those of maps.
+            layer, all levels of a transformation at once), "orbit logits", "maps" (at every
+            layer, inside the hooks), "derivative" (at every layer, of each transformation at the
+            identity), or "derivative logits".
+        evaluate: Its values per cell and image; None for those of maps and derivatives.
         low: The lower end of its range (None: unbounded).
         high: The upper end of its range (None: unbounded).
         direction: What a higher value means.
@@ -215,6 +219,24 @@ _of_maps("channel_equivariance:cosine", "channel equivariance (cosine)", EQUIVAR
 _of_maps("channel_invariance:literal", "channel invariance (maps not moved)", INVARIANT)
 _of_maps("channel_eed", "channelwise G-EED", "lower is more equivariant", at_identity=True)
 _of_maps("dead_channels", "dead channels", "share of channels without a value", low=0.0)
+
+
+def _of_derivatives(name: str, label: str, reads: Reads, *brings: str) -> None:
+    metric = SweepMetric(
+        name, label, reads, low=0.0, high=None, direction="lower is more equivariant",
+        at_identity=True, brings=brings,
+    )  # fmt: skip
+    METRICS.add(name, metric)
+
+
+_of_derivatives(
+    "lie_derivative", "Lie derivative", "derivative",
+    "lie_derivative:relative", "lie_derivative:softmax",
+)  # fmt: skip
+_of_derivatives("lie_derivative:relative", "Lie derivative (relative)", "derivative")
+_of_derivatives(
+    "lie_derivative:softmax", "Lie derivative of the probabilities", "derivative logits"
+)
 
 DEFAULT_METRICS = (
     "relative_invariance",

@@ -3,6 +3,7 @@
 from invariscope.models.activations import Activation, FeatureMap, Vector, average_pool
 from invariscope.models.builtin import BUILTIN
 from invariscope.models.fields import Fields
+from invariscope.models.derivative import DerivativeReducer, differentiate
 from invariscope.models.layers import EMBEDDING, LOGITS, Layer
 from invariscope.models.parts import PARTS
 from invariscope.models.preprocessing import Preprocessing
@@ -15,6 +16,7 @@ __all__ = [
     "LOGITS",
     "PARTS",
     "Activation",
+    "DerivativeReducer",
     "FeatureMap",
     "Fields",
     "Layer",
@@ -23,5 +25,6 @@ __all__ = [
     "Probe",
     "Vector",
     "average_pool",
+    "differentiate",
     "load_model",
 ]

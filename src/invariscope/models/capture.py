@@ -2,7 +2,8 @@
 
 The reduction happens inside the hook, so that no activation outlives its layer and an in-place
 operation that follows (a ReLU, say) cannot change what was measured. A module that is called
-several times in one forward pass is measured at its **last call**.
+several times in one forward pass is measured at its **last call**. Activations come as the model
+makes them: with their derivatives, where the caller differentiates.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -55,7 +56,7 @@ def capture(
         if tensor is None:
             return
         try:
-            kept[layer] = reduce(layer, layout.normalise(tensor.detach()))
+            kept[layer] = reduce(layer, layout.normalise(tensor))
         except Exception as error:
             raise ReducerFailed(layer) from error
 

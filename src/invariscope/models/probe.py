@@ -185,31 +185,8 @@ class Probe:
             RunError: The model fails. Running out of memory is raised unchanged.
         """
         seen = self._trace(images)
-        outputs, inputs = self._plan(layers, seen)
         with torch.inference_mode():
-            batch = self._prepare(images)
-            if self.module is None:
-                output, kept = self._run(batch, RunError), {}
-            else:
-                try:
-                    with capture(self.module, outputs, inputs, _pooling(reduce)) as kept:
-                        output = self._run(batch, RunError)
-                except ReducerFailed as failed:
-                    raise failed.__cause__ or failed from None
-            final = tensor_of(output)
-            if final is None or final.shape[0] != images.shape[0]:
-                raise RunError(
-                    f"model {self.spec}: no output per image for a batch of {len(images)}"
-                )
-            if EMBEDDING in layers and seen.classifier is None:
-                pooled = average_pool(EMBEDDING, seen.output.normalise(final))
-                kept[EMBEDDING] = reduce(EMBEDDING, Vector(pooled))
-            if LOGITS in layers:
-                kept[LOGITS] = reduce(LOGITS, Vector(final.float()))
-        missing = [name for name in layers if name not in kept]
-        if missing:
-            raise RunError(f"model {self.spec}: layer {missing[0]!r} did not run on these images")
-        return Outputs({name: kept[name] for name in layers})
+            return Outputs(self._observe(images, layers, reduce, seen))
 
     def predict(self, images: Any) -> Float[Tensor, "image element"]:
         """Logits of images after the model's own preprocessing.
@@ -268,6 +245,33 @@ class Probe:
         batch = self.preprocessing.normalise(images.to(self.device))
         layout = torch.channels_last if self._channels_last else torch.contiguous_format
         return batch.to(dtype=self._dtype, memory_format=layout)
+
+    def _observe(
+        self, images: Tensor, layers: Sequence[str], reduce: Reducer, seen: Trace
+    ) -> dict[str, Any]:
+        """One run of the model, in whatever mode of differentiation is on."""
+        outputs, inputs = self._plan(layers, seen)
+        batch = self._prepare(images)
+        if self.module is None:
+            output, kept = self._run(batch, RunError), {}
+        else:
+            try:
+                with capture(self.module, outputs, inputs, _pooling(reduce)) as kept:
+                    output = self._run(batch, RunError)
+            except ReducerFailed as failed:
+                raise failed.__cause__ or failed from None
+        final = tensor_of(output)
+        if final is None or final.shape[0] != images.shape[0]:
+            raise RunError(f"model {self.spec}: no output per image for a batch of {len(images)}")
+        if EMBEDDING in layers and seen.classifier is None:
+            pooled = average_pool(EMBEDDING, seen.output.normalise(final))
+            kept[EMBEDDING] = reduce(EMBEDDING, Vector(pooled))
+        if LOGITS in layers:
+            kept[LOGITS] = reduce(LOGITS, Vector(final.float()))
+        missing = [name for name in layers if name not in kept]
+        if missing:
+            raise RunError(f"model {self.spec}: layer {missing[0]!r} did not run on these images")
+        return {name: kept[name] for name in layers}
 
     def _run(self, batch: Tensor, kind: type[InvariscopeError]) -> Any:
         try:

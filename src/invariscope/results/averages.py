@@ -156,7 +156,7 @@ def metrics_of(store: RowStore, manifest: Mapping[str, Any]) -> list[str]:
 
 
 def cells_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """The distinct cells of each transformation that has any but the identity, in both forms.
+    """The distinct cells of each transformation that has any but the identity, in all forms.
 
     Args:
         entries: The cells of a manifest's settings.
@@ -170,6 +170,8 @@ def cells_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]
     for entry in entries:
         if entry["cell"] != IDENTITY:  # level 0 of every transformation among them
             found.setdefault(entry["transformation"], {}).update(dict.fromkeys(entry_cells(entry)))
+        elif "derivative_cell" in entry:  # at the identity, but not what it measures
+            found.setdefault(entry["transformation"], {})[entry["derivative_cell"]] = None
     return {name: tuple(cells) for name, cells in found.items()}
 
 

@@ -58,14 +58,17 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return manifest
 
 
+_CELLS = ("cell", "orbit_cell", "derivative_cell")
+
+
 def entry_cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """The cells that stand for a level: its own, and its part in the orbit of its transformation.
+    """The cells that stand for a level: its own, its part in an orbit, its derivative (level 0).
 
     Example:
         >>> entry_cells({"cell": "rotate=90", "orbit_cell": "C4: rotate=90"})
         ('rotate=90', 'C4: rotate=90')
     """
-    return tuple(entry[key] for key in ("cell", "orbit_cell") if key in entry)
+    return tuple(entry[key] for key in _CELLS if key in entry)
 
 
 def cell_in(entry: Mapping[str, Any], cells: Collection[str]) -> str | None:

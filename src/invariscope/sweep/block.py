@@ -16,6 +16,7 @@ from invariscope.models import Layer, Probe
 from invariscope.results import RowBuilder
 from invariscope.sweep.channels import ChannelState
 from invariscope.sweep.forward import Batches
+from invariscope.sweep.lie import lie_cells, lie_values
 from invariscope.sweep.loading import Block
 from invariscope.sweep.maps import MapMeasures, image_parts
 from invariscope.sweep.plan import FLOOR, MEASUREMENT, SHUFFLED, UNTRAINED, Cell, Plan
@@ -137,7 +138,32 @@ def measure_block(
     if maps is not None:
         for cell, layer, metric, control, values in maps.rows():
             rows.add(cell=cell, layer=layer, metric=metric, control=control, values=values)
+    _differentiate(setup, pixels, rows, batches)
     return rows.table()
+
+
+def _differentiate(setup: Setup, pixels: Tensor, rows: RowBuilder, batches: Batches) -> None:
+    """The rows of Lie derivatives, of the model at every layer and of its twin at the headline."""
+    wanted = {m.name for m in setup.metrics if m.reads.startswith("derivative")}
+    cells = lie_cells(setup.plan.transformations) if wanted else ()
+    names = [layer.name for layer in setup.layers]
+    headline = [name for name in names if name in HEADLINE_LAYERS]
+    for control, probe, layers in (
+        (MEASUREMENT, setup.probe, names),
+        (UNTRAINED, setup.twin, headline),
+    ):
+        if probe is None or not cells:
+            continue
+        # Values and derivatives: a pass holds more than a plain one.
+        for found in lie_values(probe, pixels, layers, cells, batch_size=max(1, batches.size // 4)):
+            if found.metric in wanted:
+                rows.add(
+                    cell=found.cell,
+                    layer=found.layer,
+                    metric=found.metric,
+                    control=control,
+                    values=found.values.numpy(),
+                )
 
 
 def as_float(pixels: Tensor) -> Tensor:

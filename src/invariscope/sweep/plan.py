@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from invariscope.sweep.lie import lie_cell
 from invariscope.transformations import IDENTITY, Transformation
 
 BLOCK_SIZE = 32
@@ -66,6 +67,7 @@ class Entry:
 
     def as_dict(self) -> dict[str, str | int | float]:
         """As it stands in the manifest."""
+        derivative = lie_cell(self.transformation) if self.cell == IDENTITY else None
         return {
             "transformation": self.transformation.name,
             "level": self.level,
@@ -75,6 +77,7 @@ class Entry:
             "shown": self.transformation.describe(self.level),
             "cell": self.cell,
             "orbit_cell": self.orbit_cell,
+            **({} if derivative is None else {"derivative_cell": derivative.key}),
         }
 
     @property

@@ -12,6 +12,7 @@ from invariscope.errors import InputError
 from invariscope.metrics import DEFAULT_METRICS, METRICS, SweepMetric, with_companions
 from invariscope.models import Probe, load_model
 from invariscope.sweep.block import Setup, as_float
+from invariscope.sweep.lie import lie_cell
 from invariscope.sweep.loading import Picture, first_picture
 from invariscope.sweep.plan import Plan, make_plan
 from invariscope.sweep.record import make_manifest
@@ -98,7 +99,7 @@ def prepare(
     known = {"": True, "targets": targets is not None, "classes": source.labels is not None}
     wanted = tuple(metric for metric in wanted if known[metric.needs_labels])
     if probe.num_outputs is None:
-        wanted = tuple(m for m in wanted if m.reads not in ("logits", "orbit logits"))
+        wanted = tuple(m for m in wanted if not m.reads.endswith("logits"))
     if not wanted:
         raise InputError(
             f"none of the metrics can be measured: {note or 'the images have no labels'}"
@@ -156,6 +157,13 @@ def _check_metrics(wanted: Sequence[SweepMetric], chosen: Sequence[Transformatio
         lonely = [metric.name for metric in wanted if metric.groups_only]
         if lonely:
             raise InputError(f"{lonely[0]} needs a group: name one with groups, such as C4")
+    if not any(lie_cell(transformation) for transformation in chosen):
+        lonely = [metric.name for metric in wanted if metric.reads.startswith("derivative")]
+        if lonely:
+            raise InputError(
+                f"{lonely[0]} needs a transformation that sets in smoothly: rotate, shear_x, "
+                "translate_x, zoom_in, contrast_up, saturation, …"
+            )
 
 
 def _device(device: str | torch.device | None) -> torch.device:

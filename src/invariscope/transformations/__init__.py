@@ -3,6 +3,7 @@
 from invariscope.transformations.action import is_closed, kernel
 from invariscope.transformations.element import Element
 from invariscope.transformations.families import FAMILIES, Family, appearance, geometric
+from invariscope.transformations.generators import GENERATORS, Generator, generator_of
 from invariscope.transformations.geometry import Resampling, warp
 from invariscope.transformations.groups import elements
 from invariscope.transformations.on_maps import Action, action_on
@@ -20,18 +21,21 @@ from invariscope.transformations.transformation import (
 __all__ = [
     "DEFAULT_FAMILIES",
     "FAMILIES",
+    "GENERATORS",
     "IDENTITY",
     "SUB_POLICIES",
     "TABLES",
     "Action",
     "Element",
     "Family",
+    "Generator",
     "Resampling",
     "Transformation",
     "action_on",
     "appearance",
     "elements",
     "from_function",
+    "generator_of",
     "geometric",
     "get_group",
     "get_groups",

@@ -1,0 +1,212 @@
+"""Lie derivatives of every watched layer: how fast each begins to break each symmetry.
+
+A transformation that has a generator (rotate, shear, translate, zoom, brightness, contrast,
+saturation, sharpness) is measured once per image at the identity, where its levels begin: no finite
+step, no interpolation error, and the direction does not matter. Cells of equal generator are one
+("d(scale)" for zoom in and out).
+
+At a feature map the number is that of equivariance: T′ is the same motion on the map's own grid,
+with the border of the transformation. At vectors (embedding, logits), and at every layer for
+changes of appearance, T′ is trivial and the number is that of invariance.
+
+Three numbers per image, cell and layer (`invariscope.metrics.lie_derivative` has the formulas):
+
+- ``lie_derivative``: Gruver's LEE, ‖L f‖² / dim, per squared unit of the generator;
+- ``lie_derivative:relative``: without a unit, comparable over layers and generators; the spreads
+  are those over the images of the block;
+- ``lie_derivative:softmax``: at the logits, LEE of the probabilities, Gruver's end-to-end number.
+
+Lower is more equivariant (invariant) in all three. The cost is about 3 to 5 forward passes per
+image and cell. The unit in the summary is that of the level (0°), not of t: radians for angles.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from invariscope.errors import RunError
+from invariscope.metrics import Spread
+from invariscope.metrics.lie_derivative import relative, softmax_derivative, squared_norm
+from invariscope.models import LOGITS, Activation, FeatureMap, Probe, differentiate
+from invariscope.transformations import Generator, Resampling, Transformation, generator_of
+
+LIE_DERIVATIVE = "lie_derivative"
+LIE_RELATIVE = "lie_derivative:relative"
+LIE_SOFTMAX = "lie_derivative:softmax"
+LIE_METRICS = (LIE_DERIVATIVE, LIE_RELATIVE, LIE_SOFTMAX)
+
+
+@dataclass(frozen=True)
+class LieCell:
+    """The derivative of a transformation at the identity.
+
+    Args:
+        key: As it stands in the rows: "d(rotate)", with what differs from the plain resampling.
+        generator: What acts.
+        resampling: Border, fill and centre.
+    """
+
+    key: str
+    generator: Generator
+    resampling: Resampling
+
+
+@dataclass(frozen=True)
+class LieValues:
+    """One metric of one layer for one cell: [N] float64, NaN where it is undefined."""
+
+    cell: str
+    layer: str
+    metric: str
+    values: Float[Tensor, " image"]
+
+
+def lie_cell(transformation: Transformation) -> LieCell | None:
+    """The cell of a transformation; None if it has no generator.
+
+    Example:
+        >>> from invariscope.transformations import get_transformations
+        >>> [lie_cell(t).key for t in get_transformations("rotate,zoom_in,zoom_out")]
+        ['d(rotate)', 'd(scale)', 'd(scale)']
+    """
+    generator = generator_of(transformation)
+    if generator is None:
+        return None
+    how = transformation.resampling
+    plain = Resampling(border=how.border, fill=how.fill, centre=how.centre)  # never interpolates
+    if generator.kind == "appearance":
+        plain = Resampling()
+    suffix = "" if plain == Resampling() else f" ({plain.border}, {plain.fill:.3g}, {plain.centre})"
+    return LieCell(f"d({generator.name}){suffix}", generator, plain)
+
+
+def lie_cells(transformations: Sequence[Transformation]) -> tuple[LieCell, ...]:
+    """The distinct cells of some transformations, in their order."""
+    cells = [cell for item in transformations if (cell := lie_cell(item)) is not None]
+    return tuple({cell.key: cell for cell in cells}.values())
+
+
+def lie_values(
+    probe: Probe,
+    images: Float[Tensor, "image 3 height width"],
+    layers: Sequence[str],
+    cells: Sequence[LieCell],
+    *,
+    batch_size: int = 8,
+) -> Iterator[LieValues]:
+    """The Lie derivatives of a block of images.
+
+    Args:
+        probe: The model.
+        images: Float in [0, 1] at the input resolution, two or more; the spreads of the relative
+            form are over these, so the numbers belong to the block and not to the batches.
+        layers: Names from `Probe.watch`.
+        cells: Of `lie_cells`.
+        batch_size: Images per pass; halved when the device runs out of memory.
+
+    Yields:
+        For each cell and layer, the metrics; "lie_derivative:softmax" at the logits only.
+
+    Raises:
+        InputError: The model cannot be differentiated in forward mode.
+        RunError: The model fails, or not even one image fits into memory.
+
+    Example:
+        >>> from invariscope.models import load_model
+        >>> from invariscope.transformations import get_transformation
+        >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+        >>> images = torch.rand(2, 3, 8, 8)
+        >>> cells = lie_cells([get_transformation("rotate")])
+        >>> [(v.layer, v.metric) for v in lie_values(load_model(model), images, ["0"], cells)]
+        [('0', 'lie_derivative'), ('0', 'lie_derivative:relative')]
+    """
+    while True:
+        try:
+            measured = _Measured(probe, layers, cells)
+            for start in range(0, len(images), batch_size):
+                measured.add(images[start : start + batch_size])
+            break
+        except torch.OutOfMemoryError as problem:
+            if batch_size == 1:
+                size = f"{images.shape[-1]}×{images.shape[-2]}"
+                raise RunError(
+                    f"{probe.spec} runs out of memory in forward mode with a single image of "
+                    f"{size}: use a larger device or smaller images"
+                ) from problem
+            batch_size = max(1, batch_size // 2)
+    yield from measured.values()
+
+
+class _Measured:
+    """Mean squares per image of each cell and layer, and the spreads of each layer."""
+
+    def __init__(self, probe: Probe, layers: Sequence[str], cells: Sequence[LieCell]):
+        self._probe, self._layers, self._cells = probe, layers, cells
+        self._errors: dict[tuple[str, str, str], list[Tensor]] = {}
+        self._spreads: dict[str, Spread] = {}
+        self._sizes: dict[str, int] = {}
+
+    def add(self, images: Tensor) -> None:
+        """Measures a batch."""
+        images = images.to(self._probe.device)
+        self._spread(_PIXELS, images)
+        for number, cell in enumerate(self._cells):
+            tangents = cell.generator.tangent(images, cell.resampling)
+            self._keep(cell, _PIXELS, LIE_DERIVATIVE, tangents)
+
+            def reduce(
+                layer: str,
+                activation: Activation,
+                derivative: Tensor,
+                cell: LieCell = cell,
+                first: bool = number == 0,
+            ) -> None:
+                if first:
+                    self._spread(layer, activation.values)
+                moved = derivative
+                if isinstance(activation, FeatureMap):
+                    size = (images.shape[-2], images.shape[-1])
+                    action = cell.generator.on_maps(activation.values, size, cell.resampling)
+                    moved = derivative - action
+                self._keep(cell, layer, LIE_DERIVATIVE, moved)
+                if layer == LOGITS:
+                    softened = softmax_derivative(activation.values, derivative)
+                    self._keep(cell, layer, LIE_SOFTMAX, softened)
+
+            differentiate(self._probe, images, tangents, self._layers, reduce)
+
+    def values(self) -> Iterator[LieValues]:
+        """What was measured, cell by cell."""
+        spreads = {
+            layer: spread.compute() / self._sizes[layer] for layer, spread in self._spreads.items()
+        }
+        for cell in self._cells:
+            pixels = torch.cat(self._errors[cell.key, _PIXELS, LIE_DERIVATIVE])
+            for layer in self._layers:
+                error = torch.cat(self._errors[cell.key, layer, LIE_DERIVATIVE])
+                ratio = relative(error, spreads[layer], pixels, spreads[_PIXELS])
+                yield LieValues(cell.key, layer, LIE_DERIVATIVE, _defined(error))
+                yield LieValues(cell.key, layer, LIE_RELATIVE, ratio)
+                if layer == LOGITS:
+                    softened = torch.cat(self._errors[cell.key, layer, LIE_SOFTMAX])
+                    yield LieValues(cell.key, layer, LIE_SOFTMAX, _defined(softened))
+
+    def _spread(self, layer: str, values: Tensor) -> None:
+        self._spreads.setdefault(layer, Spread()).update(values)
+        self._sizes[layer] = values[0].numel()
+
+    def _keep(self, cell: LieCell, layer: str, metric: str, moved: Tensor) -> None:
+        """The mean over outputs of the squares."""
+        mean = squared_norm(moved) / moved[0].numel()
+        self._errors.setdefault((cell.key, layer, metric), []).append(mean.cpu())
+
+
+#: The images themselves, beside the layers.
+_PIXELS = ""
+
+
+def _defined(values: Tensor) -> Tensor:
+    return torch.where(values.isfinite(), values, torch.nan)
