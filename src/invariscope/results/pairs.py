@@ -111,7 +111,7 @@ def read_channel_pairs(folder: str | os.PathLike[str]) -> ChannelPairs:
             names = ("layer", "cell", "channel", "match", "similarity", "range")
             columns = [file[name] for name in names]
             pairs = tuple(
-                _pair(*values, file[f"maps{number}"])
+                _pair(file[f"maps{number}"], *values)
                 for number, values in enumerate(zip(*columns, strict=True))
             )
             return ChannelPairs(str(file["image"]), pairs)
@@ -122,7 +122,7 @@ def read_channel_pairs(folder: str | os.PathLike[str]) -> ChannelPairs:
         ) from error
 
 
-def _pair(layer, cell, channel, match, similarity, ranges, maps) -> ChannelPair:
+def _pair(maps, layer, cell, channel, match, similarity, ranges) -> ChannelPair:
     if maps.dtype != np.uint8 or maps.ndim != 3 or len(maps) != 3 or ranges.shape != (2, 2):
         raise ValueError(f"maps of shape {maps.shape}")
     return ChannelPair(
