@@ -12,7 +12,7 @@ from invariscope.report.standings import Standing
 from invariscope.report.words import (
     UNITS,
     listed,
-    metric_words,
+    metric_phrase,
     number,
     transformation_words,
     with_interval,
@@ -124,20 +124,26 @@ def _reading(readings: Readings, name: str, standing: Standing | None) -> str:
     labels = dict(zip(curve["level"], level_labels(readings, name), strict=False))
     last = curve.iloc[-1]
     found = standing.score
-    word = f"The model {standing.word}" if found.has_interval else "Too few images for a verdict"
-    text = f"{word}: mean {with_interval(found.value, found.low, found.high)}"
+    word = f"The model {standing.word}: mean" if standing.word else "Mean"
+    if not found.has_interval:
+        word = "Too few images for a verdict: mean"
+    text = f"{word} {with_interval(found.value, found.low, found.high)}"
     if len(found.levels) > 1:
         end = with_interval(last["value"], last["ci_low"], last["ci_high"])
         text += f", and {end} at {labels[last['level']]}"
     clauses = [f"{text}."]
     if standing.against_twin is not None and standing.twin:
         here = score(curve, standing.twin.levels)
-        verb = {1: "more invariant than", -1: "less invariant than", 0: "not told apart from"}
+        quality = readings.meaning(metric).quality
+        verb = {1: f"more {quality} than", -1: f"less {quality} than", 0: "not told apart from"}
         if here:
             clauses.append(
                 f"At the twin’s levels it is {verb[standing.against_twin]} its untrained twin:"
                 f" {number(here.value)} against {number(standing.twin.value)}."
             )
+    null = score(readings.curve(name, metric, layer, "shuffled"))
+    if null and readings.meaning(metric).is_correlation:
+        clauses.append(f"By chance, with another image’s maps: {number(null.value)}.")
     floor = score(readings.curve(name, metric, layer, "floor"))
     if floor:
         clauses.append(f"Interpolation floor {number(floor.value)}.")
@@ -164,6 +170,6 @@ def _alternative(readings: Readings, name: str) -> str:
     ]
     beside = f" Beside it: {listed(others)}." if others else ""
     return (
-        f"Curve: {metric_words(metric).lower()} at the {layer} under"
+        f"Curve: {metric_phrase(metric)} at the {layer} under"
         f" {transformation_words(name)}. {values}.{beside}"
     )

@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
 from invariscope.report.levels import level_labels
 from invariscope.report.readings import EMBEDDING, HEADLINE, LOGITS, Readings, ResultLike
-from invariscope.report.words import metric_words, transformation_words
+from invariscope.report.words import metric_phrase, transformation_words
 
 # The light theme's colours; `svg.inline` swaps them for the page's CSS variables.
 MODEL, TWIN, FLOOR, KEPT = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
@@ -101,7 +102,7 @@ def plot(
         draw(axes, readings, names[place], metric, layer, limits, text=text, ticks=True)
         axes.set_title(transformation_words(names[place]), fontsize=text + 1, color=INK)
         if place % columns == 0:
-            axes.set_ylabel(metric_words(metric).lower(), fontsize=text, color=INK)
+            axes.set_ylabel(metric_phrase(metric), fontsize=text, color=INK)
     handles: dict[str, Any] = {}
     for axes in grid.flat:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -170,7 +171,8 @@ def y_limits(
     readings: Readings, names: Sequence[str], metric: str, layer: str
 ) -> tuple[float, float]:
     """Limits that all panels of a figure or page share, so that heights can be compared."""
-    lows, highs = [0.0], [1.0]
+    about = readings.meaning(metric)
+    lows, highs = [0.0], [1.0 if about.high == 1.0 and about.higher else 0.0]
     for name in names:
         for control in ("", "untrained", "floor", "shuffled"):
             rows = readings.curve(name, metric, layer, control)
@@ -180,6 +182,9 @@ def y_limits(
                 if len(values):
                     lows.append(float(values.min()))
                     highs.append(float(values.max()))
+    if highs[0] == 0.0:  # a scale that need not end at 1
+        room = 0.06 * max(max(highs) - min(lows), 1e-3)
+        return (min(lows) - room if min(lows) < 0 else -room / 2), max(highs) + room
     low = max(LOWEST, math.floor(min(lows) * 4 - 1e-9) / 4) if min(lows) < -0.02 else -0.03
     return low, max(highs) + 0.05
 
@@ -238,8 +243,11 @@ def _frame(
     axes.grid(axis="y", color=FAINT, lw=0.7)
     axes.set_axisbelow(True)
     axes.axhline(0, color=NULL, lw=0.9)
-    low = math.ceil(limits[0] * 2) / 2
-    axes.set_yticks(np.arange(low, 1.01, 0.5 if limits[0] < -0.3 else 0.25))
+    if 1.0 <= limits[1] < 1.5 and limits[0] >= -1.5:
+        low = math.ceil(limits[0] * 2) / 2
+        axes.set_yticks(np.arange(low, 1.01, 0.5 if limits[0] < -0.3 else 0.25))
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.tick_params(length=0, labelsize=text, labelcolor=INK, pad=4)
     if not ticks:
         axes.set_xticks([])

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from invariscope.report import figures
 from invariscope.report.cards import anchor
-from invariscope.report.readings import LOGITS, Readings
+from invariscope.report.meaning import Meaning
+from invariscope.report.readings import LOGITS, Readings, Score
 from invariscope.report.standings import Standing
 from invariscope.report.words import percent, transformation_words, with_interval
 
 ABSENT = "–"
 _TONES = {"hardly reacts": "calm", "reacts strongly": "strong"}
-_AGAINST = {1: "more invariant", -1: "less invariant", 0: "not told apart"}
 
 
 @dataclass(frozen=True)
@@ -32,20 +32,29 @@ class Row:
 
 
 def glance(readings: Readings, order: Sequence[Standing]) -> list[Row]:
-    """The rows, in the order of the standings."""
-    ends = [s.score.low if s.score.has_interval else s.score.value for s in order]
-    bottom, top = max(figures.LOWEST, min([0.0, *ends])), 1.0
-    return [_row(readings, standing, bottom, top) for standing in order]
+    """The rows, in the order of the standings; the better end of the scale is on the right."""
+    if readings.headline is None:
+        return []
+    about = readings.meaning(readings.headline[0])
+    reached = [end for standing in order for end in _ends(standing.score)]
+    left, right = about.ends(reached)
+    if about.higher:
+        left = max(figures.LOWEST, min([left, *reached]))
+    return [_row(readings, standing, about, (left, right)) for standing in order]
 
 
-def _row(readings: Readings, standing: Standing, bottom: float, top: float) -> Row:
+def _ends(found: Score) -> tuple[float, float]:
+    return (found.low, found.high) if found.has_interval else (found.value, found.value)
+
+
+def _row(readings: Readings, standing: Standing, about: Meaning, scale: tuple[float, float]) -> Row:
     name, found = standing.transformation, standing.score
     kept = readings.score(name, metric="prediction_consistency", layer=LOGITS)
-    ends = (found.low, found.high) if found.has_interval else (found.value, found.value)
-    at, low, high, zero = (
-        round(100 * (min(top, max(bottom, value)) - bottom) / (top - bottom), 2)
-        for value in (found.value, *ends, 0.0)
+    at, zero, *ends = (
+        round(100 * about.share(value, scale), 2) for value in (found.value, 0.0, *_ends(found))
     )
+    low, high = sorted(ends)
+    against = {1: f"more {about.quality}", -1: f"less {about.quality}", 0: "not told apart"}
     return Row(
         anchor=anchor(readings, name),
         words=transformation_words(name),
@@ -56,6 +65,6 @@ def _row(readings: Readings, standing: Standing, bottom: float, top: float) -> R
         value=with_interval(found.value, found.low, found.high),
         word=standing.word,
         tone=_TONES.get(standing.word, "mid"),
-        twin=ABSENT if standing.against_twin is None else _AGAINST[standing.against_twin],
+        twin=ABSENT if standing.against_twin is None else against[standing.against_twin],
         kept=percent(kept.value) if kept else ABSENT,
     )

@@ -3,16 +3,21 @@
 import base64
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
 
 from invariscope.errors import InputError
 from invariscope.report.cards import curves
+from invariscope.report.channels import section
 from invariscope.report.conventions import command, conventions, warnings
 from invariscope.report.glance import ABSENT, glance
+from invariscope.report.layer_page import folder_of, pages
+from invariscope.report.layered import BESIDE, MAIN, Layered
 from invariscope.report.readings import Readings, ResultLike
 from invariscope.report.standings import Standing, standings
 from invariscope.report.tables import (
@@ -24,7 +29,7 @@ from invariscope.report.tables import (
     undefined_values,
 )
 from invariscope.report.verdict import verdict
-from invariscope.report.words import images_counted, metric_words, transformation_words
+from invariscope.report.words import images_counted, metric_phrase, transformation_words
 
 PAGE = jinja2.Environment(
     loader=jinja2.PackageLoader("invariscope.report", "page"),
@@ -49,7 +54,10 @@ _HEADINGS = (
 
 
 def render(result: ResultLike, path: str | Path) -> Path:
-    """Writes the report of a result.
+    """Writes the report of a result, and beside it a page for each layer.
+
+    Layers have pages where channels or orbits were measured: in the folder ``layers`` next to
+    ``report.html``, in ``NAME-layers`` next to a report of another name.
 
     Args:
         result: A `Result`, or anything with its ``frame``, ``controls``, ``manifest`` and
@@ -61,12 +69,35 @@ def render(result: ResultLike, path: str | Path) -> Path:
         The file that was written.
 
     Raises:
-        InputError: If the file cannot be written.
+        InputError: If a file cannot be written.
     """
     target = Path(path)
     if target.is_dir():
         target = target / "report.html"
-    return write_page(target, page(result))
+    folder = folder_of(target)
+    for name, text in layer_pages(result, f"../{quote(target.name)}"):
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"cannot make the folder {folder} for the pages of the layers: "
+                f"{error.strerror or error}; name a report in a folder that can be written"
+            ) from None
+        write_page(folder / name, text)
+    return write_page(target, page(result, folder.name))
+
+
+def layer_pages(result: ResultLike, report: str = "../report.html") -> Iterator[tuple[str, str]]:
+    """(file name, text) of the page of each layer; none without measures of channels or orbits.
+
+    Args:
+        result: A `Result`, or anything like it.
+        report: The report's file, as a link from the pages' folder.
+    """
+    template = PAGE.get_template("layer.html")
+    css = Markup(asset("page.css") + asset("layer.css"))
+    for name, shown in pages(Layered(Readings(result)), report):
+        yield name, template.render(css=css, **shown)
 
 
 def write_page(target: Path, text: str) -> Path:
@@ -89,14 +120,22 @@ def write_page(target: Path, text: str) -> Path:
     return target
 
 
-def page(result: ResultLike) -> str:
-    """The report as the text of an HTML page."""
+def page(result: ResultLike, layers: str = "layers") -> str:
+    """The report as the text of an HTML page.
+
+    Args:
+        result: A `Result`, or anything like it.
+        layers: The folder of the layers' pages, as the links name it.
+    """
     readings = Readings(result)
+    layered = Layered(readings)
+    about = readings.meaning(readings.headline[0] if readings.headline else "")
+    channels = section(layered, layers)
     order = standings(readings)
     script, css = asset("page.js"), asset("page.css")
     settings, manifest = readings.settings, readings.manifest
     model = str(settings.get("model", "the model"))
-    words = metric_words(readings.headline[0]).lower() if readings.headline else ""
+    words = metric_phrase(readings.headline[0]) if readings.headline else ""
     where = f" at the {readings.headline[1]}" if readings.headline else ""
     table = full_table(readings)
     return PAGE.get_template("page.html").render(
@@ -106,7 +145,12 @@ def page(result: ResultLike) -> str:
         headline_words=f"{words}{where}",
         images_words=images_counted(readings.n),
         unfinished=_unfinished(readings),
-        heat=heat_map(readings),
+        heat=None if channels and about.metric in (*MAIN, *BESIDE) else heat_map(readings),
+        channels=channels,
+        layer_links=dict(channels["pages"]) if channels else {},
+        levels_words=about.levels_words,
+        graded=about.graded,
+        quality=about.quality,
         gradient=", ".join(shade(k / 8)[0] for k in range(9)),
         extremes=_extremes(readings, order),
         headings=_HEADINGS,
@@ -170,11 +214,15 @@ def _verdict_parts(readings: Readings, order: list[Standing]) -> dict[str, Any]:
     lead = [f for f in findings if f.kind in ("least", "most", "none")]
     last = [f for f in findings if f.kind == "words"]
     rows = glance(readings, order)
+    about = readings.meaning(readings.headline[0] if readings.headline else "")
     return {
         "lead": lead,
         "rest": [f for f in findings if f not in lead and f not in last],
         "last": last,
         "glance": rows,
+        "glance_ends": about.end_words(),
+        "glance_order": "from the least reaction to the most" if about.graded else "best first",
+        "has_words": about.graded,
         "has_twin": any(standing.twin for standing in order),
         "has_kept": any(row.kept != ABSENT for row in rows),
     }

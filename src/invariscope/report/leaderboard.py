@@ -27,7 +27,13 @@ from invariscope.report.leaderboard_tables import (
 from invariscope.report.levels import level_labels, levels_of
 from invariscope.report.readings import Readings
 from invariscope.report.tables import shade
-from invariscope.report.words import metric_words, number, transformation_words, with_interval
+from invariscope.report.words import (
+    metric_phrase,
+    metric_words,
+    number,
+    transformation_words,
+    with_interval,
+)
 from invariscope.results import Leaderboard
 from invariscope.results.leaderboard_text import correlation_words, letters_of
 
@@ -85,7 +91,7 @@ def page(board: Leaderboard) -> str:
         facts=facts(board),
         lead=_lead(board),
         metric=metric,
-        metric_words=metric_words(metric).lower(),
+        metric_words=metric_phrase(metric),
         place=board.places[metric].words,
         direction=board.direction(metric),
         key=[(mark.letter, mark.key, model) for model, mark in drawn.items()],
@@ -117,7 +123,7 @@ def _lead(board: Leaderboard) -> str:
     rows = board.standings[board.standings["metric"] == metric]
     first, last = rows.iloc[0], rows.iloc[-1]
     if not np.isfinite(first["value"]):
-        return f"No model has a value of {metric_words(metric).lower()}."
+        return f"No model has a value of {metric_phrase(metric)}."
     text = (
         f"{first['model']} stands first:"
         f" {with_interval(first['value'], first['ci_low'], first['ci_high'])},"
@@ -250,5 +256,5 @@ def _alternative(board: Leaderboard, name: str, drawn: dict[str, overlays.Mark])
     """A figure's text alternative: the models and their means."""
     rows = _at_place(board, name)
     values = "; ".join(f"{row.model}: {number(float(str(row.value)))}" for row in rows.itertuples())
-    metric = metric_words(board.metrics[0]).lower()
+    metric = metric_phrase(board.metrics[0])
     return f"Curves: {metric} of {len(drawn)} models under {name}. Mean over levels: {values}."

@@ -88,15 +88,37 @@ def strip(readings: Readings, name: str) -> list[Thumbnail]:
     if picture is None or family is None:
         return []
     images = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255
-    identifier = readings.example_id
     seed = int(readings.settings.get("seed", 0))
     labels = level_labels(readings, name)
-    shown = []
-    for (level, _, _), label in zip(levels_of(readings, name), labels, strict=True):
-        moved = family(images, level, seed=seed, image_ids=[identifier])
-        uri = _jpeg((moved[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy())
-        shown.append(Thumbnail(label, f"{name} at level {level}: {family.describe(level)}", uri))
-    return shown
+    levels = [level for level, _, _ in levels_of(readings, name)]
+    return [
+        _thumbnail(readings, name, family, images, level, label, seed)
+        for level, label in zip(levels, labels, strict=True)
+    ]
+
+
+def thumbnail(readings: Readings, name: str, level: int) -> Thumbnail | None:
+    """The example image at one level of a family; None without image or family."""
+    picture, family = readings.result.example, transformation_of(readings, name)
+    if picture is None or family is None:
+        return None
+    images = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255
+    seed = int(readings.settings.get("seed", 0))
+    return _thumbnail(readings, name, family, images, level, family.describe(level), seed)
+
+
+def _thumbnail(
+    readings: Readings,
+    name: str,
+    family: Transformation,
+    images: torch.Tensor,
+    level: int,
+    label: str,
+    seed: int,
+) -> Thumbnail:
+    moved = family(images, level, seed=seed, image_ids=[readings.example_id])
+    uri = _jpeg((moved[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy())
+    return Thumbnail(label, f"{name} at level {level}: {family.describe(level)}", uri)
 
 
 def _jpeg(picture: np.ndarray) -> str:

@@ -10,6 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
+from invariscope.report.meaning import Meaning, meaning_of
+
 EMBEDDING = "embedding"
 LOGITS = "logits"
 HEADLINE_LAYERS = (EMBEDDING, LOGITS)
@@ -78,14 +80,20 @@ def apart(one: Score, other: Score) -> int:
     return int(one.low > other.high) - int(one.high < other.low)
 
 
-def score(curve: pd.DataFrame, levels: tuple[int, ...] | None = None) -> Score | None:
+def score(
+    curve: pd.DataFrame, levels: tuple[int, ...] | None = None, *, at_identity: bool = False
+) -> Score | None:
     """The mean of a curve over its levels above 0 that have a value, or None if there are none.
 
     Args:
         curve: Rows of one curve with the columns level, value, ci_low, ci_high, n.
         levels: Use only these levels (to compare with a curve that has fewer).
+        at_identity: Whether level 0 belongs to the mean, as with the mean of an orbit.
     """
-    kept = curve[(curve["level"] > 0) & np.isfinite(curve["value"].to_numpy(dtype=float))]
+    kept = curve[
+        (curve["level"] >= (0 if at_identity else 1))
+        & np.isfinite(curve["value"].to_numpy(dtype=float))
+    ]
     if levels is not None:
         kept = kept[kept["level"].isin(levels)]
     if kept.empty:
@@ -130,8 +138,18 @@ class Readings:
         return self._curves.get(key, self.overall.iloc[:0])
 
     def score(self, transformation: str, **which: Any) -> Score | None:
-        """The mean over the levels above 0 of one curve."""
-        return score(self.curve(transformation, **which))
+        """The mean over the levels of one curve, level 0 where the metric counts it."""
+        about = self.meaning(which.get("metric", HEADLINE))
+        return score(self.curve(transformation, **which), at_identity=about.at_identity)
+
+    def meaning(self, metric: str) -> Meaning:
+        """Which way a metric's values are better, and on what scale."""
+        return meaning_of(metric, self.manifest)
+
+    @property
+    def channels(self) -> pd.DataFrame | None:
+        """The table of channels (`invariscope.results.channels`); None without channel measures."""
+        return getattr(self.result, "channels", None)
 
     @cached_property
     def transformations(self) -> list[str]:
@@ -159,10 +177,14 @@ class Readings:
         named = [
             m for m, about in self.manifest.get("metrics", {}).items() if about.get("headline")
         ]
-        for metric in [*named, *dict.fromkeys(self.overall["metric"])]:
-            for layer in HEADLINE_LAYERS:
-                if (metric, layer) in has:
-                    return metric, layer
+        metrics = [*named, *dict.fromkeys(self.overall["metric"])]
+        # Channel maps have a value of their own at layers that come before both of these.
+        depths = [layer["name"] for layer in reversed(self.layers)]
+        for layers in (HEADLINE_LAYERS, depths):
+            for metric in metrics:
+                for layer in layers:
+                    if (metric, layer) in has and metric != "dead_channels":
+                        return metric, layer
         return None
 
     @property

@@ -23,7 +23,11 @@ STRONGLY = 0.50
 
 @dataclass(frozen=True)
 class Standing:
-    """Where one transformation stands: its score, its word, and the twin's at shared levels."""
+    """Where one transformation stands: its score, its word, and the twin's at shared levels.
+
+    ``word`` is empty for metrics to which the words do not apply (equivariance, G-EED);
+    ``against_twin`` is +1 where the model is the more invariant, or equivariant, of the two.
+    """
 
     transformation: str
     kind: str
@@ -50,19 +54,21 @@ def reaction(found: Score) -> str:
 
 
 def standings(readings: Readings) -> list[Standing]:
-    """Every transformation with a score, from the least to the most reactive."""
+    """Every transformation with a score, from the best (the least reaction) to the worst."""
     if readings.headline is None:
         return []
     metric, layer = readings.headline
+    about = readings.meaning(metric)
     found = []
     for name in readings.transformations:
         curve = readings.curve(name, metric, layer)
-        mean = score(curve)
+        mean = readings.score(name, metric=metric, layer=layer)
         if mean is None:
             continue
         twin = score(readings.curve(name, metric, layer, "untrained"))
         here = score(curve, twin.levels) if twin else None
-        against = apart(here, twin) if here and twin else None
+        against = about.sign * apart(here, twin) if here and twin else None
         kind = str(curve["kind"].iloc[0])
-        found.append(Standing(name, kind, mean, reaction(mean), twin, against))
-    return sorted(found, key=lambda standing: -standing.score.value)
+        word = reaction(mean) if about.graded else ""
+        found.append(Standing(name, kind, mean, word, twin, against))
+    return sorted(found, key=lambda standing: -about.sign * standing.score.value)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from invariscope.report.levels import level_labels, levels_of
-from invariscope.report.readings import EMBEDDING, HEADLINE_LAYERS, LOGITS, Readings, Score, score
+from invariscope.report.meaning import Meaning
+from invariscope.report.readings import EMBEDDING, HEADLINE_LAYERS, LOGITS, Readings, Score
 from invariscope.report.standings import Standing
 from invariscope.report.words import metric_words, number, transformation_words, with_interval
 
@@ -64,6 +65,7 @@ class HeatMap:
     columns: list[str]
     groups: list[tuple[str, list[tuple[str, list[Cell]]]]]
     metric: str
+    ends: tuple[str, str] = ("0 · like another image", "1 · like the original")
 
 
 def heat_map(readings: Readings) -> HeatMap | None:
@@ -71,26 +73,33 @@ def heat_map(readings: Readings) -> HeatMap | None:
     if readings.headline is None:
         return None
     metric, _ = readings.headline
-    groups: list[tuple[str, list[tuple[str, list[Cell]]]]] = []
+    about = readings.meaning(metric)
+    measured = []
     for layer in readings.layers:
         scores = [
-            score(readings.curve(name, metric, layer["name"])) for name in readings.transformations
+            readings.score(name, metric=metric, layer=layer["name"])
+            for name in readings.transformations
         ]
-        if not any(scores):
-            continue
+        if any(scores):
+            measured.append((layer, scores))
+    if len(measured) < 2:
+        return None
+    ends = about.ends(found.value for _, scores in measured for found in scores if found)
+    groups: list[tuple[str, list[tuple[str, list[Cell]]]]] = []
+    for layer, scores in measured:
         if not groups or groups[-1][0] != layer["part"]:
             groups.append((layer["part"], []))
-        groups[-1][1].append((layer["name"], [_cell(found) for found in scores]))
-    if sum(len(rows) for _, rows in groups) < 2:
-        return None
-    return HeatMap([transformation_words(n) for n in readings.transformations], groups, metric)
+        groups[-1][1].append((layer["name"], [score_cell(found, about, ends) for found in scores]))
+    columns = [transformation_words(name) for name in readings.transformations]
+    return HeatMap(columns, groups, metric, about.scale_words(ends))
 
 
-def _cell(found: Score | None) -> Cell:
+def score_cell(found: Score | None, about: Meaning, ends: tuple[float, float]) -> Cell:
+    """A cell of a heat map: the value, its place between the worst and the best as the colour."""
     if found is None:
         return Cell("–", "transparent", "inherit", "not measured")
     title = f"{with_interval(found.value, found.low, found.high)}, n = {found.n}"
-    return Cell(number(found.value), *shade(found.value), title)
+    return Cell(number(found.value), *shade(about.share(found.value, ends)), title)
 
 
 @dataclass(frozen=True)
@@ -174,7 +183,8 @@ class FullTable:
 def full_table(readings: Readings) -> FullTable:
     """Every number at the embedding and the logits, as far as a page can bear."""
     rows = readings.overall
-    rows = rows[rows["layer"].isin(HEADLINE_LAYERS)]
+    shown = {*HEADLINE_LAYERS, *(readings.headline or ())[1:]}
+    rows = rows[rows["layer"].isin(shown)]
     total = len(rows)
     note = ""
     if total > LONGEST and readings.headline is not None:

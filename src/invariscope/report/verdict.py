@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from invariscope.report.readings import LOGITS, Readings, ResultLike, Score, apart, score
 from invariscope.report.standings import HARDLY, STRONGLY, Standing, standings
 from invariscope.report.words import (
+    capitalised,
     images_counted,
     listed,
     magnitude_text,
+    metric_phrase,
     metric_words,
     number,
     percent,
@@ -51,7 +53,11 @@ def verdict(result: ResultLike | Readings) -> list[Finding]:
     if not order:
         text = "This run holds no value above level 0 from which a verdict could be computed."
         return [Finding("none", text)]
-    findings = [_least(order), _most(order)]
+    assert readings.headline is not None
+    if readings.meaning(readings.headline[0]).graded:
+        findings = [_least(order), _most(order)]
+    else:
+        findings = _plainly(readings, order)
     for part in (_limit, _twin, _floor, _predictions):
         findings.extend(part(readings, order))
     findings.append(_sample(readings))
@@ -103,16 +109,78 @@ def _most(order: Sequence[Standing]) -> Finding:
     if tied:
         verb = "has an interval" if len(tied) == 1 else "have intervals"
         text += (
-            f" {_named(tied).capitalize()} {verb} that overlap{'s' if len(tied) == 1 else ''} this"
+            f" {capitalised(_named(tied))} {verb} that overlap{'s' if len(tied) == 1 else ''} this"
             " one, so the order among them is open."
         )
     return Finding("most", text)
+
+
+def _plainly(readings: Readings, order: Sequence[Standing]) -> list[Finding]:
+    """Where the words of reaction do not fit: the best and the worst, and what chance gives."""
+    assert readings.headline is not None
+    metric, layer = readings.headline
+    about = readings.meaning(metric)
+    best, worst = order[0], order[-1]
+    to = "to" if about.quality == "invariant" else "under"
+    name = f"{metric_words(metric)} at the {layer}"
+
+    def scored(standing: Standing) -> str:
+        found = standing.score
+        return with_interval(found.value, found.low, found.high)
+
+    if len(order) == 1:
+        text = f"{name} under {_named([best])}: {scored(best)}"
+        findings = [Finding("most", f"{text} ({about.direction}).")]
+    else:
+        quality = f"{about.quality} {to}" if about.quality else "under"
+        tied = [s for s in order[:-1] if apart(s.score, worst.score) == 0]
+        least = f"It is least {quality} {_named([worst])}: {scored(worst)}."
+        if tied:
+            verb = "has an interval that overlaps" if len(tied) == 1 else "overlap"
+            what = _named(tied) if len(tied) == 1 else f"the intervals of {_named(tied)}"
+            least += f" {capitalised(what)} {verb} this one, so the order among them is open."
+        findings = [
+            Finding(
+                "least",
+                f"By its {metric_phrase(metric)} at the {layer} the model is most {quality}"
+                f" {_named([best])}: {scored(best)} ({about.direction}).",
+            ),
+            Finding("most", least),
+        ]
+    return findings + list(_chance(readings, order))
+
+
+def _chance(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
+    """What another image's maps give: a maximum over channels is above 0 by chance alone."""
+    assert readings.headline is not None
+    metric, layer = readings.headline
+    known: list[tuple[Standing, Score, Score]] = []
+    for standing in order:
+        name = standing.transformation
+        null = score(readings.curve(name, metric, layer, "shuffled"))
+        here = score(readings.curve(name, metric, layer), null.levels) if null else None
+        if null and here:
+            known.append((standing, here, null))
+    if not readings.meaning(metric).is_correlation or not known:
+        return
+    values = [null.value for _, _, null in known]
+    span = number(min(values))
+    if number(max(values)) != span:
+        span += f" to {number(max(values))}"
+    text = f"Compared with the maps of another image, it is {span} by chance."
+    lost = [standing for standing, here, null in known if apart(here, null) <= 0]
+    if lost:
+        text += f" No more than that: under {_named(lost)}."
+    yield Finding("limit", text)
 
 
 def _limit(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
     """Where a transformed image is about as far from its original as another image is."""
     assert readings.headline is not None
     metric, layer = readings.headline
+    about = readings.meaning(metric)
+    if not about.graded:
+        return
     reached = []
     for standing in reversed(order):
         curve = readings.curve(standing.transformation, metric, layer)
@@ -141,10 +209,13 @@ def _twin(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
     less = [s for s in compared if s.against_twin == -1]
     same = [s for s in compared if s.against_twin == 0]
     clauses = []
+    assert readings.headline is not None
+    quality = readings.meaning(readings.headline[0]).quality
+    to = "to" if quality == "invariant" else "under"
     if more:
-        clauses.append(f"more invariant to {_named(more)}")
+        clauses.append(f"more {quality} {to} {_named(more)}")
     if less:
-        clauses.append(f"less invariant to {_named(less)}")
+        clauses.append(f"less {quality} {to} {_named(less)}")
     if same:
         clauses.append(f"not told apart from it under {_named(same)}")
     sets = {s.twin.levels for s in compared if s.twin}
@@ -158,6 +229,9 @@ def _twin(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
 def _floor(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
     assert readings.headline is not None
     metric, layer = readings.headline
+    about = readings.meaning(metric)
+    if not about.higher or about.high != 1.0:  # no scale that says from where on a floor matters
+        return
     touched = []
     for standing in order:
         floor = score(readings.curve(standing.transformation, metric, layer, "floor"))
@@ -238,16 +312,24 @@ def _sample(readings: Readings) -> Finding:
 def _words(readings: Readings) -> Finding:
     assert readings.headline is not None
     metric, layer = readings.headline
+    about = readings.meaning(metric)
     if metric.startswith("relative_invariance"):
         meaning = (
             "1 means that the model represents the transformed image just like the original; 0,"
             " that it moves it as far as to another image; below 0, farther."
         )
     else:
-        meaning = "Higher means more invariant."
+        meaning = f"{capitalised(about.direction)}."
+    if not about.graded:
+        return Finding(
+            "words",
+            f"What is compared: {metric_phrase(metric)} at the {layer}, averaged over"
+            f" {about.levels_words}; {about.direction}. Two are called different only if their"
+            " intervals do not overlap. How far each family goes is the table’s choice.",
+        )
     return Finding(
         "words",
-        f"What the words mean: the numbers are {metric_words(metric).lower()} at the {layer},"
+        f"What the words mean: the numbers are {metric_phrase(metric)} at the {layer},"
         f" averaged over the levels above 0. {meaning} “Hardly reacts”: the whole interval is at"
         f" least {HARDLY:.2f}; “reacts strongly”: all of it below {STRONGLY:.2f}; “reacts”:"
         " everything else. Two are called different only if their intervals do not overlap. How far"

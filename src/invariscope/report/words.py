@@ -4,6 +4,7 @@ Identifiers stay what they are in tables and on the command line; sentences use 
 """
 
 import math
+import re
 from collections.abc import Sequence
 
 TRANSFORMATIONS = {
@@ -40,7 +41,25 @@ METRICS = {
     "mean_relative_invariance:l2": "Mean relative invariance (l2)",
     "prediction_consistency": "Prediction kept",
     "accuracy": "Accuracy",
+    "response_alignment": "Response alignment",
+    "class_distance_ratio": "Class distance ratio",
+    "latent_eed": "Latent G-EED",
+    "latent_eed:cosine": "Latent G-EED (cosine)",
+    "softmax_eed": "Softmax G-EED",
+    "channel_eed": "Channelwise G-EED",
+    "normalized_variance": "Normalised variance",
+    "channel_invariance": "Channel invariance",
+    "channel_equivariance": "Channel equivariance",
+    "channel_invariance:pooled": "Channel invariance over the data set",
+    "channel_equivariance:pooled": "Channel equivariance over the data set",
+    "channel_invariance:cosine": "Channel invariance (cosine)",
+    "channel_equivariance:cosine": "Channel equivariance (cosine)",
+    "channel_invariance:literal": "Channel invariance (maps not moved)",
+    "dead_channels": "Dead channels",
 }
+
+_SHIFT = re.compile(r"shift(_x|_y)?\((-?\d+)(?:\.\.(-?\d+)(?::(\d+))?)?\)")
+_TURNS = re.compile(r"([CD])\d+")
 
 
 def transformation_words(name: str) -> str:
@@ -49,7 +68,22 @@ def transformation_words(name: str) -> str:
     Example:
         >>> transformation_words("rotate"), transformation_words("my_warp")
         ('rotation', 'my warp')
+        >>> transformation_words("C4"), transformation_words("shift_x(0..32:8)")
+        ('turns of C4', 'horizontal shift by 0 to 32 px in steps of 8')
+        >>> transformation_words("C4*flip")
+        'elements of C4*flip'
     """
+    if name == "flip":
+        return "horizontal flip"
+    if turns := _TURNS.fullmatch(name):
+        return f"turns of {name}" if turns[1] == "C" else f"turns and flips of {name}"
+    if shift := _SHIFT.fullmatch(name):
+        axis = {None: "diagonal", "_x": "horizontal", "_y": "vertical"}[shift[1]]
+        far = f" to {shift[3]}" if shift[3] else ""
+        step = f" in steps of {shift[4]}" if shift[4] and shift[4] != "1" else ""
+        return f"{axis} shift by {shift[2]}{far} px{step}".replace("-", "−")
+    if "*" in name:
+        return f"elements of {name}"
     return TRANSFORMATIONS.get(name, name.replace("_", " "))
 
 
@@ -61,6 +95,27 @@ def metric_words(name: str) -> str:
         ('Prediction kept', 'My metric')
     """
     return METRICS.get(name) or name.replace("_", " ").capitalize()
+
+
+def metric_phrase(name: str) -> str:
+    """What a metric is called within a sentence.
+
+    Example:
+        >>> metric_phrase("latent_eed"), metric_phrase("accuracy")
+        ('latent G-EED', 'accuracy')
+    """
+    words = metric_words(name)
+    return words[:1].lower() + words[1:]
+
+
+def capitalised(text: str) -> str:
+    """The text with a capital first letter, the others as they are.
+
+    Example:
+        >>> capitalised("turns of C4")
+        'Turns of C4'
+    """
+    return text[:1].upper() + text[1:]
 
 
 def listed(words: Sequence[str]) -> str:
@@ -121,6 +176,7 @@ UNITS = {
     "bits": "bits per channel",
     "threshold": "threshold; pixels above it are inverted",
     "of the circle": "share of the colour circle",
+    "element": "element of the group",
     "": "applied or not",
 }
 
@@ -140,6 +196,8 @@ def magnitude_text(magnitude: float, unit: str) -> str:
         return "on" if magnitude else "off"
     if unit == "of the side":
         return f"{100 * magnitude:.2g} %".replace("-", "−").replace("1e+02", "100")
+    if unit == "element":
+        return f"element {magnitude:.0f}"
     short = f"{magnitude:.3g}".replace("-", "−")
     if unit in ("degrees", "°"):
         return f"{short}°"

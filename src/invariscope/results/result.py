@@ -24,6 +24,12 @@ from invariscope.results.channels import (
 from invariscope.results.comparison import Comparison
 from invariscope.results.comparison import compare as compare_results
 from invariscope.results.manifest import read_manifest, write_manifest
+from invariscope.results.pairs import (
+    CHANNEL_PAIRS,
+    ChannelPairs,
+    read_channel_pairs,
+    write_channel_pairs,
+)
 from invariscope.results.rows import RowStore, write_block
 from invariscope.results.summary import SUMMARY, read_summary, summarise, write_summary
 
@@ -44,6 +50,7 @@ class Result:
         example: One image at the input resolution, uint8 [height, width, 3], or None.
         folder: The run folder, or None for a run in memory.
         channels: The table of channels, or None where none were measured.
+        channel_pairs: Pictures of what some channels become, or None where there are none.
 
     Attributes:
         manifest: As given.
@@ -56,6 +63,7 @@ class Result:
         controls: Its rows of the controls: "shuffled", "floor", "untrained".
         channels: One row per layer, cell, control and channel (`invariscope.results.channels`), or
             None where no channels were measured.
+        channel_pairs: As given (`invariscope.results.pairs`).
         warnings: What is odd about this result, such as a run that is not finished.
     """
 
@@ -68,12 +76,14 @@ class Result:
         example: np.ndarray | None = None,
         folder: Path | None = None,
         channels: pa.Table | None = None,
+        channel_pairs: ChannelPairs | None = None,
     ):
         self.manifest = manifest
         self.store = store
         self.folder = folder
         self.example = example
         self.channels: pd.DataFrame | None = None if channels is None else channels.to_pandas()
+        self.channel_pairs = channel_pairs
         self.warnings: list[str] = []
         self.summary = summarise(store, manifest) if summary is None else summary
         measured = self.summary["control"] == ""
@@ -137,7 +147,11 @@ class Result:
         return plot(self, transformation, metric=metric, layer=layer)
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
-        """Writes the report, one HTML file that needs no network."""
+        """Writes the report, HTML that needs no network, and beside it a page for each layer.
+
+        There are pages of layers where channels or orbits were measured, in the folder ``layers``
+        next to ``report.html``; next to a report of another name, in ``NAME-layers``.
+        """
         from invariscope.report import render
 
         return render(self, Path(path))
@@ -174,6 +188,8 @@ class Result:
         if self.channels is not None:
             table = pa.Table.from_pandas(self.channels, CHANNEL_SCHEMA, preserve_index=False)
             write_channels(folder, table.replace_schema_metadata(None))
+        if self.channel_pairs is not None:
+            write_channel_pairs(folder, self.channel_pairs)
         write_summary(folder, self.summary)
         write_manifest(folder, self.manifest)  # last: without it the folder is no run
 
@@ -202,6 +218,11 @@ class Result:
             folder=folder,
             channels=channels,
         )
+        try:
+            if (folder / CHANNEL_PAIRS).exists():
+                result.channel_pairs = read_channel_pairs(folder)
+        except InputError as problem:  # pictures only: no number depends on them
+            result.warnings.append(str(problem))
         if not finished:
             result.warnings.append(
                 f"the run is not finished: {len(store.images)} of {manifest['images']['selected']} "

@@ -21,6 +21,7 @@ from invariscope.sweep.channels import ChannelState
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
+from invariscope.sweep.pairs import pairs_of_run
 from invariscope.sweep.plan import blocks
 from invariscope.sweep.precision import check_precision, is_time_to_look, widest
 from invariscope.sweep.prepare import Run, prepare
@@ -266,11 +267,14 @@ def _finish(
         )
     manifest["images"]["used"] = len(store.images)
     manifest["execution"].update(status="finished")
-    found = None
+    found, pairs = None, None
     if channels is not None:
         _say_what_channels_lack(manifest, channels)
         found = channels.finish(folder)
-    result = Result(manifest, store, example=run.picture(), folder=folder, channels=found)
+        pairs = pairs_of_run(run, found, folder)
+    result = Result(
+        manifest, store, example=run.picture(), folder=folder, channels=found, channel_pairs=pairs
+    )
     if folder is not None:
         write_summary(folder, result.summary)
         write_manifest(folder, manifest)

@@ -1,0 +1,134 @@
+"""The pictures of channel pairs: `channel_pairs.npz`, what some channels become under a motion.
+
+For a pair (channel c, match c′) at a layer and a cell there are three maps of one example image x:
+
+1. f(x)_c′, the map of the match,
+2. T_g f(x)_c′, the same map moved as the image is,
+3. f(T_g x)_c, the map of the channel for the moved image, which resembles the second.
+
+The file is a NumPy archive (compressed, without pickled objects):
+
+| array | meaning |
+|---|---|
+| format | 1 |
+| image | id of the example image |
+| layer, cell | `[pair]`, text, as in the rows |
+| channel, match | `[pair]`, int32 |
+| similarity | `[pair]`, float32: correlation of 2 and 3 over the positions of this one image, computed before anything was rounded; NaN where one of them does not vary |
+| range | `[pair, 2, 2]`, float32: least and largest value of the match's maps (1 and 2) and of the channel's (3) |
+| maps0, maps1, … | one array a pair: uint8 `[3, height, width]`; 1 is the least value of the range, 255 the largest, 0 a cell that is not compared (`border="valid"`) |
+
+Maps of more than 64 cells on a side are kept as means over square blocks of cells.
+"""  # noqa: E501
+
+import io
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from invariscope.errors import InputError
+from invariscope.results.atomic import write_file
+
+CHANNEL_PAIRS = "channel_pairs.npz"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ChannelPair:
+    """A channel, what it becomes, and the maps that show it.
+
+    Attributes:
+        layer: Name of the layer.
+        cell: The motion, as in the rows.
+        channel: The channel c of the moved image.
+        match: The channel c′ whose moved map is most like it.
+        similarity: Correlation in this image, from -1 to 1; NaN where a map does not vary.
+        ranges: float32 `[2, 2]`: least and largest value of the match's maps and of the channel's.
+        maps: uint8 `[3, height, width]`: f(x)_c′, T_g f(x)_c′, f(T_g x)_c; 0 is not compared.
+    """
+
+    layer: str
+    cell: str
+    channel: int
+    match: int
+    similarity: float
+    ranges: np.ndarray
+    maps: np.ndarray
+
+
+@dataclass(frozen=True)
+class ChannelPairs:
+    """The pairs of a run that are shown, and the id of the image in which they are."""
+
+    image: str
+    pairs: tuple[ChannelPair, ...]
+
+    def at(self, layer: str) -> list[ChannelPair]:
+        """The pairs of one layer, in the order in which they are shown."""
+        return [pair for pair in self.pairs if pair.layer == layer]
+
+
+def write_channel_pairs(folder: str | os.PathLike[str], shown: ChannelPairs) -> Path:
+    """Writes `channel_pairs.npz` of a run folder, whole or not at all.
+
+    Raises:
+        RunError: The disk is full or the folder cannot be written.
+    """
+    pairs = shown.pairs
+    arrays = {
+        "format": np.array(_FORMAT),
+        "image": np.array(shown.image),
+        "layer": np.array([pair.layer for pair in pairs], dtype=np.str_),
+        "cell": np.array([pair.cell for pair in pairs], dtype=np.str_),
+        "channel": np.array([pair.channel for pair in pairs], dtype=np.int32),
+        "match": np.array([pair.match for pair in pairs], dtype=np.int32),
+        "similarity": np.array([pair.similarity for pair in pairs], dtype=np.float32),
+        "range": _stacked([pair.ranges for pair in pairs]),
+    }
+    arrays |= {f"maps{number}": pair.maps for number, pair in enumerate(pairs)}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
+    path = Path(folder) / CHANNEL_PAIRS
+    write_file(path, buffer.getvalue(), kept="the rows of the run are kept")
+    return path
+
+
+def read_channel_pairs(folder: str | os.PathLike[str]) -> ChannelPairs:
+    """Reads `channel_pairs.npz` of a run folder.
+
+    Raises:
+        InputError: The file is damaged, lacks arrays or is of a newer format.
+    """
+    path = Path(folder) / CHANNEL_PAIRS
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if int(file["format"]) != _FORMAT:
+                raise ValueError(f"format {int(file['format'])}")
+            names = ("layer", "cell", "channel", "match", "similarity", "range")
+            columns = [file[name] for name in names]
+            pairs = tuple(
+                _pair(file[f"maps{number}"], *values)
+                for number, values in enumerate(zip(*columns, strict=True))
+            )
+            return ChannelPairs(str(file["image"]), pairs)
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"cannot read {path}: give the run's command again to write the pictures of channel "
+            "pairs anew"
+        ) from error
+
+
+def _pair(maps, layer, cell, channel, match, similarity, ranges) -> ChannelPair:
+    if maps.dtype != np.uint8 or maps.ndim != 3 or len(maps) != 3 or ranges.shape != (2, 2):
+        raise ValueError(f"maps of shape {maps.shape}")
+    return ChannelPair(
+        str(layer), str(cell), int(channel), int(match), float(similarity), ranges, maps
+    )
+
+
+def _stacked(ranges: Sequence[np.ndarray]) -> np.ndarray:
+    return np.array(ranges, dtype=np.float32).reshape(-1, 2, 2)

@@ -1,0 +1,230 @@
+"""What channels become: chooses pairs of channels and takes the maps that show them.
+
+At the end of a run with channel measures, the table of channels says for every layer and motion
+which channel c′ of T_g f(x) is most like channel c of f(T_g x). For some motions the pairs with the
+largest correlation over the data set are chosen, those where the match is another channel apart
+from those where it is the same one, and their maps are taken for one image, in one more forward
+pass for each of these motions.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from invariscope.models import Activation, FeatureMap, Layer, Probe
+from invariscope.results.pairs import ChannelPair, ChannelPairs, write_channel_pairs
+from invariscope.sweep.block import as_float
+from invariscope.sweep.plan import MEASUREMENT, Cell, Plan
+from invariscope.sweep.prepare import Run
+from invariscope.transformations import Action, action_on
+
+#: Motions that are shown, and of each transformation or group.
+MOST_CELLS = 4
+CELLS_EACH = 2
+#: Pairs of a layer and motion whose match is another channel, and the same channel.
+OTHERS, SELVES = 3, 2
+#: Cells on a side of the maps that are kept; larger maps are averaged.
+SIDE = 64
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The pairs of one layer and motion: channel and match, [pair] each."""
+
+    channels: list[int]
+    matches: list[int]
+
+
+def pairs_of_run(run: Run, table: pa.Table, folder: Path | None) -> ChannelPairs:
+    """The pairs of a run that has been measured; in a run folder they are written."""
+    assert run.example.pixels is not None
+    found = channel_pairs(
+        run.probe,
+        as_float(run.example.pixels),
+        run.source.ids[run.example.index],
+        run.setup.layers,
+        run.plan,
+        table.to_pandas(),
+        seed=run.setup.seed,
+    )
+    if folder is not None:
+        write_channel_pairs(folder, found)
+    return found
+
+
+def channel_pairs(
+    probe: Probe,
+    example: Tensor,
+    image_id: str,
+    layers: Sequence[Layer],
+    plan: Plan,
+    table: pd.DataFrame,
+    *,
+    seed: int = 0,
+) -> ChannelPairs:
+    """Chooses pairs of channels and takes their maps for one image.
+
+    Args:
+        probe: The model.
+        example: float [3, height, width] in [0, 1] at the input resolution.
+        image_id: Its id, from which directions are drawn as in the run.
+        layers: The watched layers; those without positions have no pictures.
+        plan: The cells of the run.
+        table: The table of channels (`invariscope.results.channels`).
+        seed: The run's seed.
+
+    Returns:
+        The pairs by layer and, within a layer, in the order of the cells: first those whose match
+        is another channel, largest correlation first, then those that stay themselves.
+    """
+    measured = table[(table["control"] == MEASUREMENT) & (table["match"] >= 0)]
+    spatial = [layer for layer in layers if layer.grid != (1, 1)]
+    found: list[ChannelPair] = []
+    for cell in chosen_cells(plan, measured):
+        here = measured[measured["cell"] == cell.key]
+        wanted = {
+            layer.name: _best(rows)
+            for layer in spatial
+            if len(rows := here[here["layer"] == layer.name])
+        }
+        if wanted:
+            found += _pictures(probe, example, image_id, cell, wanted, seed)
+    order = {layer.name: place for place, layer in enumerate(layers)}
+    return ChannelPairs(image_id, tuple(sorted(found, key=lambda pair: order[pair.layer])))
+
+
+def chosen_cells(plan: Plan, measured: pd.DataFrame) -> list[Cell]:
+    """The motions that are shown: of each transformation the first and the middle one.
+
+    Motions that need no interpolation at the layers go first; only where a transformation has none
+    are its others shown.
+
+    Args:
+        plan: The cells of the run.
+        measured: The table of channels, without controls.
+    """
+    exact = measured.groupby("cell")["exact"].all()
+    cells = {cell.key: cell for cell in plan.cells if not cell.there_and_back}
+    picks: list[list[str]] = []
+    for transformation in plan.transformations:
+        own = dict.fromkeys(
+            entry.cell
+            for entry in plan.entries
+            if entry.transformation is transformation and entry.cell in exact.index
+        )
+        some = [key for key in own if exact[key]] or list(own)
+        if some:
+            picks.append(list(dict.fromkeys([some[0], some[len(some) // 2]]))[:CELLS_EACH])
+    turns = [pick[k] for k in range(CELLS_EACH) for pick in picks if k < len(pick)]
+    return [cells[key] for key in list(dict.fromkeys(turns))[:MOST_CELLS]]
+
+
+def _best(rows: pd.DataFrame) -> _Chosen:
+    """The pairs with the largest correlation over the data set at one layer."""
+    ranked = rows.sort_values(["equivariance", "channel"], ascending=[False, True])
+    same = ranked["match"] == ranked["channel"]
+    best = pd.concat([ranked[~same].head(OTHERS), ranked[same].head(SELVES)])
+    return _Chosen(best["channel"].astype(int).tolist(), best["match"].astype(int).tolist())
+
+
+def _pictures(
+    probe: Probe,
+    example: Tensor,
+    image_id: str,
+    cell: Cell,
+    wanted: dict[str, _Chosen],
+    seed: int,
+) -> list[ChannelPair]:
+    """The pairs of one motion, from one forward pass of the image and the moved image."""
+    pixels = example[None].to(probe.device)
+    batch = torch.cat([pixels, cell.apply(pixels, seed, [image_id])])
+    maps = probe.forward(batch, list(wanted), _taking(wanted)).vectors
+    size = (example.shape[1], example.shape[2])
+    found = []
+    for layer, chosen in wanted.items():
+        if maps[layer] is None:
+            continue
+        matches, channels = maps[layer]
+        action = action_on(
+            cell.transformation, cell.level, size, (matches.shape[1], matches.shape[2]),
+            seed=seed, image_ids=[image_id],
+        )  # fmt: skip
+        moved = action(matches[None])[0]
+        for place, (channel, match) in enumerate(zip(chosen.channels, chosen.matches, strict=True)):
+            three = torch.stack([matches[place], moved[place], channels[place]])
+            found.append(_pair(layer, cell.key, channel, match, three, action))
+    return found
+
+
+def _taking(wanted: dict[str, _Chosen]) -> Callable[[str, Activation], object]:
+    """Takes the maps of the matches in the image and of the channels in the moved image."""
+
+    def take(layer: str, activation: Activation) -> tuple[Tensor, Tensor] | None:
+        if not isinstance(activation, FeatureMap):
+            return None
+        chosen = wanted[layer]
+        still, moved = activation.values[0], activation.values[1]
+        return still[chosen.matches].float().cpu(), moved[chosen.channels].float().cpu()
+
+    return take
+
+
+def _pair(
+    layer: str, cell: str, channel: int, match: int, maps: Tensor, action: Action
+) -> ChannelPair:
+    inside = np.ones(maps.shape[1:], bool)
+    if action.inside is not None:
+        inside = action.inside.cpu().numpy().astype(bool)
+    values = maps.double().numpy()
+    similarity = _correlation(values[1][inside], values[2][inside])
+    small, kept = _reduced(values, inside)
+    shown = [small[0].ravel(), small[1][kept], small[2][kept]]
+    ends = [_ends(np.concatenate(shown[:2])), _ends(shown[2])]
+    pixels = np.stack(
+        [_pixels(small[0], ends[0]), _pixels(small[1], ends[0]), _pixels(small[2], ends[1])]
+    )
+    pixels[1:, ~kept] = 0
+    ranges = np.array(ends, dtype=np.float32)
+    return ChannelPair(layer, cell, channel, match, similarity, ranges, pixels)
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson correlation; NaN where there is none."""
+    if one.size < 2 or not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return float("nan")
+    one, other = one - one.mean(), other - other.mean()
+    norm = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(np.dot(one, other)) / norm if norm > 0 else float("nan")
+
+
+def _reduced(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means over square blocks, [map, row, column], and which of them lie wholly inside."""
+    step = -(-max(inside.shape) // SIDE)
+    if step == 1:
+        return values, inside
+    rows, columns = (np.arange(0, length, step) for length in inside.shape)
+    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=1), columns, axis=2)
+    counts = np.add.reduceat(np.add.reduceat(np.ones(inside.shape), rows, 0), columns, 1)
+    whole = np.logical_and.reduceat(np.logical_and.reduceat(inside, rows, axis=0), columns, axis=1)
+    return sums / counts, whole
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    return (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+
+
+def _pixels(values: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
+    """1 to 255 over the range; what is not finite is 0, as what is not compared."""
+    low, high = ends
+    with np.errstate(invalid="ignore"):
+        share = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    finite = np.isfinite(share)
+    scaled = np.where(finite, 1 + np.round(254 * np.clip(np.where(finite, share, 0), 0, 1)), 0)
+    return scaled.astype(np.uint8)
