@@ -84,6 +84,8 @@ _WHERE = {
     "logits": "the logits",
     "orbit logits": "the logits",
     "maps": "every layer, channel by channel",
+    "derivative": "every layer, level 0",
+    "derivative logits": "the logits, level 0",
 }
 
 

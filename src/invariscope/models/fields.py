@@ -13,6 +13,7 @@ Layers without declared fields are taken as they are: their channels stay. The o
 say their type themselves; a declaration (``load_model(model, fields={…})``) goes first.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -101,6 +102,8 @@ class Fields:
                 f"is not known; rotations by multiples of {_angle(self.order)} degrees work"
             )
         steps = float(degrees * self.order / 360)
+        if not math.isfinite(steps):
+            raise InputError(f"fields: a motion that is no rotation is no element of C{self.order}")
         turns = round(steps)
         if abs(steps - turns) > _TOLERANCE:
             raise InputError(

@@ -17,18 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invariscope.metrics.channel_correlation import ChannelCorrelation
+from invariscope.errors import InputError
 from invariscope.metrics.channel_products import (
     ChannelMaps,
-    ChannelScores,
     channel_maps,
-    channel_scores,
-    covariances,
     images_per_step,
     paired_correlation,
 )
 from invariscope.models import Activation, FeatureMap, Layer, average_pool
 from invariscope.sweep.channels import ChannelState, Key
+from invariscope.sweep.compared import Compared
 from invariscope.sweep.plan import MEASUREMENT, SHUFFLED, Cell
 from invariscope.transformations import IDENTITY, Action, action_on
 
@@ -157,6 +155,19 @@ class MapMeasures:
             )
         return self._actions[key]
 
+    def permutation(self, layer: str, act: Action) -> Tensor | None:
+        """Where a layer with declared fields takes its channels from; empty if that is not known.
+
+        None for layers whose channels stay.
+        """
+        fields = self.layers[layer].fields
+        if fields is None:
+            return None
+        try:
+            return fields.permutation(torch.nan if act.turn is None else act.turn)
+        except InputError:
+            return torch.empty(0, dtype=torch.long)
+
     def put(self, key: Key, images: slice, values: dict[str, Tensor]) -> None:
         """Values of some images of the part, by metric."""
         layer, cell, control = key
@@ -170,7 +181,7 @@ class MapMeasures:
             kept = self._values[place]
             kept[first + images.start : first + images.stop] = found.float().cpu().numpy()
 
-    def count_channels(self, key: Key, found: "_Found") -> None:
+    def count_channels(self, key: Key, found: "Compared") -> None:
         """Takes the sums and the values by channel of some images of the part."""
         layer, cell, _ = key
         if key[2] == MEASUREMENT and found.scored is not None:
@@ -209,71 +220,12 @@ class _Reference:
             self._measures.put((layer, IDENTITY, MEASUREMENT), self._images, values)
 
 
-class _Found:
-    """What a batch says of one layer, cell and control, a few images at a time."""
-
-    def __init__(self, images: slice, sums: ChannelCorrelation | None):
-        self.images, self.sums = images, sums
-        self._values: dict[str, list[Tensor]] = {}
-        self._scored: list[Tensor] = []
-        self._influences: list[Tensor] = []
-        self._waiting: list[tuple[Tensor | None, ChannelMaps, ChannelMaps]] = []
-
-    def add(self, transformed: ChannelMaps, acted: ChannelMaps, *, cosine: bool) -> None:
-        """Compares the maps of more images with the moved maps of theirs."""
-        products = None
-        if transformed.positions > 1:
-            products = covariances(transformed, acted)
-            scores = channel_scores(products, transformed, acted, cosine=cosine)
-            self._scored.append(torch.stack([scores.invariance, scores.equivariance]))
-            for name, values in _by_metric(scores).items():
-                self.put(name, values)
-        if self.sums is None:
-            return
-        self._waiting.append((products, transformed.without_values(), acted.without_values()))
-        waiting = sum(len(maps.mean) for _, maps, _ in self._waiting)
-        if waiting >= images_per_step(transformed.mean.shape[1]):
-            self.flush()
-
-    def flush(self) -> None:
-        """Brings the sums up to date."""
-        if self.sums is None or not self._waiting:
-            return
-        products, transformed, acted = zip(*self._waiting, strict=True)
-        self.sums, influences = self.sums.with_products(
-            None if products[0] is None else torch.cat(products),
-            ChannelMaps.joined(list(transformed)),
-            ChannelMaps.joined(list(acted)),
-        )
-        self._influences.append(influences.nanmean(2))
-        self._waiting = []
-
-    def put(self, name: str, values: Tensor) -> None:
-        """Adds values [image] of a metric."""
-        self._values.setdefault(name, []).append(values)
-
-    @property
-    def values(self) -> dict[str, Tensor]:
-        """Values [image] by metric."""
-        return {name: torch.cat(parts) for name, parts in self._values.items()}
-
-    @property
-    def scored(self) -> Tensor | None:
-        """Invariance, equivariance [2, image, channel] of each image; None without positions."""
-        return torch.cat(self._scored, 1) if self._scored else None
-
-    @property
-    def influences(self) -> Tensor | None:
-        """Influences [2, image] on the values over the data set; None without sums."""
-        return torch.cat(self._influences, 1) if self._influences else None
-
-
 class _Moved:
     """Compares the maps of moved images with the moved maps, for one forward batch."""
 
     def __init__(self, measures: MapMeasures, cells: Sequence[Cell], start: int, stop: int):
         self._measures = measures
-        self._found: dict[Key, _Found] = {}
+        self._found: dict[Key, Compared] = {}
         count = measures.count
         # (cell, images of the part, places in the batch): a batch may end within a cell.
         self._segments: list[tuple[Cell, slice, slice]] = []
@@ -307,7 +259,7 @@ class _Moved:
         null = cell.controlled and not cell.there_and_back
         controls = (cell.control, SHUFFLED) if null else (cell.control,)
         found = {
-            control: _Found(images, measures.state.sums_of((layer, cell.key, control)))
+            control: Compared(images, measures.state.sums_of((layer, cell.key, control)))
             for control in controls
         }
         step = images_at_a_time(moved.shape[1], grid)
@@ -318,9 +270,10 @@ class _Moved:
             # One image more, where it is each image's next one that it is compared with as well.
             whose = [(images.start + start + k) % len(own) for k in range(count + null)]
             acted = measures.acted(layer, action, whose)
-            found[cell.control].add(transformed, acted[:count], cosine=measures.cosine)
+            how = {"cosine": measures.cosine, "permutation": measures.permutation(layer, action)}
+            found[cell.control].add(transformed, acted[:count], **how)
             if null:
-                found[SHUFFLED].add(transformed, acted[1:], cosine=measures.cosine)
+                found[SHUFFLED].add(transformed, acted[1:], **how)
             if LITERAL in measures.wanted and not cell.there_and_back and grid != (1, 1):
                 still = channel_maps(own[whose[:count]], action.inside)
                 literal = paired_correlation(transformed, still).nanmean(1)
@@ -334,17 +287,3 @@ def images_at_a_time(channels: int, grid: tuple[int, int]) -> int:
     """How many images are compared at a time: as many as `STEP_BYTES` hold maps of."""
     fitting = STEP_BYTES // max(1, 4 * channels * grid[0] * grid[1])
     return max(1, min(fitting, images_per_step(channels)))
-
-
-def _by_metric(scores: ChannelScores) -> dict[str, Tensor]:
-    """The means over living channels [image], by metric."""
-    values = {
-        "channel_invariance": scores.invariance.nanmean(1),
-        "channel_equivariance": scores.equivariance.nanmean(1),
-        "dead_channels": scores.invariance.isnan().float().mean(1),
-    }
-    if scores.cosine_invariance is not None and scores.cosine_equivariance is not None:
-        values["channel_invariance:cosine"] = scores.cosine_invariance.nanmean(1)
-        values["channel_equivariance:cosine"] = scores.cosine_equivariance.nanmean(1)
-        values["channel_eed"] = -scores.cosine_invariance.nanmean(1)
-    return values

@@ -59,6 +59,21 @@ class Action:
             return maps
         return geometry.warp(maps, self.forward, self.resampling)
 
+    @property
+    def turn(self) -> float | None:
+        """By how many degrees it turns all images, counter-clockwise; None if it does not.
+
+        Shifts do not count.
+        """
+        if self.forward is None:
+            return 0.0
+        linear = self.forward[:, :, :2]
+        alike = np.abs(linear - linear[:1]).max() < 1e-9
+        orthogonal = np.abs(linear[0] @ linear[0].T - np.eye(2)).max() < 1e-9
+        if not alike or not orthogonal or np.linalg.det(linear[0]) < 0:
+            return None
+        return float(np.rad2deg(np.arctan2(linear[0, 0, 1], linear[0, 0, 0])))
+
     def taken(self, images: slice | Sequence[int]) -> "Action":
         """The action on some of the images."""
         if self.forward is None or len(self.forward) == 1:
