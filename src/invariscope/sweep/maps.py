@@ -1,9 +1,11 @@
 """Channel measures of a sweep, taken inside the hooks: f(T_g x) against T_g f(x), layer by layer.
 
-The maps of some images are kept while all cells pass over them; every later forward pass is
-compared with them on the spot, so no map outlives its layer and memory does not grow with the
-number of cells or images. How many images at a time follows from the size of the watched maps
-alone: neither the batch size nor running out of memory changes a number beyond rounding.
+The maps of some images, a part of the block, are kept while all cells pass over them; every later
+forward pass is compared with them on the spot, so no map outlives its layer and memory does not
+grow with the number of cells or images. How many images a part has follows from the size of the
+watched maps alone, and a cell is compared once all of them are there: where forward batches are
+smaller, what has come so far is kept. So neither the batch size nor running out of memory changes a
+number beyond rounding.
 
 Three controls say what a value is worth: ``shuffled`` compares with the moved maps of the next
 image and ``floor`` compares f(T⁻¹Tx) with f(x), at the control levels; the identity is 1 by
@@ -92,6 +94,7 @@ class MapMeasures:
         self._maps: dict[str, list[Tensor]] = {}
         self._actions: dict[tuple[str, bool, tuple[int, int]], Action] = {}
         self._values: dict[tuple[str, str, str, str], np.ndarray] = {}
+        self._pieces: dict[tuple[str, str, str], list[Tensor]] = {}
         self._part = slice(0, 0)
 
     def begin(self, part: slice) -> Callable[[int, int], "_Reference"]:
@@ -127,6 +130,15 @@ class MapMeasures:
         """Keeps the maps of more images of the part."""
         self._maps.setdefault(layer, []).append(maps)
 
+    def gather(self, layer: str, cell: Cell, maps: Tensor) -> Tensor | None:
+        """Keeps the maps of more moved images; all of the part's once the last ones are there."""
+        place = (layer, cell.key, cell.control)
+        pieces = self._pieces.setdefault(place, [])
+        pieces.append(maps)
+        if sum(map(len, pieces)) < self.count:
+            return None
+        return torch.cat(self._pieces.pop(place))
+
     def action(self, cell: Cell, grid: tuple[int, int]) -> Action:
         """What a cell does to maps of that grid, for the images of the part."""
         key = (cell.key, cell.there_and_back, grid)
@@ -142,28 +154,27 @@ class MapMeasures:
             )
         return self._actions[key]
 
-    def put(self, key: Key, images: slice, values: dict[str, Tensor]) -> None:
-        """Values of some images of the part, by metric."""
+    def put(self, key: Key, values: dict[str, Tensor], first: int = 0) -> None:
+        """Values of images of the part, from the ``first`` one on, by metric."""
         layer, cell, control = key
-        first = self._part.start
         for metric, found in values.items():
             if metric not in self.wanted:
                 continue
             place = (cell, layer, metric, control)
             if place not in self._values:
                 self._values[place] = np.full(len(self._ids), np.nan, np.float32)
-            kept = self._values[place]
-            kept[first + images.start : first + images.stop] = found.float().cpu().numpy()
+            start = self._part.start + first
+            self._values[place][start : start + len(found)] = found.float().cpu().numpy()
 
-    def count_channels(self, key: Key, found: "_Found") -> None:
-        """Takes the sums and the values by channel of some images of the part."""
+    def take(self, key: Key, found: "_Found") -> None:
+        """Takes what the part's images say of one layer, cell and control."""
         layer, cell, _ = key
+        self.put(key, found.values)
         if found.channels is not None:
             self.state.add_scores(layer, cell, *found.channels)
         if found.sums is not None and found.influences is not None:
             chosen = np.zeros(len(self._ids), bool)
-            first = self._part.start
-            chosen[first + found.images.start : first + found.images.stop] = True
+            chosen[self._part] = True
             self.state.put(key, found.sums, found.influences, chosen)
 
 
@@ -186,18 +197,20 @@ class _Reference:
             self._measures.state.know(layer, maps.shape[1])
             if maps.shape[2:] == (1, 1):
                 continue
-            alive = channel_maps(maps).alive
-            one = torch.where(alive.any(1), 1.0, torch.nan)
-            values = dict.fromkeys(ONE_AT_THE_IDENTITY, one)
-            values |= {"channel_eed": -one, "dead_channels": 1 - alive.float().mean(1)}
-            self._measures.put((layer, IDENTITY, MEASUREMENT), self._images, values)
+            own = channel_maps(maps)
+            one = torch.where(own.alive.any(1), 1.0, torch.nan)
+            cosine = torch.where(own.points.any(1), 1.0, torch.nan)
+            values = {n: cosine if ":cosine" in n else one for n in ONE_AT_THE_IDENTITY}
+            values["channel_eed"] = -cosine
+            values["dead_channels"] = 1 - own.alive.float().mean(1)
+            key = (layer, IDENTITY, MEASUREMENT)
+            self._measures.put(key, values, first=self._images.start)
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What a batch says of one layer, cell and control; it counts once the batch is through."""
+    """What a part says of one layer, cell and control; it counts once the batch is through."""
 
-    images: slice
     values: dict[str, Tensor]
     channels: tuple[Tensor, Tensor] | None
     sums: ChannelCorrelation | None
@@ -210,54 +223,56 @@ class _Moved:
     def __init__(self, measures: MapMeasures, cells: Sequence[Cell], start: int, stop: int):
         self._measures = measures
         self._found: dict[Key, _Found] = {}
+        self._pieces: list[tuple[str, Cell, Tensor]] = []
         count = measures.count
-        # (cell, images of the part, places in the batch): a batch may end within a cell.
-        self._segments: list[tuple[Cell, slice, slice]] = []
+        # (cell, places in the batch): a batch may begin and end within a cell.
+        self._segments: list[tuple[Cell, slice]] = []
         for place, cell in enumerate(cells):
             first, last = max(start, place * count), min(stop, (place + 1) * count)
             if first < last:
-                images = slice(first - place * count, last - place * count)
-                self._segments.append((cell, images, slice(first - start, last - start)))
+                self._segments.append((cell, slice(first - start, last - start)))
 
     def __call__(self, layer: str, activation: Activation) -> Tensor:
         vector = average_pool(layer, activation)
         maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
-        for cell, images, places in self._segments:
-            self._look(layer, cell, images, maps[places])
+        for cell, places in self._segments:
+            if places.stop - places.start == self._measures.count:
+                self._look(layer, cell, maps[places])
+            else:
+                self._pieces.append((layer, cell, maps[places].clone()))
         return vector
 
     def keep(self) -> None:
+        for layer, cell, piece in self._pieces:
+            whole = self._measures.gather(layer, cell, piece)
+            if whole is not None:
+                self._look(layer, cell, whole)
         for key, found in self._found.items():
-            self._measures.put(key, found.images, found.values)
-            self._measures.count_channels(key, found)
+            self._measures.take(key, found)
 
-    def _look(self, layer: str, cell: Cell, images: slice, moved: Tensor) -> None:
+    def _look(self, layer: str, cell: Cell, moved: Tensor) -> None:
         measures = self._measures
         grid = (moved.shape[2], moved.shape[3])
-        action, own = measures.action(cell, grid), measures.maps(layer)
+        acts, own = measures.action(cell, grid), measures.maps(layer)
         if not cell.there_and_back:
-            measures.state.exact[layer, cell.key] = action.exact
-        nothing_inside = action.inside is not None and not bool(action.inside.any())
-        if nothing_inside or (measures.skip_inexact and not action.exact):
+            measures.state.exact[layer, cell.key] = acts.exact
+        nothing_inside = acts.inside is not None and not bool(acts.inside.any())
+        if nothing_inside or (measures.skip_inexact and not acts.exact):
             return
-        transformed = channel_maps(moved, action.inside)
-        acts = action.taken(images)
-        sources = {cell.control: own[images]}
+        transformed = channel_maps(moved, acts.inside)
+        sources = {cell.control: own}
         if cell.controlled and not cell.there_and_back:
-            stranger = (torch.arange(images.start, images.stop) + 1) % len(own)
-            sources[SHUFFLED] = own[stranger]
+            sources[SHUFFLED] = own.roll(-1, dims=0)
         for control, maps in sources.items():
-            acted = channel_maps(acts(maps), action.inside)
+            acted = channel_maps(acts(maps), acts.inside)
             key = (layer, cell.key, control)
-            found = self._compare(key, images, transformed, acted)
+            found = self._compare(key, transformed, acted)
             if control == MEASUREMENT and LITERAL in measures.wanted and grid != (1, 1):
-                still = channel_maps(maps, action.inside)
+                still = channel_maps(maps, acts.inside)
                 found.values[LITERAL] = paired_correlation(transformed, still).nanmean(1)
             self._found[key] = found
 
-    def _compare(
-        self, key: Key, images: slice, transformed: ChannelMaps, acted: ChannelMaps
-    ) -> _Found:
+    def _compare(self, key: Key, transformed: ChannelMaps, acted: ChannelMaps) -> _Found:
         measures, spatial = self._measures, transformed.positions > 1
         sums = measures.state.sums_of(key)
         count, channels = transformed.mean.shape
@@ -275,9 +290,8 @@ class _Moved:
                     values.setdefault(name, []).append(found)
             if sums is not None:
                 sums, moved = sums.with_products(products, t, a)
-                influences.append(moved.nanmean(2))
+                influences.append(moved)
         return _Found(
-            images,
             {name: torch.cat(parts) for name, parts in values.items()},
             _joined(scored) if key[2] == MEASUREMENT else None,
             sums,

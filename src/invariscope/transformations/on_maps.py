@@ -57,12 +57,6 @@ class Action:
             return maps
         return geometry.warp(maps, self.forward, self.resampling)
 
-    def taken(self, images: slice) -> "Action":
-        """The action on some of the images."""
-        if self.forward is None or len(self.forward) == 1:
-            return self
-        return replace(self, forward=self.forward[images])
-
 
 def action_on(
     transformation: Transformation | None,
