@@ -173,13 +173,10 @@ def cells(images):
     def put(cell, moved, act, back=None):
         seen = model.by_hand(moved)
         acted = {n: act(m) if m.shape[-1] > 1 else m for n, m in still.items()}
-        # in blocks, each the next image of its block
-        strangers = {n: torch.cat([p.roll(-1, 0) for p in m.split(32)]) for n, m in still.items()}
+        # in blocks: the maps of the next image of the block, moved as that image was
+        strangers = {n: torch.cat([p.roll(-1, 0) for p in m.split(32)]) for n, m in acted.items()}
         found[cell, ""] = seen, acted
-        found[cell, "shuffled"] = (
-            seen,
-            {n: act(m) if m.shape[-1] > 1 else m for n, m in strangers.items()},
-        )
+        found[cell, "shuffled"] = seen, strangers
         if back is not None:
             found[cell, "floor"] = model.by_hand(back), still
 

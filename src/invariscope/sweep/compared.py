@@ -21,8 +21,8 @@ from invariscope.metrics.channel_products import (
 class Compared:
     """What a batch says of one layer, cell and control, a few images at a time."""
 
-    def __init__(self, images: slice, sums: ChannelCorrelation | None):
-        self.images, self.sums = images, sums
+    def __init__(self, sums: ChannelCorrelation | None):
+        self.sums = sums
         self._values: dict[str, list[Tensor]] = {}
         self._scored: list[Tensor] = []
         self._influences: list[Tensor] = []
@@ -76,7 +76,7 @@ class Compared:
             ChannelMaps.joined(list(transformed)),
             ChannelMaps.joined(list(acted)),
         )
-        self._influences.append(influences.nanmean(2))
+        self._influences.append(influences)
         self._waiting = []
 
     def put(self, name: str, values: Tensor) -> None:

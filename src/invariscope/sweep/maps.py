@@ -167,7 +167,6 @@ class MapMeasures:
             )
         return self._actions[key]
 
-<<<<<<< HEAD
     def permutation(self, layer: str, act: Action) -> Tensor | None:
         """Where a layer with declared fields takes its channels from; empty if that is not known.
 
@@ -181,12 +180,8 @@ class MapMeasures:
         except InputError:
             return torch.empty(0, dtype=torch.long)
 
-    def put(self, key: Key, images: slice, values: dict[str, Tensor]) -> None:
-        """Values of some images of the part, by metric."""
-=======
     def put(self, key: Key, values: dict[str, Tensor], first: int = 0) -> None:
         """Values of images of the part, from the ``first`` one on, by metric."""
->>>>>>> a46c1a7954d5d0cb92e8704c1d6f1182b3cf0cd5
         layer, cell, control = key
         for metric, found in values.items():
             if metric not in self.wanted:
@@ -197,20 +192,12 @@ class MapMeasures:
             start = self._part.start + first
             self._values[place][start : start + len(found)] = found.float().cpu().numpy()
 
-<<<<<<< HEAD
-    def count_channels(self, key: Key, found: "Compared") -> None:
-        """Takes the sums and the values by channel of some images of the part."""
-        layer, cell, _ = key
-        if key[2] == MEASUREMENT and found.scored is not None:
-            self.state.add_scores(layer, cell, found.scored)
-=======
-    def take(self, key: Key, found: "_Found") -> None:
+    def take(self, key: Key, found: Compared) -> None:
         """Takes what the part's images say of one layer, cell and control."""
-        layer, cell, _ = key
+        layer, cell, control = key
         self.put(key, found.values)
-        if found.channels is not None:
-            self.state.add_scores(layer, cell, *found.channels)
->>>>>>> a46c1a7954d5d0cb92e8704c1d6f1182b3cf0cd5
+        if control == MEASUREMENT and found.scored is not None:
+            self.state.add_scores(layer, cell, found.scored)
         if found.sums is not None and found.influences is not None:
             chosen = np.zeros(len(self._ids), bool)
             chosen[self._part] = True
@@ -237,47 +224,22 @@ class _Reference:
             self._measures.state.know(layer, maps.shape[1])
             if maps.shape[2:] == (1, 1):
                 continue
-<<<<<<< HEAD
-            alive = moments.alive
-            one = torch.where(alive.any(1), 1.0, torch.nan)
-            values = dict.fromkeys(ONE_AT_THE_IDENTITY, one)
-            values |= {"channel_eed": -one, "dead_channels": 1 - alive.float().mean(1)}
-            self._measures.put((layer, IDENTITY, MEASUREMENT), self._images, values)
-
-
-=======
-            own = channel_maps(maps)
-            one = torch.where(own.alive.any(1), 1.0, torch.nan)
-            cosine = torch.where(own.points.any(1), 1.0, torch.nan)
+            one = torch.where(moments.alive.any(1), 1.0, torch.nan)
+            cosine = torch.where(moments.points.any(1), 1.0, torch.nan)
             values = {n: cosine if ":cosine" in n else one for n in ONE_AT_THE_IDENTITY}
             values["channel_eed"] = -cosine
-            values["dead_channels"] = 1 - own.alive.float().mean(1)
+            values["dead_channels"] = 1 - moments.alive.float().mean(1)
             key = (layer, IDENTITY, MEASUREMENT)
             self._measures.put(key, values, first=self._images.start)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What a part says of one layer, cell and control; it counts once the batch is through."""
-
-    values: dict[str, Tensor]
-    channels: tuple[Tensor, Tensor] | None
-    sums: ChannelCorrelation | None
-    influences: Tensor | None
-
-
->>>>>>> a46c1a7954d5d0cb92e8704c1d6f1182b3cf0cd5
 class _Moved:
     """Compares the maps of moved images with the moved maps, for one forward batch."""
 
     def __init__(self, measures: MapMeasures, cells: Sequence[Cell], start: int, stop: int):
         self._measures = measures
-<<<<<<< HEAD
         self._found: dict[Key, Compared] = {}
-=======
-        self._found: dict[Key, _Found] = {}
         self._pieces: list[tuple[str, Cell, Tensor]] = []
->>>>>>> a46c1a7954d5d0cb92e8704c1d6f1182b3cf0cd5
         count = measures.count
         # (cell, places in the batch): a batch may begin and end within a cell.
         self._segments: list[tuple[Cell, slice]] = []
@@ -289,44 +251,35 @@ class _Moved:
     def __call__(self, layer: str, activation: Activation) -> Tensor:
         vector = average_pool(layer, activation)
         maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
-<<<<<<< HEAD
-        for cell, images, places in self._segments:
-            self._look(layer, cell, images, maps[places], vector[places])
-=======
         for cell, places in self._segments:
             if places.stop - places.start == self._measures.count:
-                self._look(layer, cell, maps[places])
+                self._look(layer, cell, maps[places], vector[places])
             else:
                 self._pieces.append((layer, cell, maps[places].clone()))
->>>>>>> a46c1a7954d5d0cb92e8704c1d6f1182b3cf0cd5
         return vector
 
     def keep(self) -> None:
         for layer, cell, piece in self._pieces:
             whole = self._measures.gather(layer, cell, piece)
             if whole is not None:
-                self._look(layer, cell, whole)
+                self._look(layer, cell, whole, whole.mean((2, 3), dtype=torch.float32))
         for key, found in self._found.items():
             self._measures.take(key, found)
 
-<<<<<<< HEAD
-    def _look(self, layer: str, cell: Cell, images: slice, moved: Tensor, mean: Tensor) -> None:
-=======
-    def _look(self, layer: str, cell: Cell, moved: Tensor) -> None:
->>>>>>> a46c1a7954d5d0cb92e8704c1d6f1182b3cf0cd5
+    def _look(self, layer: str, cell: Cell, moved: Tensor, mean: Tensor) -> None:
+        """Compares all images of the part."""
         measures = self._measures
         grid = (moved.shape[2], moved.shape[3])
-        acts, own = measures.action(cell, grid), measures.maps(layer)
+        action, own = measures.action(cell, grid), measures.maps(layer)
         if not cell.there_and_back:
-            measures.state.exact[layer, cell.key] = acts.exact
-        nothing_inside = acts.inside is not None and not bool(acts.inside.any())
-        if nothing_inside or (measures.skip_inexact and not acts.exact):
+            measures.state.exact[layer, cell.key] = action.exact
+        nothing_inside = action.inside is not None and not bool(action.inside.any())
+        if nothing_inside or (measures.skip_inexact and not action.exact):
             return
-<<<<<<< HEAD
         null = cell.controlled and not cell.there_and_back
         controls = (cell.control, SHUFFLED) if null else (cell.control,)
         found = {
-            control: Compared(images, measures.state.sums_of((layer, cell.key, control)))
+            control: Compared(measures.state.sums_of((layer, cell.key, control)))
             for control in controls
         }
         step = images_at_a_time(moved.shape[1], grid)
@@ -335,7 +288,7 @@ class _Moved:
             count = len(moved[some])
             transformed = channel_maps(moved[some], action.inside, mean[some])
             # One image more, where it is each image's next one that it is compared with as well.
-            whose = [(images.start + start + k) % len(own) for k in range(count + null)]
+            whose = [(start + k) % len(own) for k in range(count + null)]
             acted = measures.acted(layer, action, whose)
             how = {"cosine": measures.cosine, "permutation": measures.permutation(layer, action)}
             found[cell.control].add(transformed, acted[:count], **how)
@@ -348,46 +301,6 @@ class _Moved:
         for control, one in found.items():
             one.flush()
             self._found[layer, cell.key, control] = one
-=======
-        transformed = channel_maps(moved, acts.inside)
-        sources = {cell.control: own}
-        if cell.controlled and not cell.there_and_back:
-            sources[SHUFFLED] = own.roll(-1, dims=0)
-        for control, maps in sources.items():
-            acted = channel_maps(acts(maps), acts.inside)
-            key = (layer, cell.key, control)
-            found = self._compare(key, transformed, acted)
-            if control == MEASUREMENT and LITERAL in measures.wanted and grid != (1, 1):
-                still = channel_maps(maps, acts.inside)
-                found.values[LITERAL] = paired_correlation(transformed, still).nanmean(1)
-            self._found[key] = found
-
-    def _compare(self, key: Key, transformed: ChannelMaps, acted: ChannelMaps) -> _Found:
-        measures, spatial = self._measures, transformed.positions > 1
-        sums = measures.state.sums_of(key)
-        count, channels = transformed.mean.shape
-        values: dict[str, list[Tensor]] = {}
-        scored: list[tuple[Tensor, Tensor]] = []
-        influences = []
-        for some in torch.arange(count).split(images_per_step(channels) if spatial else count):
-            whole = len(some) == count
-            t, a = (maps if whole else maps[some] for maps in (transformed, acted))
-            products = covariances(t, a) if spatial else None
-            if products is not None:
-                scores = channel_scores(products, t, a, cosine=measures.cosine)
-                scored.append((scores.invariance, scores.equivariance))
-                for name, found in _by_metric(scores).items():
-                    values.setdefault(name, []).append(found)
-            if sums is not None:
-                sums, moved = sums.with_products(products, t, a)
-                influences.append(moved)
-        return _Found(
-            {name: torch.cat(parts) for name, parts in values.items()},
-            _joined(scored) if key[2] == MEASUREMENT else None,
-            sums,
-            torch.cat(influences, 1) if influences else None,
-        )
->>>>>>> a46c1a7954d5d0cb92e8704c1d6f1182b3cf0cd5
 
 
 def images_at_a_time(channels: int, grid: tuple[int, int]) -> int:
