@@ -123,8 +123,9 @@ class ChannelCorrelation:
         """With images whose `covariances` are known already (None: maps of a single position).
 
         Returns:
-            The new sums, and the influences [2, image, channel] of these images on invariance and
-            equivariance (NaN for images left out): what one image adds to n times the value.
+            The new sums, and the influences [2, image] of these images on the means over living
+            channels of invariance and equivariance: what an image adds to n times the value. 0
+            where no channel is alive; NaN for images left out.
         """
         usable = (transformed.power + acted.power).isfinite().all(1)
         count = len(usable)
@@ -133,11 +134,12 @@ class ChannelCorrelation:
             transformed, acted = transformed[usable], acted[usable]
         merged = self.merge(_sums_of(products, transformed, acted, self.means.dtype))
         merged = replace(merged, excluded=self.excluded + count - len(transformed.mean))
-        influences = self.means.new_full((2, count, len(self.products)), torch.nan)
-        if len(transformed.mean):
-            influences[:, usable] = merged._influences(products, transformed, acted)
-        total = merged.influences + influences.square().nansum(1)
-        return replace(merged, influences=total), influences
+        influences = self.means.new_full((2, count), torch.nan)
+        if len(transformed.mean) == 0:
+            return merged, influences
+        each = merged._influences(products, transformed, acted)
+        influences[:, usable] = each.nanmean(2).nan_to_num(0)
+        return replace(merged, influences=merged.influences + each.square().nansum(1)), influences
 
     def merge(self, other: "ChannelCorrelation") -> "ChannelCorrelation":
         """With what other sums are over; the order changes nothing but rounding."""

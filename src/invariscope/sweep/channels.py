@@ -11,6 +11,7 @@ These sums make one block depend on those before it. They are kept on the disk a
 so that an interrupted run goes on from the last time that they were written.
 """
 
+import hashlib
 import io
 import time
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ import torch
 from torch import Tensor
 
 from invariscope.metrics.channel_correlation import ChannelCorrelation, PooledChannels
-from invariscope.results.atomic import write_file
+from invariscope.results.atomic import remove_leftovers, write_file
 from invariscope.results.channels import (
     CHANNEL_SCHEMA,
     CHANNELS,
@@ -64,6 +65,7 @@ class ChannelState:
         self.sums: dict[Key, ChannelCorrelation] = {}
         self.scores: dict[tuple[str, str], Tensor] = {}
         self.exact: dict[tuple[str, str], bool] = {}
+        self.silent: dict[Key, np.ndarray] = {}
         self.without: tuple[str, ...] = ()
         self._per_layer, self._device = sums_per_layer, device
         self._channels: dict[str, int] = {}
@@ -124,10 +126,14 @@ class ChannelState:
         for key, influences in self._block.influences.items():
             (before, old), now = self._block.before[key], self.sums[key]
             values = _means(now.compute())
+            # Images that count in the sums but have no row, since all channels were dead so far.
+            silent = self.silent.setdefault(key, np.zeros(2, np.int64))
             for place, name in enumerate(("channel_invariance", "channel_equivariance")):
-                level = values[place]
-                if old and now.images > old and np.isfinite(before[place]):
-                    level = (now.images * level - old * before[place]) / (now.images - old)
+                level, new, rows = values[place], now.images - old, old - silent[place]
+                if not np.isfinite(level):
+                    silent[place] += new
+                elif rows and new:
+                    level = ((rows + new) * level - rows * before[place]) / new
                 moved = influences[place]
                 known = np.isfinite(moved)
                 centre = moved[known].mean() if known.any() else np.nan
@@ -149,9 +155,10 @@ class ChannelState:
         if len(done) == blocks and (folder / CHANNELS).exists():
             self._finished = True
             return done
-        self._load(folder)
-        if not set(range(self.blocks)) <= set(done):
-            self.sums, self.scores, self.exact, self.blocks = {}, {}, {}, 0
+        # A table of fewer blocks, of a run that stopped early, is not to be taken for the whole.
+        (folder / CHANNELS).unlink(missing_ok=True)
+        remove_leftovers(folder)
+        self._load(folder, next(count for count in range(blocks + 1) if count not in done))
         return list(range(self.blocks))
 
     def finish(self, folder: Path | None) -> pa.Table:
@@ -171,7 +178,6 @@ class ChannelState:
             found = sums.compute()
             scores = self.scores.get((layer, cell)) if control == MEASUREMENT else None
             parts.append(_rows(layer, cell, control, found, scores, self.exact[layer, cell]))
-
         return pa.concat_tables([CHANNEL_SCHEMA.empty_table(), *parts])
 
     def save(self, folder: Path, *, at_once: bool = False) -> bool:
@@ -179,54 +185,60 @@ class ChannelState:
         started = time.monotonic()
         if not at_once and self._took > _WRITING_SHARE * (started - self._written):
             return False
-        arrays: dict[str, np.ndarray] = {"blocks": np.array(self.blocks)}
-        names = []
-        for number, (key, sums) in enumerate(self.sums.items()):
-            names.append(key)
-            for part in fields(ChannelCorrelation):
-                value = getattr(sums, part.name)
-                array = value.cpu().numpy() if isinstance(value, Tensor) else np.array(value)
-                arrays[f"sums{number}.{part.name}"] = array
-        for number, scores in enumerate(self.scores.values()):
-            arrays[f"scores{number}"] = scores.cpu().numpy()
-        arrays["sums"] = np.array(names, dtype=np.str_).reshape(-1, 3)
-        arrays["scores"] = np.array(list(self.scores), dtype=np.str_).reshape(-1, 2)
-        arrays["exact"] = np.array(
-            [(*place, str(int(exact))) for place, exact in self.exact.items()], dtype=np.str_
-        ).reshape(-1, 3)
         buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
+        np.savez(buffer, **self._arrays())  # pyright: ignore[reportArgumentType]
+        buffer.write(hashlib.sha256(buffer.getbuffer()).digest())
         write_file(folder / STATE, buffer.getvalue(), kept="the rows of the run are kept")
         self._written = time.monotonic()
         self._took = self._written - started
         return True
 
-    def _load(self, folder: Path) -> None:
-        """Reads the state that a run has left; none, or a damaged one, is that of no block."""
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """Everything that later blocks and the table depend on."""
+        arrays: dict[str, np.ndarray] = {"blocks": np.array(self.blocks)}
+        for number, (key, sums) in enumerate(self.sums.items()):
+            for part in fields(ChannelCorrelation):
+                value = getattr(sums, part.name)
+                array = value.cpu().numpy() if isinstance(value, Tensor) else np.array(value)
+                arrays[f"sums{number}.{part.name}"] = array
+            arrays[f"silent{number}"] = self.silent[key]
+        for number, scores in enumerate(self.scores.values()):
+            arrays[f"scores{number}"] = scores.cpu().numpy()
+        exact = [(*place, str(int(flag))) for place, flag in self.exact.items()]
+        channels = [(layer, str(count)) for layer, count in self._channels.items()]
+        arrays["sums"] = np.array(list(self.sums), dtype=np.str_).reshape(-1, 3)
+        arrays["scores"] = np.array(list(self.scores), dtype=np.str_).reshape(-1, 2)
+        arrays["exact"] = np.array(exact, dtype=np.str_).reshape(-1, 3)
+        arrays["channels"] = np.array(channels, dtype=np.str_).reshape(-1, 2)
+        return arrays
+
+    def _load(self, folder: Path, done: int) -> None:
+        """Reads the state that a run has left, unless it is damaged or ahead of the rows."""
         try:
-            with np.load(folder / STATE, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            sums = {
-                tuple(map(str, key)): ChannelCorrelation(
-                    **{
-                        part.name: self._restored(arrays[f"sums{number}.{part.name}"])
-                        for part in fields(ChannelCorrelation)
-                    }
-                )
-                for number, key in enumerate(arrays["sums"])
-            }
-            scores = {
-                (str(layer), str(cell)): torch.from_numpy(arrays[f"scores{number}"])
-                for number, (layer, cell) in enumerate(arrays["scores"])
-            }
-            exact = {(str(la), str(ce)): flag == "1" for la, ce, flag in arrays["exact"]}
-            blocks = int(arrays["blocks"])
-        except (OSError, ValueError, KeyError, EOFError):
+            content = (folder / STATE).read_bytes()
+        except OSError:
+            return  # there is none yet, and what cannot be read is measured again
+        content, digest = content[:-32], content[-32:]
+        if hashlib.sha256(content).digest() != digest:
             return
-        self.sums, self.exact, self.blocks = sums, exact, blocks  # type: ignore[assignment]
-        self.scores = {place: found.to(self._device) for place, found in scores.items()}
-        for (layer, _, _), found in self.sums.items():
-            self.know(layer, len(found.products))
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        if int(arrays["blocks"]) > done:
+            return
+        self.blocks = int(arrays["blocks"])
+        for number, (layer, cell, control) in enumerate(arrays["sums"].tolist()):
+            key = (layer, cell, control)
+            found = {
+                part.name: self._restored(arrays[f"sums{number}.{part.name}"])
+                for part in fields(ChannelCorrelation)
+            }
+            self.sums[key] = ChannelCorrelation(**found)
+            self.silent[key] = arrays[f"silent{number}"]
+        for number, (layer, cell) in enumerate(arrays["scores"].tolist()):
+            self.scores[layer, cell] = torch.from_numpy(arrays[f"scores{number}"]).to(self._device)
+        self.exact = {(la, ce): flag == "1" for la, ce, flag in arrays["exact"].tolist()}
+        for layer, count in arrays["channels"].tolist():
+            self.know(layer, int(count))
 
     def _restored(self, array: np.ndarray) -> Any:
         return int(array) if array.ndim == 0 else torch.from_numpy(array).to(self._device)
@@ -245,7 +257,6 @@ def _rows(
     scores: Tensor | None,
     exact: bool,
 ) -> pa.Table:
-
     count = len(found.match)
     nothing = torch.full((4, count), torch.nan, dtype=torch.float64)
     sums = nothing if scores is None else scores.cpu()

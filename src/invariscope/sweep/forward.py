@@ -72,8 +72,18 @@ class Batches:
                     torch.cuda.empty_cache()
                 continue
             if watching is not None:
-                watching.keep()
+                _keep(watching.keep, probe)
             start += len(batch)
         if len(parts) == 1:
             return parts[0]
         return {layer: torch.cat([part[layer] for part in parts]) for layer in parts[0]}
+
+
+def _keep(keep: Callable[[], None], probe: Probe) -> None:
+    try:
+        keep()
+    except torch.OutOfMemoryError as problem:  # smaller batches would not help
+        raise RunError(
+            f"{probe.spec} runs out of memory where its feature maps are compared: use a larger "
+            "device, smaller images or fewer layers"
+        ) from problem

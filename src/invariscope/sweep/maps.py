@@ -1,12 +1,14 @@
 """Channel measures of a sweep, taken inside the hooks: f(T_g x) against T_g f(x), layer by layer.
 
-The maps of some images are kept while all cells pass over them; every later forward pass is
-compared with them on the spot, so no map outlives its layer and memory does not grow with the
-number of cells or images. How many images at a time follows from the size of the watched maps
-alone: neither the batch size nor running out of memory changes a number beyond rounding.
+The maps of some images, a part of the block, are kept while all cells pass over them; every later
+forward pass is compared with them on the spot, so no map outlives its layer and memory does not
+grow with the number of cells or images. How many images a part has follows from the size of the
+watched maps alone, and a cell is compared once all of them are there: where forward batches are
+smaller, what has come so far is kept. So neither the batch size nor running out of memory changes a
+number beyond rounding.
 
-Three controls say what a value is worth: ``shuffled`` compares with the moved maps of the next
-image and ``floor`` compares f(T⁻¹Tx) with f(x), at the control levels; the identity is 1 by
+Three controls say what a value is worth: ``shuffled`` compares with the maps of the next image of
+the part, moved as the image itself is, and ``floor`` compares f(T⁻¹Tx) with f(x), at the control levels; the identity is 1 by
 definition, and its rows count the dead channels.
 """
 
@@ -94,6 +96,7 @@ class MapMeasures:
         self._moments: dict[str, list[ChannelMaps]] = {}
         self._actions: dict[tuple[str, bool, tuple[int, int]], Action] = {}
         self._values: dict[tuple[str, str, str, str], np.ndarray] = {}
+        self._pieces: dict[tuple[str, str, str], list[Tensor]] = {}
         self._part = slice(0, 0)
 
     def begin(self, part: slice) -> Callable[[int, int], "_Reference"]:
@@ -131,16 +134,25 @@ class MapMeasures:
         self._moments.setdefault(layer, []).append(moments.without_values())
 
     def acted(self, layer: str, act: Action, images: Sequence[int]) -> ChannelMaps:
-        """The moved maps of some images of the part."""
+        """The maps of some images of the part, moved."""
         one_after_the_other = list(images) == list(range(images[0], images[0] + len(images)))
         chosen = slice(images[0], images[0] + len(images)) if one_after_the_other else list(images)
-        moved = act.taken(chosen)(self.maps(layer)[chosen])
+        moved = act(self.maps(layer)[chosen])
         moments = ChannelMaps.joined(self._moments[layer])
         self._moments[layer] = [moments]
         # Values that only change places keep their moments; those that were centred are not kept.
         if act.permutes and act.inside is None and torch.equal(moments.offset, moments.mean):
             return moments[chosen].permuted(moved)
         return channel_maps(moved, act.inside)
+
+    def gather(self, layer: str, cell: Cell, maps: Tensor) -> Tensor | None:
+        """Keeps the maps of more moved images; all of the part's once the last ones are there."""
+        place = (layer, cell.key, cell.control)
+        pieces = self._pieces.setdefault(place, [])
+        pieces.append(maps)
+        if sum(map(len, pieces)) < self.count:
+            return None
+        return torch.cat(self._pieces.pop(place))
 
     def action(self, cell: Cell, grid: tuple[int, int]) -> Action:
         """What a cell does to maps of that grid, for the images of the part."""
@@ -157,28 +169,27 @@ class MapMeasures:
             )
         return self._actions[key]
 
-    def put(self, key: Key, images: slice, values: dict[str, Tensor]) -> None:
-        """Values of some images of the part, by metric."""
+    def put(self, key: Key, values: dict[str, Tensor], first: int = 0) -> None:
+        """Values of images of the part, from the ``first`` one on, by metric."""
         layer, cell, control = key
-        first = self._part.start
         for metric, found in values.items():
             if metric not in self.wanted:
                 continue
             place = (cell, layer, metric, control)
             if place not in self._values:
                 self._values[place] = np.full(len(self._ids), np.nan, np.float32)
-            kept = self._values[place]
-            kept[first + images.start : first + images.stop] = found.float().cpu().numpy()
+            start = self._part.start + first
+            self._values[place][start : start + len(found)] = found.float().cpu().numpy()
 
-    def count_channels(self, key: Key, found: "_Found") -> None:
-        """Takes the sums and the values by channel of some images of the part."""
-        layer, cell, _ = key
-        if key[2] == MEASUREMENT and found.scored is not None:
+    def take(self, key: Key, found: "_Found") -> None:
+        """Takes what the part's images say of one layer, cell and control."""
+        layer, cell, control = key
+        self.put(key, found.values)
+        if control == MEASUREMENT and found.scored is not None:
             self.state.add_scores(layer, cell, found.scored)
         if found.sums is not None and found.influences is not None:
             chosen = np.zeros(len(self._ids), bool)
-            first = self._part.start
-            chosen[first + found.images.start : first + found.images.stop] = True
+            chosen[self._part] = True
             self.state.put(key, found.sums, found.influences, chosen)
 
 
@@ -202,18 +213,20 @@ class _Reference:
             self._measures.state.know(layer, maps.shape[1])
             if maps.shape[2:] == (1, 1):
                 continue
-            alive = moments.alive
-            one = torch.where(alive.any(1), 1.0, torch.nan)
-            values = dict.fromkeys(ONE_AT_THE_IDENTITY, one)
-            values |= {"channel_eed": -one, "dead_channels": 1 - alive.float().mean(1)}
-            self._measures.put((layer, IDENTITY, MEASUREMENT), self._images, values)
+            one = torch.where(moments.alive.any(1), 1.0, torch.nan)
+            cosine = torch.where(moments.points.any(1), 1.0, torch.nan)
+            values = {n: cosine if ":cosine" in n else one for n in ONE_AT_THE_IDENTITY}
+            values["channel_eed"] = -cosine
+            values["dead_channels"] = 1 - moments.alive.float().mean(1)
+            key = (layer, IDENTITY, MEASUREMENT)
+            self._measures.put(key, values, first=self._images.start)
 
 
 class _Found:
-    """What a batch says of one layer, cell and control, a few images at a time."""
+    """What a part says of one layer, cell and control, a few images at a time."""
 
-    def __init__(self, images: slice, sums: ChannelCorrelation | None):
-        self.images, self.sums = images, sums
+    def __init__(self, sums: ChannelCorrelation | None):
+        self.sums = sums
         self._values: dict[str, list[Tensor]] = {}
         self._scored: list[Tensor] = []
         self._influences: list[Tensor] = []
@@ -245,7 +258,7 @@ class _Found:
             ChannelMaps.joined(list(transformed)),
             ChannelMaps.joined(list(acted)),
         )
-        self._influences.append(influences.nanmean(2))
+        self._influences.append(influences)
         self._waiting = []
 
     def put(self, name: str, values: Tensor) -> None:
@@ -274,28 +287,34 @@ class _Moved:
     def __init__(self, measures: MapMeasures, cells: Sequence[Cell], start: int, stop: int):
         self._measures = measures
         self._found: dict[Key, _Found] = {}
+        self._pieces: list[tuple[str, Cell, Tensor]] = []
         count = measures.count
-        # (cell, images of the part, places in the batch): a batch may end within a cell.
-        self._segments: list[tuple[Cell, slice, slice]] = []
+        # (cell, places in the batch): a batch may begin and end within a cell.
+        self._segments: list[tuple[Cell, slice]] = []
         for place, cell in enumerate(cells):
             first, last = max(start, place * count), min(stop, (place + 1) * count)
             if first < last:
-                images = slice(first - place * count, last - place * count)
-                self._segments.append((cell, images, slice(first - start, last - start)))
+                self._segments.append((cell, slice(first - start, last - start)))
 
     def __call__(self, layer: str, activation: Activation) -> Tensor:
         vector = average_pool(layer, activation)
         maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
-        for cell, images, places in self._segments:
-            self._look(layer, cell, images, maps[places], vector[places])
+        for cell, places in self._segments:
+            if places.stop - places.start == self._measures.count:
+                self._look(layer, cell, maps[places], vector[places])
+            else:
+                self._pieces.append((layer, cell, maps[places].clone()))
         return vector
 
     def keep(self) -> None:
+        for layer, cell, piece in self._pieces:
+            whole = self._measures.gather(layer, cell, piece)
+            if whole is not None:
+                self._look(layer, cell, whole, whole.mean((2, 3), dtype=torch.float32))
         for key, found in self._found.items():
-            self._measures.put(key, found.images, found.values)
-            self._measures.count_channels(key, found)
+            self._measures.take(key, found)
 
-    def _look(self, layer: str, cell: Cell, images: slice, moved: Tensor, mean: Tensor) -> None:
+    def _look(self, layer: str, cell: Cell, moved: Tensor, mean: Tensor) -> None:
         measures = self._measures
         grid = (moved.shape[2], moved.shape[3])
         action, own = measures.action(cell, grid), measures.maps(layer)
@@ -307,7 +326,7 @@ class _Moved:
         null = cell.controlled and not cell.there_and_back
         controls = (cell.control, SHUFFLED) if null else (cell.control,)
         found = {
-            control: _Found(images, measures.state.sums_of((layer, cell.key, control)))
+            control: _Found(measures.state.sums_of((layer, cell.key, control)))
             for control in controls
         }
         step = images_at_a_time(moved.shape[1], grid)
@@ -315,14 +334,19 @@ class _Moved:
             some = slice(start, start + step)
             count = len(moved[some])
             transformed = channel_maps(moved[some], action.inside, mean[some])
-            # One image more, where it is each image's next one that it is compared with as well.
-            whose = [(images.start + start + k) % len(own) for k in range(count + null)]
-            acted = measures.acted(layer, action, whose)
-            found[cell.control].add(transformed, acted[:count], cosine=measures.cosine)
-            if null:
-                found[SHUFFLED].add(transformed, acted[1:], cosine=measures.cosine)
+            act, whose = action.taken(some), list(range(start, start + count))
+            after = [(image + 1) % len(own) for image in whose]
+            if null and not action.drawn:  # one image more, since each is the next one's stranger
+                both = measures.acted(layer, act, [*whose, after[-1]])
+                acted, strange = both[:count], both[1:]
+            else:
+                acted = measures.acted(layer, act, whose)
+                strange = measures.acted(layer, act, after) if null else None
+            found[cell.control].add(transformed, acted, cosine=measures.cosine)
+            if strange is not None:
+                found[SHUFFLED].add(transformed, strange, cosine=measures.cosine)
             if LITERAL in measures.wanted and not cell.there_and_back and grid != (1, 1):
-                still = channel_maps(own[whose[:count]], action.inside)
+                still = channel_maps(own[some], action.inside)
                 literal = paired_correlation(transformed, still).nanmean(1)
                 found[MEASUREMENT].put(LITERAL, literal)
         for control, one in found.items():

@@ -59,12 +59,16 @@ class Action:
             return maps
         return geometry.warp(maps, self.forward, self.resampling)
 
-    def taken(self, images: slice | Sequence[int]) -> "Action":
+    @property
+    def drawn(self) -> bool:
+        """Whether images have motions of their own."""
+        return self.forward is not None and len(self.forward) > 1
+
+    def taken(self, images: slice) -> "Action":
         """The action on some of the images."""
         if self.forward is None or len(self.forward) == 1:
             return self
-        chosen = images if isinstance(images, slice) else list(images)
-        return replace(self, forward=self.forward[chosen])
+        return replace(self, forward=self.forward[images])
 
 
 def action_on(
