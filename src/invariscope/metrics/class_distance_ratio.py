@@ -71,19 +71,26 @@ def per_image(transformed: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Values and weights of a block, [cell, N] in float64, for the l2 distance.
 
     Σ value·weight / Σ weight is the ratio over the pairs of the block, but for images that are the
-    only ones of their class there: they have no value.
+    only ones of their class there: they have no value. Images that are not finite or have no label
+    take part in no pair.
 
     Args:
         transformed: [cell, N, D].
-        labels: [N].
+        labels: [N], -1 for none.
     """
     z = prepared(transformed, "l2")
     pairs = all_pairs(z, z, "l2")
+    known = z.isfinite().all(-1) & (labels >= 0)
+    both = known[:, :, None] & known[:, None, :]
     same = labels[:, None] == labels[None, :]
-    apart = (pairs * ~same).sum(-1) / (~same).sum()
-    same.fill_diagonal_(False)
-    within = (pairs * same).sum(-1) / same.sum()
+    apart = _shares(pairs, both & ~same)
+    within = _shares(pairs, both & same.fill_diagonal_(False))
     return apart / within, within
+
+
+def _shares(pairs: Tensor, chosen: Tensor) -> Tensor:
+    """What each image contributes to the mean of the chosen pairs: [cell, N]."""
+    return torch.where(chosen, pairs, 0).sum(-1) / chosen.sum((1, 2))[:, None]
 
 
 def _sum_and_count(pairs: Tensor, chosen: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -86,10 +87,26 @@ class Scores:
         if metric.evaluate is None or (metric.needs_labels and labels is None):
             return
         device = moved.device
-        known = None if labels is None else labels.to(device)
-        values, weights = metric.evaluate(reference, moved, self._pairing.to(device), known)
-        values = values.cpu().numpy()  # one transfer for all cells
-        weights = None if weights is None else weights.cpu().numpy()
+        pairing, known = self._pairing, None if labels is None else labels.to(device)
+        counted = torch.ones(moved.shape[1], dtype=torch.bool, device=device)
+        if metric.reads.startswith("orbit"):
+            # It compares with all images of the block: one that is not finite would take their
+            # values as well.
+            counted = moved.isfinite().all(2).all(0)
+        if not bool(counted.all()):
+            reference, moved = reference[counted], moved[:, counted]
+            known = None if known is None else known[counted]
+            pairing = torch.arange(len(reference)).roll(-1)
+        if len(reference) < 2:
+            counted, values, weights = (
+                torch.zeros_like(counted),
+                moved.new_empty(len(keys), 0),
+                None,
+            )
+        else:
+            values, weights = metric.evaluate(reference, moved, pairing.to(device), known)
+        values = _spread(values, counted, np.nan)  # one transfer for all cells
+        weights = None if weights is None else _spread(weights, counted, 0.0)
         for number, key in enumerate(keys):
             self._rows.add(
                 cell=key,
@@ -99,3 +116,10 @@ class Scores:
                 values=values[number],
                 weights=None if weights is None else weights[number],
             )
+
+
+def _spread(values: Tensor, counted: Tensor, others: float) -> np.ndarray:
+    """Values [cell, counted image] at their places among all images; what the others get."""
+    placed = np.full((len(values), len(counted)), others)
+    placed[:, counted.cpu().numpy()] = values.cpu().numpy()
+    return placed
