@@ -2,8 +2,8 @@
 
 from invariscope.models.activations import Activation, FeatureMap, Vector, average_pool
 from invariscope.models.builtin import BUILTIN
-from invariscope.models.fields import Fields
 from invariscope.models.derivative import DerivativeReducer, differentiate
+from invariscope.models.fields import Fields
 from invariscope.models.layers import EMBEDDING, LOGITS, Layer
 from invariscope.models.parts import PARTS
 from invariscope.models.preprocessing import Preprocessing
