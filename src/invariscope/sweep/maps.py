@@ -7,9 +7,9 @@ watched maps alone, and a cell is compared once all of them are there: where for
 smaller, what has come so far is kept. So neither the batch size nor running out of memory changes a
 number beyond rounding.
 
-Three controls say what a value is worth: ``shuffled`` compares with the moved maps of the next
-image and ``floor`` compares f(T⁻¹Tx) with f(x), at the control levels; the identity is 1 by
-definition, and its rows count the dead channels.
+Three controls say what a value is worth: ``shuffled`` compares with the maps of the next image of
+the part, moved as the image itself is, and ``floor`` compares f(T⁻¹Tx) with f(x), at the control
+levels; the identity is 1 by definition, and its rows count the dead channels.
 """
 
 import itertools
@@ -132,10 +132,10 @@ class MapMeasures:
         self._moments.setdefault(layer, []).append(moments.without_values())
 
     def acted(self, layer: str, act: Action, images: Sequence[int]) -> ChannelMaps:
-        """The moved maps of some images of the part."""
+        """The maps of some images of the part, moved."""
         one_after_the_other = list(images) == list(range(images[0], images[0] + len(images)))
         chosen = slice(images[0], images[0] + len(images)) if one_after_the_other else list(images)
-        moved = act.taken(chosen)(self.maps(layer)[chosen])
+        moved = act(self.maps(layer)[chosen])
         moments = ChannelMaps.joined(self._moments[layer])
         self._moments[layer] = [moments]
         # Values that only change places keep their moments; those that were centred are not kept.
@@ -295,7 +295,7 @@ class _Moved:
             if null:
                 found[SHUFFLED].add(transformed, acted[1:], **how)
             if LITERAL in measures.wanted and not cell.there_and_back and grid != (1, 1):
-                still = channel_maps(own[whose[:count]], action.inside)
+                still = channel_maps(own[some], action.inside)
                 literal = paired_correlation(transformed, still).nanmean(1)
                 found[MEASUREMENT].put(LITERAL, literal)
         for control, one in found.items():

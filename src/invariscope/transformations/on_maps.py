@@ -78,8 +78,7 @@ class Action:
         """The action on some of the images."""
         if self.forward is None or len(self.forward) == 1:
             return self
-        chosen = images if isinstance(images, slice) else list(images)
-        return replace(self, forward=self.forward[chosen])
+        return replace(self, forward=self.forward[images])
 
 
 def action_on(
