@@ -7,9 +7,9 @@ watched maps alone, and a cell is compared once all of them are there: where for
 smaller, what has come so far is kept. So neither the batch size nor running out of memory changes a
 number beyond rounding.
 
-Three controls say what a value is worth: ``shuffled`` compares with the maps of the next image of
-the part, moved as the image itself is, and ``floor`` compares f(T⁻¹Tx) with f(x), at the control
-levels; the identity is 1 by definition, and its rows count the dead channels.
+Three controls say what a value is worth: ``shuffled`` compares with the moved maps of the next
+image of the part, and ``floor`` compares f(T⁻¹Tx) with f(x), at the control levels; the identity is
+1 by definition, and its rows count the dead channels.
 """
 
 import itertools
@@ -42,6 +42,8 @@ ONE_AT_THE_IDENTITY = (
 )
 #: Maps of the untransformed images that are held at a time.
 MAP_BYTES = 96 << 20
+#: The most images that are held: a forward batch beside maps on a CPU, so that none is split.
+PART = 16
 #: Maps that are compared at a time: a few times the processor's own memory.
 STEP_BYTES = 16 << 20
 
@@ -50,11 +52,11 @@ def image_parts(count: int, layers: Sequence[Layer]) -> list[slice]:
     """The images of a block in parts whose maps fit in `MAP_BYTES`; no part of a single image.
 
     Example:
-        >>> image_parts(32, [Layer("conv1", "Early", 0.0, (112, 112), 64)])
-        [slice(0, 32, None)]
+        >>> image_parts(32, [Layer("conv1", "Early", 0.0, (112, 112), 180)])
+        [slice(0, 11, None), slice(11, 21, None), slice(21, 32, None)]
     """
     each = sum(4 * layer.channels * layer.grid[0] * layer.grid[1] for layer in layers)
-    most = max(2, MAP_BYTES // max(1, each))
+    most = min(PART, max(2, MAP_BYTES // max(1, each)))
     parts = min(-(-count // most), max(1, count // 2))
     ends = np.linspace(0, count, parts + 1).round().astype(int)
     return [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
