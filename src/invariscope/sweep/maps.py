@@ -137,7 +137,7 @@ class MapMeasures:
         """The maps of some images of the part, moved."""
         one_after_the_other = list(images) == list(range(images[0], images[0] + len(images)))
         chosen = slice(images[0], images[0] + len(images)) if one_after_the_other else list(images)
-        moved = act(self.maps(layer)[chosen])
+        moved = act.taken(chosen)(self.maps(layer)[chosen])
         moments = ChannelMaps.joined(self._moments[layer])
         self._moments[layer] = [moments]
         # Values that only change places keep their moments; those that were centred are not kept.
