@@ -29,7 +29,8 @@ def measure(
         typer.Option("--transformations", "-t", help="Names; rotate=5/10/15 sets magnitudes."),
     ] = None,
     groups: Annotated[
-        list[str] | None, typer.Option("--groups", "-g", help="Finite groups: C4, D8, flip …")
+        list[str] | None,
+        typer.Option("--groups", "-g", help='C4, D8, flip, "shift(1..32)", C4*flip …'),
     ] = None,
     metrics: Annotated[list[str] | None, typer.Option(help="Metric names.")] = None,
     layers: Annotated[
@@ -62,7 +63,12 @@ def measure(
     floor: Annotated[
         bool, typer.Option("--floor/--no-floor", help="The interpolation floor beside it.")
     ] = True,
-    border: Annotated[str, typer.Option(help="zeros, reflect or circular.")] = "zeros",
+    border: Annotated[
+        str, typer.Option(help="zeros, reflect, circular; valid: maps only.")
+    ] = "zeros",
+    inexact: Annotated[
+        str, typer.Option(help="Where maps would be resampled: interpolate or skip.")
+    ] = "interpolate",
     fill: Annotated[float, typer.Option(help="Value outside the frame; 0 is black.")] = 0.0,
     interpolation: Annotated[str, typer.Option(help="bilinear, nearest, bicubic.")] = "bilinear",
     preprocessing: Annotated[
@@ -96,6 +102,7 @@ def measure(
         "device": device,
         "twin": twin,
         "floor": floor,
+        "inexact": inexact,
         "resampling": (border, fill, interpolation),
         "preprocessing": _overrides(preprocessing),
     }

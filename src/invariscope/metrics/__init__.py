@@ -10,6 +10,7 @@ from invariscope.metrics.channel_equivariance import (
 )
 from invariscope.metrics.channel_invariance import channel_invariance
 from invariscope.metrics.class_distance_ratio import class_distance_ratio
+from invariscope.metrics.eed import eed
 from invariscope.metrics.latent_eed import latent_eed, latent_normalizer
 from invariscope.metrics.lie_derivative import lie_derivative, relative_lie_derivative
 from invariscope.metrics.linear_cka import linear_cka
@@ -49,6 +50,7 @@ __all__ = [
     "channel_invariance",
     "channel_match",
     "class_distance_ratio",
+    "eed",
     "latent_eed",
     "latent_normalizer",
     "lie_derivative",

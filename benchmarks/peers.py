@@ -1,0 +1,151 @@
+"""The same work by a peer: every convolution of resnet18, 10 rotations of 64 images at 224.
+
+    pip install tmeasures==1.2.11 statsmodels pandas matplotlib
+    python benchmarks/peers.py
+
+Each contender runs in a process of its own, beside as many bare channels-last forward passes as
+there are images × rotations; the ratio is between the two in that process, so contenders can be
+compared on a noisy machine. ``peak_mib`` is the largest resident set of the process.
+
+- ours: channel invariance and equivariance image by image and over the data set, the shuffled null
+  at three rotations, normalised variance, relative invariance;
+- tmeasures: normalised variance ("invariance") and the same after the inverse rotation
+  ("same-equivariance"), per unit. It has no measure across channels. Its rotations take the angle
+  times 180 and then its cosine in radians: the work is the same, the angles are not.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+
+ROTATIONS = 10
+LAYERS = "conv1,layer*.conv?,layer*.downsample.0"
+CONTENDERS = ("ours", "tmeasures")
+
+
+def pixels(images: int):
+    """The same noise for everyone, uint8 [image, height, width, 3]."""
+    import numpy as np
+
+    return np.random.default_rng(0).integers(0, 256, (images, 224, 224, 3), dtype=np.uint8)
+
+
+def bare(images: int) -> float:
+    """Seconds of as many bare forward passes."""
+    import timm
+    import torch
+
+    network = timm.create_model("resnet18").eval().to(memory_format=torch.channels_last)
+    batch = torch.rand(32, 3, 224, 224).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        network(batch)
+        started = time.perf_counter()
+        for _ in range(images * ROTATIONS // 32):
+            network(batch)
+    return time.perf_counter() - started
+
+
+def ours(images: int) -> float:
+    """Seconds of our sweep."""
+    import invariscope
+
+    angles = "/".join(str(18 * (k + 1)) for k in range(ROTATIONS - 1))
+    started = time.perf_counter()
+    invariscope.measure(
+        "timm:resnet18+untrained",
+        pixels(images),
+        transformations=f"rotate={angles}",
+        layers=LAYERS,
+        metrics="channel_invariance,channel_equivariance,normalized_variance,relative_invariance",
+        workers=0,
+    )
+    return time.perf_counter() - started
+
+
+def tmeasures(images: int) -> float:
+    """Seconds of tmeasures' two normalised variances."""
+    import fnmatch
+
+    import timm
+    import tmeasures as tm
+    import torch
+    from tmeasures.pytorch import (
+        ActivationsModule,
+        NormalizedVarianceInvariance,
+        NormalizedVarianceSameEquivariance,
+        PyTorchMeasureOptions,
+    )
+    from tmeasures.pytorch.transformations.affine import RotationGenerator
+
+    class Watched(ActivationsModule):
+        def __init__(self):
+            super().__init__()
+            self.network = timm.create_model("resnet18").eval()
+            patterns = LAYERS.split(",")
+            self.names = [
+                name
+                for name, _ in self.network.named_modules()
+                if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+            ]
+            self.kept: list[torch.Tensor] = []
+            for name in self.names:
+                module = self.network.get_submodule(name)
+                module.register_forward_hook(lambda _, __, output: self.kept.append(output))
+
+        def activation_names(self):
+            return self.names
+
+        def forward_activations(self, args):
+            self.kept = []
+            self.network(args)
+            return self.kept
+
+    class Images(torch.utils.data.Dataset):
+        def __init__(self):
+            self.values = torch.from_numpy(pixels(images)).permute(0, 3, 1, 2).float() / 255
+
+        def __len__(self):
+            return images
+
+        def __getitem__(self, index):
+            return self.values[index]
+
+    angles = torch.linspace(0, 0.9, ROTATIONS)
+    how = PyTorchMeasureOptions(batch_size=32, num_workers=0, verbose=False)
+    model, data = Watched(), Images()
+    started = time.perf_counter()
+    with torch.inference_mode():
+        for measure in (NormalizedVarianceInvariance(), NormalizedVarianceSameEquivariance()):
+            result = measure.eval(data, RotationGenerator(angles), model, how)
+            assert isinstance(result, tm.MeasureResult)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Runs the contenders and prints JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", choices=CONTENDERS)
+    parser.add_argument("--images", type=int, default=64)
+    options = parser.parse_args()
+    if options.only:
+        run = {"ours": ours, "tmeasures": tmeasures}[options.only]
+        seconds = run(options.images)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        beside = bare(options.images)
+        found = {"s": round(seconds, 1), "bare_s": round(beside, 1)}
+        print(json.dumps(found | {"ratio": round(seconds / beside, 2), "peak_mib": peak}))
+        return
+    results = {}
+    for name in CONTENDERS:
+        command = [sys.executable, __file__, "--only", name, "--images", str(options.images)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        last = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()[-1]
+        results[name] = json.loads(last) if done.returncode == 0 else {"failed": last}
+    print(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main()
