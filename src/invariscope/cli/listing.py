@@ -102,14 +102,20 @@ def _models() -> Iterable[tuple[str, str]]:
     import torchvision
 
     from invariscope.models import BUILTIN
+    from invariscope.models.papers import PAPER_MODELS
 
     for name in BUILTIN:
         yield f"builtin:{name}", "weights from an installed package"
+    for model in PAPER_MODELS:
+        yield model.spec, f"{model.name}, paper {model.paper}"
+    known = {model.spec for model in PAPER_MODELS}
     for name in timm.list_models():
-        yield f"timm:{name}", "pretrained" if timm.is_model_pretrained(name) else "no weights"
+        if (spec := f"timm:{name}") not in known:
+            yield spec, "pretrained" if timm.is_model_pretrained(name) else "no weights"
     for name in torchvision.models.list_models(torchvision.models):
-        weights = torchvision.models.get_model_weights(name)
-        yield f"torchvision:{name}", ", ".join(weight.name for weight in weights)
+        if (spec := f"torchvision:{name}") not in known:
+            weights = torchvision.models.get_model_weights(name)
+            yield spec, ", ".join(weight.name for weight in weights)
     yield "checkpoint:PATH@ARCH", "your weights for one of these architectures"
     yield "python:package.module:factory", "your own code"
     yield "…+untrained", "any of these with random weights"

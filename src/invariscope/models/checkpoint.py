@@ -1,11 +1,13 @@
 """Weights from a file: a plain state dict, in whatever wrapping training code has put it.
 
 Files are read with ``weights_only=True`` and in no other way: a pickle can run any code. Wrapped
-state dicts are found under the usual keys, averaged (EMA) weights first, as timm does; prefixes
-such as ``module.`` are removed. A classifier with another number of classes, or none, is
-followed.
+state dicts are found under the usual keys, averaged (EMA) weights first, as timm does, a teacher
+before its student, as DINO does; prefixes such as ``module.`` are removed. A classifier with
+another number of classes, or none, is followed; a projection head in its place is left out, as is
+one beside the encoder. Files ending in ``.npz`` are `npz`'s.
 """
 
+import argparse
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -17,15 +19,17 @@ from torch import Tensor, nn
 
 from invariscope.errors import InputError
 from invariscope.models.failures import first_line
+from invariscope.models.npz import build_from_npz
 from invariscope.models.zoo import TorchvisionModel, ZooModel
 
 _WRAPPERS = (
     "state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict",
-    "model", "teacher", "student", "net", "network", "params", "weights", "module",
+    "classy_state_dict", "base_model", "model", "trunk", "teacher", "student", "net", "network",
+    "params", "weights", "module",
 )  # fmt: skip
 _PREFIXES = (
     "module", "model", "_orig_mod", "ema_model", "ema", "net", "network", "backbone", "encoder",
-    "encoder_q", "base_encoder", "teacher", "student",
+    "encoder_q", "base_encoder", "teacher", "student", "_feature_blocks",
 )  # fmt: skip
 _SHOWN = 3
 
@@ -57,11 +61,16 @@ def build_from_checkpoint(
         InputError: The file cannot be read or its arrays do not fit; the message names the first
             missing and unexpected ones.
     """
+    if Path(path).suffix == ".npz" and Path(path).expanduser().is_file():
+        return build_from_npz(architecture, Path(path).expanduser())
     state = read_state(path)
     module = architecture.build(pretrained=False)
     state = _strip_prefix(state, set(module.state_dict()))
     options = _classifier_options(architecture, module, state)
     headless = options.get("num_classes") == 0
+    if headless:
+        inside = f"{architecture.classifier(module)}."
+        state = {name: value for name, value in state.items() if not name.startswith(inside)}
     if headless and isinstance(architecture, TorchvisionModel):
         remove_classifier(architecture, module)
     elif options:
@@ -96,7 +105,10 @@ def _read_torch(path: Path) -> Any:
         with warnings.catch_warnings():
             # TorchScript archives: the warning says less than the error that follows.
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            # Training scripts (timm's, DINO's) save their arguments too. They are values: reading
+            # them runs no code.
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         text = str(error)
         if "GLOBAL" in text or "unsupported" in text.lower() or "Unsupported" in text:
@@ -122,7 +134,7 @@ def _culprit(text: str) -> str:
 
 
 def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
-    for _ in range(4):
+    for _ in range(6):
         if not isinstance(content, Mapping):
             break
         tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}

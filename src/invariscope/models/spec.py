@@ -4,6 +4,7 @@
 ``timm:NAME``                    timm's model with its pretrained weights
 ``torchvision:NAME@WEIGHTS``     torchvision's; without ``@`` its default weights
 ``checkpoint:PATH@ARCH``         a state dict; ARCH is ``timm:NAME``, ``torchvision:NAME`` or NAME
+                                 (BiT and vision transformers of timm: also an ``.npz`` file)
 ``python:package.module:name``   a function without arguments that returns the model
 ``builtin:NAME``                 weights inside an installed package, see `BUILTIN`
 any of these ``+untrained``      the same architecture with random weights, drawn from the seed
