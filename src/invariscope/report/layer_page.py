@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import numpy as np
@@ -164,7 +164,7 @@ def _numbers(layered: Layered, layer: str) -> tuple[tuple[list[str], list[Any]] 
     known = [m for m in (*MAIN, *BESIDE) if m in measured]
     metrics = [*known, *(m for m in measured if m not in known)]
     indexed = {
-        (row.transformation, int(row.level), row.metric, row.control): row
+        (row.transformation, int(cast(Any, row.level)), row.metric, row.control): row
         for row in rows.itertuples(index=False)
     }
     groups, left, cut = [], LONGEST, 0
