@@ -30,10 +30,11 @@ _METRICS = {
     "channel_invariance": (
         "Channel invariance",
         "The correlation of each channel of the moved image’s map, f(T_g x)_c, with the same"
-        " channel of the moved map, T_g f(x)_c; the mean over living channels. The name alone: over the"
-        " positions of each image, then averaged over images (paper 002, eq. 4). “:pooled”: over"
-        " all images and positions of the data set, which is defined at vectors, too, over images"
-        " only. “:cosine”: the cosine instead of the correlation. “:literal”: against the map not moved.",
+        " channel of the moved map, T_g f(x)_c; the mean over living channels. The name alone:"
+        " over the positions of each image, then averaged over images (paper 002, eq. 4)."
+        " “:pooled”: over all images and positions of the data set, which is defined at vectors,"
+        " too, over images only. “:cosine”: the cosine instead of the correlation. “:literal”:"
+        " against the map not moved.",
     ),
     "channel_equivariance": (
         "Channel equivariance",
@@ -53,8 +54,8 @@ _METRICS = {
     "latent_eed": (
         "Latent G-EED",
         "The distance of each element’s representation from the mean over the group, in units of"
-        " the mean distance between different images (paper 003, eq. 6). 0: invariant. “:cosine”: with"
-        " cosines.",
+        " the mean distance between different images (paper 003, eq. 6). 0: invariant. “:cosine”:"
+        " with cosines.",
     ),
     "softmax_eed": (
         "Softmax G-EED",
