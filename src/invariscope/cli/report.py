@@ -16,5 +16,8 @@ def report(
     from invariscope.results import Result
 
     path = output or run / "report.html"
-    Result.load(run).to_html(path)
+    result = Result.load(run)
+    for warning in result.warnings:
+        typer.echo(f"note: {warning}", err=True)
+    result.to_html(path)
     typer.echo(f"report: {path}")

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from invariscope.report import verdict
+from invariscope.report.readings import HEADLINE_LAYERS, Readings
 from invariscope.results import Result
 from invariscope.sweep import Cost, Run
 
@@ -34,20 +35,16 @@ def show_plan(console: Console, run: Run, cost: Cost, folder: Path) -> None:
 
 
 def show_result(console: Console, result: Result) -> None:
-    """The verdict in words, then relative invariance at three levels for each transformation."""
+    """The verdict in words, then the headline metric at three levels for each transformation."""
     console.print()
     for finding in verdict(result):
         if finding.kind != "words":  # the legend below the table is shorter
             console.print(textwrap.fill(finding.text, 80))
     console.print()
-    console.print(_table(result))
-    legend = (
-        "1: the transformation changes nothing; 0: the image is as far from itself as from another "
-        "image. ± is the longer arm of the 95 % interval over images"
-    )
-    if (result.controls.control == "untrained").any():
-        legend += "; the twin is the same architecture untrained, all the way"
-    console.print(textwrap.fill(f"{legend}.", 80), style="dim")
+    readings = Readings(result)
+    if readings.headline is not None:
+        console.print(_table(readings, *readings.headline))
+        console.print(textwrap.fill(_legend(readings, *readings.headline), 80), style="dim")
     for warning in [*result.warnings, *result.manifest["warnings"]]:
         console.print(textwrap.fill(f"note: {warning}", 80), style="yellow")
     skipped = result.manifest["images"]["skipped"]
@@ -60,16 +57,16 @@ def show_result(console: Console, result: Result) -> None:
         )
 
 
-def _table(result: Result) -> Table:
-    settings = result.manifest["settings"]
-    metric = settings["metrics"][0]
-    layer = "logits" if metric in ("accuracy", "prediction_consistency") else "embedding"
-    frame = result.frame
-    frame = frame[(frame.metric == metric) & (frame.layer == layer) & frame["class"].isna()]
-    twin = result.controls
-    twin = twin[(twin.control == "untrained") & (twin.metric == metric) & (twin.layer == layer)]
+# What stands beside the measurement, all the way: a control, its column, what it is.
+_BESIDE = (
+    ("untrained", "its twin", "the twin is the same architecture untrained, all the way"),
+    ("shuffled", "by chance", "by chance: with the maps of another image, all the way"),
+)
+
+
+def _table(readings: Readings, metric: str, layer: str) -> Table:
     table = Table(
-        title=f"{metric} at the {layer}, n = {result.manifest['images']['used']}",
+        title=f"{metric} at {_place(layer)}, n = {readings.n}",
         title_justify="left",
         box=None,
         pad_edge=False,
@@ -78,30 +75,78 @@ def _table(result: Result) -> Table:
     for name in ("a third", "two thirds", "all the way"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("that is", no_wrap=True)
-    if len(twin):
-        table.add_column("its twin", justify="right", no_wrap=True)
-    for name in dict.fromkeys(frame.transformation):
-        rows = frame[(frame.transformation == name) & (frame.level > 0)]
+    beside = _beside(readings, metric, layer)
+    for _, column, _ in beside:
+        table.add_column(column, justify="right", no_wrap=True)
+    for name in readings.transformations:
+        curve = readings.curve(name, metric, layer)
+        moved = curve[curve["level"] > 0]
+        rows = curve if moved.empty else moved  # derivatives are taken at level 0
         picked = [round(part * len(rows) / 3) - 1 for part in (1, 2, 3) if part * len(rows) >= 3]
         cells = [_cell(rows.iloc[place]) for place in picked]
-        last = _shown(settings, name, int(rows.iloc[-1].level)) if len(rows) else ""
+        last = "level 0" if moved.empty else _shown(readings, name, int(rows.iloc[-1]["level"]))
         line = [name, *[""] * (3 - len(cells)), *cells, last]
-        if len(twin):
-            own = twin[(twin.transformation == name) & (twin.level > 0)]
-            line.append("" if own.empty or own.iloc[-1].n == 0 else f"{own.iloc[-1].value:.2f}")
+        for control, _, _ in beside:
+            own = readings.curve(name, metric, layer, control)
+            own = own[own["level"].isin(rows["level"])]
+            line.append(
+                "" if own.empty or own.iloc[-1]["n"] == 0 else _short(own.iloc[-1]["value"])
+            )
         table.add_row(*line)
     return table
+
+
+def _beside(readings: Readings, metric: str, layer: str) -> list[tuple[str, str, str]]:
+    """The controls that the table shows."""
+    wanted = {"untrained"} | ({"shuffled"} if readings.meaning(metric).is_correlation else set())
+    return [
+        one for one in _BESIDE
+        if one[0] in wanted
+        and any(len(readings.curve(n, metric, layer, one[0])) for n in readings.transformations)
+    ]  # fmt: skip
+
+
+def _legend(readings: Readings, metric: str, layer: str) -> str:
+    about = readings.meaning(metric)
+    if about.is_correlation:
+        what = "any channel" if about.quality == "equivariant" else "the same channel"
+        text = f"1: the image moves and {what} shows the same, moved; 0: no relation"
+    elif about.graded:
+        text = (
+            "1: the transformation changes nothing; 0: the image is as far from itself as from "
+            "another image"
+        )
+    else:
+        text = about.direction[:1].upper() + about.direction[1:]
+    text += ". ± is the longer arm of the 95 % interval over images"
+    words = [words for _, _, words in _beside(readings, metric, layer)]
+    return "; ".join([text, *words]) + "."
+
+
+def _place(layer: str) -> str:
+    return f"the {layer}" if layer in HEADLINE_LAYERS else layer
 
 
 def _cell(row) -> str:
     if row.n == 0:
         return "undefined"
     half = max(row.ci_high - row.value, row.value - row.ci_low)
-    return f"{row.value:.2f} ±{half:.2f}"
+    if _is_plain(row.value):
+        return f"{row.value:.2f} ±{half:.2f}"
+    return f"{row.value:.1e} ±{half:.0e}"
 
 
-def _shown(settings: dict, name: str, level: int) -> str:
-    for entry in settings["cells"]:
+def _short(value: float) -> str:
+    """Two decimals, or two digits where these would show nothing of the number."""
+    return f"{value:.2f}" if _is_plain(value) else f"{value:.1e}"
+
+
+def _is_plain(value: float) -> bool:
+    return value == 0 or 0.005 <= abs(value) < 1000
+
+
+def _shown(readings: Readings, name: str, level: int) -> str:
+    for entry in readings.settings["cells"]:
         if entry["transformation"] == name and entry["level"] == level:
             return entry["shown"].removesuffix(" of the side")
     return ""

@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from invariscope.report import figures, svg
-from invariscope.report.levels import Thumbnail, level_labels, strip
+from invariscope.report.levels import Thumbnail, level_labels, levels_of, strip
 from invariscope.report.readings import LOGITS, Readings, score
 from invariscope.report.standings import Standing
 from invariscope.report.words import (
@@ -121,7 +121,7 @@ def _reading(readings: Readings, name: str, standing: Standing | None) -> str:
     if standing is None:
         return "No level above 0 has a value."
     curve = readings.curve(name, metric, layer)
-    labels = dict(zip(curve["level"], level_labels(readings, name), strict=False))
+    labels = _labels(readings, name)
     last = curve.iloc[-1]
     found = standing.score
     word = f"The model {standing.word}: mean" if standing.word else "Mean"
@@ -150,14 +150,20 @@ def _reading(readings: Readings, name: str, standing: Standing | None) -> str:
     return " ".join(clauses)
 
 
+def _labels(readings: Readings, name: str) -> dict[int, str]:
+    """What each level is called; not every metric has a value at all of them."""
+    levels = (level for level, _, _ in levels_of(readings, name))
+    return dict(zip(levels, level_labels(readings, name), strict=True))
+
+
 def _alternative(readings: Readings, name: str) -> str:
     """A figure's text alternative: what is drawn, and the values of the model's curve."""
     metric, layer = readings.headline or ("", "")
     curve = readings.curve(name, metric, layer)
-    labels = level_labels(readings, name)
+    labels = _labels(readings, name)
     values = "; ".join(
-        f"{label}: {number(value)}"
-        for label, value in zip(labels, curve["value"].astype(float), strict=False)
+        f"{labels[int(level)]}: {number(value)}"
+        for level, value in zip(curve["level"], curve["value"].astype(float), strict=True)
     )
     others = [
         words

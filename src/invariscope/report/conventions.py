@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from invariscope.report.readings import Readings
+from invariscope.report.words import capitalised, metric_words
 
 _METRICS = {
     "relative_invariance": (
@@ -25,6 +26,46 @@ _METRICS = {
         "Prediction kept",
         "The share of images whose predicted class under the transformation is the one predicted"
         " without it, right or wrong.",
+    ),
+    "channel_invariance": (
+        "Channel invariance",
+        "The correlation of each channel of the moved image’s map, f(T_g x)_c, with the same"
+        " channel of the moved map, T_g f(x)_c; the mean over living channels. The name alone:"
+        " over the positions of each image, then averaged over images (paper 002, eq. 4)."
+        " “:pooled”: over all images and positions of the data set, which is defined at vectors,"
+        " too, over images only. “:cosine”: the cosine instead of the correlation. “:literal”:"
+        " against the map not moved.",
+    ),
+    "channel_equivariance": (
+        "Channel equivariance",
+        "The same with the best match: the largest correlation with any channel c′ (paper 002, eq."
+        " 7). A maximum over channels is above 0 by chance, most so image by image and where there"
+        " are few positions or images: “by chance” is the same maximum with another image’s maps.",
+    ),
+    "dead_channels": (
+        "Dead channels",
+        "The share of channels that are constant over the positions of an image; they have no"
+        " correlation and count in no mean.",
+    ),
+    "channel_eed": (
+        "Channelwise G-EED",
+        "Minus the mean cosine of f(T_g x)_c and T_g f(x)_c (paper 003, eq. 5). −1: equivariant.",
+    ),
+    "latent_eed": (
+        "Latent G-EED",
+        "The distance of each element’s representation from the mean over the group, in units of"
+        " the mean distance between different images (paper 003, eq. 6). 0: invariant. “:cosine”:"
+        " with cosines.",
+    ),
+    "softmax_eed": (
+        "Softmax G-EED",
+        "The Kullback–Leibler divergence, in nats, of each element’s class probabilities from their"
+        " mean over the group (paper 003). 0: invariant; there is no upper end.",
+    ),
+    "normalized_variance": (
+        "Normalised variance",
+        "The variance over the levels of a transformation, in units of the variance over images. 0:"
+        " invariant; there is no upper end.",
     ),
     "accuracy": ("Accuracy", "The share of images whose predicted class is their label."),
 }
@@ -64,7 +105,8 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
     for name in sorted(measured):
         about = manifest.get("metrics", {}).get(name, {})
         if not any(name == known or name.startswith(f"{known}:") for known in _METRICS):
-            found.append((name, str(about.get("direction", "see the metric’s own page"))))
+            direction = capitalised(str(about.get("direction", "see the metric’s own page")))
+            found.append((metric_words(name), f"{direction}."))
     found.append(("Where the transformations act", _where(settings)))
     found.append(
         (
@@ -95,6 +137,10 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
     )
     present = set(readings.overall["control"])
     found.extend(about for name, about in _CONTROLS.items() if name in present)
+    if "shuffled" in present and any(name.startswith("channel_equivariance") for name in measured):
+        term, text = _CONTROLS["shuffled"]
+        place = found.index((term, text))
+        found[place] = (term, text.replace("near 0", "near 0, except for channel equivariance"))
     parts = (
         "Early, Middle and Late are uniform thirds of the watched layers before global pooling;"
         " Pool lies right after it (the embedding), Final before softmax."

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
-from invariscope.report.levels import level_labels
+from invariscope.report.levels import level_labels, levels_of
 from invariscope.report.readings import EMBEDDING, HEADLINE, LOGITS, Readings, ResultLike
 from invariscope.report.words import metric_phrase, transformation_words
 
@@ -141,8 +141,9 @@ def draw(
 ) -> None:
     """Draws one transformation's curves; levels are evenly spaced, whatever their magnitudes."""
     curve = readings.curve(name, metric, layer)
-    _frame(axes, readings, name, curve, limits, text=text, ticks=ticks)
-    places = {int(level): place for place, level in enumerate(curve["level"])}
+    _frame(axes, readings, name, limits, text=text, ticks=ticks)
+    # All levels have their place, also those at which this metric has no value.
+    places = {level: place for place, (level, _, _) in enumerate(levels_of(readings, name))}
 
     def line(rows: pd.DataFrame, mark: str, colour: str, label: str, band: float, **style: Any):
         rows = rows[rows["level"].isin(places)]
@@ -229,14 +230,14 @@ def _frame(
     axes: Axes,
     readings: Readings,
     name: str,
-    curve: pd.DataFrame,
     limits: tuple[float, float],
     *,
     text: float,
     ticks: bool,
 ) -> None:
+    labels = level_labels(readings, name)
     axes.set_ylim(*limits)
-    axes.set_xlim(-0.5, max(len(curve), 1) - 0.5)
+    axes.set_xlim(-0.5, max(len(labels), 1) - 0.5)
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)
     axes.patch.set_visible(False)
@@ -252,7 +253,6 @@ def _frame(
     if not ticks:
         axes.set_xticks([])
         return
-    labels = level_labels(readings, name)
     crowded = sum(map(len, labels)) > 34
     axes.set_xticks(range(len(labels)), labels, rotation=40 if crowded else 0, fontsize=text - 1)
     if crowded:

@@ -30,6 +30,7 @@ from invariscope.report.tables import (
 )
 from invariscope.report.verdict import verdict
 from invariscope.report.words import images_counted, metric_phrase, transformation_words
+from invariscope.transformations.groups import is_group
 
 PAGE = jinja2.Environment(
     loader=jinja2.PackageLoader("invariscope.report", "page"),
@@ -187,11 +188,15 @@ def _facts(readings: Readings) -> list[tuple[str, str]]:
     images, execution = manifest.get("images", {}), manifest.get("execution", {})
     of = images.get("available")
     used = f"{readings.n:,} of {of:,}" if of else f"{readings.n:,}"
-    count, layers = len(readings.transformations), len(readings.layers)
+    layers = len(readings.layers)
+    groups = [name for name in readings.transformations if is_group(name)]
+    count = len(readings.transformations) - len(groups)
+    from_table = f"{count} from the table “{settings.get('table', 'standard')}”"
     facts = [
         ("Data", settings.get("data", "")),
         ("Images", used),
-        ("Transformations", f"{count} from the table “{settings.get('table', 'standard')}”"),
+        ("Transformations", from_table if count else ""),
+        ("Groups", ", ".join(groups)),
         ("Layers", f"{layers}"),
         ("Date", str(execution.get("started", ""))[:10]),
     ]

@@ -16,6 +16,7 @@ EMBEDDING = "embedding"
 LOGITS = "logits"
 HEADLINE_LAYERS = (EMBEDDING, LOGITS)
 HEADLINE = "relative_invariance"
+DERIVATIVE = "lie_derivative"
 
 
 @runtime_checkable
@@ -177,7 +178,13 @@ class Readings:
         named = [
             m for m, about in self.manifest.get("metrics", {}).items() if about.get("headline")
         ]
-        metrics = [*named, *dict.fromkeys(self.overall["metric"])]
+        metrics = [
+            *named,
+            *self.settings.get("metrics", ()),
+            *dict.fromkeys(self.overall["metric"]),
+        ]
+        if f"{DERIVATIVE}:relative" in metrics:  # the other has a unit for each transformation
+            metrics = [metric for metric in metrics if metric != DERIVATIVE]
         # Channel maps have a value of their own at layers that come before both of these.
         depths = [layer["name"] for layer in reversed(self.layers)]
         for layers in (HEADLINE_LAYERS, depths):

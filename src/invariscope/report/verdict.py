@@ -55,7 +55,8 @@ def verdict(result: ResultLike | Readings) -> list[Finding]:
         return [Finding("none", text)]
     assert readings.headline is not None
     if readings.meaning(readings.headline[0]).graded:
-        findings = [_least(order), _most(order)]
+        one = len(order) == 1
+        findings = [_most(order)] if one else [_least(order), _most(order)]
     else:
         findings = _plainly(readings, order)
     for part in (_limit, _twin, _floor, _predictions):

@@ -56,6 +56,9 @@ METRICS = {
     "channel_equivariance:cosine": "Channel equivariance (cosine)",
     "channel_invariance:literal": "Channel invariance (maps not moved)",
     "dead_channels": "Dead channels",
+    "lie_derivative": "Lie derivative",
+    "lie_derivative:relative": "Lie derivative (relative)",
+    "lie_derivative:softmax": "Lie derivative of the probabilities",
 }
 
 _SHIFT = re.compile(r"shift(_x|_y)?\((-?\d+)(?:\.\.(-?\d+)(?::(\d+))?)?\)")
@@ -105,7 +108,7 @@ def metric_phrase(name: str) -> str:
         ('latent G-EED', 'accuracy')
     """
     words = metric_words(name)
-    return words[:1].lower() + words[1:]
+    return words if words.startswith("Lie ") else words[:1].lower() + words[1:]
 
 
 def capitalised(text: str) -> str:

@@ -24,6 +24,7 @@ Maps of more than 64 cells on a side are kept as means over square blocks of cel
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,10 @@ from invariscope.results.atomic import write_file
 
 CHANNEL_PAIRS = "channel_pairs.npz"
 _FORMAT = 1
+_DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,8 @@ def read_channel_pairs(folder: str | os.PathLike[str]) -> ChannelPairs:
     """
     path = Path(folder) / CHANNEL_PAIRS
     try:
-        with np.load(path, allow_pickle=False) as file:
+        content = io.BytesIO(path.read_bytes())  # np.load leaves a damaged file open
+        with np.load(content, allow_pickle=False) as file:
             if int(file["format"]) != _FORMAT:
                 raise ValueError(f"format {int(file['format'])}")
             names = ("layer", "cell", "channel", "match", "similarity", "range")
@@ -115,7 +121,7 @@ def read_channel_pairs(folder: str | os.PathLike[str]) -> ChannelPairs:
                 for number, values in enumerate(zip(*columns, strict=True))
             )
             return ChannelPairs(str(file["image"]), pairs)
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise InputError(
             f"cannot read {path}: give the run's command again to write the pictures of channel "
             "pairs anew"
