@@ -174,7 +174,11 @@ class ChannelState:
     def _table(self) -> pa.Table:
         """One row per layer, cell, control and channel."""
         parts = []
-        for (layer, cell, control), sums in self.sums.items():
+        # Within a layer cells come in the run's order; how layers take turns is up to the batches.
+        place = {layer: number for number, layer in enumerate(self._channels)}
+        for (layer, cell, control), sums in sorted(
+            self.sums.items(), key=lambda item: place[item[0][0]]
+        ):
             found = sums.compute()
             scores = self.scores.get((layer, cell)) if control == MEASUREMENT else None
             parts.append(_rows(layer, cell, control, found, scores, self.exact[layer, cell]))
