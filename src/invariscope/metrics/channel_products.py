@@ -23,8 +23,8 @@ from invariscope.metrics.dead import varies
 
 #: Where mean² exceeds so many variances, float32 sums of raw squares have lost too many digits.
 CENTRE_ABOVE = 100.0
-#: Numbers in the products of a step: 64 MB in float32, so that 2048 channels take 4 images a step.
-STEP = 2**24
+#: Numbers in the products of a step: 32 MB in float32, so that 2048 channels take 2 images a step.
+STEP = 2**23
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,12 @@ class Compared:
         """Brings the sums up to date."""
         if self.sums is None or not self._waiting:
             return
-        products, transformed, acted = zip(*self._waiting, strict=True)
+        waiting, transformed, acted = zip(*self._waiting, strict=True)
+        products = [each for each in waiting if each is not None]  # none of single positions
+        if len(products) > 1:
+            products = [torch.cat(products)]
         self.sums, influences = self.sums.with_products(
-            None if products[0] is None else torch.cat(products),
+            products[0] if products else None,
             ChannelMaps.joined(list(transformed)),
             ChannelMaps.joined(list(acted)),
         )

@@ -307,5 +307,7 @@ class _Moved:
 
 def images_at_a_time(channels: int, grid: tuple[int, int]) -> int:
     """How many images are compared at a time: as many as `STEP_BYTES` hold maps of."""
+    if grid == (1, 1):  # no products, only means
+        return PART + 1
     fitting = STEP_BYTES // max(1, 4 * channels * grid[0] * grid[1])
     return max(1, min(fitting, images_per_step(channels)))
