@@ -71,6 +71,7 @@ class ChannelState:
         self._channels: dict[str, int] = {}
         self._block = _Block()
         self._finished = False
+        self._total = 0
         self._written, self._took = time.monotonic(), 0.0
 
     def know(self, layer: str, channels: int) -> None:
@@ -152,6 +153,7 @@ class ChannelState:
             The blocks that need not be measured again: those that the sums hold. Without sums that
             fit to the rows the run starts over.
         """
+        self._total = blocks
         if len(done) == blocks and (folder / CHANNELS).exists():
             self._finished = True
             return done
@@ -166,9 +168,13 @@ class ChannelState:
         if self._finished and folder is not None:
             return read_channel_table(folder)
         table = self._table()
-        if folder is not None:
+        if folder is None:
+            return table
+        if self.blocks < self._total:  # a run that was precise enough may be continued
             self.save(folder, at_once=True)
-            write_channels(folder, table)
+        write_channels(folder, table)
+        if self.blocks == self._total:
+            (folder / STATE).unlink(missing_ok=True)
         return table
 
     def _table(self) -> pa.Table:
