@@ -173,8 +173,9 @@ def cells(images):
     def put(cell, moved, act, back=None):
         seen = model.by_hand(moved)
         acted = {n: act(m) if m.shape[-1] > 1 else m for n, m in still.items()}
-        # in parts: the maps of the next image of the part, moved as that image was
-        strangers = {n: torch.cat([p.roll(-1, 0) for p in m.split(16)]) for n, m in acted.items()}
+        # in parts: the maps of the next image of the part, moved as the image itself is
+        strangers = {n: torch.cat([p.roll(-1, 0) for p in m.split(16)]) for n, m in still.items()}
+        strangers = {n: act(m) if m.shape[-1] > 1 else m for n, m in strangers.items()}
         found[cell, ""] = seen, acted
         found[cell, "shuffled"] = seen, strangers
         if back is not None:

@@ -7,8 +7,8 @@ watched maps alone, and a cell is compared once all of them are there: where for
 smaller, what has come so far is kept. So neither the batch size nor running out of memory changes a
 number beyond rounding.
 
-Three controls say what a value is worth: ``shuffled`` compares with the moved maps of the next
-image of the part, and ``floor`` compares f(T⁻¹Tx) with f(x), at the control levels; the identity is
+Three controls say what a value is worth: ``shuffled`` compares with the maps of the next image of
+the part, moved as the image itself is, and ``floor`` compares f(T⁻¹Tx) with f(x), at the control levels; the identity is
 1 by definition, and its rows count the dead channels.
 """
 
@@ -133,11 +133,13 @@ class MapMeasures:
         self._maps.setdefault(layer, []).append(maps)
         self._moments.setdefault(layer, []).append(moments.without_values())
 
-    def acted(self, layer: str, act: Action, images: Sequence[int]) -> ChannelMaps:
-        """The maps of some images of the part, moved."""
+    def acted(
+        self, layer: str, act: Action, images: Sequence[int], like: slice | None = None
+    ) -> ChannelMaps:
+        """The maps of some images of the part, moved: each as itself, or as those of ``like``."""
         one_after_the_other = list(images) == list(range(images[0], images[0] + len(images)))
         chosen = slice(images[0], images[0] + len(images)) if one_after_the_other else list(images)
-        moved = act.taken(chosen)(self.maps(layer)[chosen])
+        moved = act.taken(like or chosen)(self.maps(layer)[chosen])
         moments = ChannelMaps.joined(self._moments[layer])
         self._moments[layer] = [moments]
         # Values that only change places keep their moments; those that were centred are not kept.
@@ -291,11 +293,16 @@ class _Moved:
             transformed = channel_maps(moved[some], action.inside, mean[some])
             # One image more, where it is each image's next one that it is compared with as well.
             whose = [(start + k) % len(own) for k in range(count + null)]
-            acted = measures.acted(layer, action, whose)
+            if null and action.drawn:
+                acted = measures.acted(layer, action, whose[:count])
+                strangers = measures.acted(layer, action, whose[1:], like=some)
+            else:
+                acted = measures.acted(layer, action, whose)
+                strangers = acted[1:]
             how = {"cosine": measures.cosine, "permutation": measures.permutation(layer, action)}
             found[cell.control].add(transformed, acted[:count], **how)
             if null:
-                found[SHUFFLED].add(transformed, acted[1:], **how)
+                found[SHUFFLED].add(transformed, strangers, **how)
             if LITERAL in measures.wanted and not cell.there_and_back and grid != (1, 1):
                 still = channel_maps(own[some], action.inside)
                 literal = paired_correlation(transformed, still).nanmean(1)

@@ -270,17 +270,25 @@ def _index_path(back: np.ndarray, height: int, width: int) -> _IndexPath | None:
 
 
 def _take(images: Tensor, path: _IndexPath, resampling: Resampling) -> Tensor:
+    """One gather over positions; the memory format, channels first or last, stays."""
     height, width = images.shape[-2:]
     rows, inside_rows = _fold(path.rows, height, resampling.border)
     columns, inside_columns = _fold(path.columns, width, resampling.border)
-    device = images.device
-    out = images.index_select(2, torch.from_numpy(rows).to(device))
-    out = out.index_select(3, torch.from_numpy(columns).to(device))
+    place = rows[:, None] * width + columns[None, :]
     inside = np.logical_and(inside_rows[:, None], inside_columns[None, :])
+    if path.transposed:
+        place, inside = place.T, inside.T
+    device, (moved_height, moved_width) = images.device, place.shape
+    index = torch.from_numpy(np.ascontiguousarray(place).reshape(-1)).to(device)
+    if images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous():
+        last = images.permute(0, 2, 3, 1).flatten(1, 2).index_select(1, index)
+        out = last.unflatten(1, (moved_height, moved_width)).permute(0, 3, 1, 2)
+    else:
+        out = images.flatten(2).index_select(2, index).unflatten(2, (moved_height, moved_width))
     if not inside.all():
-        mask = torch.from_numpy(inside).to(device)
+        mask = torch.from_numpy(np.ascontiguousarray(inside)).to(device)
         out = torch.where(mask, out, out.new_full((), resampling.fill))
-    return out.transpose(2, 3).contiguous() if path.transposed else out
+    return out
 
 
 def _fold(index: np.ndarray, size: int, border: str) -> tuple[np.ndarray, np.ndarray]:

@@ -60,6 +60,11 @@ class Action:
         return geometry.warp(maps, self.forward, self.resampling)
 
     @property
+    def drawn(self) -> bool:
+        """Whether images move in directions of their own."""
+        return self.forward is not None and len(self.forward) > 1
+
+    @property
     def turn(self) -> float | None:
         """By how many degrees it turns all images, counter-clockwise; None if it does not.
 
