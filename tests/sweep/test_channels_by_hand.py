@@ -57,7 +57,9 @@ class Small(nn.Module):
         with torch.no_grad():
             for convolution in (self.body[0], self.body[2]):
                 assert isinstance(convolution, nn.Conv2d)
-                convolution.weight[1], convolution.bias[1] = 0, -1  # dead after the ReLU
+                convolution.weight[1] = 0
+                assert convolution.bias is not None
+                convolution.bias[1] = -1  # dead after the ReLU
 
     def forward(self, x):
         return self.fc(self.pool(self.body(8 * (x - 0.5))).flatten(1))
@@ -369,7 +371,7 @@ def test_borders(border):
         resampling=Resampling(border=border), layers="body.1",
     )  # fmt: skip
     pixels = in_order(images)[0].numpy()
-    pad = {"reflect": "symmetric", "circular": "wrap", "valid": "constant"}[border]
+    pad: Any = {"reflect": "symmetric", "circular": "wrap", "valid": "constant"}[border]
 
     def move(x, cells):
         wide = np.pad(x, ((0, 0), (0, 0), (cells, 0), (cells, 0)), mode=pad)
@@ -396,6 +398,8 @@ def test_skipping_what_is_inexact():
     }  # fmt: skip
     whole = invariscope.measure(Small(), pictures(4), **asked)
     less = invariscope.measure(Small(), pictures(4), inexact="skip", **asked)
+    assert whole.channels is not None
+    assert less.channels is not None
     table = whole.channels[whole.channels.control == ""]
     exact = {cell for cell in table.cell[(table.layer == "body.1") & table.exact]}
     step = SIDE / 2  # translate_x moves by parts of the side
@@ -420,7 +424,7 @@ def test_skipping_what_is_inexact():
 
 def test_token_grids():
     torch.manual_seed(0)
-    model = timm.create_model(
+    model: Any = timm.create_model(
         "vit_tiny_patch16_224", img_size=32, patch_size=8, embed_dim=24, depth=2, num_heads=3,
         num_classes=4,
     ).eval()  # fmt: skip
