@@ -117,7 +117,7 @@ def test_exact_motions_go_first_and_every_transformation_has_a_turn():
     rows = [
         {"cell": cell.key, "exact": cell.key in ("rotate=90", "rotate=180", "rotate=270")
          or "flip" in cell.key}
-        for cell in plan.cells if not cell.there_and_back
+        for cell in plan.cells[1:] if not cell.there_and_back
     ]  # fmt: skip
     keys = [cell.key for cell in chosen_cells(plan, pd.DataFrame(rows))]
     assert keys[0] == "rotate=90"
@@ -126,7 +126,7 @@ def test_exact_motions_go_first_and_every_transformation_has_a_turn():
     assert any("flip" in key for key in exact)
     others = [key for key in keys if key not in exact]
     assert len(others) <= 1, "rotate has no exact level of its own, so it shows another"
-    assert all("±" in key for key in others)
+    assert all(key.startswith("rotate") for key in others)
 
 
 def test_in_a_folder_and_back(images, tmp_path, result):
