@@ -63,8 +63,13 @@ def result(images):
     return run(images)
 
 
+def shown(result: Result) -> ChannelPairs:
+    assert result.channel_pairs is not None
+    return result.channel_pairs
+
+
 def at(result, cell):
-    return {p.channel: p for p in result.channel_pairs.pairs if p.cell == cell}
+    return {p.channel: p for p in shown(result).pairs if p.cell == cell}
 
 
 def test_the_derivative_along_y_becomes_that_along_x(result):
@@ -73,7 +78,7 @@ def test_the_derivative_along_y_becomes_that_along_x(result):
     assert quarter[2].similarity == pytest.approx(1.0, abs=1e-5)
     assert quarter[3].match == 3
     assert 4 not in quarter, "a dead channel becomes nothing"
-    assert {pair.layer for pair in result.channel_pairs.pairs} == {"conv"}
+    assert {pair.layer for pair in shown(result).pairs} == {"conv"}
 
 
 def test_the_maps_are_those_of_the_example(result):
@@ -94,8 +99,9 @@ def test_large_maps_are_averaged_over_blocks():
     pair = at(run(images, "flip"), "flip_horizontal=1")[3]
     assert pair.maps.shape == (3, 44, 44)  # blocks of 3
     grey = np.zeros((132, 132))
-    picture = run(images, "flip").example.astype(np.float64).sum(-1) / 255
-    grey[:130, :130] = picture
+    picture = run(images, "flip").example
+    assert picture is not None
+    grey[:130, :130] = picture.astype(np.float64).sum(-1) / 255
     means = grey.reshape(44, 3, 44, 3).mean((1, 3))[:43, :43]
     low, high = pair.ranges[0]
     shown = 1 + 254 * (means - low) / (high - low)
@@ -104,8 +110,8 @@ def test_large_maps_are_averaged_over_blocks():
 
 def test_what_left_the_frame_is_not_shown(images):
     result = run(images, "shift_x(4)", resampling=Resampling(border="valid"))
-    assert result.channel_pairs.pairs
-    for pair in result.channel_pairs.pairs:
+    assert shown(result).pairs
+    for pair in shown(result).pairs:
         assert pair.cell.startswith("shift=+4,+0")
         assert (pair.maps[1:, :, :4] == 0).all()
         assert (pair.maps[1:, :, 5:] > 0).all()
@@ -117,7 +123,7 @@ def test_exact_motions_go_first_and_every_transformation_has_a_turn():
     rows = [
         {"cell": cell.key, "exact": cell.key in ("rotate=90", "rotate=180", "rotate=270")
          or "flip" in cell.key}
-        for cell in plan.cells if not cell.there_and_back
+        for cell in plan.cells[1:] if not cell.there_and_back
     ]  # fmt: skip
     keys = [cell.key for cell in chosen_cells(plan, pd.DataFrame(rows))]
     assert keys[0] == "rotate=90"
@@ -126,16 +132,16 @@ def test_exact_motions_go_first_and_every_transformation_has_a_turn():
     assert any("flip" in key for key in exact)
     others = [key for key in keys if key not in exact]
     assert len(others) <= 1, "rotate has no exact level of its own, so it shows another"
-    assert all("±" in key for key in others)
+    assert all(key.startswith("rotate") for key in others)
 
 
 def test_in_a_folder_and_back(images, tmp_path, result):
     folder = tmp_path / "run"
     written = run(images, output=folder)
     for again in (Result.load(folder), Result.load(result.save(tmp_path / "saved"))):
-        assert again.channel_pairs.image == written.channel_pairs.image
-        assert len(again.channel_pairs.pairs) == len(written.channel_pairs.pairs) > 3
-        for one, other in zip(again.channel_pairs.pairs, written.channel_pairs.pairs, strict=True):
+        assert shown(again).image == shown(written).image
+        assert len(shown(again).pairs) == len(shown(written).pairs) > 3
+        for one, other in zip(shown(again).pairs, shown(written).pairs, strict=True):
             assert (one.layer, one.cell, one.channel, one.match) == (
                 other.layer, other.cell, other.channel, other.match,
             )  # fmt: skip

@@ -142,7 +142,7 @@ def _short(value: float) -> str:
 
 
 def _is_plain(value: float) -> bool:
-    return value == 0 or 0.005 <= abs(value) < 1000
+    return bool(value == 0 or 0.005 <= abs(value) < 1000)
 
 
 def _shown(readings: Readings, name: str, level: int) -> str:

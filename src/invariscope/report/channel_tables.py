@@ -78,12 +78,12 @@ def extremes(measured: pd.DataFrame) -> list[Ends]:
 
     Intervals are ±1.96 standard errors over images, held within -1 and 1.
     """
-    living = measured[measured["match"] >= 0]
-    if len(living) < 2:
-        return []
-    count = min(EXTREME, len(living) // 2)
     found = []
     for column, quality in (("invariance", "invariant"), ("equivariance", "equivariant")):
+        living = measured[np.isfinite(measured[column].to_numpy(dtype=float))]
+        count = min(EXTREME, len(living) // 2)
+        if not count:
+            continue
         ranked = living.sort_values([column, "channel"], ascending=[False, True])
         ends = ((f"Most {quality}", ranked.head(count)), (f"Least {quality}", ranked[::-1]))
         found += [

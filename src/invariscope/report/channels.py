@@ -256,7 +256,7 @@ def dead_layers(layered: Layered, links: Mapping[str, str]) -> list[DeadLayer]:
             found.append(
                 (some, share, DeadLayer(
                     name, links.get(name, ""), len(always[name]), every, some - every,
-                    percent_of(share),
+                    percent_of(share) if _has_shares(layered, name) else "–",
                 ))
             )  # fmt: skip
     found.sort(key=lambda one: (-one[0], -one[1]))
@@ -282,6 +282,12 @@ def _dead_share(layered: Layered, layer: str) -> float:
         if np.isfinite(row["value"])
     ]
     return max(found, default=0.0)
+
+
+def _has_shares(layered: Layered, layer: str) -> bool:
+    """Whether the share was measured: at vectors there are no positions to vary over."""
+    names = layered.readings.transformations
+    return any(len(layered.readings.curve(name, "dead_channels", layer)) for name in names)
 
 
 def dead_words(layered: Layered) -> str:

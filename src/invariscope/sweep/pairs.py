@@ -29,6 +29,8 @@ MOST_CELLS = 4
 CELLS_EACH = 2
 #: Pairs of a layer and motion whose match is another channel, and the same channel.
 OTHERS, SELVES = 3, 2
+#: So many times as many are looked at: a channel may not vary in the one image that is shown.
+_CANDIDATES = 4
 #: Cells on a side of the maps that are kept; larger maps are averaged.
 SIDE = 64
 
@@ -81,7 +83,8 @@ def channel_pairs(
 
     Returns:
         The pairs by layer and, within a layer, in the order of the cells: first those whose match
-        is another channel, largest correlation first, then those that stay themselves.
+        is another channel, largest correlation first, then those that stay themselves. Channels
+        that do not vary in this image are shown only where there are no others.
     """
     measured = table[(table["control"] == MEASUREMENT) & (table["match"] >= 0)]
     spatial = [layer for layer in layers if layer.grid != (1, 1)]
@@ -126,10 +129,11 @@ def chosen_cells(plan: Plan, measured: pd.DataFrame) -> list[Cell]:
 
 
 def _best(rows: pd.DataFrame) -> _Chosen:
-    """The pairs with the largest correlation over the data set at one layer."""
+    """The pairs with the largest correlation over the data set at one layer, more than needed."""
     ranked = rows.sort_values(["equivariance", "channel"], ascending=[False, True])
     same = ranked["match"] == ranked["channel"]
-    best = pd.concat([ranked[~same].head(OTHERS), ranked[same].head(SELVES)])
+    candidates = ranked[~same].head(_CANDIDATES * OTHERS), ranked[same].head(_CANDIDATES * SELVES)
+    best = pd.concat(candidates)
     return _Chosen(best["channel"].astype(int).tolist(), best["match"].astype(int).tolist())
 
 
@@ -156,9 +160,16 @@ def _pictures(
             seed=seed, image_ids=[image_id],
         )  # fmt: skip
         moved = action(matches[None])[0]
-        for place, (channel, match) in enumerate(zip(chosen.channels, chosen.matches, strict=True)):
-            three = torch.stack([matches[place], moved[place], channels[place]])
-            found.append(_pair(layer, cell.key, channel, match, three, action))
+        pairs = [
+            _pair(layer, cell.key, channel, match, torch.stack(three), action)
+            for channel, match, *three in zip(
+                chosen.channels, chosen.matches, matches, moved, channels, strict=True
+            )
+        ]
+        # Those that vary in this image first; the sort keeps their order otherwise.
+        pairs.sort(key=lambda pair: bool(np.isnan(pair.similarity)))
+        found += [pair for pair in pairs if pair.channel != pair.match][:OTHERS]
+        found += [pair for pair in pairs if pair.channel == pair.match][:SELVES]
     return found
 
 
