@@ -8,8 +8,8 @@ smaller, what has come so far is kept. So neither the batch size nor running out
 number beyond rounding.
 
 Three controls say what a value is worth: ``shuffled`` compares with the maps of the next image of
-the part, moved as the image itself is, and ``floor`` compares f(T⁻¹Tx) with f(x), at the control levels; the identity is
-1 by definition, and its rows count the dead channels.
+the part, moved as the image itself is, and ``floor`` compares f(T⁻¹Tx) with f(x), at the control
+levels; the identity is 1 by definition, and its rows count the dead channels.
 """
 
 import itertools
