@@ -53,6 +53,7 @@ def test_version_and_bare_call(invariscope):
         (["data"], "fashion-mnist"),
         (["models", "builtin:*"], "builtin:efficientnet-lite0"),
         (["models", "timm:resnet1?"], "timm:resnet18                pretrained"),
+        (["models", "timm:levit_192"], "timm:levit_192               LeViT-192, paper 003"),
         (["layers", "timm:resnet18+untrained"], "layer4.1                     Late"),
     ],
 )

@@ -5,6 +5,7 @@ saved puts out. Most are written for a small ResNet, whose arrays have the same 
 """
 
 import argparse
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,6 +41,13 @@ def file(tmp_path):
     path = tmp_path / "weights.pth"
     yield path
     path.unlink(missing_ok=True)
+
+
+def loaded(spec):
+    """The probe, its dry run done on small images."""
+    probe = load_model(spec)
+    probe.watch("last", IMAGES)
+    return probe
 
 
 def outputs(model, probe):
@@ -124,7 +132,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts(layout, resnet, file):
     torch.save(LAYOUTS[layout](resnet.state_dict()), file)
-    probe = load_model(f"checkpoint:{file}@timm:{SMALL}")
+    probe = loaded(f"checkpoint:{file}@timm:{SMALL}")
     assert probe.num_outputs == (1000 if layout == "SimCLR, converted" else None)
     assert same(resnet, probe)
 
@@ -134,16 +142,18 @@ def test_resnet_50_of_timm_and_of_torchvision(file):
     resnet = network("resnet50")
     torch.save(LAYOUTS["DINO, whole"](resnet.state_dict()), file)
     for library in ("timm", "torchvision"):
-        probe = load_model(f"checkpoint:{file}@{library}:resnet50")
+        probe = loaded(f"checkpoint:{file}@{library}:resnet50")
         assert same(resnet, probe)
-        assert probe.untrained(1).num_outputs is None
+        twin = probe.untrained(1)
+        twin.watch("last", IMAGES)
+        assert twin.num_outputs is None
     with pytest.raises(InputError, match=r"does not fit timm:resnet18: \d+ unexpected: "):
         load_model(f"checkpoint:{file}@timm:resnet18")
 
 
 def test_a_student_alone_is_loaded(resnet, file):
     torch.save({"student": prefixed(headless(resnet.state_dict()), "module.backbone.")}, file)
-    assert same(resnet, load_model(f"checkpoint:{file}@{SMALL}"))
+    assert same(resnet, loaded(f"checkpoint:{file}@{SMALL}"))
 
 
 def test_a_layout_that_is_another_model_is_one_line(resnet, file):
@@ -198,12 +208,14 @@ def npz(tmp_path):
 def test_bit(classes, npz):
     model = network("resnetv2_50x1_bit", num_classes=classes)
     np.savez(npz, **bit_arrays(model))
-    probe = load_model(f"checkpoint:{npz}@timm:resnetv2_50x1_bit")
+    probe = loaded(f"checkpoint:{npz}@timm:resnetv2_50x1_bit")
     assert probe.num_outputs == (classes or None)
     assert (probe.class_ids is not None) == (classes == 1000)
     assert same(model, probe)
-    if classes != 1000:
-        assert probe.untrained(1).num_outputs == (classes or None)
+    if classes == 0:
+        twin = probe.untrained(1)
+        twin.watch("last", IMAGES)
+        assert twin.num_outputs is None
 
 
 @pytest.mark.slow
@@ -232,3 +244,46 @@ def test_npz_files_that_do_not_fit_are_one_line(npz):
     refused(r"BiT\.npz cannot be read as an \.npz file")
     npz.unlink()
     refused(r"BiT\.npz does not exist")
+
+
+def vision_transformer_arrays(model) -> dict[str, Any]:
+    """A vision transformer's weights under the names of its authors' JAX code."""
+    width, heads = model.embed_dim, model.blocks[0].attn.num_heads
+    arrays = {"cls": model.cls_token, "Transformer/posembed_input/pos_embedding": model.pos_embed}
+
+    def linear(place, weight, bias, shape=None, bias_shape=None):
+        arrays[f"{place}/kernel"] = weight.T.reshape(shape or weight.T.shape)
+        arrays[f"{place}/bias"] = bias.reshape(bias_shape or bias.shape)
+
+    def norm(place, module):
+        arrays[f"{place}/scale"], arrays[f"{place}/bias"] = module.weight, module.bias
+
+    arrays["embedding/kernel"] = model.patch_embed.proj.weight.permute(2, 3, 1, 0)
+    arrays["embedding/bias"] = model.patch_embed.proj.bias
+    norm("Transformer/encoder_norm", model.norm)
+    linear("head", model.head.weight, model.head.bias)
+    for number, block in enumerate(model.blocks):
+        place = f"Transformer/encoderblock_{number}"
+        norm(f"{place}/LayerNorm_0", block.norm1)
+        norm(f"{place}/LayerNorm_2", block.norm2)
+        attention, inner = f"{place}/MultiHeadDotProductAttention_1", (heads, width // heads)
+        parts = zip(block.attn.qkv.weight.chunk(3), block.attn.qkv.bias.chunk(3), strict=True)
+        for name, (weight, bias) in zip(("query", "key", "value"), parts, strict=True):
+            linear(f"{attention}/{name}", weight, bias, (width, *inner), inner)
+        out = block.attn.proj
+        linear(f"{attention}/out", out.weight, out.bias, (*inner, width))
+        linear(f"{place}/MlpBlock_3/Dense_0", block.mlp.fc1.weight, block.mlp.fc1.bias)
+        linear(f"{place}/MlpBlock_3/Dense_1", block.mlp.fc2.weight, block.mlp.fc2.bias)
+    return {name: value.detach().numpy() for name, value in arrays.items()}
+
+
+def test_a_vision_transformer_of_its_authors(npz):
+    model = network("vit_tiny_patch16_224", num_classes=5)
+    np.savez(npz, **vision_transformer_arrays(model))
+    probe = load_model(f"checkpoint:{npz}@timm:vit_tiny_patch16_224")
+    assert probe.module is not None
+    state = probe.module.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
+    assert probe.num_outputs == 5
+    with pytest.raises(InputError, match=r"does not fit timm:vit_small_patch16_224 \("):
+        load_model(f"checkpoint:{npz}@timm:vit_small_patch16_224")

@@ -87,6 +87,8 @@ def test_a_copy_and_the_twin_are_new_networks_that_are_equivariant_too(probe, im
     network = c8_network()
     assert load_model(network).weights_hash == load_model(network.train()).weights_hash
     twin = probe.untrained(3)
+    # The coefficients are drawn, not set as scales are.
+    assert twin.module.get_submodule("blocks.0.1").weights.std() > 0.05
     own, moved = values(twin, images), values(twin, C8(images, 2))
     assert distance(own["blocks.0.1"], values(probe, images)["blocks.0.1"]) > 0.5
     layers = {layer.name: layer for layer in twin.watch("auto", images)}

@@ -9,6 +9,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -128,20 +129,19 @@ class _Recorder:
         self.kinds: dict[str, type[nn.Module]] = {}
 
     def attach(self, name: str, module: nn.Module) -> list[Any]:
-        def begin(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            self.clock += 1
-            self.starts[name] = self.clock
-
-        def end(
-            module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
-        ) -> None:
-            self.clock += 1
-            self._record(name, module, tensor_of([*args, *kwargs.values()]), output)
-
+        # Not closures: the type checker of the tests would compile them anew for each module.
         return [
-            module.register_forward_pre_hook(begin, with_kwargs=True),
-            module.register_forward_hook(end, with_kwargs=True),
+            module.register_forward_pre_hook(partial(self._begin, name), with_kwargs=True),
+            module.register_forward_hook(partial(self._end, name), with_kwargs=True),
         ]
+
+    def _begin(self, name: str, module: nn.Module, args: Any, kwargs: Any) -> None:
+        self.clock += 1
+        self.starts[name] = self.clock
+
+    def _end(self, name: str, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        self.clock += 1
+        self._record(name, module, tensor_of([*args, *kwargs.values()]), output)
 
     def layout(self, tensor: Tensor, module: nn.Module | None) -> Layout | None:
         evidence = None if module is None else _channels_last(module)
