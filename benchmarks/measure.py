@@ -38,9 +38,11 @@ def time_ratio(rounds: int, images: int, bar: float, **settings: str) -> dict:
     import numpy as np
     import torch
 
+    from invariscope.cli.memory import keep_freed_memory
     from invariscope.sweep import carry_out, prepare
     from invariscope.sweep.progress import Silent
 
+    keep_freed_memory()  # as the command line does, for both
     pixels = np.random.default_rng(0).integers(0, 256, (images, 224, 224, 3), dtype=np.uint8)
     run = prepare("timm:resnet18+untrained", pixels, **settings)
     network = run.probe.module
