@@ -186,11 +186,10 @@ def test_images_that_are_not_finite_are_left_out_and_counted(size):
 
 def influences(acted, transformed):
     moved, own = channel_maps(transformed), channel_maps(acted)
-    products = None
+    products = []
     if moved.positions > 1:
-        products = torch.einsum(
-            "npc,npd->ncd", *(m.values - m.offset[:, None] for m in (moved, own))
-        )
+        both = torch.einsum("npc,npd->ncd", *(m.values - m.offset[:, None] for m in (moved, own)))
+        products = list(both.split(150))
     empty = ChannelCorrelation.empty(acted.shape[1])
     return empty.with_products(products, moved, own)
 

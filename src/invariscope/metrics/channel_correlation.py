@@ -20,6 +20,7 @@ moves the value, to first order, with the matching channel held fixed.
 Source: paper 002, eq. 4 and 7, which correlates image by image; reading over the data set is ours.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -114,13 +115,13 @@ class ChannelCorrelation:
         sums = self
         for some in torch.arange(len(acted)).split(images_per_step(acted.shape[1])):
             maps, own = channel_maps(transformed[some]), channel_maps(acted[some])
-            sums = sums.with_products(covariances(maps, own), maps, own)[0]
+            sums = sums.with_products([covariances(maps, own)], maps, own)[0]
         return sums
 
     def with_products(
-        self, products: Tensor | None, transformed: ChannelMaps, acted: ChannelMaps
+        self, products: Sequence[Tensor], transformed: ChannelMaps, acted: ChannelMaps
     ) -> tuple["ChannelCorrelation", Tensor]:
-        """With images whose `covariances` are known already (None: maps of a single position).
+        """With images whose `covariances` are known already (none: maps of a single position).
 
         Returns:
             The new sums, and the influences [2, image] of these images on the means over living
@@ -130,7 +131,7 @@ class ChannelCorrelation:
         usable = (transformed.power + acted.power).isfinite().all(1)
         count = len(usable)
         if not bool(usable.all()):
-            products = None if products is None else products[usable]
+            products = [torch.cat(list(products))[usable]] if products else []
             transformed, acted = transformed[usable], acted[usable]
         merged = self.merge(_sums_of(products, transformed, acted, self.means.dtype))
         merged = replace(merged, excluded=self.excluded + count - len(transformed.mean))
@@ -153,7 +154,7 @@ class ChannelCorrelation:
             )
         moved = other.means - self.means
         weight = other.positions * self.images * other.images / images
-        outer = torch.outer(moved[0], moved[1]).float() * weight
+        products = torch.addr(other.products, *moved.float(), alpha=weight)
         return ChannelCorrelation(
             images,
             self.excluded + other.excluded,
@@ -161,7 +162,7 @@ class ChannelCorrelation:
             self.means + moved * (other.images / images),
             self.squares + other.squares + weight * moved.square(),
             self.power + other.power,
-            self.products + other.products + outer,
+            products.add_(self.products),
             self.influences + other.influences,
         )
 
@@ -199,42 +200,41 @@ class ChannelCorrelation:
         return same, torch.where(known, largest, torch.nan), torch.where(known, match, -1)
 
     def _influences(
-        self, products: Tensor | None, transformed: ChannelMaps, acted: ChannelMaps
+        self, products: Sequence[Tensor], transformed: ChannelMaps, acted: ChannelMaps
     ) -> Tensor:
         """[2, image, channel]: of each image on the two correlations of each channel."""
         same, largest, match = self._correlations()
-        channels = torch.arange(len(match), device=match.device)
-        return torch.stack(
-            [
-                self._influence(products, transformed, acted, values, partner)
-                for values, partner in ((same, channels), (largest, match.clamp_min(0)))
+        match = match.clamp_min(0)
+        values = torch.stack([same, largest])[:, None]
+        spread, their_spread = (self.squares / self.images)[:, None]
+        off, own = self._deviations(transformed, 0)
+        their_off, theirs = self._deviations(acted, 1)
+        both = torch.stack([their_off, their_off[:, match]])
+        cross = self.positions * off * both
+        if products:
+            pairs = [
+                torch.stack([each.diagonal(dim1=1, dim2=2), _chosen(each, match)])
+                for each in products
             ]
-        )
+            cross += torch.cat(pairs, 1)
+        shares = torch.stack([theirs / their_spread, (theirs / their_spread)[:, match]])
+        scale = torch.stack([their_spread, their_spread[:, match]]) * spread
+        return cross / scale.sqrt() - values / 2 * (own / spread + shares)
 
-    def _influence(
-        self,
-        products: Tensor | None,
-        transformed: ChannelMaps,
-        acted: ChannelMaps,
-        values: Tensor,
-        partner: Tensor,
-    ) -> Tensor:
-        channels = torch.arange(len(partner), device=partner.device)
-        dtype, n = self.means.dtype, self.images
-        off = transformed.mean.to(dtype) - self.means[0]
-        their_off = acted.mean.to(dtype)[:, partner] - self.means[1, partner]
-        cross = self.positions * off * their_off
-        if products is not None:
-            cross += products[:, channels, partner]
-        own = transformed.squares.to(dtype) + self.positions * off.square()
-        theirs = acted.squares.to(dtype)[:, partner] + self.positions * their_off.square()
-        spread, their_spread = self.squares[0] / n, self.squares[1, partner] / n
-        balance = own / spread + theirs / their_spread
-        return cross / (spread * their_spread).sqrt() - values / 2 * balance
+    def _deviations(self, maps: ChannelMaps, side: int) -> tuple[Tensor, Tensor]:
+        """[image, channel]: each image's mean less that over all; its squares about the latter."""
+        off = maps.mean.to(self.means.dtype) - self.means[side]
+        return off, maps.squares.to(off.dtype) + self.positions * off.square()
+
+
+def _chosen(products: Tensor, match: Tensor) -> Tensor:
+    """[image, channel], of each channel the product with its match."""
+    where = match[:, None].expand(len(products), -1, 1)
+    return products.gather(2, where)[:, :, 0]
 
 
 def _sums_of(
-    products: Tensor | None, transformed: ChannelMaps, acted: ChannelMaps, dtype: torch.dtype
+    products: Sequence[Tensor], transformed: ChannelMaps, acted: ChannelMaps, dtype: torch.dtype
 ) -> ChannelCorrelation:
     """The sums over some images alone."""
     n, channels = transformed.mean.shape
@@ -247,7 +247,11 @@ def _sums_of(
     off = means - centre[:, None]
     positions = transformed.positions
     within = torch.stack([maps.squares.to(dtype).sum(0) for maps in both])
-    between = positions * (off[0].float().T @ off[1].float())
+    within_images = sum((each.sum(0) for each in products), torch.zeros((), device=device))
+    # Products of the images' means, added to those within images.
+    sums = torch.addmm(
+        within_images.expand(channels, channels), off[0].float().T, off[1].float(), alpha=positions
+    )
     return ChannelCorrelation(
         n,
         0,
@@ -255,6 +259,6 @@ def _sums_of(
         centre,
         within + positions * off.square().sum(1),
         torch.stack([maps.power.to(dtype).sum(0) for maps in both]),
-        between if products is None else products.sum(0) + between,
+        sums,
         torch.zeros(2, channels, dtype=dtype, device=device),
     )

@@ -71,11 +71,8 @@ class Compared:
         if self.sums is None or not self._waiting:
             return
         waiting, transformed, acted = zip(*self._waiting, strict=True)
-        products = [each for each in waiting if each is not None]  # none of single positions
-        if len(products) > 1:
-            products = [torch.cat(products)]
         self.sums, influences = self.sums.with_products(
-            products[0] if products else None,
+            [each for each in waiting if each is not None],  # none of single positions
             ChannelMaps.joined(list(transformed)),
             ChannelMaps.joined(list(acted)),
         )

@@ -30,7 +30,7 @@ from invariscope.models import Activation, FeatureMap, Layer, average_pool
 from invariscope.sweep.channels import ChannelState, Key
 from invariscope.sweep.compared import Compared
 from invariscope.sweep.plan import MEASUREMENT, SHUFFLED, Cell
-from invariscope.transformations import IDENTITY, Action, action_on
+from invariscope.transformations import IDENTITY, Action, Moves, action_on
 
 LITERAL = "channel_invariance:literal"
 ONE_AT_THE_IDENTITY = (
@@ -41,11 +41,11 @@ ONE_AT_THE_IDENTITY = (
     LITERAL,
 )
 #: Maps of the untransformed images that are held at a time.
-MAP_BYTES = 96 << 20
+MAP_BYTES = 160 << 20
 #: The most images that are held: a forward batch beside maps on a CPU, so that none is split.
 PART = 16
-#: Maps that are compared at a time: a few times the processor's own memory.
-STEP_BYTES = 16 << 20
+#: Maps that are compared at a time: about what a processor holds in its own memory.
+STEP_BYTES = 8 << 20
 
 
 def image_parts(count: int, layers: Sequence[Layer]) -> list[slice]:
@@ -133,18 +133,14 @@ class MapMeasures:
         self._maps.setdefault(layer, []).append(maps)
         self._moments.setdefault(layer, []).append(moments.without_values())
 
-    def acted(
-        self, layer: str, act: Action, images: Sequence[int], like: slice | None = None
-    ) -> ChannelMaps:
-        """The maps of some images of the part, moved: each as itself, or as those of ``like``."""
-        one_after_the_other = list(images) == list(range(images[0], images[0] + len(images)))
-        chosen = slice(images[0], images[0] + len(images)) if one_after_the_other else list(images)
-        moved = act.taken(like or chosen)(self.maps(layer)[chosen])
+    def acted(self, layer: str, act: Action, moves: Moves, some: slice) -> ChannelMaps:
+        """The maps of some images of the part, moved."""
         moments = ChannelMaps.joined(self._moments[layer])
         self._moments[layer] = [moments]
+        moved = moves(self.maps(layer), some.start, some.stop)
         # Values that only change places keep their moments; those that were centred are not kept.
         if act.permutes and act.inside is None and torch.equal(moments.offset, moments.mean):
-            return moments[chosen].permuted(moved)
+            return moments[moves.sources[some]].permuted(moved)
         return channel_maps(moved, act.inside)
 
     def gather(self, layer: str, cell: Cell, maps: Tensor) -> Tensor | None:
@@ -281,28 +277,28 @@ class _Moved:
         if nothing_inside or (measures.skip_inexact and not action.exact):
             return
         null = cell.controlled and not cell.there_and_back
+        how = {"cosine": measures.cosine, "permutation": measures.permutation(layer, action)}
         controls = (cell.control, SHUFFLED) if null else (cell.control,)
         found = {
             control: Compared(measures.state.sums_of((layer, cell.key, control)))
             for control in controls
         }
-        step = images_at_a_time(moved.shape[1], grid)
-        for start in range(0, len(moved), step):
-            some = slice(start, start + step)
-            count = len(moved[some])
+        step, count = images_at_a_time(moved.shape[1], grid), len(moved)
+        every, following = range(count), [*range(1, count), 0]
+        # Each image is compared with the next one as well, moved as the image itself is. Where all
+        # move alike, that is the next one of the moved maps; one more than there are images.
+        alike = null and not action.drawn
+        moves = action.moves([*every, 0], [*every, 0], own)
+        others = moves if alike or not null else action.moves(following, every, own)
+        for start in range(0, count, step):
+            some = slice(start, min(start + step, count))
             transformed = channel_maps(moved[some], action.inside, mean[some])
-            # One image more, where it is each image's next one that it is compared with as well.
-            whose = [(start + k) % len(own) for k in range(count + null)]
-            if null and action.drawn:
-                acted = measures.acted(layer, action, whose[:count])
-                strangers = measures.acted(layer, action, whose[1:], like=some)
-            else:
-                acted = measures.acted(layer, action, whose)
-                strangers = acted[1:]
-            how = {"cosine": measures.cosine, "permutation": measures.permutation(layer, action)}
-            found[cell.control].add(transformed, acted[:count], **how)
+            acted = measures.acted(layer, action, moves, slice(start, some.stop + alike))
             if null:
+                strangers = acted[1:] if alike else measures.acted(layer, action, others, some)
                 found[SHUFFLED].add(transformed, strangers, **how)
+                acted = acted[: len(transformed.mean)]
+            found[cell.control].add(transformed, acted, **how)
             if LITERAL in measures.wanted and not cell.there_and_back and grid != (1, 1):
                 still = channel_maps(own[some], action.inside)
                 literal = paired_correlation(transformed, still).nanmean(1)
@@ -313,8 +309,8 @@ class _Moved:
 
 
 def images_at_a_time(channels: int, grid: tuple[int, int]) -> int:
-    """How many images are compared at a time: as many as `STEP_BYTES` hold maps of."""
+    """How many images are compared at a time: `STEP_BYTES` hold their maps, and their products."""
     if grid == (1, 1):  # no products, only means
         return PART + 1
-    fitting = STEP_BYTES // max(1, 4 * channels * grid[0] * grid[1])
-    return max(1, min(fitting, images_per_step(channels)))
+    each = 4 * channels * max(channels, grid[0] * grid[1])
+    return max(1, min(STEP_BYTES // each, images_per_step(channels)))

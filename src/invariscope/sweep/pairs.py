@@ -160,16 +160,17 @@ def _pictures(
             seed=seed, image_ids=[image_id],
         )  # fmt: skip
         moved = action(matches[None])[0]
-        pairs = [
-            _pair(layer, cell.key, channel, match, torch.stack(three), action)
+        candidates = [
+            _candidate(channel, match, torch.stack(three), action)
             for channel, match, *three in zip(
                 chosen.channels, chosen.matches, matches, moved, channels, strict=True
             )
         ]
         # Those that vary in this image first; the sort keeps their order otherwise.
-        pairs.sort(key=lambda pair: bool(np.isnan(pair.similarity)))
-        found += [pair for pair in pairs if pair.channel != pair.match][:OTHERS]
-        found += [pair for pair in pairs if pair.channel == pair.match][:SELVES]
+        candidates.sort(key=lambda one: bool(np.isnan(one.similarity)))
+        best = [one for one in candidates if one.channel != one.match][:OTHERS]
+        best += [one for one in candidates if one.channel == one.match][:SELVES]
+        found += [_drawn(layer, cell.key, one) for one in best]
     return found
 
 
@@ -186,15 +187,28 @@ def _taking(wanted: dict[str, _Chosen]) -> Callable[[str, Activation], object]:
     return take
 
 
-def _pair(
-    layer: str, cell: str, channel: int, match: int, maps: Tensor, action: Action
-) -> ChannelPair:
+@dataclass(frozen=True)
+class _Candidate:
+    """A channel and its match in this image: maps [3, row, column] and where they count."""
+
+    channel: int
+    match: int
+    similarity: float
+    maps: np.ndarray
+    inside: np.ndarray
+
+
+def _candidate(channel: int, match: int, maps: Tensor, action: Action) -> _Candidate:
     inside = np.ones(maps.shape[1:], bool)
     if action.inside is not None:
         inside = action.inside.cpu().numpy().astype(bool)
     values = maps.double().numpy()
     similarity = _correlation(values[1][inside], values[2][inside])
-    small, kept = _reduced(values, inside)
+    return _Candidate(channel, match, similarity, values, inside)
+
+
+def _drawn(layer: str, cell: str, one: _Candidate) -> ChannelPair:
+    small, kept = _reduced(one.maps, one.inside)
     shown = [small[0].ravel(), small[1][kept], small[2][kept]]
     ends = [_ends(np.concatenate(shown[:2])), _ends(shown[2])]
     pixels = np.stack(
@@ -202,7 +216,7 @@ def _pair(
     )
     pixels[1:, ~kept] = 0
     ranges = np.array(ends, dtype=np.float32)
-    return ChannelPair(layer, cell, channel, match, similarity, ranges, pixels)
+    return ChannelPair(layer, cell, one.channel, one.match, one.similarity, ranges, pixels)
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -8,6 +8,7 @@ from invariscope.transformations.geometry import Resampling, warp
 from invariscope.transformations.groups import elements
 from invariscope.transformations.on_maps import Action, action_on
 from invariscope.transformations.tables import DEFAULT_FAMILIES, SUB_POLICIES, TABLES
+from invariscope.transformations.taps import Moves
 from invariscope.transformations.transformation import (
     IDENTITY,
     Transformation,
@@ -29,6 +30,7 @@ __all__ = [
     "Element",
     "Family",
     "Generator",
+    "Moves",
     "Resampling",
     "Transformation",
     "action_on",

@@ -272,8 +272,8 @@ def _index_path(back: np.ndarray, height: int, width: int) -> _IndexPath | None:
 def _take(images: Tensor, path: _IndexPath, resampling: Resampling) -> Tensor:
     """One gather over positions; the memory format, channels first or last, stays."""
     height, width = images.shape[-2:]
-    rows, inside_rows = _fold(path.rows, height, resampling.border)
-    columns, inside_columns = _fold(path.columns, width, resampling.border)
+    rows, inside_rows = fold(path.rows, height, resampling.border)
+    columns, inside_columns = fold(path.columns, width, resampling.border)
     place = rows[:, None] * width + columns[None, :]
     inside = np.logical_and(inside_rows[:, None], inside_columns[None, :])
     if path.transposed:
@@ -291,13 +291,19 @@ def _take(images: Tensor, path: _IndexPath, resampling: Resampling) -> Tensor:
     return out
 
 
-def _fold(index: np.ndarray, size: int, border: str) -> tuple[np.ndarray, np.ndarray]:
-    """Source indices brought inside the frame, and which of them were inside already."""
+def fold(index: np.ndarray, size: int, border: str) -> tuple[np.ndarray, np.ndarray]:
+    """Source indices brought inside the frame, and which of them may be read: all but under zeros.
+
+    Example:
+        >>> index, inside = fold(np.array([-1, 0, 2]), 2, "zeros")
+        >>> index.tolist(), inside.tolist()
+        ([0, 0, 1], [False, True, False])
+    """
     if border == "circular":
-        return index % size, np.ones(len(index), dtype=bool)
+        return index % size, np.ones(index.shape, dtype=bool)
     if border == "reflect":
         folded = index % (2 * size)
-        return np.where(folded < size, folded, 2 * size - 1 - folded), np.ones(len(index), bool)
+        return np.where(folded < size, folded, 2 * size - 1 - folded), np.ones(index.shape, bool)
     return index.clip(0, size - 1), (index >= 0) & (index < size)
 
 

@@ -3,7 +3,7 @@
 On a feature map acts the same motion, at the layer's own stride: the map is a coarser picture of
 the same frame, its cells stride by stride apart, its centre that of the image. What leaves or
 enters the frame follows the border of the transformation, with 0 as the fill. A motion that takes
-the map's grid to itself moves cells along index paths and is exact; any other (a shift that is no
+the map's grid to itself moves cells without a change and is exact; any other (a shift that is no
 multiple of the stride, a turn that is no quarter turn) interpolates, and is flagged so. Changes of
 pixel values (brightness, say) move nothing: they act as the identity. On vectors, which have no
 places, every transformation acts as the identity.
@@ -14,6 +14,7 @@ wholly from inside the frame, and only these are to be compared.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -21,7 +22,12 @@ from torch import Tensor
 
 from invariscope.transformations import geometry
 from invariscope.transformations.geometry import Resampling
+from invariscope.transformations.taps import Moves, Taps, taps_of
 from invariscope.transformations.transformation import Transformation
+
+
+#: Bilinear, with 0 from outside the frame.
+PLAIN = Resampling()
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,8 @@ class Action:
 
     Args:
         forward: Motions [N or 1, 2, 3] in cells of the grid, or None for the identity.
-        resampling: Interpolation and border.
+        grid: Height and width of the maps.
+        resampling: Interpolation and border; the fill is 0.
         exact: Whether no cell is interpolated.
         permutes: Whether the moved map has the same cells, each in another place.
         inside: Under ``border="valid"``: bool [height, width], the cells that may be compared
@@ -46,8 +53,9 @@ class Action:
     """
 
     forward: np.ndarray | None
-    resampling: Resampling
-    exact: bool
+    grid: tuple[int, int]
+    resampling: Resampling = PLAIN
+    exact: bool = True
     permutes: bool = True
     inside: Tensor | None = None
 
@@ -57,7 +65,25 @@ class Action:
         """T_g of the maps of the images for which the action was made."""
         if self.forward is None:
             return maps
-        return geometry.warp(maps, self.forward, self.resampling)
+        every = range(len(maps))
+        return self.moves(every, every, maps)(maps, 0, len(maps))
+
+    def moves(self, sources: Sequence[int], like: Sequence[int], maps: Tensor) -> Moves:
+        """Motions of ``maps``: each of ``sources`` moved as the image in ``like`` is."""
+        if self.forward is None:
+            return Moves(None, [], sources, self.grid, maps)
+        taps, members = self._taps
+        motions = [members[image if len(members) > 1 else 0] for image in like]
+        return Moves(taps, motions, sources, self.grid, maps)
+
+    @cached_property
+    def _taps(self) -> tuple[list[Taps], list[int]]:
+        """The taps of each distinct motion, and which of them is that of each image."""
+        assert self.forward is not None
+        flat = self.forward.reshape(len(self.forward), 6)
+        rows, members = np.unique(flat, axis=0, return_inverse=True)
+        taps = [taps_of(row.reshape(2, 3), *self.grid, self.resampling) for row in rows]
+        return taps, members.reshape(-1).tolist()
 
     @property
     def drawn(self) -> bool:
@@ -78,12 +104,6 @@ class Action:
         if not alike or not orthogonal or np.linalg.det(linear[0]) < 0:
             return None
         return float(np.rad2deg(np.arctan2(linear[0, 0, 1], linear[0, 0, 0])))
-
-    def taken(self, images: slice | Sequence[int]) -> "Action":
-        """The action on some of the images."""
-        if self.forward is None or len(self.forward) == 1:
-            return self
-        return replace(self, forward=self.forward[images])
 
 
 def action_on(
@@ -106,14 +126,14 @@ def action_on(
         image_ids: The ids of the images, where directions are drawn per image.
     """
     if transformation is None or grid == (1, 1) or transformation.is_identity(level):
-        return Action(None, Resampling(), True)
+        return Action(None, grid)
     forward = transformation.motion(level, size, seed=seed, image_ids=image_ids)
     if forward is None:
-        return Action(None, Resampling(), True)
+        return Action(None, grid)
     moved = geometry.at_grid(forward, size, grid)
     how = replace(transformation.resampling, fill=0.0, centre="centre")
     ways = geometry.at_grid(transformation.directions(level, size), size, grid)
     inside = geometry.coverage(ways, *grid).all(0)
     exact = geometry.is_exact(moved, *grid)
     permutes = exact and (how.border == "circular" or bool(inside.all()))
-    return Action(moved, how, exact, permutes, inside if how.border == "valid" else None)
+    return Action(moved, grid, how, exact, permutes, inside if how.border == "valid" else None)

@@ -1,0 +1,142 @@
+"""A motion of a grid as a sparse matrix: which cells each moved cell is a weighted sum of.
+
+All layers of one size, all channels and all images share the motion, so coordinates, weights and
+borders are worked out once, in float64, and moving a map is one product of that matrix with the
+[cell, channel] matrix of the map. Cells from outside the frame have no taps and become 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from invariscope.transformations.geometry import Resampling, fold, inverse
+
+#: Coordinates this near to a cell hit it.
+_HIT = 1e-9
+
+
+@dataclass(frozen=True)
+class Taps:
+    """The taps of one motion on a grid, moved cell after moved cell.
+
+    Args:
+        cells: int32 [tap], the cells that are read.
+        weights: float64 [tap].
+        starts: int32 [cell], where the taps of each moved cell begin.
+    """
+
+    cells: np.ndarray
+    weights: np.ndarray
+    starts: np.ndarray
+
+
+def taps_of(forward: np.ndarray, height: int, width: int, resampling: Resampling) -> Taps:
+    """The taps of a forward matrix [2, 3], in cells from the centre of the grid.
+
+    Example:
+        >>> right = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]])  # by half a cell
+        >>> taps = taps_of(right, 1, 2, Resampling())
+        >>> taps.cells.tolist(), taps.weights.tolist(), taps.starts.tolist()
+        ([0, 0, 1], [0.5, 0.5, 0.5], [0, 1])
+    """
+    back = inverse(forward[None])[0]
+    y, x = np.mgrid[:height, :width].reshape(2, -1).astype(np.float64)
+    x, y = x - (width - 1) / 2, y - (height - 1) / 2
+    columns, along_x = _axis(back[0, 0] * x + back[0, 1] * y + back[0, 2], width, resampling)
+    rows, along_y = _axis(back[1, 0] * x + back[1, 1] * y + back[1, 2], height, resampling)
+    cells = rows[:, :, None] * width + columns[:, None, :]
+    weights = along_y[:, :, None] * along_x[:, None, :]
+    cells, weights = cells.reshape(len(x), -1), weights.reshape(len(x), -1)
+    reads = weights != 0
+    starts = np.cumsum(reads.sum(1)) - reads.sum(1)
+    return Taps(cells[reads].astype(np.int32), weights[reads], starts.astype(np.int32))
+
+
+def _axis(source: np.ndarray, size: int, how: Resampling) -> tuple[np.ndarray, np.ndarray]:
+    """Along one axis: the cells read [cell, tap] and their weights, 0 outside the frame."""
+    source = source + (size - 1) / 2
+    hit = np.round(source)
+    source = np.where(np.abs(source - hit) < _HIT, hit, source)
+    if how.interpolation == "nearest":
+        first, weights = np.rint(source), np.ones((len(source), 1))
+    else:
+        below = np.floor(source)
+        part = (source - below)[:, None]
+        if how.interpolation == "bilinear":
+            first, weights = below, np.concatenate([1 - part, part], 1)
+        else:
+            first, weights = below - 1, _cubic(np.abs(part - np.arange(-1.0, 3.0)))
+    index = first.astype(np.int64)[:, None] + np.arange(weights.shape[1])
+    folded, inside = fold(index, size, how.border)
+    return folded, np.where(inside, weights, 0.0)
+
+
+def _cubic(distance: np.ndarray) -> np.ndarray:
+    """Keys' kernel with a = −0.75, that of ``grid_sample``."""
+    a = -0.75
+    near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
+    far = a * (((distance - 5) * distance + 8) * distance - 4)
+    return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
+
+
+class Moves:
+    """The motions of some images as one sparse matrix over all their cells.
+
+    Args:
+        taps: The distinct motions; None if nothing moves.
+        motions: Of each image, which of ``taps``.
+        sources: Of each image, which map is moved.
+        grid: Height and width of the maps.
+        maps: Those that are moved; only their dtype and device count.
+    """
+
+    def __init__(
+        self,
+        taps: Sequence[Taps] | None,
+        motions: Sequence[int],
+        sources: Sequence[int],
+        grid: tuple[int, int],
+        maps: Tensor,
+    ):
+        self.sources = list(sources)
+        self._still = taps is None
+        if taps is None:
+            return
+        self._grid = grid
+        chosen = [taps[motion] for motion in motions]
+        self._starts = [each.starts for each in chosen]
+        self._ends = np.cumsum([0, *(len(each.cells) for each in chosen)]).tolist()
+        of_source = [s * grid[0] * grid[1] for s in sources]
+        cells = [each.cells + first for each, first in zip(chosen, of_source, strict=True)]
+        self._cells = _joined(cells, maps.device)
+        weights = torch.from_numpy(np.concatenate([each.weights for each in chosen]))
+        self._weights = weights.to(maps.dtype).to(maps.device)
+
+    def __call__(
+        self, maps: Float[Tensor, "image channel height width"], first: int, last: int
+    ) -> Float[Tensor, "moved channel height width"]:
+        """The moved maps from the first up to the last, which is left out."""
+        if self._still:
+            sources = self.sources[first:last]
+            consecutive = sources == list(range(sources[0], sources[0] + len(sources)))
+            return maps[sources[0] : sources[0] + len(sources)] if consecutive else maps[sources]
+        begin, end = self._ends[first], self._ends[last]
+        starts = [self._starts[k] + (self._ends[k] - begin) for k in range(first, last)]
+        table = maps.permute(0, 2, 3, 1).flatten(0, 2)
+        moved = functional.embedding_bag(
+            self._cells[begin:end],
+            table,
+            _joined(starts, maps.device),
+            mode="sum",
+            per_sample_weights=self._weights[begin:end],
+        )
+        return moved.unflatten(0, (last - first, *self._grid)).permute(0, 3, 1, 2)
+
+
+def _joined(arrays: Sequence[np.ndarray], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.concatenate(arrays).astype(np.int32, copy=False)).to(device)
