@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from invariscope.errors import InputError
 from invariscope.results.intervals import (
@@ -30,6 +29,7 @@ from invariscope.results.intervals import (
     percentile_interval,
 )
 from invariscope.results.manifest import cell_in
+from invariscope.results.ranking import adjusted
 from invariscope.results.rows import Series
 from invariscope.seeding import generator
 
@@ -249,11 +249,7 @@ def compare_values(
     low[n < 2], high[n < 2] = np.nan, np.nan
     difference = value_b - value_a
     p = _swap_test(a, b, difference, run_length, seed)
-    adjusted = np.full(len(p), np.nan)
-    known = np.isfinite(p)
-    if known.any():
-        adjusted[known] = stats.false_discovery_control(p[known])
-    numbers = (value_a, value_b, difference, low, high, p, adjusted, n)
+    numbers = (value_a, value_b, difference, low, high, p, adjusted(p), n)
     return dict(zip(_COLUMNS, numbers, strict=True))
 
 

@@ -16,8 +16,8 @@ import math
 from functools import cache
 
 import numpy as np
-from scipy import stats
 
+from invariscope.results.ranking import ranked
 from invariscope.seeding import generator
 
 #: With fewer models no order is surprising: 2 / 3! is a third.
@@ -69,7 +69,7 @@ def permutation_p(values: np.ndarray, others: np.ndarray, *, seed: int) -> float
 
 def _centred_ranks(array: np.ndarray) -> np.ndarray:
     """2 · rank - (n + 1) over the first axis: whole numbers that sum to 0; NaN counts as a tie."""
-    ranks = stats.rankdata(np.nan_to_num(array), axis=0)
+    ranks = ranked(np.nan_to_num(array))
     return 2 * ranks - (len(array) + 1)
 
 

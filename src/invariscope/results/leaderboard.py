@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from invariscope.errors import InputError
 from invariscope.results.accuracies import Accuracies, given_accuracies, measured_accuracies
@@ -33,6 +32,7 @@ from invariscope.results.intervals import (
     percentile_interval,
 )
 from invariscope.results.manifest import cell_in
+from invariscope.results.ranking import adjusted, ranked
 
 if TYPE_CHECKING:
     from invariscope.results.result import Result
@@ -157,12 +157,10 @@ class Leaderboard:
             drawn.append(np.broadcast_to(one.replicates, REPLICATES))
         frame = pd.DataFrame(rows)
         sign = 1.0 if self.ascending(metric) else -1.0
-        frame["rank"] = stats.rankdata(
+        frame["rank"] = ranked(
             np.nan_to_num(sign * frame["value"].to_numpy(), nan=np.inf), method="min"
         ).astype(int)
-        ranks = stats.rankdata(
-            np.nan_to_num(sign * np.stack(drawn), nan=np.inf), axis=0, method="min"
-        )
+        ranks = ranked(np.nan_to_num(sign * np.stack(drawn), nan=np.inf), method="min")
         ends = np.quantile(ranks, [0.025, 0.975], axis=1, method="nearest").astype(int)
         frame["rank_low"], frame["rank_high"] = ends
         frame = frame.sort_values("rank", kind="stable")
@@ -304,11 +302,7 @@ def _corrected(
     frame = pd.DataFrame(rows, columns=columns)
     if frame.empty:
         return frame
-    adjusted = np.full(len(frame), np.nan)
-    p = frame["p_value"].to_numpy(dtype=float)
-    if np.isfinite(p).any():
-        adjusted[np.isfinite(p)] = stats.false_discovery_control(p[np.isfinite(p)])
-    frame["p_adjusted"] = adjusted
+    frame["p_adjusted"] = adjusted(frame["p_value"].to_numpy(dtype=float))
     place = {name: number for number, name in enumerate(names)}
     by_name = frame["transformation"].map(place).fillna(len(names))
     order = np.lexsort([by_name, frame["metric"].map(dict(metrics))])

@@ -41,7 +41,7 @@ ONE_AT_THE_IDENTITY = (
     LITERAL,
 )
 #: Maps of the untransformed images that are held at a time.
-MAP_BYTES = 160 << 20
+MAP_BYTES = 112 << 20
 #: The most images that are held: a forward batch beside maps on a CPU, so that none is split.
 PART = 16
 #: Maps that are compared at a time: about what a processor holds in its own memory.

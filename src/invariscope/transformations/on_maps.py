@@ -25,7 +25,6 @@ from invariscope.transformations.geometry import Resampling
 from invariscope.transformations.taps import Moves, Taps, taps_of
 from invariscope.transformations.transformation import Transformation
 
-
 #: Bilinear, with 0 from outside the frame.
 PLAIN = Resampling()
 
