@@ -15,7 +15,7 @@ import hashlib
 import io
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,14 +106,16 @@ class ChannelState:
             influences: Mean influence on the invariance and the equivariance of living channels.
             images: Which images of the block these are: [image count of the block], True or False.
         """
-        block = self._block
+        block, before = self._block, self.sums.get(key)
         if key not in block.before:
-            before = self.sums.get(key)
             value = (np.nan, np.nan) if before is None else _means(before.compute())
             block.before[key] = (value, 0 if before is None else before.images)
             block.influences[key] = np.full((2, len(images)), np.nan)
         block.influences[key][:, images] = influences.cpu().numpy()
-        self.sums[key] = sums
+        # In the place of those before, so that memory does not fall into pieces.
+        products = sums.products
+        products = products.clone() if before is None else before.products.copy_(products)
+        self.sums[key] = replace(sums, products=products)
 
     def add_scores(self, layer: str, cell: str, scores: Tensor) -> None:
         """Adds the values image by image [2, image, channel] of more images to their means."""
