@@ -48,7 +48,7 @@ def test_a_failure_at_any_step_keeps_the_old_file(old, monkeypatch, step):
     with pytest.raises(
         RunError,
         match=r"^cannot write a.parquet in .*rows: No space left on device; 3 blocks are kept; "
-        r"make room .* writable, then go on with `invariscope measure … --resume`$",
+        r"make room .* writable, then run the same command again to resume$",
     ):
         write_file(old, b"new and longer", kept="3 blocks are kept")
     monkeypatch.undo()

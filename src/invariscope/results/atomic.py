@@ -45,7 +45,7 @@ def write_file(path: Path, content: bytes, *, kept: str = "") -> None:
         kept = f"; {kept}" if kept else ""
         raise RunError(
             f"cannot write {path.name} in {path.parent}: {reason}{kept}; make room there or make "
-            "the folder writable, then go on with `invariscope measure … --resume`"
+            "the folder writable, then run the same command again to resume"
         ) from error
 
 

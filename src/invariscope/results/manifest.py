@@ -11,11 +11,20 @@ from invariscope.results.atomic import write_file
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-_NEEDED = {
-    "settings": ("model", "data", "seed", "metrics", "layers", "cells"),
-    "metrics": (),
-    "images": ("selected",),
-    "execution": ("status",),
+MEASURE = "measure"
+#: What a manifest must have, by the command that wrote it.
+_NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
+    MEASURE: {
+        "settings": ("model", "data", "seed", "metrics", "layers", "cells"),
+        "metrics": (),
+        "images": ("selected",),
+        "execution": ("status",),
+    },
+    "factors": {
+        "settings": ("model", "data", "seed", "classes", "operations"),
+        "images": ("selected",),
+        "execution": ("status",),
+    },
 }
 
 
@@ -31,8 +40,12 @@ def write_manifest(folder: str | os.PathLike[str], manifest: dict[str, Any]) -> 
     return path
 
 
-def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
+def read_manifest(folder: str | os.PathLike[str], command: str = MEASURE) -> dict[str, Any]:
     """Reads the manifest of a run folder.
+
+    Args:
+        folder: The folder.
+        command: The command that must have written it: "measure" or "factors".
 
     Raises:
         InputError: No such folder, no run in it, a broken manifest, or one of a newer format.
@@ -41,12 +54,12 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
     path = folder / MANIFEST
     if not folder.exists():
         raise InputError(
-            f"no run folder at {folder}: give a folder that `invariscope measure` wrote"
+            f"no run folder at {folder}: give a folder that `invariscope {command}` wrote"
         )
     if not path.is_file():
         raise InputError(
             f"{folder} is not a run folder (it has no {MANIFEST}): give a folder that "
-            "`invariscope measure` wrote"
+            f"`invariscope {command}` wrote"
         )
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -54,7 +67,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(
             f"cannot read {path}: {' '.join(str(error).split())}; restore the file or measure again"
         ) from error
-    _check(path, manifest)
+    _check(path, manifest, command)
     return manifest
 
 
@@ -76,22 +89,29 @@ def cell_in(entry: Mapping[str, Any], cells: Collection[str]) -> str | None:
     return next((cell for cell in entry_cells(entry) if cell in cells), None)
 
 
-def _check(path: Path, manifest: Any) -> None:
+def _check(path: Path, manifest: Any, command: str) -> None:
     found = manifest.get("format") if isinstance(manifest, dict) else None
     if not isinstance(found, int):
         raise InputError(
             f"{path} is not a manifest of invariscope (it has no format): give a folder that "
-            "`invariscope measure` wrote"
+            f"`invariscope {command}` wrote"
         )
     if found > FORMAT:
         raise InputError(
             f"{path} has format {found}, written by invariscope {manifest.get('version', '?')}: "
             f"this version reads up to format {FORMAT}; install a newer invariscope"
         )
-    missing = [part for part in _NEEDED if not isinstance(manifest.get(part), dict)]
+    wrote = manifest.get("command", MEASURE)
+    if wrote != command:
+        raise InputError(
+            f"{path.parent} holds a run of `invariscope {wrote}`: give a folder that "
+            f"`invariscope {command}` wrote"
+        )
+    needed = _NEEDED[command]
+    missing = [part for part in needed if not isinstance(manifest.get(part), dict)]
     missing = missing or [
         f"{part}.{key}"
-        for part, keys in _NEEDED.items()
+        for part, keys in needed.items()
         for key in keys
         if key not in manifest[part]
     ]

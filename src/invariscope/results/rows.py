@@ -61,10 +61,11 @@ def completed_blocks(folder: str | os.PathLike[str]) -> list[int]:
     killed writes have left is deleted, so call this before the run writes its first block.
     """
     remove_leftovers(Path(folder))
-    return [index for index, path in _block_files(Path(folder)) if _is_whole(path)]
+    return [index for index, path in block_files(Path(folder)) if _is_whole(path)]
 
 
-def _block_files(folder: Path) -> list[tuple[int, Path]]:
+def block_files(folder: Path) -> list[tuple[int, Path]]:
+    """The row files of a folder by number, whole or not."""
     if not folder.is_dir():
         return []
     found = ((_FILE.fullmatch(path.name), path) for path in folder.iterdir())
@@ -142,7 +143,7 @@ class RowStore:
         blocks: Collection[int] | None = None,
     ):
         if isinstance(source, str | os.PathLike):
-            files = _block_files(Path(source))
+            files = block_files(Path(source))
             files = [file for file in files if blocks is None or file[0] in blocks]
             self._blocks: list[Path | pa.Table] = [path for _, path in files]
             self.blocks = [index for index, _ in files]

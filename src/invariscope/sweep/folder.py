@@ -1,17 +1,31 @@
 """The run folder: opened or resumed, and finished with its summary."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from invariscope.errors import InputError
 from invariscope.results import completed_blocks, read_manifest, write_manifest
+from invariscope.results.manifest import MEASURE
 from invariscope.sweep.record import check_same_run
 
 
 def open_folder(
-    folder: Path, manifest: dict[str, Any], resume: bool
+    folder: Path,
+    manifest: dict[str, Any],
+    resume: bool,
+    *,
+    command: str = MEASURE,
+    completed: Callable[[Path], list[int]] = completed_blocks,
 ) -> tuple[dict[str, Any], list[int]]:
     """Makes the folder, or takes up the same run in it.
+
+    Args:
+        folder: The run folder.
+        manifest: The manifest of the run that is about to start.
+        resume: Whether a folder that holds the run already may be taken up.
+        command: The command whose runs these are.
+        completed: Which blocks of its rows are whole.
 
     Returns:
         The run's manifest (an earlier one keeps its events and times), the blocks that are done.
@@ -24,10 +38,10 @@ def open_folder(
             raise InputError(
                 f"{folder} holds a run already: give another --output, or leave out --no-resume"
             )
-        old = read_manifest(folder)
+        old = read_manifest(folder, command)
         check_same_run(old, manifest, str(folder))
         old["execution"]["status"] = "running"
-        return old, completed_blocks(folder / "rows")
+        return old, completed(folder / "rows")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: give a folder for the run with --output")
     try:

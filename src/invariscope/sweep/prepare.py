@@ -84,7 +84,7 @@ def prepare(
         raise InputError(
             f"{source.name} gives {len(selected)} image: a baseline needs at least two"
         )
-    probe = load_model(model, preprocessing=preprocessing, seed=seed).to(_device(device))
+    probe = load_model(model, preprocessing=preprocessing, seed=seed).to(choose_device(device))
     untrained, note = _twin(probe, twin, seed)
     warnings = [note] if note else []
     plan = make_plan(chosen, twin=untrained is not None, floor=floor)
@@ -166,7 +166,12 @@ def _check_metrics(wanted: Sequence[SweepMetric], chosen: Sequence[Transformatio
             )
 
 
-def _device(device: str | torch.device | None) -> torch.device:
+def choose_device(device: str | torch.device | None) -> torch.device:
+    """The device of that name; an accelerator, if there is one, for None and "auto".
+
+    Raises:
+        InputError: There is no such device.
+    """
     if device is None or device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -78,23 +78,33 @@ def make_manifest(
             }
             for metric in metrics
         },
-        "environment": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in _PACKAGES},
-            "platform": f"{platform.system()} {platform.machine()}",
-            "device": str(probe.device),
-        },
-        "execution": {
-            "status": "running",
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": [*sys.argv[1:]] if sys.argv[0].endswith("invariscope") else None,
-            "cells": len(plan.cells),
-            "forward_passes": plan.passes * len(selected),
-            "seconds": 0.0,
-            "events": [],
-        },
+        "environment": environment(str(probe.device)),
+        "execution": execution(len(plan.cells), plan.passes * len(selected)),
         "example": None,
         "warnings": warnings,
+    }
+
+
+def environment(device: str) -> dict[str, str]:
+    """Versions, platform and device, for a manifest."""
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": device,
+    }
+
+
+def execution(cells: int, passes: int) -> dict[str, Any]:
+    """How a run went, for a manifest: at its start."""
+    return {
+        "status": "running",
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": [*sys.argv[1:]] if sys.argv[0].endswith("invariscope") else None,
+        "cells": cells,
+        "forward_passes": passes,
+        "seconds": 0.0,
+        "events": [],
     }
 
 

@@ -1,0 +1,159 @@
+"""`Factors`: what a search has found, in memory or in a folder."""
+
+import io
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from invariscope.errors import InputError
+from invariscope.factors.ranks import Ranks, rank
+from invariscope.factors.rows import PairRows, write_pairs
+from invariscope.factors.table import TABLE_SCHEMA
+from invariscope.registry import unknown_name
+from invariscope.results import read_manifest, write_manifest
+from invariscope.results.atomic import write_file
+
+ROWS = "rows"
+TABLE = "factors.parquet"
+COMMAND = "factors"
+
+
+class Factors:
+    """What varies in the classes of a data set.
+
+    Args:
+        manifest: Settings, skipped images, environment.
+        frame: The table; `invariscope.factors.table` says what its columns are.
+        rows: The pairs.
+        folder: Where they lie; None for what is in memory.
+
+    Attributes:
+        manifest: As given.
+        frame: One row for each class and operation; class "" is the mean over classes.
+        folder: As given.
+    """
+
+    def __init__(
+        self,
+        manifest: dict[str, Any],
+        frame: pd.DataFrame,
+        rows: PairRows,
+        folder: Path | None = None,
+    ):
+        self.manifest, self.frame, self.folder = manifest, frame, folder
+        self._rows = rows
+
+    def __repr__(self) -> str:
+        settings = self.manifest["settings"]
+        return (
+            f"Factors({settings['model']!r} on {settings['data']!r}, {len(self.classes)} classes, "
+            f"{len(self.operations)} operations)"
+        )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the table."""
+        return tuple(entry["name"] for entry in self.manifest["settings"]["classes"])
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The names of the operations, in the order of the table."""
+        return tuple(entry["name"] for entry in self.manifest["settings"]["operations"])
+
+    @cached_property
+    def ranks(self) -> Ranks:
+        """Tops overall and of each class, and what the paper asks of them."""
+        return rank(self.frame, seed=self.manifest["settings"]["seed"])
+
+    def pairs(self, name: str) -> pd.DataFrame:
+        """The pairs of a class.
+
+        Args:
+            name: The class.
+
+        Returns:
+            first, second (image ids), before (s₀), and for each operation, by its name, the change
+            s_T − s₀; in the order in which the pairs were drawn.
+
+        Raises:
+            InputError: There is no such class, or a file of rows is damaged.
+        """
+        if name not in self.classes:
+            raise unknown_name("class", name, self.classes)
+        rows = self._rows.of_class(self.classes.index(name))
+        change = np.column_stack([np.zeros(len(rows.before)), rows.change])
+        change[~np.isfinite(rows.before)] = np.nan
+        columns = [
+            0 if entry["column"] is None else entry["column"] + 1
+            for entry in self.manifest["settings"]["operations"]
+        ]
+        known = pd.DataFrame({"first": rows.first, "second": rows.second, "before": rows.before})
+        changes = pd.DataFrame(change[:, columns], columns=list(self.operations))
+        return pd.concat([known, changes], axis=1)
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes manifest, rows and table into a new or empty folder, as a search does.
+
+        Raises:
+            InputError: The folder is not empty.
+        """
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder} is not empty: give a new folder")
+        for number, table in enumerate(self._rows.blocks()):
+            write_pairs(folder / ROWS, number, table)
+        write_factors(folder, self.frame)
+        write_manifest(folder, self.manifest)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> "Factors":
+        """Reads what `save` or a finished search has written.
+
+        Raises:
+            InputError: There is no finished search in the folder, or a file is damaged.
+        """
+        folder = Path(folder)
+        manifest = read_manifest(folder, COMMAND)
+        path = folder / TABLE
+        if not path.is_file():
+            raise InputError(
+                f"{folder} has no {TABLE} yet: run the same command again to finish the search"
+            )
+        try:
+            table = pq.read_table(path, page_checksum_verification=True)
+            frame = table.select(TABLE_SCHEMA.names).cast(TABLE_SCHEMA).to_pandas()
+        except (OSError, ValueError, KeyError, pa.ArrowException) as problem:
+            raise InputError(
+                f"{path} is damaged: delete it and run the same command again to restore it"
+            ) from problem
+        return cls(manifest, frame, rows_of(manifest, folder / ROWS), folder)
+
+
+def rows_of(manifest: dict[str, Any], source: Path | Sequence[pa.Table]) -> PairRows:
+    """The rows of a search, by its manifest."""
+    settings = manifest["settings"]
+    columns = {entry["column"] for entry in settings["operations"]} - {None}
+    return PairRows(source, [entry["pairs"] for entry in settings["classes"]], len(columns))
+
+
+def write_factors(folder: Path, frame: pd.DataFrame) -> Path:
+    """Writes the table, whole or not at all.
+
+    Raises:
+        RunError: The disk is full or the folder cannot be written.
+    """
+    table = pa.Table.from_pandas(frame, schema=TABLE_SCHEMA, preserve_index=False)
+    buffer = io.BytesIO()
+    # Without the metadata of pandas: it names library versions, and the bytes are to be the same.
+    pq.write_table(table.replace_schema_metadata(None), buffer, write_page_checksum=True)
+    path = folder / TABLE
+    write_file(path, buffer.getvalue(), kept="the rows of the search are kept")
+    return path
