@@ -107,6 +107,15 @@ class Operation:
             "families": self.families,
             "magnitude": self.magnitude,
             "policy": self.policy,
+            "steps": [
+                {
+                    "family": t.name,
+                    "magnitude": t.magnitudes[level],
+                    "unit": t.unit,
+                    "signed": t.signed,
+                }
+                for t, level in self.steps
+            ],
             "key": list(self.key),
         }
 
