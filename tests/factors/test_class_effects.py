@@ -7,7 +7,9 @@ import pytest
 from invariscope.errors import InputError
 from invariscope.factors import class_effects as module
 from invariscope.factors import helped_samples as helped_module
-from invariscope.factors.class_effects import class_effects, relabellings
+from invariscope.factors.class_effects import class_effects
+from invariscope.factors.correctness import arrange
+from invariscope.factors.relabelling import relabellings
 from invariscope.factors.wordnet import WordNet
 from oracles.class_effects import (
     reference_class,
@@ -112,6 +114,31 @@ def test_helped_samples_are_the_naive_ones():
         iou, chance, count = reference_iou(answers, "none", a, b, shared)
         assert (row["iou"], row["chance"], row["n_pairs"]) == pytest.approx((iou, chance, count))
         assert row["iou_low"] <= iou <= row["iou_high"]
+
+
+def test_resampled_runs_count_as_their_copies():
+    answers, classes = random_answers(6)
+    lists = helped_module._Lists(arrange(table(answers, classes)), "none", ["rrc", "t30"])
+    base, run = np.array([2, 0, 1]), np.array([1, 2, 0, 1, 1])
+    iou, _ = lists.ious(lists.copies)
+    values = {(a, b): v for a, b, v in zip(lists.one, lists.other, iou, strict=True)}
+    found = lists.means(iou, base, run).reshape(3, 4)
+    methods = {"rrc": range(3), "t30": range(3, 5)}
+    for row, (a, b) in enumerate(lists.pairs):
+        held = {kind: ([], []) for kind in ("without", "with", "none")}
+        for (i, j), value in values.items():
+            s, t, other_s, other_t = lists.base[i], lists.run[i], lists.base[j], lists.run[j]
+            if t in methods[a] and other_t in methods[b]:
+                kind = {(1, 0): "without", (0, 1): "with", (0, 0): "none"}
+                runs = [base[k] for k in {s, other_s}] + [run[k] for k in {t, other_t}]
+                pair = held[kind[int(s == other_s), int(t == other_t)]]
+                pair[0].append(value)
+                pair[1].append(np.prod(runs))
+        means = [np.average(v, weights=copies) for v, copies in held.values() if v]
+        sizes = [len(v) for v, _ in held.values() if v]
+        expected = [np.average(means, weights=sizes), *means]
+        known = found[row][~np.isnan(found[row])]
+        np.testing.assert_allclose(known, expected)
 
 
 def test_the_same_runs_on_both_sides_hurt_nothing():

@@ -66,11 +66,12 @@ def reference_relabelling(answers, classes, without, method, threshold):
 
 def reference_intervals(answers, classes, name, without, method, replicates, seed):
     """The intervals of a class, resample by resample."""
-    draw = generator(seed, f"class effects:runs:{method}")
     runs = [list(answers[m].values()) for m in (without, method)]
     weights = [
-        draw.multinomial(len(side), np.full(len(side), 1 / len(side)), size=replicates)
-        for side in runs
+        generator(seed, f"class effects:runs:{label}").multinomial(
+            len(side), np.full(len(side), 1 / len(side)), size=replicates
+        )
+        for label, side in zip((without, method), runs, strict=True)
     ]
     images = [image for image in runs[0][0] if classes[image] == name]
     copies = np.concatenate(list(resampling_counts(len(images), 1, replicates, seed)))

@@ -20,7 +20,7 @@ def class_effects(
     tables: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[TABLE…]",
+            metavar="TABLE",
             help="CSV or parquet files with the columns image,class,method,seed,correct.",
         ),
     ] = None,

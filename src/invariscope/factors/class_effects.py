@@ -11,24 +11,20 @@ with it:
   accuracy with minus the mean without. All as shares, 0 to 1.
 - A class is consistently hurt if `share_hurt` > 0.7. By chance alone many are, because pairs share
   seeds: with 5 × 5 seeds and no effect, one class in six (fewer where accuracies are tied), where
-  25 independent pairs would make it one in fifty. So the number of such classes is held against
-  what would be if the augmentation changed no class: the mean difference of each class is taken off
-  (to a whole image), then it is permuted which runs are "with", for all classes at once (over all
-  ways where these are no more than 5,000, else random ones), and classes are counted anew.
-  `expected` is the mean, [`_low`, `_high`] the central 95 %, p the share of relabellings with as
-  many classes or more (the labels as they are being one). `excess` = hurt - expected; its interval
-  takes off the ends of that range, so it is above 0 where claim 000.c14 holds. `binomial` is what
-  independent pairs would give. An augmentation that helps on the whole hurts fewer classes than
-  chance does, and yet may hurt some for certain: see p and q.
-- p of a class: the share of relabellings, nothing taken off, with as large a |difference|; q is
-  corrected over the classes by Benjamini and Hochberg. With 5 × 5 seeds p is at least 2 / 252.
+  25 independent pairs would make it one in fifty. So their number is held against what it would be
+  if the augmentation changed no class (`relabelling.py`): `expected` is the mean, [`_low`, `_high`]
+  the central 95 %, p the share of relabellings with as many classes or more. `excess` = hurt -
+  expected; its interval takes off the ends of that range, so it is above 0 where claim 000.c14
+  holds. `binomial` is what independent pairs would give. An augmentation that helps on the whole
+  hurts fewer classes than chance does, and yet may hurt some for certain: see p and q.
+- p of a class: the share of relabellings with as large a |difference|; q is corrected over the
+  classes by Benjamini and Hochberg. With 5 × 5 seeds p is at least 2 / 252.
 
 95 % intervals. Of accuracies and differences: runs of both sides and the images of each class are
 resampled. Of `share_hurt` and `drop_when_hurt`: runs are, on these images. Few seeds make them too
 short: with five, a standard deviation is estimated about a tenth too small.
 """
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,12 +37,12 @@ from invariscope.errors import InputError
 from invariscope.factors.correctness import Correctness, arrange
 from invariscope.factors.helped_samples import helped_samples
 from invariscope.factors.hurt_classes import hurt_classes
+from invariscope.factors.relabelling import relabel
 from invariscope.factors.wordnet import WordNet
 from invariscope.results.intervals import REPLICATES, percentile_interval, resampling_counts
 from invariscope.seeding import generator
 
 THRESHOLD = 0.7
-MOST_RELABELLINGS = 5000
 
 
 @dataclass(frozen=True)
@@ -183,30 +179,13 @@ def _seeds(answers: Correctness, methods: Sequence[str]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def relabellings(runs: int, chosen: int, seed: int) -> np.ndarray:
-    """Which `chosen` of the `runs` are "with", int64 [relabelling, chosen]; all ways, or 5,000.
-
-    The labels as they are, the last `chosen` runs, are among them.
-
-    Example:
-        >>> relabellings(4, 2, seed=0).tolist()
-        [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]
-    """
-    if math.comb(runs, chosen) <= MOST_RELABELLINGS:
-        return np.array(list(itertools.combinations(range(runs), chosen)))
-    draw = generator(seed, "class effects:relabellings")
-    shuffled = draw.permuted(np.tile(np.arange(runs), (MOST_RELABELLINGS - 1, 1)), axis=1)
-    own = np.arange(runs - chosen, runs)[None]
-    return np.concatenate([own, np.sort(shuffled[:, :chosen], axis=1)])
-
-
 class _Effect:
     """One method against the one without."""
 
     def __init__(
         self, answers: Correctness, without: str, method: str, threshold: float, seed: int
     ):
-        self.answers, self.method, self.seed = answers, method, seed
+        self.answers, self.without, self.method, self.seed = answers, without, method, seed
         self.sizes = np.bincount(answers.members)
         self.before, self.after = len(answers.seeds[without]), len(answers.seeds[method])
         self.pairs = self.before * self.after
@@ -219,42 +198,15 @@ class _Effect:
         self.losses = one[:, None] - other[None]
         self.hurt = (self.losses > 0).sum(axis=(0, 1))
         self.helped = (self.losses < 0).sum(axis=(0, 1))
-        #: Mean right answers with minus without [class].
-        self.difference = other.mean(axis=0) - one.mean(axis=0)
-        self._relabel()
+        self.relabelled = relabel(self.right, self.before, self.enough, seed)
         self._resample(right)
-
-    def _relabel(self) -> None:
-        """What other ways of labelling the runs give: the numbers of hurt classes, p by class."""
-        ways = relabellings(self.before + self.after, self.after, self.seed)
-        total = self.right.sum(axis=0)
-        observed = np.abs(self._difference(self.right[self.before :].sum(axis=0), total))
-        level = self.right.copy()
-        level[self.before :] -= np.rint(self.difference).astype(np.int64)
-        self.null_counts, self.null_shares = np.empty(len(ways)), np.empty(len(ways))
-        reached = np.zeros(len(self.sizes))
-        for number, way in enumerate(ways):
-            other = level[way]
-            one = np.delete(level, way, axis=0)
-            hurt = (one[:, None] > other[None]).sum(axis=(0, 1))
-            self.null_counts[number] = (hurt >= self.enough).sum()
-            self.null_shares[number] = hurt.mean() / self.pairs
-            drawn = np.abs(self._difference(self.right[way].sum(axis=0), total))
-            reached += drawn >= observed
-        # The labels as they are, which taking off the differences has taken away, are one way too.
-        count = (self.hurt >= self.enough).sum()
-        self.count_p = ((self.null_counts >= count).sum() + 1) / (len(ways) + 1)
-        self.p = reached / len(ways)
-
-    def _difference(self, after: np.ndarray, total: np.ndarray) -> np.ndarray:
-        """The difference of mean accuracies times something positive, in whole numbers."""
-        return after * self.before - (total - after) * self.after
 
     def _resample(self, right: np.ndarray) -> None:
         """Resamples of the runs, and of the images of each class."""
-        draw = generator(self.seed, f"class effects:runs:{self.method}")
-        sides = (self.before, self.after)
-        weights = [draw.multinomial(n, np.full(n, 1 / n), size=REPLICATES) / n for n in sides]
+        weights = []
+        for method, runs in ((self.without, self.before), (self.method, self.after)):
+            draw = generator(self.seed, f"class effects:runs:{method}")
+            weights.append(draw.multinomial(runs, np.full(runs, 1 / runs), size=REPLICATES) / runs)
         pairs = np.einsum("rs,rt->rst", *weights).reshape(REPLICATES, -1)
         losses = self.losses.reshape(self.pairs, -1)
         self.drawn_share = (pairs @ (losses > 0)).T
@@ -303,7 +255,8 @@ class _Effect:
         lost = np.maximum(self.losses, 0).sum(axis=(0, 1))
         drop = np.divide(lost, self.hurt, out=np.full(len(lost), np.nan), where=self.hurt > 0)
         _add(frame, "drop_when_hurt", drop / self.sizes, self.drawn_drop)
-        frame["p"], frame["q"] = self.p, stats.false_discovery_control(self.p)
+        p = self.relabelled.p
+        frame["p"], frame["q"] = p, stats.false_discovery_control(p)
         frame["hurt"], frame["helped"] = self.hurt >= self.enough, self.helped >= self.enough
         return frame
 
@@ -323,8 +276,11 @@ class _Effect:
             low, high = percentile_interval(drawn[name][None])
             row |= {key: value, f"{key}_low": float(low[0]), f"{key}_high": float(high[0])}
         hurt = int((self.hurt >= self.enough).sum())
-        row |= _against("mean_share_hurt", float(self.hurt.mean() / self.pairs), self.null_shares)
-        row |= _against("hurt", hurt, self.null_counts) | {"hurt_p": float(self.count_p)}
+        null = self.relabelled
+        row |= _against("mean_share_hurt", float(self.hurt.mean() / self.pairs), null.shares)
+        row |= _against("hurt", hurt, null.counts)
+        # The labels as they are, which taking off the differences has taken away, are one way too.
+        row["hurt_p"] = float(((null.counts >= hurt).sum() + 1) / (len(null.counts) + 1))
         row["excess"] = hurt - float(row["hurt_expected"])
         row["excess_low"] = hurt - float(row["hurt_expected_high"])
         row["excess_high"] = hurt - float(row["hurt_expected_low"])
@@ -332,7 +288,7 @@ class _Effect:
         row["binomial"] = float(stats.binom.sf(self.enough - 1, self.pairs, unequal / 2).sum())
         row["helped"] = int((self.helped >= self.enough).sum())
         row |= {"n_classes": len(self.sizes), "n_images": int(self.sizes.sum())}
-        return row | {"n_pairs": self.pairs, "n_relabellings": len(self.null_counts)}
+        return row | {"n_pairs": self.pairs, "n_relabellings": len(null.counts)}
 
 
 def _add(frame: pd.DataFrame, name: str, values: np.ndarray, drawn: np.ndarray) -> None:
