@@ -1,16 +1,13 @@
 """`invariscope compare`: two runs cell by cell, and any number of runs as a leaderboard."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from invariscope.cli.tables import TABLES, write_table
 from invariscope.errors import InputError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_TABLES = (".csv", ".parquet")
 _PAGE = ".html"
 
 
@@ -37,7 +34,7 @@ def compare(
     standings, means by transformation and part, rank correlation of every measure with accuracy.
     """
     for path in output or ():
-        if path.suffix not in (*_TABLES, _PAGE):
+        if path.suffix not in (*TABLES, _PAGE):
             raise InputError(f"--output {path}: give a file that ends in .html, .csv or .parquet")
     if len(runs) < 2:
         raise InputError(f"{len(runs)} run folder: give two or more to compare")
@@ -54,19 +51,9 @@ def compare(
         if path.suffix == _PAGE:
             typer.echo(f"leaderboard: {board.to_html(path)}")
             continue
-        _write(comparison.frame if comparison is not None else board.averages, path)
+        write_table(comparison.frame if comparison is not None else board.averages, path)
         typer.echo(f"table: {path}")
         if not board.correlations.empty:
             beside = path.with_stem(f"{path.stem}-correlations")
-            _write(board.correlations, beside)
+            write_table(board.correlations, beside)
             typer.echo(f"correlations: {beside}")
-
-
-def _write(frame: "pd.DataFrame", path: Path) -> None:
-    try:
-        if path.suffix == ".csv":
-            frame.to_csv(path, index=False)
-        else:
-            frame.to_parquet(path, index=False)
-    except OSError as problem:
-        raise InputError(f"cannot write {path}: {problem.strerror}; give another path") from problem
