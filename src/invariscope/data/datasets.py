@@ -8,9 +8,11 @@ that has them under one of `IMAGE_KEYS` and `LABEL_KEYS`. What counts as an imag
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
+from invariscope.data.decode import alpha_of
 from invariscope.data.labels import class_indices, stored_class_names, stored_labels
 from invariscope.data.pixels import to_image
 from invariscope.data.source import ImageSource, NumberedIds, UnreadableImage
@@ -82,6 +84,15 @@ class DatasetSource(ImageSource):
             return to_image(image)
         # a data set may raise anything for a bad file; the reason is kept and reported
         except Exception as error:
+            raise UnreadableImage(self.ids[index], _describe(error)) from error
+
+    def alpha(self, index: int) -> np.ndarray | None:
+        """The alpha channel of an item that is a Pillow image, float32 [height, width], or None."""
+        try:
+            item = self._first[index] if index in self._first else self._dataset[index]
+            image = split_item(item)[0]
+            return alpha_of(image) if isinstance(image, Image.Image) else None
+        except Exception as error:  # as in `load`
             raise UnreadableImage(self.ids[index], _describe(error)) from error
 
     def _first_item(self) -> tuple[int, Any]:
