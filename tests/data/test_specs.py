@@ -47,7 +47,7 @@ def test_own_names_are_there():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("sample", r"unknown image source 'sample': did you mean samples\?.*nor is it a folder"),
+        ("sample", r"unknown image source 'sample': did you mean samples.*nor is it a folder"),
         ("./pictures", r"no such file or folder: './pictures'; give an existing folder"),
         ("cat.jpg", "no such file or folder: 'cat.jpg'"),
         ("samples:7", "samples:7: it takes no argument; write samples"),

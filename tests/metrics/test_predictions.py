@@ -1,5 +1,6 @@
 """Prediction consistency, accuracy and the running mean."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -21,6 +22,16 @@ def test_agree_with_the_oracles(seed, count, classes):
     assert (ours.numpy() == reference_prediction_consistency(logits, moved)).all()
     right = accuracy(logits, labels)
     assert (right.numpy() == reference_accuracy(logits, labels.tolist())).all()
+    several = torch.randint(-1, classes, (count, 3), generator=generator)
+    several[:, 0] = labels
+    singles = [reference_accuracy(logits, column) for column in several.T.tolist()]
+    assert accuracy(logits, several).tolist() == np.max(singles, axis=0).tolist()
+
+
+def test_no_right_output_is_unknown():
+    labels = torch.tensor([[-1, -1], [1, -1]])
+    assert accuracy(torch.eye(2), labels).tolist()[1] == 1.0
+    assert accuracy(torch.eye(2), labels).isnan().tolist() == [True, False]
 
 
 def test_the_identity_is_consistent_and_what_is_not_finite_is_undefined():

@@ -34,6 +34,33 @@ def test_wordnet_ids_are_looked_up(tmp_path, imagenet):
     assert note == ""
 
 
+def test_a_source_that_knows_imagenet_says_which_outputs_are_right(tmp_path, imagenet):
+    source = folder(tmp_path, "bird", "cat", "n01440764")
+    source.imagenet_outputs = [(7, 8, 9), (281,), (0, 1)]
+    targets, note = class_targets(source, imagenet)
+    assert targets is not None
+    assert targets.tolist() == [[7, 8, 9], [281, -1, -1], [0, 1, -1]]
+    assert "2 of the 3 classes have several" in note
+    # a model that is not of ImageNet: its outputs have nothing to do with these
+    targets, note = class_targets(source, classifier(3))
+    assert targets is not None
+    assert targets.tolist() == [0, 1, 2]
+
+
+def test_any_right_output_counts_in_a_run(tmp_path, imagenet):
+    import invariscope
+
+    source = folder(tmp_path, "all", "none")
+    source.imagenet_outputs = [range(1000), (1000,)]  # every answer is right; none can be
+    result = invariscope.measure(
+        imagenet, source, transformations="rotate=90", metrics="accuracy", layers="last",
+        twin=False, floor=False,
+    )  # fmt: skip
+    frame = result.frame[result.frame["class"].notna()]
+    assert set(frame.loc[frame["class"] == "all", "value"]) == {1.0}
+    assert set(frame.loc[frame["class"] == "none", "value"]) == {0.0}
+
+
 def test_as_many_classes_as_outputs(tmp_path):
     targets, note = class_targets(folder(tmp_path, "cat", "dog"), classifier(2))
     assert targets is not None

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import invariscope
-from invariscope.cli import class_effects, compare, listing, measure, report
+from invariscope.cli import class_effects, compare, foregrounds, listing, measure, report
 from invariscope.errors import InvariscopeError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command("measure")(measure.measure)
 app.command("compare")(compare.compare)
 app.command("class-effects")(class_effects.class_effects)
+app.command("foregrounds")(foregrounds.foregrounds)
 app.command("report")(report.report)
 app.command("list")(listing.list_names)
 

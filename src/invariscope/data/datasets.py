@@ -8,9 +8,11 @@ that has them under one of `IMAGE_KEYS` and `LABEL_KEYS`. What counts as an imag
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
+from invariscope.data.decode import alpha_of
 from invariscope.data.labels import class_indices, stored_class_names, stored_labels
 from invariscope.data.pixels import to_image
 from invariscope.data.source import ImageSource, NumberedIds, UnreadableImage
@@ -74,15 +76,27 @@ class DatasetSource(ImageSource):
     def load(self, index: int) -> Image.Image | torch.Tensor:
         """The image of an item, as an RGB image or a float32 tensor [3, H, W] in [0, 1]."""
         try:
-            item = self._first.pop(index) if index in self._first else self._dataset[index]
-            image, label = split_item(item)
-            if self._labels_seen is not None:
-                known = None if label is None else _try_indices([label], 1)
-                self._labels_seen[index] = -1 if known is None else known[0][0]
-            return to_image(image)
+            return to_image(self._picture(index))
         # a data set may raise anything for a bad file; the reason is kept and reported
         except Exception as error:
             raise UnreadableImage(self.ids[index], _describe(error)) from error
+
+    def alpha(self, index: int) -> np.ndarray | None:
+        """The alpha channel of an item that is a Pillow image, float32 [height, width], or None."""
+        try:
+            image = self._picture(index)
+            return alpha_of(image) if isinstance(image, Image.Image) else None
+        except Exception as error:  # as in `load`
+            raise UnreadableImage(self.ids[index], _describe(error)) from error
+
+    def _picture(self, index: int) -> Any:
+        """The image of an item as it comes; its label is kept where labels come with the items."""
+        item = self._first.pop(index) if index in self._first else self._dataset[index]
+        image, label = split_item(item)
+        if self._labels_seen is not None:
+            known = None if label is None else _try_indices([label], 1)
+            self._labels_seen[index] = -1 if known is None else known[0][0]
+        return image
 
     def _first_item(self) -> tuple[int, Any]:
         """The first of the leading items that loads: one bad file is not a bad data set."""

@@ -16,12 +16,16 @@
 import io
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from invariscope.data.source import UnreadableImage
+
+T = TypeVar("T")
 
 MAX_PIXELS = 89_478_485
 """Largest image that is decoded, in pixels: Pillow's own bound, 256 MiB of RGB."""
@@ -53,13 +57,48 @@ def decode(file: str | os.PathLike[str] | bytes, image: str) -> Image.Image:
         Traceback (most recent call last):
         invariscope.data.source.UnreadableImage: nothing: the file is empty
     """
-    try:
-        return _decode(file)
-    except UnreadableImage:
-        raise
-    # Pillow's plug-ins raise whatever their parsing trips over (SyntaxError, struct.error, …)
-    except Exception as error:
-        raise UnreadableImage(image, _reason(file, error)) from error
+    return _decode(file, image, to_rgb)
+
+
+def decode_alpha(file: str | os.PathLike[str] | bytes, image: str) -> np.ndarray | None:
+    """The alpha channel of an image file.
+
+    Args:
+        file: A path, or the bytes of the file.
+        image: The id of the image, for the error.
+
+    Returns:
+        float32 [height, width] in [0, 1], upright as `decode` gives the image, or None.
+
+    Raises:
+        UnreadableImage: With a reason of one line.
+
+    Example:
+        >>> import io
+        >>> buffer = io.BytesIO()
+        >>> Image.new("RGBA", (4, 3), (9, 9, 9, 51)).save(buffer, "PNG")
+        >>> alpha = decode_alpha(buffer.getvalue(), "glass")
+        >>> alpha.shape, round(float(alpha[0, 0]), 3)
+        ((3, 4), 0.2)
+    """
+    return _decode(file, image, alpha_of)
+
+
+def alpha_of(picture: Image.Image) -> np.ndarray | None:
+    """The upright alpha channel [height, width] of a Pillow image of any mode, or None.
+
+    Raises:
+        ValueError: The image is too large.
+
+    Example:
+        >>> alpha_of(Image.new("RGB", (4, 3))) is None
+        True
+    """
+    _check_size(*picture.size)
+    if not picture.has_transparency_data:
+        return None
+    layer = ImageOps.exif_transpose(picture).convert("RGBA")
+    return np.asarray(layer.getchannel("A"), dtype=np.float32) / 255
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
@@ -88,14 +127,20 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     return rgb
 
 
-def _decode(file: str | os.PathLike[str] | bytes) -> Image.Image:
-    with warnings.catch_warnings():
-        # a corrupt EXIF block is no reason to warn once per image; a bomb is one to stop
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as picture:
-            _check_size(*picture.size)
-            return to_rgb(picture)
+def _decode(
+    file: str | os.PathLike[str] | bytes, image: str, read: Callable[[Image.Image], T]
+) -> T:
+    try:
+        with warnings.catch_warnings():
+            # a corrupt EXIF block is no reason to warn once per image; a bomb is one to stop
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as picture:
+                _check_size(*picture.size)
+                return read(picture)
+    # Pillow's plug-ins raise whatever their parsing trips over (SyntaxError, struct.error, …)
+    except Exception as error:
+        raise UnreadableImage(image, _reason(file, error)) from error
 
 
 def _check_size(width: int, height: int) -> None:

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
-from invariscope.data.decode import decode
+from invariscope.data.decode import decode, decode_alpha
 from invariscope.data.source import ImageSource
 from invariscope.errors import InputError
 
@@ -64,6 +65,11 @@ class FolderSource(ImageSource):
         """The RGB image at a position, decoded by the rules of `invariscope.data.decode`."""
         image = self.ids[index]
         return decode(os.path.join(self._root, image), image)
+
+    def alpha(self, index: int) -> np.ndarray | None:
+        """The alpha channel of the file, float32 [height, width] in [0, 1], or None."""
+        image = self.ids[index]
+        return decode_alpha(os.path.join(self._root, image), image)
 
     def _open_file(self, file: Path) -> None:
         if file.suffix.lower() not in SUFFIXES:

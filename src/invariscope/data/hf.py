@@ -9,9 +9,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
-from invariscope.data.decode import decode
+from invariscope.data.decode import decode, decode_alpha
 from invariscope.data.source import SOURCES, ImageSource, NumberedIds, UnreadableImage
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
@@ -54,11 +55,18 @@ class HuggingFaceSource(ImageSource):
 
     def load(self, index: int) -> Image.Image:
         """The RGB image of a row."""
+        return decode(self._file(index), self.ids[index])
+
+    def alpha(self, index: int) -> np.ndarray | None:
+        """The alpha channel of a row's image, float32 [height, width] in [0, 1], or None."""
+        return decode_alpha(self._file(index), self.ids[index])
+
+    def _file(self, index: int) -> str | bytes:
         row = self._data[index][self._column]
         file = None if row is None else row.get("bytes") or row.get("path")
         if file is None:
             raise UnreadableImage(self.ids[index], f"the column {self._column!r} is empty here")
-        return decode(file, self.ids[index])
+        return file
 
     def _find_column(self, datasets: Any, data: Any, wanted: str | None) -> str:
         columns = [name for name, kind in data.features.items() if isinstance(kind, datasets.Image)]

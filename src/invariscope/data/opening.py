@@ -35,7 +35,7 @@ def open_source(images: Any) -> ImageSource:
         5
         >>> open_source("sampels")
         Traceback (most recent call last):
-        invariscope.errors.InputError: unknown image source 'sampels': did you mean samples? ...
+        invariscope.errors.InputError: unknown image source 'sampels': did you mean samples...
     """
     if isinstance(images, ImageSource):
         return images

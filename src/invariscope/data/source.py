@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Union
 from urllib.parse import unquote
 
+import numpy as np
 from PIL import Image
 
 from invariscope.errors import InputError, InvariscopeError
@@ -60,6 +61,10 @@ class ImageSource(ABC):
         labels: Class index of each image (-1: it has none, or it is known only once `load` has
             given the image), or None for unlabelled data.
         class_names: Name of each class index, or None where the source has no names.
+        class_ids: WordNet id of each class index (``"n02084071"``) where the source knows it, or
+            None.
+        imagenet_outputs: For each class index the outputs 0..999 of an ImageNet-1k classifier that
+            are right answers, or None where the source does not say.
         notes: Lines for the report: what was left out, and whose pictures these are.
     """
 
@@ -67,6 +72,8 @@ class ImageSource(ABC):
     ids: Sequence[str]
     labels: Sequence[int] | None = None
     class_names: Sequence[str] | None = None
+    class_ids: Sequence[str] | None = None
+    imagenet_outputs: Sequence[Sequence[int]] | None = None
     notes: Sequence[str] = ()
 
     def __len__(self) -> int:
@@ -83,6 +90,18 @@ class ImageSource(ABC):
         Raises:
             UnreadableImage: This one image cannot be used.
         """
+
+    def alpha(self, index: int) -> np.ndarray | None:
+        """How opaque each pixel of an image is, before `load` composites it over a colour.
+
+        Returns:
+            float32 [height, width] in [0, 1], of the size of the image that `load` gives, or None
+            where the image has no alpha channel.
+
+        Raises:
+            UnreadableImage: This one image cannot be used.
+        """
+        return None
 
     def content(self, index: int) -> str:
         """What tells this image from another one of the same id; "" where the id is enough.

@@ -2,7 +2,8 @@
 
 1 where argmax of the logits is the label, else 0; the mean is top-1 accuracy. Range [0, 1], higher
 is better. Not a measure of invariance by itself: a model can be accurate at a cell and still flip.
-Non-finite logits give NaN, and so does a label of −1 (unknown).
+Non-finite logits give NaN, and so does a label of −1 (unknown). Where several outputs are right
+("dog", with 118 breeds among the outputs), the label is the row of them, filled up with −1.
 """
 
 import torch
@@ -20,7 +21,8 @@ def accuracy(
 
     Args:
         logits: [N, K].
-        labels: [N], class indices; −1 for unknown.
+        labels: [N], class indices, −1 for unknown; or [N, S], the indices that are right for each
+            image, filled up with −1.
 
     Returns:
         [N]: 1.0 or 0.0, NaN where logits are not finite or the label is unknown.
@@ -31,18 +33,21 @@ def accuracy(
     Example:
         >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 1.0]]), torch.tensor([0, 0])).tolist()
         [1.0, 0.0]
+        >>> accuracy(torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([[0, 2, -1]])).tolist()
+        [1.0]
     """
     rank("N K", logits=logits)
-    if labels.shape != logits.shape[:1]:
+    if labels.shape[:1] != logits.shape[:1] or labels.ndim > 2:
         raise InputError(
             f"labels has shape {list(labels.shape)} but logits has {list(logits.shape)}: "
-            f"it must be [{len(logits)}]"
+            f"it must be [{len(logits)}] or [{len(logits)}, S]"
         )
     return per_image(logits, labels).to(logits.dtype)
 
 
 def per_image(logits: Tensor, labels: Tensor) -> Tensor:
-    """The formula for logits [..., N, K] and labels [N]: [..., N] in float64."""
-    right = (logits.argmax(-1) == labels).double()
-    known = logits.isfinite().all(-1) & (labels >= 0)
+    """The formula for logits [..., N, K] and labels [N] or [N, S]: [..., N] in float64."""
+    answers = labels if labels.ndim == 2 else labels[:, None]
+    right = (logits.argmax(-1)[..., None] == answers).any(-1).double()
+    known = logits.isfinite().all(-1) & (answers >= 0).any(-1)
     return torch.where(known, right, torch.nan)

@@ -7,6 +7,7 @@ for the channel measures over the data set (``:pooled``), which build on the blo
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
@@ -49,13 +50,14 @@ class Sample:
         block: The pixels.
         image_ids: Ids of the block's images.
         labels: Their class indices in the data, or None.
-        targets: The outputs of the model that stand for these classes, or None if unknown.
+        targets: The outputs of the model that stand for these classes, [image] or, where several
+            do, [image, most] filled up with -1; None if unknown.
     """
 
     block: Block
     image_ids: Sequence[str]
     labels: Sequence[int] | None
-    targets: Sequence[int] | None
+    targets: np.ndarray | None
 
 
 @dataclass

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from invariscope.data import ImageSource
@@ -229,8 +230,10 @@ def _sample(run: Run, block: Block) -> Sample:
     known = None if run.source.labels is None else block.labels
     targets = None
     if run.targets is not None and known is not None:
+        unknown = np.full_like(run.targets[0], -1)
         classes = len(run.targets)
-        targets = [int(run.targets[label]) if 0 <= label < classes else -1 for label in known]
+        targets = [run.targets[label] if 0 <= label < classes else unknown for label in known]
+        targets = np.array(targets, dtype=np.int64)
     return Sample(block, ids, known, targets)
 
 

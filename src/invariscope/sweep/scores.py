@@ -22,7 +22,8 @@ class Scores:
         rows: Where the rows go.
         count: Images of the block.
         labels: Their class indices in the data, or None.
-        targets: The outputs of the model that stand for these classes, or None.
+        targets: The outputs of the model that stand for these classes, [image] or [image, most]
+            filled up with -1, or None.
     """
 
     def __init__(
@@ -31,12 +32,12 @@ class Scores:
         rows: RowBuilder,
         count: int,
         labels: Sequence[int] | None,
-        targets: Sequence[int] | None,
+        targets: np.ndarray | None,
     ):
         self._metrics = metrics
         self._rows = rows
         known = {"classes": labels, "targets": targets}
-        self._labels = {key: torch.tensor(v) for key, v in known.items() if v is not None}
+        self._labels = {key: torch.as_tensor(v) for key, v in known.items() if v is not None}
         self._pairing = torch.arange(count).roll(-1)
         # The null: each image's transformed self is another image's, not the one it is paired with.
         self._stranger = torch.arange(count).roll(-2 if count > 2 else -1)

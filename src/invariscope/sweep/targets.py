@@ -1,4 +1,6 @@
-"""Which output of the model stands for which class of the data; without it, no accuracy."""
+"""Which outputs of the model stand for which class of the data; without them, no accuracy."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,12 +11,13 @@ from invariscope.models import Probe
 def class_targets(source: ImageSource, probe: Probe) -> tuple[np.ndarray | None, str]:
     """The model's output index for each class of the data, and a note for the report.
 
-    Class names that are WordNet ids ("n02123045") are looked up among the model's; else as many
+    What the source says itself about ImageNet's outputs comes first (several may be right). Then
+    class names that are WordNet ids ("n02123045") are looked up among the model's; else as many
     classes as outputs are taken in their order; else labels without names are taken as outputs.
     Anything else is no basis for an accuracy.
 
     Returns:
-        (outputs [class] or None, one line or "").
+        (outputs [class], or [class, most] filled up with -1, or None; one line or "").
     """
     labels = source.labels
     if labels is None or len(labels) == 0:
@@ -30,6 +33,12 @@ def class_targets(source: ImageSource, probe: Probe) -> tuple[np.ndarray | None,
             None,
             f"accuracy is not measured: a label is {highest}, the model has {outputs} outputs",
         )
+    if probe.class_ids is not None and source.imagenet_outputs is not None:
+        several = sum(len(right) > 1 for right in source.imagenet_outputs)
+        return _filled(source.imagenet_outputs), (
+            f"an answer counts as right if it is an ImageNet class at or below the class of the "
+            f"data in WordNet; {several} of the {len(names)} classes have several of them"
+        )
     if probe.class_ids is not None and set(names) <= set(probe.class_ids):
         place = {name: index for index, name in enumerate(probe.class_ids)}
         return np.array([place[name] for name in names]), ""
@@ -39,3 +48,11 @@ def class_targets(source: ImageSource, probe: Probe) -> tuple[np.ndarray | None,
         f"accuracy is not measured: the data have {len(names)} classes and the model {outputs} "
         "outputs; name class folders by their WordNet id (n02123045) to match an ImageNet model"
     )
+
+
+def _filled(outputs: Sequence[Sequence[int]]) -> np.ndarray:
+    """Lists of different lengths as one array, filled up with -1."""
+    table = np.full((len(outputs), max(map(len, outputs))), -1)
+    for row, right in zip(table, outputs, strict=True):
+        row[: len(right)] = right
+    return table
