@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import invariscope
 from invariscope.errors import InputError
 from invariscope.factors import hierarchy as module
 from invariscope.factors.hierarchy import OUTCOMES, class_hierarchy
 from invariscope.factors.wordnet import MEASURES, WordNet
 from oracles.hierarchy import reference_interval, reference_outcomes, reference_p
+
+from .conftest import Small
 
 #: Three kinds of four: similar within, dissimilar between.
 KINDS = {
@@ -193,6 +196,28 @@ def test_what_cannot_be_said_is_nan(nouns):
     apart = class_hierarchy(ghost, nouns)
     assert apart.pairs["wup"].isna().sum() == 4
     assert apart.correlations["spearman"].isna().all()
+
+
+def test_a_real_search_is_read(wordnet, labelled):
+    """The table that `find_factors` makes: real pictures through a network, classes by name."""
+    names = np.array(["dog", "cat", "n03481172", "crane", "class 7"]).repeat(6)
+    search = invariscope.find_factors(
+        Small(), (labelled[0][:30], names), operations="rotate,brightness_down,posterize", pairs=3
+    )
+    for by in ("relative_change", "proportion_boosted"):
+        found = class_hierarchy(search.frame, wordnet, by=by, permutations=23)
+        assert len(found.pairs) == 6
+        assert wordnet.name(found.synsets["n03481172"]) == "hammer.n.02"
+        assert list(found.left_out) == ["class 7"]
+        assert found.correlations["p"].iloc[0] in np.arange(1, 25) / 24
+        wide = search.frame[search.frame["kind"] != "identity"].pivot(
+            index="operation", columns="class", values=by
+        )
+        pairs = found.pairs.to_dict("records")
+        for pair in pairs:
+            ranks = wide[[pair["class_a"], pair["class_b"]]].rank()
+            rho = ranks[pair["class_a"]].corr(ranks[pair["class_b"]])
+            assert pair["rank_correlation"] == pytest.approx(rho, abs=1e-9)
 
 
 def test_messages(nouns):

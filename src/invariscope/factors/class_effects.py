@@ -40,6 +40,7 @@ from invariscope.factors.hurt_classes import hurt_classes
 from invariscope.factors.relabelling import relabel
 from invariscope.factors.wordnet import WordNet
 from invariscope.results.intervals import REPLICATES, percentile_interval, resampling_counts
+from invariscope.results.ranking import adjusted
 from invariscope.seeding import generator
 
 THRESHOLD = 0.7
@@ -256,7 +257,7 @@ class _Effect:
         drop = np.divide(lost, self.hurt, out=np.full(len(lost), np.nan), where=self.hurt > 0)
         _add(frame, "drop_when_hurt", drop / self.sizes, self.drawn_drop)
         p = self.relabelled.p
-        frame["p"], frame["q"] = p, stats.false_discovery_control(p)
+        frame["p"], frame["q"] = p, adjusted(p)
         frame["hurt"], frame["helped"] = self.hurt >= self.enough, self.helped >= self.enough
         return frame
 
