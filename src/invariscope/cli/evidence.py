@@ -1,0 +1,160 @@
+"""What `invariscope factors` adds to a search: alignment, hierarchy, a recommendation."""
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from invariscope.cli.tables import write_table
+from invariscope.factors import Factors
+from invariscope.factors.alignment import Alignment, align
+from invariscope.factors.foregrounds import Foregrounds
+from invariscope.factors.hierarchy import Hierarchy, class_hierarchy
+from invariscope.factors.recommendation import Recommendation, recommend
+from invariscope.factors.wordnet import WordNet
+from invariscope.results import Result
+from invariscope.results.atomic import write_file
+
+CODE = "augment.py"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the evidence beside the search is: what the user has named.
+
+    Attributes:
+        trained: The run folder of the model.
+        untrained: That of its untrained twin; the control of ``trained`` by default.
+        wordnet: A folder with WordNet, or "auto" for the usual places.
+        foregrounds: A folder that `invariscope foregrounds` has written.
+    """
+
+    trained: Path | None = None
+    untrained: Path | None = None
+    wordnet: str | None = None
+    foregrounds: Path | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the report shows beside the search."""
+
+    alignment: Alignment | None
+    hierarchy: Hierarchy | None
+    foregrounds: Foregrounds | None
+    recommendation: Recommendation
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The evidence, read before the search begins: nobody waits an hour for a wrong path."""
+
+    trained: Result | None
+    untrained: Result | None
+    wordnet: WordNet | None
+    foregrounds: Foregrounds | None
+
+
+def open_sources(sources: Sources) -> Opened:
+    """Reads what the user has named.
+
+    Raises:
+        InputError: Something is not there, or not what it should be.
+    """
+    named = sources.wordnet
+    return Opened(
+        None if sources.trained is None else Result.load(sources.trained),
+        None if sources.untrained is None else Result.load(sources.untrained),
+        None if named is None else WordNet(None if named == "auto" else named),
+        None if sources.foregrounds is None else Foregrounds.load(sources.foregrounds),
+    )
+
+
+def evidence(factors: Factors, opened: Opened) -> Evidence:
+    """Holds the search against everything that was opened."""
+    has_twin = opened.untrained is not None or (
+        opened.trained is not None and (opened.trained.controls["control"] == "untrained").any()
+    )
+    seed = factors.manifest["settings"]["seed"]
+    return Evidence(
+        align(factors, opened.trained, opened.untrained) if opened.trained and has_twin else None,
+        class_hierarchy(factors.frame, opened.wordnet, seed=seed) if opened.wordnet else None,
+        opened.foregrounds,
+        recommend(factors, opened.trained, opened.untrained),
+    )
+
+
+def write_evidence(found: Evidence, folder: Path) -> list[Path]:
+    """Writes the tables and the code."""
+    table = found.recommendation.table
+    tables = {"recommendation.csv": table.assign(classes=table["classes"].map("; ".join))}
+    if found.alignment is not None:
+        tables["alignment.csv"] = found.alignment.families
+    if found.hierarchy is not None:
+        tables["hierarchy.csv"] = found.hierarchy.correlations
+    for name, frame in tables.items():
+        write_table(frame, folder / name)
+    code = found.recommendation.code.encode()
+    write_file(folder / CODE, code, kept="the search is kept")
+    return [*(folder / name for name in tables), folder / CODE]
+
+
+def show_evidence(console: Console, found: Evidence) -> None:
+    """What it says, in 80 columns."""
+    lines = []
+    if found.alignment is not None:
+        lines += _alignment(found.alignment)
+    if found.hierarchy is not None:
+        lines += _hierarchy(found.hierarchy)
+    for line in lines:
+        console.print(textwrap.fill(line, 80))
+    console.print()
+    console.print(_recommendation(found.recommendation))
+
+
+def _alignment(found: Alignment) -> list[str]:
+    if np.isnan(found.difference):
+        return ["Training moved the invariance to all families the same way: nothing to compare."]
+    verdict = "more" if found.difference > 0 else "less"
+    lines = [
+        f"What training makes the model invariant to is {verdict} often among the classes' top 5: "
+        f"share {100 * found.difference:+.1f} points [{100 * found.low:+.1f}, "
+        f"{100 * found.high:+.1f}], p = {found.p:.3g} over {len(found.families)} families."
+    ]
+    if found.left_out:
+        lines.append(f"Not measured, so left out: {', '.join(found.left_out)}.")
+    return lines
+
+
+def _hierarchy(found: Hierarchy) -> list[str]:
+    first = found.correlations.iloc[0]
+    lines = [
+        f"Similar classes (WordNet, {first['measure']}) have similar operations: Spearman "
+        f"{first['spearman']:+.3f} [{first['ci_low']:+.3f}, {first['ci_high']:+.3f}], p = "
+        f"{first['p']:.3g}, over {int(first['n_pairs'])} pairs of {int(first['n_classes'])} "
+        "classes."
+    ]
+    if found.left_out:
+        names = ", ".join(list(found.left_out)[:5])
+        more = ", …" if len(found.left_out) > 5 else ""
+        lines.append(f"Not in WordNet, so left out: {names}{more}.")
+    return lines
+
+
+def _recommendation(found: Recommendation) -> Table:
+    table = Table(title="What to augment with", title_justify="left", box=None, pad_edge=False)
+    table.add_column("family", no_wrap=True, max_width=16)
+    table.add_column("advice", no_wrap=True)
+    table.add_column("range", no_wrap=True)
+    table.add_column("why")
+    for row in found.table.to_dict("records"):
+        bounds = ""
+        if row["varying"] > 0:
+            low, high = f"{row['low']:.3g}", f"{row['high']:.3g}"
+            both = "±" if row["signed"] else ""
+            bounds = both + (high if low == high else f"{low} to {high}")
+        table.add_row(row["family"], row["advice"], bounds, row["reason"])
+    return table
