@@ -212,7 +212,7 @@ def test_a_full_disk(invariscope, place):
         assert code == 3
         assert len(err.strip().splitlines()) == 1
         assert "No space left on device" in err
-        assert "--resume" in err
+        assert "run the same command again to resume" in err
         kept = sorted(path.name for path in (small / "run").rglob("block-*"))
         shutil.copytree(small / "run", place / "run")
     finally:
