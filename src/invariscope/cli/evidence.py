@@ -78,10 +78,14 @@ def evidence(factors: Factors, opened: Opened) -> Evidence:
     has_twin = opened.untrained is not None or (
         opened.trained is not None and (opened.trained.controls["control"] == "untrained").any()
     )
-    seed = factors.manifest["settings"]["seed"]
+    settings = factors.manifest["settings"]
+    seed = settings["seed"]
+    synsets = {entry["name"]: entry["wnid"] for entry in settings["classes"] if entry["wnid"]}
     return Evidence(
         align(factors, opened.trained, opened.untrained) if opened.trained and has_twin else None,
-        class_hierarchy(factors.frame, opened.wordnet, seed=seed) if opened.wordnet else None,
+        class_hierarchy(factors.frame, opened.wordnet, synsets=synsets, seed=seed)
+        if opened.wordnet
+        else None,
         opened.foregrounds,
         recommend(factors, opened.trained, opened.untrained),
     )

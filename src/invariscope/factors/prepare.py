@@ -152,6 +152,7 @@ def _manifest(
 ) -> dict[str, Any]:
     """The manifest of a search; `settings` is what must match on resuming."""
     used = np.unique(table[:, 1:])
+    wnids = dict(zip(source.class_names or (), source.class_ids or (), strict=False))
     columns = {key: column for column, key in enumerate(unique_operations(pool))}
     return {
         "format": FORMAT,
@@ -167,7 +168,12 @@ def _manifest(
             "images": fingerprint(source, table[:, 1:].ravel().tolist()),
             "block_size": PAIRS_PER_BLOCK,
             "classes": [
-                {"name": name, "images": len(members[name]), "pairs": len(found)}
+                {
+                    "name": name,
+                    "wnid": wnids.get(name),
+                    "images": len(members[name]),
+                    "pairs": len(found),
+                }
                 for name, found in drawn.items()
                 if len(found)
             ],
