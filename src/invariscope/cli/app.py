@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import invariscope
-from invariscope.cli import compare, listing, measure, report
+from invariscope.cli import compare, factors, listing, measure, report
 from invariscope.errors import InvariscopeError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("measure")(measure.measure)
 app.command("compare")(compare.compare)
+app.command("factors")(factors.factors)
 app.command("report")(report.report)
 app.command("list")(listing.list_names)
 
