@@ -87,7 +87,7 @@ def test_operations_of_ones_own():
     ]
     darken = from_function("darken", lambda x, f: x * f, (1.0, 0.5, 0.25))
     pool = get_operations(["singles", darken])
-    assert names(pool)[-2:] == ["darken 1", "darken 2"]
+    assert names(pool)[-2:] == ["darken=0.5", "darken=0.25"]
     own = Operation("two", ((darken, 1), (get_transformation("invert"), 1)))
     assert get_operations([own])[0] is own
     images = torch.rand(2, 3, 4, 4)

@@ -77,3 +77,26 @@ def _relative(before, change):
 
 def _mean(values):
     return math.fsum(values) / len(values) if values else math.nan
+
+
+def reference_tops(frame, by, names):
+    """The best operation of each class among some names, the first of equals; NaN never wins."""
+    tops = {}
+    for name in dict.fromkeys(frame["class"]):
+        best, operation = -math.inf, None
+        for row in frame[frame["class"] == name].to_dict("records"):
+            if row["operation"] in names and row[by] > best:
+                best, operation = row[by], row["operation"]
+        if operation is not None:
+            tops[name] = (operation, best)
+    return tops
+
+
+def reference_raising(frame, chosen_by, counted_by, names):
+    """How many of a class's ten best operations are above 0."""
+    counts = {}
+    for name in dict.fromkeys(frame["class"]):
+        rows = frame[(frame["class"] == name) & frame["operation"].isin(names)]
+        best = sorted(rows.to_dict("records"), key=lambda row: -row[chosen_by])[:10]
+        counts[name] = sum(row[counted_by] > 0 for row in best)
+    return counts

@@ -12,7 +12,15 @@ from typing import Annotated
 import typer
 
 import invariscope
-from invariscope.cli import class_effects, compare, foregrounds, listing, measure, report
+from invariscope.cli import (
+    class_effects,
+    compare,
+    factors,
+    foregrounds,
+    listing,
+    measure,
+    report,
+)
 from invariscope.errors import InvariscopeError
 
 app = typer.Typer(
@@ -25,6 +33,7 @@ app = typer.Typer(
 )
 app.command("measure")(measure.measure)
 app.command("compare")(compare.compare)
+app.command("factors")(factors.factors)
 app.command("class-effects")(class_effects.class_effects)
 app.command("foregrounds")(foregrounds.foregrounds)
 app.command("report")(report.report)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from invariscope.cli.tables import write_table
+from invariscope.errors import InputError
 from invariscope.factors import Factors
 from invariscope.factors.alignment import Alignment, align
 from invariscope.factors.foregrounds import Foregrounds
@@ -19,23 +20,6 @@ from invariscope.results import Result
 from invariscope.results.atomic import write_file
 
 CODE = "augment.py"
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where the evidence beside the search is: what the user has named.
-
-    Attributes:
-        trained: The run folder of the model.
-        untrained: That of its untrained twin; the control of ``trained`` by default.
-        wordnet: A folder with WordNet, or "auto" for the usual places.
-        foregrounds: A folder that `invariscope foregrounds` has written.
-    """
-
-    trained: Path | None = None
-    untrained: Path | None = None
-    wordnet: str | None = None
-    foregrounds: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -58,18 +42,27 @@ class Opened:
     foregrounds: Foregrounds | None
 
 
-def open_sources(sources: Sources) -> Opened:
+def open_sources(
+    trained: Path | None, untrained: Path | None, wordnet: str | None, foregrounds: Path | None
+) -> Opened:
     """Reads what the user has named.
+
+    Args:
+        trained: The run folder of the model.
+        untrained: That of its untrained twin; the control of ``trained`` by default.
+        wordnet: A folder with WordNet, or "auto" for the usual places.
+        foregrounds: A folder that `invariscope foregrounds` has written.
 
     Raises:
         InputError: Something is not there, or not what it should be.
     """
-    named = sources.wordnet
+    if untrained is not None and trained is None:
+        raise InputError("--untrained is compared with the trained model: give --trained as well")
     return Opened(
-        None if sources.trained is None else Result.load(sources.trained),
-        None if sources.untrained is None else Result.load(sources.untrained),
-        None if named is None else WordNet(None if named == "auto" else named),
-        None if sources.foregrounds is None else Foregrounds.load(sources.foregrounds),
+        None if trained is None else Result.load(trained),
+        None if untrained is None else Result.load(untrained),
+        None if wordnet is None else WordNet(None if wordnet == "auto" else wordnet),
+        None if foregrounds is None else Foregrounds.load(foregrounds),
     )
 
 

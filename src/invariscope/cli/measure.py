@@ -93,10 +93,10 @@ def measure(
     _check_distinct(specs)
     settings = {
         "table": table,
-        "transformations": _joined(transformations),
-        "groups": _joined(groups),
-        "metrics": _joined(metrics),
-        "layers": _joined(layers) or "auto",
+        "transformations": joined(transformations),
+        "groups": joined(groups),
+        "metrics": joined(metrics),
+        "layers": joined(layers) or "auto",
         "num_images": _count(num_images, precision),
         "seed": seed,
         "device": device,
@@ -104,7 +104,7 @@ def measure(
         "floor": floor,
         "inexact": inexact,
         "resampling": (border, fill, interpolation),
-        "preprocessing": _overrides(preprocessing),
+        "preprocessing": overrides(preprocessing),
     }
     carry = {
         "batch_size": batch_size, "workers": workers, "resume": resume, "precision": precision,
@@ -129,7 +129,7 @@ def measure(
         typer.echo(f"\nto compare: invariscope compare {runs} -o leaderboard.html")
 
 
-def _joined(values: list[str] | None) -> str | None:
+def joined(values: list[str] | None) -> str | None:
     """Repeated options and comma-separated lists are the same thing."""
     return ",".join(values) if values else None
 
@@ -174,7 +174,7 @@ def slug(text: str) -> str:
     return "".join(c if c.isalnum() or c in "._" else "-" for c in text).strip("-.") or "run"
 
 
-def _overrides(pairs: list[str] | None) -> dict[str, object] | None:
+def overrides(pairs: list[str] | None) -> dict[str, object] | None:
     """`key=value` pairs; commas separate the numbers of a list."""
     if not pairs:
         return None

@@ -23,10 +23,10 @@ class _Speed(ProgressColumn):
 class Bar:
     """Shows a run's progress in the terminal (a `Progress` of `invariscope.sweep`)."""
 
-    def __init__(self, console: Console, title: str):
+    def __init__(self, console: Console, title: str, unit: str = "cells"):
         console.print(title, style="bold", soft_wrap=True)
         self._bar = Progress(
-            TextColumn("{task.fields[cells]} cells"),
+            TextColumn(f"{{task.fields[cells]}} {unit}"),
             BarColumn(bar_width=None),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             _Speed(),

@@ -16,7 +16,7 @@ from invariscope.cli.memory import keep_freed_memory
 from invariscope.cli.progress import Bar
 from invariscope.cli.terminal import show_plan, show_result
 from invariscope.errors import InputError, RunError
-from invariscope.sweep import Run, carry_out, estimate, prepare
+from invariscope.sweep import carry_out, estimate, prepare
 from invariscope.transformations import Resampling
 
 
@@ -35,13 +35,13 @@ def measure_one(
     keep_freed_memory()
     with console.status(f"loading {spec} and {data}"):
         run = prepare(spec, data, resampling=_resampling(*resampling), **settings)
-    folder = folder or _default_folder(run)
+    folder = folder or default_folder(run.manifest, run.source.name)
     if dry_run:
         with console.status("timing one batch"):
             cost = estimate(run, carry["batch_size"])
         show_plan(console, run, cost, folder)
         return folder
-    with _interruptible():
+    with interruptible():
         with Bar(console, f"{run.probe.spec} on {run.source.name}") as bar:
             result = carry_out(run, output=folder, progress=bar, **carry)
         path = result.to_html(folder / "report.html")
@@ -74,7 +74,7 @@ def _resampling(border: str, fill: float, interpolation: str) -> Resampling | No
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Ctrl-C ends the run with one line, also where a library makes an error of its own of it."""
     asked = threading.Event()
 
@@ -95,9 +95,8 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _default_folder(run: Run) -> Path:
+def default_folder(manifest: dict[str, Any], data: str) -> Path:
     """A folder that belongs to these settings: the same command finds its run again."""
-    text = json.dumps(run.manifest["settings"], sort_keys=True)
-    mark = hashlib.sha256(text.encode()).hexdigest()[:8]
-    model, data = slug(run.probe.spec.split("/")[-1]), slug(Path(run.source.name).name)
-    return Path("runs") / f"{model}_{data}_{mark}"
+    settings = manifest["settings"]
+    mark = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    return Path("runs") / f"{slug(settings['model'].split('/')[-1])}_{slug(Path(data).name)}_{mark}"

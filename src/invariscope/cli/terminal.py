@@ -1,6 +1,7 @@
 """What the terminal shows at the end of a run, in 80 columns."""
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -24,14 +25,26 @@ def show_plan(console: Console, run: Run, cost: Cost, folder: Path) -> None:
         "layers": f"{len(layers)}: {layers[0]} … {layers[-1]}",
         "controls": ", ".join(settings["controls"]),
         "passes": f"{cost.passes} forward passes (image × cell)",
-        "time": f"about {_duration(cost.seconds)} on {run.probe.device}, forward passes only",
+        "time": f"about {duration(cost.seconds)} on {run.probe.device}, forward passes only",
         "memory": f"about {cost.bytes / 2**30:.1f} GiB",
         "output": str(folder),
     }
     for name, text in lines.items():
         console.print(textwrap.fill(f"{name:9} {text}", 80, subsequent_indent=" " * 10))
-    for warning in run.manifest["warnings"]:
-        console.print(textwrap.fill(f"note: {warning}", 80), style="yellow")
+    show_notes(console, run.manifest["warnings"])
+
+
+def show_notes(console: Console, notes: Sequence[str], skipped: Sequence[dict[str, str]] = ()):
+    """What the user should know besides, and which images were left out."""
+    for note in notes:
+        console.print(textwrap.fill(f"note: {note}", 80), style="yellow")
+    if skipped:
+        first = skipped[0]
+        console.print(
+            f"skipped {len(skipped)} images, the first: {first['image']}: {first['reason']}",
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
 def show_result(console: Console, result: Result) -> None:
@@ -45,16 +58,8 @@ def show_result(console: Console, result: Result) -> None:
     if readings.headline is not None:
         console.print(_table(readings, *readings.headline))
         console.print(textwrap.fill(_legend(readings, *readings.headline), 80), style="dim")
-    for warning in [*result.warnings, *result.manifest["warnings"]]:
-        console.print(textwrap.fill(f"note: {warning}", 80), style="yellow")
-    skipped = result.manifest["images"]["skipped"]
-    if skipped:
-        first = skipped[0]
-        console.print(
-            f"skipped {len(skipped)} images, the first: {first['image']}: {first['reason']}",
-            style="yellow",
-            soft_wrap=True,
-        )
+    notes = [*result.warnings, *result.manifest["warnings"]]
+    show_notes(console, notes, result.manifest["images"]["skipped"])
 
 
 # What stands beside the measurement, all the way: a control, its column, what it is.
@@ -152,7 +157,8 @@ def _shown(readings: Readings, name: str, level: int) -> str:
     return ""
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds for people: "40 s", "12 min", "3.0 h"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

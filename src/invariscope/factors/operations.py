@@ -133,7 +133,7 @@ def get_operations(
             that has none, ``standard``;
             magnitudes of your own, "rotate=5/10";
             one operation by its name, "rotate 9" or "shear_x 4 + invert 3";
-            `Transformation` and `Operation` objects.
+                `Transformation` objects, each level of them, and `Operation` objects.
         shear_centre: What the shears of the table ``search`` leave in place: "corner", as Pillow
             does, or "centre".
 
@@ -193,7 +193,7 @@ def _of(term: str | Transformation | Operation, shear_centre: str) -> Iterator[O
     if isinstance(term, Operation):
         yield term
     elif isinstance(term, Transformation):
-        yield from _levels(term)
+        yield from _own(term)
     elif term.strip() == ALL:
         yield from _of(SINGLES, shear_centre)
         yield from _of(POLICIES, shear_centre)
@@ -210,14 +210,14 @@ def _written(term: str, shear_centre: str) -> Iterator[Operation]:
     """A family, a family with magnitudes, or an operation by its name."""
     words = [part.split() for part in term.split("+")]
     if "=" in term:
-        transformation = get_transformation(term)
-        for level in transformation.levels[1:]:
-            name = f"{transformation.name}={transformation.magnitudes[level]:g}"
-            yield Operation(name, ((transformation, level),))
+        yield from _own(get_transformation(term))
     elif all(len(part) == 2 and part[1].isdigit() for part in words):
         yield _named([(name, int(level)) for name, level in words], shear_centre)
     elif term in (*TABLES["search"], *FAMILIES) or len(words) == 1:
-        yield from _levels(_tabled(term, shear_centre))
+        transformation = _tabled(term, shear_centre)
+        for level in transformation.levels:
+            if not transformation.is_identity(level):
+                yield _named([(term, level)], shear_centre)
     else:
         raise InputError(
             f"operation {term!r}: name a family and a level for each step, such as "
@@ -225,10 +225,15 @@ def _written(term: str, shear_centre: str) -> Iterator[Operation]:
         )
 
 
-def _levels(transformation: Transformation) -> Iterator[Operation]:
+def _own(transformation: Transformation) -> Iterator[Operation]:
+    """The levels of a transformation that is in no table, named by their magnitudes."""
     for level in transformation.levels:
         if not transformation.is_identity(level):
-            yield Operation(f"{transformation.name} {level}", ((transformation, level),))
+            name = f"{transformation.name}={'±' * transformation.signed}"
+            name += f"{transformation.magnitudes[level]:g}"
+            if transformation.family.members:
+                name = f"{transformation.name} {transformation.describe(level)}"
+            yield Operation(name, ((transformation, level),))
 
 
 def _named(steps: Sequence[tuple[str, int]], shear_centre: str) -> Operation:

@@ -24,7 +24,7 @@ from invariscope.results.intervals import bootstrap_interval
 from invariscope.transformations import IDENTITY
 
 BY = ("relative_change", "proportion_boosted", "weighted_boost")
-AMONG = ("all", "geometric", "appearance", "no translation or scale")
+AMONG = ("all", "geometric", "appearance", "no shift or zoom")
 KINDS = ("geometric", "appearance", "mixed")
 TOP_COUNT = 10
 _MOVES = frozenset(

@@ -44,7 +44,7 @@ def pair_schema(operations: int) -> pa.Schema:
 
 
 def pair_table(
-    classes: Sequence[int],
+    classes: Sequence[int] | np.ndarray,
     first: Sequence[str],
     second: Sequence[str],
     before: np.ndarray,

@@ -214,7 +214,7 @@ def measure_block(
             changes[key] = torch.where(same & before.isfinite(), 0.0, change)
     ordered = torch.stack([changes[key] for key in search.unique], 1) if changes else None
     return pair_table(
-        pairs[:, 0].tolist(),
+        pairs[:, 0],
         _ids(search.source, pairs[:, 1]),
         _ids(search.source, pairs[:, 2]),
         before.double().cpu().numpy(),

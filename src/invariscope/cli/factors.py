@@ -1,0 +1,97 @@
+"""`invariscope factors`: what varies within the classes of a data set."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from invariscope.cli.measure import DEFAULT_MODEL, joined, overrides
+
+
+def factors(
+    data: Annotated[
+        str, typer.Option("--data", "-d", help="Labelled images: a folder by class, a data spec.")
+    ],
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A model spec; its embedding is compared.")
+    ] = DEFAULT_MODEL,
+    classes: Annotated[
+        list[str] | None, typer.Option(help="Names of classes (default: all); repeatable.")
+    ] = None,
+    pairs: Annotated[
+        int, typer.Option("--pairs", "-n", min=1, help="Pairs of images of each class.")
+    ] = 64,
+    operations: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--operations",
+            "-t",
+            help='all, singles, policies, rotate=5/10, "shear_x 4 + invert 3" …',
+        ),
+    ] = None,
+    shear_centre: Annotated[
+        str, typer.Option(help="What the pool's shears leave in place: corner (Pillow), centre.")
+    ] = "corner",
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", "-b", min=1, help="Images per forward pass.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-j", min=0, help="Decoding processes.")
+    ] = None,
+    preprocessing: Annotated[
+        list[str] | None,
+        typer.Option(help="Override, such as size=224 or mean=0.5,0.5,0.5; repeatable."),
+    ] = None,
+    trained: Annotated[
+        Path | None,
+        typer.Option(help="A run of the model: does it ignore what varies in the data?"),
+    ] = None,
+    untrained: Annotated[
+        Path | None, typer.Option(help="A run of MODEL+untrained (default: the run's own twin).")
+    ] = None,
+    wordnet: Annotated[
+        str | None, typer.Option(help="A WordNet folder, or auto: are similar classes alike?")
+    ] = None,
+    foregrounds: Annotated[
+        Path | None, typer.Option(help="What `invariscope foregrounds -o` wrote, for the report.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder (default: below runs/).")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on with a search in the folder.")
+    ] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show classes, pairs and passes; measure nothing.")
+    ] = False,
+) -> None:
+    """Find which operations turn one image of a class into another.
+
+    Every operation acts on the second image of each pair; does it bring the two closer in the
+    model's eyes? Writes a row for each class and operation to factors.parquet, what to augment
+    with, and a report. The same command again goes on where it stopped.
+    """
+    from invariscope.cli.searching import search_one  # imports torch
+
+    search_one(
+        model,
+        data,
+        folder=output,
+        dry_run=dry_run,
+        sources={
+            "trained": trained,
+            "untrained": untrained,
+            "wordnet": wordnet,
+            "foregrounds": foregrounds,
+        },
+        carry={"batch_size": batch_size, "workers": workers, "resume": resume},
+        operations=joined(operations) or "all",
+        pairs=pairs,
+        classes=classes,
+        seed=seed,
+        device=device,
+        shear_centre=shear_centre,
+        preprocessing=overrides(preprocessing),
+    )

@@ -1,0 +1,219 @@
+"""One run of `invariscope factors`: the progress bar, the plan, the summary at the end."""
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from invariscope.cli.evidence import (
+    CODE,
+    evidence,
+    open_sources,
+    show_evidence,
+    write_evidence,
+)
+from invariscope.cli.memory import keep_freed_memory
+from invariscope.cli.progress import Bar
+from invariscope.cli.running import default_folder, interruptible
+from invariscope.cli.terminal import duration, show_notes
+from invariscope.factors import Factors, Search, carry_out, prepare_search
+from invariscope.factors.prepare import EMBEDDING
+from invariscope.factors.ranks import AMONG, TOP_COUNT, Estimate, Ranks
+from invariscope.factors.result import TABLE
+from invariscope.factors.search import default_batch_size
+from invariscope.factors.table import OVERALL
+from invariscope.sweep.estimate import seconds_per_image
+from invariscope.transformations import IDENTITY
+
+_ROWS = 12  # classes shown; the table has them all
+
+
+def search_one(
+    model: str,
+    data: str,
+    *,
+    folder: Path | None,
+    dry_run: bool,
+    carry: dict[str, Any],
+    sources: dict[str, Any],
+    **settings: Any,
+) -> None:
+    """Searches and writes the folder, or shows the plan."""
+    console = Console(highlight=False, soft_wrap=False)
+    keep_freed_memory()
+    opened = open_sources(**sources)  # first: nobody waits for a search to learn of a wrong path
+    with console.status(f"loading {model} and {data}"):
+        search = prepare_search(model, data, **settings)
+    if folder is None:
+        plain = default_folder(search.manifest, search.source.name)
+        folder = plain.with_name(f"factors_{plain.name}")
+    if dry_run:
+        _show_plan(console, search, carry["batch_size"], folder)
+        return
+    title = f"{search.probe.spec} on {search.source.name}"
+    with interruptible(), Bar(console, title, "operations") as bar:
+        factors = carry_out(search, output=folder, progress=bar, **carry)
+    show_factors(console, factors)
+    found = evidence(factors, opened)
+    show_evidence(console, found)
+    write_evidence(found, folder)
+    console.print(f"table: {folder / TABLE}", soft_wrap=True)
+    console.print(f"what to augment with: {folder / CODE}", soft_wrap=True)
+
+
+def _show_plan(console: Console, search: Search, batch_size: int | None, folder: Path) -> None:
+    settings, passes = search.manifest["settings"], search.manifest["execution"]["forward_passes"]
+    with console.status("timing one batch"):
+        pixels = next(p.pixels for p in search.decoded.values() if p.pixels is not None)
+        size = batch_size or default_batch_size(search)
+        seconds = seconds_per_image(search.probe, pixels, [EMBEDDING], size) * passes
+    counts = [entry["pairs"] for entry in settings["classes"]]
+    classes = ", ".join(entry["name"] for entry in settings["classes"][:_ROWS])
+    more = ", …" if len(counts) > _ROWS else ""
+    each = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    identities = sum(operation.kind == IDENTITY for operation in search.operations)
+    lines = {
+        "model": f"{settings['model']}, input {settings['preprocessing']['size']}",
+        "data": f"{settings['data']}: {search.manifest['images']['selected']} images",
+        "classes": f"{len(counts)}: {classes}{more}",
+        "pairs": f"{sum(counts)}, {each} of each class",
+        "operations": f"{len(search.operations)}: {len(search.unique)} are computed, {identities} "
+        "change nothing, the others equal one of these",
+        "passes": f"{passes} forward passes",
+        "time": f"about {duration(seconds)} on {search.probe.device}, forward passes only",
+        "output": str(folder),
+    }
+    for name, text in lines.items():
+        console.print(textwrap.fill(f"{name:11} {text}", 80, subsequent_indent=" " * 12))
+    show_notes(console, search.manifest["warnings"])
+
+
+def show_factors(console: Console, factors: Factors) -> None:
+    """What is on top, overall and of each class, and what the paper asks, in 80 columns."""
+    ranks, frame = factors.ranks, factors.frame
+    pairs = int(frame.loc[frame["class"] == OVERALL, "n"].max())
+    console.print()
+    console.print(_overall_table(factors, f"{len(factors.classes)} classes, {pairs} pairs"))
+    console.print()
+    console.print(_class_table(factors))
+    left = len(factors.classes) - _ROWS
+    if left > 0:
+        console.print(f"… and {left} more classes, in the table", style="dim")
+    console.print(
+        textwrap.fill(
+            "change is relative, (s_T - s_0) / s_0; boosted: share of pairs that come closer; held "
+            "out: the change of the operation that one half of the pairs chooses, in the other "
+            "half.",
+            80,
+        ),
+        style="dim",
+    )
+    console.print()
+    for line in _findings(factors, ranks):
+        console.print(textwrap.fill(line, 80))
+    show_notes(console, factors.manifest["warnings"], factors.manifest["images"]["skipped"])
+
+
+def _plain_table(title: str, first: str, columns: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column(first, no_wrap=True, max_width=22)
+    table.add_column("operation", no_wrap=True, max_width=30)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _overall_table(factors: Factors, title: str) -> Table:
+    """The operation that is best on average, among all and among each group."""
+    frame, tops = factors.frame, factors.ranks.tops
+    columns = ("change", "95 % interval", "boosted")
+    table = _plain_table(f"Best on average over {title}", "among", columns)
+    rows = frame[frame["class"] == OVERALL].set_index("operation")
+    for among in AMONG:
+        found = tops.query("by == 'relative_change' and among == @among and `class` == @OVERALL")
+        for name in found["operation"]:
+            row = rows.loc[name]
+            table.add_row(
+                among, _named(row["kind"], name), _percent(row["relative_change"]),
+                _interval(row["relative_change_low"], row["relative_change_high"]),
+                _share(row["proportion_boosted"]),
+            )  # fmt: skip
+    return table
+
+
+def _class_table(factors: Factors) -> Table:
+    """The top operation of the classes in which it does most."""
+    frame, ranks = factors.frame, factors.ranks
+    tops = ranks.tops.query("by == 'relative_change' and among == 'all' and `class` != @OVERALL")
+    tops = tops.sort_values("value", ascending=False, kind="stable").head(_ROWS)
+    held_out = ranks.held_out.groupby("class")["held_out"].mean()
+    rows = frame.set_index(["class", "operation"])
+    table = _plain_table("Top operation of each class", "class", ("change", "boosted", "held out"))
+    for name, operation in zip(tops["class"], tops["operation"], strict=True):
+        row = rows.loc[(name, operation)]
+        table.add_row(
+            str(name), _named(row["kind"], operation), _percent(row["relative_change"]),
+            _share(row["proportion_boosted"]), _percent(held_out.get(name, np.nan)),
+        )  # fmt: skip
+    return table
+
+
+def _findings(factors: Factors, ranks: Ranks) -> list[str]:
+    everywhere = ranks.above_zero_everywhere
+    shown = ", ".join(everywhere[:3]) + (", …" if len(everywhere) > 3 else "")
+    kinds = [
+        f"{row['kind']} {_share(row['tops'])} {_interval(row['low'], row['high'], signed=False)} "
+        f"of the classes' tops, {_share(row['pool'])} of the pool"
+        for row in ranks.shares.to_dict("records")
+        if row["kind"] != IDENTITY and row["pool"] > 0
+    ]
+    cells = factors.frame[factors.frame["class"] != OVERALL].drop_duplicates(["class", "key"])
+    found = cells[cells["q"] <= 0.05]
+    return [
+        "Above zero in every class: " + (f"{len(everywhere)} operations ({shown})." if everywhere
+                                         else "no operation."),
+        f"The best operation overall changes similarity by {_estimate(ranks.overall)}; each "
+        f"class's own by {_estimate(ranks.per_class)}, held out "
+        f"{_estimate(ranks.per_class_held_out)}; it is above zero in "
+        f"{_share(ranks.above_zero.value)} of the classes, held out in "
+        f"{_share(ranks.above_zero_held_out.value)}.",
+        f"Of a class's {TOP_COUNT} best, {ranks.raising.value:.1f} raise the similarity, held out "
+        f"{ranks.raising_held_out.value:.1f}.",
+        "; ".join(kinds).capitalize() + ".",
+        f"Among geometric operations none beats the identity in "
+        f"{_share(ranks.identity_on_top.value)} of the classes.",
+        f"At a false discovery rate of 5 %, {int((found['change'] > 0).sum())} of "
+        f"{int(cells['q'].notna().sum())} (class, operation) cells bring pairs closer, "
+        f"{int((found['change'] < 0).sum())} take them apart.",
+        f"Null controls: {ranks.nulls} operations that change nothing have a largest change of "
+        f"{ranks.null:g}.",
+    ]  # fmt: skip
+
+
+def _named(kind: str, operation: str) -> str:
+    return "none helps" if kind == IDENTITY else operation
+
+
+def _estimate(estimate: Estimate) -> str:
+    return f"{_percent(estimate.value)} {_interval(estimate.low, estimate.high)}"
+
+
+def _percent(value: float) -> str:
+    if np.isnan(value):
+        return "–"
+    digits = 1 if value == 0 or abs(value) >= 0.001 else 3
+    return f"{100 * value:+.{digits}f} %"
+
+
+def _share(value: float) -> str:
+    return "–" if np.isnan(value) else f"{100 * value:.0f} %"
+
+
+def _interval(low: float, high: float, signed: bool = True) -> str:
+    if np.isnan(low):
+        return ""
+    sign = "+.1f" if signed else ".0f"
+    return f"[{100 * low:{sign}}, {100 * high:{sign}}]"

@@ -1,0 +1,97 @@
+"""`invariscope factors` as a user meets it."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from invariscope.factors import Factors
+
+MODEL = ("--model", "python:tiny:make", "--preprocessing", "size=24", "-j", 0)
+
+
+@pytest.fixture
+def classes(place):
+    """The forty pictures as two classes, and one class of a single picture."""
+    for number in range(40):
+        folder = place / "classes" / ("cats" if number % 3 else "dogs")
+        folder.mkdir(parents=True, exist_ok=True)
+        (place / "pictures" / f"{number:02}.png").rename(folder / f"{number:02}.png")
+    (place / "classes" / "newt").mkdir()
+    Image.new("RGB", (24, 24)).save(place / "classes" / "newt" / "1.png")
+    return place
+
+
+def test_a_search_from_start_to_summary(classes, invariscope):
+    code, out, err = invariscope("factors", "-d", "classes", *MODEL, "-n", 6, "-o", "run")
+    assert code == 0, err
+    assert "Best on average over 2 classes, 12 pairs" in out
+    for words in (
+        "Top operation of each class", "Above zero in every class", "held out", "geometric",
+        "of the pool", "Null controls: 2 operations that change nothing have a largest change of",
+        "left out 1 of 3 classes, which have a single image: newt", "table: run/factors.parquet",
+        "88 operations",
+    ):  # fmt: skip
+        assert words in " ".join(out.split()), words
+    assert all(len(line) <= 80 for line in out.splitlines())
+    found = Factors.load("run")
+    assert found.classes == ("cats", "dogs")
+    assert len(found.frame) == 3 * 112
+    assert found.manifest["execution"]["status"] == "finished"
+    code, out, _ = invariscope("factors", "-d", "classes", *MODEL, "-n", 6, "-o", "run")
+    assert code == 0
+    assert "resuming: 1080 of 1080 forward passes are done" in out
+
+
+def test_the_plan_measures_nothing(classes, invariscope):
+    code, out, _ = invariscope("factors", "-d", "classes", *MODEL, "--dry-run", "-t", "singles")
+    assert code == 0
+    text = " ".join(out.split())
+    assert "classes 2: cats, dogs" in text
+    assert "pairs 128, 64 of each class" in text
+    assert "operations 63: 47 are computed, 2 change nothing, the others equal one of these" in text
+    assert "forward passes" in text
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert not (classes / "runs").exists()
+
+
+def test_the_same_command_finds_its_folder_again(classes, invariscope):
+    arguments = ("factors", "-d", "classes", *MODEL, "-n", 2, "-t", "invert", "--classes", "dogs")
+    assert invariscope(*arguments)[0] == 0
+    (folder,) = (classes / "runs").iterdir()
+    assert folder.name.startswith("factors_python-tiny-make_classes_")
+    code, out, _ = invariscope(*arguments)
+    assert code == 0
+    assert "resuming" in out
+    assert len(list((classes / "runs").iterdir())) == 1
+
+
+def test_wrong_input_is_one_line_that_says_what_would_work(classes, invariscope):
+    for arguments, message in (
+        (("-d", "pictures"), "no image in the folder"),
+        (("-d", "classes", "--classes", "cat"), "unknown class 'cat': did you mean cats?"),
+        (("-d", "classes", "-t", "rotat"), "unknown transformation 'rotat': did you mean rotate"),
+        (("-d", "classes", "--shear-centre", "top"), "shear_centre must be one of centre, corner"),
+        (("-d", "samples"), "samples has no labels: factors pairs images of the same class"),
+        (("-d", "classes", "-n", "0"), "Invalid value for '--pairs'"),
+        ((), "Missing option '--data'"),
+    ):
+        code, _, err = invariscope("factors", *arguments, *MODEL)
+        assert code == 2, err
+        assert message in err
+        assert len(err.strip().splitlines()) == 1
+
+
+def test_the_help_comes_without_torch(environment):
+    script = (
+        "import sys; sys.argv = ['invariscope', 'factors', '--help']\n"
+        "from invariscope.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True)
+    assert time.perf_counter() - started < 20  # a second or less on a quiet machine
