@@ -16,7 +16,8 @@ def factors(
         str, typer.Option("--model", "-m", help="A model spec; its embedding is compared.")
     ] = DEFAULT_MODEL,
     classes: Annotated[
-        list[str] | None, typer.Option(help="Names of classes (default: all); repeatable.")
+        list[str] | None,
+        typer.Option(help="Names of classes (default: all), comma-separated or repeated."),
     ] = None,
     pairs: Annotated[
         int, typer.Option("--pairs", "-n", min=1, help="Pairs of images of each class.")

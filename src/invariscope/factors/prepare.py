@@ -126,6 +126,10 @@ def _members(source: ImageSource, classes: Sequence[str] | None) -> dict[str, np
     }
     if classes is None:
         return found
+    # A name may hold commas itself; a list of names has them in between.
+    classes = [
+        part.strip() for name in classes for part in ([name] if name in found else name.split(","))
+    ]
     for name in classes:
         if name not in found:
             raise unknown_name("class", name, found)
