@@ -14,12 +14,16 @@ from invariscope.factors import Factors
 from invariscope.factors.alignment import Alignment, align
 from invariscope.factors.foregrounds import Foregrounds
 from invariscope.factors.hierarchy import Hierarchy, class_hierarchy
-from invariscope.factors.recommendation import Recommendation, recommend
+from invariscope.factors.recommendation import ADVICE, Recommendation, recommend
 from invariscope.factors.wordnet import WordNet
 from invariscope.results import Result
 from invariscope.results.atomic import write_file
 
 CODE = "augment.py"
+_COLUMNS = (
+    "raises, lowers: share of classes in which an operation brings pairs closer, in which all take "
+    "them apart (false discovery rate 5 %); invariance: the model's own; training: what it changed"
+)
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,13 @@ def show_evidence(console: Console, found: Evidence) -> None:
     for line in lines:
         console.print(textwrap.fill(line, 80))
     console.print()
-    console.print(_recommendation(found.recommendation))
+    if (found.recommendation.table["advice"] != ADVICE[-1]).any():
+        console.print(_recommendation(found.recommendation))
+        console.print(textwrap.fill(_COLUMNS, 80), style="dim")
+    unclear = found.recommendation.of(ADVICE[-1])["family"].tolist()
+    if unclear:
+        text = f"No evidence for or against augmenting with {', '.join(unclear)}."
+        console.print(textwrap.fill(text, 80))
 
 
 def _alignment(found: Alignment) -> list[str]:
@@ -146,12 +156,18 @@ def _recommendation(found: Recommendation) -> Table:
     table.add_column("family", no_wrap=True, max_width=16)
     table.add_column("advice", no_wrap=True)
     table.add_column("range", no_wrap=True)
-    table.add_column("why")
-    for row in found.table.to_dict("records"):
+    for column in ("raises", "lowers", "invariance", "training"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in found.table[found.table["advice"] != ADVICE[-1]].to_dict("records"):
         bounds = ""
-        if row["varying"] > 0:
+        if row["varying"] > 0 and row["unit"]:
             low, high = f"{row['low']:.3g}", f"{row['high']:.3g}"
             both = "±" if row["signed"] else ""
             bounds = both + (high if low == high else f"{low} to {high}")
-        table.add_row(row["family"], row["advice"], bounds, row["reason"])
+        table.add_row(
+            row["family"], row["advice"], bounds,
+            f"{100 * row['varying']:.0f} %", f"{100 * row['lowered']:.0f} %",
+            "" if np.isnan(row["invariance"]) else f"{row['invariance']:.2f}",
+            "" if np.isnan(row["gap"]) else f"{row['gap']:+.2f}",
+        )  # fmt: skip
     return table
