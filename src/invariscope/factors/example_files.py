@@ -116,8 +116,12 @@ def read_examples(folder: str | os.PathLike[str]) -> tuple[Example, ...]:
         raise _damaged(path)
     if {len(column) for column in (*texts, *numbers)} != {len(pictures)}:
         raise _damaged(path)
-    columns = zip(*texts, *numbers, pictures, strict=True)
-    return tuple(Example(*map(str, row[:5]), *row[5:]) for row in columns)
+    return tuple(
+        Example(class_name, operation, role, first, second, before, change, frames)
+        for class_name, operation, role, first, second, before, change, frames in zip(
+            *texts, *numbers, pictures, strict=True
+        )
+    )
 
 
 def _damaged(path: Path) -> InputError:

@@ -40,18 +40,18 @@ def take_examples(search: "Search", found: "Factors") -> tuple[Example, ...]:
     for class_name, name in shown_classes(found):
         pairs = found.pairs(class_name)
         for role, row in _roles(pairs[name].to_numpy(dtype=float)):
-            ids = [str(pairs[side].iloc[row]) for side in ("first", "second")]
+            one, other = str(pairs["first"].iloc[row]), str(pairs["second"].iloc[row])
             frames = [
                 load_picture(search.source, search.probe.preprocessing, position[image]).pixels
-                for image in ids
+                for image in (one, other)
             ]
-            first, second = (None if one is None else as_float(one)[None] for one in frames)
+            first, second = (None if frame is None else as_float(frame)[None] for frame in frames)
             if first is None or second is None:  # it was readable when the pair was measured
                 continue
-            moved = operations[name](second, search.seed, ids[1:])
+            moved = operations[name](second, search.seed, [other])
             taken.append(
                 Example(
-                    class_name, name, role, *ids,
+                    class_name, name, role, one, other,
                     float(pairs["before"].iloc[row]), float(pairs[name].iloc[row]),
                     _reduced(torch.cat([first, second, moved])),
                 )
