@@ -61,6 +61,8 @@ class Alignment:
         rho_p: Two-sided, by permutation.
         classes: How many.
         left_out: Families of the search that were not measured.
+        sides: Two rows, gap above 0 and not: grows, families (how many), share (their mean), low,
+            high (95 % interval over classes); NaN for a side without families.
     """
 
     families: pd.DataFrame
@@ -72,6 +74,7 @@ class Alignment:
     rho_p: float
     classes: int
     left_out: tuple[str, ...]
+    sides: pd.DataFrame
 
 
 def align(found: Factors, trained: Result, untrained: Result | None = None) -> Alignment:
@@ -118,6 +121,7 @@ def align(found: Factors, trained: Result, untrained: Result | None = None) -> A
         permutation_p(gap, share, seed=seed) if len(gap) > 2 else math.nan,
         len(shares),
         tuple(names[place] for place in range(len(names)) if place not in set(known)),
+        pd.DataFrame([_side(shares, grows, side, seed) for side in (True, False)]),
     )
 
 
@@ -224,6 +228,17 @@ def _difference(shares: np.ndarray, grows: np.ndarray, seed: int) -> tuple[float
     each = shares[:, grows].mean(axis=1) - shares[:, ~grows].mean(axis=1)
     value, low, high, _ = bootstrap_interval(each[:, None], seed=seed)
     return float(value[0]), float(low[0]), float(high[0])
+
+
+def _side(shares: np.ndarray, grows: np.ndarray, side: bool, seed: int) -> dict[str, Any]:
+    """The mean share of the families of one side, over classes."""
+    chosen = shares[:, grows == side]
+    row = {"grows": side, "families": chosen.shape[1], "share": math.nan}
+    row |= {"low": math.nan, "high": math.nan}
+    if chosen.shape[1]:
+        value, low, high, _ = bootstrap_interval(chosen.mean(axis=1)[:, None], seed=seed)
+        row |= {"share": float(value[0]), "low": float(low[0]), "high": float(high[0])}
+    return row
 
 
 def _one_sided_p(share: np.ndarray, grows: np.ndarray, seed: int) -> float:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from invariscope.errors import InputError
+from invariscope.factors.example_files import EXAMPLES, Example, read_examples, write_examples
 from invariscope.factors.ranks import Ranks, rank
 from invariscope.factors.rows import PairRows, write_pairs
 from invariscope.factors.table import TABLE_SCHEMA
 from invariscope.registry import unknown_name
 from invariscope.results import read_manifest, write_manifest
 from invariscope.results.atomic import write_file
+
+if TYPE_CHECKING:
+    from invariscope.factors.alignment import Alignment
+    from invariscope.factors.foregrounds import Foregrounds
+    from invariscope.factors.hierarchy import Hierarchy
+    from invariscope.factors.recommendation import Recommendation
 
 ROWS = "rows"
 TABLE = "factors.parquet"
@@ -33,6 +40,7 @@ class Factors:
         frame: The table; `invariscope.factors.table` says what its columns are.
         rows: The pairs.
         folder: Where they lie; None for what is in memory.
+        examples: Pairs as pictures; None: those of the folder, if it has any.
 
     Attributes:
         manifest: As given.
@@ -46,9 +54,11 @@ class Factors:
         frame: pd.DataFrame,
         rows: PairRows,
         folder: Path | None = None,
+        examples: Sequence[Example] | None = None,
     ):
         self.manifest, self.frame, self.folder = manifest, frame, folder
         self._rows = rows
+        self._examples = None if examples is None else tuple(examples)
 
     def __repr__(self) -> str:
         settings = self.manifest["settings"]
@@ -98,6 +108,53 @@ class Factors:
         changes = pd.DataFrame(change[:, columns], columns=list(self.operations))
         return pd.concat([known, changes], axis=1)
 
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """Pairs as pictures (`invariscope.factors.examples` says which); () where none were kept.
+
+        Raises:
+            InputError: Their file is damaged.
+        """
+        if self._examples is None:
+            kept = self.folder is not None and (self.folder / EXAMPLES).is_file()
+            self._examples = read_examples(self.folder) if self.folder and kept else ()
+        return self._examples
+
+    def to_html(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        alignment: "Alignment | None" = None,
+        hierarchy: "Hierarchy | None" = None,
+        foregrounds: "Foregrounds | None" = None,
+        recommendation: "Recommendation | None" = None,
+    ) -> Path:
+        """Writes the report: one HTML page that needs nothing else, neither model nor data.
+
+        Args:
+            path: The file to write, or a folder, which gets ``report.html``.
+            alignment: What `align` found, for a section of its own.
+            hierarchy: What `class_hierarchy` found.
+            foregrounds: What `measure_foregrounds` found.
+            recommendation: What `recommend` says; by default from these factors alone.
+
+        Returns:
+            The file that was written. The same arguments give the same bytes.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        from invariscope.factors.page import render_factors  # imports matplotlib
+
+        return render_factors(
+            self,
+            path,
+            alignment=alignment,
+            hierarchy=hierarchy,
+            foregrounds=foregrounds,
+            recommendation=recommendation,
+        )
+
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Writes manifest, rows and table into a new or empty folder, as a search does.
 
@@ -110,6 +167,8 @@ class Factors:
         for number, table in enumerate(self._rows.blocks()):
             write_pairs(folder / ROWS, number, table)
         write_factors(folder, self.frame)
+        if self.examples:
+            write_examples(folder, self.examples)
         write_manifest(folder, self.manifest)
         return folder
 

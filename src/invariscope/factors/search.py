@@ -28,6 +28,8 @@ from torch import Tensor
 
 from invariscope.data import ImageSource
 from invariscope.errors import InputError, RunError
+from invariscope.factors.example_files import write_examples
+from invariscope.factors.examples import take_examples
 from invariscope.factors.operations import ALL, Operation
 from invariscope.factors.prepare import DEFAULT_PAIRS, EMBEDDING, Search, prepare_search
 from invariscope.factors.result import COMMAND, ROWS, Factors, rows_of, write_factors
@@ -168,7 +170,7 @@ def carry_out(
         else:
             write_manifest(folder, manifest)  # first: no reason of a skipped image is lost
             write_pairs(folder / ROWS, block.number, table)
-    return _finish(manifest, tables, folder)
+    return _finish(search, manifest, tables, folder)
 
 
 def default_batch_size(search: Search) -> int:
@@ -278,7 +280,9 @@ def _count_skipped(
     ]
 
 
-def _finish(manifest: dict[str, Any], tables: list[pa.Table], folder: Path | None) -> Factors:
+def _finish(
+    search: Search, manifest: dict[str, Any], tables: list[pa.Table], folder: Path | None
+) -> Factors:
     settings = manifest["settings"]
     rows = rows_of(manifest, tables if folder is None else folder / ROWS)
     frame = tabulate(rows, settings["classes"], settings["operations"], settings["seed"])
@@ -289,7 +293,9 @@ def _finish(manifest: dict[str, Any], tables: list[pa.Table], folder: Path | Non
         )
     manifest["execution"].update(status="finished")
     found = Factors(manifest, frame, rows, folder=folder)
+    found = Factors(manifest, frame, rows, folder, take_examples(search, found))
     if folder is not None:
+        write_examples(folder, found.examples)
         write_factors(folder, frame)
         write_manifest(folder, manifest)
     return found

@@ -107,7 +107,7 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
         if not any(name == known or name.startswith(f"{known}:") for known in _METRICS):
             direction = capitalised(str(about.get("direction", "see the metric’s own page")))
             found.append((metric_words(name), f"{direction}."))
-    found.append(("Where the transformations act", _where(settings)))
+    found.append(("Where the transformations act", where_pixels_move(settings)))
     found.append(
         (
             "Levels",
@@ -199,7 +199,8 @@ def _any_of(name: str, measured: set[str]) -> bool:
     return any(metric == name or metric.startswith(f"{name}:") for metric in measured)
 
 
-def _where(settings: Mapping[str, Any]) -> str:
+def where_pixels_move(settings: Mapping[str, Any]) -> str:
+    """Where transformations act, and the preprocessing before them, from a run's settings."""
     text = (
         "On the pixels in [0, 1] at the model’s input resolution: after resizing and cropping,"
         " before normalisation."

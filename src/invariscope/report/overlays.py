@@ -18,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.optimize import isotonic_regression
 
 from invariscope.report.figures import FAINT, FLOOR, INK, KEPT, LOWEST, MODEL, NULL, TWIN, Look
+from invariscope.report.point_labels import name_points
 
 SKY, AMBER, VIOLET = "#56b4e9", "#e69f00", "#6a3d9a"
 # Drawing colours and the page's variables for them.
@@ -180,69 +181,10 @@ def against_accuracy(points: pd.DataFrame, drawn: dict[str, Mark], names: dict[s
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("accuracy", fontsize=HALF.text - 1, color=NULL, labelpad=1)
-    _name_points(axes, x, y, [drawn[str(model)] for model in points["model"]],
-                 [names[str(model)] for model in points["model"]])  # fmt: skip
+    models = [str(model) for model in points["model"]]
+    texts = [f"{drawn[model].letter} {names[model]}" for model in models]
+    name_points(axes, x, y, texts, HALF, HALF.text - 1.5)
     return figure
-
-
-def _name_points(
-    axes: Axes, x: np.ndarray, y: np.ndarray, drawn: Sequence[Mark], names: Sequence[str]
-) -> None:
-    """A name beside each point, on the side where it covers least of what is there already."""
-    if not len(x):
-        return
-    room = (HALF.width - HALF.left - HALF.right, HALF.height - HALF.top - HALF.bottom)
-    ends = (axes.get_xlim(), axes.get_ylim())
-    at = [
-        (values - low) / (high - low) * size
-        for values, (low, high), size in zip((x, y), ends, room, strict=True)
-    ]
-    size = HALF.text - 1.5
-    taken = [(px - 4, py - 4, px + 4, py + 4) for px, py in zip(*at, strict=True)]
-    for place, (mark, name) in enumerate(zip(drawn, names, strict=True)):
-        text = f"{mark.letter} {name}"
-        box = (0.56 * size * len(text), 1.15 * size)  # roughly: the page sets the font
-        sides = _sides(float(at[0][place]), float(at[1][place]), box)
-        others = [*taken[:place], *taken[place + 1 :]]
-        best = min(sides, key=lambda side: _covered(side, others, room))
-        taken.append(best)
-        axes.annotate(
-            text, ((best[0] + best[2]) / 2, (best[1] + best[3]) / 2), xycoords="axes points",
-            ha="center", va="center", fontsize=size, color=INK,
-        )  # fmt: skip
-
-
-_Box = tuple[float, float, float, float]
-
-
-def _sides(x: float, y: float, size: tuple[float, float]) -> list[_Box]:
-    """Boxes of a size right of a point, left of it, above, below, and at the four corners."""
-    width, height = size
-    near, up = 6.0, 5.0 + height / 2
-    middles = [(near + width / 2, 0.0), (-near - width / 2, 0.0), (0.0, up), (0.0, -up)]
-    middles += [(dx * width / 2, dy) for dy in (up, -up) for dx in (1, -1)]
-    return [
-        (x + dx - width / 2, y + dy - height / 2, x + dx + width / 2, y + dy + height / 2)
-        for dx, dy in middles
-    ]
-
-
-def _covered(box: _Box, others: Sequence[_Box], room: tuple[float, float]) -> float:
-    """How much of other boxes, or of what lies outside the room, a box covers.
-
-    Example:
-        >>> _covered((0, 0, 4, 2), [(3, 1, 9, 9)], (10, 10)), _covered((8, 0, 12, 2), [], (10, 10))
-        (1, 4)
-    """
-    shared = sum(
-        max(0, min(box[2], other[2]) - max(box[0], other[0]))
-        * max(0, min(box[3], other[3]) - max(box[1], other[1]))
-        for other in others
-    )
-    inside = max(0, min(box[2], room[0]) - max(box[0], 0)) * max(
-        0, min(box[3], room[1]) - max(box[1], 0)
-    )
-    return shared + (box[2] - box[0]) * (box[3] - box[1]) - inside
 
 
 def _frame(axes: Axes, limits: tuple[float, float] | None) -> None:

@@ -1,0 +1,130 @@
+"""The pictures of example pairs: `examples.npz`, written at the end of a search.
+
+A search keeps numbers alone; the report shows pairs. So for some classes three pairs are kept as
+small pictures: the anchor x₁, the other x₂, and T(x₂), for the class's top operation T. The file
+needs neither the model nor the data to be shown again. It is a NumPy archive (compressed, without
+pickled objects):
+
+| array | meaning |
+|---|---|
+| format | 1 |
+| class, operation, first, second | `[example]`, text: names, and the ids of the two images |
+| role | `[example]`, text: helped (the largest change), middle (the median), hurt (the least, below 0) |
+| before, change | `[example]`, float64: s₀ and s_T − s₀, as in the rows |
+| pictures | uint8 `[example, 3, height, width, 3]`: x₁, x₂, T(x₂), at most 112 pixels on a side |
+"""  # noqa: E501
+
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from invariscope.errors import InputError
+from invariscope.results.atomic import write_file
+
+EXAMPLES = "examples.npz"
+ROLES = ("helped", "middle", "hurt")
+_FORMAT = 1
+_TEXTS = ("class", "operation", "role", "first", "second")
+_DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Example:
+    """A pair of images of one class and what an operation makes of it.
+
+    Attributes:
+        class_name: The class.
+        operation: Its top operation.
+        role: "helped", "middle" or "hurt": the largest, the median, the least change.
+        first: Id of the anchor.
+        second: Id of the other image.
+        before: s₀.
+        change: s_T − s₀.
+        pictures: uint8 [3, height, width, 3]: the anchor, the other, the other transformed.
+    """
+
+    class_name: str
+    operation: str
+    role: str
+    first: str
+    second: str
+    before: float
+    change: float
+    pictures: np.ndarray
+
+
+def write_examples(folder: str | os.PathLike[str], examples: Sequence[Example]) -> Path:
+    """Writes `examples.npz`, whole or not at all.
+
+    Raises:
+        RunError: The disk is full or the folder cannot be written.
+    """
+    texts = {
+        "class": [one.class_name for one in examples],
+        "operation": [one.operation for one in examples],
+        "role": [one.role for one in examples],
+        "first": [one.first for one in examples],
+        "second": [one.second for one in examples],
+    }
+    arrays = {name: np.array(texts[name], dtype=np.str_) for name in _TEXTS}
+    arrays |= {
+        "format": np.array(_FORMAT),
+        "before": np.array([one.before for one in examples], dtype=np.float64),
+        "change": np.array([one.change for one in examples], dtype=np.float64),
+        "pictures": (
+            np.stack([one.pictures for one in examples])
+            if examples
+            else np.empty((0, 3, 1, 1, 3), np.uint8)
+        ),
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
+    path = Path(folder) / EXAMPLES
+    write_file(path, buffer.getvalue(), kept="the rows of the search are kept")
+    return path
+
+
+def read_examples(folder: str | os.PathLike[str]) -> tuple[Example, ...]:
+    """Reads `examples.npz`.
+
+    Raises:
+        InputError: The file is damaged, lacks arrays or is of a newer format.
+    """
+    path = Path(folder) / EXAMPLES
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if int(file["format"]) > _FORMAT:
+                raise InputError(
+                    f"{path} has format {int(file['format'])}, this version reads up to {_FORMAT}: "
+                    "install a newer invariscope"
+                )
+            texts = [file[name].tolist() for name in _TEXTS]
+            numbers = [file[name].tolist() for name in ("before", "change")]
+            pictures = file["pictures"]
+    except _DAMAGE as problem:
+        raise _damaged(path) from problem
+    if pictures.dtype != np.uint8 or pictures.ndim != 5 or pictures.shape[1::3] != (3, 3):
+        raise _damaged(path)
+    if {len(column) for column in (*texts, *numbers)} != {len(pictures)}:
+        raise _damaged(path)
+    return tuple(
+        Example(class_name, operation, role, first, second, before, change, frames)
+        for class_name, operation, role, first, second, before, change, frames in zip(
+            *texts, *numbers, pictures, strict=True
+        )
+    )
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(
+        f"cannot read {path}: give the search's command again to take the pictures anew"
+    )
