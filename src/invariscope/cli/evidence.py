@@ -88,7 +88,7 @@ def evidence(factors: Factors, opened: Opened) -> Evidence:
     )
 
 
-def write_evidence(found: Evidence, folder: Path) -> list[Path]:
+def write_evidence(found: Evidence, folder: Path) -> None:
     """Writes the tables and the code."""
     table = found.recommendation.table
     tables = {"recommendation.csv": table.assign(classes=table["classes"].map("; ".join))}
@@ -100,7 +100,6 @@ def write_evidence(found: Evidence, folder: Path) -> list[Path]:
         write_table(frame, folder / name)
     code = found.recommendation.code.encode()
     write_file(folder / CODE, code, kept="the search is kept")
-    return [*(folder / name for name in tables), folder / CODE]
 
 
 def show_evidence(console: Console, found: Evidence) -> None:

@@ -60,8 +60,16 @@ def search_one(
     found = evidence(factors, opened)
     show_evidence(console, found)
     write_evidence(found, folder)
+    report = factors.to_html(
+        folder,
+        alignment=found.alignment,
+        hierarchy=found.hierarchy,
+        foregrounds=found.foregrounds,
+        recommendation=found.recommendation,
+    )
     console.print(f"table: {folder / TABLE}", soft_wrap=True)
     console.print(f"what to augment with: {folder / CODE}", soft_wrap=True)
+    console.print(f"report: {report}", soft_wrap=True)
 
 
 def _show_plan(console: Console, search: Search, batch_size: int | None, folder: Path) -> None:
