@@ -3,11 +3,16 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from invariscope.factors import Factors
+from invariscope.factors.recommendation import ADVICE
 
 MODEL = ("--model", "python:tiny:make", "--preprocessing", "size=24", "-j", 0)
 
@@ -95,3 +100,72 @@ def test_the_help_comes_without_torch(environment):
     started = time.perf_counter()
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True)
     assert time.perf_counter() - started < 20  # a second or less on a quiet machine
+
+
+@pytest.fixture
+def searched(classes, invariscope):
+    code, _, err = invariscope(
+        "measure", "python:tiny:make", "-d", "classes", "--preprocessing", "size=24", "-j", 0,
+        "-t", "rotate,invert,solarize", "--layers", "last", "--twin", "-o", "own",
+    )  # fmt: skip
+    assert code == 0, err
+    return ("factors", "-d", "classes", *MODEL, "-n", 6, "-t", "singles", "-o", "run")
+
+
+def test_the_same_command_with_evidence(searched, invariscope):
+    assert invariscope(*searched)[0] == 0
+    assert not Path("run/alignment.csv").exists()
+    code, out, err = invariscope(*searched, "--trained", "own")
+    assert code == 0, err
+    text = " ".join(out.split())
+    assert "resuming" in text
+    assert "Not measured, so left out:" in text or "the same way: nothing to compare" in text
+    assert all(len(line) <= 80 for line in out.splitlines())
+    families = set(pd.read_csv("run/alignment.csv")["family"])
+    assert families == {"rotate", "invert", "solarize"}
+    table = pd.read_csv("run/recommendation.csv")
+    assert set(table["advice"]) <= set(ADVICE)
+    assert not table[table["family"] == "rotate"][["invariance", "gap"]].isna().to_numpy().any()
+    made: dict[str, Any] = {}
+    exec(compile(Path("run/augment.py").read_text(), "augment.py", "exec"), made)
+    assert made["augment"](torch.zeros(3, 8, 8, dtype=torch.uint8)).shape == (3, 8, 8)
+    page = Path("run/report.html").read_text()
+    assert "cats" in page
+    assert "gap" in page
+
+
+def test_too_few_classes_for_a_hierarchy(searched, invariscope):
+    if not Path("/usr/share/wordnet/data.noun").exists():
+        pytest.skip("WordNet is not installed (apt-get install wordnet-base)")
+    code, out, err = invariscope(*searched, "--wordnet", "auto")
+    assert code == 0, err  # two classes are too few, which costs nothing but the comparison
+    assert "not compared with WordNet: " in out
+    assert Path("run/report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--trained", "nowhere"), "nowhere"),
+        (("--untrained", "nowhere"), "give --trained as well"),
+        (("--wordnet", "nowhere"), "nowhere"),
+        (("--foregrounds", "nowhere"), "nowhere"),
+    ],
+)
+def test_evidence_that_is_not_there_is_missed_before_the_search(
+    classes, invariscope, options, message
+):
+    code, _, err = invariscope("factors", "-d", "classes", *MODEL, "-o", "run", *options)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not Path("run").exists()
+
+
+def test_classes_by_name(classes, invariscope):
+    arguments = ("factors", "-d", "classes", *MODEL, "-n", 2, "-t", "invert", "-o", "run")
+    assert invariscope(*arguments, "--classes", "dogs,cats")[0] == 0
+    assert Factors.load("run").classes == ("cats", "dogs")
+    code, _, err = invariscope(*arguments, "--classes", "dogs,rats")
+    assert code == 2
+    assert "unknown class 'rats'" in err

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from invariscope.cli.tables import write_table
+from invariscope.cli.terminal import show_notes
 from invariscope.errors import InputError
 from invariscope.factors import Factors
 from invariscope.factors.alignment import Alignment, align
@@ -34,6 +35,7 @@ class Evidence:
     hierarchy: Hierarchy | None
     foregrounds: Foregrounds | None
     recommendation: Recommendation
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -71,21 +73,28 @@ def open_sources(
 
 
 def evidence(factors: Factors, opened: Opened) -> Evidence:
-    """Holds the search against everything that was opened."""
-    has_twin = opened.untrained is not None or (
-        opened.trained is not None and (opened.trained.controls["control"] == "untrained").any()
-    )
+    """Holds the search against everything that was opened.
+
+    What cannot be done with it (three classes are too few for a hierarchy) is noted: it does not
+    keep the rest from being shown.
+    """
     settings = factors.manifest["settings"]
-    seed = settings["seed"]
     synsets = {entry["name"]: entry["wnid"] for entry in settings["classes"] if entry["wnid"]}
-    return Evidence(
-        align(factors, opened.trained, opened.untrained) if opened.trained and has_twin else None,
-        class_hierarchy(factors.frame, opened.wordnet, synsets=synsets, seed=seed)
-        if opened.wordnet
-        else None,
-        opened.foregrounds,
-        recommend(factors, opened.trained, opened.untrained),
-    )
+    alignment, hierarchy, notes = None, None, list[str]()
+    if opened.trained is not None:
+        try:
+            alignment = align(factors, opened.trained, opened.untrained)
+        except InputError as problem:
+            notes.append(f"not compared with what training changed: {problem}")
+    if opened.wordnet is not None:
+        try:
+            hierarchy = class_hierarchy(
+                factors.frame, opened.wordnet, synsets=synsets, seed=settings["seed"]
+            )
+        except InputError as problem:
+            notes.append(f"not compared with WordNet: {problem}")
+    recommendation = recommend(factors, opened.trained, opened.untrained)
+    return Evidence(alignment, hierarchy, opened.foregrounds, recommendation, tuple(notes))
 
 
 def write_evidence(found: Evidence, folder: Path) -> None:
@@ -111,6 +120,7 @@ def show_evidence(console: Console, found: Evidence) -> None:
         lines += _hierarchy(found.hierarchy)
     for line in lines:
         console.print(textwrap.fill(line, 80))
+    show_notes(console, found.notes)
     console.print()
     if (found.recommendation.table["advice"] != ADVICE[-1]).any():
         console.print(_recommendation(found.recommendation))
