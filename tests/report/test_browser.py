@@ -13,10 +13,12 @@ import subprocess
 
 import pytest
 
+from invariscope.factors.page import page as factors_page
 from invariscope.report import page
 from invariscope.report.leaderboard import page as leaderboard_page
 from invariscope.results import Leaderboard
 from oracles.many import run_of
+from oracles.searches import known_examples, known_search
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -265,3 +267,57 @@ def test_the_leaderboard_does_not_stick_out_sideways(ask, board, width):
     assert found["scroll"] <= width
     assert found["figures"] == 7  # two transformations over levels and depth, three parts
     assert found["text"] >= 8.5
+
+
+@pytest.fixture(scope="module")
+def search():
+    names = ("<b>cat</b>", "a rather long name of a class, of many words", "dog", "owl")
+    return factors_page(known_search(names, examples=[*known_examples(names[0])]))
+
+
+def test_the_page_of_a_searchs_console_stays_empty_without_network(chromium, search, tmp_path):
+    (tmp_path / "page.html").write_text(search, encoding="utf-8")
+    done = chromium("--enable-logging=stderr", "--dump-dom", f"file://{tmp_path / 'page.html'}")
+    assert console(done.stderr) == []
+    assert done.stdout.count('aria-sort="none"') == 9 + 8  # every operation, the classes
+
+
+def test_classes_are_sorted_and_filtered(ask, search):
+    answer = ask(
+        search,
+        """
+        const table = page.getElementById('table');
+        const names = () => [...table.tBodies[0].rows].filter(r => !r.hidden)
+          .map(row => row.cells[0].textContent);
+        [...table.tHead.rows[0].cells][0].querySelector('button').click();
+        const found = [names()];
+        const filter = page.getElementById('filter');
+        filter.value = 'dog';
+        filter.dispatchEvent(new view.Event('input'));
+        return [...found, names()];
+        """,
+    )
+    assert [name[:4] for name in answer[0]] == ["<b>c", "a ra", "dog", "owl"]
+    assert answer[1] == ["dog"]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_the_page_of_a_search_does_not_stick_out_sideways(ask, search, width):
+    found = ask(
+        search,
+        """
+        const wide = [...page.querySelectorAll('body *')].filter(element =>
+          !element.closest('.scroll, pre, svg, .skip, .hidden, details:not([open])') &&
+          element.getBoundingClientRect().right > view.innerWidth + 1);
+        const shown = [...page.querySelectorAll('figure svg')].filter(
+          e => e.clientWidth > 0 && !e.closest('details:not([open])'));
+        return {scroll: page.documentElement.scrollWidth,
+                wide: wide.map(e => e.outerHTML.slice(0, 80)), figures: shown.length,
+                text: Math.min(...shown.map(e => 10 * e.clientWidth / e.viewBox.baseVal.width))};
+        """,
+        width,
+    )
+    assert found["wide"] == []
+    assert found["scroll"] <= width
+    assert found["figures"] == 3  # families, sub-policies, own best
+    assert found["text"] >= 9

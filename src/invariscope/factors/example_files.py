@@ -101,7 +101,7 @@ def read_examples(folder: str | os.PathLike[str]) -> tuple[Example, ...]:
     """
     path = Path(folder) / EXAMPLES
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             if int(file["format"]) > _FORMAT:
                 raise InputError(
                     f"{path} has format {int(file['format'])}, this version reads up to {_FORMAT}: "

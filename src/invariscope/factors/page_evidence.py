@@ -14,7 +14,7 @@ from invariscope.factors.foregrounds import Foregrounds
 from invariscope.factors.hierarchy import DISSIMILAR, SIMILAR, Hierarchy
 from invariscope.factors.page_words import counted, p_text, share_interval
 from invariscope.report import svg
-from invariscope.report.words import number, transformation_words, with_interval
+from invariscope.report.words import number, percent, transformation_words, with_interval
 
 _NAMED = 12
 _MEASURES = {"wup": "Wu–Palmer", "path": "path", "lch": "Leacock–Chodorow"}
@@ -38,8 +38,9 @@ def alignment_section(found: Alignment) -> dict[str, Any]:
     sides = {bool(row["grows"]): row for row in found.sides.to_dict("records")}
     grows, rest = sides[True], sides[False]
     bars = [
-        (f"gap above 0\n({grows['families']} families)", *_numbers(grows)),
-        (f"gap 0 or below\n({rest['families']} families)", *_numbers(rest)),
+        (f"{words}\n{counted(int(row['families']), 'family', 'families')}: {text}", *_numbers(row))
+        for words, row in (("gap above 0", grows), ("gap 0 or below", rest))
+        for text in [percent(float(row["share"]))]
     ]
     families = "; ".join(
         f"{transformation_words(str(row['family']))}: gap {number(row['gap'])}, share"

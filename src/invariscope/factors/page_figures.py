@@ -129,7 +129,7 @@ def gap_against_share(families: pd.DataFrame) -> Figure:
     name_points(axes, x, y, names, look, look.text - 2)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
     _plain(axes, look.text, "both")
     axes.set_xlabel("invariance, trained − untrained", fontsize=look.text, color=INK)
     axes.set_ylabel("share among the tops", fontsize=look.text, color=INK)
@@ -150,17 +150,13 @@ def two_bars(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
         if not math.isfinite(share):
             continue
         axes.bar(place, share, 0.5, color=colour, alpha=0.78, lw=0)
-        axes.annotate(
-            f"{100 * share:.1f} %", (place - 0.13, share), (0, 4), textcoords="offset points",
-            ha="center", fontsize=look.text, color=INK,
-        )  # fmt: skip
         if math.isfinite(low):
             axes.plot([place, place], [low, high], color=INK, lw=2)
         top = max(top, share, high if math.isfinite(high) else 0.0)
     axes.set_xlim(-0.6, len(rows) - 0.4)
     axes.set_ylim(0, 1.15 * max(top, 0.01))
     axes.set_xticks(range(len(rows)), [row[0] for row in rows])
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
     _plain(axes, look.text, "y")
     axes.set_ylabel("share among the tops", fontsize=look.text, color=INK)
     return figure
@@ -172,12 +168,12 @@ def hierarchy_points(pairs: pd.DataFrame) -> Figure:
     Args:
         pairs: `Hierarchy.pairs`; of many, as many as can be seen, evenly through the table.
     """
-    look = Look(560, 300, left=52, right=16, top=10, bottom=40, text=10.5)
+    look = Look(440, 280, left=52, right=16, top=10, bottom=40, text=10.5)
     figure, axes = look.figure()
     known = pairs.dropna(subset=["wup", "rank_correlation"])
     x, y = (known[name].to_numpy(dtype=float) for name in ("wup", "rank_correlation"))
     step = max(1, -(-len(x) // _POINTS))
-    axes.plot(x[::step], y[::step], "o", color=MODEL, ms=3, alpha=0.35, mew=0)
+    axes.plot(x[::step], y[::step], "o", color=MODEL, ms=3.6, alpha=0.4, mew=0)
     edges = np.linspace(float(x.min()), float(x.max()), _BINS + 1) if x.size else np.zeros(1)
     for low, high in itertools.pairwise(edges.tolist()):
         inside = (x >= low) & ((x < high) | (high == edges[-1]))

@@ -94,7 +94,7 @@ def class_heat(facts: Facts) -> ClassHeat | None:
     middle = SHADES // 2
     # Any change has a shade of its side; nothing at all has the middle one.
     places = middle + np.sign(values) * np.clip(np.ceil(np.abs(values) / limit * middle), 0, middle)
-    digits = 1 if limit < 0.1 else 0
+    digits = 1 if limit < 0.3 else 0
     rows = []
     for name, numbers, where, certain in zip(classes, values, places, marks, strict=True):
         cells = [

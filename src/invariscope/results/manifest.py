@@ -71,6 +71,18 @@ def read_manifest(folder: str | os.PathLike[str], command: str = MEASURE) -> dic
     return manifest
 
 
+def written_by(folder: str | os.PathLike[str]) -> str:
+    """The command that wrote a run folder; "measure" where that cannot be told.
+
+    What is wrong with such a folder, `read_manifest` says.
+    """
+    try:
+        manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return MEASURE
+    return str(manifest.get("command", MEASURE)) if isinstance(manifest, dict) else MEASURE
+
+
 _CELLS = ("cell", "orbit_cell", "derivative_cell")
 
 
