@@ -36,27 +36,29 @@ def sign_flip_p(values: np.ndarray, seed: int) -> np.ndarray:
     """
     sums = exact_sums(values)
     reached, ways = np.zeros(values.shape[1]), 0
-    observed = np.abs(sums.numerators.sum(axis=0))
-    for signs in _signs(len(values), seed):
-        reached += (np.abs(signs @ sums.numerators) >= observed).sum(axis=0)
-        ways += len(signs)
+    total = sums.numerators.sum(axis=0)
+    for turned in _turned(len(values), seed):
+        flipped = turned @ sums.numerators
+        flipped *= -2.0
+        flipped += total
+        reached += (np.abs(flipped, out=flipped) >= np.abs(total)).sum(axis=0)
+        ways += len(turned)
     return np.where(sums.counts.any(axis=0), reached / ways, np.nan)
 
 
-def _signs(count: int, seed: int) -> Iterator[np.ndarray]:
-    """All signs, or the observed ones and drawn ones: ±1 [way, pair], in chunks."""
+def _turned(count: int, seed: int) -> Iterator[np.ndarray]:
+    """Which signs are turned round: all ways, or none and drawn ones; 0 or 1 [way, pair]."""
     if count <= _EXACT:
-        bits = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
-        yield 1.0 - 2.0 * bits
+        yield ((np.arange(2**count)[:, None] >> np.arange(count)) & 1).astype(np.float64)
         return
-    yield np.ones((1, count))
+    yield np.zeros((1, count))
     draw = generator(seed, "factors:signs")
     size = max(1, _CHUNK_ELEMENTS // count)
     for first in range(0, FLIPS, size):
         shape = (min(size, FLIPS - first), count)
         packed = np.frombuffer(draw.bytes(-(-shape[0] * count // 8)), dtype=np.uint8)
         bits = np.unpackbits(packed, count=shape[0] * count).reshape(shape)
-        yield 1.0 - 2.0 * bits
+        yield bits.astype(np.float64)
 
 
 def false_discovery(p: np.ndarray) -> np.ndarray:
