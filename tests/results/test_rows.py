@@ -75,7 +75,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(RunError, match=r"cannot write block-00001.parquet .*No space.*--resume"):
+    with pytest.raises(RunError, match=r"cannot write block-00001.parquet .*No space.*to resume"):
         write_block(tmp_path, 1, table)
     assert [path.name for path in tmp_path.iterdir()] == ["block-00000.parquet"]
 
