@@ -73,6 +73,19 @@ def test_the_same_command_finds_its_folder_again(classes, invariscope):
     assert len(list((classes / "runs").iterdir())) == 1
 
 
+def test_the_report_is_written_again_without_the_model_and_the_data(classes, invariscope):
+    search = ("factors", "-d", "classes", *MODEL, "-n", 4, "-t", "rotate,invert", "-o", "run")
+    assert invariscope(*search)[0] == 0
+    page = (classes / "run" / "report.html").read_bytes()
+    assert b"What varies in" in page
+    for name in ("tiny.py", "classes"):
+        (classes / name).rename(classes / f"gone-{name}")
+    code, out, err = invariscope("report", "run", "-o", "again.html")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == "report: again.html"
+    assert (classes / "again.html").read_bytes() == page
+
+
 def test_wrong_input_is_one_line_that_says_what_would_work(classes, invariscope):
     for arguments, message in (
         (("-d", "pictures"), "no image in the folder"),

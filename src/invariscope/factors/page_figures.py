@@ -116,7 +116,7 @@ def gap_against_share(families: pd.DataFrame) -> Figure:
     Args:
         families: `Alignment.families`.
     """
-    look = Look(372, 286, left=46, right=16, top=10, bottom=40, text=10.5)
+    look = Look(372, 286, left=54, right=16, top=10, bottom=40, text=10.5)
     figure, axes = look.figure()
     x, y = (families[name].to_numpy(dtype=float) for name in ("gap", "share"))
     axes.axvline(0, color=NULL, lw=0.9)
@@ -142,7 +142,7 @@ def two_bars(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
     Args:
         rows: label, share, low, high.
     """
-    look = Look(372, 286, left=46, right=16, top=16, bottom=40, text=10.5)
+    look = Look(372, 286, left=54, right=16, top=16, bottom=40, text=10.5)
     figure, axes = look.figure()
     top = 0.0
     for place, (_, share, low, high) in enumerate(rows):
