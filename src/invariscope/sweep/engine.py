@@ -22,8 +22,9 @@ from invariscope.sweep.channels import ChannelState
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
+from invariscope.sweep.maps import image_parts
 from invariscope.sweep.pairs import pairs_of_run
-from invariscope.sweep.plan import blocks
+from invariscope.sweep.plan import BLOCK_SIZE, blocks
 from invariscope.sweep.precision import check_precision, is_time_to_look, widest
 from invariscope.sweep.prepare import Run, prepare
 from invariscope.sweep.progress import Progress, Silent
@@ -131,10 +132,15 @@ def measure(
 
 
 def default_batch_size(run: Run) -> int:
-    """Images per forward pass where the user does not say; fewer beside feature maps in memory."""
+    """Images per forward pass where the user does not say.
+
+    Beside feature maps in memory, on a CPU: those of a part, so that each pass is one cell.
+    """
     if run.probe.device.type == "cuda":
         return 256
-    return 16 if run.setup.map_metrics else 32
+    if not run.setup.map_metrics:
+        return BLOCK_SIZE
+    return max(part.stop - part.start for part in image_parts(BLOCK_SIZE, run.setup.layers))
 
 
 def carry_out(

@@ -41,8 +41,8 @@ ONE_AT_THE_IDENTITY = (
     LITERAL,
 )
 #: Maps of the untransformed images that are held at a time.
-MAP_BYTES = 112 << 20
-#: The most images that are held: a forward batch beside maps on a CPU, so that none is split.
+MAP_BYTES = 80 << 20
+#: The most images that are held.
 PART = 16
 #: Maps that are compared at a time: about what a processor holds in its own memory.
 STEP_BYTES = 8 << 20
@@ -53,7 +53,7 @@ def image_parts(count: int, layers: Sequence[Layer]) -> list[slice]:
 
     Example:
         >>> image_parts(32, [Layer("conv1", "Early", 0.0, (112, 112), 180)])
-        [slice(0, 11, None), slice(11, 21, None), slice(21, 32, None)]
+        [slice(0, 8, None), slice(8, 16, None), slice(16, 24, None), slice(24, 32, None)]
     """
     each = sum(4 * layer.channels * layer.grid[0] * layer.grid[1] for layer in layers)
     most = min(PART, max(2, MAP_BYTES // max(1, each)))
