@@ -7,7 +7,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "invariscope"
 RANK = {
     "errors": 0, "registry": 0, "seeding": 0, "forward_mode": 0,
     "transformations": 1, "data": 1, "models": 1, "metrics": 1,
-    "results": 2, "sweep": 3, "report": 4, "factors": 5, "cli": 6,
+    "results": 2, "sweep": 3, "report": 4, "factors": 5, "training": 6, "studies": 7,
+    "cli": 8,
 }  # fmt: skip
 #: Methods that hand the result on to the report.
 ALLOWED = {("results/result.py", "report"), ("results/leaderboard.py", "report")}

@@ -1,0 +1,1 @@
+"""Training: one loop, the augmentations of the papers, Augerino."""
