@@ -12,7 +12,7 @@ Importing this package does not import torch; opening an array or a data set doe
 # the package's own list of sources: each import below registers one or more names
 from invariscope.data import fashion_mnist, hf, mnist5k, named, samples, stamps
 from invariscope.data.opening import open_source
-from invariscope.data.selection import fingerprint, select
+from invariscope.data.selection import fingerprint, select, stratified
 from invariscope.data.source import SOURCES, ImageSource, UnreadableImage
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "samples",
     "select",
     "stamps",
+    "stratified",
 ]
