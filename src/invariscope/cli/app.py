@@ -20,6 +20,7 @@ from invariscope.cli import (
     listing,
     measure,
     report,
+    train,
 )
 from invariscope.errors import InvariscopeError
 
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("measure")(measure.measure)
+app.command("train")(train.train)
 app.command("compare")(compare.compare)
 app.command("factors")(factors.factors)
 app.command("class-effects")(class_effects.class_effects)

@@ -1,1 +1,5 @@
-"""The experiments of the papers, each as one command, and their claims."""
+"""The experiments of the papers, each as one command, and their claims.
+
+`lab.py` is where a study works, `study.py` what one is, `claims/` what the papers claim and how a
+verdict comes about; `cells.py` and `executor.py` do the work. Each study is one file.
+"""

@@ -1,0 +1,193 @@
+"""A cell of a study: one job that is done once, kept on disk, and shared between studies.
+
+A cell is a kind ("train", "measure", "factors", …) and settings that JSON can hold. Its key is the
+hash of both, so the same job has the same folder, `CELLS/KEY/`, whichever study asks for it. What
+the kind writes there is followed by the file `done`; a folder without it is half written and is
+done again (a kind that says ``resumes`` goes on with what it finds, others start from nothing). A
+lock per cell keeps two processes from doing the same one: the second waits and then reads.
+
+A kind from another package goes through the entry-point group `invariscope.cells`.
+"""
+
+import hashlib
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import invariscope
+from invariscope.errors import InputError
+from invariscope.registry import Registry
+from invariscope.results.atomic import write_file
+
+DONE = "done"
+CELL = "cell.json"
+_SHOWN = ("data", "model", "augment", "seed")
+
+
+@dataclass(frozen=True)
+class CellKind:
+    """What does the cells of one kind.
+
+    Attributes:
+        name: Its name.
+        write: Takes the settings and the cell's folder, and writes the cell's files there.
+        version: Part of the key: raised when the same settings mean something else than before.
+        resumes: It goes on with a half-written folder by itself; else the folder is emptied first.
+    """
+
+    name: str
+    write: Callable[[Mapping[str, Any], Path], None]
+    version: int = 1
+    resumes: bool = False
+
+
+CELL_KINDS: Registry[CellKind] = Registry("kind of cell", "invariscope.cells")
+
+
+def cell_kind(
+    name: str, *, version: int = 1, resumes: bool = False
+) -> Callable[[Callable[[Mapping[str, Any], Path], None]], Callable]:
+    """Registers a function (settings, folder) as what does the cells of a kind.
+
+    Args:
+        name: The kind's name.
+        version: Part of the key; raise it when the same settings mean something else than before.
+        resumes: The function goes on with a half-written folder by itself.
+    """
+
+    def add(write: Callable[[Mapping[str, Any], Path], None]) -> Callable:
+        CELL_KINDS.add(name, CellKind(name, write, version, resumes))
+        return write
+
+    return add
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One job: a kind and its settings.
+
+    Attributes:
+        kind: A name in `CELL_KINDS`.
+        settings: What decides the outcome, and nothing else (no paths of caches, no device).
+
+    Example:
+        >>> one, same = Cell("measure", {"a": 1, "b": 2}), Cell("measure", {"b": 2, "a": 1})
+        >>> one.key == same.key, one.key == Cell("measure", {"a": 1}).key
+        (True, False)
+    """
+
+    kind: str
+    settings: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits that stand for the kind, its version and the settings.
+
+        Raises:
+            InputError: The settings hold what JSON cannot.
+        """
+        version = CELL_KINDS.get(self.kind).version
+        try:
+            text = json.dumps([self.kind, version, self.settings], sort_keys=True, allow_nan=False)
+        except (TypeError, ValueError) as problem:
+            raise InputError(
+                f"settings of a {self.kind!r} cell: {problem}; give text, numbers, lists, mappings"
+            ) from problem
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def describe(self) -> str:
+        """The cell in a few words, for messages and progress."""
+        named = [f"{name}={self.settings[name]}" for name in _SHOWN if self.settings.get(name)]
+        return f"{self.kind} {self.key[:8]} ({', '.join(named)})" if named else self.named
+
+    @property
+    def named(self) -> str:
+        """Kind and the first digits of the key."""
+        return f"{self.kind} {self.key[:8]}"
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A finished cell.
+
+    Attributes:
+        cell: The cell.
+        folder: Where its files are.
+        seconds: What it took, when it was done.
+        reused: It was there already.
+    """
+
+    cell: Cell
+    folder: Path
+    seconds: float
+    reused: bool
+
+
+def finished(folder: Path) -> float | None:
+    """The seconds that the cell of a folder took; None if it is not finished."""
+    try:
+        return float(json.loads((folder / DONE).read_text(encoding="utf-8"))["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def do_cell(cell: Cell, cells: Path) -> float:
+    """Does a cell where it is not done already, and returns the seconds that it took.
+
+    Args:
+        cell: The cell.
+        cells: The folder of all cells; this one's is `cells/KEY`.
+
+    Raises:
+        InvariscopeError: Whatever its kind raises; what was written stays for the next try.
+    """
+    kind, folder = CELL_KINDS.get(cell.kind), cells / cell.key
+    with _locked(cells, cell.key):
+        before = finished(folder)
+        if before is not None:
+            return before
+        if not kind.resumes and folder.exists():
+            shutil.rmtree(folder)
+        about = {
+            "kind": cell.kind,
+            "settings": dict(cell.settings),
+            "version": invariscope.__version__,
+            "machine": platform.node(),
+        }
+        write_file(folder / CELL, (json.dumps(about, indent=2) + "\n").encode())
+        started = time.perf_counter()
+        kind.write(cell.settings, folder)
+        seconds = round(time.perf_counter() - started, 3)
+        stamp = {"seconds": seconds, "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        write_file(folder / DONE, json.dumps(stamp).encode())
+        return seconds
+
+
+@contextmanager
+def _locked(cells: Path, key: str) -> Iterator[None]:
+    """Holds the cell's lock, which the system lets go of when a process dies."""
+    try:
+        import fcntl
+    except ImportError:  # not POSIX: two processes must not share a folder of cells there
+        yield
+        return
+    folder = cells / ".locks"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / key, "w")
+    except OSError as problem:
+        raise InputError(
+            f"cannot write cells in {cells}: {problem.strerror}; give another folder"
+        ) from problem
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

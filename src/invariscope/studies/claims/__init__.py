@@ -1,0 +1,61 @@
+"""The papers' claims: the ledger of all of them, evidence, verdicts, what is on the disk."""
+
+from invariscope.studies.claims.evidence import (
+    Evidence,
+    interval,
+    over_images,
+    over_seeds,
+    paired,
+    resampled,
+    share,
+)
+from invariscope.studies.claims.ledger import CLAIMS, PAPERS, Claim, get_claim
+from invariscope.studies.claims.record import Record, newest, read_claims, write_claims
+from invariscope.studies.claims.verdict import (
+    CONTRADICTED,
+    NOT_RUN,
+    SUPPORTED,
+    UNDECIDED,
+    VERDICTS,
+    ClaimResult,
+    Part,
+    above,
+    below,
+    decide,
+    not_above,
+    not_below,
+    not_run,
+    within,
+)
+
+__all__ = [
+    "CLAIMS",
+    "CONTRADICTED",
+    "NOT_RUN",
+    "PAPERS",
+    "SUPPORTED",
+    "UNDECIDED",
+    "VERDICTS",
+    "Claim",
+    "ClaimResult",
+    "Evidence",
+    "Part",
+    "Record",
+    "above",
+    "below",
+    "decide",
+    "get_claim",
+    "interval",
+    "newest",
+    "not_above",
+    "not_below",
+    "not_run",
+    "over_images",
+    "over_seeds",
+    "paired",
+    "read_claims",
+    "resampled",
+    "share",
+    "within",
+    "write_claims",
+]

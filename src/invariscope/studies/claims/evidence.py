@@ -1,0 +1,226 @@
+"""Evidence for a claim: a number, its 95 % interval, and what was drawn to get it.
+
+| from | what is drawn | interval |
+|---|---|---|
+| `over_seeds`, `paired` | training seeds | Student's t: mean ± t(0.975, n - 1) · s / √n |
+| `over_images` | images (or pairs of images) | percentile bootstrap of `results.intervals` |
+| `share` | trials that come out one way or the other | Clopper and Pearson 1934 |
+| `resampled` | whatever the caller has drawn anew | percentiles of the replicates |
+
+One seed has no interval. Each kind of evidence also says how probable a value as far beyond a
+threshold would be if the true one lay on it (one-sided): t with n - 1 degrees of freedom for seeds,
+the binomial law for a share, the normal law with the replicates' spread for what is resampled.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from invariscope.errors import InputError
+from invariscope.results.intervals import (
+    bootstrap_replicates,
+    exact_sums,
+    percentile_interval,
+)
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A number and how sure it is.
+
+    Attributes:
+        value: The statistic; NaN where it is undefined.
+        low: Lower end of the 95 % interval; NaN where there is none.
+        high: Upper end.
+        n: How many were drawn.
+        unit: What was drawn: "seeds", "images", "pairs", "classes", ….
+        error: Standard error; NaN where there is none.
+        degrees: Degrees of freedom of its t law; infinite for the normal one.
+        trials: (successes, trials) of a share.
+        note: What a reader must know.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: str
+    error: float = math.nan
+    degrees: float = math.inf
+    trials: tuple[int, int] | None = field(default=None)
+    note: str = ""
+
+    def tail(self, threshold: float) -> float:
+        """P(as far above or farther), if the true value were the threshold; NaN if unknown."""
+        from scipy import stats
+
+        if self.trials is not None:
+            successes, trials = self.trials
+            return float(stats.binom.sf(successes - 1, trials, min(max(threshold, 0.0), 1.0)))
+        if math.isnan(self.value) or math.isnan(self.error):
+            return math.nan
+        if self.error == 0:
+            return 0.0 if self.value > threshold else 1.0
+        return float(stats.t.sf((self.value - threshold) / self.error, self.degrees))
+
+    def lower_tail(self, threshold: float) -> float:
+        """P(as far below or farther), if the true value were the threshold; NaN if unknown."""
+        from scipy import stats
+
+        if self.trials is not None:
+            successes, trials = self.trials
+            return float(stats.binom.cdf(successes, trials, min(max(threshold, 0.0), 1.0)))
+        if math.isnan(self.value) or math.isnan(self.error):
+            return math.nan
+        if self.error == 0:
+            return 0.0 if self.value < threshold else 1.0
+        return float(stats.t.cdf((self.value - threshold) / self.error, self.degrees))
+
+
+def over_seeds(values: Sequence[float] | np.ndarray, *, unit: str = "seeds") -> Evidence:
+    """The mean over seeds, with Student's t interval.
+
+    Args:
+        values: [seed]; what is not finite does not count and is mentioned.
+        unit: What the values stand for, where it is not a training seed.
+
+    Raises:
+        InputError: Not one list of numbers.
+
+    Example:
+        >>> found = over_seeds([0.1, 0.2, 0.3])
+        >>> round(found.value, 3), round(found.low, 3), round(found.high, 3), found.n
+        (0.2, -0.048, 0.448, 3)
+    """
+    from scipy import stats
+
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1:
+        raise InputError(f"values have shape {array.shape}: one number for each of the {unit}")
+    known = array[np.isfinite(array)]
+    n = len(known)
+    lost = len(array) - n
+    notes = [f"undefined for {lost} of {len(array)} {unit}"] if lost else []
+    if n < 2:
+        one = unit.removesuffix("s")
+        notes.append(f"one {one} has no interval" if n else f"no {one} has a value")
+        value = float(known[0]) if n else math.nan
+        return Evidence(value, math.nan, math.nan, n, unit, note="; ".join(notes))
+    value, error = float(known.mean()), float(known.std(ddof=1) / math.sqrt(n))
+    if (known == known[0]).all():  # the mean of equal numbers need not be that number
+        value, error = float(known[0]), 0.0
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
+    return Evidence(value, value - half, value + half, n, unit, error, n - 1, note="; ".join(notes))
+
+
+def paired(
+    values: Sequence[float] | np.ndarray,
+    others: Sequence[float] | np.ndarray,
+    *,
+    unit: str = "seeds",
+) -> Evidence:
+    """The mean of values - others, seed by seed.
+
+    Raises:
+        InputError: Another number of seeds on the two sides.
+
+    Example:
+        >>> paired([0.9, 0.8], [0.7, 0.6]).value
+        0.2...
+    """
+    one, other = np.asarray(values, dtype=np.float64), np.asarray(others, dtype=np.float64)
+    if one.shape != other.shape:
+        raise InputError(
+            f"{one.shape} values against {other.shape}: a pair needs both for each of the {unit}"
+        )
+    return over_seeds(one - other, unit=unit)
+
+
+def over_images(
+    values: Sequence[float] | np.ndarray,
+    *,
+    run_length: int = 1,
+    seed: int = 0,
+    unit: str = "images",
+) -> Evidence:
+    """The mean over images, with the percentile bootstrap.
+
+    Args:
+        values: [image], in the run's order; what is not finite does not count.
+        run_length: Consecutive images drawn together, where values of neighbours share an image.
+        seed: Decides the resamples.
+        unit: What the values stand for, where it is not an image.
+
+    Raises:
+        InputError: Not one list of numbers.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1:
+        raise InputError(f"values have shape {array.shape}: one number for each of the {unit}")
+    n = int(np.isfinite(array).sum())
+    if n < 2:
+        note = f"{n} {unit}: no interval"
+        value = float(array[np.isfinite(array)].mean()) if n else math.nan
+        return Evidence(value, math.nan, math.nan, n, unit, note=note)
+    sums = exact_sums(array[:, None])
+    drawn = bootstrap_replicates(sums, run_length=run_length, seed=seed)
+    return resampled(float(sums.value[0]), drawn[0], n=n, unit=unit)
+
+
+def resampled(value: float, replicates: np.ndarray, *, n: int, unit: str) -> Evidence:
+    """A statistic whose resamples the caller has drawn.
+
+    Args:
+        value: The statistic of the data as they are.
+        replicates: [resample]; undefined ones do not count.
+        n: How many things were drawn in each resample.
+        unit: What these are.
+    """
+    known = replicates[np.isfinite(replicates)]
+    if not len(known):
+        note = "undefined in every resample"
+        return Evidence(value, math.nan, math.nan, n, unit, note=note)
+    low, high = percentile_interval(known[None])
+    error = float(known.std(ddof=1)) if len(known) > 1 else math.nan
+    return Evidence(float(value), float(low[0]), float(high[0]), n, unit, error)
+
+
+def share(successes: int, trials: int, *, unit: str) -> Evidence:
+    """A share of independent trials, with the interval of Clopper and Pearson.
+
+    Against 0.5 it is the sign test.
+
+    Raises:
+        InputError: Not 0 ≤ successes ≤ trials, or no trial.
+
+    Example:
+        >>> found = share(9, 9, unit="classes")
+        >>> found.value, round(found.low, 3), found.high
+        (1.0, 0.664, 1.0)
+    """
+    from scipy import stats
+
+    if trials < 1 or not 0 <= successes <= trials:
+        raise InputError(f"{successes} of {trials} {unit}: give 0 ≤ successes ≤ trials, trials ≥ 1")
+    interval = stats.binomtest(successes, trials).proportion_ci(CONFIDENCE, method="exact")
+    return Evidence(
+        successes / trials,
+        float(interval.low),
+        float(interval.high),
+        trials,
+        unit,
+        trials=(int(successes), int(trials)),
+    )
+
+
+def interval(value: float, low: float, high: float, *, n: int, unit: str) -> Evidence:
+    """Evidence from an interval that was computed elsewhere.
+
+    Its standard error is that of a normal law with such an interval.
+    """
+    error = (high - low) / (2 * 1.959963984540054)
+    return Evidence(float(value), float(low), float(high), int(n), unit, float(error))

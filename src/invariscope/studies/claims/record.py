@@ -1,0 +1,145 @@
+"""`claims.json`: the verdicts of one study, with when and how they came about.
+
+JSON has no NaN, so an undefined number is null there and NaN here. `newest` looks through folders
+for the latest verdict on each claim; a verdict of the `smoke` preset, which only shows that the
+code runs, counts where there is no other.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from invariscope.errors import InputError
+from invariscope.results.atomic import write_file
+from invariscope.studies.claims.ledger import get_claim
+from invariscope.studies.claims.verdict import VERDICTS, ClaimResult, Part
+
+CLAIMS_FILE = "claims.json"
+FORMAT = 1
+SMOKE = "smoke"
+_NUMBERS = ("value", "low", "high", "p", "statistic", "ci_low", "ci_high")
+
+
+@dataclass(frozen=True)
+class Record:
+    """The verdicts of a study's run.
+
+    Attributes:
+        study: The study.
+        preset: Its preset.
+        finished: When it ended, ISO 8601 in UTC.
+        claims: The verdicts.
+        folder: Where it was read from.
+    """
+
+    study: str
+    preset: str
+    finished: str
+    claims: tuple[ClaimResult, ...]
+    folder: Path | None = None
+
+
+def write_claims(folder: Path, record: Record) -> Path:
+    """Writes `claims.json` whole or not at all.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
+    content = {
+        "format": FORMAT,
+        "study": record.study,
+        "preset": record.preset,
+        "finished": record.finished,
+        "claims": [_plain(asdict(claim)) for claim in record.claims],
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    path = folder / CLAIMS_FILE
+    write_file(path, text.encode())
+    return path
+
+
+def read_claims(path: Path) -> Record:
+    """Reads a `claims.json`.
+
+    Raises:
+        InputError: The file cannot be read, is of a newer format, or is damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        reason = " ".join(str(problem).split())
+        raise InputError(f"cannot read {path}: {reason}; run the study again") from problem
+    found = content.get("format") if isinstance(content, dict) else None
+    if isinstance(found, int) and found > FORMAT:
+        raise InputError(
+            f"{path} has format {found}: this version reads up to format {FORMAT}; install a newer "
+            "invariscope"
+        )
+    try:
+        claims = tuple(_claim(entry) for entry in content["claims"])
+        return Record(content["study"], content["preset"], content["finished"], claims, path.parent)
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise InputError(
+            f"{path} is damaged ({type(problem).__name__}: {problem}); run the study again"
+        ) from problem
+
+
+def newest(folders: Iterable[Path]) -> dict[str, tuple[ClaimResult, Record]]:
+    """The latest verdict on each claim that lies in or below some folders.
+
+    Args:
+        folders: Where to look; one that does not exist holds none.
+
+    Returns:
+        By claim id; claims without a verdict have no entry.
+    """
+    found: dict[str, tuple[ClaimResult, Record]] = {}
+    for record in sorted(_records(folders), key=_order):
+        for claim in record.claims:
+            found[claim.id] = (claim, record)
+    return found
+
+
+def _records(folders: Iterable[Path]) -> list[Record]:
+    paths = {path.resolve() for folder in folders for path in folder.rglob(CLAIMS_FILE)}
+    return [read_claims(path) for path in sorted(paths)]
+
+
+def _order(record: Record) -> tuple[bool, str]:
+    return record.preset != SMOKE, record.finished
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _claim(entry: dict[str, Any]) -> ClaimResult:
+    if entry["verdict"] not in VERDICTS:
+        raise KeyError(f"verdict {entry['verdict']}")
+    parts = tuple(Part(**_numbers(part, Part)) for part in entry["parts"])
+    own = _numbers({**entry, "parts": ()}, ClaimResult)
+    get_claim(own["id"])
+    return ClaimResult(**{**own, "parts": parts})
+
+
+def _numbers(entry: dict[str, Any], kind: type) -> dict[str, Any]:
+    names = {field.name for field in fields(kind)}
+    return {
+        name: math.nan if value is None and name in _NUMBERS else value
+        for name, value in entry.items()
+        if name in names
+    }
+
+
+def counts(claims: Sequence[ClaimResult]) -> dict[str, int]:
+    """How many claims have each verdict, in the order of `VERDICTS`."""
+    return {verdict: sum(claim.verdict == verdict for claim in claims) for verdict in VERDICTS}

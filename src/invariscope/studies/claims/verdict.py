@@ -1,0 +1,274 @@
+"""Verdicts: on which side of its rule does the interval of a claim lie?
+
+A claim has one part or several; a part is a number with its 95 % interval (`evidence.py`) and a
+rule with thresholds:
+
+| rule | supported | contradicted |
+|---|---|---|
+| `above(x, t)`: > t | low > t | high ≤ t |
+| `below(x, t)`: < t | high < t | low ≥ t |
+| `not_above(x, t)`: ≤ t | high ≤ t | low > t |
+| `not_below(x, t)`: ≥ t | low ≥ t | high < t |
+| `within(x, a, b)`: a to b | a ≤ low and high ≤ b | high < a or low > b |
+
+Everything else is undecided: the interval straddles, there is none (one seed), or the number is
+undefined.
+
+- p of a part is the two-sided p that belongs to its interval: twice the chance of a number as far
+  beyond the nearest threshold, on the side where the number lies, if the truth were the threshold.
+  For `within`, inside: twice the larger of the two chances (two one-sided tests). Where a claim
+  asks for a permutation test, its p takes the place.
+- Parts of a claim are a family: p is adjusted for the false discovery rate (Benjamini and Hochberg
+  1995), and a part is decided only if its adjusted p is at most 0.05 as well. A claim that has its
+  parts decided alike is so in any case (the largest p is not changed).
+- A claim is supported if all its parts are, contradicted if any part is, else undecided. The number
+  that stands for it is that of the part that decides: the weakest of those that support it, the
+  strongest that contradicts it, the first that is undecided.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from invariscope.errors import InputError
+from invariscope.results.ranking import adjusted
+from invariscope.studies.claims.evidence import Evidence, over_seeds
+from invariscope.studies.claims.ledger import get_claim
+
+SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
+NOT_RUN = "not run"
+VERDICTS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_RUN)
+LARGEST_P = 0.05
+
+
+@dataclass(frozen=True)
+class Part:
+    """One number of a claim, held against its rule.
+
+    Attributes:
+        name: What the number is.
+        value: The statistic.
+        low: Lower end of its 95 % interval; NaN if there is none.
+        high: Upper end.
+        rule: The rule, such as "> 0".
+        verdict: Of the interval alone until `decide` has looked at the whole family.
+        n: How many were drawn.
+        unit: What was drawn: "seeds", "images", ….
+        p: See the module; NaN if unknown.
+        note: What a reader must know.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    rule: str
+    verdict: str
+    n: int
+    unit: str
+    p: float = math.nan
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """The verdict on a claim.
+
+    Attributes:
+        id: The claim, an id of `CLAIMS`.
+        verdict: "supported", "contradicted", "undecided" or "not run".
+        parts: Its parts.
+        statistic: The number of the part that decides.
+        ci_low: Lower end of its interval.
+        ci_high: Upper end.
+        rule: Its rule.
+        n: How many were drawn for it.
+        unit: What was drawn.
+        ran_on: Data and models, in words.
+        note: What a reader must know: how a rule was read, why a claim could not be computed.
+    """
+
+    id: str
+    verdict: str
+    parts: tuple[Part, ...] = ()
+    statistic: float = math.nan
+    ci_low: float = math.nan
+    ci_high: float = math.nan
+    rule: str = ""
+    n: int = 0
+    unit: str = ""
+    ran_on: str = ""
+    note: str = ""
+
+
+def above(found: Evidence | Sequence[float], threshold: float = 0.0, **more) -> Part:
+    """The rule > threshold.
+
+    Args:
+        found: Evidence, or one number per seed.
+        threshold: The threshold.
+        **more: ``name``: what the number is. ``p``: of the test that the claim asks for.
+
+    Example:
+        >>> above([0.1, 0.2, 0.15]).verdict, above([-0.1, 0.1, 0.2]).verdict, above([0.2]).note
+        ('supported', 'undecided', 'one seed has no interval')
+    """
+    found = _evidence(found)
+    verdict = _side(found.low > threshold, found.high <= threshold)
+    return _part(found, f"> {threshold:g}", verdict, _p_beyond(found, threshold), **more)
+
+
+def below(found: Evidence | Sequence[float], threshold: float = 0.0, **more) -> Part:
+    """The rule < threshold; arguments as for `above`.
+
+    Example:
+        >>> below([-0.1, -0.2, -0.15]).verdict
+        'supported'
+    """
+    found = _evidence(found)
+    verdict = _side(found.high < threshold, found.low >= threshold)
+    return _part(found, f"< {threshold:g}", verdict, _p_beyond(found, threshold), **more)
+
+
+def not_above(found: Evidence | Sequence[float], threshold: float = 0.0, **more) -> Part:
+    """The rule ≤ threshold; arguments as for `above`.
+
+    Example:
+        >>> not_above([0.0, 0.0]).verdict, not_above([0.1, 0.11, 0.12]).verdict
+        ('supported', 'contradicted')
+    """
+    found = _evidence(found)
+    verdict = _side(found.high <= threshold, found.low > threshold)
+    return _part(found, f"≤ {threshold:g}", verdict, _p_beyond(found, threshold), **more)
+
+
+def not_below(found: Evidence | Sequence[float], threshold: float = 0.0, **more) -> Part:
+    """The rule ≥ threshold; arguments as for `above`.
+
+    Example:
+        >>> not_below([0.0, 0.0]).verdict
+        'supported'
+    """
+    found = _evidence(found)
+    verdict = _side(found.low >= threshold, found.high < threshold)
+    return _part(found, f"≥ {threshold:g}", verdict, _p_beyond(found, threshold), **more)
+
+
+def within(found: Evidence | Sequence[float], low: float, high: float, **more) -> Part:
+    """The rule low ≤ x ≤ high; further arguments as for `above`.
+
+    Raises:
+        InputError: low is not below high.
+
+    Example:
+        >>> within([0.01, -0.01, 0.0], -0.05, 0.05).verdict
+        'supported'
+    """
+    if not low < high:
+        raise InputError(f"within {low:g} to {high:g}: give the lower end first")
+    found = _evidence(found)
+    inside = found.low >= low and found.high <= high
+    verdict = _side(inside, found.high < low or found.low > high)
+    if low <= found.value <= high:
+        p = 2 * max(found.tail(low), found.lower_tail(high))
+    else:
+        p = 2 * min(found.lower_tail(low), found.tail(high))
+    return _part(found, f"{low:g} to {high:g}", verdict, p, **more)
+
+
+def decide(
+    claim: str, parts: Sequence[Part] | Part, *, ran_on: str = "", note: str = ""
+) -> ClaimResult:
+    """The verdict on a claim from its parts.
+
+    Args:
+        claim: An id of `CLAIMS`.
+        parts: Its parts; they are one family (see the module).
+        ran_on: Data and models, in words.
+        note: What a reader must know.
+
+    Raises:
+        InputError: No such claim, or no part.
+
+    Example:
+        >>> found = decide("000.c2", above([0.7, 0.72, 0.69], 0.5, name="share of the gain"))
+        >>> found.verdict, round(found.statistic, 3), found.rule, found.n
+        ('supported', 0.703, '> 0.5', 3)
+    """
+    parts = [parts] if isinstance(parts, Part) else list(parts)
+    known = get_claim(claim).id
+    if not parts:
+        raise InputError(f"claim {claim}: no part; `not_run` says why nothing was computed")
+    q = adjusted(np.array([min(part.p, 1.0) for part in parts]))
+    judged = []
+    for part, own in zip(parts, q, strict=True):
+        if part.verdict != UNDECIDED and own > LARGEST_P:
+            note_of = f"adjusted p {own:.2g} for {len(parts)} comparisons"
+            part = replace(part, verdict=UNDECIDED, note=_joined(part.note, note_of))
+        judged.append(part)
+    verdicts = [part.verdict for part in judged]
+    if all(verdict == SUPPORTED for verdict in verdicts):
+        verdict, deciding = SUPPORTED, max(judged, key=lambda part: _known(part.p, 0.0))
+    elif CONTRADICTED in verdicts:
+        against = [part for part in judged if part.verdict == CONTRADICTED]
+        verdict, deciding = CONTRADICTED, min(against, key=lambda part: _known(part.p, 1.0))
+    else:
+        verdict, deciding = UNDECIDED, judged[verdicts.index(UNDECIDED)]
+    return ClaimResult(
+        known, verdict, tuple(judged), deciding.value, deciding.low, deciding.high,
+        deciding.rule, deciding.n, deciding.unit, ran_on, note,
+    )  # fmt: skip
+
+
+def not_run(claim: str, reason: str) -> ClaimResult:
+    """The verdict on a claim that could not be computed, with the reason.
+
+    Example:
+        >>> not_run("000.c8", "the preset has no ViT").verdict
+        'not run'
+    """
+    return ClaimResult(get_claim(claim).id, NOT_RUN, note=reason)
+
+
+def _evidence(found: Evidence | Sequence[float]) -> Evidence:
+    return found if isinstance(found, Evidence) else over_seeds(found)
+
+
+def _side(on_it: bool, beyond: bool) -> str:
+    """Comparisons with NaN are false, so what has no interval is undecided."""
+    return SUPPORTED if on_it else CONTRADICTED if beyond else UNDECIDED
+
+
+def _p_beyond(found: Evidence, threshold: float) -> float:
+    """Two-sided p of the number being the threshold."""
+    if math.isnan(found.value):
+        return math.nan
+    return 2 * min(found.tail(threshold), found.lower_tail(threshold))
+
+
+def _part(
+    found: Evidence,
+    rule: str,
+    verdict: str,
+    own: float,
+    *,
+    name: str = "",
+    p: float | None = None,
+) -> Part:
+    p = own if p is None else p
+    if found.error == 0:  # equal numbers leave no chance, also where they are the threshold
+        p = 0.0
+    return Part(
+        name, found.value, found.low, found.high, rule, verdict, found.n, found.unit,
+        min(p, 1.0) if not math.isnan(p) else math.nan, found.note,
+    )  # fmt: skip
+
+
+def _known(p: float, otherwise: float) -> float:
+    return otherwise if math.isnan(p) else p
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)

@@ -1,0 +1,137 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from invariscope.errors import InputError, RunError
+from invariscope.studies.cells import Cell
+from invariscope.studies.executor import InProcess, ProcessPool, cores
+from invariscope.studies.lab import Lab
+from oracles.cells import found
+
+
+class Told:
+    def __init__(self):
+        self.lines = []
+
+    def start(self, what, *, cells, done):
+        self.lines.append((what, cells, done))
+
+    def advance(self, result):
+        self.lines.append(found(result))
+
+    def note(self, text):
+        self.lines.append(text)
+
+
+def doubles(*numbers, **more):
+    return [Cell("double", {"number": number, **more}) for number in numbers]
+
+
+@pytest.mark.parametrize("executor", [InProcess(), ProcessPool(2)], ids=["here", "pool"])
+def test_results_come_in_order_and_only_once(tmp_path, executor):
+    told = Told()
+    lab = Lab(tmp_path, executor=executor, progress=told)
+    assert [found(result) for result in lab.run(doubles(3, 1, 3, 2), "doubling")] == [6, 2, 6, 4]
+    assert told.lines[0] == ("doubling", 3, 0)
+    assert sorted(told.lines[1:]) == [2, 4, 6]
+    again = lab.run(doubles(1, 5), "more")
+    assert [found(result) for result in again] == [2, 10]
+    assert [result.reused for result in again] == [True, False]
+    assert told.lines[4:] == [("more", 2, 1), 10]
+    assert [found(result) for result in lab.used.values()] == [6, 2, 4, 10]
+    assert lab.seconds == pytest.approx(sum(result.seconds for result in lab.used.values()))
+
+
+@pytest.mark.parametrize("executor", [InProcess(), ProcessPool(2)], ids=["here", "pool"])
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ("run", "double .{8}: the disk is full; 2 of 3 cells are finished and kept"),
+        ("defect", "double .{8}: ZeroDivisionError: by zero; 2 of 3"),
+    ],
+)
+def test_an_error_names_its_cell_and_keeps_the_others(tmp_path, executor, error, message):
+    cells = [*doubles(1), *doubles(9, error=error), *doubles(2)]
+    with pytest.raises(RunError, match=message):
+        Lab(tmp_path, executor=executor).run(cells)
+    assert [result.reused for result in Lab(tmp_path).run(doubles(1, 2))] == [True, True]
+
+
+def test_wrong_settings_stop_the_rest(tmp_path):
+    cells = [*doubles(1), *doubles(7, error="input"), *doubles(2)]
+    with pytest.raises(InputError, match=r"double .{8}: number 7 is no number; give another"):
+        Lab(tmp_path).run(cells)
+    assert [result.reused for result in Lab(tmp_path).run(doubles(1, 2))] == [True, False]
+
+
+def test_a_process_that_dies_costs_its_cell_only(tmp_path):
+    cells = [*doubles(9, error="die"), *doubles(1, 2)]
+    with pytest.raises(RunError, match=r"its process died .signal 9.*; 2 of 3 cells are finished"):
+        Lab(tmp_path, executor=ProcessPool(1)).run(cells)
+
+
+def test_the_processes_share_the_cores(tmp_path):
+    pool = ProcessPool(2)
+    result = Lab(tmp_path, executor=pool).run(doubles(1))[0]
+    threads = json.loads((result.folder / "found.json").read_text())["threads"]
+    assert threads == str(pool.threads) == str(max(1, cores() // 2))
+    with pytest.raises(InputError, match="workers=0: give 1 or more"):
+        ProcessPool(0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_leaves_finished_cells(tmp_path, workers):
+    code = (
+        "import oracles.cells\n"
+        "from pathlib import Path\n"
+        "from invariscope.studies.cells import Cell\n"
+        "from invariscope.studies.running import lab_of\n"
+        "if __name__ == '__main__':\n"
+        f"    lab = lab_of(Path({str(tmp_path)!r}), {workers})\n"
+        "    one = Cell('double', {'number': 1})\n"
+        "    slow = [Cell('double', {'number': n, 'seconds': 60}) for n in (2, 3)]\n"
+        "    lab.run([one, *slow])\n"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    paths = [path for path in sys.path if path]
+    process = subprocess.Popen(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    first, second = (tmp_path / cell.key for cell in doubles(1) + doubles(2, seconds=60))
+    deadline = time.monotonic() + 20
+    while not ((first / "done").exists() and (second / "log").exists()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert b"KeyboardInterrupt" in errors
+    assert not (second / "done").exists()
+    assert Lab(tmp_path).run(doubles(1))[0].reused
+
+
+def test_each_model_has_its_data(tmp_path):
+    with pytest.raises(InputError, match="2 data specs for 1 models"):
+        Lab(tmp_path).measure("timm:resnet18", ["samples", "stamps"])
+
+
+def test_measures_a_spec_as_measure_does(tmp_path):
+    import invariscope
+
+    settings = {
+        "transformations": ("rotate",),
+        "num_images": 4,
+        "metrics": ("relative_invariance",),
+    }
+    model = "timm:resnet18+untrained"
+    result = Lab(tmp_path).measure(model, "samples", preprocessing={"size": 32}, **settings)[0]
+    direct = invariscope.measure(model, "samples", preprocessing={"size": 32}, **settings)
+    assert result.frame["value"].tolist() == direct.frame["value"].tolist()
