@@ -22,6 +22,7 @@ from invariscope.cli import (
     measure,
     report,
     study,
+    train,
 )
 from invariscope.errors import InvariscopeError
 
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("measure")(measure.measure)
+app.command("train")(train.train)
 app.command("compare")(compare.compare)
 app.command("factors")(factors.factors)
 app.command("class-effects")(class_effects.class_effects)

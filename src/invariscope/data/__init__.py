@@ -10,22 +10,36 @@ Importing this package does not import torch; opening an array or a data set doe
 """
 
 # the package's own list of sources: each import below registers one or more names
-from invariscope.data import fashion_mnist, hf, mnist5k, named, samples, stamps
+from invariscope.data import (
+    digits,
+    fashion_mnist,
+    hf,
+    mnist5k,
+    mnist6,
+    named,
+    rotated_mnist,
+    samples,
+    stamps,
+)
 from invariscope.data.opening import open_source
-from invariscope.data.selection import fingerprint, select
+from invariscope.data.selection import fingerprint, select, stratified
 from invariscope.data.source import SOURCES, ImageSource, UnreadableImage
 
 __all__ = [
     "SOURCES",
     "ImageSource",
     "UnreadableImage",
+    "digits",
     "fashion_mnist",
     "fingerprint",
     "hf",
     "mnist5k",
+    "mnist6",
     "named",
     "open_source",
+    "rotated_mnist",
     "samples",
     "select",
     "stamps",
+    "stratified",
 ]

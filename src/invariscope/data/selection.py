@@ -40,13 +40,20 @@ def select(source: ImageSource, num_images: int | None = None, seed: int = 0) ->
         >>> sorted(source.labels[i] for i in select(source, 5))
         [0, 0, 0, 0, 1]
     """
+    return stratified(source.ids, source.labels, num_images, seed)
+
+
+def stratified(
+    ids: Sequence[str], labels: Sequence[int] | None, num_images: int | None, seed: int = 0
+) -> list[int]:
+    """`select` for images of which only ids and labels are at hand; the same choice and order."""
     if num_images is not None and num_images < 1:
         raise InputError(f"num_images is {num_images}; it must be at least 1")
-    order = _order(source.ids, seed)
+    order = _order(ids, seed)
     count = len(order) if num_images is None else min(num_images, len(order))
-    if source.labels is None:
+    if labels is None:
         return order[:count].tolist()
-    labels = np.asarray(source.labels)[order]
+    labels = np.asarray(labels)[order]
     _, first, member, sizes = np.unique(
         labels, return_index=True, return_inverse=True, return_counts=True
     )

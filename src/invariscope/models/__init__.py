@@ -1,6 +1,7 @@
 """Models: loading, preprocessing, and probing their layers."""
 
 from invariscope.models.activations import Activation, FeatureMap, Vector, average_pool
+from invariscope.models.architecture import build_architecture
 from invariscope.models.builtin import BUILTIN
 from invariscope.models.derivative import DerivativeReducer, differentiate
 from invariscope.models.fields import Fields
@@ -8,13 +9,16 @@ from invariscope.models.layers import EMBEDDING, LOGITS, Layer
 from invariscope.models.parts import PARTS
 from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.probe import Outputs, Probe
+from invariscope.models.small import SMALL
 from invariscope.models.spec import load_model
+from invariscope.models.trained import TrainedModel, load_trained, read_trained, save_trained
 
 __all__ = [
     "BUILTIN",
     "EMBEDDING",
     "LOGITS",
     "PARTS",
+    "SMALL",
     "Activation",
     "DerivativeReducer",
     "FeatureMap",
@@ -23,8 +27,13 @@ __all__ = [
     "Outputs",
     "Preprocessing",
     "Probe",
+    "TrainedModel",
     "Vector",
     "average_pool",
+    "build_architecture",
     "differentiate",
     "load_model",
+    "load_trained",
+    "read_trained",
+    "save_trained",
 ]

@@ -7,6 +7,8 @@
                                  (BiT and vision transformers of timm: also an ``.npz`` file)
 ``python:package.module:name``   a function without arguments that returns the model
 ``builtin:NAME``                 weights inside an installed package, see `BUILTIN`
+``small:NAME?width=…``           an architecture for small images, untrained, see `models.small`
+``trained:FOLDER``               what training has written, see `models.trained`
 any of these ``+untrained``      the same architecture with random weights, drawn from the seed
 ===============================  =================================================================
 """
@@ -21,12 +23,15 @@ from typing import Any
 from torch import nn
 
 from invariscope.errors import InputError, InvariscopeError
+from invariscope.models.architecture import build_architecture
 from invariscope.models.builtin import BUILTIN
 from invariscope.models.checkpoint import build_from_checkpoint, remove_classifier
 from invariscope.models.failures import first_line
 from invariscope.models.fields import Fields
 from invariscope.models.preprocessing import Preprocessing, from_timm
 from invariscope.models.probe import Probe
+from invariscope.models.small import SmallModel
+from invariscope.models.trained import load_trained
 from invariscope.models.twin import copy_module, drawing
 from invariscope.models.zoo import (
     UNTRAINED,
@@ -231,6 +236,30 @@ def _builtin(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
     return Probe(module, probe.preprocessing, spec, fresh=fresh, imagenet=timm_is_imagenet(module))
 
 
+def _small(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
+    model = SmallModel(rest)
+    return Probe(
+        model.build(seed=seed),
+        model.preprocessing,
+        spec,
+        fresh=lambda seed: model.build(seed=seed),
+    )
+
+
+def _trained(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
+    module, description = load_trained(rest)
+
+    def fresh(seed: int) -> nn.Module:
+        return build_architecture(
+            description.architecture,
+            num_classes=description.num_classes,
+            seed=seed,
+            untrained=True,
+        )[0]
+
+    return Probe(fresh(seed) if untrained else module, description.preprocessing, spec, fresh=fresh)
+
+
 def _from_module(module: nn.Module, spec: str | None = None, copied: bool = True) -> Probe:
     # What torch.compile and the parallel wrappers hold inside; hooks do not fire in the former.
     inner = getattr(module, "_orig_mod", module)
@@ -263,4 +292,6 @@ LOADERS: dict[str, Callable[[str, bool, int, str], Probe]] = {
     "checkpoint": _checkpoint,
     "python": _python,
     "builtin": _builtin,
+    "small": _small,
+    "trained": _trained,
 }

@@ -241,6 +241,7 @@ def _key_lines(names: Sequence[str], width: float) -> int:
 
 
 def _plain(axes: Axes, grid: str) -> None:
+    axes.patch.set_visible(False)
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(side == "bottom")
         axes.spines[side].set_color(FAINT)

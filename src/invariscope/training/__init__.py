@@ -1,1 +1,22 @@
-"""Training: one loop, the augmentations of the papers, Augerino."""
+"""Training: one loop, the augmentations of the papers, Augerino.
+
+>>> from invariscope.training import Recipe, train
+"""
+
+from invariscope.training.during import measuring
+from invariscope.training.loop import train
+from invariscope.training.recipe import Recipe
+from invariscope.training.run import TrainedRun, is_done, read_run
+from invariscope.training.seeds import cross_validate, mean_over_seeds, train_seeds
+
+__all__ = [
+    "Recipe",
+    "TrainedRun",
+    "cross_validate",
+    "is_done",
+    "mean_over_seeds",
+    "measuring",
+    "read_run",
+    "train",
+    "train_seeds",
+]

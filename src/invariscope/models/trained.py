@@ -1,0 +1,140 @@
+"""What training leaves behind, and the way back: ``trained:FOLDER``.
+
+A folder holds ``weights.pt``, a plain state dict, and ``model.json``: the spec of the architecture,
+the number and names of the classes, the preprocessing and the seed. ``model.json`` is written last:
+a folder that has it is whole.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from invariscope.errors import InputError
+from invariscope.models.architecture import build_architecture
+from invariscope.models.checkpoint import read_state
+from invariscope.models.preprocessing import Preprocessing
+
+WEIGHTS = "weights.pt"
+DESCRIPTION = "model.json"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The content of ``model.json``.
+
+    Args:
+        architecture: The spec that `build_architecture` takes.
+        num_classes: Number of outputs.
+        class_names: Name of each output, or None where the data had none.
+        preprocessing: What the images need.
+        seed: The seed of the training.
+    """
+
+    architecture: str
+    num_classes: int
+    class_names: tuple[str, ...] | None
+    preprocessing: Preprocessing
+    seed: int
+
+
+def save_trained(
+    folder: str | Path,
+    module: nn.Module,
+    *,
+    architecture: str,
+    num_classes: int,
+    class_names: Sequence[str] | None,
+    preprocessing: Preprocessing,
+    seed: int,
+) -> None:
+    """Writes a trained model; an older one in the folder is replaced.
+
+    Args:
+        folder: Where to; it is made if need be.
+        module: The model, of this architecture; its mode is left as it is.
+        architecture: The spec that it was built from.
+        num_classes: Number of outputs.
+        class_names: Name of each output, if known.
+        preprocessing: What its images need.
+        seed: Of the training.
+
+    Example:
+        >>> import tempfile
+        >>> module, needs = build_architecture("small:cnn7?width=0.2", num_classes=3, seed=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_trained(folder, module, architecture="small:cnn7?width=0.2", num_classes=3,
+        ...                  class_names=None, preprocessing=needs, seed=1)
+        ...     read_trained(folder).architecture
+        'small:cnn7?width=0.2'
+    """
+    place = Path(folder).expanduser()
+    place.mkdir(parents=True, exist_ok=True)
+    description = TrainedModel(
+        architecture=architecture,
+        num_classes=num_classes,
+        class_names=None if class_names is None else tuple(class_names),
+        preprocessing=preprocessing,
+        seed=seed,
+    )
+    values = {**asdict(description), "preprocessing": preprocessing.as_dict()}
+    (place / DESCRIPTION).unlink(missing_ok=True)
+    # In eval mode e2cnn keeps the filters it has computed among the weights.
+    training = module.training
+    state = {name: value.detach().cpu() for name, value in module.train().state_dict().items()}
+    module.train(training)
+    partial = place / f".{WEIGHTS}.{os.getpid()}"
+    torch.save(state, partial)
+    partial.replace(place / WEIGHTS)
+    partial = place / f".{DESCRIPTION}.{os.getpid()}"
+    partial.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(place / DESCRIPTION)
+
+
+def read_trained(folder: str | Path) -> TrainedModel:
+    """The description of a trained model.
+
+    Raises:
+        InputError: There is no such folder, or it holds no whole model.
+    """
+    place = Path(folder).expanduser()
+    file = place / DESCRIPTION
+    if not file.is_file():
+        what = "does not exist" if not place.is_dir() else f"has no {DESCRIPTION}"
+        raise InputError(f"trained model {place} {what}; give a folder that training has finished")
+    try:
+        values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        names = values["class_names"]
+        return TrainedModel(
+            architecture=str(values["architecture"]),
+            num_classes=int(values["num_classes"]),
+            class_names=None if names is None else tuple(names),
+            preprocessing=Preprocessing.from_dict(values["preprocessing"]),
+            seed=int(values["seed"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"trained model: {file} is no description of one ({error})") from error
+
+
+def load_trained(folder: str | Path) -> tuple[nn.Module, TrainedModel]:
+    """The module with its trained weights, in training mode on the CPU, and its description.
+
+    Raises:
+        InputError: The folder holds no whole model, or its weights do not fit the architecture.
+    """
+    description = read_trained(folder)
+    module, _ = build_architecture(
+        description.architecture, num_classes=description.num_classes, seed=0, untrained=True
+    )
+    file = Path(folder).expanduser() / WEIGHTS
+    try:
+        module.load_state_dict(read_state(file))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"trained model {file} does not fit its architecture: {reason}") from error
+    return module, description

@@ -1,0 +1,41 @@
+"""Measuring a network while it is trained: the hook of paper 003 §4.1 and §4.3.
+
+>>> from invariscope.training.during import measuring
+>>> hook = measuring("samples", groups="C4", metrics="latent_eed", num_images=4)
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from invariscope.models import Probe
+from invariscope.results import Result
+from invariscope.sweep import measure
+from invariscope.training.loop import Hook
+
+
+def measuring(images: Any, **settings: Any) -> Hook:
+    """A hook that measures the network as it is on some images.
+
+    Args:
+        images: What `measure` takes.
+        settings: What `measure` takes besides: transformations, groups, metrics, layers,
+            num_images, seed, ….
+
+    Returns:
+        For `train`; its numbers are the averages of `Result.averages` for each layer and for each
+        part with several, named ``metric family layer``: ``latent_eed C8 embedding``.
+    """
+
+    def hook(probe: Probe, iteration: int) -> Mapping[str, float]:
+        return averages_by_name(measure(probe, images, device=str(probe.device), **settings))
+
+    return hook
+
+
+def averages_by_name(result: Result) -> dict[str, float]:
+    """One number for each metric, family, layer and part: the mean over levels above 0."""
+    frame = result.averages()
+    frame = frame[frame["transformation"].notna()]
+    place = frame["layer"].fillna(frame["part"])
+    names = frame["metric"] + " " + frame["transformation"] + " " + place
+    return {str(n): float(v) for n, v in zip(names, frame["value"], strict=True)}

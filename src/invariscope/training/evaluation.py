@@ -1,0 +1,95 @@
+"""Which test images a network is right about."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from invariscope.data import UnreadableImage
+from invariscope.errors import InputError
+from invariscope.models import Preprocessing
+from invariscope.sweep.block import as_float
+from invariscope.training.images import MEMORY_BYTES
+from invariscope.training.splits import Split
+
+_BATCH = 256
+
+
+class TestImages:
+    """Labelled images, resized and cropped as `measure` does it: kept as bytes where they fit.
+
+    Args:
+        split: The images; those that cannot be read are left out, with a note.
+        preprocessing: The network's, with a size.
+        memory: Bytes that may be kept; images that take more are decoded at every evaluation.
+
+    Attributes:
+        notes: What was left out.
+    """
+
+    __test__ = False  # the name says what it is, not that it is a test
+
+    def __init__(self, split: Split, preprocessing: Preprocessing, memory: int = MEMORY_BYTES):
+        self.notes: list[str] = []
+        self._split = split
+        self._preprocessing = preprocessing
+        self._kept: list[tuple[list[int], Tensor]] | None = None
+        size = preprocessing.size
+        assert size is not None
+        if 3 * size[0] * size[1] * len(split) <= memory:
+            self._kept = list(self._decoded())
+            count = sum(len(places) for places, _ in self._kept)
+            if not count:
+                raise InputError(f"{split.source.name}: none of the test images can be read")
+            if count < len(split):
+                self.notes.append(f"{len(split) - count} test images cannot be read: left out")
+
+    def correct(self, module: nn.Module, device: torch.device) -> pd.DataFrame:
+        """One row per image, in the split's order: ``image``, ``class``, ``correct``.
+
+        Args:
+            module: From normalised images to logits; it is put into eval mode and back.
+            device: Where it is.
+        """
+        labels, ids = self._split.labels, self._split.ids
+        places: list[int] = []
+        right: list[Tensor] = []
+        training = module.training
+        module.eval()
+        layout = torch.channels_last if device.type != "mps" else torch.contiguous_format
+        with torch.inference_mode():
+            for chosen, pixels in self._kept if self._kept is not None else self._decoded():
+                batch = self._preprocessing.normalise(as_float(pixels.to(device)))
+                found = module(batch.contiguous(memory_format=layout)).argmax(dim=1).cpu()
+                right.append(found == torch.from_numpy(labels[chosen]))
+                places += chosen
+        module.train(training)
+        names = self._split.source.class_names
+        shown = [str(label) if names is None else names[label] for label in labels[places]]
+        return pd.DataFrame(
+            {
+                "image": [ids[place] for place in places],
+                "class": shown,
+                "correct": torch.cat(right).numpy().astype(np.int8),
+            }
+        )
+
+    def _decoded(self) -> Iterator[tuple[list[int], Tensor]]:
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
+            for start in range(0, len(self._split), _BATCH):
+                places = range(start, min(start + _BATCH, len(self._split)))
+                images = list(pool.map(self._image, places))
+                pairs = [(p, i) for p, i in zip(places, images, strict=True) if i is not None]
+                if pairs:
+                    yield [p for p, _ in pairs], torch.stack([i for _, i in pairs])
+
+    def _image(self, place: int) -> Tensor | None:
+        try:
+            image = self._split.source.load(self._split.indices[place])
+        except UnreadableImage:
+            return None
+        return self._preprocessing.geometry(image)

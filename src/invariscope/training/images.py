@@ -1,0 +1,198 @@
+"""The images of a training: decoded once and kept as bytes where they fit, else read as they come.
+
+Images of one size are one uint8 tensor on the device, and a batch of them is an index. Images of
+several sizes are kept one by one. What would exceed `MEMORY_BYTES` is decoded anew in each epoch,
+by loader workers, a batch at a time.
+
+What an augmentation draws for an image is a hash of (seed, epoch, image), so neither the batch, the
+worker nor the device changes it.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from invariscope.data import UnreadableImage
+from invariscope.errors import InputError
+from invariscope.models import Preprocessing
+from invariscope.seeding import draws
+from invariscope.sweep.block import as_float
+from invariscope.training.augmentations import Augmentation
+from invariscope.training.splits import Split
+
+MEMORY_BYTES = 4 << 30
+_AS_IT_IS = Preprocessing()
+
+
+class Batch(NamedTuple):
+    """Images as the network sees them, before they are normalised.
+
+    Args:
+        pixels: In [0, 1].
+        labels: Class index of each.
+    """
+
+    pixels: Float[Tensor, "image channel height width"]
+    labels: Int64[Tensor, " image"]
+
+
+class Step(NamedTuple):
+    """Which images one step of a training takes.
+
+    Args:
+        epoch: Counted from 0; another epoch draws anew.
+        places: Their places in the split.
+    """
+
+    epoch: int
+    places: np.ndarray
+
+
+class TrainingImages:
+    """Labelled images with their augmentation.
+
+    Args:
+        split: The images.
+        augmentation: What is done to each.
+        seed: Of what is drawn.
+        device: Where batches are wanted.
+        memory: Bytes that may be kept; images that take more are decoded in every epoch.
+        workers: Processes that decode then; None takes one per core, 8 at most.
+
+    Attributes:
+        notes: Images that could not be read, in one line.
+
+    Raises:
+        InputError: None of the images can be read.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        augmentation: Augmentation,
+        *,
+        seed: int,
+        device: torch.device,
+        memory: int = MEMORY_BYTES,
+        workers: int | None = None,
+    ):
+        self.notes: list[str] = [split.note] if split.note else []
+        self._augmentation = augmentation
+        self._seed = seed
+        self._device = device
+        self._workers = min(os.cpu_count() or 1, 8) if workers is None else workers
+        self._split = split
+        self._kept: Tensor | list[Tensor] | None = None
+        first = _first(split)
+        if first.nbytes * len(split) <= memory:
+            self._keep()
+        self._labels = torch.from_numpy(self._split.labels)
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the images are in memory."""
+        return self._kept is not None
+
+    def batches(self, steps: Sequence[Step]) -> Iterator[Batch]:
+        """The batches of some steps, in their order, on the device."""
+        if self._kept is not None:
+            for step in steps:
+                yield self._batch(step)
+            return
+        loader = DataLoader(
+            _Steps(self, steps),
+            batch_size=None,
+            num_workers=min(self._workers, len(steps)),
+            pin_memory=self._device.type == "cuda",
+        )
+        for pixels, labels in loader:
+            yield Batch(
+                pixels.to(self._device, non_blocking=True),
+                labels.to(self._device, non_blocking=True),
+            )
+
+    def _keep(self) -> None:
+        pixels, readable, reasons = [], [], []
+        with ThreadPoolExecutor(max(1, self._workers)) as pool:
+            decoded = pool.map(lambda index: _decoded(self._split, index), self._split.indices)
+            for index, image in zip(self._split.indices, decoded, strict=True):
+                if isinstance(image, Tensor):
+                    pixels.append(image)
+                    readable.append(index)
+                else:
+                    reasons.append(str(image))
+        if reasons:
+            self.notes.append(f"{len(reasons)} images cannot be read, such as {reasons[0]}")
+            self._split = Split(self._split.source, readable, self._split.note)
+        equal = len({(image.shape, image.dtype) for image in pixels}) == 1
+        self._kept = torch.stack(pixels).to(self._device) if equal else pixels
+
+    def _batch(self, step: Step) -> Batch:
+        numbers = draws(
+            self._seed, f"augmentation {step.epoch}", step.places, self._augmentation.num_draws
+        )
+        drawn = torch.from_numpy(numbers)
+        labels = self._labels[torch.from_numpy(step.places)]
+        if isinstance(self._kept, Tensor):
+            places = torch.from_numpy(step.places).to(self._device)
+            pixels = as_float(self._kept[places])
+            drawn, labels = drawn.to(self._device), labels.to(self._device)
+            return Batch(self._augmentation.apply(pixels, drawn, labels), labels)
+        images, rows = [], []
+        for row, place in enumerate(step.places):
+            image = self._kept[place] if self._kept else self._decode(int(place))
+            if isinstance(image, Tensor):
+                one = slice(row, row + 1)
+                images.append(
+                    self._augmentation.apply(as_float(image[None]), drawn[one], labels[one])
+                )
+                rows.append(row)
+        pixels = torch.cat(images) if images else torch.empty(0)
+        labels = labels[rows]
+        if self._kept is not None:
+            return Batch(pixels.to(self._device), labels.to(self._device))
+        return Batch(pixels, labels)
+
+    def _decode(self, place: int) -> Tensor | UnreadableImage:
+        return _decoded(self._split, self._split.indices[place])
+
+
+class _Steps(Dataset[Batch]):
+    """What a loader worker does: one whole batch."""
+
+    def __init__(self, images: TrainingImages, steps: Sequence[Step]):
+        self._images = images
+        self._steps = steps
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self._images._batch(self._steps[index])
+
+
+def _decoded(split: Split, index: int) -> Tensor | UnreadableImage:
+    try:
+        return _AS_IT_IS.geometry(split.source.load(index))
+    except UnreadableImage as problem:
+        return problem
+
+
+def _first(split: Split) -> Tensor:
+    problem: object = "there is none"
+    for index in split.indices:
+        image = _decoded(split, index)
+        if isinstance(image, Tensor):
+            return image
+        problem = image
+    raise InputError(f"{split.source.name}: no image can be read, such as {problem}")

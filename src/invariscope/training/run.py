@@ -1,0 +1,137 @@
+"""A finished training: its network, its accuracy, its history; in memory or from a folder."""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from invariscope.errors import InputError
+from invariscope.models import Preprocessing, Probe, load_model
+from invariscope.models.trained import save_trained
+from invariscope.results.atomic import write_file
+from invariscope.training.checkpoint import CHECKPOINT
+from invariscope.training.recipe import Recipe
+
+RECIPE, HISTORY, CORRECT, DONE = "recipe.json", "history.csv", "correct.parquet", "train.json"
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished training.
+
+    Args:
+        recipe: What was asked for.
+        module: The network in eval mode, on the CPU.
+        preprocessing: What its images need.
+        class_names: Of its outputs.
+        correct: One row per test image: ``image``, ``class``, ``method`` (the augmentation),
+            ``seed``, ``correct``; the table that `factors.class_effects` takes.
+        history: One row per logged number: ``iteration``, ``epoch``, ``name``, ``value``.
+        notes: What was left out, what is worth knowing.
+        facts: Versions, device, seconds, images per second.
+        folder: Where it is saved, or None.
+    """
+
+    recipe: Recipe
+    module: nn.Module
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...]
+    correct: pd.DataFrame
+    history: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the test images that the network is right about, 0 to 1."""
+        return float(self.correct["correct"].mean())
+
+    @property
+    def probe(self) -> Probe:
+        """The network as something to measure."""
+        if self.folder is not None:
+            return load_model(f"trained:{self.folder}")
+        return Probe(self.module, self.preprocessing, f"trained:{self.recipe.key}")
+
+    def values(self, name: str) -> pd.Series:
+        """One logged number, by iteration.
+
+        Raises:
+            InputError: Nothing of that name was logged.
+        """
+        rows = self.history[self.history["name"] == name]
+        if rows.empty:
+            known = ", ".join(sorted(self.history["name"].unique())) or "nothing"
+            raise InputError(f"no {name!r} in the history of this training; logged: {known}")
+        return rows.set_index("iteration")["value"]
+
+    def save(self, folder: str | Path) -> "TrainedRun":
+        """Writes the folder (see `training.checkpoint`) and removes its checkpoint.
+
+        Returns:
+            The same run, with the folder.
+        """
+        folder = Path(folder)
+        save_trained(
+            folder,
+            self.module,
+            architecture=self.recipe.model,
+            num_classes=len(self.class_names),
+            class_names=self.class_names,
+            preprocessing=self.preprocessing,
+            seed=self.recipe.seed,
+        )
+        head = {
+            "recipe": self.recipe.as_dict(),
+            "class_names": list(self.class_names),
+            "notes": self.notes,
+            "facts": dict(self.facts),
+        }
+        _write_json(folder / RECIPE, head)
+        write_file(folder / HISTORY, self.history.to_csv(index=False).encode())
+        table = io.BytesIO()
+        self.correct.to_parquet(table, index=False)
+        write_file(folder / CORRECT, table.getvalue())
+        _write_json(folder / DONE, {"accuracy": self.accuracy, "num_test": len(self.correct)})
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+        return TrainedRun(**{**self.__dict__, "folder": folder})
+
+
+def is_done(folder: str | Path) -> bool:
+    """Whether the folder holds a finished training."""
+    return (Path(folder) / DONE).is_file()
+
+
+def read_run(folder: str | Path) -> TrainedRun:
+    """A finished training from its folder.
+
+    Raises:
+        InputError: The folder holds none.
+    """
+    folder = Path(folder)
+    if not is_done(folder):
+        raise InputError(f"{folder} holds no finished training: it has no {DONE}")
+    head = json.loads((folder / RECIPE).read_text())
+    probe = load_model(f"trained:{folder}")
+    assert probe.module is not None
+    return TrainedRun(
+        recipe=Recipe.from_dict(head["recipe"]),
+        module=probe.module,
+        preprocessing=probe.preprocessing,
+        class_names=tuple(head["class_names"]),
+        correct=pd.read_parquet(folder / CORRECT),
+        history=pd.read_csv(folder / HISTORY, float_precision="round_trip"),
+        notes=head["notes"],
+        facts=head["facts"],
+        folder=folder,
+    )
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    write_file(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

@@ -1,0 +1,126 @@
+"""Where the numbers of a training go while it runs.
+
+A tracker is three methods. `CsvTracker` and `TensorBoardTracker` are ours; one for another service
+is a class of ten lines.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from invariscope.errors import InputError
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Takes the numbers of one training."""
+
+    def start(self, settings: Mapping[str, Any]) -> None:
+        """The training begins, or goes on after an interruption, with these settings."""
+
+    def log(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Numbers at an iteration, by name; iterations never fall."""
+
+    def finish(self) -> None:
+        """The training is over, also where it failed."""
+
+
+class CsvTracker:
+    """One line per number: ``iteration,name,value``.
+
+    An interrupted training that goes on writes on; what was logged after its last checkpoint is
+    there twice then, with the same numbers.
+
+    Args:
+        path: The file; folders are made.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     tracker = CsvTracker(Path(folder) / "log.csv")
+        ...     tracker.start({})
+        ...     tracker.log(10, {"loss": 0.5})
+        ...     tracker.finish()
+        ...     (Path(folder) / "log.csv").read_text().split()
+        ['iteration,name,value', '10,loss,0.5']
+    """
+
+    def __init__(self, path: str | Path):
+        self._path = Path(path)
+
+    def start(self, settings: Mapping[str, Any]) -> None:
+        """Opens the file; a new one gets a header."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        new = not self._path.exists()
+        self._file = open(self._path, "a", newline="")
+        self._writer = csv.writer(self._file)
+        if new:
+            self._writer.writerow(["iteration", "name", "value"])
+
+    def log(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Writes a line per value."""
+        self._writer.writerows([iteration, name, value] for name, value in values.items())
+        self._file.flush()
+
+    def finish(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+class TensorBoardTracker:
+    """Event files that ``tensorboard --logdir FOLDER`` shows; needs the extra ``tensorboard``.
+
+    Args:
+        folder: Where they go.
+
+    Raises:
+        InputError: The package is not installed.
+    """
+
+    def __init__(self, folder: str | Path):
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise InputError(
+                "the tracker tensorboard needs its package: pip install 'invariscope[tensorboard]'"
+            ) from error
+        self._writer_class = SummaryWriter
+        self._folder = str(folder)
+
+    def start(self, settings: Mapping[str, Any]) -> None:
+        """Opens the event file and writes the settings as text."""
+        self._writer = self._writer_class(self._folder)
+        table = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
+        self._writer.add_text("recipe", f"| setting | value |\n|---|---|\n{table}", 0)
+
+    def log(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Adds a scalar per value."""
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, iteration)
+
+    def finish(self) -> None:
+        """Writes what is left and closes the file."""
+        self._writer.close()
+
+
+class Trackers:
+    """Several trackers as one."""
+
+    def __init__(self, trackers: Sequence[Tracker]):
+        self._trackers = list(trackers)
+
+    def start(self, settings: Mapping[str, Any]) -> None:
+        """Starts each."""
+        for tracker in self._trackers:
+            tracker.start(settings)
+
+    def log(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Hands the values to each."""
+        for tracker in self._trackers:
+            tracker.log(iteration, values)
+
+    def finish(self) -> None:
+        """Finishes each."""
+        for tracker in self._trackers:
+            tracker.finish()
