@@ -19,6 +19,7 @@ from invariscope.seeding import generator
 from invariscope.training import Recipe, read_run, train
 from invariscope.training.checkpoint import CHECKPOINT
 from invariscope.training.images import TrainingImages
+from invariscope.training.splits import open_splits
 
 FAKE = "torchvision:FakeData?size=60&image_size=3,12,12&num_classes=3"
 
@@ -37,23 +38,19 @@ def assert_same(one, other):
 
 def reference_train(recipe):
     """Plain torch on the images one by one: SGD with momentum and L2, whole image, step decay."""
-    source = open_source(recipe.data)
-    from invariscope.training.splits import open_splits
-
     split, _, classes = open_splits(recipe)
+    source = split.source
     pixels = torch.stack(
         [
             torch.from_numpy(np.asarray(source.load(i)).copy()).permute(2, 0, 1) / 255
             for i in split.indices
         ]
     )
-    labels = torch.tensor([int(source.labels[i]) for i in split.indices])
+    labels = torch.from_numpy(split.labels)
     module, preprocessing = build_architecture(
         f"{recipe.model}&size={recipe.size}", num_classes=len(classes), seed=recipe.seed
     )
-    mean, std = (
-        torch.tensor(v)[:, None, None] for v in (preprocessing.mean, preprocessing.std)
-    )
+    mean, std = (torch.tensor(v)[:, None, None] for v in (preprocessing.mean, preprocessing.std))
     velocity = {name: torch.zeros_like(p) for name, p in module.named_parameters()}
     per_epoch = len(pixels) // recipe.batch_size
     module.train()
@@ -116,14 +113,16 @@ def test_stopped_anywhere_and_resumed_is_uninterrupted(tiny, tmp_path, augment):
 KILLED = """
 import sys
 from invariscope.training import Recipe, train
-recipe = Recipe({data!r}, "small:cnn7?width=0.2", size=12, epochs=40, batch_size=12)
+recipe = Recipe({data!r}, "small:cnn7?width=0.2&channels=3", size=12, epochs=40, batch_size=12)
 train(recipe, output=sys.argv[1], checkpoint_seconds=0, device="cpu")
 """
 
 
 @pytest.mark.slow
 def test_killed_and_resumed_is_uninterrupted(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", KILLED.format(data=FAKE), tmp_path / "killed"])
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED.format(data=FAKE), tmp_path / "killed"]
+    )
     checkpoint = tmp_path / "killed" / CHECKPOINT
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.005)
@@ -133,7 +132,7 @@ def test_killed_and_resumed_is_uninterrupted(tmp_path):
     assert checkpoint.exists()
     reached = torch.load(checkpoint, weights_only=True)["iteration"]
     assert 0 < reached < 160
-    recipe = Recipe(FAKE, "small:cnn7?width=0.2", size=12, epochs=40, batch_size=12)
+    recipe = Recipe(FAKE, "small:cnn7?width=0.2&channels=3", size=12, epochs=40, batch_size=12)
     whole = train(recipe, device="cpu", output=tmp_path / "whole")
     assert_same(whole, train(recipe, device="cpu", output=tmp_path / "killed"))
 
@@ -155,7 +154,7 @@ def test_looking_changes_nothing(tiny):
     assert looked.values("rows").index.tolist() == [0, 3, 6, 8]
     assert looked.values("test accuracy").index.tolist() == [2, 4, 6, 8]
     assert looked.values("test accuracy").iloc[-1] == looked.accuracy
-    with pytest.raises(InputError, match="no 'rows' in the history .*logged: learning rate, loss"):
+    with pytest.raises(InputError, match=r"no 'rows' in the history .*logged: learning rate, loss"):
         plain.values("rows")
 
 
@@ -191,17 +190,13 @@ def test_a_finished_folder_is_read_and_another_recipes_is_refused(tiny, tmp_path
 
 def test_measure_finds_the_accuracy_of_the_training(tiny, tmp_path):
     run = train(tiny.with_(augment="none", epochs=5), output=tmp_path)
-    result = measure(
-        f"trained:{tmp_path}", FAKE, metrics="accuracy", transformations="rotate=90"
-    )
+    result = measure(f"trained:{tmp_path}", FAKE, metrics="accuracy", transformations="rotate=90")
     rows = result.store.images
-    known = run.correct.set_index("image")["correct"]
     frame = result.rows
-    untouched = frame[(frame["cell"] == "identity") & (frame["layer"] == "logits")]
+    untouched = frame[(frame["cell"] == "identity") & frame["control"].eq("")]
     found = untouched.set_index("image")["value"]
     assert len(rows) == 60
-    for image, correct in known.items():
-        assert found[image] == correct
+    assert found.loc[run.correct["image"]].tolist() == run.correct["correct"].tolist()
 
 
 def test_a_loss_that_is_no_number(tiny):
@@ -211,7 +206,7 @@ def test_a_loss_that_is_no_number(tiny):
 
 def test_a_broken_checkpoint(tiny, tmp_path):
     (tmp_path / CHECKPOINT).write_bytes(b"no checkpoint")
-    with pytest.raises(InputError, match="cannot be read .*delete it to train from the start"):
+    with pytest.raises(InputError, match=r"cannot be read .*delete it to train from the start"):
         train(tiny, output=tmp_path)
 
 

@@ -5,7 +5,7 @@
 | checkpoint.pt | while it runs: recipe, iteration, weights, optimiser, history |
 | recipe.json | the recipe, versions, device, time, notes |
 | model.json, weights.pt | the network: `trained:FOLDER` loads it |
-| history.csv | iteration, epoch, name, value |
+| history.parquet | iteration, epoch, name, value |
 | correct.parquet | image, class, method, seed, correct: one row per test image |
 | train.json | accuracy and number of test images; written last: a folder with it is done |
 

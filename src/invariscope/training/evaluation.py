@@ -1,18 +1,17 @@
 """Which test images a network is right about."""
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from invariscope.data import UnreadableImage
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
 from invariscope.sweep.block import as_float
+from invariscope.training.decoding import decoded, default_workers
 from invariscope.training.images import MEMORY_BYTES
 from invariscope.training.splits import Split
 
@@ -26,6 +25,7 @@ class TestImages:
         split: The images; those that cannot be read are left out, with a note.
         preprocessing: The network's, with a size.
         memory: Bytes that may be kept; images that take more are decoded at every evaluation.
+        workers: Processes that decode.
 
     Attributes:
         notes: What was left out.
@@ -33,8 +33,16 @@ class TestImages:
 
     __test__ = False  # the name says what it is, not that it is a test
 
-    def __init__(self, split: Split, preprocessing: Preprocessing, memory: int = MEMORY_BYTES):
+    def __init__(
+        self,
+        split: Split,
+        preprocessing: Preprocessing,
+        *,
+        memory: int = MEMORY_BYTES,
+        workers: int | None = None,
+    ):
         self.notes: list[str] = []
+        self._workers = default_workers() if workers is None else workers
         self._split = split
         self._preprocessing = preprocessing
         self._kept: list[tuple[list[int], Tensor]] | None = None
@@ -79,17 +87,8 @@ class TestImages:
         )
 
     def _decoded(self) -> Iterator[tuple[list[int], Tensor]]:
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-            for start in range(0, len(self._split), _BATCH):
-                places = range(start, min(start + _BATCH, len(self._split)))
-                images = list(pool.map(self._image, places))
-                pairs = [(p, i) for p, i in zip(places, images, strict=True) if i is not None]
-                if pairs:
-                    yield [p for p, _ in pairs], torch.stack([i for _, i in pairs])
-
-    def _image(self, place: int) -> Tensor | None:
-        try:
-            image = self._split.source.load(self._split.indices[place])
-        except UnreadableImage:
-            return None
-        return self._preprocessing.geometry(image)
+        found = enumerate(decoded(self._split, self._preprocessing.geometry, self._workers))
+        while chunk := list(islice(found, _BATCH)):
+            pairs = [(place, image) for place, image in chunk if isinstance(image, Tensor)]
+            if pairs:
+                yield [place for place, _ in pairs], torch.stack([image for _, image in pairs])

@@ -8,9 +8,7 @@ What an augmentation draws for an image is a hash of (seed, epoch, image), so ne
 worker nor the device changes it.
 """
 
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +23,7 @@ from invariscope.models import Preprocessing
 from invariscope.seeding import draws
 from invariscope.sweep.block import as_float
 from invariscope.training.augmentations import Augmentation
+from invariscope.training.decoding import decoded, default_workers, one_image
 from invariscope.training.splits import Split
 
 MEMORY_BYTES = 4 << 30
@@ -87,7 +86,7 @@ class TrainingImages:
         self._augmentation = augmentation
         self._seed = seed
         self._device = device
-        self._workers = min(os.cpu_count() or 1, 8) if workers is None else workers
+        self._workers = default_workers() if workers is None else workers
         self._split = split
         self._kept: Tensor | list[Tensor] | None = None
         first = _first(split)
@@ -123,14 +122,13 @@ class TrainingImages:
 
     def _keep(self) -> None:
         pixels, readable, reasons = [], [], []
-        with ThreadPoolExecutor(max(1, self._workers)) as pool:
-            decoded = pool.map(lambda index: _decoded(self._split, index), self._split.indices)
-            for index, image in zip(self._split.indices, decoded, strict=True):
-                if isinstance(image, Tensor):
-                    pixels.append(image)
-                    readable.append(index)
-                else:
-                    reasons.append(str(image))
+        found = decoded(self._split, _AS_IT_IS.geometry, self._workers)
+        for index, image in zip(self._split.indices, found, strict=True):
+            if isinstance(image, Tensor):
+                pixels.append(image)
+                readable.append(index)
+            else:
+                reasons.append(str(image))
         if reasons:
             self.notes.append(f"{len(reasons)} images cannot be read, such as {reasons[0]}")
             self._split = Split(self._split.source, readable, self._split.note)
@@ -150,7 +148,11 @@ class TrainingImages:
             return Batch(self._augmentation.apply(pixels, drawn, labels), labels)
         images, rows = [], []
         for row, place in enumerate(step.places):
-            image = self._kept[place] if self._kept else self._decode(int(place))
+            image = (
+                self._kept[place]
+                if self._kept
+                else one_image(self._split, int(place), _AS_IT_IS.geometry)
+            )
             if isinstance(image, Tensor):
                 one = slice(row, row + 1)
                 images.append(
@@ -162,9 +164,6 @@ class TrainingImages:
         if self._kept is not None:
             return Batch(pixels.to(self._device), labels.to(self._device))
         return Batch(pixels, labels)
-
-    def _decode(self, place: int) -> Tensor | UnreadableImage:
-        return _decoded(self._split, self._split.indices[place])
 
 
 class _Steps(Dataset[Batch]):
@@ -181,17 +180,14 @@ class _Steps(Dataset[Batch]):
         return self._images._batch(self._steps[index])
 
 
-def _decoded(split: Split, index: int) -> Tensor | UnreadableImage:
-    try:
-        return _AS_IT_IS.geometry(split.source.load(index))
-    except UnreadableImage as problem:
-        return problem
+def _as_it_is(split: Split, place: int) -> Tensor | UnreadableImage:
+    return one_image(split, place, _AS_IT_IS.geometry)
 
 
 def _first(split: Split) -> Tensor:
     problem: object = "there is none"
-    for index in split.indices:
-        image = _decoded(split, index)
+    for place in range(len(split)):
+        image = _as_it_is(split, place)
         if isinstance(image, Tensor):
             return image
         problem = image

@@ -193,7 +193,7 @@ def prepare(recipe: Recipe, accelerator: Accelerator, workers: int | None = None
         preprocessing=preprocessing,
         classes=classes,
         images=images,
-        test=TestImages(test, preprocessing),
+        test=TestImages(test, preprocessing, workers=workers),
         mixing=mixing(recipe.augment),
         schedule=schedule(recipe.schedule),
     )

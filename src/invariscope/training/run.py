@@ -17,7 +17,7 @@ from invariscope.results.atomic import write_file
 from invariscope.training.checkpoint import CHECKPOINT
 from invariscope.training.recipe import Recipe
 
-RECIPE, HISTORY, CORRECT, DONE = "recipe.json", "history.csv", "correct.parquet", "train.json"
+RECIPE, HISTORY, CORRECT, DONE = "recipe.json", "history.parquet", "correct.parquet", "train.json"
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,8 @@ class TrainedRun:
             "facts": dict(self.facts),
         }
         _write_json(folder / RECIPE, head)
-        write_file(folder / HISTORY, self.history.to_csv(index=False).encode())
-        table = io.BytesIO()
-        self.correct.to_parquet(table, index=False)
-        write_file(folder / CORRECT, table.getvalue())
+        _write_table(folder / HISTORY, self.history)
+        _write_table(folder / CORRECT, self.correct)
         _write_json(folder / DONE, {"accuracy": self.accuracy, "num_test": len(self.correct)})
         (folder / CHECKPOINT).unlink(missing_ok=True)
         return TrainedRun(**{**self.__dict__, "folder": folder})
@@ -126,11 +124,17 @@ def read_run(folder: str | Path) -> TrainedRun:
         preprocessing=probe.preprocessing,
         class_names=tuple(head["class_names"]),
         correct=pd.read_parquet(folder / CORRECT),
-        history=pd.read_csv(folder / HISTORY, float_precision="round_trip"),
+        history=pd.read_parquet(folder / HISTORY),
         notes=head["notes"],
         facts=head["facts"],
         folder=folder,
     )
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_file(path, buffer.getvalue())
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

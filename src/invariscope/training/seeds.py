@@ -149,8 +149,6 @@ def cross_validate(
             "the loss diverges for every learning rate that was tried: try smaller ones than "
             f"{min(learning_rates):g}"
         )
-    best = table.loc[table["accuracy"].idxmax()]
-    chosen = recipe.with_(
-        learning_rate=float(best["learning_rate"]), weight_decay=float(best["weight_decay"])
-    )
+    rate, decay, _, _ = rows[int(table["accuracy"].argmax())]
+    chosen = recipe.with_(learning_rate=rate, weight_decay=decay)
     return CrossValidation(chosen, table)

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from invariscope.errors import InputError
+from invariscope.training import train
+from invariscope.training.splits import open_splits
+
+
+def picture(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((12, 14, 3), value, dtype=np.uint8)).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number in range(12):
+        picture(tmp_path / "data" / "cat" / f"{number}.png", number * 5)
+        picture(tmp_path / "data" / "dog" / f"{number}.png", 100 + number * 5)
+    return tmp_path / "data"
+
+
+def test_a_folder_keeps_a_fifth_of_each_class_for_the_test(tiny, folder):
+    recipe = tiny.with_(data=str(folder))
+    train_split, test, classes = open_splits(recipe)
+    assert classes == ("cat", "dog")
+    assert (len(train_split), len(test)) == (20, 4)
+    assert np.bincount(test.labels).tolist() == [2, 2]
+    assert set(train_split.ids).isdisjoint(test.ids)
+    again = open_splits(recipe.with_(seed=5))[1]
+    assert again.ids == test.ids
+    smaller = open_splits(recipe.with_(num_train=6))[0]
+    assert np.bincount(smaller.labels).tolist() == [3, 3]
+    assert set(smaller.ids) < set(train_split.ids)
+
+
+def test_the_named_split_is_trained_on_and_the_other_is_the_test(tiny):
+    usual, swapped = (
+        open_splits(tiny.with_(data=f"fashion-mnist{query}")) for query in ("", "?split=test")
+    )
+    assert (len(usual[0]), len(usual[1])) == (60_000, 10_000)
+    assert (len(swapped[0]), len(swapped[1])) == (10_000, 60_000)
+
+
+def test_images_that_cannot_be_read_are_left_out_and_named(tiny, folder):
+    (folder / "cat" / "0.png").write_bytes(b"nothing")
+    run = train(tiny.with_(data=str(folder), num_train=None, epochs=1, batch_size=4))
+    assert len(run.notes) == 2
+    assert any("cannot be read" in note for note in run.notes)
+    for path in folder.glob("*/*.png"):
+        path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="no image can be read, such as"):
+        train(tiny.with_(data=str(folder)))
+
+
+def test_images_of_several_sizes_train(tiny, folder):
+    Image.new("RGB", (30, 20)).save(folder / "cat" / "large.png")
+    run = train(tiny.with_(data=str(folder), augment="RandomResizedCrop", epochs=1, batch_size=4))
+    assert run.facts["images"] > 15
+
+
+def test_what_cannot_be_trained_on(tiny, tmp_path, folder):
+    picture(tmp_path / "one" / "cat" / "0.png", 1)
+    picture(tmp_path / "other" / "bird" / "0.png", 1)
+    picture(tmp_path / "other" / "cat" / "0.png", 1)
+    with pytest.raises(InputError, match="has 1 class; a classifier needs two or more"):
+        open_splits(tiny.with_(data=str(tmp_path / "one")))
+    with pytest.raises(InputError, match=r"the classes of .* differ"):
+        open_splits(tiny.with_(data=str(folder), test=str(tmp_path / "other")))
