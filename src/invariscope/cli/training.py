@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import signal
+import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from invariscope.registry import unknown_name
 from invariscope.results.atomic import write_file
 from invariscope.training import Recipe, TrainedRun, cross_validate, mean_over_seeds, train
 from invariscope.training.during import measuring as measuring_hook
+from invariscope.training.loop import ALONE
 from invariscope.training.splits import open_splits
 from invariscope.training.trackers import CsvTracker, TensorBoardTracker, Tracker, Trackers
 
@@ -52,11 +54,8 @@ def train_all(
     folder = folder or _default_folder(recipe, rates, decays)
     hook = _hook(recipe, measuring)
     every = measuring["every"]
-    console.print(
-        f"{recipe.model} on {recipe.data}, augmentation {recipe.augment}",
-        style="bold",
-        soft_wrap=True,
-    )
+    title = f"{recipe.model} on {recipe.data}, augmentation {recipe.augment}"
+    console.print(textwrap.fill(title, 80), style="bold")
     with _stopping() as stop, _bar(console) as bar:
 
         def one(recipe: Recipe, output: Path, title: str, **more: Any) -> TrainedRun:
@@ -101,11 +100,11 @@ def _chosen(
     )
     write_file(folder / GRID, found.table.to_csv(index=False).encode())
     best = found.best
-    console.print(
+    text = (
         f"chosen on held-out training images: learning rate {best.learning_rate:g}, weight decay "
-        f"{best.weight_decay:g}",
-        soft_wrap=True,
+        f"{best.weight_decay:g}"
     )
+    console.print(textwrap.fill(text, 80))
     return best
 
 
@@ -201,15 +200,28 @@ def _show(console: Console, runs: Sequence[TrainedRun], folder: Path) -> None:
     console.print(table)
     if len(runs) > 1:
         mean = mean_over_seeds(run.accuracy for run in runs)
-        console.print(
+        low, high = max(mean.low, 0.0), min(mean.high, 1.0)  # few seeds: t may reach beyond
+        text = (
             f"mean {mean.value:.2%}, standard error {mean.sem:.2%}, 95 % interval over {mean.n} "
-            f"seeds {mean.low:.2%} to {mean.high:.2%}",
-            soft_wrap=True,
+            f"seeds {low:.2%} to {high:.2%}"
         )
+        console.print(textwrap.fill(text, 80))
+    _show_widths(console, runs)
     show_notes(console, sorted({note for run in runs for note in run.notes}))
     first = folder / f"seed-{runs[0].recipe.seed}"
     console.print(f"networks: {folder}", soft_wrap=True)
     console.print(f"to measure one: invariscope measure trained:{first}", soft_wrap=True)
+
+
+def _show_widths(console: Console, runs: Sequence[TrainedRun]) -> None:
+    """What Augerino learned, and what it is worth in the test."""
+    if runs[0].facts.get("augerino") is None:
+        return
+    for name in runs[0].facts["augerino"]:
+        mean = mean_over_seeds(run.facts["augerino"][name] for run in runs)
+        console.print(f"{name}: {mean.value:.3g}" + ("" if mean.n == 1 else f" ± {mean.sem:.2g}"))
+    alone = mean_over_seeds(run.values(ALONE).iloc[-1] for run in runs)
+    console.print(f"test accuracy with Augerino switched off: {alone.value:.2%}")
 
 
 def _default_folder(recipe: Recipe, rates: Sequence[float], decays: Sequence[float]) -> Path:
