@@ -1,5 +1,6 @@
 """The loop against a naive one, and what must not change a bit of the trained weights."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -92,9 +93,16 @@ def test_one_seed_is_one_training_and_the_callers_generator_is_left_alone(tiny):
     assert any(not torch.equal(v, weights(other)[n]) for n, v in weights(first).items())
 
 
-@pytest.mark.parametrize("augment", ["T.(30%)", "random crop + horizontal flip + CutMix"])
-def test_stopped_anywhere_and_resumed_is_uninterrupted(tiny, tmp_path, augment):
-    recipe = tiny.with_(augment=augment, optimizer="adam", learning_rate=0.01)
+@pytest.mark.parametrize(
+    ("augment", "augerino"),
+    [
+        ("T.(30%)", None),
+        ("random crop + horizontal flip + CutMix", None),
+        ("none", "tx,ty,rot; regulariser=0.4"),
+    ],
+)
+def test_stopped_anywhere_and_resumed_is_uninterrupted(tiny, tmp_path, augment, augerino):
+    recipe = tiny.with_(augment=augment, augerino=augerino, optimizer="adam", learning_rate=0.01)
     whole = train(recipe, evaluate_every=1, output=tmp_path / "whole")
     for stop_at in (1, 4, 7):
         folder, seen = tmp_path / f"{stop_at}", []
@@ -135,6 +143,34 @@ def test_killed_and_resumed_is_uninterrupted(tmp_path):
     recipe = Recipe(FAKE, "small:cnn7?width=0.2&channels=3", size=12, epochs=40, batch_size=12)
     whole = train(recipe, device="cpu", output=tmp_path / "whole")
     assert_same(whole, train(recipe, device="cpu", output=tmp_path / "killed"))
+
+
+SHARED = """
+import sys
+from invariscope.training import Recipe, train
+recipe = Recipe({data!r}, {model!r}, size=12, epochs=3, batch_size=12, augment="RandomResizedCrop")
+run = train(recipe, output=sys.argv[1], device="cpu")
+assert run.facts["processes"] == 2
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_trains(tmp_path, tiny):
+    """Without batch normalisation, the mean gradient of two halves is that of the batch."""
+    model = "small:vit?width=0.1&channels=3"
+    (tmp_path / "shared.py").write_text(SHARED.format(data=FAKE, model=model))
+    subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
+         tmp_path / "shared.py", tmp_path / "two"],
+        check=True,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+    )  # fmt: skip
+    recipe = Recipe(FAKE, model, size=12, epochs=3, batch_size=12, augment="RandomResizedCrop")
+    alone, two = train(recipe, device="cpu"), read_run(tmp_path / "two")
+    for name, value in weights(alone).items():
+        torch.testing.assert_close(weights(two)[name], value, rtol=1e-3, atol=2e-5)
+    np.testing.assert_allclose(two.values("loss"), alone.values("loss"), rtol=1e-4)
 
 
 def test_looking_changes_nothing(tiny):
@@ -199,6 +235,21 @@ def test_measure_finds_the_accuracy_of_the_training(tiny, tmp_path):
     assert found.loc[run.correct["image"]].tolist() == run.correct["correct"].tolist()
 
 
+def test_augerino_learns_its_widths_and_is_tested_with_and_without(tiny, tmp_path):
+    """With a strong reward widths grow; the fixed control keeps them."""
+    learned = train(tiny.with_(augerino="tx,rot; regulariser=5; start.tx=0.3", epochs=5.0))
+    fixed = train(tiny.with_(augerino="tx,rot; fixed; start.tx=0.3", epochs=5.0))
+    for name in ("augerino tx", "augerino rot"):
+        assert learned.values(name).is_monotonic_increasing
+        assert learned.facts["augerino"][name] == learned.values(name).iloc[-1]
+        assert fixed.values(name).nunique() == 1
+    assert 0 <= learned.values("test accuracy without augerino").iloc[-1] <= 1
+    saved = learned.save(tmp_path)
+    assert saved.probe.num_outputs == 3
+    with pytest.raises(InputError, match="no 'augerino tx'"):
+        train(tiny).values("augerino tx")
+
+
 def test_a_loss_that_is_no_number(tiny):
     with pytest.raises(RunError, match=r"the loss is (nan|inf) at iteration \d+: a smaller learn"):
         train(tiny.with_(learning_rate=1e20))
@@ -221,6 +272,7 @@ def test_a_broken_checkpoint(tiny, tmp_path):
         ({"weight_decay": -1.0}, "weight_decay is -1.0; 0 or more"),
         ({"model": "small:resnet19"}, "resnet18"),
         ({"augment": "RandomResizeCrop"}, "did you mean RandomResizedCrop"),
+        ({"augerino": "tx,tz"}, "tz"),
         ({"data": "samples"}, "samples has no labels, and a training needs them"),
     ],
 )

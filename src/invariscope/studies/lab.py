@@ -155,6 +155,7 @@ class Lab:
         data: str | Sequence[str],
         *,
         what: str = "measuring",
+        seeds: Sequence[int] | None = None,
         **settings: Any,
     ) -> "list[Result]":
         """Measures models, one cell each.
@@ -163,15 +164,14 @@ class Lab:
             models: Specs, or trainings of this laboratory.
             data: A data spec, or one for each model.
             what: For the progress.
+            seeds: The setting ``seed`` of each model's run: it chooses the images, and the weights
+                of an untrained model.
             **settings: Those of `invariscope.measure`, as JSON can hold them.
 
         Returns:
             One result per model.
         """
-        cells = [
-            Cell("measure", {"model": model, "data": source, **_plain(settings)})
-            for model, source in self._each(models, data)
-        ]
+        cells = self._cells("measure", models, data, seeds, settings)
         return [cell_kinds.read_measure(found.folder) for found in self.run(cells, what)]
 
     def find_factors(
@@ -180,6 +180,7 @@ class Lab:
         data: str | Sequence[str],
         *,
         what: str = "searching pairs",
+        seeds: Sequence[int] | None = None,
         **settings: Any,
     ) -> "list[Factors]":
         """Searches what varies in data, one cell per model.
@@ -188,12 +189,10 @@ class Lab:
             models: Specs, or trainings of this laboratory.
             data: A data spec, or one for each model.
             what: For the progress.
+            seeds: The setting ``seed`` of each model's search.
             **settings: Those of `invariscope.find_factors`, as JSON can hold them.
         """
-        cells = [
-            Cell("factors", {"model": model, "data": source, **_plain(settings)})
-            for model, source in self._each(models, data)
-        ]
+        cells = self._cells("factors", models, data, seeds, settings)
         return [cell_kinds.read_factors(found.folder) for found in self.run(cells, what)]
 
     @property
@@ -219,15 +218,29 @@ class Lab:
             name = f"{cell_kinds.TRAINED_CELL}{folder.parent.name}" if ours else f"trained:{folder}"
         return f"{name}+untrained" if untrained else name
 
-    def _each(
-        self, models: "str | TrainedRun | Sequence[str | TrainedRun]", data: str | Sequence[str]
-    ) -> list[tuple[str, str]]:
+    def _cells(
+        self,
+        kind: str,
+        models: "str | TrainedRun | Sequence[str | TrainedRun]",
+        data: str | Sequence[str],
+        seeds: Sequence[int] | None,
+        settings: Mapping[str, Any],
+    ) -> list[Cell]:
         one = isinstance(models, str) or not isinstance(models, Sequence)
         several: list[Any] = [models] if one else list(models)
         sources = [data] * len(several) if isinstance(data, str) else list(data)
-        if len(sources) != len(several):
-            raise InputError(f"{len(sources)} data specs for {len(several)} models: give one each")
-        return [(self.spec(model), source) for model, source in zip(several, sources, strict=True)]
+        for what, values in (("data specs", sources), ("seeds", seeds)):
+            if values is not None and len(values) != len(several):
+                raise InputError(f"{len(values)} {what} for {len(several)} models: give one each")
+        plain = _plain(settings)
+        return [
+            Cell(
+                kind,
+                {"model": self.spec(model), "data": source, **plain}
+                | ({} if seeds is None else {"seed": int(seeds[place])}),
+            )
+            for place, (model, source) in enumerate(zip(several, sources, strict=True))
+        ]
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
