@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from invariscope.studies.claims import ClaimResult, below, decide, within
 from invariscope.studies.claims.evidence import over_seeds, paired
@@ -26,6 +25,7 @@ from invariscope.studies.parts import (
     by_part_of_each,
     parts_figure,
     per_seed,
+    rank_correlation,
 )
 from invariscope.studies.study import needed, study
 from invariscope.training import Recipe
@@ -144,7 +144,7 @@ def capacity_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
         ],
         axis=0,
     )
-    ranks = [float(spearmanr(widths, values).statistic) for values in inner.T]
+    ranks = [rank_correlation(np.array(widths), values) for values in inner.T]
     parts = [
         below(over_seeds(ranks), 0.0, name="Spearman of width and equivariance before pooling")
     ]

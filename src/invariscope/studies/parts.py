@@ -8,13 +8,16 @@ for shuffled pairs of images: the maximum over channels in eq. 7 is above eq. 4 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from invariscope.errors import InputError
 from invariscope.models import PARTS
 from invariscope.results import Result
+from invariscope.results.averages import cells_of
 from invariscope.studies.claims.evidence import over_seeds
 from invariscope.studies.figures import Series, curves
 from invariscope.studies.findings import Figure
@@ -26,11 +29,12 @@ METRICS = ("channel_invariance", "channel_equivariance")
 SHUFFLED = "shuffled"
 
 
-def by_part(result: Result) -> pd.DataFrame:
+def by_part(result: Result, transformation: str | None = None) -> pd.DataFrame:
     """Both measures in every part of a network.
 
     Args:
-        result: Of one group or set of motions, measured with `METRICS`.
+        result: Measured with `METRICS`.
+        transformation: The group or set of motions, where the run has several.
 
     Returns:
         One row per part and kind: ``part``, ``kind``, ``value`` (mean over layers and motions),
@@ -39,7 +43,7 @@ def by_part(result: Result) -> pd.DataFrame:
     Raises:
         InputError: The run has no such metrics.
     """
-    frame, controls = _plain(result.frame), _plain(result.controls)
+    frame, controls = _plain(result.frame, transformation), _plain(result.controls, transformation)
     controls = controls[controls["control"] == SHUFFLED]
     rows = []
     for part in PARTS:
@@ -55,7 +59,7 @@ def by_part(result: Result) -> pd.DataFrame:
     return table
 
 
-def by_part_of_each(results: Sequence[Result], about: Sequence[Mapping[str, object]]):
+def by_part_of_each(results: Sequence[Result], about: Sequence[Mapping[str, Any]]):
     """`by_part` of several runs in one table, each with columns that say which it is.
 
     Raises:
@@ -109,8 +113,47 @@ def parts_figure(title: str, caption: str, table: pd.DataFrame, by: str, kind: s
     return curves(title, caption, series, x_label="part", y_label=kind, x_ticks=ticks)
 
 
-def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[frame["class"].isna() & (frame["level"] > 0)]
+def by_image(result: Result, transformation: str, part: str, kind: str) -> np.ndarray:
+    """What `by_part` averages, for each image: [image], in the run's order.
+
+    Args:
+        result: Measured with `METRICS`.
+        transformation: The group or set of motions.
+        part: The part.
+        kind: "invariance" or "equivariance".
+    """
+    metric = f"channel_{kind}" + ("" if part in BEFORE_POOLING else ":pooled")
+    settings = result.manifest["settings"]
+    layers = [layer["name"] for layer in settings["layers"] if layer["part"] == part]
+    cells = cells_of(settings["cells"])[transformation]
+    found = []
+    for layer in layers:
+        for series in result.store.dense(layer, only=[(metric, "")]):
+            columns = [series.cells.index(cell) for cell in cells if cell in series.cells]
+            found.append(known_mean(series.values[:, columns].astype(np.float64), axis=1))
+    return known_mean(np.array(found), axis=0)
+
+
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's rank correlation; NaN where one of them is constant.
+
+    Example:
+        >>> rank_correlation(np.array([1, 2, 3]), np.array([0.1, 0.3, 0.2]))
+        0.5
+    """
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return float("nan")
+    return round(float(np.corrcoef(rankdata(one), rankdata(other))[0, 1]), 12)
+
+
+def known_mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """The mean of what is defined; NaN where nothing is."""
+    return np.ma.masked_invalid(values).mean(axis=axis).filled(np.nan)
+
+
+def _plain(frame: pd.DataFrame, transformation: str | None) -> pd.DataFrame:
+    frame = frame[frame["class"].isna() & (frame["level"] > 0)]
+    return frame if transformation is None else frame[frame["transformation"] == transformation]
 
 
 def _at(frame: pd.DataFrame, metric: str, part: str) -> pd.DataFrame:
