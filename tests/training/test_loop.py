@@ -1,5 +1,6 @@
 """The loop against a naive one, and what must not change a bit of the trained weights."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -142,6 +143,34 @@ def test_killed_and_resumed_is_uninterrupted(tmp_path):
     recipe = Recipe(FAKE, "small:cnn7?width=0.2&channels=3", size=12, epochs=40, batch_size=12)
     whole = train(recipe, device="cpu", output=tmp_path / "whole")
     assert_same(whole, train(recipe, device="cpu", output=tmp_path / "killed"))
+
+
+SHARED = """
+import sys
+from invariscope.training import Recipe, train
+recipe = Recipe({data!r}, {model!r}, size=12, epochs=3, batch_size=12, augment="RandomResizedCrop")
+run = train(recipe, output=sys.argv[1], device="cpu")
+assert run.facts["processes"] == 2
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_trains(tmp_path, tiny):
+    """Without batch normalisation, the mean gradient of two halves is that of the batch."""
+    model = "small:vit?width=0.1&channels=3"
+    (tmp_path / "shared.py").write_text(SHARED.format(data=FAKE, model=model))
+    subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
+         tmp_path / "shared.py", tmp_path / "two"],
+        check=True,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+    )  # fmt: skip
+    recipe = Recipe(FAKE, model, size=12, epochs=3, batch_size=12, augment="RandomResizedCrop")
+    alone, two = train(recipe, device="cpu"), read_run(tmp_path / "two")
+    for name, value in weights(alone).items():
+        torch.testing.assert_close(weights(two)[name], value, rtol=1e-3, atol=2e-5)
+    np.testing.assert_allclose(two.values("loss"), alone.values("loss"), rtol=1e-4)
 
 
 def test_looking_changes_nothing(tiny):

@@ -208,7 +208,8 @@ def _logged(training: Training) -> dict[str, float]:
     """Mean loss since the last time, learning rate; empties the list of losses."""
     if not training.losses:
         return {}
-    loss = float(torch.stack(training.losses).double().mean())
+    mean = torch.stack(training.losses).double().mean()
+    loss = float(training.accelerator.reduce(mean, reduction="mean"))  # pyright: ignore
     training.losses.clear()
     if loss != loss or loss in (float("inf"), float("-inf")):
         raise DivergedError(

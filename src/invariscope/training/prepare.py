@@ -196,8 +196,9 @@ def prepare(recipe: Recipe, accelerator: Accelerator, workers: int | None = None
         InputError: A part of the recipe does not work.
     """
     train, test, classes = open_splits(recipe)
-    spec = _sized(recipe.model, recipe.size)
-    module, preprocessing = build_architecture(spec, num_classes=len(classes), seed=recipe.seed)
+    module, preprocessing = build_architecture(
+        recipe.architecture, num_classes=len(classes), seed=recipe.seed
+    )
     size = recipe.size or (preprocessing.size or (0, 0))[0]
     if not size:
         raise InputError(f"model {recipe.model} does not say its input's side: give --size")
@@ -254,13 +255,6 @@ def accelerator_on(device: str, mixed_precision: str) -> Accelerator:
         return Accelerator(cpu=chosen.type == "cpu", mixed_precision=mixed_precision)
     except ValueError as error:
         raise InputError(f"mixed precision {mixed_precision}: {error}") from error
-
-
-def _sized(spec: str, size: int | None) -> str:
-    """A small architecture is built for its input's side."""
-    if size is None or not spec.startswith("small:") or "size=" in spec:
-        return spec
-    return f"{spec}{'&' if '?' in spec else '?'}size={size}"
 
 
 def _optimizer(recipe: Recipe, module: nn.Module) -> torch.optim.Optimizer:

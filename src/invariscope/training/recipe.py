@@ -93,6 +93,13 @@ class Recipe:
         """16 hexadecimal digits of the SHA-256 of everything the recipe says."""
         return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
 
+    @property
+    def architecture(self) -> str:
+        """Spec of the network; a small one is built for its input's side."""
+        if self.size is None or not self.model.startswith("small:") or "size=" in self.model:
+            return self.model
+        return f"{self.model}{'&' if '?' in self.model else '?'}size={self.size}"
+
     def with_(self, **changes: Any) -> "Recipe":
         """The same recipe with other values."""
         return replace(self, **changes)

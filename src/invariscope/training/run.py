@@ -82,7 +82,7 @@ class TrainedRun:
         save_trained(
             folder,
             self.module,
-            architecture=self.recipe.model,
+            architecture=self.recipe.architecture,
             num_classes=len(self.class_names),
             class_names=self.class_names,
             preprocessing=self.preprocessing,

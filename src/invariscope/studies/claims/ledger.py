@@ -154,7 +154,7 @@ _ALL = (
         "slopes < 0 and their difference > 0; range of accuracy over the regulariser > 2 SEM",
     ),
     Claim(
-        "002.c1", "3.3", "architectures",
+        "002.c1", "3.3", "augmentation-equivariance",
         "cosine similarity follows the activations' mean, Pearson does not",
         "|r(cosine, mean)| − |r(Pearson, mean)| over layers > 0",
     ),
@@ -186,7 +186,7 @@ _ALL = (
         "differences to no augmentation: > 0 for the two, not > 0 for the others",
     ),
     Claim(
-        "002.c7", "4.4, 4.6", "architectures",
+        "002.c7", "4.4, 4.6", "augmentation-equivariance",
         "for translation, invariance and equivariance agree",
         "difference minus its shuffled-image null within ± 0.05",
     ),

@@ -1,0 +1,61 @@
+"""Running a study's smoke preset and checking what every study owes."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from invariscope.studies.claims import CLAIMS, NOT_RUN, VERDICTS, ClaimResult
+from invariscope.studies.folder import StudyRun, read_study
+
+# A process of its own: the type checker of the tests makes small networks five times slower.
+_TWICE = """
+import json, sys
+from invariscope.studies.lab import Lab
+from invariscope.studies.running import run_study
+name, folder, changes = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+for out, reused in (("out", False), ("again", True)):
+    lab = Lab(folder + "/cells")
+    run_study(name, "smoke", changes=changes, output=folder + "/" + out, lab=lab)
+    assert all(found.reused == reused for found in lab.used.values()), "cells are not kept"
+"""
+
+
+def run_smoke(name: str, folder: Path, **changes: str) -> StudyRun:
+    """The study's smoke preset, done in a folder, and then once more from its cells."""
+    source = Path(__file__).parents[1] / "src"
+    done = subprocess.run(
+        [sys.executable, "-c", _TWICE, name, str(folder), json.dumps(changes)],
+        env={**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    run, again = read_study(folder / "out"), read_study(folder / "again")
+    assert repr(again.findings.claims) == repr(run.findings.claims)
+    owed = {claim.id for claim in CLAIMS.values() if claim.study == name}
+    assert {claim.id for claim in run.findings.claims} == owed
+    for claim in run.findings.claims:
+        assert claim.verdict in VERDICTS
+        if claim.verdict == NOT_RUN:
+            assert claim.note, claim.id
+            continue
+        assert claim.ran_on, claim.id
+        assert all(math.isfinite(part.value) for part in claim.parts), claim
+    for figure in run.findings.figures:
+        assert figure.svg.startswith("<svg ")
+        assert figure.svg.count("</svg>") == 2
+    for table in run.findings.tables.values():
+        assert isinstance(table, pd.DataFrame)
+        assert len(table)
+    return run
+
+
+def verdict(claims: list[ClaimResult], name: str) -> str:
+    """The verdict of a claim among several."""
+    return next(claim.verdict for claim in claims if claim.id == name)
