@@ -11,6 +11,7 @@ Importing this package does not import torch; opening an array or a data set doe
 
 # the package's own list of sources: each import below registers one or more names
 from invariscope.data import (
+    corrupted,
     digits,
     fashion_mnist,
     hf,
@@ -29,6 +30,7 @@ __all__ = [
     "SOURCES",
     "ImageSource",
     "UnreadableImage",
+    "corrupted",
     "digits",
     "fashion_mnist",
     "fingerprint",

@@ -7,7 +7,7 @@ for tests and smoke runs of what is meant for MNIST.
 
 import gzip
 import zlib
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +50,11 @@ def digits(argument: str | None = None, *, size: str = "28") -> GreyTableSource:
     return GreyTableSource("digits", read, [str(digit) for digit in range(10)], [note])
 
 
+@lru_cache(maxsize=2)
 def read_csv(file: Path, side: int) -> tuple[np.ndarray, np.ndarray]:
     """The images uint8 [N, side, side] and labels [N]: 64 counts and the digit in each line.
+
+    A process reads them once: a study opens them for each of its measurements.
 
     Raises:
         InputError: The file is missing or is not such a table.
@@ -68,4 +71,6 @@ def read_csv(file: Path, side: int) -> tuple[np.ndarray, np.ndarray]:
     small = np.round(table[:, :-1] * (255 / _WHITE)).clip(0, 255).astype(np.uint8)
     pictures = [Image.fromarray(picture.reshape(_SIDE, _SIDE)) for picture in small]
     large = [picture.resize((side, side), Image.Resampling.BILINEAR) for picture in pictures]
-    return np.stack([np.asarray(picture) for picture in large]), table[:, -1].astype(np.int64)
+    images, labels = np.stack([np.asarray(picture) for picture in large]), table[:, -1]
+    images.flags.writeable = False
+    return images, labels.astype(np.int64)
