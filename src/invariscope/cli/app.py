@@ -13,6 +13,7 @@ import typer
 
 import invariscope
 from invariscope.cli import (
+    claims,
     class_effects,
     compare,
     factors,
@@ -20,6 +21,7 @@ from invariscope.cli import (
     listing,
     measure,
     report,
+    study,
     train,
 )
 from invariscope.errors import InvariscopeError
@@ -38,6 +40,8 @@ app.command("compare")(compare.compare)
 app.command("factors")(factors.factors)
 app.command("class-effects")(class_effects.class_effects)
 app.command("foregrounds")(foregrounds.foregrounds)
+app.add_typer(study.app, name="study")
+app.command("claims")(claims.claims)
 app.command("report")(report.report)
 app.command("list")(listing.list_names)
 

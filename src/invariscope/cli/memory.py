@@ -8,14 +8,22 @@ process and does.
 """
 
 import ctypes
+import os
 import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 _LARGE = 1 << 30
 
 
-def keep_freed_memory() -> bool:
-    """Tells glibc to keep freed memory; True if it did, False where there is no glibc."""
+def keep_freed_memory(*, processes: bool = False) -> bool:
+    """Tells glibc to keep freed memory; True if it did, False where there is no glibc.
+
+    Args:
+        processes: Those that this one starts from now on, too.
+    """
+    if processes:  # glibc reads these when a process begins
+        os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(_LARGE))
+        os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(_LARGE))
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

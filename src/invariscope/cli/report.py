@@ -7,12 +7,20 @@ import typer
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: Annotated[Path, typer.Argument(help="A run folder, or a study's.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to (default: RUN/report.html).")
     ] = None,
 ) -> None:
-    """Write the report of a run folder, or of a folder of `invariscope factors`."""
+    """Write the report of a folder that `measure`, `factors` or `study run` wrote."""
+    from invariscope.studies.folder import is_study
+
+    if is_study(run):
+        from invariscope.studies.folder import read_study
+        from invariscope.studies.page import render_study
+
+        typer.echo(f"report: {render_study(read_study(run), output)}")
+        return
     from invariscope.results import Result
     from invariscope.results.manifest import written_by
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import signal
+import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -52,11 +53,8 @@ def train_all(
     folder = folder or _default_folder(recipe, rates, decays)
     hook = _hook(recipe, measuring)
     every = measuring["every"]
-    console.print(
-        f"{recipe.model} on {recipe.data}, augmentation {recipe.augment}",
-        style="bold",
-        soft_wrap=True,
-    )
+    title = f"{recipe.model} on {recipe.data}, augmentation {recipe.augment}"
+    console.print(textwrap.fill(title, 80), style="bold")
     with _stopping() as stop, _bar(console) as bar:
 
         def one(recipe: Recipe, output: Path, title: str, **more: Any) -> TrainedRun:
@@ -101,11 +99,11 @@ def _chosen(
     )
     write_file(folder / GRID, found.table.to_csv(index=False).encode())
     best = found.best
-    console.print(
+    text = (
         f"chosen on held-out training images: learning rate {best.learning_rate:g}, weight decay "
-        f"{best.weight_decay:g}",
-        soft_wrap=True,
+        f"{best.weight_decay:g}"
     )
+    console.print(textwrap.fill(text, 80))
     return best
 
 
@@ -201,11 +199,12 @@ def _show(console: Console, runs: Sequence[TrainedRun], folder: Path) -> None:
     console.print(table)
     if len(runs) > 1:
         mean = mean_over_seeds(run.accuracy for run in runs)
-        console.print(
+        low, high = max(mean.low, 0.0), min(mean.high, 1.0)  # few seeds: t may reach beyond
+        text = (
             f"mean {mean.value:.2%}, standard error {mean.sem:.2%}, 95 % interval over {mean.n} "
-            f"seeds {mean.low:.2%} to {mean.high:.2%}",
-            soft_wrap=True,
+            f"seeds {low:.2%} to {high:.2%}"
         )
+        console.print(textwrap.fill(text, 80))
     show_notes(console, sorted({note for run in runs for note in run.notes}))
     first = folder / f"seed-{runs[0].recipe.seed}"
     console.print(f"networks: {folder}", soft_wrap=True)

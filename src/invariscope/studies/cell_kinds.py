@@ -42,9 +42,9 @@ def write_training(settings: Mapping[str, Any], folder: Path) -> None:
 
 def read_training(folder: Path) -> "TrainedRun":
     """What `write_training` left in a folder."""
-    from invariscope.training import TrainedRun
+    from invariscope.training import read_run
 
-    return TrainedRun.load(folder / RUN)
+    return read_run(folder / RUN)
 
 
 @cell_kind("measure", resumes=True)

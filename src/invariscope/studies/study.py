@@ -152,8 +152,9 @@ def settings_of(study: Study, preset: str, changes: Mapping[str, str] | None = N
 
 
 def as_mapping(settings: Any) -> dict[str, Any]:
-    """Settings as a dictionary."""
-    return dict(settings) if isinstance(settings, Mapping) else dataclasses.asdict(settings)
+    """Settings as JSON holds them."""
+    plain = dict(settings) if isinstance(settings, Mapping) else dataclasses.asdict(settings)
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}
 
 
 def needed(value: str | None, name: str, what: str) -> str:

@@ -26,6 +26,7 @@ from invariscope.results.intervals import (
 )
 
 CONFIDENCE = 0.95
+Numbers = Sequence[float | int] | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Evidence:
         return float(stats.t.cdf((self.value - threshold) / self.error, self.degrees))
 
 
-def over_seeds(values: Sequence[float] | np.ndarray, *, unit: str = "seeds") -> Evidence:
+def over_seeds(values: Numbers, *, unit: str = "seeds") -> Evidence:
     """The mean over seeds, with Student's t interval.
 
     Args:
@@ -118,8 +119,8 @@ def over_seeds(values: Sequence[float] | np.ndarray, *, unit: str = "seeds") -> 
 
 
 def paired(
-    values: Sequence[float] | np.ndarray,
-    others: Sequence[float] | np.ndarray,
+    values: Numbers,
+    others: Numbers,
     *,
     unit: str = "seeds",
 ) -> Evidence:
@@ -141,7 +142,7 @@ def paired(
 
 
 def over_images(
-    values: Sequence[float] | np.ndarray,
+    values: Numbers,
     *,
     run_length: int = 1,
     seed: int = 0,

@@ -34,7 +34,7 @@ import numpy as np
 
 from invariscope.errors import InputError
 from invariscope.results.ranking import adjusted
-from invariscope.studies.claims.evidence import Evidence, over_seeds
+from invariscope.studies.claims.evidence import Evidence, Numbers, over_seeds
 from invariscope.studies.claims.ledger import get_claim
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
@@ -103,7 +103,7 @@ class ClaimResult:
     note: str = ""
 
 
-def above(found: Evidence | Sequence[float], threshold: float = 0.0, **more) -> Part:
+def above(found: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
     """The rule > threshold.
 
     Args:
@@ -120,7 +120,7 @@ def above(found: Evidence | Sequence[float], threshold: float = 0.0, **more) -> 
     return _part(found, f"> {threshold:g}", verdict, _p_beyond(found, threshold), **more)
 
 
-def below(found: Evidence | Sequence[float], threshold: float = 0.0, **more) -> Part:
+def below(found: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
     """The rule < threshold; arguments as for `above`.
 
     Example:
@@ -132,7 +132,7 @@ def below(found: Evidence | Sequence[float], threshold: float = 0.0, **more) -> 
     return _part(found, f"< {threshold:g}", verdict, _p_beyond(found, threshold), **more)
 
 
-def not_above(found: Evidence | Sequence[float], threshold: float = 0.0, **more) -> Part:
+def not_above(found: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
     """The rule ≤ threshold; arguments as for `above`.
 
     Example:
@@ -144,7 +144,7 @@ def not_above(found: Evidence | Sequence[float], threshold: float = 0.0, **more)
     return _part(found, f"≤ {threshold:g}", verdict, _p_beyond(found, threshold), **more)
 
 
-def not_below(found: Evidence | Sequence[float], threshold: float = 0.0, **more) -> Part:
+def not_below(found: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
     """The rule ≥ threshold; arguments as for `above`.
 
     Example:
@@ -156,7 +156,7 @@ def not_below(found: Evidence | Sequence[float], threshold: float = 0.0, **more)
     return _part(found, f"≥ {threshold:g}", verdict, _p_beyond(found, threshold), **more)
 
 
-def within(found: Evidence | Sequence[float], low: float, high: float, **more) -> Part:
+def within(found: Evidence | Numbers, low: float, high: float, **more) -> Part:
     """The rule low ≤ x ≤ high; further arguments as for `above`.
 
     Raises:
@@ -232,7 +232,7 @@ def not_run(claim: str, reason: str) -> ClaimResult:
     return ClaimResult(get_claim(claim).id, NOT_RUN, note=reason)
 
 
-def _evidence(found: Evidence | Sequence[float]) -> Evidence:
+def _evidence(found: Evidence | Numbers) -> Evidence:
     return found if isinstance(found, Evidence) else over_seeds(found)
 
 

@@ -1,0 +1,37 @@
+"""`invariscope claims`: what the papers claim, and what came of it here."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from invariscope.errors import InputError
+
+
+def claims(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Where runs of studies lie, at any depth (default: runs/studies).",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with all parts.")] = False,
+) -> None:
+    """Show all claims of the papers with their newest verdicts.
+
+    A verdict of a smoke preset counts only where there is no other: it shows that the code runs.
+    """
+    for folder in folders or ():
+        if not folder.is_dir():
+            raise InputError(f"no folder at {folder}: give a folder below which studies were run")
+    from invariscope.studies.claims.overview import as_rows, as_text, overview
+    from invariscope.studies.running import STUDIES_FOLDER
+    from invariscope.studies.study import studies
+
+    entries = overview(folders or [STUDIES_FOLDER], studies())
+    if as_json:
+        typer.echo(json.dumps(as_rows(entries), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(as_text(entries))

@@ -1,0 +1,111 @@
+"""The whole ledger, claim by claim, with what is known of each."""
+
+import math
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from invariscope.studies.claims.ledger import CLAIMS, PAPERS, Claim
+from invariscope.studies.claims.record import Record, counts, newest
+from invariscope.studies.claims.verdict import NOT_RUN, ClaimResult, not_run
+
+_WIDTH = 80
+_INDENT = 10
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A claim and the newest verdict on it.
+
+    Attributes:
+        claim: The claim.
+        result: The verdict; "not run" with the reason where there is none.
+        record: The run that it comes from; None without one.
+    """
+
+    claim: Claim
+    result: ClaimResult
+    record: Record | None
+
+
+def overview(folders: Iterable[Path], studies: Mapping[str, Any]) -> list[Entry]:
+    """All claims of the ledger with their newest verdicts.
+
+    Args:
+        folders: Where runs of studies lie.
+        studies: The studies that there are; the reason of a claim without a run depends on it.
+    """
+    found = newest(folders)
+    entries = []
+    for claim in CLAIMS.values():
+        if claim.id in found:
+            entries.append(Entry(claim, *found[claim.id]))
+            continue
+        reason = f"its study has no run yet: invariscope study run {claim.study}"
+        if claim.study not in studies:
+            reason = f"its study, {claim.study}, is not there yet"
+        entries.append(Entry(claim, not_run(claim.id, reason), None))
+    return entries
+
+
+def as_text(entries: list[Entry]) -> str:
+    """The overview in 80 columns."""
+    lines = []
+    for paper, subject in PAPERS.items():
+        own = [entry for entry in entries if entry.claim.paper == paper]
+        lines += [f"Paper {paper}, {subject}", ""]
+        for entry in own:
+            lines += [*_lines(entry), ""]
+    number = counts([entry.result for entry in entries])
+    total = ", ".join(f"{n} {verdict}" for verdict, n in number.items())
+    return "\n".join([*lines, f"{len(entries)} claims: {total}"])
+
+
+def as_rows(entries: list[Entry]) -> list[dict[str, Any]]:
+    """The overview as JSON holds it: an undefined number is null."""
+    rows = []
+    for entry in entries:
+        result = asdict(entry.result)
+        row = {**asdict(entry.claim), "paper": entry.claim.paper, **result}
+        row["rule"], row["threshold"] = entry.claim.rule, entry.result.rule
+        if entry.record is not None:
+            row |= {
+                "run_study": entry.record.study,
+                "preset": entry.record.preset,
+                "finished": entry.record.finished,
+                "folder": str(entry.record.folder),
+            }
+        rows.append(_defined(row))
+    return rows
+
+
+def _lines(entry: Entry) -> list[str]:
+    from invariscope.studies.words import value_text
+
+    result, record = entry.result, entry.record
+    head = f"{entry.claim.id:{_INDENT}}{result.verdict:14}"
+    if result.verdict != NOT_RUN:
+        value = value_text(result.statistic, result.ci_low, result.ci_high)
+        head += f"{value}, rule {result.rule}, n = {result.n} {result.unit}"
+    text = [head.rstrip(), *_wrapped(entry.claim.statement)]
+    if record is not None:
+        about = f"{record.study} {record.preset}, {record.finished[:10]}"
+        text += _wrapped(f"({about}: {result.ran_on})" if result.ran_on else f"({about})")
+    if result.verdict == NOT_RUN:
+        text += _wrapped(result.note)
+    return text
+
+
+def _wrapped(text: str) -> list[str]:
+    space = " " * _INDENT
+    return textwrap.wrap(text, _WIDTH, initial_indent=space, subsequent_indent=space)
+
+
+def _defined(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _defined(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_defined(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

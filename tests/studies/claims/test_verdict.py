@@ -1,0 +1,157 @@
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from invariscope.errors import InputError
+from invariscope.studies.claims import (
+    above,
+    below,
+    decide,
+    interval,
+    not_above,
+    not_below,
+    not_run,
+    over_seeds,
+    share,
+    within,
+)
+
+SPREAD = np.array([-0.03, 0.0, 0.01, 0.02])
+ORDER = ["contradicted", "undecided", "supported"]
+RULES = {above: 1, below: -1, not_above: -1, not_below: 1}
+
+
+@given(st.floats(-2, 2), st.sampled_from(list(RULES)))
+def test_shifting_the_data_across_the_threshold_turns_the_verdict(threshold, rule):
+    shifts = RULES[rule] * np.linspace(-0.5, 0.5, 41)
+    verdicts = [rule(SPREAD + threshold + shift, threshold).verdict for shift in shifts]
+    assert verdicts == sorted(verdicts, key=ORDER.index)
+    assert set(verdicts) == set(ORDER)
+
+
+@given(st.floats(-2, 2), st.floats(0.2, 1))
+def test_within_is_supported_between_contradicted_on_both_sides(low, width):
+    shifts = np.linspace(low - 0.5, low + width + 0.5, 101)
+    verdicts = [within(SPREAD + shift, low, low + width).verdict for shift in shifts]
+    runs = [verdicts[0]]
+    runs += [new for old, new in pairwise(verdicts) if new != old]
+    assert runs == ["contradicted", "undecided", "supported", "undecided", "contradicted"]
+
+
+@given(st.lists(st.floats(-1, 1), min_size=3, max_size=9).filter(lambda v: np.std(v) > 1e-3))
+def test_a_verdict_is_the_two_sided_test_at_5_percent(values):
+    test = stats.ttest_1samp(values, 0.1)
+    side = "supported" if np.mean(values) > 0.1 else "contradicted"
+    part = above(values, 0.1)
+    assert part.verdict == (side if test.pvalue < 0.05 else "undecided")
+    assert part.p == pytest.approx(test.pvalue, abs=1e-9)
+    # Two one-sided tests, each at 2.5 %.
+    tost = max(
+        stats.ttest_1samp(values, -0.5, alternative="greater").pvalue,
+        stats.ttest_1samp(values, 0.5, alternative="less").pvalue,
+    )
+    assert (within(values, -0.5, 0.5).verdict == "supported") == (tost < 0.025)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (above, "contradicted"),
+        (below, "contradicted"),
+        (not_above, "supported"),
+        (not_below, "supported"),
+    ],
+)
+def test_a_certain_number_on_the_threshold_is_not_beyond_it(rule, expected):
+    part = rule([0.25, 0.25], 0.25)
+    assert part.verdict == expected
+    assert decide("000.c2", part).verdict == expected
+    assert decide("000.c2", within([0.25, 0.25], 0.25, 1)).verdict == "supported"
+
+
+def test_one_seed_or_an_undefined_number_decides_nothing():
+    for found in ([0.5], [math.nan, math.nan], [math.nan, 0.5]):
+        for rule in (above, below):
+            assert rule(found, 0.1).verdict == "undecided"
+            assert decide("000.c2", rule(found, 0.1)).verdict == "undecided"
+    assert above([0.5], 0.1).note == "one seed has no interval"
+
+
+def test_within_takes_the_lower_end_first():
+    with pytest.raises(InputError, match=r"within 0.1 to -0.1: give the lower end first"):
+        within([0, 1], 0.1, -0.1)
+
+
+YES, NO = [0.5, 0.51, 0.52], [-0.5, -0.51, -0.52]
+MAYBE = [-0.3, 0.1, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("parts", "verdict", "statistic"),
+    [
+        ([YES], "supported", 0.51),
+        ([NO], "contradicted", -0.51),
+        ([YES, YES], "supported", 0.51),
+        ([YES, MAYBE], "undecided", np.mean(MAYBE)),
+        ([MAYBE, NO, YES], "contradicted", -0.51),
+    ],
+)
+def test_parts_are_combined(parts, verdict, statistic):
+    found = decide("000.c1", [above(part) for part in parts], ran_on="toys", note="seen")
+    assert found.verdict == verdict
+    assert found.statistic == pytest.approx(statistic)
+    assert (found.id, found.ran_on, found.note, found.rule) == ("000.c1", "toys", "seen", "> 0")
+
+
+def test_the_weakest_part_stands_for_a_claim_that_holds():
+    weak = [0.1, 0.3, 0.2, 0.35]
+    found = decide("000.c1", [above(YES), above(weak), above(YES)])
+    assert found.verdict == "supported"
+    assert found.statistic == pytest.approx(np.mean(weak))
+
+
+def test_a_family_is_corrected():
+    against = np.array([-1.0, -1.6, -1.3, -0.4])
+    alone = above(against)
+    assert alone.verdict == "contradicted"
+    maybe = [above(MAYBE) for _ in range(9)]
+    found = decide("000.c1", [alone, *maybe])
+    p = [alone.p, *[part.p for part in maybe]]
+    assert stats.false_discovery_control(p)[0] > 0.05
+    assert found.verdict == "undecided"
+    assert "adjusted p" in found.parts[0].note
+    assert "10 comparisons" in found.parts[0].note
+
+
+@given(st.lists(st.floats(0.1, 1), min_size=1, max_size=8))
+def test_the_correction_does_not_touch_parts_that_all_hold(means):
+    parts = [above(SPREAD + mean) for mean in means]
+    if all(part.verdict == "supported" for part in parts):
+        assert decide("000.c1", parts).verdict == "supported"
+
+
+def test_a_permutation_test_takes_part():
+    found = over_seeds(YES)
+    assert decide("000.c16", above(found, p=0.01)).verdict == "supported"
+    assert decide("000.c16", above(found, p=0.2)).verdict == "undecided"
+
+
+def test_other_evidence_than_seeds():
+    assert above(share(10, 10, unit="data sets"), 0.5).verdict == "supported"
+    assert above(share(4, 5, unit="data sets"), 0.5).verdict == "undecided"
+    assert below(interval(0.2, 0.1, 0.3, n=9, unit="images"), 0.5).verdict == "supported"
+
+
+def test_claims_that_are_not_there_or_have_no_part():
+    with pytest.raises(InputError, match=r"unknown claim '005.c1'"):
+        decide("005.c1", above(YES))
+    with pytest.raises(InputError, match=r"claim 000.c1: no part; `not_run` says why"):
+        decide("000.c1", [])
+    found = not_run("000.c8", "no ViT")
+    assert (found.verdict, found.note, found.parts) == ("not run", "no ViT", ())
+    assert math.isnan(found.statistic)
