@@ -64,7 +64,7 @@ def test_the_best_learning_rate_is_chosen_first(invariscope, classes):
     assert code == 0
     grid = pd.read_csv("out/cross-validation.csv")
     assert grid["learning_rate"].tolist() == [1e-9, 0.05]
-    best = grid.loc[grid["accuracy"].argmax(), "learning_rate"]
+    best = grid["learning_rate"].tolist()[grid["accuracy"].argmax()]
     assert read_run("out/seed-0").recipe.learning_rate == best
     assert f"learning rate {best:g}" in out
 

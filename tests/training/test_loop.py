@@ -92,9 +92,16 @@ def test_one_seed_is_one_training_and_the_callers_generator_is_left_alone(tiny):
     assert any(not torch.equal(v, weights(other)[n]) for n, v in weights(first).items())
 
 
-@pytest.mark.parametrize("augment", ["T.(30%)", "random crop + horizontal flip + CutMix"])
-def test_stopped_anywhere_and_resumed_is_uninterrupted(tiny, tmp_path, augment):
-    recipe = tiny.with_(augment=augment, optimizer="adam", learning_rate=0.01)
+@pytest.mark.parametrize(
+    ("augment", "augerino"),
+    [
+        ("T.(30%)", None),
+        ("random crop + horizontal flip + CutMix", None),
+        ("none", "tx,ty,rot; regulariser=0.4"),
+    ],
+)
+def test_stopped_anywhere_and_resumed_is_uninterrupted(tiny, tmp_path, augment, augerino):
+    recipe = tiny.with_(augment=augment, augerino=augerino, optimizer="adam", learning_rate=0.01)
     whole = train(recipe, evaluate_every=1, output=tmp_path / "whole")
     for stop_at in (1, 4, 7):
         folder, seen = tmp_path / f"{stop_at}", []
@@ -199,6 +206,21 @@ def test_measure_finds_the_accuracy_of_the_training(tiny, tmp_path):
     assert found.loc[run.correct["image"]].tolist() == run.correct["correct"].tolist()
 
 
+def test_augerino_learns_its_widths_and_is_tested_with_and_without(tiny, tmp_path):
+    """With a strong reward widths grow; the fixed control keeps them."""
+    learned = train(tiny.with_(augerino="tx,rot; regulariser=5; start.tx=0.3", epochs=5.0))
+    fixed = train(tiny.with_(augerino="tx,rot; fixed; start.tx=0.3", epochs=5.0))
+    for name in ("augerino tx", "augerino rot"):
+        assert learned.values(name).is_monotonic_increasing
+        assert learned.facts["augerino"][name] == learned.values(name).iloc[-1]
+        assert fixed.values(name).nunique() == 1
+    assert 0 <= learned.values("test accuracy without augerino").iloc[-1] <= 1
+    saved = learned.save(tmp_path)
+    assert saved.probe.num_outputs == 3
+    with pytest.raises(InputError, match="no 'augerino tx'"):
+        train(tiny).values("augerino tx")
+
+
 def test_a_loss_that_is_no_number(tiny):
     with pytest.raises(RunError, match=r"the loss is (nan|inf) at iteration \d+: a smaller learn"):
         train(tiny.with_(learning_rate=1e20))
@@ -221,6 +243,7 @@ def test_a_broken_checkpoint(tiny, tmp_path):
         ({"weight_decay": -1.0}, "weight_decay is -1.0; 0 or more"),
         ({"model": "small:resnet19"}, "resnet18"),
         ({"augment": "RandomResizeCrop"}, "did you mean RandomResizedCrop"),
+        ({"augerino": "tx,tz"}, "tz"),
         ({"data": "samples"}, "samples has no labels, and a training needs them"),
     ],
 )

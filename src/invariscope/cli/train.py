@@ -19,6 +19,9 @@ def train(
         str,
         typer.Option("--augment", "-a", help='RandomResizedCrop, "T.(30%)", names with " + " …'),
     ] = "none",
+    augerino: Annotated[
+        str | None, typer.Option(help='Learn widths: "tx,ty; regulariser=0.2", "rot,scale" …')
+    ] = None,
     test: Annotated[
         str | None,
         typer.Option(help="Test images (default: the data's other split, or a held-out fifth)."),
@@ -86,7 +89,8 @@ def train(
         {
             "data": data, "model": model, "augment": augment, "test": test, "seed": seed,
             "epochs": epochs, "batch_size": batch_size, "optimizer": optimizer,
-            "schedule": schedule, "size": size, "num_train": num_train, "num_test": num_test,
+            "schedule": schedule, "augerino": augerino, "size": size,
+            "num_train": num_train, "num_test": num_test,
         },
         seeds=seeds,
         rates=rates,

@@ -23,6 +23,7 @@ from invariscope.registry import unknown_name
 from invariscope.results.atomic import write_file
 from invariscope.training import Recipe, TrainedRun, cross_validate, mean_over_seeds, train
 from invariscope.training.during import measuring as measuring_hook
+from invariscope.training.loop import ALONE
 from invariscope.training.splits import open_splits
 from invariscope.training.trackers import CsvTracker, TensorBoardTracker, Tracker, Trackers
 
@@ -205,10 +206,22 @@ def _show(console: Console, runs: Sequence[TrainedRun], folder: Path) -> None:
             f"seeds {low:.2%} to {high:.2%}"
         )
         console.print(textwrap.fill(text, 80))
+    _show_widths(console, runs)
     show_notes(console, sorted({note for run in runs for note in run.notes}))
     first = folder / f"seed-{runs[0].recipe.seed}"
     console.print(f"networks: {folder}", soft_wrap=True)
     console.print(f"to measure one: invariscope measure trained:{first}", soft_wrap=True)
+
+
+def _show_widths(console: Console, runs: Sequence[TrainedRun]) -> None:
+    """What Augerino learned, and what it is worth in the test."""
+    if runs[0].facts.get("augerino") is None:
+        return
+    for name in runs[0].facts["augerino"]:
+        mean = mean_over_seeds(run.facts["augerino"][name] for run in runs)
+        console.print(f"{name}: {mean.value:.3g}" + ("" if mean.n == 1 else f" ± {mean.sem:.2g}"))
+    alone = mean_over_seeds(run.values(ALONE).iloc[-1] for run in runs)
+    console.print(f"test accuracy with Augerino switched off: {alone.value:.2%}")
 
 
 def _default_folder(recipe: Recipe, rates: Sequence[float], decays: Sequence[float]) -> Path:

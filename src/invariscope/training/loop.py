@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from torch.nn import functional
 
 from invariscope.errors import RunError
 from invariscope.models import Probe
@@ -29,6 +28,8 @@ from invariscope.training.run import TrainedRun, is_done, read_run
 from invariscope.training.trackers import Tracker
 
 CHECKPOINT_SECONDS = 60.0
+#: In the history, at the end: the test accuracy of the network with Augerino switched off.
+ALONE = "test accuracy without augerino"
 _LOGS_PER_EPOCH = 10
 
 
@@ -146,7 +147,7 @@ def _steps(
     steps = training.steps()
     for batch in training.images.batches(steps):
         if len(batch.labels) > 1:
-            training.losses.append(_step(training, batch.pixels, batch.labels))
+            training.losses.append(one_step(training, batch.pixels, batch.labels))
         training.iteration += 1
         at_end = training.iteration == total
         values: dict[str, float] = {}
@@ -172,7 +173,7 @@ def _steps(
             )
 
 
-def _step(training: Training, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def one_step(training: Training, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """One update; returns the loss, still on the device."""
     recipe, accelerator = training.recipe, training.accelerator
     iteration = training.iteration
@@ -189,7 +190,7 @@ def _step(training: Training, pixels: torch.Tensor, labels: torch.Tensor) -> tor
             pixels, labels, num_classes=len(training.classes), seed=seed
         )
     batch = training.preprocessing.normalise(pixels).contiguous(memory_format=torch.channels_last)
-    loss = functional.cross_entropy(training.model(batch), targets)
+    loss = training.loss(training.model(batch), targets)
     training.optimizer.zero_grad(set_to_none=True)
     accelerator.backward(loss)
     training.optimizer.step()
@@ -215,19 +216,22 @@ def _logged(training: Training) -> dict[str, float]:
             f"{training.recipe.learning_rate:g} works"
         )
     rate = training.optimizer.param_groups[0]["lr"]
-    return {"loss": loss, "learning rate": rate}
+    widths = {} if training.augerino is None else training.augerino.numbers()
+    return {"loss": loss, "learning rate": rate, **widths}
 
 
 def _finished(training: Training) -> TrainedRun:
     """The run in memory."""
-    correct = training.correct()
+    correct, alone = training.correct(), training.accuracy_without_augerino()
+    if alone is not None:
+        training.history.append((training.iteration, ALONE, alone))
     rows = [
         (iteration, iteration / training.per_epoch, name, value)
         for iteration, name, value in training.history
     ]
     return TrainedRun(
         recipe=training.recipe,
-        module=training.module.eval().cpu(),
+        module=training.network.eval().cpu(),
         preprocessing=training.preprocessing,
         class_names=training.classes,
         correct=correct,

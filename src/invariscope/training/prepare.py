@@ -13,11 +13,13 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
+from torch.nn import functional
 
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing, Probe, build_architecture
 from invariscope.seeding import generator
 from invariscope.sweep.prepare import choose_device
+from invariscope.training.augerino import Augerino, AugerinoSettings
 from invariscope.training.augmentations import (
     CutMix,
     augmentation,
@@ -82,8 +84,19 @@ class Training:
 
     @property
     def module(self) -> nn.Module:
-        """The network without what `accelerate` put around it."""
+        """What is trained, without what `accelerate` put around it."""
         return self.accelerator.unwrap_model(self.model)
+
+    @property
+    def augerino(self) -> Augerino | None:
+        """The motions in front of the network, where the recipe asks for them."""
+        module = self.module
+        return module if isinstance(module, Augerino) else None
+
+    @property
+    def network(self) -> nn.Module:
+        """The network itself, without Augerino."""
+        return self.module if self.augerino is None else self.augerino.model
 
     def steps(self) -> list[Step]:
         """The steps that are left, with this process's share of each batch."""
@@ -102,7 +115,23 @@ class Training:
 
     def probe(self) -> Probe:
         """The network as it is now, as something to measure; this puts it into eval mode."""
-        return Probe(self.module, self.preprocessing, f"training:{self.recipe.key}")
+        return Probe(self.network, self.preprocessing, f"training:{self.recipe.key}")
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy; Augerino adds its reward for width."""
+        if self.augerino is not None:
+            return self.augerino.loss(outputs, targets)
+        return functional.cross_entropy(outputs, targets)
+
+    def accuracy_without_augerino(self) -> float | None:
+        """Test accuracy of the network alone; None where there is no Augerino."""
+        if self.augerino is None:
+            return None
+        self.augerino.enabled = False
+        try:
+            return self.test_accuracy()
+        finally:
+            self.augerino.enabled = True
 
     def test_accuracy(self) -> float:
         """Share of the test images that the network is right about now."""
@@ -111,7 +140,8 @@ class Training:
     def correct(self) -> pd.DataFrame:
         """Which test images the network is right about now."""
         found = self.test.correct(self.model, self.accelerator.device)
-        found.insert(2, "method", self.recipe.augment)
+        method = self.recipe.augment + ("" if self.augerino is None else " + Augerino")
+        found.insert(2, "method", method)
         found.insert(3, "seed", self.recipe.seed)
         return found
 
@@ -154,6 +184,7 @@ class Training:
             "seconds": round(self.elapsed(), 3),
             "iterations": self.iteration,
             "images": len(self.images),
+            "augerino": None if self.augerino is None else self.augerino.numbers(),
             "versions": {name: version(name) for name in packages},
         }
 
@@ -172,6 +203,8 @@ def prepare(recipe: Recipe, accelerator: Accelerator, workers: int | None = None
         raise InputError(f"model {recipe.model} does not say its input's side: give --size")
     resize = evaluation_resize(recipe.augment, size)
     preprocessing = preprocessing.override({"size": size, "resize": resize})
+    if recipe.augerino is not None:
+        module = AugerinoSettings.parse(recipe.augerino).wrap(module)
     module = module.to(accelerator.device, memory_format=torch.channels_last)  # pyright: ignore
     optimizer = _optimizer(recipe, module)
     for group in optimizer.param_groups:
@@ -232,8 +265,10 @@ def _sized(spec: str, size: int | None) -> str:
 
 def _optimizer(recipe: Recipe, module: nn.Module) -> torch.optim.Optimizer:
     rate, decay = recipe.learning_rate, recipe.weight_decay
+    if isinstance(module, Augerino):
+        groups = module.parameter_groups(rate, decay)
+    else:
+        groups = [{"params": list(module.parameters()), "lr": rate, "weight_decay": decay}]
     if recipe.optimizer == "adam":
-        return torch.optim.Adam(module.parameters(), lr=rate, weight_decay=decay)
-    return torch.optim.SGD(
-        module.parameters(), lr=rate, weight_decay=decay, momentum=recipe.momentum
-    )
+        return torch.optim.Adam(groups)
+    return torch.optim.SGD(groups, momentum=recipe.momentum)

@@ -12,6 +12,7 @@ from typing import Any
 
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
+from invariscope.training.augerino import AugerinoSettings
 from invariscope.training.schedules import schedule
 
 OPTIMIZERS = ("sgd", "adam")
@@ -38,7 +39,8 @@ class Recipe:
         momentum: Of SGD; 0.9 in all papers.
         schedule: How the learning rate falls: ``constant``, ``cosine``, ``step(30, 0.1)``,
             ``milestones(100, 150; 0.1)``, in epochs.
-        augerino: Settings of Augerino, such as ``tx,ty; regulariser=0.2``; None trains without.
+        augerino: Settings of Augerino, such as ``tx,ty; regulariser=0.2`` (`augerino.settings`);
+            None trains without.
         seed: Of the first weights, the order of the images, what is drawn for them, dropout.
 
     Raises:
@@ -71,6 +73,8 @@ class Recipe:
         if self.optimizer not in OPTIMIZERS:
             raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
         schedule(self.schedule)
+        if self.augerino is not None:
+            AugerinoSettings.parse(self.augerino)
         for name in ("num_train", "num_test", "size", "batch_size"):
             value = getattr(self, name)
             if value is not None and (value < 1 or value != int(value)):

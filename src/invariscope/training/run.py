@@ -26,11 +26,12 @@ class TrainedRun:
 
     Args:
         recipe: What was asked for.
-        module: The network in eval mode, on the CPU.
+        module: The network in eval mode, on the CPU; without Augerino, whose widths are in the
+            history and in the facts.
         preprocessing: What its images need.
         class_names: Of its outputs.
-        correct: One row per test image: ``image``, ``class``, ``method`` (the augmentation),
-            ``seed``, ``correct``; the table that `factors.class_effects` takes.
+        correct: One row per test image, with Augerino where it was trained: ``image``, ``class``,
+            ``method`` (the augmentation), ``seed``, ``correct``; `factors.class_effects` takes it.
         history: One row per logged number: ``iteration``, ``epoch``, ``name``, ``value``.
         notes: What was left out, what is worth knowing.
         facts: Versions, device, seconds, images per second.
