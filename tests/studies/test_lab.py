@@ -77,9 +77,10 @@ def test_a_process_that_dies_costs_its_cell_only(tmp_path):
 
 def test_the_processes_share_the_cores(tmp_path):
     pool = ProcessPool(2)
-    result = Lab(tmp_path, executor=pool).run(doubles(1))[0]
-    threads = json.loads((result.folder / "found.json").read_text())["threads"]
-    assert threads == str(pool.threads) == str(max(1, cores() // 2))
+    for numbers, processes in (((1, 2, 3), 2), ((4,), 1)):
+        for result in Lab(tmp_path, executor=pool).run(doubles(*numbers)):
+            threads = json.loads((result.folder / "found.json").read_text())["threads"]
+            assert threads == str(max(1, cores() // processes))
     with pytest.raises(InputError, match="workers=0: give 1 or more"):
         ProcessPool(0)
 
