@@ -282,7 +282,7 @@ def decide_claims(means: pd.DataFrame, ran_on: str) -> list[ClaimResult]:
         above(resnet, name="alignment of the untrained ResNet"),
         above(paired(resnet, vit), name="ResNet − ViT, untrained"),
     ]
-    read = "Trained: with augmentation. Levels 3 to 7 of the table `paper`."
+    read = "Trained: with augmentation. Levels 3 to 7 of the paper's table."
     notes = {
         "000.c6": f"{read} The spread is the interquartile range over images, mean over levels.",
         "000.c9": "Mean of translation x and y, ResNet.",
