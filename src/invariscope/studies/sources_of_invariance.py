@@ -62,7 +62,7 @@ class Settings:
     train: str = "fashion-mnist?split=train"
     test: str = "fashion-mnist?split=test"
     resnet: str = "small:resnet18?width=0.25"
-    vit: str = "small:vit?width=0.5"
+    vit: str = "small:vit?width=0.25"
     vit_pretrained: str | None = None
     pretrained: str | None = None
     pretrained_data: str = "stamps:4"
@@ -94,7 +94,7 @@ class Settings:
     ),
     cost={
         "smoke": "about 10 s",
-        "laptop": "about 12 min",
+        "laptop": "about 11 min with --workers 2",
         "paper": "10 ResNet-18 on ImageNet: about 20 GPU days; data and a network needed",
     },
     presets={
@@ -282,7 +282,7 @@ def decide_claims(means: pd.DataFrame, ran_on: str) -> list[ClaimResult]:
         above(resnet, name="alignment of the untrained ResNet"),
         above(paired(resnet, vit), name="ResNet − ViT, untrained"),
     ]
-    read = "Trained: with augmentation. Levels 3 to 7 of the table `paper`."
+    read = "Trained: with augmentation. Levels 3 to 7 of the paper's table."
     notes = {
         "000.c6": f"{read} The spread is the interquartile range over images, mean over levels.",
         "000.c9": "Mean of translation x and y, ResNet.",
