@@ -1,6 +1,5 @@
 """Architectures to train, and the way to a folder and back."""
 
-import json
 from importlib.util import find_spec
 
 import pytest
@@ -169,21 +168,3 @@ def test_folders_that_are_no_trained_model(tmp_path):
     with pytest.raises(InputError, match="does not fit its architecture") as caught:
         load_model(f"trained:{tmp_path}")
     assert "\n" not in str(caught.value)
-    values = json.loads((tmp_path / "model.json").read_text())
-    assert values["architecture"] == f"{SMALL}&size=32"
-
-
-def test_a_transformer_of_another_size_comes_back(tmp_path):
-    module, preprocessing = build_architecture(
-        "small:vit?width=0.1&size=20&patch=5", num_classes=3, seed=0
-    )
-    save_trained(
-        tmp_path,
-        module,
-        architecture="small:vit?width=0.1&patch=5",
-        num_classes=3,
-        class_names=None,
-        preprocessing=preprocessing,
-        seed=0,
-    )
-    assert load_model(f"trained:{tmp_path}").predict(torch.rand(1, 3, 20, 20)).shape == (1, 3)

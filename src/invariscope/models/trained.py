@@ -58,7 +58,7 @@ def save_trained(
     Args:
         folder: Where to; it is made if need be.
         module: The model, of this architecture; its mode is left as it is.
-        architecture: The spec that it was built from; a small one is written with its size.
+        architecture: The spec that it was built from, with its size where that is not the default.
         num_classes: Number of outputs.
         class_names: Name of each output, if known.
         preprocessing: What its images need.
@@ -71,12 +71,12 @@ def save_trained(
         ...     save_trained(folder, module, architecture="small:cnn7?width=0.2", num_classes=3,
         ...                  class_names=None, preprocessing=needs, seed=1)
         ...     read_trained(folder).architecture
-        'small:cnn7?width=0.2&size=28'
+        'small:cnn7?width=0.2'
     """
     place = Path(folder).expanduser()
     place.mkdir(parents=True, exist_ok=True)
     description = TrainedModel(
-        architecture=_sized(architecture, preprocessing),
+        architecture=architecture,
         num_classes=num_classes,
         class_names=None if class_names is None else tuple(class_names),
         preprocessing=preprocessing,
@@ -94,14 +94,6 @@ def save_trained(
     partial = place / f".{DESCRIPTION}.{os.getpid()}"
     partial.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(place / DESCRIPTION)
-
-
-def _sized(architecture: str, preprocessing: Preprocessing) -> str:
-    """A small architecture with its input's side: a transformer's positions belong to one."""
-    size = preprocessing.size
-    if not architecture.startswith("small:") or size is None or "size=" in architecture:
-        return architecture
-    return f"{architecture}{'&' if '?' in architecture else '?'}size={size[0]}"
 
 
 def read_trained(folder: str | Path) -> TrainedModel:
