@@ -54,6 +54,8 @@ def test_version_and_bare_call(invariscope):
         (["models", "builtin:*"], "builtin:efficientnet-lite0"),
         (["models", "timm:resnet1?"], "timm:resnet18                pretrained"),
         (["models", "timm:levit_192"], "timm:levit_192               LeViT-192, paper 003"),
+        (["models", "small:*"], "small:resnet18               32 px; options width="),
+        (["augmentations"], "T.(30%) + RandomSizeCenterCrop"),
         (["layers", "timm:resnet18+untrained"], "layer4.1                     Late"),
     ],
 )

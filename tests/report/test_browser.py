@@ -17,8 +17,10 @@ from invariscope.factors.page import page as factors_page
 from invariscope.report import page
 from invariscope.report.leaderboard import page as leaderboard_page
 from invariscope.results import Leaderboard
+from invariscope.studies.page import page as study_page
 from oracles.many import run_of
 from oracles.searches import known_examples, known_search
+from oracles.studies import known_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -320,4 +322,37 @@ def test_the_page_of_a_search_does_not_stick_out_sideways(ask, search, width):
     assert found["wide"] == []
     assert found["scroll"] <= width
     assert found["figures"] == 3  # families, sub-policies, own best
+    assert found["text"] >= 9
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return study_page(known_run(tmp_path_factory.mktemp("study")))
+
+
+def test_the_console_of_a_studys_page_stays_empty_without_network(chromium, study, tmp_path):
+    (tmp_path / "page.html").write_text(study, encoding="utf-8")
+    done = chromium("--enable-logging=stderr", "--dump-dom", f"file://{tmp_path / 'page.html'}")
+    assert console(done.stderr) == []
+    assert done.stdout.count('aria-sort="none"') == 3  # the table's columns
+
+
+@pytest.mark.parametrize("width", [360, 390, 1200])
+def test_the_page_of_a_study_does_not_stick_out_sideways(ask, study, width):
+    found = ask(
+        study,
+        """
+        const wide = [...page.querySelectorAll('body *')].filter(element =>
+          !element.closest('.scroll, pre, svg, .skip, .hidden, details:not([open])') &&
+          element.getBoundingClientRect().right > view.innerWidth + 1);
+        const shown = [...page.querySelectorAll('figure svg')].filter(e => e.clientWidth > 0);
+        return {scroll: page.documentElement.scrollWidth,
+                wide: wide.map(e => e.outerHTML.slice(0, 80)), figures: shown.length,
+                text: Math.min(...shown.map(e => 10 * e.clientWidth / e.viewBox.baseVal.width))};
+        """,
+        width,
+    )
+    assert found["wide"] == []
+    assert found["scroll"] <= width
+    assert found["figures"] == 2  # each once: for wide screens or for telephones
     assert found["text"] >= 9

@@ -77,9 +77,10 @@ def test_a_process_that_dies_costs_its_cell_only(tmp_path):
 
 def test_the_processes_share_the_cores(tmp_path):
     pool = ProcessPool(2)
-    result = Lab(tmp_path, executor=pool).run(doubles(1))[0]
-    threads = json.loads((result.folder / "found.json").read_text())["threads"]
-    assert threads == str(pool.threads) == str(max(1, cores() // 2))
+    for numbers, processes in (((1, 2, 3), 2), ((4,), 1)):
+        for result in Lab(tmp_path, executor=pool).run(doubles(*numbers)):
+            threads = json.loads((result.folder / "found.json").read_text())["threads"]
+            assert threads == str(max(1, cores() // processes))
     with pytest.raises(InputError, match="workers=0: give 1 or more"):
         ProcessPool(0)
 
@@ -131,7 +132,50 @@ def test_measures_a_spec_as_measure_does(tmp_path):
         "num_images": 4,
         "metrics": ("relative_invariance",),
     }
-    model = "timm:resnet18+untrained"
-    result = Lab(tmp_path).measure(model, "samples", preprocessing={"size": 32}, **settings)[0]
-    direct = invariscope.measure(model, "samples", preprocessing={"size": 32}, **settings)
-    assert result.frame["value"].tolist() == direct.frame["value"].tolist()
+    model, lab = "small:cnn7?width=0.2&size=16", Lab(tmp_path)
+    found = lab.measure([model, model], "samples", seeds=[0, 1], **settings)
+    for seed, result in enumerate(found):
+        direct = invariscope.measure(model, "samples", seed=seed, **settings)
+        assert result.frame["value"].tolist() == direct.frame["value"].tolist()
+    with pytest.raises(InputError, match="1 seeds for 2 models: give one each"):
+        lab.measure([model, model], "samples", seeds=[0], **settings)
+
+
+def test_trains_reads_and_measures_what_was_trained(tmp_path):
+    from invariscope.training import Recipe
+
+    data = "torchvision:FakeData?size=40&image_size=3,8,8&num_classes=2"
+    recipe = Recipe(data, "small:cnn7?width=0.2&size=8", epochs=1.0, batch_size=16)
+    lab = Lab(tmp_path / "cells")
+    runs = lab.train([recipe, recipe.with_(seed=1)])
+    assert [run.recipe.seed for run in runs] == [0, 1]
+    settings = {"transformations": ("rotate",), "num_images": 4, "layers": "last"}
+    models = [runs[0], lab.spec(runs[0], untrained=True)]
+    trained, untrained = lab.measure(models, data, **settings)
+    assert trained.frame["value"].tolist() != untrained.frame["value"].tolist()
+    keys = list(lab.used)
+    (tmp_path / "cells").rename(tmp_path / "moved")  # a key does not depend on where the cells lie
+    again = Lab(tmp_path / "moved")
+    assert again.train([recipe])[0].accuracy == runs[0].accuracy
+    assert again.measure(models[1:], data, **settings)[0].frame.equals(untrained.frame)
+    assert all(result.reused for result in again.used.values())
+    assert set(again.used) <= set(keys)
+
+
+def test_a_training_is_measured_as_it_goes_on(tmp_path):
+    from invariscope.training import Recipe
+
+    data = "torchvision:FakeData?size=40&image_size=3,8,8&num_classes=2"
+    recipe = Recipe(data, "small:cnn7?width=0.2&size=8", epochs=1.0, batch_size=16)
+    lab, settings = Lab(tmp_path), {"images": "samples", "transformations": "rotate",
+                                    "num_images": 2, "layers": "last"}  # fmt: skip
+    hook = "invariscope.training:measuring"
+    (run,) = lab.train([recipe], hook=hook, every=1, hook_settings=settings)
+    names = [name for name in run.history["name"].unique() if name.startswith("relative_inv")]
+    assert names
+    assert run.values(names[0]).index[0] == 0
+    (plain,) = lab.train([recipe])
+    assert plain.folder != run.folder
+    assert plain.accuracy == run.accuracy
+    with pytest.raises(InputError, match=r"hook 'nowhere:nothing'.*write package.module:function"):
+        lab.train([recipe], hook="nowhere:nothing", every=1)

@@ -28,6 +28,7 @@ class Settings:
 @pytest.fixture
 def toy(monkeypatch):
     """A study that is registered for one test."""
+    studies()  # modules register once, so not while the registry is exchanged
     monkeypatch.setattr(STUDIES, "_entries", dict(STUDIES._entries))
 
     @study(

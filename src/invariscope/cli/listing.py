@@ -12,7 +12,10 @@ from invariscope.registry import unknown_name
 
 def list_names(
     what: Annotated[
-        str, typer.Argument(help="models, transformations, groups, metrics, data or layers.")
+        str,
+        typer.Argument(
+            help="models, transformations, groups, metrics, data, layers or augmentations."
+        ),
     ],
     pattern: Annotated[
         str | None,
@@ -20,12 +23,13 @@ def list_names(
     ] = None,
     table: Annotated[str, typer.Option(help="Which table of magnitudes to show.")] = "standard",
 ) -> None:
-    """List what can be named: models, transformations, groups, metrics, data, a model's layers."""
+    """List what can be named: models and their layers, transformations, groups, metrics, …."""
     lists = {
         "models": _models,
         "groups": _groups,
         "metrics": _metrics,
         "data": _data,
+        "augmentations": _augmentations,
     }
     if what == "transformations":
         lines = _transformations(table)
@@ -97,12 +101,21 @@ def _data() -> Iterable[tuple[str, str]]:
         yield name, _first_line(SOURCES.get(name).__doc__)
 
 
+def _augmentations() -> Iterable[tuple[str, str]]:
+    from invariscope.training.augmentations import NAMES
+
+    for name in NAMES:
+        yield name, ""
+    yield "A + B", "A, then B"
+
+
 def _models() -> Iterable[tuple[str, str]]:
     import timm
     import torchvision
 
     from invariscope.models import BUILTIN
     from invariscope.models.papers import PAPER_MODELS
+    from invariscope.models.small import SMALL
 
     for name in BUILTIN:
         yield f"builtin:{name}", "weights from an installed package"
@@ -116,6 +129,14 @@ def _models() -> Iterable[tuple[str, str]]:
         if (spec := f"torchvision:{name}") not in known:
             weights = torchvision.models.get_model_weights(name)
             yield spec, ", ".join(weight.name for weight in weights)
+    for name in sorted(SMALL):
+        entry = SMALL.get(name)
+        options = "".join(f", {key}=" for key in entry.options)
+        yield (
+            f"small:{name}",
+            f"{entry.size} px; options width=, classes=, channels=, size={options}",
+        )
+    yield "trained:FOLDER", "what invariscope train left there"
     yield "checkpoint:PATH@ARCH", "your weights for one of these architectures"
     yield "python:package.module:factory", "your own code"
     yield "…+untrained", "any of these with random weights"

@@ -124,7 +124,8 @@ def _show(run: "StudyRun") -> None:
                                  _WIDTH, subsequent_indent=" " * 10))  # fmt: skip
         for part in claim.parts:
             value = value_text(part.value, part.low, part.high)
-            line = f"{part.name or 'statistic'}: {value} ({part.rule}, n = {part.n} {part.unit})"
+            rule = part.rule.replace("-", "−")
+            line = f"{part.name or 'statistic'}: {value} ({rule}, n = {part.n} {part.unit})"
             typer.echo(textwrap.fill(line, _WIDTH, initial_indent=" " * 10,
                                      subsequent_indent=" " * 12))  # fmt: skip
         if not claim.parts:

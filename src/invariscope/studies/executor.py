@@ -81,18 +81,18 @@ class ProcessPool:
             raise InputError(f"workers={workers}: give 1 or more")
         self.workers = workers
 
-    @property
-    def threads(self) -> int:
-        """Threads of each process: an equal share of the cores, at least 1."""
-        return max(1, cores() // self.workers)
+    def threads(self, cells: int) -> int:
+        """Threads of each process for so many cells: an equal share of the cores, at least 1."""
+        return max(1, cores() // max(1, min(self.workers, cells)))
 
     def outcomes(self, cells: Sequence[Cell], folder: Path) -> Iterator[Outcome]:
         """See `Executor`."""
         waiting = list(reversed(cells))
+        threads = self.threads(len(cells))
         running: list[_Worker] = []
         try:
             for _ in range(min(self.workers, len(waiting))):
-                running.append(_Worker(self.threads))
+                running.append(_Worker(threads))
                 running[-1].give(waiting.pop(), folder)
             while running:
                 for worker in _ready(running):
@@ -102,7 +102,7 @@ class ProcessPool:
                         worker.stop()
                         if not waiting:
                             continue
-                        worker = _Worker(self.threads)
+                        worker = _Worker(threads)
                         running.append(worker)
                     if waiting:
                         worker.give(waiting.pop(), folder)

@@ -226,8 +226,9 @@ class Lab:
         seeds: Sequence[int] | None,
         settings: Mapping[str, Any],
     ) -> list[Cell]:
-        one = isinstance(models, str) or not isinstance(models, Sequence)
-        several: list[Any] = [models] if one else list(models)
+        several: list[Any] = [models]
+        if isinstance(models, Sequence) and not isinstance(models, str):
+            several = list(models)
         sources = [data] * len(several) if isinstance(data, str) else list(data)
         for what, values in (("data specs", sources), ("seeds", seeds)):
             if values is not None and len(values) != len(several):

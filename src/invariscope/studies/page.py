@@ -88,7 +88,7 @@ def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
     facts = [
         ("Study", about["study"]),
         ("Preset", about["preset"] + (" (changed)" if about["changed"] else "")),
-        ("Data", _setting(settings.get("data", ""))),
+        ("Data", _data(settings)),
         ("Seeds", str(len(seeds)) if isinstance(seeds, list) else str(seeds or "")),
         ("Cells", f"{len(about['cells']):,}"),
         ("Computing", duration(execution["cell_seconds"])),
@@ -96,6 +96,11 @@ def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
         ("Date", about["finished"][:10]),
     ]
     return [(term, str(value)) for term, value in facts if value not in ("", None)]
+
+
+def _data(settings: dict[str, Any]) -> str:
+    named = (str(settings.get(name) or "") for name in ("data", "train", "test"))
+    return next((name for name in named if name), "")
 
 
 def _claim(result: ClaimResult) -> dict[str, Any]:
@@ -115,7 +120,7 @@ def _claim(result: ClaimResult) -> dict[str, Any]:
 
 
 def _part(part: Part) -> dict[str, Any]:
-    rest = [part.rule, f"n = {part.n} {part.unit}"]
+    rest = [part.rule.replace("-", "−"), f"n = {part.n} {part.unit}"]
     if math.isfinite(part.p):
         rest.append("p < 0.001" if part.p < 0.001 else f"p = {significant(part.p)}")
     return {

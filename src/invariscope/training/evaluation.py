@@ -56,6 +56,10 @@ class TestImages:
             if count < len(split):
                 self.notes.append(f"{len(split) - count} test images cannot be read: left out")
 
+    def batches(self) -> Iterator[tuple[list[int], Tensor]]:
+        """Places in the split, and the images as the network's preprocessing crops them."""
+        return iter(self._kept) if self._kept is not None else self._decoded()
+
     def correct(self, module: nn.Module, device: torch.device) -> pd.DataFrame:
         """One row per image, in the split's order: ``image``, ``class``, ``correct``.
 
@@ -70,7 +74,7 @@ class TestImages:
         module.eval()
         layout = torch.channels_last if device.type != "mps" else torch.contiguous_format
         with torch.inference_mode():
-            for chosen, pixels in self._kept if self._kept is not None else self._decoded():
+            for chosen, pixels in self.batches():
                 batch = self._preprocessing.normalise(as_float(pixels.to(device)))
                 found = module(batch.contiguous(memory_format=layout)).argmax(dim=1).cpu()
                 right.append(found == torch.from_numpy(labels[chosen]))

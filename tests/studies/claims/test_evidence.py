@@ -18,7 +18,7 @@ def test_seeds_are_a_one_sample_t_test(values):
     found, test = over_seeds(values), stats.ttest_1samp(values, 0.3)
     expected = test.confidence_interval(0.95)
     np.testing.assert_allclose([found.low, found.high], expected, rtol=1e-9, atol=1e-12)
-    above = stats.ttest_1samp(values, 0.3, alternative="greater").pvalue
+    above = stats.ttest_1samp(values, 0.3, alternative="greater").pvalue  # type: ignore
     assert found.tail(0.3) == pytest.approx(above, rel=1e-9, abs=1e-12)
     assert found.lower_tail(0.3) == pytest.approx(1 - above, rel=1e-9, abs=1e-12)
 

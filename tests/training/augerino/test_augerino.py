@@ -239,8 +239,8 @@ def test_the_regulariser_widens_and_the_task_narrows():
         return augerino.widths.physical()
 
     task, pushed = after(0.0), after(0.5)
-    assert task["tx"] < 0.2 < task["ty"]
-    assert pushed["tx"] > task["tx"]
+    assert task["tx"] < 0.1 < 0.15 < task["ty"]
+    assert pushed["tx"] > task["tx"] + 0.05
     assert pushed["ty"] > 0.28
 
 

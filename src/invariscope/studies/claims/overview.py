@@ -88,7 +88,8 @@ def _lines(entry: Entry) -> list[str]:
     head = f"{entry.claim.id:{_INDENT}}{result.verdict:14}"
     if result.verdict != NOT_RUN:
         value = value_text(result.statistic, result.ci_low, result.ci_high)
-        head += f"{value}, rule {result.rule}, n = {result.n} {result.unit}"
+        rule = result.rule.replace("-", "−")
+        head += f"{value}, rule {rule}, n = {result.n} {result.unit}"
     text = [head.rstrip(), *_wrapped(entry.claim.statement)]
     if record is not None:
         about = f"{record.study} {record.preset}, {record.finished[:10]}"

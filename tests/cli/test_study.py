@@ -1,0 +1,120 @@
+"""`invariscope study`, `claims`, and `report` of a study's folder."""
+
+import json
+
+import pytest
+
+from invariscope.cli import app as cli
+from invariscope.studies.study import STUDIES, studies
+from oracles.studies import known_run, known_study
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Runs the command line in an empty folder, with the known study; returns code and texts."""
+    monkeypatch.chdir(tmp_path)
+    studies()  # modules register once, so not while the registry is exchanged
+    monkeypatch.setattr(STUDIES, "_entries", {**STUDIES._entries, "toy": known_study()})
+
+    def run(*words):
+        monkeypatch.setattr("sys.argv", ["invariscope", *map(str, words)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        shown = capsys.readouterr()
+        return stopped.value.code, shown.out, shown.err
+
+    return run
+
+
+def test_a_study_is_run_and_shown(command, tmp_path):
+    code, out, _ = command("study", "run", "toy", "--preset", "smoke", "--set", "seeds=4,5")
+    assert code == 0
+    assert "000.c5    supported: training raises invariance" in out
+    assert "one: 0.110 [0.085, 0.135] (> 0, n = 3 seeds)" in out
+    assert "no ViT here" in out
+    assert "note: seeds (4, 5)" in out
+    assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("report:"))
+    folder = tmp_path / "runs" / "studies" / "toy-smoke"
+    about = json.loads((folder / "study.json").read_text())
+    assert about["settings"]["seeds"] == [4, 5]
+    assert about["command"] == "invariscope study run toy --preset smoke --set seeds=4,5"
+    assert (folder / "report.html").is_file()
+    assert (folder / "tables" / "values.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("toi",), "unknown study 'toi': did you mean toy?"),
+        (("toy", "--preset", "lap"), "unknown preset of toy 'lap': did you mean laptop"),
+        (("toy", "--set", "sed=1"), "unknown setting of toy 'sed': did you mean seeds"),
+        (("toy", "--set", "seeds=a"), "--set seeds=a: seeds takes a whole number"),
+        (("toy", "--set", "seeds"), "--set seeds: write KEY=VALUE"),
+        (("toy", "--set", "epochs=1", "--set", "epochs=2"), "--set epochs is given twice"),
+        (("toy", "--workers", "0"), "--workers 0: give 1 or more"),
+    ],
+)
+def test_wrong_input_is_one_line(command, words, message):
+    code, _, errors = command("study", "run", *words)
+    assert code == 2
+    assert errors.startswith(f"invariscope: {message}")
+    assert errors.count("\n") == 1
+
+
+def test_paper_presets_say_what_they_need(command):
+    code, _, errors = command("study", "run", "sources-of-invariance", "--preset", "paper")
+    assert code == 2
+    assert "needs ImageNet's training images" in errors
+    assert "--set train=PATH" in errors
+
+
+def test_the_list_names_question_claims_and_cost(command):
+    code, out, _ = command("study", "list")
+    assert code == 0
+    assert "sources-of-invariance  (paper 000 §3)" in out
+    assert "claims: 000.c5, 000.c6, 000.c7, 000.c8, 000.c9, 000.c10" in out
+    assert "laptop: about" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    code, out, _ = command("study", "list", "toy")
+    assert "settings of smoke" in out
+    assert "    seeds=0,1,2" in out
+
+
+def test_the_ledger_shows_every_claim(command, tmp_path):
+    known_run(tmp_path / "elsewhere", "smoke")
+    code, out, _ = command("claims")
+    assert code == 0
+    assert out.count("not run") == 46 + 1
+    assert "46 claims: 0 supported, 0 contradicted, 0 undecided, 46 not run" in out
+    assert "invariscope study run sources-of-invariance" in out
+    code, out, _ = command("claims", "elsewhere")
+    assert "46 claims: 1 supported, 1 contradicted, 1 undecided, 43 not run" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert "(toy smoke, " in out
+
+
+def test_the_ledger_as_json(command, tmp_path):
+    known_run(tmp_path / "elsewhere")
+    code, out, _ = command("claims", "--json", "elsewhere")
+    rows = {row["id"]: row for row in json.loads(out)}
+    assert code == 0
+    assert len(rows) == 46
+    assert rows["000.c5"]["verdict"] == "supported"
+    assert rows["000.c5"]["parts"][0]["value"] == pytest.approx(0.11)
+    assert rows["000.c5"]["preset"] == "laptop"
+    assert rows["000.c8"]["note"] == "no ViT here"
+    assert rows["004.c1"]["statistic"] is None
+
+
+def test_a_folder_that_is_not_there(command):
+    code, _, errors = command("claims", "nowhere")
+    assert code == 2
+    assert "no folder at nowhere: give a folder below which studies were run" in errors
+
+
+def test_the_report_of_a_study_is_written_again(command, tmp_path):
+    known_run(tmp_path)
+    code, out, _ = command("report", "run")
+    assert code == 0
+    assert "report: run/report.html" in out
+    assert "Is it so?" in (tmp_path / "run" / "report.html").read_text()
