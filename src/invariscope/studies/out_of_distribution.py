@@ -26,7 +26,6 @@ from invariscope.studies.findings import Figure, Findings
 from invariscope.studies.lab import Lab
 from invariscope.studies.rotated_digits import (
     CNN,
-    FAMILIES,
     GROUP,
     LATENT,
     SOFTMAX,
@@ -93,21 +92,31 @@ def out_of_distribution(lab: Lab, settings: Settings) -> Findings:
     digits = Digits(**{name: getattr(settings, name) for name in vars(Digits())})
     runs = trained(lab, digits)
     sources, notes = _there([spec.format(of=of) for spec in settings.data_sets])
-    tables = []
-    for name, spec in {SEEN: f"rotated-mnist?of={of}&split=test", **sources}.items():
-        for seed in settings.seeds:
-            models = [
-                lab.spec(runs[CNN, seed], untrained=True),
-                *(lab.spec(runs[family, seed]) for family in FAMILIES),
-            ]
-            # One seed for all three: the same images; another for each: other untrained weights.
-            results = lab.measure(
-                models, spec, groups=[GROUP], metrics=[LATENT, SOFTMAX], layers="last",
-                num_images=settings.num_images, seed=seed,
-            )  # fmt: skip
-            for model, result in zip(MODELS, results, strict=True):
-                facts = {"data": name, "model": model, "seed": seed}
-                tables.append(_values(result).assign(**facts))
+    keys = [
+        (data, spec, model, seed)
+        for data, spec in {SEEN: f"rotated-mnist?of={of}&split=test", **sources}.items()
+        for seed in settings.seeds
+        for model in MODELS
+    ]
+    # One seed for all three: the same images; another for each: other untrained weights.
+    results = lab.measure(
+        [
+            lab.spec(runs[CNN, seed], untrained=True)
+            if model == UNTRAINED
+            else lab.spec(runs[model, seed])
+            for _, _, model, seed in keys
+        ],
+        [spec for _, spec, _, _ in keys],
+        seeds=[seed for *_, seed in keys],
+        groups=[GROUP],
+        metrics=[LATENT, SOFTMAX],
+        layers="last",
+        num_images=settings.num_images,
+    )
+    tables = [
+        _values(result).assign(data=data, model=model, seed=seed)
+        for (data, _, model, seed), result in zip(keys, results, strict=True)
+    ]
     table = pd.concat(tables, ignore_index=True)[["data", "model", "seed", "metric", "value"]]
     ran_on = (
         f"small:cnn6?width={settings.cnn_width:g} and "

@@ -220,11 +220,9 @@ def _slopes(table: pd.DataFrame, model: str, start: str) -> np.ndarray:
 
 
 def _recipe(settings: Settings, data: str, model: str, kind: str, seed: int) -> Recipe:
-    plain = model.removesuffix("+pretrained")
-    from_scratch = f"{plain}+untrained" if plain.startswith("builtin:") else plain
     recipe = Recipe(
         data=data,
-        model=model if kind == PRETRAINED else from_scratch,
+        model=model if kind == PRETRAINED else from_scratch(model),
         augment=settings.augment,
         test=settings.test,
         num_train=settings.num_train,
@@ -236,6 +234,22 @@ def _recipe(settings: Settings, data: str, model: str, kind: str, seed: int) -> 
         seed=seed,
     )
     return recipe.with_(epochs=settings.iterations / _per_epoch(recipe))
+
+
+def from_scratch(model: str) -> str:
+    """The same architecture without its weights.
+
+    Example:
+        >>> from_scratch("timm:levit_192+pretrained"), from_scratch("builtin:efficientnet-lite0")
+        ('timm:levit_192', 'builtin:efficientnet-lite0+untrained')
+        >>> from_scratch("checkpoint:weights.pt@torchvision:resnet50")
+        'torchvision:resnet50'
+    """
+    plain = model.removesuffix("+pretrained")
+    if plain.startswith("checkpoint:"):
+        architecture = plain.rpartition("@")[2]
+        return architecture if ":" in architecture else f"timm:{architecture}"
+    return f"{plain}+untrained" if plain.startswith("builtin:") else plain
 
 
 def _per_epoch(recipe: Recipe) -> int:

@@ -38,6 +38,7 @@ class Digits:
         every: Steps between two measurements.
         batch_size: Images per step.
         learning_rate: Of Adam. The paper's own optimiser is not in the text that we have.
+        num_train: Images to train on; None takes all.
         num_test: Images that the accuracy is taken on; None takes all.
         seeds: Of the trainings.
         num_images: Test images that are measured.
@@ -50,6 +51,7 @@ class Digits:
     every: int = 200
     batch_size: int = 64
     learning_rate: float = 1e-3
+    num_train: int | None = None
     num_test: int | None = None
     seeds: tuple[int, ...] = tuple(range(10))
     num_images: int = 50
@@ -59,7 +61,7 @@ def smoke() -> Digits:
     """Seconds: tiny networks, the digits of scikit-learn."""
     return Digits(
         of="digits", cnn_width=0.1, steerable_width=0.04, iterations=8, every=4, batch_size=32,
-        num_test=60, seeds=(0, 1), num_images=8,
+        num_train=128, num_test=60, seeds=(0, 1), num_images=8,
     )  # fmt: skip
 
 
@@ -84,6 +86,7 @@ def trained(lab: Lab, digits: Digits) -> dict[tuple[str, int], TrainedRun]:
     """The trained networks by family and seed."""
     data = f"rotated-mnist?of={where(digits)}"
     count = len(open_source(f"{data}&split=train"))
+    count = min(count, digits.num_train or count)
     models = {
         CNN: f"small:cnn6?width={digits.cnn_width:g}",
         STEERABLE: f"small:c8_steerable?width={digits.steerable_width:g}",
@@ -94,6 +97,7 @@ def trained(lab: Lab, digits: Digits) -> dict[tuple[str, int], TrainedRun]:
             data=data,
             model=models[family],
             augment="rotation",
+            num_train=digits.num_train,
             num_test=digits.num_test,
             epochs=digits.iterations / max(1, count // digits.batch_size),
             batch_size=digits.batch_size,
