@@ -63,8 +63,8 @@ class Settings(TrainingSettings):
     """
 
     seeds: tuple[int, ...] = (0, 1, 2)
-    regularisers: tuple[float, ...] = REGULARISERS
-    zoom_regularisers: tuple[float, ...] = (0.01, 0.2, 1.0)
+    regularisers: tuple[float, ...] = (0.01, 0.1, 0.2, 0.6, 1.0)
+    zoom_regularisers: tuple[float, ...] = (0.01, 1.0)
     copies: int = 4
     fill: float = -1.0
     by_hand: tuple[str, ...] = BY_HAND
@@ -87,7 +87,10 @@ class Settings(TrainingSettings):
         "smoke": Settings(**SMOKE, regularisers=(0.01, 1.0), zoom_regularisers=(0.2,), copies=2),
         "laptop": Settings(),
         "paper": Settings(
-            **{**PAPER, "seeds": (0, 1, 2, 3, 4)}, zoom_regularisers=REGULARISERS, fill=0.0
+            **{**PAPER, "seeds": (0, 1, 2, 3, 4)},
+            regularisers=REGULARISERS,
+            zoom_regularisers=REGULARISERS,
+            fill=0.0,
         ),
     },
 )

@@ -95,7 +95,7 @@ def decide_claim(summary: pd.DataFrame, ran_on: str) -> ClaimResult:
         f"pairs. {float(row['binomial']):.1f} would be expected if the pairs were independent "
         "(binomial), but they share seeds: relabelling the runs gives "
         f"{float(row['hurt_expected']):.1f} [{float(row['hurt_expected_low']):g}, "
-        f"{float(row['hurt_expected_high']):g}], p {float(row['hurt_p']):.2g}; that is what decides."
+        f"{float(row['hurt_expected_high']):g}], p {float(row['hurt_p']):.2g}, which decides."
     )
     return decide("000.c14", part, ran_on=ran_on, note=note)
 

@@ -41,6 +41,7 @@ class TrainingSettings:
         train: Images to train on.
         test: Images to test on; "held out" is a fifth of those to train on.
         model: The network.
+        size: Side of its input; None takes the network's own.
         seeds: Training seeds.
         num_train: How many images to train on; None takes all.
         num_test: How many to test on.
@@ -53,11 +54,12 @@ class TrainingSettings:
 
     train: str = "fashion-mnist?split=train"
     test: str = "fashion-mnist?split=test"
-    model: str = "small:resnet18?width=0.25"
+    model: str = "small:resnet18?width=0.125"
+    size: int | None = 20
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     num_train: int | None = 1000
     num_test: int | None = 1000
-    epochs: float = 15.0
+    epochs: float = 60.0
     batch_size: int = 50
     learning_rates: tuple[float, ...] = (0.05,)
     weight_decays: tuple[float, ...] = (5e-4,)
@@ -68,7 +70,8 @@ class TrainingSettings:
 SMOKE: Mapping[str, Any] = {
     "train": "torchvision:FakeData?size=150&image_size=3,16,16&num_classes=4",
     "test": "held out",
-    "model": "small:cnn7?width=0.2&size=16",
+    "model": "small:cnn7?width=0.2",
+    "size": 16,
     "seeds": (0, 1),
     "num_train": 100,
     "num_test": None,
@@ -78,6 +81,7 @@ PAPER: Mapping[str, Any] = {
     "train": "",
     "test": "",
     "model": "timm:resnet18",
+    "size": None,
     "num_train": None,
     "num_test": None,
     "epochs": 150.0,
@@ -102,6 +106,7 @@ def recipe_of(settings: TrainingSettings) -> "Recipe":
         test=needed(settings.test, "test", "ImageNet's validation images, a folder per class"),
         num_train=settings.num_train,
         num_test=settings.num_test,
+        size=settings.size,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rates[0],

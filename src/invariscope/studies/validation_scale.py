@@ -21,8 +21,8 @@ import pandas as pd
 
 from invariscope.results.atomic import write_file
 from invariscope.studies import cell_kinds
+from invariscope.studies.augerino import REGULARISERS, augerino_methods, augerino_runs
 from invariscope.studies.augerino import Settings as AugerinoStudy
-from invariscope.studies.augerino import augerino_methods, augerino_runs
 from invariscope.studies.cells import Cell, cell_kind
 from invariscope.studies.claims import ClaimResult, Part, above, below, decide, paired, resampled
 from invariscope.studies.figures import Series, curves
@@ -61,7 +61,7 @@ class Settings(TrainingSettings):
     """
 
     zooms: tuple[float, ...] = ZOOMS
-    test_seeds: tuple[int, ...] = (0, 1, 2)
+    test_seeds: tuple[int, ...] = (0, 1)
     regularisers: tuple[float, ...] = AugerinoStudy.regularisers
     augerino_seeds: tuple[int, ...] = AugerinoStudy.seeds
     copies: int = 4
@@ -101,7 +101,11 @@ def write_scale_accuracy(settings: Mapping[str, Any], folder: Path) -> None:
         ),
         "laptop": Settings(),
         "paper": Settings(
-            **PAPER, test_seeds=(0, 1, 2, 3, 4), augerino_seeds=(0, 1, 2, 3, 4), fill=0.0
+            **PAPER,
+            test_seeds=(0, 1, 2, 3, 4),
+            regularisers=REGULARISERS,
+            augerino_seeds=(0, 1, 2, 3, 4),
+            fill=0.0,
         ),
     },
 )  # fmt: skip
@@ -177,8 +181,8 @@ def decide_claim(table: pd.DataFrame, learned: pd.DataFrame, ran_on: str) -> Cla
     note = (
         "Slopes are per unit of the enlargement. Range of the means over the regulariser, less 2 "
         "standard errors (their root mean square): its interval resamples seeds. By chance alone "
-        "a range of seven is 2.7 standard errors, so p is that of permuting the regulariser "
-        "within seeds."
+        "a range of five is 2.3 standard errors, of seven 2.7, so p is that of permuting the "
+        "regulariser within seeds."
     )
     return decide("000.c18", parts, ran_on=ran_on, note=note)
 
