@@ -64,6 +64,10 @@ class Registry(Generic[T]):
         self._load_plugins()
         return iter(list(self._entries))
 
+    def names(self) -> set[str]:
+        """The names of all entries, plug-ins among them, without loading these."""
+        return set(self._entries) | {point.name for point in entry_points(group=self.group)}
+
     def _load_plugins(self) -> None:
         if self._plugins_loaded:
             return

@@ -1,6 +1,8 @@
 """`invariscope study`, `claims`, and `report` of a study's folder."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -118,3 +120,19 @@ def test_the_report_of_a_study_is_written_again(command, tmp_path):
     assert code == 0
     assert "report: run/report.html" in out
     assert "Is it so?" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_the_ledger_does_not_wait_for_torch(tmp_path, environment):
+    script = (
+        "import sys; sys.argv = ['invariscope', 'claims']\n"
+        "from invariscope.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as e:\n"
+        "    print(sorted({'torch', 'matplotlib'} & set(sys.modules)), e.code)"
+    )
+    known_run(tmp_path / "runs" / "studies")
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[] 0"
+    assert "000.c5    supported" in done.stdout

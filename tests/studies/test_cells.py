@@ -34,8 +34,10 @@ def test_an_unknown_kind_lists_the_nearest():
 def test_a_finished_cell_never_runs_twice(tmp_path):
     cell = Cell("double", {"number": 4})
     first = do_cell(cell, tmp_path)
+    (tmp_path / cell.key / "mine").write_text("")
     assert do_cell(cell, tmp_path) == first == finished(tmp_path / cell.key)
     assert (tmp_path / cell.key / "log").read_text() == "begun\n"
+    assert (tmp_path / cell.key / "mine").exists()
     about = json.loads((tmp_path / cell.key / CELL).read_text())
     assert about["kind"] == "double"
     assert about["settings"] == {"number": 4}

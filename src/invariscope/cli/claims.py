@@ -28,9 +28,9 @@ def claims(
             raise InputError(f"no folder at {folder}: give a folder below which studies were run")
     from invariscope.studies.claims.overview import as_rows, as_text, overview
     from invariscope.studies.running import STUDIES_FOLDER
-    from invariscope.studies.study import studies
+    from invariscope.studies.study import study_names
 
-    entries = overview(folders or [STUDIES_FOLDER], studies())
+    entries = overview(folders or [STUDIES_FOLDER], study_names())
     if as_json:
         typer.echo(json.dumps(as_rows(entries), indent=2, ensure_ascii=False))
     else:

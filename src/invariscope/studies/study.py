@@ -108,6 +108,12 @@ def studies() -> dict[str, Study]:
     return {name: STUDIES.get(name) for name in [*own, *sorted(set(STUDIES) - set(own))]}
 
 
+def study_names() -> set[str]:
+    """The names of all studies, without loading any."""
+    own = {name for name in BUILT_IN if find_spec(f"{_PACKAGE}.{name.replace('-', '_')}")}
+    return own | STUDIES.names()
+
+
 def get_study(name: str) -> Study:
     """The study of that name.
 

@@ -1,8 +1,10 @@
-"""Numbers and durations as studies write them, on the page and in the terminal."""
+"""Numbers and durations as studies write them, on the page and in the terminal.
+
+Written without the report's words, whose package loads matplotlib and torch: `invariscope claims`
+shows a table and need not wait for them.
+"""
 
 import math
-
-from invariscope.report.words import number
 
 
 def duration(seconds: float) -> str:
@@ -29,7 +31,7 @@ def significant(value: float) -> str:
     if not math.isfinite(value):
         return "–"
     digits = 2 if value == 0 else max(0, 1 - math.floor(math.log10(abs(value))))
-    return number(value, min(digits, 5))
+    return _fixed(value, min(digits, 5))
 
 
 def value_text(value: float, low: float, high: float) -> str:
@@ -46,4 +48,9 @@ def value_text(value: float, low: float, high: float) -> str:
     width = high - low
     digits = 3 if width <= 0 else min(5, max(0, 1 - math.floor(math.log10(width))))
     digits = max(digits, 2)
-    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
+    return f"{_fixed(value, digits)} [{_fixed(low, digits)}, {_fixed(high, digits)}]"
+
+
+def _fixed(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")

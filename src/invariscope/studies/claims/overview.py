@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,13 @@ class Entry:
     record: Record | None
 
 
-def overview(folders: Iterable[Path], studies: Mapping[str, Any]) -> list[Entry]:
+def overview(folders: Iterable[Path], studies: Collection[str]) -> list[Entry]:
     """All claims of the ledger with their newest verdicts.
 
     Args:
         folders: Where runs of studies lie.
-        studies: The studies that there are; the reason of a claim without a run depends on it.
+        studies: The names of the studies that there are; a claim without a run
+            says whether its own is among them.
     """
     found = newest(folders)
     entries = []
