@@ -53,9 +53,8 @@ def stratified(
     count = len(order) if num_images is None else min(num_images, len(order))
     if labels is None:
         return order[:count].tolist()
-    labels = np.asarray(labels)[order]
     _, first, member, sizes = np.unique(
-        labels, return_index=True, return_inverse=True, return_counts=True
+        np.asarray(labels)[order], return_index=True, return_inverse=True, return_counts=True
     )
     shares = _shares(sizes, count, first)
     # rank of each image within its class, in the seeded order
