@@ -66,7 +66,7 @@ def _uniform(low: float, high: float) -> Callable[[Numbers], Numbers]:
 
 
 def _half(draws: Numbers) -> Numbers:
-    return (draws < 0.5) * 1.0
+    return (draws < 0.5) + 0.0 * draws  # of the type of the draws
 
 
 def _jitter(draws: Numbers) -> Numbers:
