@@ -1,4 +1,4 @@
-"""The table ``transforms2d``: what is drawn for each category of transformation, and from which law.
+"""The table ``transforms2d``: what is drawn for each category of transformation, from which law.
 
 Paper 004 (App. A) names eight categories and gives no parameters ("standard PyTorch data
 augmentations"). The parameters here are those of the published code of its successor, which has 18
