@@ -128,7 +128,7 @@ class PastedSource(ImageSource):
         of_class = np.asarray(base.labels, dtype=np.int64)[self._positions]
         self.labels = (of_class if label == "class" else self.chosen).tolist()
         self.class_names = base.class_names if label == "class" else objects.names
-        self.ids = [base.ids[position] for position in self._positions]
+        self.ids = [base.ids[position] for position in self._positions.tolist()]
         self._behind: torch.Tensor | None = None
 
     def load(self, index: int) -> Image.Image:
