@@ -1,4 +1,4 @@
-"""Transforms-2D by spec: options, ids, notes, backgrounds; trained on and measured like any other."""
+"""Transforms-2D by spec: options, ids, notes, backgrounds; trained on like any other source."""
 
 import pickle
 import subprocess
@@ -117,7 +117,11 @@ def test_a_training_and_its_test_take_the_same_pixels():
     expected = torch.stack([_loaded(train, place) for place in places])
     for memory in (1 << 20, 0):
         images = TrainingImages(
-            train, augmentation("whole image", 32), seed=0, device=torch.device("cpu"), memory=memory
+            train,
+            augmentation("whole image", 32),
+            seed=0,
+            device=torch.device("cpu"),
+            memory=memory,
         )
         assert images.kept == (memory > 0)
         (batch,) = images.batches([Step(0, places)])
