@@ -59,6 +59,8 @@ def test_beta_is_the_share_that_has_an_object_whatever_its_class(beta):
     per_class = np.array([np.bincount(LABELS[keep], minlength=10) for keep in (there, ~there)])
     assert stats.chi2_contingency(per_class).pvalue > 1e-3
     # being there says nothing about which one it is
+    own = (chosen(0.3) == LABELS)[there]
+    assert stats.binomtest(int(own.sum()), len(own), 0.3 + 0.07).pvalue > 1e-3
     assert np.array_equal(found[there], chosen(0.3)[there])
 
 
