@@ -52,7 +52,7 @@ def test_options_reach_the_generator():
     assert [line[0] for line in data.prototypes.provenance] == [9, 10, 11, 12]
     assert (len(source), data.size, data.seed, data.split) == (7, 16, 5, "val")
     assert data.twins == {"transformation": 2, "background": 1}
-    assert source.load(0).getpixel((0, 0)) == (0x33, 0x66, 0x99)
+    assert np.asarray(source.load(0))[0, 0].tolist() == [0x33, 0x66, 0x99]
     assert "rotation → scale / blur" in source.notes[0]
 
 

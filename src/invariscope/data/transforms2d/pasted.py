@@ -242,6 +242,8 @@ def pasted(
         seed=number,
         split=split,
     )
+    if label == "object" and not (chosen != NONE).any():
+        raise InputError(f"pasted: beta={beta}: no image has an object; give beta above 0")
     first = whole_number(_WHAT, "first_object", first_object)
     source = PastedSource(
         base,
