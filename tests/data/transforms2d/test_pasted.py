@@ -188,6 +188,7 @@ def test_fashion_mnist_has_two_colours_that_say_nothing_about_the_class():
         if (share == 1).any() and (share == 0).any():
             assert (line - seen).abs().max() < 0.01
     corner = after[:, :, 0, 0]
+    assert coloured.labels is not None
     classes = torch.tensor([coloured.labels[index] for index in chosen])
     groups = [corner[classes == label].mean(1).numpy() for label in range(10)]
     assert stats.kruskal(*groups).pvalue > 1e-3

@@ -11,6 +11,7 @@ background), the background (same transformation) or the object.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,6 +36,7 @@ from invariscope.registry import unknown_name
 
 CHUNKS = {"cpu": 256}
 _CHUNK_ON_A_DEVICE = 8192
+_FEW = 8
 _BLURRED_TAPS = 3 / 32
 TWINS = ("transformation", "background", "object")
 Indices = Sequence[int] | Tensor
@@ -153,13 +155,14 @@ class Transforms2D:
         """Samples as bytes, on a device."""
         place = torch.device(device)
         counters = _counters(indices).to(place)
+        self._tensors(place)  # made once, before threads ask for them
         chunk = CHUNKS.get(place.type, _CHUNK_ON_A_DEVICE)
-        found = torch.empty(
-            (len(counters), 3, self.size, self.size), dtype=torch.uint8, device=place
-        )
-        for start in range(0, len(counters), chunk):
-            found[start : start + chunk] = self._composed(counters[start : start + chunk])
-        return found
+        threads = torch.get_num_threads()
+        if place.type != "cpu" or threads == 1 or len(counters) <= _FEW:
+            parts = [self._composed(part) for part in counters.split(chunk)]
+        else:
+            parts = self._composed_in_threads(counters.split(chunk), threads)
+        return torch.cat(parts)
 
     def layers(self, counters: Int64[Tensor, " image"]) -> Float[Tensor, "image 4 height width"]:
         """The objects of some samples after their transformations, before they are pasted."""
@@ -177,6 +180,20 @@ class Transforms2D:
                 layer = Layer.of(pictures[labels[chosen]], outlines[labels[chosen]])
                 found[chosen] = self._transformed(layer, names, counters[chosen])
         return found
+
+    def _composed_in_threads(self, chunks: Sequence[Tensor], threads: int) -> list[Tensor]:
+        """Chunks side by side, each on one core.
+
+        Threads within each of the many small operations would wait for one another: on a busy
+        machine, longer than the operations take.
+        """
+        try:
+            with ThreadPoolExecutor(
+                min(threads, len(chunks)), initializer=torch.set_num_threads, initargs=(1,)
+            ) as pool:
+                return list(pool.map(self._composed, chunks))
+        finally:
+            torch.set_num_threads(threads)  # what new threads start with is one number for all
 
     def _composed(self, counters: Tensor) -> Tensor:
         _, _, scenes = self._tensors(counters.device)
