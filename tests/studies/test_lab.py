@@ -106,6 +106,8 @@ def test_ctrl_c_leaves_finished_cells(tmp_path, workers):
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # Under `command &` in a script the tests themselves run with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     first, second = (tmp_path / cell.key for cell in doubles(1) + doubles(2, seconds=60))
     deadline = time.monotonic() + 20
