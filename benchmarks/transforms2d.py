@@ -27,7 +27,7 @@ def one_by_one(objects, scenes, count: int) -> float:
 
     change = v2.Compose(
         [
-            v2.RandomAffine(180, translate=(0.15, 0.15), scale=(0.4, 1)),
+            v2.RandomAffine((-180, 180), translate=(0.15, 0.15), scale=(0.4, 1)),
             v2.RandomHorizontalFlip(),
             v2.RandomVerticalFlip(),
         ]
