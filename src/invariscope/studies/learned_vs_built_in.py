@@ -190,7 +190,7 @@ def _training(table: pd.DataFrame, metric: str) -> Figure:
         "Lower is more invariant. Bands are 95 % intervals over seeds.",
         series,
         x_label="step",
-        y_label=f"{_WORDS[metric].lower()} of C8",
+        y_label=f"{_WORDS[metric]} of C8",
     )
 
 
