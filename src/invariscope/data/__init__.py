@@ -25,6 +25,8 @@ from invariscope.data import (
 from invariscope.data.opening import open_source
 from invariscope.data.selection import fingerprint, select, stratified
 from invariscope.data.source import SOURCES, ImageSource, UnreadableImage
+from invariscope.data.transforms2d import pasted
+from invariscope.data.transforms2d import source as transforms2d_source
 
 __all__ = [
     "SOURCES",
@@ -39,9 +41,11 @@ __all__ = [
     "mnist6",
     "named",
     "open_source",
+    "pasted",
     "rotated_mnist",
     "samples",
     "select",
     "stamps",
     "stratified",
+    "transforms2d_source",
 ]
