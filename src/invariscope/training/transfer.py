@@ -7,8 +7,11 @@ augmented. How the layer is fitted says `probes`: ``lbfgs`` (to convergence, the
 ``adam`` (25 epochs, the paper's).
 """
 
+import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from torch import Tensor
 from invariscope.errors import InputError
 from invariscope.models import EMBEDDING, Probe, load_model
 from invariscope.registry import unknown_name
+from invariscope.results.atomic import write_file
 from invariscope.sweep.block import as_float
 from invariscope.sweep.prepare import choose_device
 from invariscope.training.evaluation import TestImages
@@ -34,6 +38,7 @@ from invariscope.training.recipe import Recipe
 from invariscope.training.splits import Split, open_splits
 
 METHODS = ("lbfgs", "adam")
+_CORRECT, _FACTS = "correct.parquet", "transfer.json"
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,22 @@ class Transfer:
     def accuracy(self) -> float:
         """Share of the test images that it is right about, 0 to 1."""
         return float(self.correct["correct"].mean())
+
+    def save(self, folder: str | Path) -> None:
+        """Writes `correct.parquet` and `transfer.json`, each whole or not at all."""
+        folder, table = Path(folder), io.BytesIO()
+        self.correct.to_parquet(table, index=False)
+        write_file(folder / _CORRECT, table.getvalue())
+        head = {"accuracy": self.accuracy, **self.facts, "notes": self.notes}
+        write_file(folder / _FACTS, (json.dumps(head, indent=1) + "\n").encode())
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Transfer":
+        """The inverse of `save`."""
+        facts = json.loads((Path(folder) / _FACTS).read_text())
+        del facts["accuracy"]
+        notes = facts.pop("notes")
+        return cls(pd.read_parquet(Path(folder) / _CORRECT), facts, notes)
 
 
 def penultimate(probe: Probe, split: Split, *, workers: int | None = None) -> Features:
