@@ -1,5 +1,6 @@
-"""The kinds of cells that come with invariscope: training, measuring, searching
-pairs, transferring, and how features lie to one another.
+"""The kinds of cells that come with invariscope: trainings, measurements, transfers.
+
+Also searches of pairs, and how features lie to one another.
 
 Each has a run folder of its own in the cell's, `CELLS/KEY/run/`.
 

@@ -3,13 +3,13 @@
 All are of the penultimate layer, on images whose twins are known: same object and background,
 another transformation.
 
-| name | what | direction |
-|---|---|---|
-| ``ratio`` | mean l2 distance between classes / mean within (`metrics.class_distance_ratio`) | larger: more invariant |
-| ``cosine_ratio`` | the same with the cosine distance | larger: more invariant |
-| ``sensitivity`` | mean l2 distance to the twin / mean over all pairs of images | smaller: more invariant; 0: twins coincide, 1: a twin is as far as any image |
-| ``cka_twins`` | linear CKA of the images and their twins | 1: the same up to a rotation and a scale |
-| ``cka_classmates`` | linear CKA of the images and others of their classes | as the paper found, close to 0 whatever the network |
+- ``ratio``: mean l2 distance between classes / mean within (`metrics.class_distance_ratio`); larger
+  is more invariant. ``cosine_ratio``: the same with the cosine distance.
+- ``sensitivity``: mean l2 distance to the twin / mean over all pairs of images. Smaller is more
+  invariant; 0: twins coincide, 1: a twin is as far away as any image.
+- ``cka_twins``: linear CKA of the images and their twins; 1: equal up to a rotation and a scale.
+- ``cka_classmates``: linear CKA of the images and other images of their classes. It compares other
+  objects' places on both sides, so it is large only if a class is its object alone.
 
 ``ratio`` is the paper's, ``sensitivity`` that of the published code, whose baseline is a shuffled
 batch instead of all pairs. CKA is biased upwards where images are few.
