@@ -25,6 +25,7 @@ from invariscope.data import (
 from invariscope.data.opening import open_source
 from invariscope.data.selection import fingerprint, select, stratified
 from invariscope.data.source import SOURCES, ImageSource, UnreadableImage
+from invariscope.data.transforms2d import source as transforms2d_source
 
 __all__ = [
     "SOURCES",
@@ -44,4 +45,5 @@ __all__ = [
     "select",
     "stamps",
     "stratified",
+    "transforms2d_source",
 ]

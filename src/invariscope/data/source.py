@@ -91,6 +91,21 @@ class ImageSource(ABC):
             UnreadableImage: This one image cannot be used.
         """
 
+    def pixels(
+        self, indices: Sequence[int], device: "str | torch.device" = "cpu"
+    ) -> "torch.Tensor | None":
+        """Many images at once, from a source that makes them instead of decoding them.
+
+        Args:
+            indices: Positions of `ids`.
+            device: Where they are made.
+
+        Returns:
+            uint8 [image, 3, height, width], what `load` gives for each; None where the source has
+            no quicker way than `load`.
+        """
+        return None
+
     def alpha(self, index: int) -> np.ndarray | None:
         """How opaque each pixel of an image is, before `load` composites it over a colour.
 
@@ -114,20 +129,27 @@ class ImageSource(ABC):
 class NumberedIds(Sequence[str]):
     """The ids "0", "1", … of a source whose images have no names, without storing them.
 
+    Args:
+        count: How many.
+        prefix: What stands before each number.
+
     Example:
-        >>> list(NumberedIds(3)), NumberedIds(3)[-1]
-        (['0', '1', '2'], '2')
+        >>> list(NumberedIds(3)), NumberedIds(3, prefix="test ")[-1]
+        (['0', '1', '2'], 'test 2')
     """
 
-    def __init__(self, count: int):
+    def __init__(self, count: int, prefix: str = ""):
         self._numbers = range(count)
+        self._prefix = prefix
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def __getitem__(self, index):
         chosen = self._numbers[index]
-        return [str(number) for number in chosen] if isinstance(index, slice) else str(chosen)
+        if isinstance(index, slice):
+            return [f"{self._prefix}{number}" for number in chosen]
+        return f"{self._prefix}{chosen}"
 
 
 SourceFactory = Callable[..., ImageSource]

@@ -1,0 +1,274 @@
+"""Transforms-2D in batches: sample i is a function of (seed, split, i), wherever it is made.
+
+Sample i shows the object of class i mod (number of classes), so classes are balanced; its background
+and the parameters of each transformation are hashes of (seed, split, i). Nothing else enters: not
+the batch, the workers, the order of access, nor the number of samples. A sample is the object's
+layer after its transformations in their order, over its background, rounded to 8 bits; devices
+differ by that rounding at most.
+
+Twins are the same samples with one thing drawn anew: the transformation (same object, same
+background), the background (same transformation) or the object.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float64, Int64, UInt8
+from torch import Tensor
+
+from invariscope.data.transforms2d import colours, fields
+from invariscope.data.transforms2d.laws import TRANSFORMS2D
+from invariscope.data.transforms2d.layers import (
+    Layer,
+    gaussian_blur,
+    rotation,
+    scaling,
+    shearing,
+)
+from invariscope.data.transforms2d.numbers import device_draws
+from invariscope.data.transforms2d.prototypes import Prototypes
+from invariscope.data.transforms2d.scenes import Scenes
+from invariscope.errors import InputError
+from invariscope.registry import unknown_name
+
+CHUNKS = {"cpu": 256}
+_CHUNK_ON_A_DEVICE = 8192
+_BLURRED_TAPS = 3 / 32
+TWINS = ("transformation", "background", "object")
+Indices = Sequence[int] | Tensor
+
+
+@dataclass(frozen=True)
+class Transforms2D:
+    """A data set of Transforms-2D.
+
+    Args:
+        prototypes: The objects, one per class.
+        scenes: The backgrounds, of the same size.
+        transformations: Categories in the order in which they are applied; or several such lists,
+            which go to equal shares of the classes, in their order.
+        seed: Of everything that is drawn.
+        split: ``train``, ``val`` or ``test``, or any other word: samples of two splits share
+            nothing but objects and backgrounds.
+        twins: Which twin of ``transformation``, ``background`` and ``object``; 0 is the original.
+
+    Raises:
+        InputError: Sizes differ, a transformation is unknown, or there are more lists than classes.
+
+    Example:
+        >>> from invariscope.data.transforms2d import prototypes, scenes
+        >>> objects = prototypes("shapes", classes=3)
+        >>> data = Transforms2D(objects, scenes("drawn"), ("rotation", "scale"))
+        >>> images, labels = data.images([4, 2])
+        >>> images.shape, labels.tolist()
+        (torch.Size([2, 3, 32, 32]), [1, 2])
+        >>> bool((data.images([2])[0][0] == images[1]).all())
+        True
+    """
+
+    prototypes: Prototypes
+    scenes: Scenes
+    transformations: Sequence[str] | Sequence[Sequence[str]]
+    seed: int = 0
+    split: str = "train"
+    twins: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self):
+        side, other = self.prototypes.pictures.shape[-1], self.scenes.pixels.shape[-1]
+        if side != other:
+            raise InputError(f"objects of a frame of {side} and backgrounds of {other}: give one")
+        for name in [name for names in self.lists for name in names]:
+            if name not in TRANSFORMS2D:
+                raise unknown_name("Transforms-2D transformation", name, TRANSFORMS2D)
+        if len(self.lists) > len(self.prototypes):
+            raise InputError(
+                f"{len(self.lists)} lists of transformations for {len(self.prototypes)} classes; "
+                "give each list a class at least"
+            )
+        for name in self.twins:
+            if name not in TWINS:
+                raise unknown_name("twin", name, TWINS)
+        object.__setattr__(self, "_on", {})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_on": {}}
+
+    @property
+    def size(self) -> int:
+        """Side of the images."""
+        return self.prototypes.pictures.shape[-1]
+
+    @property
+    def lists(self) -> list[tuple[str, ...]]:
+        """The lists of transformations; one where all classes have the same."""
+        given = list(self.transformations)
+        if all(isinstance(each, str) for each in given):
+            return [tuple(str(each) for each in given)]
+        return [tuple(each) for each in given]
+
+    def twin(self, **numbers: int) -> "Transforms2D":
+        """The same samples with something drawn anew.
+
+        Args:
+            numbers: ``transformation=1`` for another transformation, ``background=1``,
+                ``object=1``; other numbers are other twins.
+
+        Example:
+            >>> from invariscope.data.transforms2d import prototypes, scenes
+            >>> data = Transforms2D(prototypes("shapes"), scenes("black"), ("rotation",))
+            >>> first, other = data.parameters([0]), data.twin(transformation=1).parameters([0])
+            >>> bool(first["rotation"] == other["rotation"])
+            False
+        """
+        return replace(self, twins={**self.twins, **numbers})
+
+    def labels(self, indices: Indices) -> Int64[Tensor, " image"]:
+        """Class of each sample."""
+        return (_counters(indices) + self.twins.get("object", 0)) % len(self.prototypes)
+
+    def backgrounds(self, indices: Indices) -> Int64[Tensor, " image"]:
+        """Which background each sample has."""
+        drawn = self._draws("background", "background", _counters(indices), 1)[:, 0]
+        return torch.floor(drawn * len(self.scenes)).to(torch.int64)
+
+    def parameters(self, indices: Indices) -> dict[str, Float64[Tensor, "image parameter"]]:
+        """What is drawn for each category that occurs, as `TRANSFORMS2D` names it.
+
+        A class that does not have the category has a row all the same: it is drawn, not used.
+        """
+        counters = _counters(indices)
+        return {name: self._drawn(name, counters) for names in self.lists for name in names}
+
+    def images(
+        self, indices: Indices, device: str | torch.device = "cpu"
+    ) -> tuple[Float[Tensor, "image 3 height width"], Int64[Tensor, " image"]]:
+        """Samples in [0, 1] (multiples of 1/255) and their classes, on a device."""
+        return self.pixels(indices, device).float().div_(255), self.labels(indices).to(device)
+
+    def pixels(
+        self, indices: Indices, device: str | torch.device = "cpu"
+    ) -> UInt8[Tensor, "image 3 height width"]:
+        """Samples as bytes, on a device."""
+        place = torch.device(device)
+        counters = _counters(indices).to(place)
+        chunk = CHUNKS.get(place.type, _CHUNK_ON_A_DEVICE)
+        found = torch.empty(
+            (len(counters), 3, self.size, self.size), dtype=torch.uint8, device=place
+        )
+        for start in range(0, len(counters), chunk):
+            found[start : start + chunk] = self._composed(counters[start : start + chunk])
+        return found
+
+    def layers(self, counters: Int64[Tensor, " image"]) -> Float[Tensor, "image 4 height width"]:
+        """The objects of some samples after their transformations, before they are pasted."""
+        labels = self.labels(counters)
+        pictures, outlines, _ = self._tensors(counters.device)
+        lists = self.lists
+        if len(lists) == 1:
+            layer = Layer.of(pictures[labels], outlines[labels])
+            return self._transformed(layer, lists[0], counters)
+        found = pictures.new_empty((len(counters), 4, self.size, self.size))
+        share = labels * len(lists) // len(self.prototypes)
+        for number, names in enumerate(lists):
+            chosen = torch.nonzero(share == number)[:, 0]
+            if len(chosen):
+                layer = Layer.of(pictures[labels[chosen]], outlines[labels[chosen]])
+                found[chosen] = self._transformed(layer, names, counters[chosen])
+        return found
+
+    def _composed(self, counters: Tensor) -> Tensor:
+        _, _, scenes = self._tensors(counters.device)
+        behind = scenes[self.backgrounds(counters)].float().div_(255)
+        return paste(self.layers(counters), behind)
+
+    def _transformed(self, layer: Layer, names: Sequence[str], counters: Tensor) -> Tensor:
+        for name in names:
+            drawn = self._drawn(name, counters)
+            if name in _MOTIONS:
+                _MOTIONS[name](layer, drawn)
+            elif name in _CHANGES:
+                layer.pixels = _CHANGES[name](layer.settle(), drawn.to(torch.float32))
+            else:
+                change, channels = _FIELDS[name]
+                count = channels * self.size**2
+                numbers = self._draws("transformation", f"{name} field", counters, count)
+                field = numbers.view(-1, channels, self.size, self.size)
+                layer.pixels = change(layer.settle(), drawn[:, 0].to(torch.float32), field)
+        return layer.settle()
+
+    def _drawn(self, name: str, counters: Tensor) -> Tensor:
+        law = TRANSFORMS2D[name]
+        return law.of(self._draws("transformation", name, counters, law.draws))
+
+    def _draws(self, twin: str, what: str, counters: Tensor, count: int) -> Tensor:
+        key = f"transforms2d {self.split} {what} {self.twins.get(twin, 0)}"
+        return device_draws(self.seed, key, counters, count)
+
+    def _tensors(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures, outlines and backgrounds on a device."""
+        kept: dict[str, tuple[Tensor, Tensor, Tensor]] = self.__dict__["_on"]
+        if str(device) not in kept:
+            arrays = (self.prototypes.pictures, self.prototypes.outlines, self.scenes.pixels)
+            pictures, outlines, scenes = (torch.from_numpy(array).to(device) for array in arrays)
+            kept[str(device)] = (pictures, outlines, scenes)
+        return kept[str(device)]
+
+
+def paste(
+    layer: Float[Tensor, "image 4 height width"], behind: Float[Tensor, "image 3 height width"]
+) -> UInt8[Tensor, "image 3 height width"]:
+    """A layer over a picture, as bytes.
+
+    Example:
+        >>> half = torch.tensor([0.5, 0.0, 0.0, 0.5]).view(1, 4, 1, 1)
+        >>> paste(half, torch.ones(1, 3, 1, 1)).flatten().tolist()
+        [255, 128, 128]
+    """
+    seen = layer[:, :3] + (1 - layer[:, 3:]) * behind
+    return seen.clamp_(0, 1).mul_(255).round_().to(torch.uint8)
+
+
+def _counters(indices: Indices) -> Int64[Tensor, " image"]:
+    if isinstance(indices, Tensor):
+        return indices.to(torch.int64)
+    return torch.as_tensor(list(indices), dtype=torch.int64)
+
+
+def _mirror(layer: Layer, applied: Tensor, horizontal: bool) -> None:
+    flipped, still = 1 - 2 * applied, torch.ones_like(applied)
+    layer.turn(scaling(flipped, still) if horizontal else scaling(still, flipped))
+
+
+def _blurred(layer: Tensor, drawn: Tensor) -> Tensor:
+    side = layer.shape[-1]
+    sigma = drawn[:, 0] * (side / 32)
+    return gaussian_blur(layer, sigma, max(1, round(_BLURRED_TAPS * side)))
+
+
+_MOTIONS: dict[str, Callable[[Layer, Tensor], None]] = {
+    "translation": lambda layer, drawn: layer.place(drawn),
+    "rotation": lambda layer, drawn: layer.turn(rotation(drawn[:, 0])),
+    "scale": lambda layer, drawn: layer.turn(scaling(drawn[:, 0], drawn[:, 0])),
+    "horizontal_flip": lambda layer, drawn: _mirror(layer, drawn[:, 0], True),
+    "vertical_flip": lambda layer, drawn: _mirror(layer, drawn[:, 0], False),
+    "shear": lambda layer, drawn: layer.turn(shearing(drawn[:, 0], drawn[:, 1])),
+}
+_CHANGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "blur": _blurred,
+    "sharpening": lambda layer, drawn: colours.sharpening(layer, drawn[:, 0]),
+    "color_jitter": colours.color_jitter,
+    "hue": lambda layer, drawn: colours.hue(layer, drawn[:, 0]),
+    "brightness": lambda layer, drawn: colours.brightness(layer, drawn[:, 0]),
+    "contrast": lambda layer, drawn: colours.contrast(layer, drawn[:, 0]),
+    "grayscale": lambda layer, drawn: colours.grayscale(layer, drawn[:, 0]),
+    "posterize": lambda layer, drawn: colours.posterize(layer, drawn[:, 0]),
+    "invert": lambda layer, drawn: colours.invert(layer, drawn[:, 0]),
+    "pixelate": lambda layer, drawn: fields.pixelate(layer, drawn[:, 0]),
+    "erase": fields.erase,
+}
+_FIELDS: dict[str, tuple[Callable[[Tensor, Tensor, Tensor], Tensor], int]] = {
+    "noise": (fields.noise, fields.NOISE_CHANNELS),
+    "elastic": (fields.elastic, fields.ELASTIC_CHANNELS),
+}
