@@ -256,18 +256,29 @@ def drawn_objects(settings: Tasks, seed: int, *, sets: int = 2) -> list[int]:
     Raises:
         InputError: There are not that many prototypes.
     """
-    source = open_source(f"transforms2d:{settings.prototypes}?transformations=none&num=1")
-    assert source.class_names is not None
-    spare = len(source.class_names) - sets * settings.classes
+    count = num_prototypes(settings.prototypes)
+    spare = count - sets * settings.classes
     if spare < 0:
         raise InputError(
-            f"classes={settings.classes}: {settings.prototypes} has {len(source.class_names)} "
-            f"prototypes; {sets} sets of up to {len(source.class_names) // sets} work"
+            f"classes={settings.classes}: {settings.prototypes} has {count} prototypes; {sets} "
+            f"sets of up to {count // sets} work"
         )
     draw = generator(seed, "004 objects")
     gaps = np.sort(draw.integers(0, spare + 1, size=sets))
     starts = gaps + settings.classes * np.arange(sets)
     return [int(start) for start in starts[draw.permutation(sets)]]
+
+
+def num_prototypes(prototypes: str) -> int:
+    """How many objects a list of prototypes has.
+
+    Example:
+        >>> num_prototypes("shapes")
+        100
+    """
+    source = open_source(f"transforms2d:{prototypes}?transformations=none&num=1")
+    assert source.class_names is not None
+    return len(source.class_names)
 
 
 def described(settings: Tasks) -> str:
