@@ -108,9 +108,10 @@ def measure(lab: Lab, settings: Tasks, trained: Sequence[Network]) -> pd.DataFra
     models, data, about = [], [], []
     for network, run in zip(trained, runs, strict=True):
         seed, bare = network.task.seed, network.task.transformations == NONE
-        for target, task in network.targets.items():
+        for target in network.targets:
             which = {"model": network.model, "seed": seed, "target": target}
-            for objects, first in _objects(settings, task):
+            starts = zip((OWN_OBJECTS, NEW_OBJECTS), drawn_objects(settings, seed), strict=True)
+            for objects, first in starts:
                 shown = Task(target, first, settings.classes, seed)
                 learnt = {"trained_on": network.task.transformations, "objects": objects}
                 models.append(lab.spec(run))
@@ -157,13 +158,6 @@ def decide_claim(own: pd.DataFrame, ran_on: str) -> ClaimResult:
     part = above(over_seeds(ranks), name="Spearman of l2 ratio and transfer accuracy")
     note = "Over all pairs of a trained network and a task; one correlation per seed."
     return decide("004.c10", part, ran_on=ran_on, note=note)
-
-
-def _objects(settings: Tasks, task: Task) -> list[tuple[str, int]]:
-    """Where the network's own objects begin, and objects that it has not seen."""
-    starts = drawn_objects(settings, task.seed, sets=2)
-    new = next(start for start in starts if abs(start - task.first) >= task.classes)
-    return [(OWN_OBJECTS, task.first), (NEW_OBJECTS, new)]
 
 
 def _shown(own: pd.DataFrame) -> Figure:

@@ -34,7 +34,7 @@ def course(
                 [one.value for one in found],
                 [one.low for one in found],
                 [one.high for one in found],
-            )  # fmt: skip
+            )
         )
     for trained_on in references["trained_on"].unique():
         for target, word in _WORDS.items():

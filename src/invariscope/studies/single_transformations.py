@@ -64,7 +64,7 @@ def networks(settings: Tasks) -> list[Network]:
     """What is trained, and what it is transferred to."""
     found = []
     for seed in settings.seeds:
-        (first,) = drawn_objects(settings, seed, sets=1)
+        first, _ = drawn_objects(settings, seed)
         tasks = {name: Task(name, first, settings.classes, seed) for name in (*CATEGORIES, NONE)}
         targets = {name: tasks[name] for name in CATEGORIES}
         found += [
