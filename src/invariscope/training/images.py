@@ -2,7 +2,8 @@
 
 Images of one size are one uint8 tensor on the device, and a batch of them is an index. Images of
 several sizes are kept one by one. What would exceed `MEMORY_BYTES` is decoded anew in each epoch,
-by loader workers, a batch at a time.
+by loader workers, a batch at a time. A source that makes its images (`ImageSource.pixels`) makes
+them on the device, all at once or, if they are too many, batch by batch.
 
 What an augmentation draws for an image is a hash of (seed, epoch, image), so neither the batch, the
 worker nor the device changes it.
@@ -90,6 +91,7 @@ class TrainingImages:
         self._split = split
         self._kept: Tensor | list[Tensor] | None = None
         first = _first(split)
+        self._made = split.source.pixels(split.indices[:1], device) is not None
         if first.nbytes * len(split) <= memory:
             self._keep()
         self._labels = torch.from_numpy(self._split.labels)
@@ -104,7 +106,7 @@ class TrainingImages:
 
     def batches(self, steps: Sequence[Step]) -> Iterator[Batch]:
         """The batches of some steps, in their order, on the device."""
-        if self._kept is not None:
+        if self._kept is not None or self._made:
             for step in steps:
                 yield self._batch(step)
             return
@@ -121,6 +123,9 @@ class TrainingImages:
             )
 
     def _keep(self) -> None:
+        self._kept = self._split.source.pixels(self._split.indices, self._device)
+        if self._kept is not None:
+            return
         pixels, readable, reasons = [], [], []
         found = decoded(self._split, _AS_IT_IS.geometry, self._workers)
         for index, image in zip(self._split.indices, found, strict=True):
@@ -141,9 +146,9 @@ class TrainingImages:
         )
         drawn = torch.from_numpy(numbers)
         labels = self._labels[torch.from_numpy(step.places)]
-        if isinstance(self._kept, Tensor):
-            places = torch.from_numpy(step.places).to(self._device)
-            pixels = as_float(self._kept[places])
+        chosen = self._chosen(step.places)
+        if chosen is not None:
+            pixels = as_float(chosen)
             drawn, labels = drawn.to(self._device), labels.to(self._device)
             return Batch(self._augmentation.apply(pixels, drawn, labels), labels)
         images, rows = [], []
@@ -164,6 +169,16 @@ class TrainingImages:
         if self._kept is not None:
             return Batch(pixels.to(self._device), labels.to(self._device))
         return Batch(pixels, labels)
+
+
+    def _chosen(self, places: np.ndarray) -> Tensor | None:
+        """Images of one size as bytes on the device, where they are kept or can be made there."""
+        if isinstance(self._kept, Tensor):
+            return self._kept[torch.from_numpy(places).to(self._device)]
+        if not self._made:
+            return None
+        indices = [self._split.indices[place] for place in places]
+        return self._split.source.pixels(indices, self._device)
 
 
 class _Steps(Dataset[Batch]):

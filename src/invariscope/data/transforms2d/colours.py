@@ -1,117 +1,117 @@
-"""What changes an object's pixels in place, on colours that are multiplied by alpha.
+"""What changes an object's colours or sharpness in place; colours are multiplied by alpha.
 
 The photometric operations are torchvision's on the visible colours, with two differences that an
 object in a transparent frame needs: contrast is about the mean grey of the object, not of the frame,
 and sharpening treats alpha like a colour, so that edges get harder instead of fringed.
 """
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from invariscope.data.transforms2d.layers import Pixels
 
 _GREY = (0.2989, 0.587, 0.114)
 _SHARPENED = 7.0
 
-Each = Float[Tensor, " image"]
+Colours = Float[Tensor, "image 3 height width"]
+Alpha = Float[Tensor, "image 1 height width"]
+Drawn = Float[Tensor, "image parameter"]
 
 
-def brightness(layer: Pixels, factor: Each) -> Pixels:
+def recolour(
+    layer: Pixels, change: Callable[[Colours, Alpha, Drawn], Colours], drawn: Drawn
+) -> Pixels:
+    """A layer after one of the changes below; no colour gets below 0 or above its alpha."""
+    return torch.cat([change(layer[:, :3], layer[:, 3:], drawn), layer[:, 3:]], 1)
+
+
+def brightness(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
     """Colours times a factor."""
-    return _with_colours(layer, _wide(factor) * layer[:, :3])
+    return _within(colours * _wide(drawn), alpha)
 
 
-def contrast(layer: Pixels, factor: Each) -> Pixels:
+def contrast(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
     """Colours drawn to (or away from) the mean grey of the object."""
-    alpha = layer[:, 3:]
-    total = alpha.sum((1, 2, 3)).clamp(min=1e-6)
-    mean = _grey(layer).sum((1, 2, 3)) / total
-    return _with_colours(layer, _blend(layer[:, :3], _wide(mean) * alpha, factor))
+    factor = _wide(drawn)
+    mean = _grey(colours).sum((2, 3), keepdim=True) / alpha.sum((2, 3), keepdim=True).clamp(1e-6)
+    return _within((colours * factor).add_((1 - factor) * mean * alpha), alpha)
 
 
-def saturation(layer: Pixels, factor: Each) -> Pixels:
+def saturation(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
     """Colours drawn to (or away from) their own grey."""
-    return _with_colours(layer, _blend(layer[:, :3], _grey(layer), factor))
+    factor = _wide(drawn)
+    return _within((colours * factor).add_((1 - factor) * _grey(colours)), alpha)
 
 
-def hue(layer: Pixels, shift: Each) -> Pixels:
+def hue(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
     """Colours turned about the colour circle by a share of it; saturation and value stay."""
-    red, green, blue = layer[:, 0], layer[:, 1], layer[:, 2]
-    value = torch.maximum(torch.maximum(red, green), blue)
-    chroma = value - torch.minimum(torch.minimum(red, green), blue)
+    red, green, blue = colours.unbind(1)
+    value = colours.amax(1)
+    chroma = value - colours.amin(1)
     some = chroma.clamp(min=1e-12)
     place = torch.where(
         value == red,
-        (green - blue) / some,
-        torch.where(value == green, (blue - red) / some + 2, (red - green) / some + 4),
+        (green - blue).div_(some),
+        torch.where(value == green, (blue - red).div_(some).add_(2), (red - green).div_(some) + 4),
     )
-    place = place + 6 * shift[:, None, None]
+    # channel n is value − chroma · clamp(min(k, 4 − k), 0, 1) with k = (n + place) mod 6
+    steps = colours.new_tensor([5.0, 3.0, 1.0]).view(1, 3, 1, 1)
+    turned = (place + 6 * drawn[:, :1, None])[:, None] + steps
+    turned = torch.remainder(turned, 6)
+    part = torch.minimum(turned, 4 - turned).clamp_(0, 1)
+    return _within(value[:, None] - part.mul_(chroma[:, None]), alpha)
 
-    def channel(start: int) -> Tensor:
-        turned = torch.remainder(place + start, 6)
-        return value - chroma * torch.minimum(turned, 4 - turned).clamp(0, 1)
 
-    return _with_colours(layer, torch.stack([channel(5), channel(3), channel(1)], 1))
-
-
-def color_jitter(layer: Pixels, drawn: Float[Tensor, "image 4"]) -> Pixels:
+def color_jitter(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
     """Brightness, contrast, saturation and hue, one after the other."""
-    layer = brightness(layer, drawn[:, 0])
-    layer = contrast(layer, drawn[:, 1])
-    return hue(saturation(layer, drawn[:, 2]), drawn[:, 3])
+    for number, change in enumerate((brightness, contrast, saturation, hue)):
+        colours = change(colours, alpha, drawn[:, number : number + 1])
+    return colours
 
 
-def sharpening(layer: Pixels, applied: Each) -> Pixels:
-    """Seven times the difference to a 3 × 3 smoothing, as Pillow's filter has it."""
-    # the kernel is 1 everywhere and 5 in the middle: nine times the mean and four times the pixel
-    around = functional.avg_pool2d(layer, 3, stride=1, padding=1)
-    smooth = (9 * around + 4 * layer) / 13
-    sharp = _SHARPENED * layer + (1 - _SHARPENED) * smooth
-    alpha = sharp[:, 3:].clamp(0, 1)
-    return _where(applied, torch.cat([_between(sharp[:, :3], alpha), alpha], 1), layer)
-
-
-def grayscale(layer: Pixels, applied: Each) -> Pixels:
+def grayscale(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
     """Colours replaced by their grey."""
-    return _where(applied, _with_colours(layer, _grey(layer).expand(-1, 3, -1, -1)), layer)
+    return torch.where(_wide(drawn) > 0, _within(_grey(colours), alpha), colours)
 
 
-def posterize(layer: Pixels, applied: Each) -> Pixels:
+def posterize(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
     """One bit per channel, as Pillow does it: below 128 black, else 128."""
-    alpha = layer[:, 3:]
-    upper = torch.round(255 * layer[:, :3]) >= 128 * alpha
-    return _where(applied, _with_colours(layer, upper * alpha * (128 / 255)), layer)
+    upper = torch.round(255 * colours) >= 128 * alpha
+    return torch.where(_wide(drawn) > 0, upper * alpha * (128 / 255), colours)
 
 
-def invert(layer: Pixels, applied: Each) -> Pixels:
+def invert(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
     """One minus the colour."""
-    return _where(applied, _with_colours(layer, layer[:, 3:] - layer[:, :3]), layer)
+    return torch.where(_wide(drawn) > 0, alpha - colours, colours)
 
 
-def _grey(layer: Pixels) -> Float[Tensor, "image 1 height width"]:
-    red, green, blue = _GREY
-    return red * layer[:, :1] + green * layer[:, 1:2] + blue * layer[:, 2:3]
+def sharpening(layer: Pixels, applied: Float[Tensor, " image"]) -> Pixels:
+    """Seven times the difference to a 3 × 3 smoothing, as Pillow's filter has it."""
+    # the kernel is 1 everywhere and 5 in the middle, over 13
+    rows = layer.clone()
+    rows[:, :, 1:] += layer[:, :, :-1]
+    rows[:, :, :-1] += layer[:, :, 1:]
+    around = rows.clone()
+    around[..., 1:] += rows[..., :-1]
+    around[..., :-1] += rows[..., 1:]
+    smooth = around.add_(layer, alpha=4).div_(13)
+    sharp = smooth.mul_(1 - _SHARPENED).add_(layer, alpha=_SHARPENED).clamp_(0, 1)
+    sharp[:, :3] = torch.minimum(sharp[:, :3], sharp[:, 3:])
+    return torch.where(applied[:, None, None, None] > 0, sharp, layer)
 
 
-def _blend(first: Tensor, second: Tensor, factor: Each) -> Tensor:
-    return _wide(factor) * first + (1 - _wide(factor)) * second
+def _grey(colours: Colours) -> Float[Tensor, "image 1 height width"]:
+    red, green, blue = (colours[:, number : number + 1] for number in range(3))
+    weights = _GREY
+    return (red * weights[0]).add_(green, alpha=weights[1]).add_(blue, alpha=weights[2])
 
 
-def _with_colours(layer: Pixels, colours: Tensor) -> Pixels:
-    """A layer of other colours, none below 0 or above its alpha."""
-    alpha = layer[:, 3:]
-    return torch.cat([_between(colours, alpha), alpha], 1)
+def _within(colours: Tensor, alpha: Alpha) -> Tensor:
+    return torch.minimum(colours.clamp_(min=0), alpha)
 
 
-def _between(colours: Tensor, alpha: Tensor) -> Tensor:
-    return torch.minimum(colours.clamp(min=0), alpha)
-
-
-def _where(applied: Each, changed: Pixels, layer: Pixels) -> Pixels:
-    return torch.where(_wide(applied) > 0, changed, layer)
-
-
-def _wide(values: Each) -> Float[Tensor, "image 1 1 1"]:
-    return values[:, None, None, None]
+def _wide(drawn: Drawn) -> Float[Tensor, "image 1 1 1"]:
+    return drawn[:, :1, None, None]

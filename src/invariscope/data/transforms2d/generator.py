@@ -190,6 +190,10 @@ class Transforms2D:
                 _MOTIONS[name](layer, drawn)
             elif name in _CHANGES:
                 layer.pixels = _CHANGES[name](layer.settle(), drawn.to(torch.float32))
+            elif name in _COLOURS:
+                layer.pixels = colours.recolour(
+                    layer.settle(), _COLOURS[name], drawn.to(torch.float32)
+                )
             else:
                 change, channels = _FIELDS[name]
                 count = channels * self.size**2
@@ -258,15 +262,17 @@ _MOTIONS: dict[str, Callable[[Layer, Tensor], None]] = {
 _CHANGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "blur": _blurred,
     "sharpening": lambda layer, drawn: colours.sharpening(layer, drawn[:, 0]),
-    "color_jitter": colours.color_jitter,
-    "hue": lambda layer, drawn: colours.hue(layer, drawn[:, 0]),
-    "brightness": lambda layer, drawn: colours.brightness(layer, drawn[:, 0]),
-    "contrast": lambda layer, drawn: colours.contrast(layer, drawn[:, 0]),
-    "grayscale": lambda layer, drawn: colours.grayscale(layer, drawn[:, 0]),
-    "posterize": lambda layer, drawn: colours.posterize(layer, drawn[:, 0]),
-    "invert": lambda layer, drawn: colours.invert(layer, drawn[:, 0]),
     "pixelate": lambda layer, drawn: fields.pixelate(layer, drawn[:, 0]),
     "erase": fields.erase,
+}
+_COLOURS = {
+    "color_jitter": colours.color_jitter,
+    "hue": colours.hue,
+    "brightness": colours.brightness,
+    "contrast": colours.contrast,
+    "grayscale": colours.grayscale,
+    "posterize": colours.posterize,
+    "invert": colours.invert,
 }
 _FIELDS: dict[str, tuple[Callable[[Tensor, Tensor, Tensor], Tensor], int]] = {
     "noise": (fields.noise, fields.NOISE_CHANNELS),

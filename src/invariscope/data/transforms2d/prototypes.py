@@ -4,7 +4,7 @@
 ``shapes``                                       100, drawn by ourselves (`shapes`), always there
 ``stamps``                                       100 nouns: the first photographic cut-out of each
                                                  class of Debian's ``tuxpaint-stamps-default``
-``emoji``                                        120 animals, plants and things of Google's Noto
+``emoji``                                        130 animals, plants and things of Google's Noto
                                                  Color Emoji (Debian's ``fonts-noto-color-emoji``)
 ``hf:tillspeicher/transforms_2d_base``           the paper's own 61, from SI-Score; needs a network
 ===============================================  ===================================================
