@@ -30,15 +30,12 @@ from invariscope.studies.published_transfer import (
     SAME,
     beside_sensitivity,
 )
-from invariscope.studies.single_transformations import NONE, networks
+from invariscope.studies.single_transformations import FEW, NONE, Settings, networks
 from invariscope.studies.study import study
 from invariscope.studies.synthetic_tasks import (
-    CATEGORIES,
     LAPTOP,
-    SMOKE,
     Network,
     Task,
-    Tasks,
     described,
     drawn_objects,
     notes_on,
@@ -64,12 +61,12 @@ _MOST = 2000
         "paper": "90 trainings of 50 epochs of 50,000 images: 5 h on a GPU; the network's own data",
     },
     presets={
-        "smoke": Tasks(**{**SMOKE, "num_train": 48, "num_test": 24, "epochs": 1.0}),
-        "laptop": Tasks(**{**LAPTOP, "epochs": 4.0}),
-        "paper": Tasks(),
+        "smoke": FEW,
+        "laptop": Settings(**{**LAPTOP, "epochs": 4.0}),
+        "paper": Settings(),
     },
 )
-def distance_ratios(lab: Lab, settings: Tasks) -> Findings:
+def distance_ratios(lab: Lab, settings: Settings) -> Findings:
     """Measures the networks of single-transformations on all categories."""
     trained = networks(settings)
     table = transfers(lab, settings, trained)
@@ -97,7 +94,7 @@ def distance_ratios(lab: Lab, settings: Tasks) -> Findings:
     )
 
 
-def measure(lab: Lab, settings: Tasks, trained: Sequence[Network]) -> pd.DataFrame:
+def measure(lab: Lab, settings: Settings, trained: Sequence[Network]) -> pd.DataFrame:
     """Distances of all networks, and of untrained ones, on all categories.
 
     Returns:
@@ -180,14 +177,15 @@ def _shown(own: pd.DataFrame) -> Figure:
 
 
 def _matrix(own: pd.DataFrame, measure: str, title: str) -> Figure:
-    names = (*CATEGORIES, NONE, UNTRAINED)
+    shown = list(dict.fromkeys(own["target"]))
+    names = [*shown, NONE, UNTRAINED]
     means = own.pivot_table(index="trained_on", columns="target", values=measure)
     return matrix(
         title,
         "Of the features of networks trained on one category, shown another. Mean over seeds.",
-        means.loc[list(names), list(CATEGORIES)].to_numpy(),
+        means.loc[names, shown].to_numpy(),
         [name.replace("_", " ") for name in names],
-        [name.replace("_", " ") for name in CATEGORIES],
+        [name.replace("_", " ") for name in shown],
         row_label="trained on",
         column_label="shown",
     )
