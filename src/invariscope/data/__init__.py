@@ -25,6 +25,7 @@ from invariscope.data import (
 from invariscope.data.opening import open_source
 from invariscope.data.selection import fingerprint, select, stratified
 from invariscope.data.source import SOURCES, ImageSource, UnreadableImage
+from invariscope.data.transforms2d import pasted
 from invariscope.data.transforms2d import source as transforms2d_source
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "mnist6",
     "named",
     "open_source",
+    "pasted",
     "rotated_mnist",
     "samples",
     "select",

@@ -170,7 +170,6 @@ class TrainingImages:
             return Batch(pixels.to(self._device), labels.to(self._device))
         return Batch(pixels, labels)
 
-
     def _chosen(self, places: np.ndarray) -> Tensor | None:
         """Images of one size as bytes on the device, where they are kept or can be made there."""
         if isinstance(self._kept, Tensor):

@@ -1,8 +1,8 @@
 """What changes an object's colours or sharpness in place; colours are multiplied by alpha.
 
 The photometric operations are torchvision's on the visible colours, with two differences that an
-object in a transparent frame needs: contrast is about the mean grey of the object, not of the frame,
-and sharpening treats alpha like a colour, so that edges get harder instead of fringed.
+object in a transparent frame needs: contrast is about the mean grey of the object instead of the
+frame, and sharpening treats alpha like a colour, so that edges get harder and not fringed.
 """
 
 from collections.abc import Callable

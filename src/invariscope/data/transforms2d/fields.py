@@ -43,6 +43,7 @@ def elastic(
 
     U(−1, 1) per pixel and axis, smoothed by a Gaussian of sigma 5, times alpha / side, in units of
     half the frame. For other sides than 32 sigma grows with the side and the displacement stays.
+    Beyond the frame the noise counts as 0 (torchvision mirrors it).
     """
     side = layer.shape[-1]
     ratio = side / _REFERENCE

@@ -1,10 +1,10 @@
 """Transforms-2D in batches: sample i is a function of (seed, split, i), wherever it is made.
 
-Sample i shows the object of class i mod (number of classes), so classes are balanced; its background
-and the parameters of each transformation are hashes of (seed, split, i). Nothing else enters: not
-the batch, the workers, the order of access, nor the number of samples. A sample is the object's
-layer after its transformations in their order, over its background, rounded to 8 bits; devices
-differ by that rounding at most.
+Sample i shows the object of class i mod (number of classes), so classes are balanced; its
+background and the parameters of each transformation are hashes of (seed, split, i). Nothing else
+enters: not the batch, the workers, the order of access, nor the number of samples. A sample is the
+object's layer after its transformations in their order, over its background, rounded to 8 bits;
+devices may differ by that rounding.
 
 Twins are the same samples with one thing drawn anew: the transformation (same object, same
 background), the background (same transformation) or the object.

@@ -1,4 +1,4 @@
-"""The table ``transforms2d``: what is drawn for each category of transformation, and from which law.
+"""The table ``transforms2d``: what is drawn for each category of transformation, from which law.
 
 Paper 004 (App. A) names eight categories and gives no parameters ("standard PyTorch data
 augmentations"). The parameters here are those of the published code of its successor, which has 18
@@ -66,7 +66,7 @@ def _uniform(low: float, high: float) -> Callable[[Numbers], Numbers]:
 
 
 def _half(draws: Numbers) -> Numbers:
-    return (draws < 0.5) * 1.0
+    return (draws < 0.5) + 0.0 * draws  # of the type of the draws
 
 
 def _jitter(draws: Numbers) -> Numbers:

@@ -153,7 +153,7 @@ def prototypes(
         (['striped triangle', 'dotted star'], (2, 4, 32, 32))
         >>> prototypes("shapes", first=90, classes=11)
         Traceback (most recent call last):
-        invariscope.errors.InputError: shapes has 100 classes: first=90 and classes=11 ask for 101...
+        invariscope.errors.InputError: shapes has 100 classes: first=90 and classes=11 ask...
     """
     source = prototype_source(name)
     count = source.count()

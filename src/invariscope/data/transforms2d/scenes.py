@@ -59,8 +59,8 @@ def scenes(name: str, size: int = 32) -> Scenes:
         InputError: A package is not installed, or there is no such colour.
 
     Example:
-        >>> scenes("drawn", 8).pixels.shape, scenes("black").pixels.max()
-        ((882, 3, 8, 8), 0)
+        >>> scenes("drawn", 8).pixels.shape, scenes("black").names
+        ((882, 3, 8, 8), ('black',))
         >>> scenes("blak")
         Traceback (most recent call last):
         invariscope.errors.InputError: backgrounds=blak: no such colour; photographs, samples, ...

@@ -81,7 +81,7 @@ def transforms2d(
     """Opens Transforms-2D.
 
     Args:
-        argument: Where the objects come from: ``shapes`` (None), ``stamps``, ``emoji``, ``hf:NAME``.
+        argument: The objects: ``shapes`` (None), ``stamps``, ``emoji``, ``hf:NAME``.
         split: ``train``, ``val`` or ``test``.
         transformations: Names joined by ``+``; lists for shares of the classes by ``/``.
         classes: How many classes; None: all from the first on.
@@ -109,9 +109,7 @@ def transforms2d(
     lists = [transformation_list(each) for each in transformations.split("/")]
     side = whole_number(_WHAT, "size", size, 8)
     wanted = None if classes is None else whole_number(_WHAT, "classes", classes, 1)
-    objects = prototypes(
-        name, size=side, first=whole_number(_WHAT, "first", first), classes=wanted
-    )
+    objects = prototypes(name, size=side, first=whole_number(_WHAT, "first", first), classes=wanted)
     behind = scenes(backgrounds or default_backgrounds(name), side)
     data = Transforms2D(
         objects,

@@ -1,0 +1,107 @@
+"""Pasting objects on images, in batches: what `pasted` does once torch is there."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64, UInt8
+from PIL import Image
+from torch import Tensor
+
+from invariscope.data.source import ImageSource
+from invariscope.data.transforms2d.generator import paste
+from invariscope.data.transforms2d.layers import Layer, scaling
+from invariscope.data.transforms2d.prototypes import Prototypes
+
+SCALE = 0.55
+_CORNER = (21 / 32, 2 / 32)
+_CHUNK = 256
+Bytes = UInt8[Tensor, "image 3 height width"]
+
+
+def pasted(
+    objects: Prototypes,
+    chosen: Int64[np.ndarray, " image"],
+    behind: Bytes | None,
+    room: Float64[np.ndarray, "image 2"] | None,
+    device: str | torch.device,
+) -> Bytes:
+    """Images with their objects.
+
+    Args:
+        objects: The objects.
+        chosen: Which one each image gets; −1 for none.
+        behind: The images; None: black.
+        room: Where each lies as a share of the room in the frame; None: in the corner.
+        device: Where they are pasted.
+    """
+    side = objects.pictures.shape[-1]
+    if behind is None:
+        behind = torch.zeros((len(chosen), 3, side, side), dtype=torch.uint8)
+    behind = behind.to(device)
+    pictures = torch.from_numpy(objects.pictures).to(device)
+    outlines = torch.from_numpy(objects.outlines).to(device)
+    which = torch.from_numpy(chosen).to(device)
+    places = None if room is None else torch.from_numpy(room).to(device)
+    found = behind.clone()
+    there = torch.nonzero(which >= 0)[:, 0]
+    for part in there.split(_CHUNK if torch.device(device).type == "cpu" else len(which)):
+        number = which[part]
+        layer = Layer.of(pictures[number], outlines[number])
+        small = torch.full((len(part),), SCALE, dtype=torch.float64, device=layer.pixels.device)
+        layer.turn(scaling(small, small))
+        if places is None:
+            layer.shift(corner(layer))
+        else:
+            layer.place(places[part])
+        found[part] = paste(layer.settle(), behind[part].float().div_(255))
+    return found
+
+
+def corner(layer: Layer) -> Float64[Tensor, "image 2"]:
+    """Where the centres are to lie for objects in the upper right corner."""
+    side = layer.pixels.shape[-1]
+    low, high = layer.outline.amin(1), layer.outline.amax(1)
+    left = torch.minimum(_CORNER[0] * side + 0 * low[:, 0], side - (high - low)[:, 0])
+    top = torch.full_like(left, _CORNER[1] * side)
+    return torch.stack([left, top], 1) - side / 2 - low
+
+
+def framed(
+    source: ImageSource, side: int, colour: Callable[[int], np.ndarray] | None = None
+) -> Bytes:
+    """All images of a source as bytes, at one size: smaller ones framed, larger ones reduced.
+
+    Args:
+        source: The images.
+        side: Height and width.
+        colour: From the number of images to the colours of black and white in each, for grey ones.
+    """
+    found = source.pixels(range(len(source)))
+    if found is None or found.shape[-1] != side:
+        pictures = (_framed(source.load(index), side) for index in range(len(source)))
+        found = torch.from_numpy(np.stack(list(pictures)).transpose(0, 3, 1, 2).copy())
+    if colour is None:
+        return found
+    ends = torch.from_numpy(colour(len(found))).float()[:, :, :, None, None]
+    for part in torch.arange(len(found)).split(4096):
+        share = found[part].float().div_(255)
+        mixed = ends[part, 0] * (1 - share) + ends[part, 1] * share
+        found[part] = mixed.mul_(255).round_().to(torch.uint8)
+    return found
+
+
+def _framed(picture: Image.Image | Tensor, side: int) -> np.ndarray:
+    """One image as bytes [side, side, 3]."""
+    if isinstance(picture, Tensor):
+        pixels = picture.clamp(0, 1).mul(255).round().to(torch.uint8)
+        picture = Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+    longest = max(picture.size)
+    if longest > side:
+        width, height = (max(1, round(length * side / longest)) for length in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    if picture.size == (side, side):
+        return np.asarray(picture)
+    frame = Image.new("RGB", (side, side))
+    frame.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    return np.asarray(frame)
