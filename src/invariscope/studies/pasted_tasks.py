@@ -70,7 +70,7 @@ class Pasted:
 
 #: What the presets of the studies share.
 SMOKE: Mapping[str, Any] = {
-    "data": "torchvision:FakeData?size=160&image_size=3,12,12&num_classes=10",
+    "data": "transforms2d:shapes?classes=10&transformations=rotation&num=160",
     "objects": "shapes",
     "model": "small:cnn7?width=0.2&channels=3",
     "size": 12,

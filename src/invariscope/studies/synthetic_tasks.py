@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from invariscope.data import open_source
+from invariscope.data.transforms2d.prototypes import prototype_source
 from invariscope.errors import InputError
 from invariscope.seeding import generator
 from invariscope.studies.lab import Lab
@@ -277,9 +277,7 @@ def num_prototypes(prototypes: str) -> int:
         >>> num_prototypes("shapes")
         100
     """
-    source = open_source(f"transforms2d:{prototypes}?transformations=none&num=1")
-    assert source.class_names is not None
-    return len(source.class_names)
+    return prototype_source(prototypes).count()
 
 
 def described(settings: Tasks) -> str:
