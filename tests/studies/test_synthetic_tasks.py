@@ -24,7 +24,7 @@ def test_the_categories_are_those_of_the_data():
 
 
 def test_transformations_are_disjoint_and_each_is_drawn_as_often():
-    counts = dict.fromkeys(CATEGORIES, 0)
+    counts: dict[str, int] = dict.fromkeys(CATEGORIES, 0)
     firsts = set()
     for seed in range(400):
         one, other = (names.split("+") for names in drawn_transformations(seed, 3))

@@ -6,7 +6,7 @@ import torch
 
 from invariscope.data import open_source
 from invariscope.errors import InputError
-from invariscope.models import Preprocessing, Probe, load_model
+from invariscope.models import Preprocessing, load_model
 from invariscope.training import Recipe, train
 from invariscope.training.probes import fit_logistic
 from invariscope.training.splits import Split, open_splits
@@ -20,6 +20,7 @@ def test_features_are_the_input_of_the_last_layer(tiny):
     run = train(tiny)
     source = open_source(FAKE)
     split = Split(source, [7, 3, 11])
+    assert source.labels is not None
     found = penultimate(run.probe, split)
     seen = []
     last = [m for m in run.module.modules() if isinstance(m, torch.nn.Linear)][-1]
@@ -78,6 +79,7 @@ def test_both_methods_give_correctness_per_image(method):
 def test_messages():
     with pytest.raises(InputError, match="unknown method of transfer 'lbgfs': did you mean lbfgs"):
         transfer(NET, FAKE, method="lbgfs")
-    probe = Probe(load_model(NET).module, Preprocessing(), "mine")
+    probe = load_model(NET).with_preprocessing(Preprocessing())
+    probe.spec = "mine"
     with pytest.raises(InputError, match="model mine does not say its input's side"):
         transfer(probe, FAKE)

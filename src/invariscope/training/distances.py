@@ -17,7 +17,7 @@ batch instead of all pairs. CKA is biased upwards where images are few.
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -60,8 +60,8 @@ class Distances:
     def load(cls, folder: Path) -> "Distances":
         """The inverse of `save`."""
         values = json.loads((folder / _FILE).read_text())
-        kinds = {field.name: int if field.name == "num_images" else float for field in fields(cls)}
-        return cls(**{name: kinds[name](value) for name, value in values.items()})
+        count = int(values.pop("num_images"))
+        return cls(**{name: float(value) for name, value in values.items()}, num_images=count)
 
 
 def representation_distances(
