@@ -72,6 +72,7 @@ class Settings(Tasks):
                     "small:vgg11?width=0.25",
                     "small:densenet121?width=0.125",
                 ),
+                "epochs": 4.0,
                 "crossed": True,
             }
         ),
