@@ -49,7 +49,7 @@ class Settings(Tasks):
 #: A few categories are enough to see that all works.
 FEW = Settings(
     **{**SMOKE, "num_train": 64, "epochs": 1.0,
-       "categories": ("translation", "scale", "blur", "color_jitter")}
+       "categories": ("translation", "scale", "color_jitter")}
 )  # fmt: skip
 
 
