@@ -57,8 +57,10 @@ def matrix(
 
     def draw(width: float) -> Drawing:
         wide = width >= _WIDE
-        left = 34 + 5.6 * min(max(map(len, rows), default=1), 30 if wide else 12)
-        below = 40 + 5.2 * (0 if wide else max(map(len, columns), default=1))
+        left = 34 + 5.6 * min(max(map(len, rows), default=1), 30 if wide else 15)
+        broken = [name.replace(" ", "\n") for name in columns]
+        lines = 1 + max((name.count("\n") for name in broken), default=0)
+        below = 28 + (12 * lines if wide else 5.2 * max(map(len, columns), default=1))
         height = _FIELD[wide] * len(rows)
         look = Look(width, height + below + 12, left, 12, 12, below, _TEXT - (0 if wide else 2))
         figure, axes = look.figure()
@@ -67,8 +69,10 @@ def matrix(
                 _field(axes, row, column, value, (low, high), digits, look.text)
         axes.set_xlim(-0.5, len(columns) - 0.5)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_yticks(range(len(rows)), [_cut(name, 30 if wide else 12) for name in rows])
-        axes.set_xticks(range(len(columns)), columns, rotation=0 if wide else 90)
+        axes.set_yticks(range(len(rows)), [_cut(name, 30 if wide else 15) for name in rows])
+        axes.set_xticks(
+            range(len(columns)), broken if wide else columns, rotation=0 if wide else 90
+        )
         _plain(axes, look.text)
         axes.set_xlabel(column_label, fontsize=look.text, color=INK)
         axes.set_ylabel(row_label, fontsize=look.text, color=INK)
