@@ -10,10 +10,11 @@ Importing this package does not import torch; `invariscope.data.transforms2d.gen
 """
 
 from invariscope.data.transforms2d.laws import PAPER, PUBLISHED, TRANSFORMS2D, Law
-from invariscope.data.transforms2d.prototypes import PROTOTYPES, Prototypes, prototypes
+from invariscope.data.transforms2d.prototypes import COLUMNS, PROTOTYPES, Prototypes, prototypes
 from invariscope.data.transforms2d.scenes import Scenes, scenes
 
 __all__ = [
+    "COLUMNS",
     "PAPER",
     "PROTOTYPES",
     "PUBLISHED",

@@ -145,9 +145,7 @@ def transformation_list(text: str) -> tuple[str, ...]:
         Traceback (most recent call last):
         invariscope.errors.InputError: unknown Transforms-2D transformation 'rotate': did you ...
     """
-    if text in _SETS:
-        return _SETS[text]
-    names = tuple(text.split("+"))
+    names = tuple(name for part in text.split("+") for name in _SETS.get(part, (part,)))
     for name in names:
         if name not in TRANSFORMS2D:
             known = [*TRANSFORMS2D, *_SETS]

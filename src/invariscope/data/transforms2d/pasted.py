@@ -128,7 +128,7 @@ class PastedSource(ImageSource):
         of_class = np.asarray(base.labels, dtype=np.int64)[self._positions]
         self.labels = (of_class if label == "class" else self.chosen).tolist()
         self.class_names = base.class_names if label == "class" else objects.names
-        self.ids = [base.ids[position] for position in self._positions]
+        self.ids = [base.ids[position] for position in self._positions.tolist()]
         self._behind: torch.Tensor | None = None
 
     def load(self, index: int) -> Image.Image:
@@ -242,6 +242,8 @@ def pasted(
         seed=number,
         split=split,
     )
+    if label == "object" and not (chosen != NONE).any():
+        raise InputError(f"pasted: beta={beta}: no image has an object; give beta above 0")
     first = whole_number(_WHAT, "first_object", first_object)
     source = PastedSource(
         base,

@@ -173,8 +173,8 @@ def prototypes(
 def trimmed(picture: Image.Image) -> Image.Image:
     """An RGBA picture without the margins in which nothing is visible."""
     picture = picture.convert("RGBA")
-    visible = picture.getchannel("A").point(lambda alpha: 255 * (alpha > 255 * cutouts.OPAQUE))
-    box = visible.getbbox()
+    seen = [255 if alpha > 255 * cutouts.OPAQUE else 0 for alpha in range(256)]
+    box = picture.getchannel("A").point(seen).getbbox()
     return picture if box is None else picture.crop(box)
 
 

@@ -2,8 +2,8 @@
 
 No outline or pattern becomes another one by turning, mirroring or scaling it, so a class stays a
 class under every transformation. Class k has outline k mod 10; the patterns go round so that the
-first ten classes, and each ten after them, have ten outlines and ten patterns. Colours are two hues at least 80° apart, one
-light and one dark, hashed from the class.
+first ten classes, and each ten after them, have ten outlines and ten patterns. Colours are two
+hues at least 80° apart, one light and one dark, hashed from the class.
 """
 
 import colorsys
