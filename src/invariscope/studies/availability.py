@@ -54,7 +54,7 @@ class Settings(Pasted):
     expected="Yes, it is learnt away as soon as it is there; the task itself does not suffer.",
     cost={
         "smoke": "9 s",
-        "laptop": "8 min",
+        "laptop": "about 7 min",
         "paper": "70 trainings of 200 epochs of CIFAR-10: 1 day on a GPU; data needed",
     },
     presets={

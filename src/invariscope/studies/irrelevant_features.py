@@ -43,7 +43,7 @@ from invariscope.studies.synthetic_tasks import per_seed
     expected="Yes: the network becomes invariant to it, one that never saw it does not.",
     cost={
         "smoke": "8 s",
-        "laptop": "5 min",
+        "laptop": "about 5 min",
         "paper": "40 trainings of 200 epochs of CIFAR-10: 1 day on a GPU; data needed",
     },
     presets={"smoke": Pasted(**SMOKE), "laptop": Pasted(**LAPTOP), "paper": Pasted()},

@@ -59,7 +59,7 @@ class Settings(Pasted):
     expected="The more relevant, the better it is kept; what it competes with suffers only at 1.",
     cost={
         "smoke": "9 s",
-        "laptop": "12 min",
+        "laptop": "about 10 min",
         "paper": "110 trainings of 200 epochs of CIFAR-10: 2 days on a GPU; data needed",
     },
     presets={

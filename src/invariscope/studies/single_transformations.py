@@ -60,7 +60,7 @@ FEW = Settings(
     expected="Those to translation, rotation and color jitter.",
     cost={
         "smoke": "14 s",
-        "laptop": "14 min",
+        "laptop": "about 10 min",
         "paper": "90 trainings of 50 epochs of 50,000 images: 5 h on a GPU; the network's own data",
     },
     presets={
