@@ -1,8 +1,13 @@
 """What all tests share."""
 
+import os
+
 import pytest
 import torch
 from hypothesis import settings
+
+# Modules that tests import; read for doctests they would be imported under a second name.
+collect_ignore = ["oracles"]
 
 # A slow minute of the machine is no failure.
 settings.register_profile("invariscope", deadline=None)
@@ -10,6 +15,6 @@ settings.load_profile("invariscope")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def two_threads():
-    """Two cores are enough for these sizes, and results do not depend on the machine."""
-    torch.set_num_threads(2)
+def two_cores():
+    """As many threads as two cores have for this process, whatever the machine."""
+    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)

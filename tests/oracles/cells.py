@@ -14,7 +14,7 @@ from invariscope.studies.cells import cell_kind
 def double(settings, folder: Path) -> None:
     """Writes twice the number; fails, dies or waits where the settings say so."""
     with open(folder / "log", "a") as log:
-        log.write("begun\n")
+        log.write(f"{os.getpid()}\n")
     if settings.get("error") == "input":
         raise InputError("number 7 is no number; give another")
     if settings.get("error") == "run":

@@ -36,7 +36,7 @@ def test_a_finished_cell_never_runs_twice(tmp_path):
     first = do_cell(cell, tmp_path)
     (tmp_path / cell.key / "mine").write_text("")
     assert do_cell(cell, tmp_path) == first == finished(tmp_path / cell.key)
-    assert (tmp_path / cell.key / "log").read_text() == "begun\n"
+    assert len((tmp_path / cell.key / "log").read_text().split()) == 1
     assert (tmp_path / cell.key / "mine").exists()
     about = json.loads((tmp_path / cell.key / CELL).read_text())
     assert about["kind"] == "double"
@@ -50,7 +50,7 @@ def test_a_half_written_cell_is_redone_from_nothing(tmp_path):
     (folder / DONE).unlink()
     (folder / "left over").write_text("")
     do_cell(cell, tmp_path)
-    assert (folder / "log").read_text() == "begun\n"
+    assert len((folder / "log").read_text().split()) == 1
     assert not (folder / "left over").exists()
     assert finished(folder) is not None
 

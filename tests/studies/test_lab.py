@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -85,38 +86,79 @@ def test_the_processes_share_the_cores(tmp_path):
         ProcessPool(0)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_leaves_finished_cells(tmp_path, workers):
-    code = (
-        "import oracles.cells\n"
-        "from pathlib import Path\n"
-        "from invariscope.studies.cells import Cell\n"
-        "from invariscope.studies.running import lab_of\n"
-        "if __name__ == '__main__':\n"
-        f"    lab = lab_of(Path({str(tmp_path)!r}), {workers})\n"
-        "    one = Cell('double', {'number': 1})\n"
-        "    slow = [Cell('double', {'number': n, 'seconds': 60}) for n in (2, 3)]\n"
-        "    lab.run([one, *slow])\n"
-    )
-    script = tmp_path / "run.py"
-    script.write_text(code)
-    paths = [path for path in sys.path if path]
-    process = subprocess.Popen(
-        [sys.executable, str(script)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    first, second = (tmp_path / cell.key for cell in doubles(1) + doubles(2, seconds=60))
-    deadline = time.monotonic() + 20
-    while not ((first / "done").exists() and (second / "log").exists()):
+@pytest.fixture
+def slow_lab(tmp_path):
+    """Starts a process that has done one cell and is busy with others; its first two folders."""
+    processes = []
+
+    def start(workers):
+        code = (
+            "import oracles.cells\n"
+            "from pathlib import Path\n"
+            "from invariscope.studies.cells import Cell\n"
+            "from invariscope.studies.running import lab_of\n"
+            "if __name__ == '__main__':\n"
+            f"    lab = lab_of(Path({str(tmp_path)!r}), {workers})\n"
+            "    one = Cell('double', {'number': 1})\n"
+            "    slow = [Cell('double', {'number': n, 'seconds': 60}) for n in (2, 3)]\n"
+            "    lab.run([one, *slow])\n"
+        )
+        script = tmp_path / "run.py"
+        script.write_text(code)
+        paths = [path for path in sys.path if path]
+        process = subprocess.Popen(
+            [sys.executable, str(script)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            # Under `command &` in a script the tests themselves run with SIGINT ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        processes.append(process)
+        first, second = (tmp_path / cell.key for cell in doubles(1) + doubles(2, seconds=60))
+        _until(lambda: (first / "done").exists() and (second / "log").exists())
+        return process, first, second
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def _until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_leaves_finished_cells(slow_lab, tmp_path, workers):
+    process, _, second = slow_lab(workers)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert b"KeyboardInterrupt" in errors
     assert not (second / "done").exists()
     assert Lab(tmp_path).run(doubles(1))[0].reused
+
+
+def test_nobody_works_on_after_the_command_is_killed(slow_lab):
+    process, _, second = slow_lab(2)
+    worker = int((second / "log").read_text())
+    assert worker != process.pid
+    assert _lives(worker)
+    process.kill()
+    process.wait()
+    _until(lambda: not _lives(worker))
+
+
+def _lives(pid):
+    """Whether a process runs; one that has ended and was not waited for does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def test_each_model_has_its_data(tmp_path):

@@ -120,6 +120,8 @@ def test_stopped_anywhere_and_resumed_is_uninterrupted(tiny, tmp_path, augment, 
 
 KILLED = """
 import sys
+import torch
+torch.set_num_threads({threads})
 from invariscope.training import Recipe, train
 recipe = Recipe({data!r}, "small:cnn7?width=0.2&channels=3", size=12, epochs=40, batch_size=12)
 train(recipe, output=sys.argv[1], checkpoint_seconds=0, device="cpu")
@@ -128,9 +130,8 @@ train(recipe, output=sys.argv[1], checkpoint_seconds=0, device="cpu")
 
 @pytest.mark.slow
 def test_killed_and_resumed_is_uninterrupted(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED.format(data=FAKE), tmp_path / "killed"]
-    )
+    code = KILLED.format(data=FAKE, threads=torch.get_num_threads())
+    process = subprocess.Popen([sys.executable, "-c", code, tmp_path / "killed"])
     checkpoint = tmp_path / "killed" / CHECKPOINT
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.005)

@@ -161,7 +161,8 @@ class CellBar:
 
     def start(self, what: str, *, cells: int, done: int) -> None:
         """A set of cells begins."""
-        self._task = self._bar.add_task(what, total=cells, completed=done)
+        self._task = self._bar.add_task(what, total=cells)
+        self._bar.update(self._task, completed=done)  # so that a full bar's clock stands still
 
     def advance(self, result: "CellResult") -> None:
         """A cell is finished."""

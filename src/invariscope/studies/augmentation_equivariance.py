@@ -33,8 +33,9 @@ from invariscope.studies.parts import (
     parts_figure,
     per_seed,
 )
-from invariscope.studies.study import needed, study
-from invariscope.training import Recipe, TrainedRun
+from invariscope.studies.small_images import SmallImages
+from invariscope.studies.study import study
+from invariscope.training import TrainedRun
 
 NONE = "whole image"
 SHIFTING = ("random crop", "RandAugment")
@@ -44,34 +45,14 @@ _MEANS_OVER = 32
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the study is run with.
+class Settings(SmallImages):
+    """`SmallImages`, and how wide the network is.
 
     Args:
-        data: Labelled images; None where the preset cannot know.
-        size: Side of the network's input; None takes 32.
         width: Factor on the channels of ResNet-44.
-        num_train: Images to train on; None takes all.
-        num_test: Images that the accuracy is taken on; None takes all.
-        epochs: Passes over them.
-        batch_size: Images per step.
-        schedule: How the learning rate falls.
-        seeds: Of the trainings.
-        num_images: Test images that are measured.
-        shifts: The diagonal shifts.
     """
 
-    data: str | None = None
-    size: int | None = None
     width: float = 1.0
-    num_train: int | None = None
-    num_test: int | None = None
-    epochs: float = 200.0
-    batch_size: int = 128
-    schedule: str = "milestones(100, 150; 0.1)"
-    seeds: tuple[int, ...] = (0, 1, 2)
-    num_images: int = 2000
-    shifts: str = "shift(1..16)"
 
 
 @study(
@@ -96,22 +77,9 @@ class Settings:
 )  # fmt: skip
 def augmentation_equivariance(lab: Lab, settings: Settings) -> Findings:
     """Trains ResNet-44 with each augmentation and measures it under diagonal shifts."""
-    data = needed(settings.data, "data", "CIFAR-10, as torchvision:CIFAR10?root=FOLDER")
+    data = settings.where()
     recipes = [
-        Recipe(
-            data=data,
-            model=f"small:resnet44?width={settings.width:g}",
-            augment=augment,
-            num_train=settings.num_train,
-            num_test=settings.num_test,
-            size=settings.size,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            learning_rate=0.1,
-            weight_decay=1e-4,
-            schedule=settings.schedule,
-            seed=seed,
-        )
+        settings.recipe(f"small:resnet44?width={settings.width:g}", augment, seed)
         for augment in AUGMENTATIONS
         for seed in settings.seeds
     ]

@@ -27,39 +27,19 @@ from invariscope.studies.parts import (
     per_seed,
     rank_correlation,
 )
-from invariscope.studies.study import needed, study
-from invariscope.training import Recipe
+from invariscope.studies.small_images import SmallImages
+from invariscope.studies.study import study
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the study is run with.
+class Settings(SmallImages):
+    """`SmallImages`, and how wide the networks are.
 
     Args:
-        data: Labelled images; None where the preset cannot know.
-        size: Side of the network's input; None takes 32.
         widths: Factors on the channels of WideResNet-40, the paper's s.
-        num_train: Images to train on; None takes all.
-        num_test: Images that the accuracy is taken on; None takes all.
-        epochs: Passes over them.
-        batch_size: Images per step.
-        schedule: How the learning rate falls.
-        seeds: Of the trainings.
-        num_images: Test images that are measured.
-        shifts: The diagonal shifts.
     """
 
-    data: str | None = None
-    size: int | None = None
     widths: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
-    num_train: int | None = None
-    num_test: int | None = None
-    epochs: float = 200.0
-    batch_size: int = 128
-    schedule: str = "milestones(100, 150; 0.1)"
-    seeds: tuple[int, ...] = (0, 1, 2)
-    num_images: int = 2000
-    shifts: str = "shift(1..16)"
 
 
 @study(
@@ -84,22 +64,9 @@ class Settings:
 )  # fmt: skip
 def capacity(lab: Lab, settings: Settings) -> Findings:
     """Trains WideResNet-40 at each width and measures it under diagonal shifts."""
-    data = needed(settings.data, "data", "CIFAR-10, as torchvision:CIFAR10?root=FOLDER")
+    data = settings.where()
     recipes = [
-        Recipe(
-            data=data,
-            model=f"small:wide_resnet40?width={width:g}",
-            augment="whole image",
-            num_train=settings.num_train,
-            num_test=settings.num_test,
-            size=settings.size,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            learning_rate=0.1,
-            weight_decay=1e-4,
-            schedule=settings.schedule,
-            seed=seed,
-        )
+        settings.recipe(f"small:wide_resnet40?width={width:g}", "whole image", seed)
         for width in settings.widths
         for seed in settings.seeds
     ]

@@ -28,7 +28,10 @@ RUN = "run"
 
 @cell_kind("train", resumes=True)
 def write_training(settings: Mapping[str, Any], folder: Path) -> None:
-    """Trains by a recipe; a training that was killed goes on from its checkpoint."""
+    """Trains by a recipe; a training that was killed goes on from its checkpoint.
+
+    Test images are seen at the end only: no study asks for more.
+    """
     from invariscope.training import Recipe, train
 
     hook = None
@@ -39,6 +42,7 @@ def write_training(settings: Mapping[str, Any], folder: Path) -> None:
         output=folder / RUN,
         hook=hook,
         every=settings.get("every"),
+        evaluate_every=None,
     )
 
 

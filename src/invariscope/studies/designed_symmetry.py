@@ -12,14 +12,15 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from invariscope.models.twin import drawing
 from invariscope.results import Result
-from invariscope.studies.claims import ClaimResult, above, below, decide
-from invariscope.studies.claims.evidence import over_images
+from invariscope.studies.claims import ClaimResult, above, decide
+from invariscope.studies.claims.evidence import over_images, share
 from invariscope.studies.findings import Findings
 from invariscope.studies.lab import Lab
 from invariscope.studies.parts import METRICS
@@ -28,7 +29,6 @@ from invariscope.studies.study import study
 LAYERS = ("conv1", "conv2", "conv3")
 INVARIANT, EQUIVARIANT = "isotropic_network", "corner_cut_network"
 _EXACT = 1 - 1e-5
-_NOT_INVARIANT = 0.999
 _KERNEL = 5
 
 
@@ -54,7 +54,7 @@ class Settings:
     expected="Invariance 1 in one of them; equivariance 1, but not invariance, in the other.",
     cost={"smoke": "2 s", "laptop": "5 s", "paper": "1 min on a CPU"},
     presets={
-        "smoke": Settings(num_images=8, size=33),
+        "smoke": Settings(num_images=24, size=33),
         "laptop": Settings(),
         "paper": Settings(num_images=192, size=224),
     },
@@ -79,7 +79,7 @@ def designed_symmetry(lab: Lab, settings: Settings) -> Findings:
 
 
 def symmetry_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
-    """002.c2: 1 to 1e-5 where it is designed, and clearly below where it is not."""
+    """002.c2: 1 to 1e-5 where it is designed, and not for most images where it is not."""
     parts = []
     for network, metric in ((INVARIANT, METRICS[0]), (EQUIVARIANT, METRICS[1])):
         for layer in LAYERS:
@@ -87,8 +87,10 @@ def symmetry_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
             parts.append(above(over_images(values), _EXACT, name=f"{metric}, {network}, {layer}"))
     for layer in LAYERS:
         values = _values(table, EQUIVARIANT, layer, METRICS[0])
-        name = f"{METRICS[0]}, {EQUIVARIANT}, {layer}: not by design"
-        parts.append(below(over_images(values), _NOT_INVARIANT, name=name))
+        defined = values[np.isfinite(values)]
+        inexact = share(int((defined < _EXACT).sum()), len(defined), unit="images")
+        name = f"{METRICS[0]}, {EQUIVARIANT}, {layer}: images where it is not exact"
+        parts.append(above(inexact, 0.5, name=name))
     return decide("002.c2", parts, ran_on=ran_on, note="The least over the turns, image by image.")
 
 

@@ -15,9 +15,10 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from threading import Thread
 from typing import Protocol, runtime_checkable
 
 from invariscope.errors import InputError, InvariscopeError
@@ -195,6 +196,7 @@ def _ready(running: Sequence[_Worker]) -> list[_Worker]:
 def _work(connection: Connection) -> None:
     """The life of a process of the pool. Ctrl-C is for the one that started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
             cell, folder, home = connection.recv()
@@ -203,3 +205,11 @@ def _work(connection: Connection) -> None:
         if home != "__main__":
             import_module(home)
         connection.send(attempt(cell, folder))
+
+
+def _end_with_parent() -> None:
+    """A killed command leaves nobody behind who still works on its cells."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

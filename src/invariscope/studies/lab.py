@@ -290,18 +290,14 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _failure(failed: Sequence[Outcome], wanted: int, done: int) -> InputError | RunError:
-    first = failed[0]
-    what = f"{first.cell.describe()}: {first.error}"
-    if first.wrong_input or (wrong := next((f for f in failed if f.wrong_input), None)) is None:
-        chosen = first
-    else:
-        chosen, what = wrong, f"{wrong.cell.describe()}: {wrong.error}"
+    chosen = next((outcome for outcome in failed if outcome.wrong_input), failed[0])
+    what = f"{chosen.cell.describe()}: {chosen.error}"
     if chosen.wrong_input:
         return InputError(what)
     more = f" (and {len(failed) - 1} more failed)" if len(failed) > 1 else ""
     error = RunError(
         f"{what}{more}; {done} of {wanted} cells are finished and kept, the same command goes on"
     )
-    if first.details:
-        error.add_note(first.details)
+    if chosen.details:
+        error.add_note(chosen.details)
     return error

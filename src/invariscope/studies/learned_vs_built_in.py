@@ -38,6 +38,7 @@ from invariscope.studies.rotated_digits import (
     where,
 )
 from invariscope.studies.study import study
+from invariscope.studies.words import value_text
 
 _WORDS = {LATENT: "Latent G-EED", LATENT_COSINE: "Latent G-EED, cosine", SOFTMAX: "Softmax G-EED"}
 
@@ -122,9 +123,23 @@ def claims(table: pd.DataFrame, ran_on: str) -> list[ClaimResult]:
     return [
         decide("003.c1", [*more, *decay], ran_on=ran_on),
         decide("003.c2", unchanged, ran_on=ran_on, note=f"Just after the start: step {first}."),
-        decide("003.c3", falls, ran_on=ran_on),
+        decide("003.c3", falls, ran_on=ran_on, note=_since(table, first, last)),
         decide("003.c4", compared, ran_on=ran_on),
     ]
+
+
+def _since(table: pd.DataFrame, first: int, last: int) -> str:
+    """What 003.c3 says if the untrained network is left aside."""
+    changes = []
+    for metric in (LATENT, SOFTMAX):
+        for family in FAMILIES:
+            ends = (values(table, family, metric, PLACES[metric], at) for at in (last, first))
+            found = paired(*ends)
+            changes.append(f"{metric}, {family} {value_text(found.value, found.low, found.high)}")
+    return (
+        "The start is the untrained network, whose softmax hardly reacts to anything (§4.2). "
+        f"From step {first} to {last}: {'; '.join(changes)}."
+    )
 
 
 def values(table: pd.DataFrame, family: str, metric: str, place: str, iteration: int) -> np.ndarray:
@@ -175,7 +190,7 @@ def _training(table: pd.DataFrame, metric: str) -> Figure:
         "Lower is more invariant. Bands are 95 % intervals over seeds.",
         series,
         x_label="step",
-        y_label=f"{_WORDS[metric].lower()} of C8",
+        y_label=f"{_WORDS[metric]} of C8",
     )
 
 

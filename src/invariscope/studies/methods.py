@@ -59,7 +59,7 @@ class TrainingSettings:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     num_train: int | None = 1000
     num_test: int | None = 1000
-    epochs: float = 60.0
+    epochs: float = 40.0
     batch_size: int = 50
     learning_rates: tuple[float, ...] = (0.05,)
     weight_decays: tuple[float, ...] = (5e-4,)

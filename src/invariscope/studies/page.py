@@ -99,7 +99,7 @@ def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _data(settings: dict[str, Any]) -> str:
-    named = (str(settings.get(name) or "") for name in ("data", "train", "test"))
+    named = (str(settings.get(name) or "") for name in ("data", "train", "test", "of"))
     return next((name for name in named if name), "")
 
 

@@ -157,4 +157,4 @@ def _figure(table: pd.DataFrame, metric: str) -> Figure:
         for row in table[table["metric"] == metric].itertuples()
     ]
     caption = "Lower is more invariant to reflection. Whiskers are 95 % intervals over images."
-    return dots(f"{_WORDS[metric]} by model", caption, rows, x_label=_WORDS[metric].lower())
+    return dots(f"{_WORDS[metric]} by model", caption, rows, x_label=_WORDS[metric])

@@ -3,7 +3,7 @@
 A step is: take a batch, augment it on the device, normalise, forward, cross-entropy, backward,
 update. The order of the images, what is drawn for them and dropout's generator are functions of
 (seed, epoch or iteration). So a training that was killed and goes on from its checkpoint ends, on
-the CPU, with the same bits as one that was not.
+the CPU, with the same bits as one that was not; both need the same number of threads.
 """
 
 import time
