@@ -1,4 +1,6 @@
-"""The kinds of cells that come with invariscope: training, measuring, searching pairs.
+"""The kinds of cells that come with invariscope: trainings, measurements, transfers.
+
+Also searches of pairs, and how features lie to one another.
 
 Each has a run folder of its own in the cell's, `CELLS/KEY/run/`.
 
@@ -18,7 +20,7 @@ from invariscope.studies.cells import cell_kind
 if TYPE_CHECKING:
     from invariscope.factors import Factors
     from invariscope.results import Result
-    from invariscope.training import TrainedRun
+    from invariscope.training import Distances, TrainedRun, Transfer
 
 TRAINED_CELL = "cell:"
 RUN = "run"
@@ -81,6 +83,38 @@ def read_factors(folder: Path) -> "Factors":
     from invariscope.factors import Factors
 
     return Factors.load(folder / RUN)
+
+
+@cell_kind("transfer")
+def write_transfer(settings: Mapping[str, Any], folder: Path) -> None:
+    """One call of `training.transfer`."""
+    from invariscope.training import transfer
+
+    model, data, more = _split(settings, folder)
+    transfer(model, data, workers=0, **more).save(folder / RUN)
+
+
+def read_transfer(folder: Path) -> "Transfer":
+    """What `write_transfer` left in a folder."""
+    from invariscope.training import Transfer
+
+    return Transfer.load(folder / RUN)
+
+
+@cell_kind("distances")
+def write_distances(settings: Mapping[str, Any], folder: Path) -> None:
+    """One call of `training.representation_distances`."""
+    from invariscope.training import representation_distances
+
+    model, data, more = _split(settings, folder)
+    representation_distances(model, data, workers=0, **more).save(folder / RUN)
+
+
+def read_distances(folder: Path) -> "Distances":
+    """What `write_distances` left in a folder."""
+    from invariscope.training import Distances
+
+    return Distances.load(folder / RUN)
 
 
 def _split(settings: Mapping[str, Any], folder: Path) -> tuple[str, str, dict[str, Any]]:

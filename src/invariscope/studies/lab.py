@@ -17,7 +17,7 @@ from invariscope.studies.executor import Executor, InProcess, Outcome
 if TYPE_CHECKING:
     from invariscope.factors import Factors
     from invariscope.results import Result
-    from invariscope.training import Recipe, TrainedRun
+    from invariscope.training import Distances, Recipe, TrainedRun, Transfer
 
 CELLS = Path("runs") / "cells"
 
@@ -194,6 +194,44 @@ class Lab:
         """
         cells = self._cells("factors", models, data, seeds, settings)
         return [cell_kinds.read_factors(found.folder) for found in self.run(cells, what)]
+
+    def transfer(
+        self,
+        models: "str | TrainedRun | Sequence[str | TrainedRun]",
+        data: str | Sequence[str],
+        *,
+        what: str = "transferring",
+        **settings: Any,
+    ) -> "list[Transfer]":
+        """Fits a new last layer on each model's features, one cell per model.
+
+        Args:
+            models: Specs, or trainings of this laboratory.
+            data: Spec of the images to fit on, or one for each model.
+            what: For the progress.
+            **settings: Those of `training.transfer`, as JSON can hold them.
+        """
+        cells = self._cells("transfer", models, data, None, settings)
+        return [cell_kinds.read_transfer(found.folder) for found in self.run(cells, what)]
+
+    def distances(
+        self,
+        models: "str | TrainedRun | Sequence[str | TrainedRun]",
+        data: str | Sequence[str],
+        *,
+        what: str = "distances of features",
+        **settings: Any,
+    ) -> "list[Distances]":
+        """How each model's features lie to one another, one cell per model.
+
+        Args:
+            models: Specs, or trainings of this laboratory.
+            data: Spec of images that have twins, or one for each model.
+            what: For the progress.
+            **settings: Those of `training.representation_distances`, as JSON can hold them.
+        """
+        cells = self._cells("distances", models, data, None, settings)
+        return [cell_kinds.read_distances(found.folder) for found in self.run(cells, what)]
 
     @property
     def seconds(self) -> float:

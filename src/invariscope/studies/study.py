@@ -42,6 +42,14 @@ BUILT_IN = (
     "out-of-distribution",
     "pretraining",
     "self-supervision",
+    "invariance-vs-equivariance",
+    "supersets",
+    "irrelevant-features",
+    "relevance",
+    "availability",
+    "between-classes",
+    "single-transformations",
+    "distance-ratios",
 )
 
 

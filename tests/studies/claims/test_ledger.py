@@ -4,12 +4,6 @@ from invariscope.errors import InputError
 from invariscope.studies.claims import CLAIMS, PAPERS, get_claim
 from invariscope.studies.study import BUILT_IN
 
-#: Of issue E, whose studies are to come.
-LATER = {
-    "invariance-vs-equivariance", "supersets", "irrelevant-features", "relevance", "availability",
-    "between-classes", "single-transformations", "distance-ratios",
-}  # fmt: skip
-
 
 def test_the_ledger_holds_all_46():
     numbers = {"000": 18, "002": 10, "003": 8, "004": 10}
@@ -23,8 +17,7 @@ def test_each_claim_says_what_and_how_and_where():
         assert claim.section
         assert claim.statement
         assert claim.rule
-        assert claim.study in {*BUILT_IN, *LATER}
-        assert (claim.study in LATER) == (claim.paper == "004")
+        assert claim.study in BUILT_IN
 
 
 def test_an_unknown_claim_lists_the_nearest():
