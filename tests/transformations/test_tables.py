@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from invariscope.data.transforms2d import TRANSFORMS2D
 from invariscope.errors import InputError
 from invariscope.transformations import (
     DEFAULT_FAMILIES,
+    FAMILIES,
     IDENTITY,
     SUB_POLICIES,
     TABLES,
@@ -55,6 +57,36 @@ def test_paper_magnitudes_as_published():
         paper["zoom_out"].magnitudes, [1, 0.92, 0.84, 0.76, 0.68, 0.6, 0.52, 0.44, 0.36, 0.28]
     )
     assert np.allclose(paper["solarize"].magnitudes, np.linspace(1, 0, 10))
+
+
+def test_transforms2d_goes_as_far_as_the_data_draw():
+    table = TABLES["transforms2d"]
+
+    def ends(name, column=0):
+        law = TRANSFORMS2D[name]
+        return [float(law.of(np.full((1, law.draws), end))[0, column]) for end in (0.0, 1.0)]
+
+    def reach(family):
+        row, opposite = table[family], FAMILIES.get(family).opposite
+        last = row.magnitudes[-1]
+        if not row.signed:
+            return [row.magnitudes[0], last]
+        assert opposite is not None
+        return [opposite(last), last]
+
+    for family, column in (("shear_x", 0), ("shear_y", 1)):
+        assert reach(family) == ends("shear", column)
+    assert reach("hue") == ends("hue") == ends("color_jitter", 3)
+    assert reach("contrast") == ends("contrast")
+    assert reach("saturation") == ends("color_jitter", 2)
+    assert reach("zoom_out") == ends("scale")[::-1]
+    assert [table["brightness_down"].magnitudes[-1], table["brightness_up"].magnitudes[-1]] == ends(
+        "brightness"
+    )
+    assert reach("rotate")[1] - reach("rotate")[0] == ends("rotation")[1]
+    assert table["blur"].magnitudes[-1] * 32 == ends("blur")[1]
+    assert table["posterize"].magnitudes[-1] == 1
+    assert table["sharpness"].magnitudes[-1] == 7
 
 
 def test_the_paper_table_shows_the_published_pictures():

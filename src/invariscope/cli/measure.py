@@ -23,7 +23,9 @@ def measure(
     data: Annotated[
         str, typer.Option("--data", "-d", help="A folder of images or a data spec.")
     ] = "samples",
-    table: Annotated[str, typer.Option(help="Magnitudes: standard, paper or search.")] = "standard",
+    table: Annotated[
+        str, typer.Option(help="Magnitudes: standard, paper, search or transforms2d.")
+    ] = "standard",
     transformations: Annotated[
         list[str] | None,
         typer.Option("--transformations", "-t", help="Names; rotate=5/10/15 sets magnitudes."),

@@ -76,7 +76,7 @@ def measure(
         device: Where the network runs; an accelerator if there is one.
         batch_size: Images per forward pass; it changes no number beyond rounding.
         output: A run folder; without it everything stays in memory.
-        table: Magnitudes: "standard", "paper" or "search".
+        table: Magnitudes: "standard", "paper", "search" or "transforms2d".
         resampling: Interpolation, border and fill of geometric transformations.
         twin: Measure the model's untrained twin beside it, at the control levels; None does so
             where the model has one.

@@ -11,6 +11,11 @@
 - ``search``: the operations of paper 000 §4 (AutoAugment's): per family the levels that occur in
   the pool, 63 pairs in all, with Pillow's grey fill of 128 and its shear about the corner.
   `SUB_POLICIES` lists the 49 pairs of operations.
+- ``transforms2d``: the ranges from which Transforms-2D draws (paper 004; the published code where
+  the paper is silent), each as a ladder from the identity to its end: what a network trained on
+  those data has met. What is applied or not has the levels 0 and 1. Translations are those that the
+  published code gives to whole images, 15 % of the side. Noise, pixels, elastic fields and erased
+  squares belong to the data (`invariscope.data.transforms2d`), not to sweeps.
 """
 
 from dataclasses import dataclass, field
@@ -124,7 +129,32 @@ SEARCH: dict[str, Row] = {
     "translate_y": Row(_SEARCH_MOVE, signed=True, levels=(2, 3, 6, 7), resampling=_PILLOW_MOVE),
 }
 
-TABLES: dict[str, dict[str, Row]] = {"standard": STANDARD, "paper": PAPER, "search": SEARCH}
+TRANSFORMS2D: dict[str, Row] = {
+    "translate_x": Row(_steps(0, 0.15), signed=True),
+    "translate_y": Row(_steps(0, 0.15), signed=True),
+    "rotate": STANDARD["rotate"],
+    "zoom_out": Row(_steps(1, 0.4)),
+    "flip_horizontal": _APPLIED,
+    "flip_vertical": _APPLIED,
+    "blur": Row(_steps(0, 1.5 / 32)),
+    "sharpness": Row((1.0, 7.0)),
+    "hue": STANDARD["hue"],
+    "saturation": Row(_steps(1, 1.5), signed=True),
+    "brightness_up": STANDARD["brightness_up"],
+    "brightness_down": STANDARD["brightness_down"],
+    "contrast": STANDARD["contrast"],
+    "shear_x": Row(_steps(0, 50), signed=True),
+    "shear_y": Row(_steps(0, 50), signed=True),
+    "posterize": Row((8.0, 1.0)),
+    "invert": _APPLIED,
+}
+
+TABLES: dict[str, dict[str, Row]] = {
+    "standard": STANDARD,
+    "paper": PAPER,
+    "search": SEARCH,
+    "transforms2d": TRANSFORMS2D,
+}
 
 #: A sub-policy is two (family, level) pairs of the search table, applied one after the other.
 SubPolicy = tuple[tuple[str, int], tuple[str, int]]

@@ -218,7 +218,7 @@ def get_transformation(
     Args:
         name: A family, such as "rotate", a family with magnitudes of your own, "rotate=5/10/15"
             (levels 1, 2, 3), or a group, "C4".
-        table: "standard", "paper" or "search".
+        table: "standard", "paper", "search" or "transforms2d".
         resampling: Interpolation, border and fill, instead of the table's.
 
     Raises:
