@@ -4,9 +4,12 @@ import pytest
 from invariscope.studies.matrices import matrix
 
 
-def drawn(values, **more):
-    names = {"row_label": "trained on", "column_label": "tested on"} | more
-    return matrix("A <title>", "caption", values, "ab", ["x", "y", "z"], **names)
+def drawn(values):
+    columns = ["x", "y", "z"]
+    return matrix(
+        "A <title>", "caption", values, "ab", columns,
+        row_label="trained on", column_label="tested on",
+    )  # fmt: skip
 
 
 def test_numbers_names_and_two_widths():

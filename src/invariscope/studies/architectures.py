@@ -24,7 +24,12 @@ from invariscope.models import PARTS, load_model
 from invariscope.results import Result
 from invariscope.seeding import generator
 from invariscope.studies.claims import ClaimResult, above, below, decide, not_run
-from invariscope.studies.claims.evidence import Evidence, over_seeds, resampled
+from invariscope.studies.claims.evidence import (
+    Evidence,
+    correlation_over_seeds,
+    over_seeds,
+    resampled,
+)
 from invariscope.studies.figures import Row, dots
 from invariscope.studies.findings import Figure, Findings
 from invariscope.studies.lab import Lab
@@ -128,7 +133,7 @@ class Values:
             train=("small:resnet18?width=0.25", "small:vgg11?width=0.25",
                    "small:resnet44?width=0.25", "small:wide_resnet40?width=0.25",
                    "small:vit?width=0.25", "small:vit?width=0.25&patch=7"),
-            seeds=(0, 1), num_images=160, shifts="shift(2..14:4)",
+            num_images=160, shifts="shift(2..14:4)",
         ),
         "paper": Settings(),
     },
@@ -212,7 +217,8 @@ def evidence(statistic: Callable[..., float], values: Values, *arrays: np.ndarra
     """
     count = arrays[0].shape[1]
     if values.unit == "seeds":
-        return over_seeds([statistic(*(a[:, k] for a in arrays)) for k in range(count)])
+        found = [statistic(*(a[:, k] for a in arrays)) for k in range(count)]
+        return correlation_over_seeds(found) if statistic is rank_correlation else over_seeds(found)
     chosen = generator(0, "architectures").integers(count, size=(_REPLICATES, count))
     drawn = [statistic(*(known_mean(a[:, rows], axis=1) for a in arrays)) for rows in chosen]
     value = statistic(*(known_mean(a, axis=1) for a in arrays))

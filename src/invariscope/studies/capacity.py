@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.studies.claims import ClaimResult, below, decide, within
-from invariscope.studies.claims.evidence import over_seeds, paired
+from invariscope.studies.claims.evidence import correlation_over_seeds, paired
 from invariscope.studies.findings import Findings
 from invariscope.studies.lab import Lab
 from invariscope.studies.parts import (
@@ -113,7 +113,11 @@ def capacity_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
     )
     ranks = [rank_correlation(np.array(widths), values) for values in inner.T]
     parts = [
-        below(over_seeds(ranks), 0.0, name="Spearman of width and equivariance before pooling")
+        below(
+            correlation_over_seeds(ranks),
+            0.0,
+            name="Spearman of width and equivariance before pooling",
+        )
     ]
     narrow = per_seed(table, "Final", INVARIANCE, width=widths[0])
     for width in widths[1:]:

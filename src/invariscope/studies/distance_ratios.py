@@ -18,7 +18,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from invariscope.studies.claims import ClaimResult, above, decide, over_seeds
+from invariscope.studies.claims import (
+    ClaimResult,
+    above,
+    correlation_over_seeds,
+    decide,
+    over_seeds,
+)
 from invariscope.studies.figures import Row, dots
 from invariscope.studies.findings import Figure, Findings
 from invariscope.studies.lab import Lab
@@ -163,7 +169,7 @@ def decide_claim(own: pd.DataFrame, ran_on: str) -> ClaimResult:
     """004.c10: Spearman of ratio and accuracy over networks and targets, one per seed."""
     found = correlations(own)
     ranks = found[found["measure"] == "ratio"]["spearman"].to_numpy()
-    part = above(over_seeds(ranks), name="Spearman of l2 ratio and transfer accuracy")
+    part = above(correlation_over_seeds(ranks), name="Spearman of l2 ratio and transfer accuracy")
     note = "Over all pairs of a trained network and a task; one correlation per seed."
     return decide("004.c10", part, ran_on=ran_on, note=note)
 

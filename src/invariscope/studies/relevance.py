@@ -16,7 +16,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from invariscope.studies.claims import ClaimResult, above, below, decide, over_seeds, paired, within
+from invariscope.studies.claims import (
+    ClaimResult,
+    above,
+    below,
+    correlation_over_seeds,
+    decide,
+    paired,
+    within,
+)
 from invariscope.studies.findings import Findings
 from invariscope.studies.lab import Lab
 from invariscope.studies.parts import rank_correlation
@@ -95,7 +103,9 @@ def decide_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
         rank_correlation(rows["alpha"].to_numpy(), rows["accuracy"].to_numpy())
         for _, rows in objects.groupby("seed", sort=True)
     ]
-    parts = [above(over_seeds(ranks), 0.8, name="Spearman of α and accuracy on objects")]
+    parts = [
+        above(correlation_over_seeds(ranks), 0.8, name="Spearman of α and accuracy on objects")
+    ]
     none = per_seed(table, target=CO_C, alpha=0.0)
     for alpha in sorted(set(table["alpha"]) - {0.0, 1.0}):
         if alpha > _LARGEST:

@@ -2,6 +2,7 @@
 
 from invariscope.studies.claims.evidence import (
     Evidence,
+    correlation_over_seeds,
     interval,
     over_images,
     over_seeds,
@@ -43,6 +44,7 @@ __all__ = [
     "Record",
     "above",
     "below",
+    "correlation_over_seeds",
     "decide",
     "get_claim",
     "interval",

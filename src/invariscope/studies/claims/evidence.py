@@ -82,12 +82,18 @@ class Evidence:
         return float(stats.t.cdf((self.value - threshold) / self.error, self.degrees))
 
 
-def over_seeds(values: Numbers, *, unit: str = "seeds") -> Evidence:
+def over_seeds(
+    values: Numbers,
+    *,
+    unit: str = "seeds",
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> Evidence:
     """The mean over seeds, with Student's t interval.
 
     Args:
         values: [seed]; what is not finite does not count and is mentioned.
         unit: What the values stand for, where it is not a training seed.
+        bounds: What the number can be at all; the interval is cut there.
 
     Raises:
         InputError: Not one list of numbers.
@@ -115,7 +121,19 @@ def over_seeds(values: Numbers, *, unit: str = "seeds") -> Evidence:
     if (known == known[0]).all():  # the mean of equal numbers need not be that number
         value, error = float(known[0]), 0.0
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
-    return Evidence(value, value - half, value + half, n, unit, error, n - 1, note="; ".join(notes))
+    low, high = max(value - half, bounds[0]), min(value + half, bounds[1])
+    return Evidence(value, low, high, n, unit, error, n - 1, note="; ".join(notes))
+
+
+def correlation_over_seeds(values: Numbers) -> Evidence:
+    """The mean of correlations, one per seed: an interval within -1 and 1.
+
+    Example:
+        >>> found = correlation_over_seeds([0.2, -0.4])
+        >>> round(found.value, 3), found.low, found.high
+        (-0.1, -1.0, 1.0)
+    """
+    return over_seeds(values, bounds=(-1.0, 1.0))
 
 
 def paired(
