@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def _hash(seed: int, key: str, item: str) -> int:
+def hashed(seed: int, key: str, item: str = "") -> int:
+    """The 64-bit number that belongs to (seed, key, item), from which all others start."""
     digest = hashlib.blake2b(f"{seed}|{key}|{item}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")
 
@@ -23,7 +24,7 @@ def uniform(seed: int, key: str, items: Sequence[str]) -> np.ndarray:
         >>> bool(alone[0] == together[1])
         True
     """
-    return np.array([_hash(seed, key, item) >> 11 for item in items], dtype=np.float64) * 2.0**-53
+    return np.array([hashed(seed, key, item) >> 11 for item in items], dtype=np.float64) * 2.0**-53
 
 
 def signs(seed: int, key: str, items: Sequence[str]) -> np.ndarray:
@@ -42,7 +43,7 @@ def draws(seed: int, key: str, counters: np.ndarray | Sequence[int], count: int)
         >>> together.shape, bool((together[1, :2] == alone[0]).all())
         ((2, 4), True)
     """
-    start = np.uint64(_hash(seed, key, ""))
+    start = np.uint64(hashed(seed, key))
     rows = _mix(np.asarray(counters, dtype=np.int64).astype(np.uint64) ^ start)
     columns = _mix(np.arange(count, dtype=np.uint64) + np.uint64(1))
     mixed = _mix(rows[:, None] + columns[None, :])
@@ -59,4 +60,4 @@ def _mix(values: np.ndarray) -> np.ndarray:
 
 def generator(seed: int, key: str) -> np.random.Generator:
     """A NumPy generator for one purpose of one run."""
-    return np.random.default_rng(_hash(seed, key, ""))
+    return np.random.default_rng(hashed(seed, key))

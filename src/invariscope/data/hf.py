@@ -45,7 +45,7 @@ class HuggingFaceSource(ImageSource):
         if not argument:
             raise InputError("hf: which data set? Write hf:NAME?split=test")
         self.name = f"hf:{argument}"
-        datasets = _library()
+        datasets = hub_library()
         data = _read(datasets, self.name, argument, split, config)
         self._column = self._find_column(datasets, data, image)
         # the library would decode by its own rules: take the bytes or the path instead
@@ -105,7 +105,8 @@ class HuggingFaceSource(ImageSource):
             raise InputError(f"{self.name}: column {column!r}: {error}") from error
 
 
-def _library() -> Any:
+def hub_library() -> Any:
+    """The package ``datasets``, where it is installed."""
     try:
         import datasets  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:

@@ -9,6 +9,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from invariscope.seeding import draws as numpy_draws
+from invariscope.seeding import hashed
 
 _STEP, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
@@ -32,18 +33,11 @@ def device_draws(
     """
     if counters.device.type == "cpu" and len(counters) * count < 1 << 16:
         return torch.from_numpy(numpy_draws(seed, key, counters.numpy(), count))
-    start = _signed(start_of(seed, key))
+    start = _signed(hashed(seed, key))
     rows = _mix(counters ^ start)
     columns = _mix(torch.arange(1, count + 1, device=counters.device))
     mixed = _mix(rows[:, None] + columns[None, :])
     return _shifted(mixed, 11).to(torch.float64) * 2.0**-53
-
-
-def start_of(seed: int, key: str) -> int:
-    """The 64-bit number from which the hash of a key starts."""
-    from invariscope.seeding import _hash
-
-    return _hash(seed, key, "")
 
 
 def _mix(values: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from invariscope.data.hf import hub_library
 from invariscope.errors import InputError
 
 LICENCE = "see the data set's page and google-research/si-score"
@@ -56,10 +57,8 @@ def published_backgrounds(dataset: str) -> tuple[Image.Image, ...]:
 
 
 def _configuration(dataset: str, name: str) -> Any:
-    from invariscope.data.hf import _library
-
     try:
-        return _library().load_dataset(dataset, name, split="train")
+        return hub_library().load_dataset(dataset, name, split="train")
     except InputError:
         raise
     # the library raises its own and other libraries' errors: not found, no network, bad cache
