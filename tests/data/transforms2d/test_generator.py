@@ -60,6 +60,17 @@ def test_pixels_do_not_depend_on_batch_or_order(objects, clouds, names):
     assert torch.equal(one[0], whole[17].float() / 255)
 
 
+@pytest.mark.parametrize("name", ["noise", "elastic", "pixelate", "erase", "invert"])
+def test_what_is_applied_to_some_leaves_the_others(objects, clouds, name):
+    data, plain = Transforms2D(objects, clouds, (name,)), Transforms2D(objects, clouds, ())
+    applied = data.parameters(range(40))[name][:, 0] > 0
+    same = (data.pixels(range(40)) == plain.pixels(range(40))).flatten(1).all(1)
+    assert 10 < int(applied.sum()) < 30
+    assert bool(same[~applied].all())
+    # a square may be cut from where nothing is
+    assert int(same[applied].sum()) <= (10 if name == "erase" else 0)
+
+
 def test_pixels_do_not_depend_on_what_else_there_is(objects, clouds):
     """More classes than asked for, a pickled copy, loader processes: the same samples."""
     data = Transforms2D(objects, clouds, PAPER)

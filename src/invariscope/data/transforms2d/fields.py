@@ -1,7 +1,8 @@
 """Corruptions of an object: those that draw a number per pixel, and those that coarsen or remove.
 
 ``noise`` and ``elastic`` take uniform numbers for every pixel, hashed like all others from (seed,
-split, index). Lengths are pixels of 32 and grow with the side.
+split, index), and get only the images that they are applied to. Lengths are pixels of 32 and grow
+with the side.
 """
 
 import torch
@@ -18,27 +19,24 @@ _COARSE, _ALPHA, _SIGMA, _ERASED = 0.3, 150.0, 5.0, 14
 Each = Float[Tensor, " image"]
 
 
-def noise(
-    layer: Pixels, applied: Each, draws: Float64[Tensor, "image channel height width"]
-) -> Pixels:
+def noise(layer: Pixels, draws: Float64[Tensor, "image channel height width"]) -> Pixels:
     """Independent N(0, 1) added to the visible colours, which are clipped to [0, 1]."""
     # 2 u − 1 is in [−1, 1): half a step inwards keeps the normal number finite
     normal = torch.erfinv(2 * draws - 1 + 2.0**-53).mul(2**0.5).to(layer.dtype)
     alpha = layer[:, 3:]
     colours = torch.minimum((layer[:, :3] + alpha * normal).clamp(min=0), alpha)
-    return _where(applied, torch.cat([colours, alpha], 1), layer)
+    return torch.cat([colours, alpha], 1)
 
 
 def pixelate(layer: Pixels, applied: Each) -> Pixels:
     """Reduced to 0.3 of the side by averaging areas, and enlarged again without interpolation."""
     side = layer.shape[-1]
     coarse = functional.adaptive_avg_pool2d(layer, max(1, round(_COARSE * side)))
-    return _where(applied, functional.interpolate(coarse, size=(side, side), mode="nearest"), layer)
+    found = functional.interpolate(coarse, size=(side, side), mode="nearest")
+    return torch.where(applied[:, None, None, None] > 0, found, layer)
 
 
-def elastic(
-    layer: Pixels, applied: Each, draws: Float64[Tensor, "image channel height width"]
-) -> Pixels:
+def elastic(layer: Pixels, draws: Float64[Tensor, "image channel height width"]) -> Pixels:
     """Displaced by smoothed noise, as ``torchvision.transforms.ElasticTransform`` does it.
 
     U(−1, 1) per pixel and axis, smoothed by a Gaussian of sigma 5, times alpha / side, in units of
@@ -53,8 +51,7 @@ def elastic(
     line = (torch.arange(side, device=layer.device, dtype=layer.dtype) + 0.5) * (2 / side) - 1
     across, down = line[None, None, :] + moved[:, 0], line[None, :, None] + moved[:, 1]
     grid = torch.stack([across, down], -1)
-    bent = functional.grid_sample(layer, grid, padding_mode="zeros", align_corners=False)
-    return _where(applied, bent, layer)
+    return functional.grid_sample(layer, grid, padding_mode="zeros", align_corners=False)
 
 
 def erase(layer: Pixels, drawn: Float[Tensor, "image 3"]) -> Pixels:
@@ -66,7 +63,3 @@ def erase(layer: Pixels, drawn: Float[Tensor, "image 3"]) -> Pixels:
     inside = (place >= corner[:, :, None]) & (place < corner[:, :, None] + width)
     hole = inside[:, 0, None, :] & inside[:, 1, :, None] & (drawn[:, 0] > 0)[:, None, None]
     return layer * ~hole[:, None]
-
-
-def _where(applied: Each, changed: Pixels, layer: Pixels) -> Pixels:
-    return torch.where(applied[:, None, None, None] > 0, changed, layer)

@@ -212,12 +212,19 @@ class Transforms2D:
                     layer.settle(), _COLOURS[name], drawn.to(torch.float32)
                 )
             else:
-                change, channels = _FIELDS[name]
-                count = channels * self.size**2
-                numbers = self._draws("transformation", f"{name} field", counters, count)
-                field = numbers.view(-1, channels, self.size, self.size)
-                layer.pixels = change(layer.settle(), drawn[:, 0].to(torch.float32), field)
+                layer.pixels = self._disturbed(name, layer.settle(), drawn[:, 0] > 0, counters)
         return layer.settle()
+
+    def _disturbed(self, name: str, layer: Tensor, applied: Tensor, counters: Tensor) -> Tensor:
+        """The layer with numbers for every pixel brought in, where that is applied."""
+        change, channels = _FIELDS[name]
+        chosen = torch.nonzero(applied)[:, 0]
+        if not len(chosen):
+            return layer
+        count = channels * self.size**2
+        numbers = self._draws("transformation", f"{name} field", counters[chosen], count)
+        field = numbers.view(-1, channels, self.size, self.size)
+        return layer.index_copy(0, chosen, change(layer[chosen], field))
 
     def _drawn(self, name: str, counters: Tensor) -> Tensor:
         law = TRANSFORMS2D[name]
@@ -291,7 +298,7 @@ _COLOURS = {
     "posterize": colours.posterize,
     "invert": colours.invert,
 }
-_FIELDS: dict[str, tuple[Callable[[Tensor, Tensor, Tensor], Tensor], int]] = {
+_FIELDS: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
     "noise": (fields.noise, fields.NOISE_CHANNELS),
     "elastic": (fields.elastic, fields.ELASTIC_CHANNELS),
 }
