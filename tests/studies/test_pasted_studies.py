@@ -20,7 +20,10 @@ from invariscope.studies.pasted_tasks import (
     recipe_of,
 )
 from invariscope.studies.published_transfer import (
+    CHANGES,
+    CORRELATIONS,
     IRRELEVANT_FEATURES,
+    beside_changes,
     beside_irrelevant_features,
     beside_sensitivity,
     is_papers,
@@ -39,7 +42,7 @@ def four_tasks(changes=None):
     """The published accuracies; `changes` by (trained on, target)."""
     rows = [
         (one, target, seed, value + (changes or {}).get((one, target), 0) + noise(10 * seed + k))
-        for one, values in IRRELEVANT_FEATURES.items()
+        for one, values in IRRELEVANT_FEATURES["corner"].items()
         for k, (target, value) in enumerate(zip(TASKS, values, strict=True))
         for seed in SEEDS
     ]
@@ -163,8 +166,48 @@ def test_published_numbers_stand_beside_ours():
     found = beside_sensitivity(pd.DataFrame(rows, columns=columns))
     assert found["published"].tolist() == [0.12, 0.19, 0.39, 0.39, 0.38, 0.39]
     assert found["ours"].tolist() == pytest.approx([0.1, 0.1, 0.4, 0.4, 0.5, 0.5])
+    translated = beside_irrelevant_features(four_tasks(), "anywhere")
+    lost = translated[(translated["trained_on"] == CO_C) & (translated["target"] == CO_O)]
+    assert lost["published"].tolist() == [0.15]
     unknown = pd.DataFrame([("small:cnn7", *rows[0][1:])], columns=columns)
     assert beside_sensitivity(unknown).empty
+
+
+def sensitivities():
+    rows = [
+        (task, seed, change, value + noise(seed))
+        for task, values in CHANGES.items()
+        for change, value in zip(("picture", "object"), values, strict=True)
+        for seed in SEEDS
+    ]
+    return pd.DataFrame(rows, columns=["trained_on", "seed", "change", "sensitivity"])
+
+
+def test_sensitivity_is_correlated_with_accuracy_on_what_changes():
+    found = irrelevant_features.correlations(four_tasks(), sensitivities())
+    assert found["target"].tolist() == [CO_C, CO_O]
+    assert found["networks"].tolist() == [16, 16]
+    for change, target, ours in found[["change", "target", "correlation"]].to_numpy():
+        pairs = [
+            (CHANGES[task][change == "object"], values[TASKS.index(target)])
+            for task, values in IRRELEVANT_FEATURES["corner"].items()
+        ]
+        expected = np.corrcoef(np.array(pairs).T)[0, 1]
+        assert ours == pytest.approx(expected, abs=0.01)
+        # over the published means it is the published number: it was computed in this way
+        assert expected == pytest.approx(CORRELATIONS["corner"][change == "object"], abs=0.01)
+    beside = beside_changes(sensitivities(), found)
+    assert beside["published"].tolist() == [0.99, 0.21, 1, 0.08, 0.11, 0.99, 0.98, 0.19, 0.68, 0.79]
+    assert beside["ours"][:8].tolist() == pytest.approx(beside["published"][:8].tolist(), abs=0.01)
+    elsewhere = beside_changes(sensitivities(), found, "anywhere")
+    assert elsewhere["published"][:8].isna().all()
+    assert elsewhere["published"][8:].tolist() == [0.68, 0.94]
+
+
+@pytest.mark.parametrize("place", ["corner", "anywhere"])
+def test_place(place):
+    spec = images(Pasted(**{**SMOKE, "place": place}), CO_C, 0)
+    assert ("place=anywhere" in spec) == (place == "anywhere")
 
 
 @pytest.mark.slow

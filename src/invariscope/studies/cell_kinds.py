@@ -1,12 +1,8 @@
-"""The kinds of cells that come with invariscope: trainings, measurements, transfers.
+"""The kinds of cells: trainings, measurements, searches of pairs, transfers, distances of features.
 
-Also searches of pairs, and how features lie to one another.
-
-Each has a run folder of its own in the cell's, `CELLS/KEY/run/`.
-
-A function writes it and another reads it. A model is a spec, or
-"cell:KEY" for what the training cell of that key left behind ("cell:KEY+untrained": its untrained
-twin), so that a key does not depend on where the cells lie.
+Each has a run folder of its own in the cell's, `CELLS/KEY/run/`: one function writes it, another
+reads it. A model is a spec, or "cell:KEY" for what the training cell of that key left behind
+("cell:KEY+untrained": its untrained twin), so that a key does not depend on where the cells lie.
 """
 
 from collections.abc import Mapping

@@ -40,6 +40,7 @@ class Pasted:
     Attributes:
         data: The pictures; None where the preset cannot know.
         objects: Whose objects: ``hf:tillspeicher/transforms_2d_base``, ``stamps``, ``shapes``, ….
+        place: Where they lie: in the upper right ``corner``, or ``anywhere``.
         model: The network.
         size: Side of the images.
         num_train: Images to train on; None takes all.
@@ -55,6 +56,7 @@ class Pasted:
 
     data: str | None = None
     objects: str = "hf:tillspeicher/transforms_2d_base"
+    place: str = "corner"
     model: str = "small:resnet18"
     size: int = 32
     num_train: int | None = None
@@ -136,6 +138,8 @@ def images(settings: Pasted, task: str, seed: int, *, alpha: float = 0.0, beta: 
     first = generator(seed, "004 pasted").integers(
         0, num_prototypes(settings.objects) - _OBJECTS + 1
     )
+    if settings.place != "corner":
+        options.append(f"place={settings.place}")
     options += [
         _WHAT[task],
         f"objects={settings.objects}&first_object={first}&size={settings.size}&seed={seed}",

@@ -11,13 +11,33 @@ from invariscope.studies.claims import over_seeds
 from invariscope.studies.pasted_tasks import TASKS, Pasted
 from invariscope.studies.synthetic_tasks import per_seed
 
-#: Accuracy of a new last layer, ResNet-18: what it was trained on, then C/C, C+O/C, C+O/O, O/O.
+#: Accuracy of a new last layer, ResNet-18: where objects lie, what it was trained on, then C/C,
+#: C+O/C, C+O/O, O/O.
 IRRELEVANT_FEATURES = {
-    "C/C": (0.98, 0.95, 0.80, 1.00),
-    "C+O/C": (0.98, 0.98, 0.53, 1.00),
-    "C+O/O": (0.31, 0.24, 1.00, 1.00),
-    "O/O": (0.36, 0.35, 0.85, 1.00),
+    "corner": {
+        "C/C": (0.98, 0.95, 0.80, 1.00),
+        "C+O/C": (0.98, 0.98, 0.53, 1.00),
+        "C+O/O": (0.31, 0.24, 1.00, 1.00),
+        "O/O": (0.36, 0.35, 0.85, 1.00),
+    },
+    "anywhere": {
+        "C/C": (0.98, 0.89, 0.56, 1.00),
+        "C+O/C": (0.98, 0.97, 0.15, 1.00),
+        "C+O/O": (0.26, 0.13, 1.00, 0.98),
+        "O/O": (0.29, 0.28, 0.25, 1.00),
+    },
 }
+#: Sensitivity of the same networks to another picture, and to another object in the corner.
+CHANGES = {
+    "C/C": (0.99, 0.21),
+    "C+O/C": (1.00, 0.08),
+    "C+O/O": (0.11, 0.99),
+    "O/O": (0.98, 0.19),
+}
+#: Its correlation with accuracy: to another picture with that on C+O/C, to another object with that
+#: on C+O/O.
+CORRELATIONS = {"corner": (0.68, 0.79), "anywhere": (0.68, 0.94)}
+PICTURE, OBJECT = "picture", "object"
 SAME, OTHER, NONE = "same", "other", "none"
 OWN_OBJECTS, NEW_OBJECTS = "own objects", "new objects"
 #: Sensitivity to a transformation, mean ± standard deviation over transformations and seeds: of
@@ -52,22 +72,53 @@ def is_papers(settings: Pasted) -> bool:
     return "CIFAR10" in str(settings.data) and settings.model == "small:resnet18"
 
 
-def beside_irrelevant_features(table: pd.DataFrame) -> pd.DataFrame:
+def beside_irrelevant_features(table: pd.DataFrame, place: str = "corner") -> pd.DataFrame:
     """Our accuracies beside the published ones.
 
     Args:
         table: Transfers between the four tasks: ``trained_on``, ``target``, ``seed``, ``accuracy``.
+        place: Where the objects lie: ``corner`` or ``anywhere``.
 
     Returns:
         One row per pair of tasks: ``trained_on``, ``target``, ``published``, ``ours``, ``low``,
         ``high``.
     """
     rows = []
-    for trained_on, published in IRRELEVANT_FEATURES.items():
+    for trained_on, published in IRRELEVANT_FEATURES[place].items():
         for target, number in zip(TASKS, published, strict=True):
             found = over_seeds(per_seed(table, trained_on=trained_on, target=target))
             rows.append((trained_on, target, number, found.value, found.low, found.high))
     return pd.DataFrame(rows, columns=["trained_on", "target", "published", "ours", "low", "high"])
+
+
+def beside_changes(
+    changes: pd.DataFrame, correlations: pd.DataFrame, place: str = "corner"
+) -> pd.DataFrame:
+    """Our sensitivities to another picture and another object beside the published ones.
+
+    Args:
+        changes: ``trained_on``, ``change`` (picture, object), ``seed``, ``sensitivity``.
+        correlations: With accuracy: ``change``, ``correlation``.
+        place: Where the objects lie: ``corner`` or ``anywhere``.
+
+    Returns:
+        One row per task and change, and one per correlation: ``trained_on``, ``change``,
+        ``number``, ``published`` (NaN: not known), ``ours``, ``low``, ``high``.
+    """
+    rows = []
+    for trained_on, numbers in CHANGES.items():
+        for change, number in zip((PICTURE, OBJECT), numbers, strict=True):
+            which = {"trained_on": trained_on, "change": change}
+            found = over_seeds(per_seed(changes, "sensitivity", **which))
+            known = number if place == "corner" else float("nan")
+            rows.append((trained_on, change, "sensitivity", known,
+                         found.value, found.low, found.high))  # fmt: skip
+    for change, number in zip((PICTURE, OBJECT), CORRELATIONS[place], strict=True):
+        ours = float(correlations.set_index("change")["correlation"][change])
+        name = "correlation with accuracy"
+        rows.append(("all", change, name, number, ours, float("nan"), float("nan")))
+    columns = ["trained_on", "change", "number", "published", "ours", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def beside_sensitivity(table: pd.DataFrame) -> pd.DataFrame:

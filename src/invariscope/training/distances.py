@@ -1,7 +1,7 @@
 """How a network's features lie to one another: distance ratio, sensitivity, CKA (004 §4.3).
 
-All are of the penultimate layer, on images whose twins are known: same object and background,
-another transformation.
+All are of the penultimate layer, on images whose twins are known: images that differ in one thing
+alone, in Transforms-2D the transformation.
 
 - ``ratio``: mean l2 distance between classes / mean within (`metrics.class_distance_ratio`); larger
   is more invariant. ``cosine_ratio``: the same with the cosine distance.
@@ -34,7 +34,6 @@ from invariscope.training.splits import Split
 from invariscope.training.transfer import penultimate
 
 _FILE = "distances.json"
-_TWIN = "twin=transformation"
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,7 @@ def representation_distances(
     model: str | Probe,
     data: str,
     *,
+    twin: str = "transformation",
     num_images: int | None = 1000,
     device: str = "auto",
     workers: int | None = None,
@@ -76,7 +76,8 @@ def representation_distances(
 
     Args:
         model: The network, or its spec.
-        data: Spec of labelled images that takes ``twin=transformation`` (`transforms2d`).
+        data: Spec of labelled images that takes ``twin=…`` (`transforms2d`, `pasted`).
+        twin: What is drawn anew in the twins.
         num_images: How many, by class in proportion; None takes all.
         device: ``auto``, ``cpu``, ``cuda``, …; a given probe stays where it is.
         workers: Processes that decode, where that takes long.
@@ -86,7 +87,7 @@ def representation_distances(
     """
     probe = load_model(model).to(choose_device(device)) if isinstance(model, str) else model
     source = open_source(data)
-    other = open_source(f"{data}{'&' if '?' in data else '?'}{_TWIN}")
+    other = open_source(f"{data}{'&' if '?' in data else '?'}twin={twin}")
     if source.labels is None:
         raise InputError(f"{data} has no labels; the distance ratio needs classes")
     chosen = select(source, num_images, seed=0)
@@ -94,7 +95,7 @@ def representation_distances(
         penultimate(probe, Split(each, chosen), workers=workers) for each in (source, other)
     )
     if images.ids != twins.ids:
-        raise InputError(f"{data}: images and twins are not the same ones; {_TWIN} must keep ids")
+        raise InputError(f"{data}: images and twins are not the same ones; twin= must keep ids")
     return distances(images.values, twins.values, images.labels)
 
 

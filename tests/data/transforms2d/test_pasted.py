@@ -127,6 +127,43 @@ def test_labels_are_those_of_the_image_or_of_the_object():
     assert "α = 0, β = 0.5, corner; X: both, Y: object" in " ".join(objects.notes)
 
 
+def test_twins_differ_in_one_thing():
+    for options in ("", "&alpha=1&label=object&beta=0.7"):
+        spec = f"{BASE}{options}"
+        first, object_twin, picture_twin = (
+            opened(spec + twin) for twin in ("", "&twin=object", "&twin=picture")
+        )
+        for twin in (object_twin, picture_twin):
+            assert twin.ids == first.ids
+            assert twin.labels == first.labels
+        every = range(len(first))
+
+        def shown(what, twin, spec=spec, every=every):
+            return opened(f"{spec.replace('&label=object', '')}&input={what}{twin}").pixels(every)
+
+        assert torch.equal(shown("class", "&twin=object"), shown("class", ""))
+        assert torch.equal(shown("object", "&twin=picture"), shown("object", ""))
+        for what, twin in (("object", "&twin=object"), ("class", "&twin=picture")):
+            same = (shown(what, twin) == shown(what, "")).flatten(1).all(1).float().mean()
+            assert same < 0.6  # another of five, or none as before
+        assert picture_twin.chosen.tolist() == first.chosen.tolist()
+        assert ((object_twin.chosen == NONE) == (first.chosen == NONE)).all()
+
+
+def test_an_objects_twin_is_any_object_and_a_pictures_any_picture():
+    many = BASE.replace("num=60", "num=4000")
+    first, twin = opened(f"{many}&alpha=1"), opened(f"{many}&alpha=1&twin=object")
+    table = np.zeros((5, 5), dtype=int)
+    np.add.at(table, (first.chosen, twin.chosen), 1)
+    assert dependence(table) > 1e-3
+    assert stats.chisquare(table.sum(0)).pvalue > 1e-3
+    classes = np.asarray(opened(many).labels)
+    pictures = opened(f"{many}&twin=picture").pictures
+    table = np.zeros((5, 5), dtype=int)
+    np.add.at(table, (classes, classes[pictures]), 1)
+    assert dependence(table) > 1e-3
+
+
 def test_pixels_do_not_depend_on_batch_or_copy():
     source = opened(f"{BASE}&place=anywhere&beta=0.7")
     whole = source.pixels(range(60))
@@ -221,6 +258,7 @@ def test_other_sizes_are_framed_or_reduced(tmp_path):
         (f"{BASE}&label=both", "unknown label of pasted 'both'"),
         (f"{BASE}&input=class&label=object", "label=object with input=class: the objects are not"),
         (BASE.replace("=20", "=97"), "shapes has 100 classes: first=97 and classes=5 ask for 102"),
+        (f"{BASE}&twin=objects", "unknown twin of pasted 'objects': did you mean object"),
         (f"{BASE}&split=all", "unknown pasted split 'all'"),
         (f"{BASE}&beta=0&label=object", "no image has an object; give beta above 0"),
         (f"{BASE}&colors=own", "unknown option of transforms2d 'colors'"),

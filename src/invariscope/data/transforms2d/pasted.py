@@ -17,6 +17,8 @@ objects of Transforms-2D as SOURCE has classes. Options that are not listed go t
 ``colours``         ``own``, or ``drawn``: grey images in two colours of their own, one dark, one
                     light (fashion-mnist, rotated-mnist and mnist6, unless said otherwise)
 ``size=32``         smaller images are framed with black, larger ones are reduced
+``twin``            ``object``: the same pictures with objects drawn anew; ``picture``: the same
+                    objects on pictures drawn anew. Ids and labels stay those of the original
 ``seed=0``          of everything that is drawn
 ==================  ================================================================================
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 LABELS, INPUTS = ("class", "object"), ("both", "class", "object")
 PLACES, COLOURS = ("corner", "anywhere"), ("own", "drawn")
+TWINS = ("object", "picture")
 NONE = -1
 _GREY_SOURCES = ("fashion-mnist", "rotated-mnist", "mnist6")
 _WHAT = "pasted"
@@ -98,9 +101,11 @@ class PastedSource(ImageSource):
         shown: ``both``, ``class`` or ``object``.
         place: ``corner`` or ``anywhere``.
         coloured: Whether grey images get two colours.
+        twin: What is drawn anew: ``object``, ``picture`` or None.
 
     Attributes:
         chosen: Which object each image of this source has, or `NONE`.
+        pictures: Which image of the base it shows.
     """
 
     def __init__(
@@ -115,10 +120,11 @@ class PastedSource(ImageSource):
         shown: str = "both",
         place: str = "corner",
         coloured: bool = False,
+        twin: str | None = None,
     ):
         assert base.labels is not None
         self.name = _WHAT
-        self._base, self._objects, self._all_chosen = base, objects, chosen
+        self._base, self._objects = base, objects
         self._split, self._seed = split, seed
         self._shown, self._place, self._coloured = shown, place, coloured
         self._positions = np.arange(len(chosen))
@@ -129,6 +135,11 @@ class PastedSource(ImageSource):
         self.labels = (of_class if label == "class" else self.chosen).tolist()
         self.class_names = base.class_names if label == "class" else objects.names
         self.ids = [base.ids[position] for position in self._positions.tolist()]
+        self.pictures = self._positions
+        if twin == "picture":
+            self.pictures = self._anew(twin, len(chosen))
+        elif twin == "object":
+            self.chosen = np.where(self.chosen == NONE, NONE, self._anew(twin, len(objects)))
         self._behind: torch.Tensor | None = None
 
     def load(self, index: int) -> Image.Image:
@@ -146,10 +157,10 @@ class PastedSource(ImageSource):
             colour = self._colour if self._coloured else None
             self._behind = pasting.framed(self._base, self._objects.pictures.shape[-1], colour)
         behind = None
-        positions = self._positions[np.asarray(list(indices), dtype=np.int64)]
+        wanted = np.asarray(list(indices), dtype=np.int64)
         if self._behind is not None:
-            behind = self._behind[positions]
-        chosen = self._all_chosen[positions]
+            behind = self._behind[self.pictures[wanted]]
+        chosen, positions = self.chosen[wanted], self._positions[wanted]
         if self._shown == "class":
             chosen = np.full_like(chosen, NONE)
         room = self._drawn("place", positions, 2) if self._place == "anywhere" else None
@@ -162,6 +173,11 @@ class PastedSource(ImageSource):
         swapped = (drawn[:, 6] < 0.5)[:, None]
         black, white = np.where(swapped, light, dark), np.where(swapped, dark, light)
         return np.stack([black, white], 1)
+
+    def _anew(self, twin: str, count: int) -> np.ndarray:
+        """One of so many for each image of this source."""
+        drawn = self._drawn(f"twin {twin}", self._positions, 1)[:, 0]
+        return np.floor(drawn * count).astype(np.int64)
 
     def _drawn(self, what: str, positions: np.ndarray, count: int) -> np.ndarray:
         return draws(self._seed, f"pasted {self._split} {what}", positions, count)
@@ -184,6 +200,7 @@ def pasted(
     place: str = "corner",
     colours: str | None = None,
     size: str = "32",
+    twin: str | None = None,
     seed: str = "0",
     **query: str,
 ) -> PastedSource:
@@ -201,6 +218,7 @@ def pasted(
         place: ``corner`` or ``anywhere``.
         colours: ``own`` or ``drawn``.
         size: Side in pixels.
+        twin: ``object`` or ``picture``.
         seed: Of everything that is drawn.
         query: Options of SOURCE.
 
@@ -223,6 +241,7 @@ def pasted(
         ("input", input, INPUTS),
         ("place", place, PLACES),
         ("colours", colours or COLOURS[0], COLOURS),
+        ("twin", twin or TWINS[0], TWINS),
     ):
         if value not in known:
             raise unknown_name(f"{key} of {_WHAT}", value, known)
@@ -256,6 +275,7 @@ def pasted(
         place=place,
         coloured=(colours or ("drawn" if argument.partition(":")[0] in _GREY_SOURCES else "own"))
         == "drawn",
+        twin=twin,
     )
     source.notes = [
         *base.notes,
