@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from invariscope.data import open_source
+from invariscope.data.transforms2d import COLUMNS
 from invariscope.errors import InputError
 from invariscope.studies import availability, irrelevant_features, relevance
 from invariscope.studies.pasted_tasks import (
@@ -214,4 +215,5 @@ def test_place(place):
 @pytest.mark.parametrize("name", ["irrelevant-features", "relevance", "availability"])
 def test_smoke(name, tmp_path):
     run = run_smoke(name, tmp_path)
-    assert "not CIFAR-10" in run.findings.notes[0]
+    assert "not CIFAR-10" in " ".join(run.findings.notes)
+    assert list(run.findings.tables["objects"].columns) == list(COLUMNS)

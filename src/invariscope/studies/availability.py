@@ -31,7 +31,7 @@ from invariscope.studies.pasted_tasks import (
     transfers,
 )
 from invariscope.studies.study import study
-from invariscope.studies.synthetic_tasks import per_seed
+from invariscope.studies.synthetic_tasks import objects_of, per_seed
 
 _CLOSE = 0.03
 
@@ -73,7 +73,7 @@ def availability(lab: Lab, settings: Settings) -> Findings:
     table = everything[everything["trained_on"] == CO_C].reset_index(drop=True)
     others = everything[everything["trained_on"] != CO_C].reset_index(drop=True)
     return Findings(
-        tables={"transfer": table, "references": others},
+        tables={"transfer": table, "references": others, "objects": objects_of(settings.objects)},
         figures=[
             course("availability", "beta", "share β of pictures with an object", table, others)
         ],

@@ -28,6 +28,7 @@ from invariscope.studies.synthetic_tasks import (
     drawn_objects,
     drawn_transformations,
     notes_on,
+    objects_of,
     per_seed,
     transfers,
 )
@@ -57,7 +58,7 @@ def between_classes(lab: Lab, settings: Tasks) -> Findings:
     """Trains a network on each task and transfers it to all of them."""
     table = transfers(lab, settings, networks(settings))
     return Findings(
-        tables={"transfer": table},
+        tables={"transfer": table, "objects": objects_of(settings.prototypes)},
         figures=[_figure(table)],
         claims=[decide_claim(table, described(settings))],
         notes=notes_on(settings),

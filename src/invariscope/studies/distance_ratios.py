@@ -47,6 +47,7 @@ from invariscope.studies.synthetic_tasks import (
     described,
     drawn_objects,
     notes_on,
+    objects_of,
     per_seed,
     train_all,
     transfers,
@@ -96,7 +97,11 @@ def distance_ratios(lab: Lab, settings: Settings) -> Findings:
     )
     published = beside_sensitivity(relations(measured))
     own = both[both["objects"] == OWN_OBJECTS].reset_index(drop=True)
-    tables = {"distances": both, "correlations": correlations(own)}
+    tables = {
+        "distances": both,
+        "correlations": correlations(own),
+        "objects": objects_of(settings.prototypes),
+    }
     return Findings(
         tables=tables | ({"published": published} if len(published) else {}),
         figures=[

@@ -33,6 +33,7 @@ from invariscope.studies.synthetic_tasks import (
     drawn_objects,
     drawn_transformations,
     notes_on,
+    objects_of,
     per_seed,
     transfers,
 )
@@ -83,7 +84,11 @@ def invariance_vs_equivariance(lab: Lab, settings: Settings) -> Findings:
     """Trains each architecture and transfers it to the four tasks."""
     table = transfers(lab, settings, networks(settings))
     return Findings(
-        tables={"transfer": table, "means": means(table)},
+        tables={
+            "transfer": table,
+            "means": means(table),
+            "objects": objects_of(settings.prototypes),
+        },
         figures=[_figure(table)],
         claims=decide_claims(table, described(settings)),
         notes=notes_on(settings),

@@ -48,7 +48,7 @@ from invariscope.studies.published_transfer import (
     is_papers,
 )
 from invariscope.studies.study import study
-from invariscope.studies.synthetic_tasks import per_seed
+from invariscope.studies.synthetic_tasks import objects_of, per_seed
 
 _MOST_IMAGES = 2000
 
@@ -71,7 +71,12 @@ def irrelevant_features(lab: Lab, settings: Pasted) -> Findings:
     table = transfers(lab, settings, networks)
     moved = changes(lab, settings, networks)
     related = correlations(table, moved)
-    tables = {"transfer": table, "changes": moved, "correlations": related}
+    tables = {
+        "transfer": table,
+        "changes": moved,
+        "correlations": related,
+        "objects": objects_of(settings.objects),
+    }
     notes = notes_on(settings)
     if is_papers(settings):
         tables["published"] = beside_irrelevant_features(table, settings.place)

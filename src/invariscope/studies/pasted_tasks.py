@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from invariscope.data.transforms2d.prototypes import prototype_source
 from invariscope.seeding import generator
 from invariscope.studies.lab import Lab
 from invariscope.studies.study import needed
@@ -213,7 +214,7 @@ def described(settings: Pasted) -> str:
 
 def notes_on(settings: Pasted) -> list[str]:
     """What a reader must know about the data and the last layers."""
-    notes = []
+    notes = [prototype_source(settings.objects).credit]
     if "CIFAR10" not in str(settings.data):
         notes.append(
             f"The pictures are {settings.data}, not CIFAR-10: another task, more or less hard."

@@ -27,6 +27,7 @@ from invariscope.studies.synthetic_tasks import (
     described,
     drawn_objects,
     notes_on,
+    objects_of,
     per_seed,
     transfers,
 )
@@ -73,7 +74,11 @@ def single_transformations(lab: Lab, settings: Settings) -> Findings:
     """Trains a network on each category and transfers it to all of them."""
     table = transfers(lab, settings, networks(settings))
     return Findings(
-        tables={"transfer": table, "means": _means(table)},
+        tables={
+            "transfer": table,
+            "means": _means(table),
+            "objects": objects_of(settings.prototypes),
+        },
         figures=[_figure(table)],
         claims=[decide_claim(table, described(settings))],
         notes=notes_on(settings),

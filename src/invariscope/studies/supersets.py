@@ -41,6 +41,7 @@ from invariscope.studies.synthetic_tasks import (
     drawn_objects,
     drawn_transformations,
     notes_on,
+    objects_of,
     per_seed,
     transfers,
 )
@@ -81,7 +82,12 @@ def supersets(lab: Lab, settings: Settings) -> Findings:
     table = transfers(lab, settings, networks(settings))
     pairs = differences(table)
     return Findings(
-        tables={"transfer": table, "pairs": pairs, "orders": orders(table)},
+        tables={
+            "transfer": table,
+            "pairs": pairs,
+            "orders": orders(table),
+            "objects": objects_of(settings.prototypes),
+        },
         figures=[_matrix(pairs), _course(pairs)],
         claims=[decide_claim(pairs, described(settings))],
         notes=[*notes_on(settings), _on_orders(orders(table))],

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from invariscope.data.transforms2d.prototypes import prototype_source
+from invariscope.data.transforms2d.prototypes import COLUMNS, prototype_source, prototypes
+from invariscope.data.transforms2d.scenes import scenes
+from invariscope.data.transforms2d.source import default_backgrounds
 from invariscope.errors import InputError
 from invariscope.seeding import generator
 from invariscope.studies.lab import Lab
@@ -280,6 +282,16 @@ def num_prototypes(prototypes: str) -> int:
     return prototype_source(prototypes).count()
 
 
+def objects_of(name: str) -> pd.DataFrame:
+    """Whose pictures the objects are: ``class``, ``name``, ``source``, ``file``, ``licence``.
+
+    Example:
+        >>> objects_of("shapes").loc[1, ["name", "licence"]].tolist()
+        ['striped star', 'Apache-2.0']
+    """
+    return pd.DataFrame(prototypes(name).provenance, columns=list(COLUMNS))
+
+
 def described(settings: Tasks) -> str:
     """Data, networks and seeds, for the record of a claim."""
     return (
@@ -291,7 +303,10 @@ def described(settings: Tasks) -> str:
 
 def notes_on(settings: Tasks) -> list[str]:
     """What a reader must know about the data and the last layers."""
-    notes = []
+    notes = [prototype_source(settings.prototypes).credit]
+    behind = default_backgrounds(settings.prototypes)
+    if not behind.startswith("hf:"):  # its objects' credit is for both
+        notes.append(scenes(behind, settings.size).note)
     if not settings.prototypes.startswith("hf:"):
         notes.append(
             f"Objects are {settings.prototypes}, not the paper's; a set of objects is a run of "
