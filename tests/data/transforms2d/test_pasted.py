@@ -238,12 +238,12 @@ def test_other_sizes_are_framed_or_reduced(tmp_path):
     small = np.full((1, 20, 10, 3), 200, dtype=np.uint8)
     large = np.full((1, 80, 40, 3), 200, dtype=np.uint8)
     for images in (small, large):
-        found = framed(open_source((images, [0])), 32)
+        found = framed(open_source((images, [0])), [0], 32)
         assert found.shape == (1, 3, 32, 32)
         height, width = (20, 10) if images is small else (32, 16)
         assert (found == 200).sum().item() == 3 * height * width
         assert found[0, 0, 16, 16] == 200
-    floats = framed(open_source(np.full((2, 3, 32, 32), 0.5, dtype=np.float32)), 32)
+    floats = framed(open_source(np.full((2, 3, 32, 32), 0.5, dtype=np.float32)), [1, 0], 32)
     assert (floats == 128).all()
 
 

@@ -140,7 +140,6 @@ class PastedSource(ImageSource):
             self.pictures = self._anew(twin, len(chosen))
         elif twin == "object":
             self.chosen = np.where(self.chosen == NONE, NONE, self._anew(twin, len(objects)))
-        self._behind: torch.Tensor | None = None
 
     def load(self, index: int) -> Image.Image:
         """One image; the same pixels as in any batch."""
@@ -153,22 +152,20 @@ class PastedSource(ImageSource):
         """Images as bytes [image, 3, height, width], pasted on a device."""
         from invariscope.data.transforms2d import pasting
 
-        if self._behind is None and self._shown != "object":
-            colour = self._colour if self._coloured else None
-            self._behind = pasting.framed(self._base, self._objects.pictures.shape[-1], colour)
-        behind = None
-        wanted = np.asarray(list(indices), dtype=np.int64)
-        if self._behind is not None:
-            behind = self._behind[self.pictures[wanted]]
+        wanted, behind = np.asarray(list(indices), dtype=np.int64), None
+        if self._shown != "object":
+            pictures, side = self.pictures[wanted], self._objects.pictures.shape[-1]
+            colours = self._colours(pictures) if self._coloured else None
+            behind = pasting.framed(self._base, pictures.tolist(), side, colours)
         chosen, positions = self.chosen[wanted], self._positions[wanted]
         if self._shown == "class":
             chosen = np.full_like(chosen, NONE)
         room = self._drawn("place", positions, 2) if self._place == "anywhere" else None
         return pasting.pasted(self._objects, chosen, behind, room, device)
 
-    def _colour(self, count: int) -> np.ndarray:
-        """The colours of black and of white in each image, [image, 2, 3] in [0, 1]."""
-        drawn = self._drawn("colours", np.arange(count), 7)
+    def _colours(self, pictures: np.ndarray) -> np.ndarray:
+        """The colours of black and of white in each picture, [image, 2, 3] in [0, 1]."""
+        drawn = self._drawn("colours", pictures, 7)
         dark, light = 0.45 * drawn[:, :3], 1 - 0.45 * drawn[:, 3:6]
         swapped = (drawn[:, 6] < 0.5)[:, None]
         black, white = np.where(swapped, light, dark), np.where(swapped, dark, light)
@@ -181,9 +178,6 @@ class PastedSource(ImageSource):
 
     def _drawn(self, what: str, positions: np.ndarray, count: int) -> np.ndarray:
         return draws(self._seed, f"pasted {self._split} {what}", positions, count)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_behind": None}
 
 
 @SOURCES.register(_WHAT)

@@ -1,6 +1,6 @@
 """Pasting objects on images, in batches: what `pasted` does once torch is there."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -68,22 +68,26 @@ def corner(layer: Layer) -> Float64[Tensor, "image 2"]:
 
 
 def framed(
-    source: ImageSource, side: int, colour: Callable[[int], np.ndarray] | None = None
+    source: ImageSource,
+    indices: Sequence[int],
+    side: int,
+    colours: Float64[np.ndarray, "image 2 3"] | None = None,
 ) -> Bytes:
-    """All images of a source as bytes, at one size: smaller ones framed, larger ones reduced.
+    """Images of a source as bytes, at one size: smaller ones framed, larger ones reduced.
 
     Args:
         source: The images.
+        indices: Which of them.
         side: Height and width.
-        colour: From the number of images to the colours of black and white in each, for grey ones.
+        colours: Of black and of white in each, in [0, 1], for grey ones.
     """
-    found = source.pixels(range(len(source)))
+    found = source.pixels(indices)
     if found is None or found.shape[-1] != side:
-        pictures = (_framed(source.load(index), side) for index in range(len(source)))
-        found = torch.from_numpy(np.stack(list(pictures)).transpose(0, 3, 1, 2).copy())
-    if colour is None:
+        pictures = [_framed(source.load(index), side) for index in indices]
+        found = torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy())
+    if colours is None:
         return found
-    ends = torch.from_numpy(colour(len(found))).float()[:, :, :, None, None]
+    ends = torch.from_numpy(colours).float()[:, :, :, None, None]
     for part in torch.arange(len(found)).split(4096):
         share = found[part].float().div_(255)
         mixed = ends[part, 0] * (1 - share) + ends[part, 1] * share
