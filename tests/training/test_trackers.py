@@ -34,6 +34,26 @@ def test_three_methods_are_a_tracker_and_get_what_the_history_gets(tiny, tmp_pat
     assert rows == history
 
 
+def test_lines_after_the_checkpoint_are_not_there_twice(tmp_path):
+    path = tmp_path / "deep" / "log.csv"
+    for first, last in ((1, 3), (3, 4), (4, 6)):
+        table = CsvTracker(path)
+        table.start({})
+        for iteration in range(first, last + 1):
+            table.log(iteration, {"loss": iteration / 10, "accuracy": 0.5})
+        table.finish()
+        with open(path, "a") as file:
+            file.write("7,los")  # killed in the middle of a line
+    with open(path) as file:
+        rows = [line.strip() for line in file][:-1]
+    expected = [f"{n},{what}" for n in range(1, 7) for what in (f"loss,{n / 10}", "accuracy,0.5")]
+    assert rows == ["iteration,name,value", *expected]
+    again = CsvTracker(path)
+    again.start({})
+    again.finish()  # a training that was over: nothing is logged, nothing is lost
+    assert path.read_text().endswith("7,los")
+
+
 def test_a_failure_finishes_the_tracker(tiny):
     kept = Kept()
     with pytest.raises(Exception, match="the loss is"):

@@ -66,9 +66,9 @@ class TrainingSettings:
     schedule: str = "cosine"
 
 
-#: Values of the presets that the studies share; the smoke preset's images are noise.
+#: Values of the presets that the studies share.
 SMOKE: Mapping[str, Any] = {
-    "train": "torchvision:FakeData?size=150&image_size=3,16,16&num_classes=4",
+    "train": "transforms2d:shapes?transformations=rotation+scale&classes=4&size=16&num=150",
     "test": "held out",
     "model": "small:cnn7?width=0.2",
     "size": 16,

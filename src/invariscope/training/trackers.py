@@ -7,9 +7,10 @@ is a class of ten lines.
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TextIO, runtime_checkable
 
 from invariscope.errors import InputError
+from invariscope.results.atomic import write_file
 
 
 @runtime_checkable
@@ -29,8 +30,8 @@ class Tracker(Protocol):
 class CsvTracker:
     """One line per number: ``iteration,name,value``.
 
-    An interrupted training that goes on writes on; what was logged after its last checkpoint is
-    there twice then, with the same numbers.
+    An interrupted training that goes on writes on from its checkpoint: lines of later iterations
+    are dropped, since they come again.
 
     Args:
         path: The file; folders are made.
@@ -48,24 +49,43 @@ class CsvTracker:
 
     def __init__(self, path: str | Path):
         self._path = Path(path)
+        self._file: TextIO | None = None
 
     def start(self, settings: Mapping[str, Any]) -> None:
-        """Opens the file; a new one gets a header."""
+        """Makes the folder; the file is written with the first numbers."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = not self._path.exists()
-        self._file = open(self._path, "a", newline="")
-        self._writer = csv.writer(self._file)
-        if new:
-            self._writer.writerow(["iteration", "name", "value"])
+        self._file = None
 
     def log(self, iteration: int, values: Mapping[str, float]) -> None:
         """Writes a line per value."""
-        self._writer.writerows([iteration, name, value] for name, value in values.items())
+        if self._file is None:
+            kept = self._lines_before(iteration)
+            write_file(self._path, "".join(kept).encode())
+            self._file = open(self._path, "a", newline="")
+        csv.writer(self._file).writerows([iteration, name, value] for name, value in values.items())
         self._file.flush()
 
     def finish(self) -> None:
         """Closes the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+
+    def _lines_before(self, iteration: int) -> list[str]:
+        """The header, and what earlier parts of the training have logged."""
+        header = "iteration,name,value\r\n"
+        if not self._path.exists():
+            return [header]
+        with open(self._path, newline="") as file:
+            lines = file.readlines()[1:]
+        starts = (line.partition(",")[0] for line in lines)
+        return [
+            header,
+            *(
+                line
+                for line, start in zip(lines, starts, strict=True)
+                if line.endswith("\n") and start.isdigit() and int(start) < iteration
+            ),
+        ]
 
 
 class TensorBoardTracker:
