@@ -37,11 +37,10 @@ from invariscope.studies.published_transfer import (
     SAME,
     beside_sensitivity,
 )
-from invariscope.studies.single_transformations import FEW, NONE, networks
+from invariscope.studies.single_transformations import FEW, LAPTOP_OF_SINGLES, NONE, networks
 from invariscope.studies.single_transformations import Settings as Networks
 from invariscope.studies.study import study
 from invariscope.studies.synthetic_tasks import (
-    LAPTOP,
     Network,
     Task,
     described,
@@ -81,7 +80,7 @@ class Settings(Networks):
     },
     presets={
         "smoke": Settings(**{**vars(FEW), "num_images": 48}),
-        "laptop": Settings(**{**LAPTOP, "epochs": 4.0, "num_images": 400}),
+        "laptop": Settings(**{**vars(LAPTOP_OF_SINGLES), "num_images": 400}),
         "paper": Settings(),
     },
 )
