@@ -17,7 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from invariscope.studies.claims import ClaimResult, above, below, decide, over_seeds, paired
+from invariscope.studies.claims import (
+    ClaimResult,
+    above,
+    accuracy_over_seeds,
+    below,
+    decide,
+    over_seeds,
+    paired,
+)
 from invariscope.studies.figures import Row, dots
 from invariscope.studies.findings import Figure, Findings
 from invariscope.studies.lab import Lab
@@ -121,7 +129,7 @@ def means(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for model in dict.fromkeys(table["model"]):
         for target in TARGETS:
-            found = over_seeds(per_seed(table, model=model, target=target))
+            found = accuracy_over_seeds(per_seed(table, model=model, target=target))
             rows.append((model, target, found.value, found.low, found.high, found.n))
     return pd.DataFrame(rows, columns=["model", "target", "accuracy", "low", "high", "n"])
 
@@ -161,7 +169,7 @@ def _figure(table: pd.DataFrame) -> Figure:
         short = model.removeprefix("small:").partition("?")[0]
         for target in TARGETS:
             seeds = per_seed(table, model=model, target=target)
-            found = over_seeds(seeds)
+            found = accuracy_over_seeds(seeds)
             rows.append(
                 Row(f"{short}: {target}", found.value, found.low, found.high, seeds, target)
             )

@@ -20,7 +20,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from invariscope.studies.claims import ClaimResult, above, decide, over_seeds, paired
+from invariscope.studies.claims import (
+    ClaimResult,
+    above,
+    accuracy_over_seeds,
+    decide,
+    over_seeds,
+    paired,
+)
 from invariscope.studies.figures import Row, dots
 from invariscope.studies.findings import Figure, Findings
 from invariscope.studies.lab import Lab
@@ -149,7 +156,7 @@ def _figure(table: pd.DataFrame) -> Figure:
     for target in TASKS:
         for trained_on in TASKS:
             seeds = per_seed(table, trained_on=trained_on, target=target)
-            found = over_seeds(seeds)
+            found = accuracy_over_seeds(seeds)
             label = f"{trained_on} → {target}"
             rows.append(Row(label, found.value, found.low, found.high, seeds, trained_on))
     return dots(

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.errors import RunError
-from invariscope.studies.claims import Evidence, interval, over_seeds
+from invariscope.studies.claims import Evidence, accuracy_over_seeds, interval, over_seeds
 from invariscope.studies.figures import Row, dots
 from invariscope.studies.findings import Figure
 from invariscope.studies.lab import Lab
@@ -221,7 +221,7 @@ def means_of(table: pd.DataFrame) -> pd.DataFrame:
     """Mean, standard error and 95 % interval of each method, the best first."""
     rows = []
     for method in dict.fromkeys(table["method"]):
-        found = over_seeds(by_seed(table, method))
+        found = accuracy_over_seeds(by_seed(table, method))
         rows.append(
             {"method": method, "accuracy": found.value, "sem": found.error, "low": found.low,
              "high": found.high, "n": found.n}
@@ -234,7 +234,7 @@ def accuracy_figure(title: str, caption: str, table: pd.DataFrame) -> Figure:
     rows = []
     for method in dict.fromkeys(table["method"]):
         seeds = by_seed(table, method)
-        found = over_seeds(seeds)
+        found = accuracy_over_seeds(seeds)
         rows.append(Row(method, found.value, found.low, found.high, seeds))
     return dots(title, caption, rows, x_label="accuracy", line=None)
 

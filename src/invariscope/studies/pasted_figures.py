@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from invariscope.studies.claims import over_seeds
+from invariscope.studies.claims import accuracy_over_seeds
 from invariscope.studies.figures import Series, curves
 from invariscope.studies.findings import Figure
 from invariscope.studies.pasted_tasks import CO_C, CO_O
@@ -26,7 +26,7 @@ def course(
     shares = sorted(table[column].unique())
     series = []
     for target, word in _WORDS.items():
-        found = [over_seeds(per_seed(table, target=target, **{column: x})) for x in shares]
+        found = [accuracy_over_seeds(per_seed(table, target=target, **{column: x})) for x in shares]
         series.append(
             Series(
                 word,

@@ -7,7 +7,7 @@ digits as printed; nothing of it is computed here, and no claim rests on it.
 
 import pandas as pd
 
-from invariscope.studies.claims import over_seeds
+from invariscope.studies.claims import accuracy_over_seeds, over_seeds
 from invariscope.studies.pasted_tasks import TASKS, Pasted
 from invariscope.studies.synthetic_tasks import per_seed
 
@@ -86,7 +86,7 @@ def beside_irrelevant_features(table: pd.DataFrame, place: str = "corner") -> pd
     rows = []
     for trained_on, published in IRRELEVANT_FEATURES[place].items():
         for target, number in zip(TASKS, published, strict=True):
-            found = over_seeds(per_seed(table, trained_on=trained_on, target=target))
+            found = accuracy_over_seeds(per_seed(table, trained_on=trained_on, target=target))
             rows.append((trained_on, target, number, found.value, found.low, found.high))
     return pd.DataFrame(rows, columns=["trained_on", "target", "published", "ours", "low", "high"])
 

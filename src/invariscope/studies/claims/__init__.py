@@ -2,6 +2,7 @@
 
 from invariscope.studies.claims.evidence import (
     Evidence,
+    accuracy_over_seeds,
     correlation_over_seeds,
     interval,
     over_images,
@@ -43,6 +44,7 @@ __all__ = [
     "Part",
     "Record",
     "above",
+    "accuracy_over_seeds",
     "below",
     "correlation_over_seeds",
     "decide",
