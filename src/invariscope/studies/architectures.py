@@ -133,7 +133,7 @@ class Values:
             train=("small:resnet18?width=0.25", "small:vgg11?width=0.25",
                    "small:resnet44?width=0.25", "small:wide_resnet40?width=0.25",
                    "small:vit?width=0.25", "small:vit?width=0.25&patch=7"),
-            num_images=160, shifts="shift(2..14:4)",
+            seeds=(0, 1), num_images=160, shifts="shift(2..14:4)",
         ),
         "paper": Settings(),
     },

@@ -92,7 +92,7 @@ LAPTOP: Mapping[str, Any] = {
     "size": 24,
     "num_train": 5000,
     "num_test": 1000,
-    "epochs": 6.0,
+    "epochs": 4.0,
     "batch_size": 64,
     "learning_rate": 3e-3,
     "schedule": "cosine",
