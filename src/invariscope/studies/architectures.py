@@ -118,7 +118,7 @@ class Values:
     "both in Early and Middle.",
     cost={
         "smoke": "11 s",
-        "laptop": "14 min",
+        "laptop": "8 min",
         "paper": "6 models, 36 motions, 2000 images: 1 h on a GPU",
     },
     presets={

@@ -60,7 +60,7 @@ class Settings(SmallImages):
     paper="002 §4.4",
     question="Which augmentations make intermediate features translation-equivariant?",
     expected="Random crops and RandAugment in Middle, Late and Final; flips and CutMix do not.",
-    cost={"smoke": "9 s", "laptop": "14 min", "paper": "15 trainings of 200 epochs: 12 h on a GPU"},
+    cost={"smoke": "9 s", "laptop": "12 min", "paper": "15 trainings of 200 epochs: 12 h on a GPU"},
     presets={
         "smoke": Settings(
             data="mnist6:plain?of=digits", size=20, width=0.25, num_train=96, num_test=50,

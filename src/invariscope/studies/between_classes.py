@@ -45,7 +45,7 @@ _FAR = 0.1
     expected="Nearly; but two invariances of different classes do not make one to both at once.",
     cost={
         "smoke": "9 s",
-        "laptop": "about 5 min",
+        "laptop": "8 min",
         "paper": "40 trainings of 50 epochs of 50,000 images: 2 h on a GPU; the network's own data",
     },
     presets={

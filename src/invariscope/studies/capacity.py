@@ -47,7 +47,7 @@ class Settings(SmallImages):
     paper="002 §4.5",
     question="Does less capacity make intermediate features more translation-equivariant?",
     expected="Less equivariance before pooling in wider networks, the same invariance in Final.",
-    cost={"smoke": "8 s", "laptop": "13 min", "paper": "12 trainings of 200 epochs: 1 day, a GPU"},
+    cost={"smoke": "8 s", "laptop": "10 min", "paper": "12 trainings of 200 epochs: 1 day, a GPU"},
     presets={
         "smoke": Settings(
             data="mnist6:plain?of=digits", size=20, widths=(0.1, 0.2, 0.4), num_train=96,

@@ -45,7 +45,7 @@ _SHOWN = 20
     expected="yes: 17 of 1,000 classes, in more than 70 % of the comparisons, with no pattern.",
     cost={
         "smoke": "4 s",
-        "laptop": "about 9 min, all of it trainings that rrc-decomposition shares",
+        "laptop": "about 10 min, all of it trainings that rrc-decomposition shares",
         "paper": "the trainings of rrc-decomposition; data needed",
     },
     presets={

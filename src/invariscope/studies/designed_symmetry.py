@@ -52,7 +52,7 @@ class Settings:
     paper="002 §4.1",
     question="Does the measure find the symmetry that two networks are built to have?",
     expected="Invariance 1 in one of them; equivariance 1, but not invariance, in the other.",
-    cost={"smoke": "2 s", "laptop": "5 s", "paper": "1 min on a CPU"},
+    cost={"smoke": "2 s", "laptop": "13 s", "paper": "1 min on a CPU"},
     presets={
         "smoke": Settings(num_images=24, size=33),
         "laptop": Settings(),

@@ -68,7 +68,7 @@ class Settings(Tasks):
     expected="Its transformations: sharing them is nearly as good as the same task.",
     cost={
         "smoke": "8 s",
-        "laptop": "about 11 min",
+        "laptop": "13 min",
         "paper": "30 trainings of 50 epochs of 50,000 images: 4 h on a GPU; the network's own data",
     },
     presets={

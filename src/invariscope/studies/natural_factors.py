@@ -97,7 +97,7 @@ class Settings:
     ),
     cost={
         "smoke": "about 10 s",
-        "laptop": "about 9 min with --workers 2, 4 min after sources-of-invariance",
+        "laptop": "9 min, after the trainings that sources-of-invariance shares",
         "paper": "10 ResNet-18 on ImageNet (about 20 GPU days), then 1 GPU day; data needed",
     },
     presets={

@@ -77,7 +77,7 @@ def _with_data(digits: Digits, data_sets: tuple[str, ...] = DATA_SETS) -> Settin
     "softmax.",
     cost={
         "smoke": "15 s",
-        "laptop": "5 min, after the trainings of learned-vs-built-in (12 min)",
+        "laptop": "2 min, after the trainings of learned-vs-built-in (11 min)",
         "paper": "20 trainings of 2000 steps: 2 h on a GPU",
     },
     presets={

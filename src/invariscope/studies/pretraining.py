@@ -81,7 +81,7 @@ class Settings:
     expected="From scratch is more latent-invariant; the two move in opposite directions.",
     cost={
         "smoke": "15 s",
-        "laptop": "9 min",
+        "laptop": "6 min",
         "paper": "40 trainings of 10,000 steps: 2 days on a GPU",
     },
     presets={

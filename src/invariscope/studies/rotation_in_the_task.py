@@ -63,7 +63,7 @@ class Settings:
     question="Does invariance or equivariance in the task change the features before the last?",
     expected="No difference before the Late part; equivariance far above invariance in Early and "
     "Middle.",
-    cost={"smoke": "5 s", "laptop": "6 min", "paper": "1 h on a GPU"},
+    cost={"smoke": "5 s", "laptop": "8 min", "paper": "1 h on a GPU"},
     presets={
         "smoke": Settings(
             of="digits", width=0.3, num_train=240, epochs=4, batch_size=32,

@@ -64,7 +64,7 @@ class Settings:
     paper="003 §4.4",
     question="Are self-supervised networks more reflection-invariant than supervised ones?",
     expected="SimCLR, whose loss asks for it, is the most invariant of the four; DINO is not.",
-    cost={"smoke": "4 s", "laptop": "2 min", "paper": "4 models, 100 images: 5 min on a CPU"},
+    cost={"smoke": "4 s", "laptop": "1 min", "paper": "4 models, 100 images: 5 min on a CPU"},
     presets={
         "smoke": Settings(
             data="samples", resnet=None, bit=None, num_images=12, size=64,

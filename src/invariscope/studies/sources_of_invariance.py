@@ -94,7 +94,7 @@ class Settings:
     ),
     cost={
         "smoke": "about 10 s",
-        "laptop": "about 11 min with --workers 2",
+        "laptop": "14 min",
         "paper": "10 ResNet-18 on ImageNet: about 20 GPU days; data and a network needed",
     },
     presets={
