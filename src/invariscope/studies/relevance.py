@@ -67,7 +67,7 @@ class Settings(Pasted):
     expected="The more relevant, the better it is kept; what it competes with suffers only at 1.",
     cost={
         "smoke": "9 s",
-        "laptop": "about 10 min",
+        "laptop": "14 min",
         "paper": "110 trainings of 200 epochs of CIFAR-10: 2 days on a GPU; data needed",
     },
     presets={
