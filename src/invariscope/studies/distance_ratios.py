@@ -75,7 +75,7 @@ class Settings(Networks):
     expected="Yes: the further classes are apart for the spread within them, the better.",
     cost={
         "smoke": "14 s",
-        "laptop": "about 14 min, 4 min after single-transformations",
+        "laptop": "4 min, after the trainings and transfers of single-transformations (15 min)",
         "paper": "90 trainings of 50 epochs of 50,000 images: 5 h on a GPU; the network's own data",
     },
     presets={
