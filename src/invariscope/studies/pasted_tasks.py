@@ -8,7 +8,7 @@ has trained is there for the others.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -17,7 +17,7 @@ from invariscope.data.transforms2d.prototypes import prototype_source
 from invariscope.seeding import generator
 from invariscope.studies.lab import Lab
 from invariscope.studies.study import needed
-from invariscope.studies.synthetic_tasks import num_prototypes
+from invariscope.studies.synthetic_tasks import note_on_method, num_prototypes
 
 if TYPE_CHECKING:
     from invariscope.training import Recipe
@@ -112,7 +112,6 @@ class Network:
         alpha: Share of the objects that belong to the picture's class.
         beta: Share of the pictures with an object.
         targets: Some of `TASKS`; there, objects have nothing to do with classes.
-        about: Further columns of its rows.
     """
 
     task: str
@@ -120,7 +119,6 @@ class Network:
     alpha: float = 0.0
     beta: float = 1.0
     targets: Sequence[str] = (CO_C, CO_O)
-    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def images(settings: Pasted, task: str, seed: int, *, alpha: float = 0.0, beta: float = 1.0) -> str:
@@ -192,7 +190,6 @@ def transfers(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.Dat
             "alpha": network.alpha,
             "beta": network.beta,
             "seed": network.seed,
-            **network.about,
             "own": run.accuracy,
             "target": name,
             "accuracy": result.accuracy,
@@ -201,6 +198,16 @@ def transfers(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.Dat
         for (network, run, name), result in zip(pairs, found, strict=True)
     ]
     return pd.DataFrame(rows)
+
+
+def transfers_and_references(
+    lab: Lab, settings: Pasted, networks: Sequence[Network]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`transfers` of networks trained on C+O/C, and of those that saw pictures or objects only."""
+    references = [Network(task, seed) for task in (C_C, O_O) for seed in settings.seeds]
+    found = transfers(lab, settings, [*networks, *references])
+    seen = found["trained_on"] == CO_C
+    return found[seen].reset_index(drop=True), found[~seen].reset_index(drop=True)
 
 
 def described(settings: Pasted) -> str:
@@ -219,9 +226,4 @@ def notes_on(settings: Pasted) -> list[str]:
         notes.append(
             f"The pictures are {settings.data}, not CIFAR-10: another task, more or less hard."
         )
-    if settings.method == "lbfgs":
-        notes.append(
-            "New last layers are logistic regressions fitted to convergence (L-BFGS); the paper "
-            "trains them for 25 epochs of Adam (--set method=adam)."
-        )
-    return notes
+    return [*notes, *note_on_method(settings.method)]

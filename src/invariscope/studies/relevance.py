@@ -30,17 +30,15 @@ from invariscope.studies.lab import Lab
 from invariscope.studies.parts import rank_correlation
 from invariscope.studies.pasted_figures import course
 from invariscope.studies.pasted_tasks import (
-    C_C,
     CO_C,
     CO_O,
     LAPTOP,
-    O_O,
     SMOKE,
     Network,
     Pasted,
     described,
     notes_on,
-    transfers,
+    transfers_and_references,
 )
 from invariscope.studies.study import study
 from invariscope.studies.synthetic_tasks import objects_of, per_seed
@@ -81,10 +79,7 @@ def relevance(lab: Lab, settings: Settings) -> Findings:
     networks = [
         Network(CO_C, seed, alpha=alpha) for alpha in settings.alphas for seed in settings.seeds
     ]
-    references = [Network(task, seed) for task in (C_C, O_O) for seed in settings.seeds]
-    everything = transfers(lab, settings, [*networks, *references])
-    table = everything[everything["trained_on"] == CO_C].reset_index(drop=True)
-    others = everything[everything["trained_on"] != CO_C].reset_index(drop=True)
+    table, others = transfers_and_references(lab, settings, networks)
     return Findings(
         tables={"transfer": table, "references": others, "objects": objects_of(settings.objects)},
         figures=[

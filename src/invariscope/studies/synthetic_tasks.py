@@ -312,9 +312,19 @@ def notes_on(settings: Tasks) -> list[str]:
             f"Objects are {settings.prototypes}, not the paper's; a set of objects is a run of "
             "neighbours in their list, which begins at random for each seed."
         )
-    if settings.method == "lbfgs":
-        notes.append(
-            "New last layers are logistic regressions fitted to convergence (L-BFGS); the paper "
-            "trains them for 25 epochs of Adam (--set method=adam)."
-        )
-    return notes
+    return [*notes, *note_on_method(settings.method)]
+
+
+def note_on_method(method: str) -> list[str]:
+    """How new last layers are fitted, where that is not the paper's way.
+
+    Example:
+        >>> note_on_method("adam"), len(note_on_method("lbfgs"))
+        ([], 1)
+    """
+    if method != "lbfgs":
+        return []
+    return [
+        "New last layers are logistic regressions fitted to convergence (L-BFGS); the paper "
+        "trains them for 25 epochs of Adam (--set method=adam)."
+    ]
