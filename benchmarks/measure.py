@@ -48,7 +48,7 @@ def time_ratio(rounds: int, images: int, bar: float, **settings: str) -> dict:
     network = run.probe.module
     assert network is not None
     batch = torch.rand(32, 3, 224, 224).contiguous(memory_format=torch.channels_last)
-    passes = run.plan.passes * images
+    passes = run.setup.passes * images
 
     how = {"output": None, "batch_size": None, "workers": 0, "resume": True, "precision": None}
 

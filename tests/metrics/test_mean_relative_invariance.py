@@ -97,6 +97,17 @@ def test_cells_can_be_evaluated_together(distance):
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("form", [0, 1])
+def test_an_image_that_is_not_finite_takes_no_other_with_it(distance, form):
+    z, moved = embeddings(4, count=6)
+    expected = per_image(z[1:], moved[1:], distance)
+    (z, moved)[form][0, 0] = torch.nan
+    for found, alone in zip(per_image(z, moved[None], distance), expected, strict=True):
+        assert found[0, 0].isnan()
+        assert torch.allclose(found[0, 1:], alone, rtol=1e-12)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
 def test_all_equal_embeddings_are_undefined(distance):
     z = torch.full((5, 3), 0.3)
     assert mean_relative_invariance(z, z, distance=distance).isnan()

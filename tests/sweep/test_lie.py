@@ -15,6 +15,7 @@ from invariscope.metrics import lie_derivative, relative_lie_derivative
 from invariscope.models import Probe, load_model
 from invariscope.sweep import lie
 from invariscope.sweep.lie import LieCell, lie_cell, lie_cells, lie_values
+from invariscope.sweep.progress import Silent
 from invariscope.transformations import (
     FAMILIES,
     GENERATORS,
@@ -254,8 +255,11 @@ def test_out_of_memory_halves_the_batch(monkeypatch):
 
     monkeypatch.setattr(lie, "differentiate", short_of_memory)
     images, probe, limit = smooth(4), load_model(Small()), 2
-    found = table(lie_values(probe, images, LAYERS, cells("rotate"), batch_size=4))
+    told = []
+    values = lie_values(probe, images, LAYERS, cells("rotate"), batch_size=4, advance=told.append)
+    found = table(values)
     assert sizes == [4, 2, 2]
+    assert told == [2 * lie.LIE_PASSES] * 2
     assert found["d(rotate)", "logits", "lie_derivative"].shape == (4,)
     limit = 0
     with pytest.raises(RunError, match="in forward mode with a single image of 32×32"):
@@ -291,6 +295,36 @@ def test_measure_reports_them_at_level_0_with_intervals_and_the_twin():
     found = table(lie_values(load_model(Small()), smooth(6), ["embedding"], cells("rotate")))
     expected = found["d(rotate)", "embedding", "lie_derivative"].mean()
     np.testing.assert_allclose(values["lie_derivative", "rotate", "embedding"], expected, rtol=1e-4)
+
+
+def test_derivatives_alone_take_no_other_pass_and_tell_of_their_own():
+    class Counting(Small):
+        seen = 0
+
+        def forward(self, x):
+            self.seen += len(x)
+            return super().forward(x)
+
+    class Told(Silent):
+        passes, all = 0, 0
+
+        def start(self, *, images, cells, passes, done):
+            self.cells, self.all = cells, passes
+
+        def advance(self, passes):
+            self.passes += passes
+
+    model, told = Counting(), Told()
+    how = {"transformations": "rotate,zoom_in,zoom_out", "progress": told}
+    invariscope.measure(model, smooth(6).numpy(), metrics="lie_derivative", **how)
+    assert model.seen < 6 * 10  # rotate alone has ten levels
+    assert told.cells == 2
+    assert told.passes == told.all == 6 * 2 * lie.LIE_PASSES
+    both = "lie_derivative,relative_invariance"
+    told.passes = 0
+    invariscope.measure(model, smooth(6).numpy(), metrics=both, twin=True, **how)
+    assert told.cells == 28 + 2
+    assert told.passes == told.all == 6 * (28 + 10 + 4 * lie.LIE_PASSES)
 
 
 def test_measure_needs_a_transformation_with_a_generator():

@@ -131,6 +131,9 @@ class CosineMeanRelativeInvariance:
 def per_image(reference: Tensor, transformed: Tensor, distance: str) -> tuple[Tensor, Tensor]:
     """Values and weights of a block: (b_i − d_i) / b_i and b_i, [..., N] in float64.
 
+    An image without a distance of its own, since one of its two embeddings is not finite (or zero,
+    for cosine), has no value, and is none of the others of the rest.
+
     Args:
         reference: [N, D].
         transformed: [..., N, D].
@@ -139,7 +142,10 @@ def per_image(reference: Tensor, transformed: Tensor, distance: str) -> tuple[Te
     z = prepared(reference, distance)
     moved = prepared(transformed, distance)
     own = between(z, moved, distance)
-    pairs = all_pairs(z.expand_as(moved), moved, distance)
+    known = own.isfinite()
+    both = known[..., :, None] & known[..., None, :]
+    pairs = torch.where(both, all_pairs(z.expand_as(moved), moved, distance), 0)
     others = pairs.sum(-1) + pairs.sum(-2) - 2 * pairs.diagonal(dim1=-2, dim2=-1)
-    baseline = _without_dust(others / (2 * (len(z) - 1)))
+    partners = 2 * (known.sum(-1, keepdim=True) - 1)
+    baseline = torch.where(known, _without_dust(others / partners), torch.nan)
     return (baseline - own) / baseline, baseline

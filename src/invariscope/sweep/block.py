@@ -17,7 +17,7 @@ from invariscope.models import Layer, Probe
 from invariscope.results import RowBuilder
 from invariscope.sweep.channels import ChannelState
 from invariscope.sweep.forward import Batches
-from invariscope.sweep.lie import lie_cells, lie_values
+from invariscope.sweep.lie import LIE_PASSES, LieCell, lie_cells, lie_values
 from invariscope.sweep.loading import Block
 from invariscope.sweep.maps import MapMeasures, image_parts
 from invariscope.sweep.plan import FLOOR, MEASUREMENT, SHUFFLED, UNTRAINED, Cell, Plan
@@ -40,6 +40,30 @@ class Setup:
     def map_metrics(self) -> tuple[str, ...]:
         """The names of the metrics of feature maps."""
         return tuple(metric.name for metric in self.metrics if metric.reads == "maps")
+
+    @property
+    def derivatives(self) -> tuple[LieCell, ...]:
+        """The Lie derivatives to measure; none without their metrics."""
+        wanted = any(metric.reads.startswith("derivative") for metric in self.metrics)
+        return lie_cells(self.plan.transformations) if wanted else ()
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells to measure; none where derivatives are all that is wanted."""
+        alone = all(metric.reads.startswith("derivative") for metric in self.metrics)
+        return () if alone else self.plan.cells
+
+    @property
+    def num_cells(self) -> int:
+        """Cells and derivatives."""
+        return len(self.cells) + len(self.derivatives)
+
+    @property
+    def passes(self) -> int:
+        """Forward passes per image, the twin's included; a derivative counts as `LIE_PASSES`."""
+        networks = 1 if self.twin is None else 2
+        derivatives = LIE_PASSES * networks * len(self.derivatives)
+        return (self.plan.passes if self.cells else 0) + derivatives
 
 
 @dataclass(frozen=True)
@@ -98,7 +122,7 @@ def measure_block(
         sample: The images.
         batches: Forward batches.
         channels: The channel sums of the run, which the block adds to; None without such metrics.
-        advance: Told the number of images that went through a network.
+        advance: Told how many images went through a network (`Setup.passes` of each in all).
 
     Returns:
         The block's rows; none if fewer than two images could be read.
@@ -126,7 +150,7 @@ def measure_block(
     scores = Scores(setup.metrics, rows, len(pixels), sample.labels, sample.targets)
     orbits = any(metric.reads.startswith("orbit") for metric in setup.metrics)
     for part in parts:
-        groups = _groups(setup.plan.cells, max(1, batches.size // (part.stop - part.start)), maps)
+        groups = _groups(setup.cells, max(1, batches.size // (part.stop - part.start)), maps)
         for cells in groups:
             _pass(setup, pixels[part], ids[part], cells, batches, maps, part, vectors, advance)
             if part.stop == len(pixels):  # the block is whole for these cells
@@ -140,14 +164,19 @@ def measure_block(
     if maps is not None:
         for cell, layer, metric, control, values in maps.rows():
             rows.add(cell=cell, layer=layer, metric=metric, control=control, values=values)
-    _differentiate(setup, pixels, rows, batches)
+    _differentiate(setup, pixels, rows, batches, advance)
     return rows.table()
 
 
-def _differentiate(setup: Setup, pixels: Tensor, rows: RowBuilder, batches: Batches) -> None:
+def _differentiate(
+    setup: Setup,
+    pixels: Tensor,
+    rows: RowBuilder,
+    batches: Batches,
+    advance: Callable[[int], None],
+) -> None:
     """The rows of Lie derivatives, of the model at every layer and of its twin at the headline."""
-    wanted = {m.name for m in setup.metrics if m.reads.startswith("derivative")}
-    cells = lie_cells(setup.plan.transformations) if wanted else ()
+    wanted, cells = {metric.name for metric in setup.metrics}, setup.derivatives
     names = [layer.name for layer in setup.layers]
     headline = [name for name in names if name in HEADLINE_LAYERS]
     for control, probe, layers in (
@@ -157,7 +186,8 @@ def _differentiate(setup: Setup, pixels: Tensor, rows: RowBuilder, batches: Batc
         if probe is None or not cells:
             continue
         # Values and derivatives: a pass holds more than a plain one.
-        for found in lie_values(probe, pixels, layers, cells, batch_size=max(1, batches.size // 4)):
+        size = max(1, batches.size // 4)
+        for found in lie_values(probe, pixels, layers, cells, batch_size=size, advance=advance):
             if found.metric in wanted:
                 rows.add(
                     cell=found.cell,

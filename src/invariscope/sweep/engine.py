@@ -174,9 +174,9 @@ def carry_out(
     already = sum(len(indices) for number, indices in numbered if number in set(done))
     progress.start(
         images=len(run.selected),
-        cells=len(run.plan.cells),
-        passes=run.plan.passes * len(run.selected),
-        done=run.plan.passes * already,
+        cells=run.setup.num_cells,
+        passes=run.setup.passes * len(run.selected),
+        done=run.setup.passes * already,
     )
 
     def note(text: str) -> None:

@@ -23,7 +23,8 @@ class Cost:
     Args:
         images: Images in the run.
         cells: Cells.
-        passes: Forward passes, one per image and cell, the twin's included.
+        passes: Forward passes, one per image and cell, the twin's and the worth of derivatives
+            included.
         seconds: Estimated time of the forward passes.
         bytes: Estimated peak memory, on the accelerator or, on the CPU, of the process.
     """
@@ -50,8 +51,8 @@ def estimate(run: Run, batch_size: int | None = None) -> Cost:
     else:
         unit = 1 if sys.platform == "darwin" else 1024
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    passes = run.plan.passes * len(run.selected)
-    return Cost(len(run.selected), len(run.plan.cells), passes, seconds * passes, peak)
+    passes = run.setup.passes * len(run.selected)
+    return Cost(len(run.selected), run.setup.num_cells, passes, seconds * passes, peak)
 
 
 def seconds_per_image(probe: Probe, pixels: Tensor, layers: Sequence[str], size: int) -> float:

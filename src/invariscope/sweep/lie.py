@@ -20,7 +20,7 @@ Lower is more equivariant (invariant) in all three. The cost is about 3 to 5 for
 image and cell. The unit in the summary is that of the level (0°), not of t: radians for angles.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +36,8 @@ from invariscope.transformations import Generator, Resampling, Transformation, g
 LIE_DERIVATIVE = "lie_derivative"
 LIE_RELATIVE = "lie_derivative:relative"
 LIE_SOFTMAX = "lie_derivative:softmax"
+#: Forward passes that one derivative of one image costs, about.
+LIE_PASSES = 4
 LIE_METRICS = (LIE_DERIVATIVE, LIE_RELATIVE, LIE_SOFTMAX)
 
 
@@ -96,6 +98,7 @@ def lie_values(
     cells: Sequence[LieCell],
     *,
     batch_size: int = 8,
+    advance: Callable[[int], None] = lambda passes: None,
 ) -> Iterator[LieValues]:
     """The Lie derivatives of a block of images.
 
@@ -106,6 +109,7 @@ def lie_values(
         layers: Names from `Probe.watch`.
         cells: Of `lie_cells`.
         batch_size: Images per pass; halved when the device runs out of memory.
+        advance: Told how many forward passes of an image each batch was worth.
 
     Yields:
         For each cell and layer, the metrics; "lie_derivative:softmax" at the logits only.
@@ -123,11 +127,15 @@ def lie_values(
         >>> [(v.layer, v.metric) for v in lie_values(load_model(model), images, ["0"], cells)]
         [('0', 'lie_derivative'), ('0', 'lie_derivative:relative')]
     """
+    seen = 0
     while True:
         try:
             measured = _Measured(probe, layers, cells)
             for start in range(0, len(images), batch_size):
                 measured.add(images[start : start + batch_size])
+                stop = min(start + batch_size, len(images))
+                advance(LIE_PASSES * len(cells) * max(0, stop - seen))  # not twice
+                seen = max(seen, stop)
             break
         except torch.OutOfMemoryError as problem:
             if batch_size == 1:

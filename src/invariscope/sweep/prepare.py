@@ -104,21 +104,9 @@ def prepare(
         raise InputError(
             f"none of the metrics can be measured: {note or 'the images have no labels'}"
         )
-    manifest = make_manifest(
-        probe=probe,
-        source=source,
-        selected=selected,
-        plan=plan,
-        floor=floor,
-        metrics=wanted,
-        layers=watched,
-        seed=seed,
-        table=table,
-        warnings=warnings,
-        inexact=inexact,
-    )
-    manifest["example"] = {"image": source.ids[example.index]}
     setup = Setup(probe, untrained, plan, wanted, watched, seed, inexact == "skip")
+    manifest = make_manifest(setup, source, selected, floor=floor, table=table, warnings=warnings)
+    manifest["example"] = {"image": source.ids[example.index]}
     return Run(setup, source, selected, targets, example, decoded, manifest)
 
 

@@ -9,29 +9,24 @@ from typing import Any
 import invariscope
 from invariscope.data import ImageSource, fingerprint
 from invariscope.errors import InputError
-from invariscope.metrics import SweepMetric
-from invariscope.models import Layer, Probe
 from invariscope.results.manifest import FORMAT
-from invariscope.sweep.plan import BLOCK_SIZE, FLOOR, SHUFFLED, UNTRAINED, Plan
+from invariscope.sweep.block import Setup
+from invariscope.sweep.plan import BLOCK_SIZE, FLOOR, SHUFFLED, UNTRAINED
 
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pyarrow", "pillow")
 
 
 def make_manifest(
-    *,
-    probe: Probe,
+    setup: Setup,
     source: ImageSource,
     selected: list[int],
-    plan: Plan,
+    *,
     floor: bool,
-    metrics: tuple[SweepMetric, ...],
-    layers: tuple[Layer, ...],
-    seed: int,
     table: str,
     warnings: list[str],
-    inexact: str,
 ) -> dict[str, Any]:
     """The manifest of a run that is about to start; `settings` is what must match on resuming."""
+    probe, plan = setup.probe, setup.plan
     how = plan.transformations[0].resampling
     controls = [SHUFFLED] + [FLOOR] * floor + [UNTRAINED] * plan.twin
     return {
@@ -42,20 +37,20 @@ def make_manifest(
             "weights": probe.weights_hash,
             "preprocessing": probe.preprocessing.as_dict(),
             "data": source.name,
-            "seed": seed,
+            "seed": setup.seed,
             "num_images": len(selected),
             "images": fingerprint(source, selected),
             "table": table,
             "border": how.border,
             "fill": how.fill,
             "interpolation": how.interpolation,
-            "metrics": [metric.name for metric in metrics],
+            "metrics": [metric.name for metric in setup.metrics],
             "controls": controls,
             "block_size": BLOCK_SIZE,
-            "inexact": inexact,
+            "inexact": "skip" if setup.skip_inexact else "interpolate",
             "layers": [
                 {"name": la.name, "part": la.part, "depth": la.depth, "grid": list(la.grid)}
-                for la in layers
+                for la in setup.layers
             ],
             "cells": [entry.as_dict() for entry in plan.entries],
         },
@@ -76,10 +71,10 @@ def make_manifest(
                 "pooled": metric.pooled,
                 "at_identity": metric.at_identity,
             }
-            for metric in metrics
+            for metric in setup.metrics
         },
         "environment": environment(str(probe.device)),
-        "execution": execution(len(plan.cells), plan.passes * len(selected)),
+        "execution": execution(setup.num_cells, setup.passes * len(selected)),
         "example": None,
         "warnings": warnings,
     }
