@@ -20,6 +20,7 @@ moves the value, to first order, with the matching channel held fixed.
 Source: paper 002, eq. 4 and 7, which correlates image by image; reading over the data set is ours.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -71,7 +72,6 @@ class ChannelCorrelation:
         positions: Positions of a map.
         means: [2, channel] in float64, of the transformed images' maps and of the acted maps.
         squares: [2, channel] in float64, sums of squared deviations from these means.
-        power: [2, channel] in float64, sums of squares.
         products: [channel, channel] in float32, sums of products of deviations.
         influences: [2, channel] in float64, sums of squared influences of images on each value.
 
@@ -89,7 +89,6 @@ class ChannelCorrelation:
     positions: int
     means: Tensor
     squares: Tensor
-    power: Tensor
     products: Tensor
     influences: Tensor
 
@@ -99,7 +98,7 @@ class ChannelCorrelation:
         wide = torch.float32 if torch.device(device).type == "mps" else torch.float64
         pairs = torch.zeros(2, channels, dtype=wide, device=device)
         square = torch.zeros(channels, channels, device=device)
-        return cls(0, 0, 1, pairs, pairs, pairs, square, pairs)  # never changed in place
+        return cls(0, 0, 1, pairs, pairs, square, pairs)  # never changed in place
 
     def add(
         self, acted: Float[Tensor, "..."], transformed: Float[Tensor, "..."]
@@ -128,30 +127,78 @@ class ChannelCorrelation:
             channels of invariance and equivariance: what an image adds to n times the value. 0
             where no channel is alive; NaN for images left out.
         """
-        usable = (transformed.power + acted.power).isfinite().all(1)
-        count = len(usable)
-        if not bool(usable.all()):
-            products = [torch.cat(list(products))[usable]] if products else []
-            transformed, acted = transformed[usable], acted[usable]
-        merged = self.merge(_sums_of(products, transformed, acted, self.means.dtype))
-        merged = replace(merged, excluded=self.excluded + count - len(transformed.mean))
+        count = len(transformed.mean)
+        if transformed.all_alive and acted.all_alive:  # and so all are finite
+            return self._with(products, transformed, acted)
+        usable = (transformed.squares + acted.squares).isfinite().all(1)
+        if bool(usable.all()):
+            return self._with(products, transformed, acted)
+        sums = replace(self, excluded=self.excluded + count - int(usable.sum()))
         influences = self.means.new_full((2, count), torch.nan)
-        if len(transformed.mean) == 0:
-            return merged, influences
-        each = merged._influences(products, transformed, acted)
-        influences[:, usable] = each.nanmean(2).nan_to_num(0)
-        return replace(merged, influences=merged.influences + each.square().nansum(1)), influences
+        if bool(usable.any()):
+            products = [torch.cat(list(products))[usable]] if products else []
+            sums, found = sums._with(products, transformed[usable], acted[usable])
+            influences[:, usable] = found
+        return sums, influences
+
+    def _with(
+        self, products: Sequence[Tensor], transformed: ChannelMaps, acted: ChannelMaps
+    ) -> tuple["ChannelCorrelation", Tensor]:
+        """With images that are all finite, one or more: the new sums, and their influences."""
+        count, positions = len(transformed.mean), transformed.positions
+        images = self.images + count
+        means = torch.stack([transformed.mean, acted.mean]).to(self.means.dtype)
+        within = torch.stack([transformed.squares, acted.squares]).to(self.means.dtype)
+        centre = (self.images * self.means + means.sum(1)) / images
+        moved = (math.sqrt(self.images) * (self.means - centre))[:, None]
+        off = means - centre[:, None]
+        # Sums about the new means: within images, and of the images' means.
+        squares = within.addcmul_(off, off, value=positions)
+        both = torch.cat([off, moved], 1).float()
+        matrix = torch.addmm(self.products, both[0].T, both[1], alpha=positions)
+        for each in products:
+            matrix += each.sum(0)
+        sums = ChannelCorrelation(
+            images,
+            self.excluded,
+            positions,
+            centre,
+            self.squares + squares.sum(1) + positions * moved[:, 0].square(),
+            matrix,
+            self.influences,
+        )
+        return sums._influenced(products, off, squares)
+
+    def _influenced(
+        self, products: Sequence[Tensor], off: Tensor, squares: Tensor
+    ) -> tuple["ChannelCorrelation", Tensor]:
+        """With the influences of images that are in the sums already, and their means [2, image].
+
+        Args:
+            products: Their covariances; none for maps of a single position.
+            off: [2, image, channel], their means less those over all images.
+            squares: [2, image, channel], their squares about the latter.
+        """
+        values, match, scale = self._matched()
+        pairs = torch.stack([torch.arange(len(match), device=match.device), match.clamp_min(0)])
+        shares = squares / self.squares[:, None]
+        # [image, form, channel]: with the same channel and with the match
+        cross = self.positions * off[0][:, None] * off[1][:, pairs]
+        if products:
+            chosen = [each.gather(2, pairs.T.expand(len(each), -1, -1)) for each in products]
+            cross += torch.cat(chosen).mT
+        each = cross * scale - values / 2 * (shares[0][:, None] + shares[1][:, pairs])
+        each = (self.images * each).nan_to_num_(0)  # a dead channel has none
+        living = values.isfinite().sum(1).clamp_min(1)
+        found = replace(self, influences=self.influences + each.square().sum(0))
+        return found, each.sum(2).T / living[:, None]
 
     def merge(self, other: "ChannelCorrelation") -> "ChannelCorrelation":
         """With what other sums are over; the order changes nothing but rounding."""
         images = self.images + other.images
         if self.images == 0 or other.images == 0:
             most = self if other.images == 0 else other
-            return replace(
-                most,
-                excluded=self.excluded + other.excluded,
-                influences=self.influences + other.influences,
-            )
+            return replace(most, excluded=self.excluded + other.excluded)
         moved = other.means - self.means
         weight = other.positions * self.images * other.images / images
         products = torch.addr(other.products, *moved.float(), alpha=weight)
@@ -161,104 +208,33 @@ class ChannelCorrelation:
             other.positions,
             self.means + moved * (other.images / images),
             self.squares + other.squares + weight * moved.square(),
-            self.power + other.power,
             products.add_(self.products),
             self.influences + other.influences,
         )
 
     def compute(self) -> PooledChannels:
         """The values over all images that were added."""
-        invariance, equivariance, match = self._correlations()
+        values, match, _ = self._matched()
         n = max(self.images, 1)
         scale = n * (n - 1) if n > 1 else torch.nan
-        errors = (self.influences / scale).sqrt()
-        dead = invariance.isnan(), equivariance.isnan()
-        return PooledChannels(
-            invariance,
-            equivariance,
-            match,
-            errors[0].masked_fill(dead[0], torch.nan),
-            errors[1].masked_fill(dead[1], torch.nan),
-            self.images,
-        )
+        errors = (self.influences / scale).sqrt().masked_fill(values.isnan(), torch.nan)
+        return PooledChannels(values[0], values[1], match, errors[0], errors[1], self.images)
 
-    def _alive(self) -> Tensor:
-        return varies(self.squares, self.power, torch.float32)
+    def _matched(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The correlations of each channel with itself and with its match.
 
-    def _correlations(self) -> tuple[Tensor, Tensor, Tensor]:
-        alive = self._alive()
-        scale = self.squares.rsqrt()
-        own = self.products.diagonal().to(scale.dtype) * scale[0] * scale[1]
-        same = torch.where(alive[0] & alive[1], own.clamp(-1, 1), torch.nan)
-        scaled = self.products * scale[1].float()
-        if not bool(alive[1].all()):
-            scaled.masked_fill_(~alive[1][None, :], -torch.inf)
+        Returns:
+            Values [2, channel], NaN where dead; the match [channel], −1 where there is none; and
+            [2, channel] what a covariance is multiplied by to be a correlation.
+        """
+        power = self.squares + self.images * self.positions * self.means.square()
+        alive = varies(self.squares, power, torch.float32)
+        norm = torch.where(alive, self.squares.rsqrt(), torch.nan)
+        scaled = self.products * norm[1].float()
+        if not bool(alive.all()):
+            scaled.masked_fill_(~alive[1], -torch.inf)
         match = scaled.argmax(1)
-        chosen = self.products.gather(1, match[:, None])[:, 0].to(scale.dtype)
-        largest = (chosen * scale[0] * scale[1][match]).clamp(-1, 1)
-        known = alive[0] & bool(alive[1].any())
-        return same, torch.where(known, largest, torch.nan), torch.where(known, match, -1)
-
-    def _influences(
-        self, products: Sequence[Tensor], transformed: ChannelMaps, acted: ChannelMaps
-    ) -> Tensor:
-        """[2, image, channel]: of each image on the two correlations of each channel."""
-        same, largest, match = self._correlations()
-        match = match.clamp_min(0)
-        values = torch.stack([same, largest])[:, None]
-        spread, their_spread = (self.squares / self.images)[:, None]
-        off, own = self._deviations(transformed, 0)
-        their_off, theirs = self._deviations(acted, 1)
-        both = torch.stack([their_off, their_off[:, match]])
-        cross = self.positions * off * both
-        if products:
-            pairs = [
-                torch.stack([each.diagonal(dim1=1, dim2=2), _chosen(each, match)])
-                for each in products
-            ]
-            cross += torch.cat(pairs, 1)
-        shares = torch.stack([theirs / their_spread, (theirs / their_spread)[:, match]])
-        scale = torch.stack([their_spread, their_spread[:, match]]) * spread
-        return cross / scale.sqrt() - values / 2 * (own / spread + shares)
-
-    def _deviations(self, maps: ChannelMaps, side: int) -> tuple[Tensor, Tensor]:
-        """[image, channel]: each image's mean less that over all; its squares about the latter."""
-        off = maps.mean.to(self.means.dtype) - self.means[side]
-        return off, maps.squares.to(off.dtype) + self.positions * off.square()
-
-
-def _chosen(products: Tensor, match: Tensor) -> Tensor:
-    """[image, channel], of each channel the product with its match."""
-    where = match[:, None].expand(len(products), -1, 1)
-    return products.gather(2, where)[:, :, 0]
-
-
-def _sums_of(
-    products: Sequence[Tensor], transformed: ChannelMaps, acted: ChannelMaps, dtype: torch.dtype
-) -> ChannelCorrelation:
-    """The sums over some images alone."""
-    n, channels = transformed.mean.shape
-    device = transformed.mean.device
-    if n == 0:
-        return ChannelCorrelation.empty(channels, device)
-    both = (transformed, acted)
-    means = torch.stack([maps.mean.to(dtype) for maps in both])
-    centre = means.mean(1)
-    off = means - centre[:, None]
-    positions = transformed.positions
-    within = torch.stack([maps.squares.to(dtype).sum(0) for maps in both])
-    within_images = sum((each.sum(0) for each in products), torch.zeros((), device=device))
-    # Products of the images' means, added to those within images.
-    sums = torch.addmm(
-        within_images.expand(channels, channels), off[0].float().T, off[1].float(), alpha=positions
-    )
-    return ChannelCorrelation(
-        n,
-        0,
-        positions,
-        centre,
-        within + positions * off.square().sum(1),
-        torch.stack([maps.power.to(dtype).sum(0) for maps in both]),
-        sums,
-        torch.zeros(2, channels, dtype=dtype, device=device),
-    )
+        pairs = torch.stack([torch.arange(len(match), device=match.device), match])
+        scale = norm[0] * norm[1][pairs]
+        values = (self.products.gather(1, pairs.T).T * scale).clamp(-1, 1)
+        return values, torch.where(values[1].isfinite(), match, -1), scale

@@ -15,6 +15,7 @@ together.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -36,7 +37,6 @@ class ChannelMaps:
         offset: [image, channel], the mean of ``values``; next to 0 where they are centred.
         mean: [image, channel], the mean of the maps.
         squares: [image, channel], Σ (x − mean)².
-        power: [image, channel], Σ x².
         alive: [image, channel], whether the channel varies, so that it has a correlation.
     """
 
@@ -44,7 +44,6 @@ class ChannelMaps:
     offset: Tensor
     mean: Tensor
     squares: Tensor
-    power: Tensor
     alive: Tensor
 
     @property
@@ -52,10 +51,20 @@ class ChannelMaps:
         """The number of positions."""
         return self.values.shape[1]
 
+    @cached_property
+    def power(self) -> Tensor:
+        """[image, channel], Σ x²."""
+        return self.squares + self.positions * self.mean.square()
+
     @property
     def points(self) -> Tensor:
         """[image, channel], whether the channel has a direction: it is finite and not zero."""
         return (self.power > 0) & self.power.isfinite()
+
+    @cached_property
+    def all_alive(self) -> bool:
+        """Whether every channel of every image is."""
+        return bool(self.alive.all())
 
     def __getitem__(self, images: slice | list[int] | Tensor) -> "ChannelMaps":
         return ChannelMaps(*(part[images] for part in self._parts()))
@@ -76,7 +85,7 @@ class ChannelMaps:
         return ChannelMaps(*map(torch.cat, zip(*(part._parts() for part in parts), strict=True)))
 
     def _parts(self) -> tuple[Tensor, ...]:
-        return self.values, self.offset, self.mean, self.squares, self.power, self.alive
+        return self.values, self.offset, self.mean, self.squares, self.alive
 
 
 def channel_maps(
@@ -95,13 +104,14 @@ def channel_maps(
     positions = values.shape[1]
     mean = values.mean(1) if mean is None else mean
     power = (values * values).sum(1)
-    squares = power - positions * mean * mean
+    of_mean = positions * mean.square()
+    squares = power - of_mean
     offset = mean
-    if bool((positions * mean * mean > CENTRE_ABOVE * squares).logical_and(power > 0).any()):
+    if bool((of_mean > CENTRE_ABOVE * squares).any()):
         values = values - mean[:, None]
         squares = (values * values).sum(1)
         offset = values.mean(1)  # what rounding has left; it meets means that are not centred
-    return ChannelMaps(values, offset, mean, squares, power, varies(squares, power, torch.float32))
+    return ChannelMaps(values, offset, mean, squares, varies(squares, power, torch.float32))
 
 
 def covariances(transformed: ChannelMaps, acted: ChannelMaps) -> Tensor:
@@ -120,20 +130,18 @@ def paired_correlation(transformed: ChannelMaps, acted: ChannelMaps) -> Tensor:
 
 @dataclass(frozen=True)
 class ChannelScores:
-    """What channel measures say of some images; [image, channel], NaN where a channel is dead.
+    """What channel measures say of some images, NaN where a channel is dead.
 
     Args:
-        invariance: Correlation with the same channel of the acted maps.
-        equivariance: The largest correlation with any of its living channels.
-        cosine_invariance: Cosine with the same channel; with ``permutation``, with the channel
-            that the group takes there.
-        cosine_equivariance: The largest cosine with any channel; None unless asked for.
+        pearson: [2, image, channel], the correlation with the same channel of the acted maps, and
+            the largest one with any of its living channels.
+        cosine: The same for the cosine; None unless asked for.
+        complete: Whether no channel is dead, so that no correlation is NaN.
     """
 
-    invariance: Tensor
-    equivariance: Tensor
-    cosine_invariance: Tensor | None
-    cosine_equivariance: Tensor | None
+    pearson: Tensor
+    cosine: Tensor | None
+    complete: bool
 
 
 def channel_scores(
@@ -144,13 +152,15 @@ def channel_scores(
     cosine: bool = False,
 ) -> ChannelScores:
     """The channel measures of some images from their covariances [image, channel, channel]."""
-    pearson = _best(products, transformed.squares, acted.squares, transformed.alive, acted.alive)
+    complete = transformed.all_alive and acted.all_alive
+    alive = None if complete else (transformed.alive, acted.alive)
+    pearson = _best(products, transformed.squares, acted.squares, alive)
     if not cosine:
-        return ChannelScores(*pearson, None, None)
+        return ChannelScores(pearson, None, complete)
     means = (transformed.mean[:, :, None], acted.mean[:, None, :])
     raw = torch.baddbmm(products, *means, alpha=float(transformed.positions))
     points = transformed.points, acted.points
-    return ChannelScores(*pearson, *_best(raw, transformed.power, acted.power, *points))
+    return ChannelScores(pearson, _best(raw, transformed.power, acted.power, points), complete)
 
 
 def permuted_cosine(
@@ -165,16 +175,25 @@ def permuted_cosine(
 
 
 def _best(
-    products: Tensor, own: Tensor, theirs: Tensor, own_alive: Tensor, their_alive: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Similarity with the same channel, and the largest one with any living channel."""
-    same = _similar(products.diagonal(dim1=1, dim2=2), own, theirs, own_alive & their_alive)
+    products: Tensor, own: Tensor, theirs: Tensor, alive: tuple[Tensor, Tensor] | None
+) -> Tensor:
+    """[2, image, channel]: similarity with the same channel, and the largest with any living one.
+
+    Args:
+        products: [image, channel, channel].
+        own: [image, channel], squared norms.
+        theirs: Those of the other side.
+        alive: Which channels of both are; None: all.
+    """
     scaled = products * theirs.rsqrt()[:, None, :]
-    if not bool(their_alive.all()):
-        scaled.masked_fill_(~their_alive[:, None, :], -torch.inf)
-    largest = (scaled.amax(2) * own.rsqrt()).clamp(-1, 1)
-    known = own_alive & their_alive.any(1, keepdim=True)
-    return same, torch.where(known, largest, torch.nan)
+    same = scaled.diagonal(dim1=1, dim2=2)
+    if alive is not None:
+        same = torch.where(alive[1], same, torch.nan)
+        scaled.masked_fill_(~alive[1][:, None, :], -torch.inf)
+    found = (torch.stack([same, scaled.amax(2)]) * own.rsqrt()).clamp_(-1, 1)
+    if alive is None:
+        return found
+    return found.masked_fill_(~(alive[0] & alive[1].any(1, keepdim=True)), torch.nan)
 
 
 def _similar(products: Tensor, own: Tensor, theirs: Tensor, alive: Tensor) -> Tensor:

@@ -117,10 +117,19 @@ class ChannelState:
         products = products.clone() if before is None else before.products.copy_(products)
         self.sums[key] = replace(sums, products=products)
 
-    def add_scores(self, layer: str, cell: str, scores: Tensor) -> None:
-        """Adds the values image by image [2, image, channel] of more images to their means."""
+    def add_scores(self, layer: str, cell: str, scores: Tensor, *, complete: bool) -> None:
+        """Adds the values of more images to their means.
+
+        Args:
+            layer: The layer's name.
+            cell: The cell's key.
+            scores: [2, image, channel], NaN where a channel is dead.
+            complete: Whether none is NaN.
+        """
         both = scores.double()
-        found = torch.cat([both.nansum(1), both.isfinite().sum(1)])
+        sums = both.sum(1) if complete else both.nansum(1)
+        living = torch.full_like(sums, both.shape[1]) if complete else both.isfinite().sum(1)
+        found = torch.cat([sums, living])
         place = (layer, cell)
         self.scores[place] = self.scores[place] + found if place in self.scores else found
 

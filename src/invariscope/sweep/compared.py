@@ -10,7 +10,6 @@ from torch import Tensor
 from invariscope.metrics.channel_correlation import ChannelCorrelation
 from invariscope.metrics.channel_products import (
     ChannelMaps,
-    ChannelScores,
     channel_scores,
     covariances,
     images_per_step,
@@ -19,10 +18,16 @@ from invariscope.metrics.channel_products import (
 
 
 class Compared:
-    """What a batch says of one layer, cell and control, a few images at a time."""
+    """What a batch says of one layer, cell and control, a few images at a time.
+
+    Attributes:
+        sums: The sums over the data set; None for a layer that is too wide to have any.
+        complete: Whether no channel has been dead so far.
+    """
 
     def __init__(self, sums: ChannelCorrelation | None):
         self.sums = sums
+        self.complete = True
         self._values: dict[str, list[Tensor]] = {}
         self._scored: list[Tensor] = []
         self._influences: list[Tensor] = []
@@ -49,16 +54,17 @@ class Compared:
         if transformed.positions > 1:
             products = covariances(transformed, acted)
             scores = channel_scores(products, transformed, acted, cosine=cosine)
-            self._scored.append(torch.stack([scores.invariance, scores.equivariance]))
-            for name, values in _by_metric(scores).items():
-                self.put(name, values)
-            if cosine and permutation is not None and len(permutation):
-                cosines = permuted_cosine(products, transformed, acted, permutation)
-                self._values["channel_eed"][-1] = -cosines.nanmean(1)
-            elif cosine and permutation is not None:
-                self._values["channel_eed"][-1] = torch.full_like(
-                    scores.invariance[:, 0], torch.nan
-                )
+            self._scored.append(scores.pearson)
+            self.complete &= scores.complete
+            if scores.cosine is not None:
+                self.put("channel_invariance:cosine", scores.cosine[0].nanmean(1))
+                self.put("channel_equivariance:cosine", scores.cosine[1].nanmean(1))
+                kept = scores.cosine[0]
+                if permutation is not None and len(permutation):
+                    kept = permuted_cosine(products, transformed, acted, permutation)
+                elif permutation is not None:
+                    kept = torch.full_like(kept, torch.nan)
+                self.put("channel_eed", -kept.nanmean(1))
         if self.sums is None:
             return
         self._waiting.append((products, transformed.without_values(), acted.without_values()))
@@ -85,29 +91,27 @@ class Compared:
 
     @property
     def values(self) -> dict[str, Tensor]:
-        """Values [image] by metric."""
-        return {name: torch.cat(parts) for name, parts in self._values.items()}
+        """Values [image] by metric: means over the channels that are alive."""
+        found = {name: torch.cat(parts) for name, parts in self._values.items()}
+        scored = self.scored
+        if scored is not None:
+            means = scored.mean(2) if self.complete else scored.nanmean(2)
+            found["channel_invariance"], found["channel_equivariance"] = means
+            found["dead_channels"] = scored[0].isnan().float().mean(1)
+        return found
 
     @property
     def scored(self) -> Tensor | None:
         """Invariance, equivariance [2, image, channel] of each image; None without positions."""
-        return torch.cat(self._scored, 1) if self._scored else None
+        return _joined(self._scored, 1)
 
     @property
     def influences(self) -> Tensor | None:
         """Influences [2, image] on the values over the data set; None without sums."""
-        return torch.cat(self._influences, 1) if self._influences else None
+        return _joined(self._influences, 1)
 
 
-def _by_metric(scores: ChannelScores) -> dict[str, Tensor]:
-    """The means over living channels [image], by metric."""
-    values = {
-        "channel_invariance": scores.invariance.nanmean(1),
-        "channel_equivariance": scores.equivariance.nanmean(1),
-        "dead_channels": scores.invariance.isnan().float().mean(1),
-    }
-    if scores.cosine_invariance is not None and scores.cosine_equivariance is not None:
-        values["channel_invariance:cosine"] = scores.cosine_invariance.nanmean(1)
-        values["channel_equivariance:cosine"] = scores.cosine_equivariance.nanmean(1)
-        values["channel_eed"] = -scores.cosine_invariance.nanmean(1)
-    return values
+def _joined(parts: list[Tensor], dimension: int) -> Tensor | None:
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    return torch.cat(parts, dimension)

@@ -197,7 +197,7 @@ class MapMeasures:
         layer, cell, control = key
         self.put(key, found.values)
         if control == MEASUREMENT and found.scored is not None:
-            self.state.add_scores(layer, cell, found.scored)
+            self.state.add_scores(layer, cell, found.scored, complete=found.complete)
         if found.sums is not None and found.influences is not None:
             chosen = np.zeros(len(self._ids), bool)
             chosen[self._part] = True
