@@ -149,11 +149,11 @@ class ChannelCorrelation:
         images = self.images + count
         means = torch.stack([transformed.mean, acted.mean]).to(self.means.dtype)
         within = torch.stack([transformed.squares, acted.squares]).to(self.means.dtype)
-        centre = (self.images * self.means + means.sum(1)) / images
-        moved = (math.sqrt(self.images) * (self.means - centre))[:, None]
-        off = means - centre[:, None]
-        # Sums about the new means: within images, and of the images' means.
+        off = means - self.means[:, None]
+        shift = off.sum(1, keepdim=True) / images
+        off -= shift  # from the new means, as the sums below
         squares = within.addcmul_(off, off, value=positions)
+        moved = math.sqrt(self.images) * shift  # what the images before count for
         both = torch.cat([off, moved], 1).float()
         matrix = torch.addmm(self.products, both[0].T, both[1], alpha=positions)
         for each in products:
@@ -162,8 +162,10 @@ class ChannelCorrelation:
             images,
             self.excluded,
             positions,
-            centre,
-            self.squares + squares.sum(1) + positions * moved[:, 0].square(),
+            self.means + shift[:, 0],
+            torch.addcmul(self.squares, moved[:, 0], moved[:, 0], value=positions).add_(
+                squares.sum(1)
+            ),
             matrix,
             self.influences,
         )
@@ -179,8 +181,7 @@ class ChannelCorrelation:
             off: [2, image, channel], their means less those over all images.
             squares: [2, image, channel], their squares about the latter.
         """
-        values, match, scale = self._matched()
-        pairs = torch.stack([torch.arange(len(match), device=match.device), match.clamp_min(0)])
+        values, pairs, scale = self._matched()
         shares = squares / self.squares[:, None]
         # [image, form, channel]: with the same channel and with the match
         cross = self.positions * off[0][:, None] * off[1][:, pairs]
@@ -214,7 +215,8 @@ class ChannelCorrelation:
 
     def compute(self) -> PooledChannels:
         """The values over all images that were added."""
-        values, match, _ = self._matched()
+        values, pairs, _ = self._matched()
+        match = torch.where(values[1].isfinite(), pairs[1], -1)
         n = max(self.images, 1)
         scale = n * (n - 1) if n > 1 else torch.nan
         errors = (self.influences / scale).sqrt().masked_fill(values.isnan(), torch.nan)
@@ -224,17 +226,18 @@ class ChannelCorrelation:
         """The correlations of each channel with itself and with its match.
 
         Returns:
-            Values [2, channel], NaN where dead; the match [channel], −1 where there is none; and
-            [2, channel] what a covariance is multiplied by to be a correlation.
+            [2, channel] each: values, NaN where dead; which channels these are, itself and the
+            match; and what a covariance is multiplied by to be a correlation.
         """
-        power = self.squares + self.images * self.positions * self.means.square()
+        count = self.images * self.positions
+        power = torch.addcmul(self.squares, self.means, self.means, value=count)
         alive = varies(self.squares, power, torch.float32)
         norm = torch.where(alive, self.squares.rsqrt(), torch.nan)
         scaled = self.products * norm[1].float()
         if not bool(alive.all()):
             scaled.masked_fill_(~alive[1], -torch.inf)
-        match = scaled.argmax(1)
+        match = scaled.max(1).indices  # faster than argmax
         pairs = torch.stack([torch.arange(len(match), device=match.device), match])
         scale = norm[0] * norm[1][pairs]
         values = (self.products.gather(1, pairs.T).T * scale).clamp(-1, 1)
-        return values, torch.where(values[1].isfinite(), match, -1), scale
+        return values, pairs, scale

@@ -104,10 +104,10 @@ def channel_maps(
     positions = values.shape[1]
     mean = values.mean(1) if mean is None else mean
     power = (values * values).sum(1)
-    of_mean = positions * mean.square()
-    squares = power - of_mean
+    squares = power.addcmul(mean, mean, value=-positions)
     offset = mean
-    if bool((of_mean > CENTRE_ABOVE * squares).any()):
+    # positions · mean² > CENTRE_ABOVE · squares
+    if bool((power > (1 + CENTRE_ABOVE) * squares).any()):
         values = values - mean[:, None]
         squares = (values * values).sum(1)
         offset = values.mean(1)  # what rounding has left; it meets means that are not centred

@@ -227,8 +227,7 @@ def _channel_state(run: Run) -> ChannelState | None:
     if not run.setup.map_metrics:
         return None
     cells = run.plan.cells[1:]
-    shuffled = sum(cell.controlled and not cell.there_and_back for cell in cells)
-    return ChannelState(len(cells) + shuffled, run.probe.device)
+    return ChannelState(len(cells) + sum(cell.null for cell in cells), run.probe.device)
 
 
 def _sample(run: Run, block: Block) -> Sample:

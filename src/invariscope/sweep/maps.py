@@ -32,6 +32,9 @@ from invariscope.sweep.compared import Compared
 from invariscope.sweep.plan import MEASUREMENT, SHUFFLED, Cell
 from invariscope.transformations import IDENTITY, Action, Moves, action_on
 
+_Place = tuple[str, bool, tuple[int, int]]
+"""A cell's key, whether it goes there and back, and a grid."""
+
 LITERAL = "channel_invariance:literal"
 ONE_AT_THE_IDENTITY = (
     "channel_invariance",
@@ -94,18 +97,22 @@ class MapMeasures:
         self._ids, self._size, self._seed = list(image_ids), size, seed
         self._maps: dict[str, list[Tensor]] = {}
         self._moments: dict[str, list[ChannelMaps]] = {}
-        self._actions: dict[tuple[str, bool, tuple[int, int]], Action] = {}
+        self._actions: dict[_Place, Action] = {}
+        self._moves: dict[_Place, tuple[Moves, Moves]] = {}
         self._values: dict[tuple[str, str, str, str], np.ndarray] = {}
         self._pieces: dict[tuple[str, str, str], list[Tensor]] = {}
         self._part = slice(0, 0)
 
     def begin(self, part: slice) -> Callable[[int, int], "_Reference"]:
         """Forgets the maps of the last images; makes watchers for those of the next ones."""
-        self._part, self._maps, self._moments, self._actions = part, {}, {}, {}
+        self._part, self._maps, self._moments = part, {}, {}
+        # Directions that are drawn belong to the images; what moves all alike stays.
+        self._actions = {place: act for place, act in self._actions.items() if not act.drawn}
         return lambda start, stop: _Reference(self, slice(start, stop))
 
     def watch(self, cells: Sequence[Cell]) -> Callable[[int, int], "_Moved"]:
         """Makes watchers for batches of these cells, each of all images of the part."""
+        self._moves = {}
         return lambda start, stop: _Moved(self, cells, start, stop)
 
     def rows(self) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
@@ -154,10 +161,10 @@ class MapMeasures:
 
     def action(self, cell: Cell, grid: tuple[int, int]) -> Action:
         """What a cell does to maps of that grid, for the images of the part."""
-        key = (cell.key, cell.there_and_back, grid)
-        if key not in self._actions:
+        place = (cell.key, cell.there_and_back, grid)
+        if place not in self._actions:
             moving = None if cell.there_and_back else cell.transformation
-            self._actions[key] = action_on(
+            self._actions[place] = action_on(
                 moving,
                 cell.level,
                 self._size,
@@ -165,7 +172,22 @@ class MapMeasures:
                 seed=self._seed,
                 image_ids=self._ids[self._part],
             )
-        return self._actions[key]
+        return self._actions[place]
+
+    def moves(self, cell: Cell, action: Action, maps: Tensor) -> tuple[Moves, Moves]:
+        """How the part's images move under a cell's action, and how strangers do.
+
+        A stranger is the next image of the part, moved as the image itself is. Where all move
+        alike, that is the next one of the moved maps: the first of these has one more than there
+        are images. Layers of one grid share them.
+        """
+        place = (cell.key, cell.there_and_back, action.grid)
+        if place not in self._moves:
+            every, following = range(self.count), [*range(1, self.count), 0]
+            own = action.moves([*every, 0], [*every, 0], maps)
+            apart = cell.null and action.drawn
+            self._moves[place] = own, action.moves(following, every, maps) if apart else own
+        return self._moves[place]
 
     def permutation(self, layer: str, act: Action) -> Tensor | None:
         """Where a layer with declared fields takes its channels from; empty if that is not known.
@@ -276,7 +298,7 @@ class _Moved:
         nothing_inside = action.inside is not None and not bool(action.inside.any())
         if nothing_inside or (measures.skip_inexact and not action.exact):
             return
-        null = cell.controlled and not cell.there_and_back
+        null = cell.null
         how = {"cosine": measures.cosine, "permutation": measures.permutation(layer, action)}
         controls = (cell.control, SHUFFLED) if null else (cell.control,)
         found = {
@@ -284,12 +306,8 @@ class _Moved:
             for control in controls
         }
         step, count = images_at_a_time(moved.shape[1], grid), len(moved)
-        every, following = range(count), [*range(1, count), 0]
-        # Each image is compared with the next one as well, moved as the image itself is. Where all
-        # move alike, that is the next one of the moved maps; one more than there are images.
-        alike = null and not action.drawn
-        moves = action.moves([*every, 0], [*every, 0], own)
-        others = moves if alike or not null else action.moves(following, every, own)
+        moves, others = measures.moves(cell, action, own)
+        alike = null and moves is others
         for start in range(0, count, step):
             some = slice(start, min(start + step, count))
             transformed = channel_maps(moved[some], action.inside, mean[some])

@@ -22,7 +22,7 @@ from invariscope.results.pairs import ChannelPair, ChannelPairs, write_channel_p
 from invariscope.sweep.block import as_float
 from invariscope.sweep.plan import MEASUREMENT, Cell, Plan
 from invariscope.sweep.prepare import Run
-from invariscope.transformations import Action, action_on
+from invariscope.transformations import action_on
 
 #: Motions that are shown, and of each transformation or group.
 MOST_CELLS = 4
@@ -90,12 +90,8 @@ def channel_pairs(
     spatial = [layer for layer in layers if layer.grid != (1, 1)]
     found: list[ChannelPair] = []
     for cell in chosen_cells(plan, measured):
-        here = measured[measured["cell"] == cell.key]
-        wanted = {
-            layer.name: _best(rows)
-            for layer in spatial
-            if len(rows := here[here["layer"] == layer.name])
-        }
+        here = dict(list(measured[measured["cell"] == cell.key].groupby("layer", observed=True)))
+        wanted = {la.name: _best(here[la.name]) for la in spatial if la.name in here}
         if wanted:
             found += _pictures(probe, example, image_id, cell, wanted, seed)
     order = {layer.name: place for place, layer in enumerate(layers)}
@@ -159,11 +155,15 @@ def _pictures(
             cell.transformation, cell.level, size, (matches.shape[1], matches.shape[2]),
             seed=seed, image_ids=[image_id],
         )  # fmt: skip
-        moved = action(matches[None])[0]
+        shown = torch.stack([matches, action(matches[None])[0], channels], 1).numpy()
+        inside = np.ones(shown.shape[2:], bool)
+        if action.inside is not None:
+            inside = action.inside.cpu().numpy().astype(bool)
+        similar = _correlations(shown[:, 1, inside], shown[:, 2, inside])
         candidates = [
-            _candidate(channel, match, torch.stack(three), action)
-            for channel, match, *three in zip(
-                chosen.channels, chosen.matches, matches, moved, channels, strict=True
+            _Candidate(channel, match, float(value), three, inside)
+            for channel, match, value, three in zip(
+                chosen.channels, chosen.matches, similar, shown, strict=True
             )
         ]
         # Those that vary in this image first; the sort keeps their order otherwise.
@@ -198,17 +198,8 @@ class _Candidate:
     inside: np.ndarray
 
 
-def _candidate(channel: int, match: int, maps: Tensor, action: Action) -> _Candidate:
-    inside = np.ones(maps.shape[1:], bool)
-    if action.inside is not None:
-        inside = action.inside.cpu().numpy().astype(bool)
-    values = maps.double().numpy()
-    similarity = _correlation(values[1][inside], values[2][inside])
-    return _Candidate(channel, match, similarity, values, inside)
-
-
 def _drawn(layer: str, cell: str, one: _Candidate) -> ChannelPair:
-    small, kept = _reduced(one.maps, one.inside)
+    small, kept = _reduced(one.maps.astype(np.float64), one.inside)
     shown = [small[0].ravel(), small[1][kept], small[2][kept]]
     ends = [_ends(np.concatenate(shown[:2])), _ends(shown[2])]
     pixels = np.stack(
@@ -219,13 +210,15 @@ def _drawn(layer: str, cell: str, one: _Candidate) -> ChannelPair:
     return ChannelPair(layer, cell, one.channel, one.match, one.similarity, ranges, pixels)
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Pearson correlation; NaN where there is none."""
-    if one.size < 2 or not (np.isfinite(one).all() and np.isfinite(other).all()):
-        return float("nan")
-    one, other = one - one.mean(), other - other.mean()
-    norm = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float(np.dot(one, other)) / norm if norm > 0 else float("nan")
+def _correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Pearson correlations [pair] of values [pair, cell]; NaN where there is none."""
+    if one.shape[1] < 2:
+        return np.full(len(one), np.nan)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        one, other = (v - v.mean(1, keepdims=True, dtype=np.float64) for v in (one, other))
+        norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+        found = np.einsum("pc,pc->p", one, other) / norms
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 def _reduced(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -47,6 +47,11 @@ class Cell:
         """The control that this cell's rows belong to."""
         return FLOOR if self.there_and_back else MEASUREMENT
 
+    @property
+    def null(self) -> bool:
+        """Whether shuffled pairs are compared here, which metrics of maps do at some cells only."""
+        return self.controlled and not self.there_and_back
+
     def apply(
         self, images: Float[Tensor, "image 3 height width"], seed: int, image_ids: Sequence[str]
     ) -> Float[Tensor, "image 3 height width"]:
