@@ -17,7 +17,7 @@ from torch import nn
 import invariscope
 from invariscope.errors import RunError
 from invariscope.sweep import channels as channels_module
-from invariscope.sweep import engine
+from invariscope.sweep import engine, watchers
 from invariscope.sweep import maps as maps_module
 from invariscope.transformations import get_transformation
 
@@ -95,10 +95,42 @@ def assert_same(a, b):
             assert one.equals(other), column
 
 
-@pytest.mark.parametrize("size", [1, 3, 64])
+@pytest.mark.parametrize("size", [1, 3, 40, 64, 256])
 def test_the_forward_batch_size(whole, size):
-    """Batches of 3 end within a cell; 64 hold two cells of the first block."""
+    """Batches of 3 end within a cell; 40 and 64 hold some cells of a part, 256 all of them."""
     assert_same(whole, run(batch_size=size))
+
+
+class Spoilt(Small):
+    """Answers some moved images with NaN, and has a channel that is dead on others."""
+
+    def forward(self, x):
+        dark = (x[:, :, 0].mean((1, 2)) < 0.2)[:, None, None, None]
+        maps = self.body[0](4 * (x - 0.4))
+        maps = torch.cat([torch.where(dark, torch.nan, maps[:, :1]), maps[:, 1:]], 1)
+        return self.fc(self.body[1:](maps).mean((2, 3)))
+
+
+def test_cells_that_are_compared_at_once_may_miss_different_images():
+    found = run(Spoilt(), batch_size=16), run(Spoilt(), batch_size=256)
+    assert_same(*found)
+    rows = found[0].rows
+    moved = rows[(rows.metric == "channel_equivariance:pooled") & (rows.layer == "body.1")]
+    counts = moved.groupby("cell").value.count()
+    assert counts.nunique() > 1  # some cells have lost images, others have not
+
+
+def test_cells_are_compared_at_once(monkeypatch):
+    together = []
+    compared = maps_module.MapMeasures.compared
+
+    def watched(self, layer, cells, control):
+        together.append(len(cells))
+        return compared(self, layer, cells, control)
+
+    monkeypatch.setattr(maps_module.MapMeasures, "compared", watched)
+    run(batch_size=256)
+    assert max(together) > 1
 
 
 def test_running_out_of_memory_within_a_block(whole):
@@ -141,7 +173,7 @@ def test_how_many_images_are_held_changes_the_null_and_the_spread_alone(whole, m
 
 
 def test_how_many_images_are_compared_at_a_time(whole, monkeypatch):
-    monkeypatch.setattr(maps_module, "STEP_BYTES", 4000)
+    monkeypatch.setattr(watchers, "STEP_BYTES", 4000)
     assert not len(differences(whole, run(batch_size=32)))
 
 

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from invariscope.transformations import Moves, Resampling, warp
+from invariscope.transformations import (
+    Moves,
+    Resampling,
+    action_on,
+    get_transformation,
+    moves_of,
+    warp,
+)
 from invariscope.transformations.geometry import rotation, scaling, shear_x, translation
 from invariscope.transformations.taps import taps_of
 
@@ -61,8 +68,16 @@ def test_what_is_not_read_does_not_spoil_the_rest():
     assert moved[0, 0, :, 3].tolist() == [0.0] * 4
 
 
-def test_nothing_moves_without_taps():
-    maps = torch.rand(3, 2, 4, 4)
-    still = Moves(None, [], [0, 1, 2, 0], (4, 4), maps)
-    assert still(maps, 1, 3).data_ptr() == maps[1:].data_ptr()  # a view
-    assert torch.equal(still(maps, 2, 4), maps[[2, 0]])
+def test_several_actions_one_after_the_other():
+    maps = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    ids = ["a", "b"]
+    shear = get_transformation("shear_x")  # each image in a direction of its own
+    turn = get_transformation("rotate")
+    actions = [
+        action_on(move, 5, (16, 16), (8, 8), image_ids=ids, seed=1) for move in (shear, turn)
+    ]
+    moves = moves_of(actions, [1, 0], maps)
+    found = moves(maps, 0, 4)
+    wanted = torch.cat([action(maps.flip(0)) for action in actions])
+    assert torch.equal(found, wanted)
+    assert torch.equal(moves(maps, 1, 3), wanted[1:3])

@@ -127,72 +127,21 @@ class ChannelCorrelation:
             channels of invariance and equivariance: what an image adds to n times the value. 0
             where no channel is alive; NaN for images left out.
         """
-        count = len(transformed.mean)
-        if transformed.all_alive and acted.all_alive:  # and so all are finite
-            return self._with(products, transformed, acted)
-        usable = (transformed.squares + acted.squares).isfinite().all(1)
-        if bool(usable.all()):
-            return self._with(products, transformed, acted)
-        sums = replace(self, excluded=self.excluded + count - int(usable.sum()))
-        influences = self.means.new_full((2, count), torch.nan)
-        if bool(usable.any()):
-            products = [torch.cat(list(products))[usable]] if products else []
-            sums, found = sums._with(products, transformed[usable], acted[usable])
-            influences[:, usable] = found
-        return sums, influences
+        (sums,), influences = add_to_each([self], products, transformed, acted)
+        return sums, influences[0]
 
-    def _with(
+    def _without_unusable(
         self, products: Sequence[Tensor], transformed: ChannelMaps, acted: ChannelMaps
     ) -> tuple["ChannelCorrelation", Tensor]:
-        """With images that are all finite, one or more: the new sums, and their influences."""
-        count, positions = len(transformed.mean), transformed.positions
-        images = self.images + count
-        means = torch.stack([transformed.mean, acted.mean]).to(self.means.dtype)
-        within = torch.stack([transformed.squares, acted.squares]).to(self.means.dtype)
-        off = means - self.means[:, None]
-        shift = off.sum(1, keepdim=True) / images
-        off -= shift  # from the new means, as the sums below
-        squares = within.addcmul_(off, off, value=positions)
-        moved = math.sqrt(self.images) * shift  # what the images before count for
-        both = torch.cat([off, moved], 1).float()
-        matrix = torch.addmm(self.products, both[0].T, both[1], alpha=positions)
-        for each in products:
-            matrix += each.sum(0)
-        sums = ChannelCorrelation(
-            images,
-            self.excluded,
-            positions,
-            self.means + shift[:, 0],
-            torch.addcmul(self.squares, moved[:, 0], moved[:, 0], value=positions).add_(
-                squares.sum(1)
-            ),
-            matrix,
-            self.influences,
-        )
-        return sums._influenced(products, off, squares)
-
-    def _influenced(
-        self, products: Sequence[Tensor], off: Tensor, squares: Tensor
-    ) -> tuple["ChannelCorrelation", Tensor]:
-        """With the influences of images that are in the sums already, and their means [2, image].
-
-        Args:
-            products: Their covariances; none for maps of a single position.
-            off: [2, image, channel], their means less those over all images.
-            squares: [2, image, channel], their squares about the latter.
-        """
-        values, pairs, scale = self._matched()
-        shares = squares / self.squares[:, None]
-        # [image, form, channel]: with the same channel and with the match
-        cross = self.positions * off[0][:, None] * off[1][:, pairs]
-        if products:
-            chosen = [each.gather(2, pairs.T.expand(len(each), -1, -1)) for each in products]
-            cross += torch.cat(chosen).mT
-        each = cross * scale - values / 2 * (shares[0][:, None] + shares[1][:, pairs])
-        each = (self.images * each).nan_to_num_(0)  # a dead channel has none
-        living = values.isfinite().sum(1).clamp_min(1)
-        found = replace(self, influences=self.influences + each.square().sum(0))
-        return found, each.sum(2).T / living[:, None]
+        """As `with_products`, where images may not be finite."""
+        usable = (transformed.squares + acted.squares).isfinite().all(1)
+        sums = replace(self, excluded=self.excluded + int((~usable).sum()))
+        influences = self.means.new_full((2, len(usable)), torch.nan)
+        if bool(usable.any()):
+            products = [torch.cat(list(products))[usable]] if products else []
+            (sums,), found = _added([sums], products, transformed[usable], acted[usable])
+            influences[:, usable] = found[0]
+        return sums, influences
 
     def merge(self, other: "ChannelCorrelation") -> "ChannelCorrelation":
         """With what other sums are over; the order changes nothing but rounding."""
@@ -215,29 +164,144 @@ class ChannelCorrelation:
 
     def compute(self) -> PooledChannels:
         """The values over all images that were added."""
-        values, pairs, _ = self._matched()
+        found = _matched(
+            self.means[None],
+            self.squares[None],
+            self.products[None],
+            self.images * self.positions,
+        )
+        values, pairs = found.values[0], found.pairs[0]
         match = torch.where(values[1].isfinite(), pairs[1], -1)
         n = max(self.images, 1)
         scale = n * (n - 1) if n > 1 else torch.nan
         errors = (self.influences / scale).sqrt().masked_fill(values.isnan(), torch.nan)
         return PooledChannels(values[0], values[1], match, errors[0], errors[1], self.images)
 
-    def _matched(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The correlations of each channel with itself and with its match.
 
-        Returns:
-            [2, channel] each: values, NaN where dead; which channels these are, itself and the
-            match; and what a covariance is multiplied by to be a correlation.
-        """
-        count = self.images * self.positions
-        power = torch.addcmul(self.squares, self.means, self.means, value=count)
-        alive = varies(self.squares, power, torch.float32)
-        norm = torch.where(alive, self.squares.rsqrt(), torch.nan)
-        scaled = self.products * norm[1].float()
-        if not bool(alive.all()):
-            scaled.masked_fill_(~alive[1], -torch.inf)
-        match = scaled.max(1).indices  # faster than argmax
-        pairs = torch.stack([torch.arange(len(match), device=match.device), match])
-        scale = norm[0] * norm[1][pairs]
-        values = (self.products.gather(1, pairs.T).T * scale).clamp(-1, 1)
-        return values, pairs, scale
+def add_to_each(
+    sums: Sequence[ChannelCorrelation],
+    products: Sequence[Tensor],
+    transformed: ChannelMaps,
+    acted: ChannelMaps,
+) -> tuple[list[ChannelCorrelation], Tensor]:
+    """Adds as many images to each of several sums over the same layer, all in one go.
+
+    Args:
+        sums: One or more.
+        products: `covariances` of the images, in parts [image, channel, channel] if there is one
+            sum only; none for maps of a single position.
+        transformed: The images of the first sum, then those of the next one.
+        acted: What they are compared with.
+
+    Returns:
+        The new sums, and influences [sum, 2, image], as of `ChannelCorrelation.with_products`.
+    """
+    finite = (transformed.all_alive and acted.all_alive) or bool(
+        (transformed.squares + acted.squares).isfinite().all()
+    )
+    if finite and len({each.images for each in sums}) == 1:
+        return _added(sums, products, transformed, acted)
+    if len(sums) == 1:
+        one, influences = sums[0]._without_unusable(products, transformed, acted)
+        return [one], influences[None]
+    count = len(transformed.mean) // len(sums)
+    found = []
+    for number, each in enumerate(sums):
+        some = slice(number * count, (number + 1) * count)
+        own = [part[some] for part in products]
+        found.append(each.with_products(own, transformed[some], acted[some]))
+    return [one for one, _ in found], torch.stack([influences for _, influences in found])
+
+
+def _added(
+    sums: Sequence[ChannelCorrelation],
+    products: Sequence[Tensor],
+    transformed: ChannelMaps,
+    acted: ChannelMaps,
+) -> tuple[list[ChannelCorrelation], Tensor]:
+    """As `add_to_each`, of images that are all finite, to sums over as many images."""
+    several, before = len(sums), sums[0].images
+    positions = transformed.positions
+    old = _stacked([each.means for each in sums])
+    means, within = (
+        torch.stack(pair, 1).to(old.dtype).unflatten(0, (several, -1))
+        for pair in ((transformed.mean, acted.mean), (transformed.squares, acted.squares))
+    )  # [sum, image, side, channel]
+    images = before + means.shape[1]
+    off = means - old[:, None]
+    shift = off.sum(1, keepdim=True) / images
+    off -= shift  # from the new means, as the sums below
+    squares = within.addcmul_(off, off, value=positions)
+    moved = math.sqrt(before) * shift  # what the images before count for
+    both = torch.cat([off, moved], 1).float()
+    matrices = torch.baddbmm(
+        _stacked([each.products for each in sums]), both[:, :, 0].mT, both[:, :, 1], alpha=positions
+    )
+    parts = [each.unflatten(0, (several, -1)) for each in products]
+    for part in parts:
+        matrices += part.sum(1)
+    of_means = old + shift[:, 0]
+    of_squares = _stacked([each.squares for each in sums]) + squares.sum(1)
+    of_squares.addcmul_(moved[:, 0], moved[:, 0], value=positions)
+    found = _matched(of_means, of_squares, matrices, images * positions)
+    # Influences [sum, image, form, channel]: with the same channel and with the match.
+    shares = squares / of_squares[:, None]
+    cross = positions * off[:, :, :1] * _of_pairs(off[:, :, 1], found.pairs)
+    if parts:
+        columns = found.pairs.mT[:, None]
+        chosen = [p.gather(3, columns.expand(-1, p.shape[1], -1, -1)).mT for p in parts]
+        cross += torch.cat(chosen, 1)
+    each = shares[:, :, :1] + _of_pairs(shares[:, :, 1], found.pairs)
+    each = cross * found.scale[:, None] - found.values[:, None] / 2 * each
+    each = (images * each).nan_to_num_(0)  # a dead channel has none
+    living = found.values.isfinite().sum(2).clamp_min(1)
+    influences = _stacked([one.influences for one in sums]) + each.square().sum(1)
+    new = [
+        ChannelCorrelation(images, one.excluded, positions, *rest)
+        for one, *rest in zip(sums, of_means, of_squares, matrices, influences, strict=True)
+    ]
+    return new, (each.sum(3) / living[:, None]).mT
+
+
+@dataclass(frozen=True)
+class _Matches:
+    """Correlations of each channel with itself and with its match, [sum, 2, channel].
+
+    Args:
+        values: The correlations, NaN where dead.
+        pairs: Which channels these are: itself and the match.
+        scale: What a covariance is multiplied by to be a correlation.
+    """
+
+    values: Tensor
+    pairs: Tensor
+    scale: Tensor
+
+
+def _matched(means: Tensor, squares: Tensor, products: Tensor, count: int) -> _Matches:
+    """The matches of some sums over ``count`` images and positions each."""
+    power = torch.addcmul(squares, means, means, value=count)
+    alive = varies(squares, power, torch.float32)
+    norm = torch.where(alive, squares.rsqrt(), torch.nan)
+    scaled = products * norm[:, 1, None].float()
+    if not bool(alive.all()):
+        scaled.masked_fill_(~alive[:, 1, None], -torch.inf)
+    match = scaled.max(2).indices  # faster than argmax
+    itself = torch.arange(match.shape[1], device=match.device).expand_as(match)
+    pairs = torch.stack([itself, match], 1)
+    scale = norm[:, :1] * norm[:, 1:].expand(-1, 2, -1).gather(2, pairs)
+    values = (products.gather(2, pairs.mT).mT * scale).clamp(-1, 1)
+    return _Matches(values, pairs, scale)
+
+
+def _of_pairs(values: Tensor, pairs: Tensor) -> Tensor:
+    """Values [sum, image, channel] at the channels [sum, 2, channel]: [sum, image, 2, channel]."""
+    count = values.shape[1]
+    return (
+        values[:, :, None].expand(-1, -1, 2, -1).gather(3, pairs[:, None].expand(-1, count, -1, -1))
+    )
+
+
+def _stacked(parts: Sequence[Tensor]) -> Tensor:
+    """``torch.stack`` without a copy of a single one."""
+    return parts[0][None] if len(parts) == 1 else torch.stack(list(parts))

@@ -73,10 +73,6 @@ class ChannelMaps:
         """The moments alone; the number of positions stays."""
         return replace(self, values=self.values[:, :, :0])
 
-    def permuted(self, maps: Tensor) -> "ChannelMaps":
-        """Maps [image, channel, height, width] with the same values in other places."""
-        return replace(self, values=maps.float().permute(0, 2, 3, 1).flatten(1, 2))
-
     @staticmethod
     def joined(parts: "list[ChannelMaps]") -> "ChannelMaps":
         """The images of all parts."""

@@ -16,12 +16,13 @@ from invariscope.metrics import SweepMetric
 from invariscope.models import Layer, Probe
 from invariscope.results import RowBuilder
 from invariscope.sweep.channels import ChannelState
-from invariscope.sweep.forward import Batches
+from invariscope.sweep.forward import Batches, Watcher
 from invariscope.sweep.lie import LIE_PASSES, LieCell, lie_cells, lie_values
 from invariscope.sweep.loading import Block
 from invariscope.sweep.maps import MapMeasures, image_parts
 from invariscope.sweep.plan import FLOOR, MEASUREMENT, SHUFFLED, UNTRAINED, Cell, Plan
 from invariscope.sweep.scores import HEADLINE_LAYERS, Scores
+from invariscope.sweep.watchers import CellWatcher, ReferenceWatcher
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ def _pass(
     batch = moved[0] if len(moved) == 1 else torch.cat(moved)
     watcher = None
     if maps is not None:
-        watcher = maps.begin(part) if cells[0] is setup.plan.cells[0] else maps.watch(cells)
+        watcher = _watchers(maps, part, cells, first=cells[0] is setup.plan.cells[0])
     names = [layer.name for layer in setup.layers]
     vectors.add("", cells, len(pixels), batches.forward(setup.probe, batch, names, watcher))
     advance(len(batch))
@@ -239,6 +240,17 @@ def _pass(
         found = batches.forward(setup.twin, shown, controlled)
         vectors.add(UNTRAINED, [cells[place] for place in seen], len(pixels), found)
         advance(len(shown))
+
+
+def _watchers(
+    maps: MapMeasures, part: slice, cells: Sequence[Cell], *, first: bool
+) -> Callable[[int, int], Watcher]:
+    """Makes what looks at the feature maps of a forward batch from its first and last image."""
+    if first:
+        maps.begin(part)
+        return lambda start, stop: ReferenceWatcher(maps, start)
+    maps.forget_moves()
+    return lambda start, stop: CellWatcher(maps, cells, start, stop)
 
 
 def _score(setup: Setup, scores: Scores, vectors: _Vectors, cells: Sequence[Cell]) -> None:

@@ -14,7 +14,7 @@ so that an interrupted run goes on from the last time that they were written.
 import hashlib
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -56,18 +56,19 @@ class ChannelState:
     """The sums of a run.
 
     Args:
-        sums_per_layer: How many (cell, control) pairs each layer has.
+        entries: The (cell, control) pairs of each layer, in the order of the table.
         device: Where the sums are.
     """
 
-    def __init__(self, sums_per_layer: int, device: torch.device | str = "cpu"):
+    def __init__(self, entries: Sequence[tuple[str, str]], device: torch.device | str = "cpu"):
         self.blocks = 0
         self.sums: dict[Key, ChannelCorrelation] = {}
         self.scores: dict[tuple[str, str], Tensor] = {}
         self.exact: dict[tuple[str, str], bool] = {}
         self.silent: dict[Key, np.ndarray] = {}
         self.without: tuple[str, ...] = ()
-        self._per_layer, self._device = sums_per_layer, device
+        self._order = {entry: number for number, entry in enumerate(entries)}
+        self._device = device
         self._channels: dict[str, int] = {}
         self._block = _Block()
         self._finished = False
@@ -81,7 +82,7 @@ class ChannelState:
         self._channels[layer] = channels
         left, without = SUMS_BYTES, []
         for name, count in sorted(self._channels.items(), key=lambda item: (item[1], item[0])):
-            left -= 4 * count * count * self._per_layer
+            left -= 4 * count * count * len(self._order)
             if left < 0:
                 without.append(name)
         self.without = tuple(without)
@@ -191,10 +192,10 @@ class ChannelState:
     def _table(self) -> pa.Table:
         """One row per layer, cell, control and channel."""
         parts = []
-        # Within a layer cells come in the run's order; how layers take turns is up to the batches.
-        place = {layer: number for number, layer in enumerate(self._channels)}
+        # Not in the order in which they came, which is up to the batches.
+        layers = {layer: number for number, layer in enumerate(self._channels)}
         for (layer, cell, control), sums in sorted(
-            self.sums.items(), key=lambda item: place[item[0][0]]
+            self.sums.items(), key=lambda item: (layers[item[0][0]], self._order[item[0][1:]])
         ):
             found = sums.compute()
             scores = self.scores.get((layer, cell)) if control == MEASUREMENT else None

@@ -1,13 +1,15 @@
-"""What the maps of some images say of one layer, cell and control, a few images at a time.
+"""What the maps of some images say of one layer and control, for some cells at a time.
 
 Values image by image by metric, and the sums over the data set with these images added. Sums are
 replaced, never changed, so that a batch which runs out of memory half-way leaves no trace.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from invariscope.metrics.channel_correlation import ChannelCorrelation
+from invariscope.metrics.channel_correlation import ChannelCorrelation, add_to_each
 from invariscope.metrics.channel_products import (
     ChannelMaps,
     channel_scores,
@@ -18,14 +20,19 @@ from invariscope.metrics.channel_products import (
 
 
 class Compared:
-    """What a batch says of one layer, cell and control, a few images at a time.
+    """What a batch says of one layer and control, for some cells with the same images each.
+
+    The images of all cells are compared at once, cell after cell, or those of a single cell a few
+    at a time.
 
     Attributes:
-        sums: The sums over the data set; None for a layer that is too wide to have any.
+        cells: The cells' keys.
+        sums: The sums over the data set of each; None for a layer that is too wide to have any.
         complete: Whether no channel has been dead so far.
     """
 
-    def __init__(self, sums: ChannelCorrelation | None):
+    def __init__(self, cells: Sequence[str], sums: Sequence[ChannelCorrelation] | None):
+        self.cells = cells
         self.sums = sums
         self.complete = True
         self._values: dict[str, list[Tensor]] = {}
@@ -41,7 +48,7 @@ class Compared:
         cosine: bool,
         permutation: Tensor | None = None,
     ) -> None:
-        """Compares the maps of more images with the moved maps of theirs.
+        """Compares the maps of images with the moved maps of theirs.
 
         Args:
             transformed: Of the moved images.
@@ -77,7 +84,8 @@ class Compared:
         if self.sums is None or not self._waiting:
             return
         waiting, transformed, acted = zip(*self._waiting, strict=True)
-        self.sums, influences = self.sums.with_products(
+        self.sums, influences = add_to_each(
+            self.sums,
             [each for each in waiting if each is not None],  # none of single positions
             ChannelMaps.joined(list(transformed)),
             ChannelMaps.joined(list(acted)),
@@ -86,29 +94,33 @@ class Compared:
         self._waiting = []
 
     def put(self, name: str, values: Tensor) -> None:
-        """Adds values [image] of a metric."""
+        """Adds values [image] of a metric, of as many images as were compared."""
         self._values.setdefault(name, []).append(values)
 
     @property
     def values(self) -> dict[str, Tensor]:
-        """Values [image] by metric: means over the channels that are alive."""
-        found = {name: torch.cat(parts) for name, parts in self._values.items()}
+        """Values [cell, image] by metric: means over the channels that are alive."""
+        found = {
+            name: torch.cat(parts).unflatten(0, (len(self.cells), -1))
+            for name, parts in self._values.items()
+        }
         scored = self.scored
         if scored is not None:
-            means = scored.mean(2) if self.complete else scored.nanmean(2)
+            means = scored.mean(3) if self.complete else scored.nanmean(3)
             found["channel_invariance"], found["channel_equivariance"] = means
-            found["dead_channels"] = scored[0].isnan().float().mean(1)
+            found["dead_channels"] = scored[0].isnan().float().mean(2)
         return found
 
     @property
     def scored(self) -> Tensor | None:
-        """Invariance, equivariance [2, image, channel] of each image; None without positions."""
-        return _joined(self._scored, 1)
+        """Invariance, equivariance [2, cell, image, channel]; None without positions."""
+        found = _joined(self._scored, 1)
+        return None if found is None else found.unflatten(1, (len(self.cells), -1))
 
     @property
     def influences(self) -> Tensor | None:
-        """Influences [2, image] on the values over the data set; None without sums."""
-        return _joined(self._influences, 1)
+        """Influences [cell, 2, image] on the values over the data set; None without sums."""
+        return _joined(self._influences, 2)
 
 
 def _joined(parts: list[Tensor], dimension: int) -> Tensor | None:

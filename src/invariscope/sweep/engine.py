@@ -24,7 +24,7 @@ from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
 from invariscope.sweep.maps import image_parts
 from invariscope.sweep.pairs import pairs_of_run
-from invariscope.sweep.plan import BLOCK_SIZE, blocks
+from invariscope.sweep.plan import BLOCK_SIZE, SHUFFLED, blocks
 from invariscope.sweep.precision import check_precision, is_time_to_look, widest
 from invariscope.sweep.prepare import Run, prepare
 from invariscope.sweep.progress import Progress, Silent
@@ -134,7 +134,8 @@ def measure(
 def default_batch_size(run: Run) -> int:
     """Images per forward pass where the user does not say.
 
-    Beside feature maps in memory, on a CPU: those of a part, so that each pass is one cell.
+    Beside feature maps in memory, on a CPU: those of a part, so that each pass is one cell. More
+    cells at a time would save little there and take memory; an accelerator wants them.
     """
     if run.probe.device.type == "cuda":
         return 256
@@ -226,8 +227,10 @@ def _channel_state(run: Run) -> ChannelState | None:
     """Empty sums for the metrics of channels; None if there are none."""
     if not run.setup.map_metrics:
         return None
-    cells = run.plan.cells[1:]
-    return ChannelState(len(cells) + sum(cell.null for cell in cells), run.probe.device)
+    entries = []
+    for cell in run.plan.cells[1:]:
+        entries += [(cell.key, cell.control)] + [(cell.key, SHUFFLED)] * cell.null
+    return ChannelState(entries, run.probe.device)
 
 
 def _sample(run: Run, block: Block) -> Sample:

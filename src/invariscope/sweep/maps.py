@@ -1,11 +1,11 @@
-"""Channel measures of a sweep, taken inside the hooks: f(T_g x) against T_g f(x), layer by layer.
+"""What the channel measures of a sweep hold: maps of untransformed images, motions, and the rows.
 
 The maps of some images, a part of the block, are kept while all cells pass over them; every later
-forward pass is compared with them on the spot, so no map outlives its layer and memory does not
-grow with the number of cells or images. How many images a part has follows from the size of the
-watched maps alone, and a cell is compared once all of them are there: where forward batches are
-smaller, what has come so far is kept. So neither the batch size nor running out of memory changes a
-number beyond rounding.
+forward pass is compared with them on the spot (`invariscope.sweep.watchers`), so no map outlives
+its layer and memory does not grow with the number of cells or images. How many images a part has
+follows from the size of the watched maps alone, and a cell is compared once all of them are there:
+where forward batches are smaller, what has come so far is kept. So neither the batch size nor
+running out of memory changes a number beyond rounding.
 
 Three controls say what a value is worth: ``shuffled`` compares with the maps of the next image of
 the part, moved as the image itself is, and ``floor`` compares f(T⁻¹Tx) with f(x), at the control
@@ -13,42 +13,24 @@ levels; the identity is 1 by definition, and its rows count the dead channels.
 """
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from invariscope.errors import InputError
-from invariscope.metrics.channel_products import (
-    ChannelMaps,
-    channel_maps,
-    images_per_step,
-    paired_correlation,
-)
-from invariscope.models import Activation, FeatureMap, Layer, average_pool
+from invariscope.metrics.channel_products import ChannelMaps, channel_maps
+from invariscope.models import Layer
 from invariscope.sweep.channels import ChannelState, Key
 from invariscope.sweep.compared import Compared
-from invariscope.sweep.plan import MEASUREMENT, SHUFFLED, Cell
-from invariscope.transformations import IDENTITY, Action, Moves, action_on
+from invariscope.sweep.plan import MEASUREMENT, Cell
+from invariscope.transformations import Action, Moves, action_on, moves_of
 
-_Place = tuple[str, bool, tuple[int, int]]
-"""A cell's key, whether it goes there and back, and a grid."""
-
-LITERAL = "channel_invariance:literal"
-ONE_AT_THE_IDENTITY = (
-    "channel_invariance",
-    "channel_equivariance",
-    "channel_invariance:cosine",
-    "channel_equivariance:cosine",
-    LITERAL,
-)
 #: Maps of the untransformed images that are held at a time.
 MAP_BYTES = 80 << 20
 #: The most images that are held.
 PART = 16
-#: Maps that are compared at a time: about what a processor holds in its own memory.
-STEP_BYTES = 8 << 20
 
 
 def image_parts(count: int, layers: Sequence[Layer]) -> list[slice]:
@@ -96,24 +78,22 @@ class MapMeasures:
         self.skip_inexact = skip_inexact
         self._ids, self._size, self._seed = list(image_ids), size, seed
         self._maps: dict[str, list[Tensor]] = {}
-        self._moments: dict[str, list[ChannelMaps]] = {}
-        self._actions: dict[_Place, Action] = {}
-        self._moves: dict[_Place, tuple[Moves, Moves]] = {}
+        self._still: dict[str, ChannelMaps] = {}
+        self._actions: dict[tuple[str, bool, tuple[int, int]], Action] = {}
+        self._moves: dict[tuple[tuple[str, ...], bool, tuple[int, int]], Moves] = {}
         self._values: dict[tuple[str, str, str, str], np.ndarray] = {}
         self._pieces: dict[tuple[str, str, str], list[Tensor]] = {}
         self._part = slice(0, 0)
 
-    def begin(self, part: slice) -> Callable[[int, int], "_Reference"]:
-        """Forgets the maps of the last images; makes watchers for those of the next ones."""
-        self._part, self._maps, self._moments = part, {}, {}
+    def begin(self, part: slice) -> None:
+        """Forgets the maps of the last images; those of the next ones are held from now on."""
+        self._part, self._maps, self._still = part, {}, {}
         # Directions that are drawn belong to the images; what moves all alike stays.
         self._actions = {place: act for place, act in self._actions.items() if not act.drawn}
-        return lambda start, stop: _Reference(self, slice(start, stop))
 
-    def watch(self, cells: Sequence[Cell]) -> Callable[[int, int], "_Moved"]:
-        """Makes watchers for batches of these cells, each of all images of the part."""
+    def forget_moves(self) -> None:
+        """Other cells are next."""
         self._moves = {}
-        return lambda start, stop: _Moved(self, cells, start, stop)
 
     def rows(self) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
         """(cell, layer, metric, control, values [image]) of the block."""
@@ -135,20 +115,46 @@ class MapMeasures:
             self._maps[layer] = parts = [torch.cat(parts)]
         return parts[0]
 
-    def hold(self, layer: str, maps: Tensor, moments: ChannelMaps) -> None:
+    def hold(self, layer: str, maps: Tensor) -> None:
         """Keeps the maps of more images of the part."""
         self._maps.setdefault(layer, []).append(maps)
-        self._moments.setdefault(layer, []).append(moments.without_values())
 
-    def acted(self, layer: str, act: Action, moves: Moves, some: slice) -> ChannelMaps:
-        """The maps of some images of the part, moved."""
-        moments = ChannelMaps.joined(self._moments[layer])
-        self._moments[layer] = [moments]
-        moved = moves(self.maps(layer), some.start, some.stop)
-        # Values that only change places keep their moments; those that were centred are not kept.
-        if act.permutes and act.inside is None and torch.equal(moments.offset, moments.mean):
-            return moments[moves.sources[some]].permuted(moved)
-        return channel_maps(moved, act.inside)
+    def still(self, layer: str) -> ChannelMaps:
+        """The maps of the part's images, not moved."""
+        if layer not in self._still:
+            self._still[layer] = channel_maps(self.maps(layer))
+        return self._still[layer]
+
+    def acted(
+        self,
+        layer: str,
+        cells: Sequence[tuple[Cell, Action]],
+        some: slice,
+        *,
+        strangers: bool = False,
+    ) -> ChannelMaps:
+        """The maps of the part's images, moved by one cell after the other.
+
+        Args:
+            layer: The layer's name.
+            cells: With their actions on the layer's grid; all move, or none does.
+            some: Which of the images of all cells.
+            strangers: Each image's place is taken by the next one of the part, moved as the image
+                itself is.
+        """
+        one = cells[0][1]
+        every = [*range(self.count)]
+        sources = every[1:] + every[:1] if strangers else every
+        if one.forward is None:
+            chosen = (sources * len(cells))[some]
+            consecutive = chosen == every[chosen[0] : chosen[0] + len(chosen)]
+            still = self.still(layer)
+            return still[slice(chosen[0], chosen[0] + len(chosen)) if consecutive else chosen]
+        place = (tuple(cell.key for cell, _ in cells), strangers, one.grid)
+        maps = self.maps(layer)
+        if place not in self._moves:  # layers of one grid share them
+            self._moves[place] = moves_of([act for _, act in cells], sources, maps)
+        return channel_maps(self._moves[place](maps, some.start, some.stop), one.inside)
 
     def gather(self, layer: str, cell: Cell, maps: Tensor) -> Tensor | None:
         """Keeps the maps of more moved images; all of the part's once the last ones are there."""
@@ -174,21 +180,6 @@ class MapMeasures:
             )
         return self._actions[place]
 
-    def moves(self, cell: Cell, action: Action, maps: Tensor) -> tuple[Moves, Moves]:
-        """How the part's images move under a cell's action, and how strangers do.
-
-        A stranger is the next image of the part, moved as the image itself is. Where all move
-        alike, that is the next one of the moved maps: the first of these has one more than there
-        are images. Layers of one grid share them.
-        """
-        place = (cell.key, cell.there_and_back, action.grid)
-        if place not in self._moves:
-            every, following = range(self.count), [*range(1, self.count), 0]
-            own = action.moves([*every, 0], [*every, 0], maps)
-            apart = cell.null and action.drawn
-            self._moves[place] = own, action.moves(following, every, maps) if apart else own
-        return self._moves[place]
-
     def permutation(self, layer: str, act: Action) -> Tensor | None:
         """Where a layer with declared fields takes its channels from; empty if that is not known.
 
@@ -202,7 +193,13 @@ class MapMeasures:
         except InputError:
             return torch.empty(0, dtype=torch.long)
 
-    def put(self, key: Key, values: dict[str, Tensor], first: int = 0) -> None:
+    def compared(self, layer: str, cells: Sequence[tuple[Cell, Action]], control: str) -> Compared:
+        """What is to be found of some cells of a layer, for one control."""
+        keys = [cell.key for cell, _ in cells]
+        sums = [self.state.sums_of((layer, key, control)) for key in keys]
+        return Compared(keys, [each for each in sums if each is not None] or None)
+
+    def put(self, key: Key, values: Mapping[str, np.ndarray], first: int = 0) -> None:
         """Values of images of the part, from the ``first`` one on, by metric."""
         layer, cell, control = key
         for metric, found in values.items():
@@ -212,123 +209,18 @@ class MapMeasures:
             if place not in self._values:
                 self._values[place] = np.full(len(self._ids), np.nan, np.float32)
             start = self._part.start + first
-            self._values[place][start : start + len(found)] = found.float().cpu().numpy()
+            self._values[place][start : start + len(found)] = found
 
-    def take(self, key: Key, found: Compared) -> None:
-        """Takes what the part's images say of one layer, cell and control."""
-        layer, cell, control = key
-        self.put(key, found.values)
-        if control == MEASUREMENT and found.scored is not None:
-            self.state.add_scores(layer, cell, found.scored, complete=found.complete)
-        if found.sums is not None and found.influences is not None:
-            chosen = np.zeros(len(self._ids), bool)
-            chosen[self._part] = True
-            self.state.put(key, found.sums, found.influences, chosen)
-
-
-class _Reference:
-    """Keeps the maps of untransformed images; their own rows are those of the identity."""
-
-    def __init__(self, measures: MapMeasures, images: slice):
-        self._measures, self._images = measures, images
-        self._found: dict[str, Tensor] = {}
-
-    def __call__(self, layer: str, activation: Activation) -> Tensor:
-        vector = average_pool(layer, activation)
-        maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
-        self._found[layer] = maps.to(torch.float32, memory_format=torch.channels_last, copy=True)
-        return vector
-
-    def keep(self) -> None:
-        for layer, maps in self._found.items():
-            moments = channel_maps(maps)
-            self._measures.hold(layer, maps, moments)
-            self._measures.state.know(layer, maps.shape[1])
-            if maps.shape[2:] == (1, 1):
-                continue
-            one = torch.where(moments.alive.any(1), 1.0, torch.nan)
-            cosine = torch.where(moments.points.any(1), 1.0, torch.nan)
-            values = {n: cosine if ":cosine" in n else one for n in ONE_AT_THE_IDENTITY}
-            values["channel_eed"] = -cosine
-            values["dead_channels"] = 1 - moments.alive.float().mean(1)
-            key = (layer, IDENTITY, MEASUREMENT)
-            self._measures.put(key, values, first=self._images.start)
-
-
-class _Moved:
-    """Compares the maps of moved images with the moved maps, for one forward batch."""
-
-    def __init__(self, measures: MapMeasures, cells: Sequence[Cell], start: int, stop: int):
-        self._measures = measures
-        self._found: dict[Key, Compared] = {}
-        self._pieces: list[tuple[str, Cell, Tensor]] = []
-        count = measures.count
-        # (cell, places in the batch): a batch may begin and end within a cell.
-        self._segments: list[tuple[Cell, slice]] = []
-        for place, cell in enumerate(cells):
-            first, last = max(start, place * count), min(stop, (place + 1) * count)
-            if first < last:
-                self._segments.append((cell, slice(first - start, last - start)))
-
-    def __call__(self, layer: str, activation: Activation) -> Tensor:
-        vector = average_pool(layer, activation)
-        maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
-        for cell, places in self._segments:
-            if places.stop - places.start == self._measures.count:
-                self._look(layer, cell, maps[places], vector[places])
-            else:
-                self._pieces.append((layer, cell, maps[places].clone()))
-        return vector
-
-    def keep(self) -> None:
-        for layer, cell, piece in self._pieces:
-            whole = self._measures.gather(layer, cell, piece)
-            if whole is not None:
-                self._look(layer, cell, whole, whole.mean((2, 3), dtype=torch.float32))
-        for key, found in self._found.items():
-            self._measures.take(key, found)
-
-    def _look(self, layer: str, cell: Cell, moved: Tensor, mean: Tensor) -> None:
-        """Compares all images of the part."""
-        measures = self._measures
-        grid = (moved.shape[2], moved.shape[3])
-        action, own = measures.action(cell, grid), measures.maps(layer)
-        if not cell.there_and_back:
-            measures.state.exact[layer, cell.key] = action.exact
-        nothing_inside = action.inside is not None and not bool(action.inside.any())
-        if nothing_inside or (measures.skip_inexact and not action.exact):
-            return
-        null = cell.null
-        how = {"cosine": measures.cosine, "permutation": measures.permutation(layer, action)}
-        controls = (cell.control, SHUFFLED) if null else (cell.control,)
-        found = {
-            control: Compared(measures.state.sums_of((layer, cell.key, control)))
-            for control in controls
-        }
-        step, count = images_at_a_time(moved.shape[1], grid), len(moved)
-        moves, others = measures.moves(cell, action, own)
-        alike = null and moves is others
-        for start in range(0, count, step):
-            some = slice(start, min(start + step, count))
-            transformed = channel_maps(moved[some], action.inside, mean[some])
-            acted = measures.acted(layer, action, moves, slice(start, some.stop + alike))
-            if null:
-                strangers = acted[1:] if alike else measures.acted(layer, action, others, some)
-                found[SHUFFLED].add(transformed, strangers, **how)
-                acted = acted[: len(transformed.mean)]
-            found[cell.control].add(transformed, acted, **how)
-            if LITERAL in measures.wanted and not cell.there_and_back and grid != (1, 1):
-                still = channel_maps(own[some], action.inside)
-                literal = paired_correlation(transformed, still).nanmean(1)
-                found[MEASUREMENT].put(LITERAL, literal)
-        for control, one in found.items():
-            one.flush()
-            self._found[layer, cell.key, control] = one
-
-
-def images_at_a_time(channels: int, grid: tuple[int, int]) -> int:
-    """How many images are compared at a time: `STEP_BYTES` hold their maps, and their products."""
-    if grid == (1, 1):  # no products, only means
-        return PART + 1
-    each = 4 * channels * max(channels, grid[0] * grid[1])
-    return max(1, min(STEP_BYTES // each, images_per_step(channels)))
+    def take(self, layer: str, control: str, found: Compared) -> None:
+        """Takes what the part's images say of one layer and control, for some cells."""
+        values = {name: each.float().cpu().numpy() for name, each in found.values.items()}
+        scored, influences = found.scored, found.influences
+        chosen = np.zeros(len(self._ids), bool)
+        chosen[self._part] = True
+        for place, cell in enumerate(found.cells):
+            key = (layer, cell, control)
+            self.put(key, {name: each[place] for name, each in values.items()})
+            if found.sums is not None and influences is not None:
+                self.state.put(key, found.sums[place], influences[place], chosen)
+            if control == MEASUREMENT and scored is not None:
+                self.state.add_scores(layer, cell, scored[:, place], complete=found.complete)

@@ -6,7 +6,7 @@ from invariscope.transformations.families import FAMILIES, Family, appearance, g
 from invariscope.transformations.generators import GENERATORS, Generator, generator_of
 from invariscope.transformations.geometry import Resampling, warp
 from invariscope.transformations.groups import elements
-from invariscope.transformations.on_maps import Action, action_on
+from invariscope.transformations.on_maps import Action, action_on, moves_of
 from invariscope.transformations.tables import DEFAULT_FAMILIES, SUB_POLICIES, TABLES
 from invariscope.transformations.taps import Moves
 from invariscope.transformations.transformation import (
@@ -45,5 +45,6 @@ __all__ = [
     "get_transformations",
     "is_closed",
     "kernel",
+    "moves_of",
     "warp",
 ]

@@ -64,19 +64,10 @@ class Action:
         """T_g of the maps of the images for which the action was made."""
         if self.forward is None:
             return maps
-        every = range(len(maps))
-        return self.moves(every, every, maps)(maps, 0, len(maps))
-
-    def moves(self, sources: Sequence[int], like: Sequence[int], maps: Tensor) -> Moves:
-        """Motions of ``maps``: each of ``sources`` moved as the image in ``like`` is."""
-        if self.forward is None:
-            return Moves(None, [], sources, self.grid, maps)
-        taps, members = self._taps
-        motions = [members[image if len(members) > 1 else 0] for image in like]
-        return Moves(taps, motions, sources, self.grid, maps)
+        return moves_of([self], range(len(maps)), maps)(maps, 0, len(maps))
 
     @cached_property
-    def _taps(self) -> tuple[list[Taps], list[int]]:
+    def taps(self) -> tuple[list[Taps], list[int]]:
         """The taps of each distinct motion, and which of them is that of each image."""
         assert self.forward is not None
         flat = self.forward.reshape(len(self.forward), 6)
@@ -103,6 +94,25 @@ class Action:
         if not alike or not orthogonal or np.linalg.det(linear[0]) < 0:
             return None
         return float(np.rad2deg(np.arctan2(linear[0, 0, 1], linear[0, 0, 0])))
+
+
+def moves_of(actions: Sequence[Action], sources: Sequence[int], maps: Tensor) -> Moves:
+    """Motions of maps under one action after the other, on one grid.
+
+    Args:
+        actions: One or more, of which none is the identity.
+        sources: Which map is moved as the first image is, the second one, ….
+        maps: Those that are moved; only their dtype and device count.
+    """
+    taps: list[Taps] = []
+    motions: list[int] = []
+    for action in actions:
+        own, members = action.taps
+        motions += [
+            len(taps) + members[image if len(members) > 1 else 0] for image in range(len(sources))
+        ]
+        taps += own
+    return Moves(taps, motions, [*sources] * len(actions), actions[0].grid, maps)
 
 
 def action_on(

@@ -88,7 +88,7 @@ class Moves:
     """The motions of some images as one sparse matrix over all their cells.
 
     Args:
-        taps: The distinct motions; None if nothing moves.
+        taps: The distinct motions.
         motions: Of each image, which of ``taps``.
         sources: Of each image, which map is moved.
         grid: Height and width of the maps.
@@ -97,16 +97,12 @@ class Moves:
 
     def __init__(
         self,
-        taps: Sequence[Taps] | None,
+        taps: Sequence[Taps],
         motions: Sequence[int],
         sources: Sequence[int],
         grid: tuple[int, int],
         maps: Tensor,
     ):
-        self.sources = list(sources)
-        self._still = taps is None
-        if taps is None:
-            return
         self._grid = grid
         chosen = [taps[motion] for motion in motions]
         self._starts = [each.starts for each in chosen]
@@ -121,10 +117,6 @@ class Moves:
         self, maps: Float[Tensor, "image channel height width"], first: int, last: int
     ) -> Float[Tensor, "moved channel height width"]:
         """The moved maps from the first up to the last, which is left out."""
-        if self._still:
-            sources = self.sources[first:last]
-            consecutive = sources == list(range(sources[0], sources[0] + len(sources)))
-            return maps[sources[0] : sources[0] + len(sources)] if consecutive else maps[sources]
         begin, end = self._ends[first], self._ends[last]
         starts = [self._starts[k] + (self._ends[k] - begin) for k in range(first, last)]
         table = maps.permute(0, 2, 3, 1).flatten(0, 2)

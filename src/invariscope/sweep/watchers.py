@@ -1,0 +1,189 @@
+"""Channel measures of a sweep, taken inside the hooks: f(T_g x) against T_g f(x), layer by layer.
+
+A forward batch holds the part's images under one or more cells. All cells that fit into a step are
+compared at once; a layer whose maps are too large for that is compared some images at a time.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from invariscope.metrics.channel_products import (
+    channel_maps,
+    images_per_step,
+    paired_correlation,
+)
+from invariscope.models import Activation, FeatureMap, average_pool
+from invariscope.sweep.compared import Compared
+from invariscope.sweep.maps import PART, MapMeasures
+from invariscope.sweep.plan import MEASUREMENT, SHUFFLED, Cell
+from invariscope.transformations import IDENTITY, Action
+
+LITERAL = "channel_invariance:literal"
+ONE_AT_THE_IDENTITY = (
+    "channel_invariance",
+    "channel_equivariance",
+    "channel_invariance:cosine",
+    "channel_equivariance:cosine",
+    LITERAL,
+)
+#: Maps that are compared at a time: about what a processor holds in its own memory.
+STEP_BYTES = 8 << 20
+
+
+class ReferenceWatcher:
+    """Keeps the maps of untransformed images; their own rows are those of the identity.
+
+    Args:
+        measures: What keeps them.
+        first: Which image of the part the batch begins with.
+    """
+
+    def __init__(self, measures: MapMeasures, first: int):
+        self._measures, self._first = measures, first
+        self._found: dict[str, Tensor] = {}
+
+    def __call__(self, layer: str, activation: Activation) -> Tensor:
+        """Takes the maps of a layer."""
+        vector = average_pool(layer, activation)
+        maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
+        self._found[layer] = maps.to(torch.float32, memory_format=torch.channels_last, copy=True)
+        return vector
+
+    def keep(self) -> None:
+        """Hands over what was found."""
+        for layer, maps in self._found.items():
+            self._measures.hold(layer, maps)
+            self._measures.state.know(layer, maps.shape[1])
+            if maps.shape[2:] == (1, 1):
+                continue
+            moments = channel_maps(maps)
+            one = torch.where(moments.alive.any(1), 1.0, torch.nan)
+            cosine = torch.where(moments.points.any(1), 1.0, torch.nan)
+            values = {n: cosine if ":cosine" in n else one for n in ONE_AT_THE_IDENTITY}
+            values["channel_eed"] = -cosine
+            values["dead_channels"] = 1 - moments.alive.float().mean(1)
+            key = (layer, IDENTITY, MEASUREMENT)
+            arrays = {name: each.float().cpu().numpy() for name, each in values.items()}
+            self._measures.put(key, arrays, first=self._first)
+
+
+class CellWatcher:
+    """Compares the maps of moved images with the moved maps, for one forward batch.
+
+    Args:
+        measures: What holds the maps of the part's images, and takes the values.
+        cells: The cells that go through the network together, each with all images of the part.
+        start: Where among their images the batch begins.
+        stop: Where it ends.
+    """
+
+    def __init__(self, measures: MapMeasures, cells: Sequence[Cell], start: int, stop: int):
+        self._measures = measures
+        self._found: list[tuple[str, str, Compared]] = []
+        self._pieces: list[tuple[str, Cell, Tensor]] = []
+        count = measures.count
+        # Cells that are whole in this batch, and those within which it begins or ends.
+        first, last = -(-start // count), stop // count
+        self._whole = list(cells[first:last])
+        self._places = slice(first * count - start, last * count - start)
+        self._fragments: list[tuple[Cell, slice]] = []
+        for place in sorted({start // count, last} - set(range(first, last))):
+            begin, end = max(start, place * count), min(stop, (place + 1) * count)
+            if begin < end:
+                self._fragments.append((cells[place], slice(begin - start, end - start)))
+
+    def __call__(self, layer: str, activation: Activation) -> Tensor:
+        """Compares the maps of a layer."""
+        vector = average_pool(layer, activation)
+        maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
+        if self._whole:
+            self._look(layer, self._whole, maps[self._places], vector[self._places])
+        for cell, places in self._fragments:
+            self._pieces.append((layer, cell, maps[places].clone()))
+        return vector
+
+    def keep(self) -> None:
+        """Hands over what was found."""
+        for layer, cell, piece in self._pieces:
+            maps = self._measures.gather(layer, cell, piece)
+            if maps is not None:
+                self._look(layer, [cell], maps, maps.mean((2, 3), dtype=torch.float32))
+        for layer, control, found in self._found:
+            self._measures.take(layer, control, found)
+
+    def _look(self, layer: str, cells: Sequence[Cell], moved: Tensor, mean: Tensor) -> None:
+        """Compares all images of the part under some cells, as many cells at a time as fit."""
+        measures, count = self._measures, self._measures.count
+        grid = (moved.shape[2], moved.shape[3])
+        actions = [measures.action(cell, grid) for cell in cells]
+        for cell, action in zip(cells, actions, strict=True):
+            if not cell.there_and_back:
+                measures.state.exact[layer, cell.key] = action.exact
+        most = max(1, images_at_a_time(moved.shape[1], grid, moved.device) // count)
+        kinds = [self._kind(layer, *each) for each in zip(cells, actions, strict=True)]
+        for kind, run in itertools.groupby(range(len(cells)), kinds.__getitem__):
+            places = list(run) if kind is not None else []
+            for start in range(0, len(places), most):
+                some = places[start : start + most]
+                images = slice(some[0] * count, (some[-1] + 1) * count)
+                chosen = [(cells[place], actions[place]) for place in some]
+                self._compare(layer, chosen, moved[images], mean[images])
+
+    def _kind(self, layer: str, cell: Cell, action: Action) -> tuple[object, ...] | None:
+        """Cells of one kind can be compared at once; None: not at all."""
+        if action.inside is not None and not bool(action.inside.any()):
+            return None
+        if self._measures.skip_inexact and not action.exact:
+            return None
+        alone = action.inside is not None or self._measures.layers[layer].fields is not None
+        return cell.control, action.forward is None, cell.key if alone else ""
+
+    def _compare(
+        self, layer: str, cells: Sequence[tuple[Cell, Action]], moved: Tensor, mean: Tensor
+    ) -> None:
+        """Compares all images of the part under cells of one kind."""
+        measures, count = self._measures, self._measures.count
+        (first, action), *_ = cells
+        grid = (moved.shape[2], moved.shape[3])
+        how = {"cosine": measures.cosine, "permutation": measures.permutation(layer, action)}
+        found = measures.compared(layer, cells, first.control)
+        places = [place for place, (cell, _) in enumerate(cells) if cell.null]
+        nulls = [cells[place] for place in places]
+        null = measures.compared(layer, nulls, SHUFFLED)
+        step = len(moved)
+        if len(cells) == 1:
+            step = images_at_a_time(moved.shape[1], grid, moved.device)
+        for start in range(0, len(moved), step):
+            some = slice(start, min(start + step, len(moved)))
+            transformed = channel_maps(moved[some], action.inside, mean[some])
+            found.add(transformed, measures.acted(layer, cells, some), **how)
+            if len(nulls) == len(cells):
+                null.add(transformed, measures.acted(layer, nulls, some, strangers=True), **how)
+            elif nulls:  # of several cells, so that this step is all there is
+                images = torch.arange(len(moved)).unflatten(0, (-1, count))[places].flatten()
+                theirs = slice(0, len(images))
+                strangers = measures.acted(layer, nulls, theirs, strangers=True)
+                null.add(transformed[images.to(moved.device)], strangers, **how)
+            if LITERAL in measures.wanted and not first.there_and_back and grid != (1, 1):
+                images = torch.arange(some.start, some.stop, device=moved.device) % count
+                own = channel_maps(measures.maps(layer)[images], action.inside)
+                found.put(LITERAL, paired_correlation(transformed, own).nanmean(1))
+        for control, one in ((first.control, found), (SHUFFLED, null)):
+            if one.cells:
+                one.flush()
+                self._found.append((layer, control, one))
+
+
+def images_at_a_time(channels: int, grid: tuple[int, int], device: torch.device) -> int:
+    """How many images are compared at a time: their maps, and products, take `STEP_BYTES`.
+
+    An accelerator takes 64 times as many: it is slow at many small steps.
+    """
+    if grid == (1, 1):  # no products, only means
+        return 64 * PART
+    each = 4 * channels * max(channels, grid[0] * grid[1])
+    many = 64 if device.type == "cuda" else 1
+    return max(1, min(many * STEP_BYTES // each, many * images_per_step(channels)))
