@@ -1,4 +1,4 @@
-"""The same work by a peer: every convolution of resnet18, 10 rotations of 64 images at 224.
+"""The same work by others: every convolution of resnet18, 10 rotations of 64 images at 224.
 
     pip install tmeasures==1.2.11 statsmodels pandas matplotlib
     python benchmarks/peers.py
@@ -9,6 +9,8 @@ compared on a noisy machine. ``peak_mib`` is the largest resident set of the pro
 
 - ours: channel invariance and equivariance image by image and over the data set, the shuffled null
   at three rotations, normalised variance, relative invariance;
+- naive: channel invariance and equivariance image by image alone, as one writes them down: hooks
+  that keep every map, `grid_sample`, standardised copies, one matrix product a layer and rotation;
 - tmeasures: normalised variance ("invariance") and the same after the inverse rotation
   ("same-equivariance"), per unit. It has no measure across channels. Its rotations take the angle
   times 180 and then its cosine in radians: the work is the same, the angles are not.
@@ -23,7 +25,7 @@ import time
 
 ROTATIONS = 10
 LAYERS = "conv1,layer*.conv?,layer*.downsample.0"
-CONTENDERS = ("ours", "tmeasures")
+CONTENDERS = ("ours", "naive", "tmeasures")
 
 
 def pixels(images: int):
@@ -65,10 +67,66 @@ def ours(images: int) -> float:
     return time.perf_counter() - started
 
 
-def tmeasures(images: int) -> float:
-    """Seconds of tmeasures' two normalised variances."""
+def watched(network) -> list[str]:
+    """The names of the layers that are measured."""
     import fnmatch
 
+    patterns = LAYERS.split(",")
+    return [
+        name
+        for name, _ in network.named_modules()
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    ]
+
+
+def naive(images: int) -> float:
+    """Seconds of the two channel measures as they stand in paper 002."""
+    import timm
+    import torch
+    from torch.nn import functional
+
+    network = timm.create_model("resnet18").eval().to(memory_format=torch.channels_last)
+    kept: list[torch.Tensor] = []
+
+    def keep(module: torch.nn.Module, args: object, output: torch.Tensor) -> None:
+        kept.append(output)
+
+    for name in watched(network):
+        network.get_submodule(name).register_forward_hook(keep)
+
+    def rotated(maps: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
+        c, s = angle.cos(), angle.sin()
+        matrix = torch.stack([torch.stack([c, -s, 0 * c]), torch.stack([s, c, 0 * c])])
+        grid = functional.affine_grid(
+            matrix.expand(len(maps), -1, -1), list(maps.shape), align_corners=False
+        )
+        return functional.grid_sample(maps, grid, align_corners=False)
+
+    def standardised(maps: torch.Tensor) -> torch.Tensor:
+        flat = maps.flatten(2)
+        return (flat - flat.mean(2, keepdim=True)) / (flat.std(2, keepdim=True) + 1e-12)
+
+    values = torch.from_numpy(pixels(images)).permute(0, 3, 1, 2).float() / 255
+    found = []
+    started = time.perf_counter()
+    with torch.inference_mode():
+        for batch in values.split(16):
+            network(batch.contiguous(memory_format=torch.channels_last))
+            still = kept[:]
+            kept.clear()
+            for angle in torch.arange(1, ROTATIONS) * torch.pi / 10:
+                moved = rotated(batch, angle)
+                network(moved.contiguous(memory_format=torch.channels_last))
+                for own, seen in zip(still, kept, strict=True):
+                    acted, seen = standardised(rotated(own, angle)), standardised(seen)
+                    products = seen @ acted.mT / (acted.shape[2] - 1)
+                    found += [products.diagonal(dim1=1, dim2=2).mean(1), products.amax(2).mean(1)]
+                kept.clear()
+    return time.perf_counter() - started
+
+
+def tmeasures(images: int) -> float:
+    """Seconds of tmeasures' two normalised variances."""
     import timm
     import tmeasures as tm
     import torch
@@ -84,12 +142,7 @@ def tmeasures(images: int) -> float:
         def __init__(self):
             super().__init__()
             self.network = timm.create_model("resnet18").eval()
-            patterns = LAYERS.split(",")
-            self.names = [
-                name
-                for name, _ in self.network.named_modules()
-                if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-            ]
+            self.names = watched(self.network)
             self.kept: list[torch.Tensor] = []
             for name in self.names:
                 module = self.network.get_submodule(name)
@@ -131,7 +184,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=64)
     options = parser.parse_args()
     if options.only:
-        run = {"ours": ours, "tmeasures": tmeasures}[options.only]
+        run = {"ours": ours, "naive": naive, "tmeasures": tmeasures}[options.only]
         seconds = run(options.images)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         beside = bare(options.images)
