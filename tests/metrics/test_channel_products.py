@@ -19,14 +19,16 @@ from invariscope.metrics.channel_products import (
 )
 from oracles.channels import reference_channel_invariance, reference_channel_match
 
-FORMS = ("invariance", "equivariance", "cosine_invariance", "cosine_equivariance")
+FORMS: tuple[str, ...] = ("invariance", "equivariance", "cosine_invariance", "cosine_equivariance")
 
 
 def scores(acted, transformed, inside=None):
     moved, own = channel_maps(transformed, inside), channel_maps(acted, inside)
     found = channel_scores(covariances(moved, own), moved, own, cosine=True)
     assert found.complete == (not found.pearson.isnan().any())
-    return dict(zip(FORMS, [*found.pearson, *found.cosine], strict=True))
+    assert found.cosine is not None
+    values: list[torch.Tensor] = [*found.pearson, *found.cosine]
+    return dict(zip(FORMS, values, strict=True))
 
 
 def exact(acted, transformed):

@@ -391,6 +391,28 @@ def test_borders(border):
     assert pooled == pytest.approx(np.nanmean(reference_pooled(acted, seen)[0]), abs=1e-5)
 
 
+def test_the_floor_counts_what_went_there_and_back_inside_the_frame():
+    images = pictures(6)
+    shift = replace(
+        get_transformation("translate_x"), levels=(0, 3), resampling=Resampling(border="valid")
+    )
+    result = invariscope.measure(
+        Small(), images, transformations=[shift], metrics="channel_invariance", workers=0,
+        layers="body.1", floor=True,
+    )  # fmt: skip
+    pixels, ids, _ = in_order(images)
+    floors = result.rows[(result.rows.control == "floor") & (result.rows.layer == "body.1")]
+    back = shift.there_and_back(pixels, 3, seed=0, image_ids=ids)
+    model = Small().eval()
+    still, seen = model.by_hand(pixels)["body.1"], model.by_hand(back)["body.1"]
+    # translated by 1/6 of 16 pixels, 4/3 cells: the first and last two cells leave the frame
+    cut = [maps[..., 2:-2] for maps in (still, seen)]
+    values = floors[floors.metric == "channel_invariance"].value
+    assert np.allclose(values, mean(channel_invariance(*cut)), rtol=0, atol=1e-5)
+    whole = mean(channel_invariance(still, seen))
+    assert (values > whole).all()
+
+
 def test_skipping_what_is_inexact():
     asked: dict[str, Any] = {
         "groups": "C8,shift(1..4)", "metrics": "channel_invariance", "layers": "body.1",

@@ -147,6 +147,8 @@ class MapMeasures:
         sources = every[1:] + every[:1] if strangers else every
         if one.forward is None:
             chosen = (sources * len(cells))[some]
+            if one.inside is not None:
+                return channel_maps(self.maps(layer)[chosen], one.inside)
             consecutive = chosen == every[chosen[0] : chosen[0] + len(chosen)]
             still = self.still(layer)
             return still[slice(chosen[0], chosen[0] + len(chosen)) if consecutive else chosen]
@@ -169,14 +171,14 @@ class MapMeasures:
         """What a cell does to maps of that grid, for the images of the part."""
         place = (cell.key, cell.there_and_back, grid)
         if place not in self._actions:
-            moving = None if cell.there_and_back else cell.transformation
             self._actions[place] = action_on(
-                moving,
+                cell.transformation,
                 cell.level,
                 self._size,
                 grid,
                 seed=self._seed,
                 image_ids=self._ids[self._part],
+                there_and_back=cell.there_and_back,
             )
         return self._actions[place]
 

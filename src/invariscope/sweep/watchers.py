@@ -10,11 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from invariscope.metrics.channel_products import (
-    channel_maps,
-    images_per_step,
-    paired_correlation,
-)
+from invariscope.metrics.channel_products import channel_maps, paired_correlation
 from invariscope.models import Activation, FeatureMap, average_pool
 from invariscope.sweep.compared import Compared
 from invariscope.sweep.maps import PART, MapMeasures
@@ -186,4 +182,4 @@ def images_at_a_time(channels: int, grid: tuple[int, int], device: torch.device)
         return 64 * PART
     each = 4 * channels * max(channels, grid[0] * grid[1])
     many = 64 if device.type == "cuda" else 1
-    return max(1, min(many * STEP_BYTES // each, many * images_per_step(channels)))
+    return max(1, many * STEP_BYTES // each)

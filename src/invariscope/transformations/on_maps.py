@@ -38,7 +38,6 @@ class Action:
         grid: Height and width of the maps.
         resampling: Interpolation and border; the fill is 0.
         exact: Whether no cell is interpolated.
-        permutes: Whether the moved map has the same cells, each in another place.
         inside: Under ``border="valid"``: bool [height, width], the cells that may be compared
             (in both directions, where one is drawn per image); else None, for all.
 
@@ -55,7 +54,6 @@ class Action:
     grid: tuple[int, int]
     resampling: Resampling = PLAIN
     exact: bool = True
-    permutes: bool = True
     inside: Tensor | None = None
 
     def __call__(
@@ -123,6 +121,7 @@ def action_on(
     *,
     seed: int = 0,
     image_ids: Sequence[str] | None = None,
+    there_and_back: bool = False,
 ) -> Action:
     """The action of a transformation on the maps of a layer.
 
@@ -133,6 +132,8 @@ def action_on(
         grid: Height and width of the maps.
         seed: The run's seed, where directions are drawn per image.
         image_ids: The ids of the images, where directions are drawn per image.
+        there_and_back: The motion is undone again, T⁻¹T: maps stay. Under ``border="valid"`` the
+            cells count that are read from inside the frame both times.
     """
     if transformation is None or grid == (1, 1) or transformation.is_identity(level):
         return Action(None, grid)
@@ -141,8 +142,22 @@ def action_on(
         return Action(None, grid)
     moved = geometry.at_grid(forward, size, grid)
     how = replace(transformation.resampling, fill=0.0, centre="centre")
-    ways = geometry.at_grid(transformation.directions(level, size), size, grid)
-    inside = geometry.coverage(ways, *grid).all(0)
-    exact = geometry.is_exact(moved, *grid)
-    permutes = exact and (how.border == "circular" or bool(inside.all()))
-    return Action(moved, grid, how, exact, permutes, inside if how.border == "valid" else None)
+    inside = None
+    if how.border == "valid":
+        ways = geometry.at_grid(transformation.directions(level, size), size, grid)
+        there = geometry.coverage(ways, *grid)
+        inside = _back(there, ways, grid, how) if there_and_back else there.all(0)
+    if there_and_back:
+        return Action(None, grid, inside=inside)
+    return Action(moved, grid, how, geometry.is_exact(moved, *grid), inside)
+
+
+def _back(there: Tensor, ways: np.ndarray, grid: tuple[int, int], how: Resampling) -> Tensor:
+    """The cells [height, width] that T⁻¹ reads from inside the frame, and T what is read there."""
+    returns = geometry.inverse(ways)
+    inside = geometry.coverage(returns, *grid).all(0).flatten()
+    for arrived, motion in zip(there.flatten(1).numpy(), returns, strict=True):
+        taps = taps_of(motion, *grid, how)
+        readers = np.repeat(np.arange(len(inside)), np.diff(taps.starts, append=len(taps.cells)))
+        inside[readers[~arrived[taps.cells]]] = False
+    return inside.view(grid)

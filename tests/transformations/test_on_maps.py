@@ -1,0 +1,39 @@
+"""Actions on feature maps: which cells count where what lies outside the frame does not."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from invariscope.transformations import Resampling, action_on, get_transformation, warp
+from invariscope.transformations.geometry import at_grid, inverse
+
+
+@pytest.mark.parametrize("grid", [(9, 9), (8, 12)])
+@pytest.mark.parametrize("level", [1, 3, 9])
+@pytest.mark.parametrize("name", ["rotate", "translate_x", "shear_y", "zoom_in", "zoom_out"])
+def test_cells_that_went_there_and_back_inside_the_frame(name, level, grid):
+    """They are those where a frame of ones, black outside, comes back as ones."""
+    size = (grid[0] * 2, grid[1] * 2)
+    motion = replace(get_transformation(name), resampling=Resampling(border="valid"))
+    found = action_on(motion, level, size, grid, image_ids=["a", "b"], there_and_back=True)
+    assert found.forward is None
+    assert found.inside is not None
+    ways = at_grid(motion.directions(level, size), size, grid)
+    ones = torch.ones(len(ways), 1, *grid, dtype=torch.float64)
+    back = warp(warp(ones, ways), inverse(ways))
+    whole = (back[:, 0] > 1 - 1e-9).all(0)
+    assert torch.equal(found.inside, whole)
+    if name != "translate_x" or level < 9:
+        assert whole.any()
+
+
+def test_other_borders_leave_no_cell_out():
+    motion = get_transformation("rotate")
+    how: dict[str, Any] = {"image_ids": ["a", "b"], "there_and_back": True}
+    assert action_on(motion, 3, (8, 8), (4, 4), **how).inside is None
+    still = action_on(motion, 3, (8, 8), (4, 4), **how)
+    maps = torch.from_numpy(np.arange(16.0).reshape(1, 1, 4, 4))
+    assert torch.equal(still(maps), maps)
