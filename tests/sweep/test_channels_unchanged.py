@@ -207,6 +207,13 @@ def test_layers_whose_sums_are_too_large_go_without(whole, monkeypatch):
     assert np.array_equal(both.value_x, both.value_y, equal_nan=True)
 
 
+def test_many_layers_without_sums_are_counted(monkeypatch):
+    monkeypatch.setattr(channels_module, "SUMS_BYTES", 0)
+    monkeypatch.setattr(engine, "_NAMED", 2)
+    (note,) = [text for text in run().manifest["warnings"] if "over the data set" in text]
+    assert "left out at logits, body.1 and 2 more: their sums" in note
+
+
 class LateStart(nn.Module):
     """Dead at layer 0 on dark images."""
 

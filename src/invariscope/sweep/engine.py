@@ -31,6 +31,10 @@ from invariscope.sweep.progress import Progress, Silent
 from invariscope.transformations import Resampling, Transformation
 
 
+#: Layers that a note names.
+_NAMED = 5
+
+
 def measure(
     model: Any,
     images: Any,
@@ -295,7 +299,8 @@ def _finish(
 def _say_what_channels_lack(manifest: dict[str, Any], channels: ChannelState) -> None:
     """Takes note of layers whose sums would have been too large."""
     if channels.without:
-        layers = ", ".join(channels.without)
+        named, others = channels.without[:_NAMED], len(channels.without[_NAMED:])
+        layers = ", ".join(named) + (f" and {others} more" if others else "")
         note = (
             f"channel measures over the data set are left out at {layers}: their sums for all "
             "levels take too much memory; measure fewer levels or layers to have them"
