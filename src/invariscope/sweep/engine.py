@@ -30,7 +30,6 @@ from invariscope.sweep.prepare import Run, prepare
 from invariscope.sweep.progress import Progress, Silent
 from invariscope.transformations import Resampling, Transformation
 
-
 #: Layers that a note names.
 _NAMED = 5
 
