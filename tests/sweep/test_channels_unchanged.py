@@ -102,7 +102,7 @@ def test_the_forward_batch_size(whole, size):
 
 
 class Spoilt(Small):
-    """Answers some moved images with NaN, and has a channel that is dead on others."""
+    """Answers some moved images with NaN in one channel."""
 
     def forward(self, x):
         dark = (x[:, :, 0].mean((1, 2)) < 0.2)[:, None, None, None]

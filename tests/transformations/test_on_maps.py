@@ -33,7 +33,7 @@ def test_cells_that_went_there_and_back_inside_the_frame(name, level, grid):
 def test_other_borders_leave_no_cell_out():
     motion = get_transformation("rotate")
     how: dict[str, Any] = {"image_ids": ["a", "b"], "there_and_back": True}
-    assert action_on(motion, 3, (8, 8), (4, 4), **how).inside is None
     still = action_on(motion, 3, (8, 8), (4, 4), **how)
+    assert still.inside is None
     maps = torch.from_numpy(np.arange(16.0).reshape(1, 1, 4, 4))
     assert torch.equal(still(maps), maps)

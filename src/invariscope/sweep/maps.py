@@ -119,11 +119,15 @@ class MapMeasures:
         """Keeps the maps of more images of the part."""
         self._maps.setdefault(layer, []).append(maps)
 
-    def still(self, layer: str) -> ChannelMaps:
-        """The maps of the part's images, not moved."""
+    def still(self, layer: str, images: list[int], inside: Tensor | None) -> ChannelMaps:
+        """The maps of some of the part's images, not moved."""
+        if inside is not None:
+            return channel_maps(self.maps(layer)[images], inside)
         if layer not in self._still:
             self._still[layer] = channel_maps(self.maps(layer))
-        return self._still[layer]
+        run = range(images[0], images[0] + len(images))
+        whole = self._still[layer]
+        return whole[run.start : run.stop] if images == [*run] else whole[images]
 
     def acted(
         self,
@@ -146,12 +150,7 @@ class MapMeasures:
         every = [*range(self.count)]
         sources = every[1:] + every[:1] if strangers else every
         if one.forward is None:
-            chosen = (sources * len(cells))[some]
-            if one.inside is not None:
-                return channel_maps(self.maps(layer)[chosen], one.inside)
-            consecutive = chosen == every[chosen[0] : chosen[0] + len(chosen)]
-            still = self.still(layer)
-            return still[slice(chosen[0], chosen[0] + len(chosen)) if consecutive else chosen]
+            return self.still(layer, (sources * len(cells))[some], one.inside)
         place = (tuple(cell.key for cell, _ in cells), strangers, one.grid)
         maps = self.maps(layer)
         if place not in self._moves:  # layers of one grid share them

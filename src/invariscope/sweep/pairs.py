@@ -17,6 +17,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from invariscope.metrics import channel_invariance
 from invariscope.models import Activation, FeatureMap, Layer, Probe
 from invariscope.results.pairs import ChannelPair, ChannelPairs, write_channel_pairs
 from invariscope.sweep.block import as_float
@@ -159,9 +160,10 @@ def _pictures(
         inside = np.ones(shown.shape[2:], bool)
         if action.inside is not None:
             inside = action.inside.cpu().numpy().astype(bool)
-        similar = _correlations(shown[:, 1, inside], shown[:, 2, inside])
+        own, seen = (torch.from_numpy(shown[None, :, k, inside, None]).double() for k in (1, 2))
+        similar = channel_invariance(own, seen)[0].tolist()
         candidates = [
-            _Candidate(channel, match, float(value), three, inside)
+            _Candidate(channel, match, value, three, inside)
             for channel, match, value, three in zip(
                 chosen.channels, chosen.matches, similar, shown, strict=True
             )
@@ -208,17 +210,6 @@ def _drawn(layer: str, cell: str, one: _Candidate) -> ChannelPair:
     pixels[1:, ~kept] = 0
     ranges = np.array(ends, dtype=np.float32)
     return ChannelPair(layer, cell, one.channel, one.match, one.similarity, ranges, pixels)
-
-
-def _correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Pearson correlations [pair] of values [pair, cell]; NaN where there is none."""
-    if one.shape[1] < 2:
-        return np.full(len(one), np.nan)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        one, other = (v - v.mean(1, keepdims=True, dtype=np.float64) for v in (one, other))
-        norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-        found = np.einsum("pc,pc->p", one, other) / norms
-    return np.where(np.isfinite(found), found, np.nan)
 
 
 def _reduced(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -118,7 +118,8 @@ class CellWatcher:
         for cell, action in zip(cells, actions, strict=True):
             if not cell.there_and_back:
                 measures.state.exact[layer, cell.key] = action.exact
-        most = max(1, images_at_a_time(moved.shape[1], grid, moved.device) // count)
+        step = images_at_a_time(moved.shape[1], grid, moved.device)
+        most = max(1, step // count)
         kinds = [self._kind(layer, *each) for each in zip(cells, actions, strict=True)]
         for kind, run in itertools.groupby(range(len(cells)), kinds.__getitem__):
             places = list(run) if kind is not None else []
@@ -126,7 +127,7 @@ class CellWatcher:
                 some = places[start : start + most]
                 images = slice(some[0] * count, (some[-1] + 1) * count)
                 chosen = [(cells[place], actions[place]) for place in some]
-                self._compare(layer, chosen, moved[images], mean[images])
+                self._compare(layer, chosen, moved[images], mean[images], step)
 
     def _kind(self, layer: str, cell: Cell, action: Action) -> tuple[object, ...] | None:
         """Cells of one kind can be compared at once; None: not at all."""
@@ -138,9 +139,14 @@ class CellWatcher:
         return cell.control, action.forward is None, cell.key if alone else ""
 
     def _compare(
-        self, layer: str, cells: Sequence[tuple[Cell, Action]], moved: Tensor, mean: Tensor
+        self,
+        layer: str,
+        cells: Sequence[tuple[Cell, Action]],
+        moved: Tensor,
+        mean: Tensor,
+        step: int,
     ) -> None:
-        """Compares all images of the part under cells of one kind."""
+        """Compares all images of the part under cells of one kind: several only if in one step."""
         measures, count = self._measures, self._measures.count
         (first, action), *_ = cells
         grid = (moved.shape[2], moved.shape[3])
@@ -149,23 +155,20 @@ class CellWatcher:
         places = [place for place, (cell, _) in enumerate(cells) if cell.null]
         nulls = [cells[place] for place in places]
         null = measures.compared(layer, nulls, SHUFFLED)
-        step = len(moved)
-        if len(cells) == 1:
-            step = images_at_a_time(moved.shape[1], grid, moved.device)
         for start in range(0, len(moved), step):
             some = slice(start, min(start + step, len(moved)))
             transformed = channel_maps(moved[some], action.inside, mean[some])
             found.add(transformed, measures.acted(layer, cells, some), **how)
             if len(nulls) == len(cells):
                 null.add(transformed, measures.acted(layer, nulls, some, strangers=True), **how)
-            elif nulls:  # of several cells, so that this step is all there is
-                images = torch.arange(len(moved)).unflatten(0, (-1, count))[places].flatten()
+            elif nulls:
+                images = [place * count + image for place in places for image in range(count)]
                 theirs = slice(0, len(images))
                 strangers = measures.acted(layer, nulls, theirs, strangers=True)
-                null.add(transformed[images.to(moved.device)], strangers, **how)
+                null.add(transformed[images], strangers, **how)
             if LITERAL in measures.wanted and not first.there_and_back and grid != (1, 1):
-                images = torch.arange(some.start, some.stop, device=moved.device) % count
-                own = channel_maps(measures.maps(layer)[images], action.inside)
+                images = [image % count for image in range(some.start, some.stop)]
+                own = measures.still(layer, images, action.inside)
                 found.put(LITERAL, paired_correlation(transformed, own).nanmean(1))
         for control, one in ((first.control, found), (SHUFFLED, null)):
             if one.cells:
