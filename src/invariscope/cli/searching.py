@@ -18,7 +18,7 @@ from invariscope.cli.evidence import (
 from invariscope.cli.memory import keep_freed_memory
 from invariscope.cli.progress import Bar
 from invariscope.cli.running import default_folder, interruptible
-from invariscope.cli.terminal import duration, show_notes
+from invariscope.cli.terminal import duration, show_decisions, show_notes
 from invariscope.factors import Factors, Search, carry_out, prepare_search
 from invariscope.factors.prepare import EMBEDDING
 from invariscope.factors.ranks import AMONG, TOP_COUNT, Estimate, Ranks
@@ -96,7 +96,7 @@ def _show_plan(console: Console, search: Search, batch_size: int | None, folder:
     }
     for name, text in lines.items():
         console.print(textwrap.fill(f"{name:11} {text}", 80, subsequent_indent=" " * 12))
-    show_notes(console, search.manifest["warnings"])
+    show_decisions(console, search.manifest)
 
 
 def show_factors(console: Console, factors: Factors) -> None:

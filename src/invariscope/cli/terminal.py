@@ -1,8 +1,9 @@
 """What the terminal shows at the end of a run, in 80 columns."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -31,7 +32,14 @@ def show_plan(console: Console, run: Run, cost: Cost, folder: Path) -> None:
     }
     for name, text in lines.items():
         console.print(textwrap.fill(f"{name:9} {text}", 80, subsequent_indent=" " * 10))
-    show_notes(console, run.manifest["warnings"])
+    show_decisions(console, run.manifest)
+
+
+def show_decisions(console: Console, manifest: Mapping[str, Any]) -> None:
+    """What a run has decided before it starts, and what the user should know of it."""
+    for subject, text in manifest["decisions"].items():
+        console.print(textwrap.fill(f"decided   {subject}: {text}", 80, subsequent_indent=" " * 10))
+    show_notes(console, [*manifest["images"]["notes"], *manifest["warnings"]])
 
 
 def show_notes(console: Console, notes: Sequence[str], skipped: Sequence[dict[str, str]] = ()):
@@ -58,8 +66,7 @@ def show_result(console: Console, result: Result) -> None:
     if readings.headline is not None:
         console.print(_table(readings, *readings.headline))
         console.print(textwrap.fill(_legend(readings, *readings.headline), 80), style="dim")
-    notes = [*result.warnings, *result.manifest["warnings"]]
-    show_notes(console, notes, result.manifest["images"]["skipped"])
+    show_notes(console, result.warnings, result.manifest["images"]["skipped"])
 
 
 # What stands beside the measurement, all the way: a control, its column, what it is.

@@ -6,7 +6,8 @@ source can be pickled, so that loader workers can hold a copy.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Union
 from urllib.parse import unquote
 
@@ -66,6 +67,9 @@ class ImageSource(ABC):
         imagenet_outputs: For each class index the outputs 0..999 of an ImageNet-1k classifier that
             are right answers, or None where the source does not say.
         notes: Lines for the report: what was left out, and whose pictures these are.
+        decisions: What opening the source has decided, a sentence by subject ("labels", "bit
+            depth", …), for the manifest, the dry run and the report. What may surprise belongs to
+            `notes` as well.
     """
 
     name: str
@@ -75,6 +79,7 @@ class ImageSource(ABC):
     class_ids: Sequence[str] | None = None
     imagenet_outputs: Sequence[Sequence[int]] | None = None
     notes: Sequence[str] = ()
+    decisions: Mapping[str, str] = MappingProxyType({})
 
     def __len__(self) -> int:
         return len(self.ids)

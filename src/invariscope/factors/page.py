@@ -119,6 +119,7 @@ def page(
         has_gap=bool(advice.table["gap"].notna().any()),
         code=advice.code,
         conventions=conventions(facts),
+        decisions=manifest.get("decisions", {}),
         warnings=warnings(manifest),
         command=_command(facts),
         manifest=json.dumps(brief_manifest(manifest), indent=2, ensure_ascii=False),

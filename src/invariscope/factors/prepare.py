@@ -98,9 +98,12 @@ def prepare_search(
     probe = load_model(model, preprocessing=preprocessing, seed=seed).to(choose_device(device))
     example, decoded = first_picture(source, probe.preprocessing, table[:, 1:].ravel().tolist())
     assert example.pixels is not None
-    probe.watch("last", as_float(example.pixels)[None].to(probe.device))
+    shown = as_float(example.pixels)[None].to(probe.device)
+    probe.watch("last", shown)
     manifest = _manifest(probe, source, pool, members, drawn, alone, table, pairs, seed)
     manifest["settings"]["shear_centre"] = shear_centre
+    manifest["decisions"] = {**source.decisions, **probe.decisions(shown)}
+    manifest["warnings"] += probe.warnings
     search = Search(
         probe, source, pool, unique_operations(pool), table, seed, decoded, manifest
     )  # fmt: skip

@@ -55,6 +55,8 @@ class Probe:
         imagenet: Whether 1000 outputs are the classes of ImageNet-1k in their usual order.
         fields: For layers whose channels a rotation permutes: their names or globs, each with the
             order n of the rotations C_n, or with `Fields` where some channels stay.
+        decisions: What loading has decided, a sentence by subject, for `decisions`.
+        warnings: What loading has found that may surprise, one line each.
 
     Example:
         >>> model = nn.Sequential(
@@ -77,7 +79,11 @@ class Probe:
         fresh: Callable[[int], nn.Module] | None = None,
         imagenet: bool = False,
         fields: Mapping[str, int | Fields] | None = None,
+        decisions: Mapping[str, str] | None = None,
+        warnings: Sequence[str] = (),
     ):
+        self._decided = dict(decisions or {})
+        self.warnings = tuple(warnings)
         self._declared = checked_declaration({} if fields is None else fields)
         self.spec = spec
         self.preprocessing = preprocessing
@@ -115,6 +121,14 @@ class Probe:
         """WordNet ids of the logits, when they are known to be the classes of ImageNet-1k."""
         known = self._imagenet and self.num_outputs == 1000
         return imagenet_class_ids() if known else None
+
+    def decisions(self, example: Float[Tensor, "image 3 height width"]) -> dict[str, str]:
+        """What was decided about this model, a sentence by subject: for the manifest of a run.
+
+        Args:
+            example: One or two images in [0, 1] at the input resolution.
+        """
+        return {**self._decided, "preprocessing": self.preprocessing.source}
 
     def to(self, device: str | torch.device) -> "Probe":
         """Moves the model; returns the probe itself."""

@@ -64,7 +64,8 @@ class Result:
         channels: One row per layer, cell, control and channel (`invariscope.results.channels`), or
             None where no channels were measured.
         channel_pairs: As given (`invariscope.results.pairs`).
-        warnings: What is odd about this result, such as a run that is not finished.
+        warnings: What a reader must know before the numbers: those of the run, and what is odd
+            about this result, such as a run that is not finished.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Result:
         self.example = example
         self.channels: pd.DataFrame | None = None if channels is None else channels.to_pandas()
         self.channel_pairs = channel_pairs
-        self.warnings: list[str] = []
+        self.warnings: list[str] = list(manifest.get("warnings", ()))
         self.summary = summarise(store, manifest) if summary is None else summary
         measured = self.summary["control"] == ""
         self.frame = self.summary[measured].drop(columns="control").reset_index(drop=True)

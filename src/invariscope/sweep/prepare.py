@@ -86,7 +86,7 @@ def prepare(
         )
     probe = load_model(model, preprocessing=preprocessing, seed=seed).to(choose_device(device))
     untrained, note = _twin(probe, twin, seed)
-    warnings = [note] if note else []
+    warnings = [*probe.warnings, *([note] if note else [])]
     plan = make_plan(chosen, twin=untrained is not None, floor=floor)
     example, decoded = first_picture(source, probe.preprocessing, selected)
     assert example.pixels is not None
@@ -105,7 +105,15 @@ def prepare(
             f"none of the metrics can be measured: {note or 'the images have no labels'}"
         )
     setup = Setup(probe, untrained, plan, wanted, watched, seed, inexact == "skip")
-    manifest = make_manifest(setup, source, selected, floor=floor, table=table, warnings=warnings)
+    manifest = make_manifest(
+        setup,
+        source,
+        selected,
+        floor=floor,
+        table=table,
+        decisions={**source.decisions, **probe.decisions(shown)},
+        warnings=warnings,
+    )
     manifest["example"] = {"image": source.ids[example.index]}
     return Run(setup, source, selected, targets, example, decoded, manifest)
 

@@ -23,6 +23,7 @@ def make_manifest(
     *,
     floor: bool,
     table: str,
+    decisions: dict[str, str],
     warnings: list[str],
 ) -> dict[str, Any]:
     """The manifest of a run that is about to start; `settings` is what must match on resuming."""
@@ -76,6 +77,7 @@ def make_manifest(
         "environment": environment(str(probe.device)),
         "execution": execution(setup.num_cells, setup.passes * len(selected)),
         "example": None,
+        "decisions": decisions,
         "warnings": warnings,
     }
 
