@@ -178,8 +178,8 @@ def transformers_members() -> list[Member]:
     except ImportError:
         return []
     return [
-        Member("transformers", family, name, side, {"settings": settings})
-        for name, (family, side, settings) in CONFIGURATIONS.items()
+        Member("transformers", family, name, side)
+        for name, (family, side, _) in CONFIGURATIONS.items()
     ]
 
 

@@ -75,9 +75,7 @@ def _is_head(name: str) -> bool:
     return name in (*heads, "head", "dist_head")
 
 
-def _read_by(
-    module: nn.Module, batch: Tensor, heads: Sequence[nn.Module]
-) -> tuple[Tensor, str]:
+def _read_by(module: nn.Module, batch: Tensor, heads: Sequence[nn.Module]) -> tuple[Tensor, str]:
     """What the heads read, side by side; a tensor that two of them read is there once."""
     read: list[Tensor] = []
     last_axis = []
