@@ -1,6 +1,6 @@
 """Other people's models: embedding, logits, maps and layers of every family that builds untrained.
 
-A quarter, drawn with a fixed seed from the members that build quickly, runs always. The whole table:
+A quarter, drawn with a fixed seed from the members that build quickly, runs always. The whole:
 
     pytest tests/models/test_zoo.py -m "zoo or not zoo"    # half an hour on one core
     python benchmarks/zoo.py                               # the same, and writes docs/zoo.md

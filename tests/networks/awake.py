@@ -14,7 +14,7 @@ NOISE = 0.2
 
 
 def awaken(module: nn.Module, example: Tensor) -> nn.Module:
-    """Adds noise to constant parameters, sets batch norms to the pictures; in place, in eval mode."""
+    """Adds noise to constant parameters, sets batch norms to the pictures; in place."""
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in module.parameters():

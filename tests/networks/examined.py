@@ -1,9 +1,8 @@
-"""What invariscope says of a member of the zoo beside what its library says: one row of the table."""
+"""What invariscope says of a member of the zoo beside what its library says: a row of the table."""
 
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +72,7 @@ def examine(member: Member) -> Examined:
         _compare_vectors(row, module, probe, layers)
         _check_maps(row, module, probe)
         _check_choice(row, module)
-    except Exception as error:  # noqa: BLE001: a row of the table, whatever happens
+    except Exception as error:
         row.problems.append(f"{type(error).__name__}: {str(error)[:300]}")
     return row
 
@@ -90,7 +89,7 @@ def _compare_vectors(row: Examined, module: nn.Module, probe: Probe, layers: lis
         other = batch.contiguous(memory_format=torch.channels_last)
         embedding, row.how = reference_embedding(row.member.library, module, batch)
         again, _ = reference_embedding(row.member.library, module, other)
-        output = _answer(reference_output(module, batch))
+        output = _scores(module, batch)
         seen = probe.forward(images, layers).vectors
         row.expected, row.width = embedding.shape[1], seen["embedding"].shape[1]
         row.problems += [f"{k}: not finite" for k in layers if not bool(seen[k].isfinite().all())]
@@ -101,22 +100,27 @@ def _compare_vectors(row: Examined, module: nn.Module, probe: Probe, layers: lis
         elif output is not None and "logits" not in layers:
             row.problems.append("logits: not found")
         elif output is not None:
-            again = _answer(reference_output(module, other))
+            again = _scores(module, other)
             if problem := difference(seen["logits"], output, again):
                 row.problems.append(f"logits: {problem}")
         if row.problems:
             return
 
 
-def _answer(output: Any) -> Tensor | None:
+def _scores(module: nn.Module, batch: Tensor) -> Tensor | None:
+    """Class scores by the network's own word; None where it has no classes."""
+    if getattr(module, "num_classes", None) == 0:
+        return None
+    output = reference_output(module, batch)
     return output if isinstance(output, Tensor) else output.get("logits")
 
 
 def difference(seen: Tensor, expected: Tensor, again: Tensor | None = None) -> str | None:
     """What is wrong, or None.
 
-    The unit is how much pictures differ from one another. A thousandth of it is rounding; so is what
-    the network differs by from itself when its pictures lie in another order in memory (`again`).
+    The unit is how much pictures differ from one another. A thousandth of it is rounding; so is
+    what the network differs by from itself when its pictures lie in another order in memory
+    (`again`).
     """
     if seen.shape != expected.shape:
         return f"{seen.shape[1]} wide, expected {expected.shape[1]}"
@@ -144,13 +148,11 @@ def _check_maps(row: Examined, module: nn.Module, probe: Probe) -> None:
     places = probe.forward(batch, row.layers, found).vectors
     row.places = {name: value for name, value in places.items() if value is not None}
     weak = [name for name, value in row.places.items() if value < ENOUGH]
-    grids = (
-        convolved(module, lambda: reference_output(module, normalised(base[:1]))) if weak else {}
-    )
+    one = normalised(base[:1])
+    grids = convolved(module, lambda: reference_output(module, one)) if weak else {}
     for name in weak:
-        inside = any(
-            part == name or part.startswith(f"{name}.") for part in grids.get(sizes[name], ())
-        )
+        parts = grids.get(sizes[name], [])
+        inside = any(part == name or part.startswith(f"{name}.") for part in parts)
         fair = row.places[name] >= SOME and sizes[name] in grids
         if row.layouts.get(name) == "nchw" and (inside or fair):
             row.convolved += (name,)

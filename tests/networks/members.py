@@ -2,8 +2,9 @@
 
 Of timm the choice is computed: of each module of `timm.models` that registers models, the one with
 the fewest parameters, and the smallest with several classifiers where there is one. Counting takes
-minutes, so the answer is kept in ``timm_members.json``; a module that a newer timm brings is counted
-when it is met. torchvision's families are its modules; transformers' are built from configurations.
+minutes, so the answer is kept in ``timm_members.json`` (``python -m networks.members``, in
+``tests/``, writes it); a module that a newer timm brings is counted when it is met. torchvision's
+families are its modules; transformers' are built from configurations.
 """
 
 import json
@@ -104,7 +105,7 @@ def smallest_side(name: str, shorter: dict[str, Any]) -> tuple[int, dict[str, An
                 module = timm.create_model(name, **arguments).eval()
                 with torch.no_grad():
                     module(torch.rand(1, 3, side, side))
-            except Exception:  # noqa: S112: any refusal means the next size
+            except Exception:
                 continue
             if side == own or side >= ROWS * _stride(module):
                 return side, arguments

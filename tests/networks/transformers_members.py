@@ -1,4 +1,4 @@
-"""Image classifiers and encoders of transformers, small, from configurations: nothing is fetched."""
+"""Image classifiers and encoders of transformers, small, from configurations."""
 
 from typing import Any
 

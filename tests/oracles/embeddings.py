@@ -1,9 +1,9 @@
-"""What the embedding of a network is by its library's own word, without looking as invariscope does.
+"""What the embedding of a network is by its library's own word, found without invariscope.
 
 timm: ``forward_head(forward_features(x), pre_logits=True)``; several tensors side by side, maps
-averaged over their positions; what the classifiers read where there is no such function. torchvision:
-what the last linear map reads. transformers: what the classifiers read; an encoder's image_embeds,
-else its pooler_output, else its last_hidden_state averaged without the prefix tokens.
+averaged over their positions; what the classifiers read where there is no such function.
+torchvision: what the last linear map reads. transformers: what the classifiers read; an encoder's
+image_embeds, else its pooler_output, else its last_hidden_state averaged without prefix tokens.
 """
 
 from collections.abc import Sequence

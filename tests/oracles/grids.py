@@ -2,11 +2,12 @@
 
 Each ninth of a picture is replaced in turn. At each cell of the map the size of the change is
 divided by its mean over the nine places, since cells that change whatever happens say nothing, and
-then averaged over the ninths of the map. The ninth that changes most must be the one that was replaced.
-Counted is how often it is, of nine; a wrong order of cells finds one by chance. At the end of deep
-untrained networks a change is everywhere and the count says little. There a convolution (or
-pooling) with a kernel that puts out the same grid shows the grid: within the layer, or, if some places are found,
-before it.
+then averaged over the ninths of the map. The ninth that changes most must be the one that was
+replaced. Counted is how often it is, of nine; a wrong order of cells finds one by chance.
+
+At the end of deep untrained networks a change is everywhere and the count says little. There a
+convolution (or pooling) with a kernel that puts out the same grid shows the grid: within the layer,
+or, if some places are found, before it.
 """
 
 from collections.abc import Callable
