@@ -77,6 +77,9 @@ def prepare_search(
     device: str | torch.device | None = None,
     shear_centre: str = "corner",
     preprocessing: Mapping[str, Any] | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
 ) -> Search:
     """Checks and resolves everything, and measures nothing yet. Arguments as for `find_factors`."""
     if pairs < 1:
@@ -95,7 +98,14 @@ def prepare_search(
     table = np.concatenate(
         [np.column_stack([np.full(len(p), k), p]) for k, p in enumerate(paired.values())]
     )
-    probe = load_model(model, preprocessing=preprocessing, seed=seed).to(choose_device(device))
+    probe = load_model(
+        model,
+        preprocessing=preprocessing,
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
+        seed=seed,
+    ).to(choose_device(device))
     example, decoded = first_picture(source, probe.preprocessing, table[:, 1:].ravel().tolist())
     assert example.pixels is not None
     shown = as_float(example.pixels)[None].to(probe.device)

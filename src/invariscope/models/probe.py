@@ -374,7 +374,8 @@ class Probe:
     def _any_trace(self) -> Trace:
         if not self._traces:
             size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
-            self._trace(torch.zeros(2, 3, *size))
+            ramp = torch.linspace(0, 1, size[0] * size[1]).reshape(size)
+            self._trace(torch.stack([ramp, 1 - 0.5 * ramp])[:, None].repeat(1, 3, 1, 1))
         return next(iter(self._traces.values()))
 
     def _taps(self, layers: Sequence[str], reduce: Reducer, seen: Trace) -> list[Tap]:

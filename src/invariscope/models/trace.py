@@ -174,7 +174,7 @@ def _conclude(
     leaf = next(leaf for leaf in found if leaf.path == answer.path)
     heads = _heads(recorder, module, maps, leaf.tensor)
     headless = not heads and module is not None and _is_headless(recorder, module, leaf.tensor)
-    answer = classified(answer, leaf.tensor, wishes.task, headless, what)
+    answer = classified(answer, leaf.tensor, wishes.task, heads, headless, what)
 
     def rerun(vector: Tensor) -> Source | None:
         if module is None or bool((vector == vector[:1]).all()):  # alike: it could be anything
