@@ -38,10 +38,11 @@ CHECKS = """\
 Each network is built untrained; constant parameters get noise and batch norms the statistics of
 four pictures, so that no part is idle. On two batches of five and three other pictures the
 embedding is compared with the library's own (column "from", found without invariscope), and the
-logits with the output. Each ninth of a picture is replaced in turn, and a layer read as a map must
-change most at that ninth: "shown" counts the layers where it does at seven places of nine, and
-after a + those at the end of deep untrained networks, where a change is everywhere and the grid is
-that of a convolution. "Layers" are those of `auto` without embedding and logits. "Layout": nchw
+logits with the output. Each ninth of a picture is replaced in turn; of the cells of a layer read
+as a map that one ninth changes 1.5 times as much as any other, 80 % must lie there. "Shown" counts
+the maps at which they do, and after a + those at the end of deep untrained networks where every
+ninth changes every cell and the grid is that of a convolution, or the form that of a map before.
+"Layers" are those of `auto` without embedding and logits. "Layout": nchw
 (channels first), nhwc (channels last), tokens (+ prefix tokens), sequence (no grid is shown; it is
 averaged to a vector).
 
@@ -80,7 +81,7 @@ def main() -> None:
 def row_of(found) -> dict:
     """What the table says of a member."""
     kinds = collections.Counter(found.layouts.values())
-    shown = len(found.places) - len(found.convolved)
+    shown = len(found.maps) - len(found.silent)
     return {
         "library": found.member.library,
         "family": found.member.family,
@@ -92,9 +93,9 @@ def row_of(found) -> dict:
         "read": found.decisions.get("embedding", ""),
         "layers": len(found.layers),
         "layouts": dict(kinds),
-        "maps": len(found.places),
+        "maps": len(found.maps),
         "shown": shown,
-        "convolved": len(found.convolved),
+        "silent": len(found.silent),
         "problems": found.problems,
         "cost": found.member.cost,
     }
@@ -126,7 +127,7 @@ def table(rows: list[dict], library: str) -> str:
             kind if len(row["layouts"]) == 1 else f"{count} {kind}"
             for kind, count in row["layouts"].items()
         )
-        shown = f"{row['shown']}" + (f" + {row['convolved']}" if row["convolved"] else "")
+        shown = f"{row['shown']}" + (f" + {row['convolved']}" if row["silent"] else "")
         remarks = "; ".join(row["problems"][:3]) + ("; …" if len(row["problems"]) > 3 else "")
         cells = [row["family"], row["name"], row["side"], row["width"], row["how"], place(row)]
         cells += [row["layers"], layouts, f"{shown} of {row['maps']}", remarks.replace("|", "/")]

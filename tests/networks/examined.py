@@ -1,5 +1,6 @@
 """What invariscope says of a member of the zoo beside what its library says: a row of the table."""
 
+import math
 import re
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,7 +13,7 @@ from invariscope.models.activations import Activation, FeatureMap
 from networks.awake import awaken, pictures
 from networks.members import Member
 from oracles.embeddings import reference_embedding, reference_output
-from oracles.grids import ENOUGH, SOME, convolved, places_found, with_patches
+from oracles.grids import RIGHT, TELLING, convolved, told, with_patches
 
 MEAN, STD = (0.45, 0.5, 0.55), (0.25, 0.2, 0.3)
 _ATTENTION = re.compile(r"attention|attn|mla$|posenc", re.IGNORECASE)
@@ -31,8 +32,9 @@ class Examined:
         width: Width of invariscope's embedding.
         layers: Names of the layers of ``auto`` without embedding and logits.
         layouts: Of each layer: the kind of its output, with the number of prefix tokens.
-        places: Of each layer read as a map: places found of nine.
-        convolved: Of these the ones whose place is told by their convolution alone.
+        maps: Of each layer read as a map: the share of cells that tell a place of the picture, and
+            the share of these that lie there.
+        silent: Of these the ones at which too few cells tell a place.
         problems: What is wrong, one line each.
         decisions: What invariscope says that it decided.
     """
@@ -43,8 +45,8 @@ class Examined:
     width: int = 0
     layers: tuple[str, ...] = ()
     layouts: dict[str, str] = field(default_factory=dict)
-    places: dict[str, int] = field(default_factory=dict)
-    convolved: tuple[str, ...] = ()
+    maps: dict[str, tuple[float, float]] = field(default_factory=dict)
+    silent: tuple[str, ...] = ()
     problems: list[str] = field(default_factory=list)
     decisions: dict[str, str] = field(default_factory=dict)
 
@@ -139,26 +141,28 @@ def _check_maps(row: Examined, module: nn.Module, probe: Probe) -> None:
     batch = with_patches(base, others)
     sizes: dict[str, tuple[int, ...]] = {}
 
-    def found(name: str, activation: Activation) -> int | None:
+    def found(name: str, activation: Activation) -> tuple[float, float] | None:
         if not isinstance(activation, FeatureMap) or activation.values.shape[-2:] == (1, 1):
             return None
         sizes[name] = tuple(activation.values.shape[-2:])
-        return places_found(activation.values, len(base))
+        return told(activation.values, len(base))
 
-    places = probe.forward(batch, row.layers, found).vectors
-    row.places = {name: value for name, value in places.items() if value is not None}
-    weak = [name for name, value in row.places.items() if value < ENOUGH]
+    seen = probe.forward(batch, row.layers, found).vectors
+    row.maps = {name: pair for name, pair in seen.items() if pair is not None}
     one = normalised(base[:1])
-    grids = convolved(module, lambda: reference_output(module, one)) if weak else {}
-    for name in weak:
-        parts = grids.get(sizes[name], [])
-        inside = any(part == name or part.startswith(f"{name}.") for part in parts)
-        fair = row.places[name] >= SOME and sizes[name] in grids
-        if row.layouts.get(name) == "nchw" and (inside or fair):
-            row.convolved += (name,)
+    grids = convolved(module, lambda: reference_output(module, one))
+    shown: set[str] = set()
+    for name, (telling, right) in row.maps.items():
+        layout, cells = row.layouts[name], math.prod(sizes[name])
+        if telling < TELLING or telling * cells < 2:
+            row.silent += (name,)
+            if layout not in shown and not (layout == "nchw" and sizes[name] in grids):
+                row.problems.append(f"{name}: nothing shows a {layout} map {sizes[name]}")
+        elif right >= RIGHT:
+            shown.add(layout)
         else:
-            came = f"{row.places[name]} of 9 places"
-            row.problems.append(f"{name}: read as {row.layouts.get(name)} map, {came}")
+            came = f"{right:.0%} of the cells that tell a place lie there"
+            row.problems.append(f"{name}: read as {layout} map {sizes[name]}; {came}")
 
 
 def _check_choice(row: Examined, module: nn.Module) -> None:

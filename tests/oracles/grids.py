@@ -1,26 +1,27 @@
 """Whether a layer's map is a map: a change at one place of the picture appears at that place.
 
-Each ninth of a picture is replaced in turn. At each cell of the map the size of the change is
-divided by its mean over the nine places, since cells that change whatever happens say nothing, and
-then averaged over the ninths of the map. The ninth that changes most must be the one that was
-replaced. Counted is how often it is, of nine; a wrong order of cells finds one by chance.
+Each ninth of a picture is replaced in turn, and the size of the change is taken at each cell of the
+map, in units of its mean over the map: some ninths change more than others. A cell **tells** a place
+if one of the ninths changes it `MARGIN` times as much as any other. A map is one whose cells lie in
+the ninths that they tell.
 
-At the end of deep untrained networks a change is everywhere and the count says little. There a
-convolution (or pooling) with a kernel that puts out the same grid shows the grid: within the layer,
-or, if some places are found, before it.
+At the end of deep untrained networks every ninth changes every cell, and few cells tell a place:
+the map is silent. There a convolution (or pooling) with a kernel that puts out the same grid shows
+it, or the layers before.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 LATTICE = 3
 PLACES = LATTICE**2
-# Of nine: a map; more than the one place that a wrong order finds by chance.
-ENOUGH, SOME = 7, 4
-
+MARGIN = 1.5
+# Share of telling cells that lie where they say: patches end between cells, and strides round.
+RIGHT = 0.8
+# Share of cells that tell a place, below which a map says too little.
+TELLING = 0.05
 _WITH_KERNELS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 
 
@@ -37,30 +38,37 @@ def with_patches(pictures: Tensor, others: Tensor) -> Tensor:
     return torch.cat(batches)
 
 
-def places_found(maps: Tensor, pictures: int) -> int:
-    """How many places of nine appear where they are.
+def told(maps: Tensor, pictures: int) -> tuple[float, float]:
+    """Share of the cells that tell a place, and the share of these that lie there.
 
     Args:
-        maps: [(1 + place) picture, channel, row, column], of what `with_patches` gave.
+        maps: [(1 + place) picture, channel, row, column], of what `with_patches` gives.
         pictures: Number of pictures.
     """
     maps = maps.double().unflatten(0, (1 + PLACES, pictures))
-    change = (maps[1:] - maps[:1]).norm(dim=2)
-    change = (change / change.mean(0, keepdim=True).clamp_min(1e-30)).mean(1)
-    ninths = nn.functional.adaptive_avg_pool2d(change[:, None], LATTICE).flatten(1)
-    return int((ninths.argmax(1) == torch.arange(PLACES)).sum())
+    change = (maps[1:] - maps[:1]).norm(dim=2).mean(1)
+    change = change / change.mean((1, 2), keepdim=True).clamp_min(1e-30)
+    best, second = change.topk(2, dim=0).values
+    telling = best > MARGIN * second
+    rows, columns = (
+        ((torch.arange(size) + 0.5) / size * LATTICE).long() for size in change.shape[1:]
+    )
+    lies = rows[:, None] * LATTICE + columns
+    right = (change.argmax(0) == lies) & telling
+    count = int(telling.sum())
+    return count / telling.numel(), int(right.sum()) / max(1, count)
 
 
-def convolved(module: nn.Module, run: Callable[[], object]) -> dict[tuple[int, ...], list[str]]:
-    """Grids that convolutions and poolings with kernels put out, each with their names."""
-    grids: dict[tuple[int, ...], list[str]] = {}
+def convolved(module: nn.Module, run: Callable[[], object]) -> set[tuple[int, ...]]:
+    """Grids that convolutions and poolings with kernels put out."""
+    grids: set[tuple[int, ...]] = set()
 
-    def keep(name: str, part: nn.Module, given: object, output: Tensor) -> None:
-        grids.setdefault(tuple(output.shape[2:]), []).append(name)
+    def keep(part: nn.Module, given: object, output: Tensor) -> None:
+        grids.add(tuple(output.shape[2:]))
 
     handles = [
-        part.register_forward_hook(partial(keep, name))
-        for name, part in module.named_modules()
+        part.register_forward_hook(keep)
+        for part in module.modules()
         if isinstance(part, _WITH_KERNELS) and part.kernel_size not in (1, (1, 1))
     ]
     try:
