@@ -39,7 +39,7 @@ Each network is built untrained; constant parameters get noise and batch norms t
 four pictures, so that no part is idle. On two batches of five and three other pictures the
 embedding is compared with the library's own (column "from", found without invariscope), and the
 logits with the output. Each ninth of a picture is replaced in turn; of the cells of a layer read
-as a map that one ninth changes 1.5 times as much as any other, 80 % must lie there. "Shown" counts
+as a map that one ninth changes 1.5 times as much as any other, 60 % must lie there. "Shown" counts
 the maps at which they do, and after a + those at the end of deep untrained networks where every
 ninth changes every cell and the grid is that of a convolution, or the form that of a map before.
 "Layers" are those of `auto` without embedding and logits. "Layout": nchw

@@ -1,9 +1,9 @@
 """Whether a layer's map is a map: a change at one place of the picture appears at that place.
 
-Each ninth of a picture is replaced in turn, and the size of the change is taken at each cell of the
-map, in units of its mean over the map: some ninths change more than others. A cell **tells** a place
-if one of the ninths changes it `MARGIN` times as much as any other. A map is one whose cells lie in
-the ninths that they tell.
+Each ninth of a picture is replaced in turn, and the size of the change is taken at each cell of
+the map, in units of its mean over the map: some ninths change more than others. A cell **tells** a
+place if one of the ninths changes it `MARGIN` times as much as any other. A map is one whose cells
+lie in the ninths that they tell; a third of them does so in a map that is transposed or mirrored.
 
 At the end of deep untrained networks every ninth changes every cell, and few cells tell a place:
 the map is silent. There a convolution (or pooling) with a kernel that puts out the same grid shows
@@ -19,9 +19,9 @@ LATTICE = 3
 PLACES = LATTICE**2
 MARGIN = 1.5
 # Share of telling cells that lie where they say: patches end between cells, and strides round.
-RIGHT = 0.8
+RIGHT = 0.6
 # Share of cells that tell a place, below which a map says too little.
-TELLING = 0.05
+TELLING = 0.1
 _WITH_KERNELS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 
 
