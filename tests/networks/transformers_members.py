@@ -42,6 +42,7 @@ _LEVIT: dict[str, Any] = {
     "key_dim": [8, 8, 8],
 }
 _MOBILEVIT: dict[str, Any] = {
+    "initializer_range": 0.2,
     "hidden_sizes": [32, 40, 48],
     "neck_hidden_sizes": [8, 8, 16, 24, 32, 40, 64],
 }
@@ -75,7 +76,7 @@ CLASSIFIERS: dict[str, Configuration] = {
     "EfficientNetForImageClassification": (
         "efficientnet",
         96,
-        {"width_coefficient": 0.25, "depth_coefficient": 0.5, "hidden_dim": 320},
+        {"width_coefficient": 0.25, "hidden_dim": 320, "initializer_range": 0.2},
     ),
     "LevitForImageClassification": ("levit", 192, _LEVIT),
     "LevitForImageClassificationWithTeacher": ("levit", 192, _LEVIT),
