@@ -19,7 +19,7 @@ from invariscope.registry import unknown_name
 from invariscope.results.manifest import FORMAT
 from invariscope.sweep.block import as_float
 from invariscope.sweep.loading import Picture, first_picture
-from invariscope.sweep.prepare import choose_device
+from invariscope.sweep.prepare import choose_device, steadiness
 from invariscope.sweep.record import environment, execution
 from invariscope.transformations import Transformation
 
@@ -96,7 +96,8 @@ def prepare_search(
         [np.column_stack([np.full(len(p), k), p]) for k, p in enumerate(paired.values())]
     )
     probe = load_model(model, preprocessing=preprocessing, seed=seed).to(choose_device(device))
-    example, decoded = first_picture(source, probe.preprocessing, table[:, 1:].ravel().tolist())
+    order = table[:, 1:].ravel().tolist()
+    example, decoded = first_picture(source, probe.preprocessing, order)
     assert example.pixels is not None
     shown = as_float(example.pixels)[None].to(probe.device)
     probe.watch("last", shown)
@@ -104,6 +105,7 @@ def prepare_search(
     manifest["settings"]["shear_centre"] = shear_centre
     manifest["decisions"] = {**source.decisions, **probe.decisions(shown)}
     manifest["warnings"] += probe.warnings
+    manifest["warnings"] += steadiness(probe, source, order, decoded)
     search = Search(
         probe, source, pool, unique_operations(pool), table, seed, decoded, manifest
     )  # fmt: skip

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from invariscope.errors import InputError, InvariscopeError, RunError
 from invariscope.models.activations import Vector, average_pool, tensor_of
+from invariscope.models.behind import modules_behind, unmoved, words_on
 from invariscope.models.capture import Reducer, ReducerFailed, capture
 from invariscope.models.classes import imagenet_class_ids
 from invariscope.models.failures import first_line
@@ -82,7 +83,8 @@ class Probe:
         decisions: Mapping[str, str] | None = None,
         warnings: Sequence[str] = (),
     ):
-        self._decided = dict(decisions or {})
+        self._behind = modules_behind(model)
+        self._decided = {**words_on(model, self._behind), **(decisions or {})}
         self.warnings = tuple(warnings)
         self._declared = checked_declaration({} if fields is None else fields)
         self.spec = spec
@@ -110,6 +112,11 @@ class Probe:
     def weights_hash(self) -> str:
         """SHA-256 over the state dict (sorted names, types, shapes, bytes); "" for a callable."""
         return "" if self.module is None else hash_state(self.module.state_dict())
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """The modules that run in a pass: the model, and those that a callable reaches."""
+        return (() if self.module is None else (self.module,)) + self._behind
 
     @property
     def num_outputs(self) -> int | None:
@@ -289,7 +296,8 @@ class Probe:
 
     def _run(self, batch: Tensor, kind: type[InvariscopeError]) -> Any:
         try:
-            return self._call(batch)
+            with unmoved(self._behind):
+                return self._call(batch)
         except (ReducerFailed, InvariscopeError, torch.OutOfMemoryError, MemoryError):
             raise
         except Exception as error:
