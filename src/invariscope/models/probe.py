@@ -18,7 +18,7 @@ from invariscope.models.activations import Vector, average_pool, tensor_of
 from invariscope.models.behind import modules_behind, unmoved, words_on
 from invariscope.models.capture import Reducer, ReducerFailed, capture
 from invariscope.models.classes import imagenet_class_ids
-from invariscope.models.failures import first_line
+from invariscope.models.failures import first_line, what_would_work
 from invariscope.models.fields import Fields, checked_declaration
 from invariscope.models.layers import EMBEDDING, LOGITS, Layer, layer_names, select_layers
 from invariscope.models.preprocessing import Preprocessing
@@ -145,7 +145,7 @@ class Probe:
                 self.module.to(self.device)
             except (RuntimeError, AssertionError) as error:
                 raise InputError(
-                    f"device {str(device)!r} does not work: {first_line(error)}"
+                    f"device {str(device)!r} does not work ({first_line(error)}); cpu works"
                 ) from error
         self._lay_out()
         return self
@@ -302,8 +302,9 @@ class Probe:
             raise
         except Exception as error:
             raise kind(
-                f"model {self.spec} fails on images of shape {list(batch.shape)}: "
-                f"{type(error).__name__}: {first_line(error)}"
+                f"model {self.spec} fails on images of shape {list(batch.shape)} "
+                f"({type(error).__name__}: {first_line(error)}): "
+                f"{what_would_work(error, batch.shape, self._call)}"
             ) from error
 
     def _trace(self, images: Tensor) -> Trace:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from invariscope.errors import RunError
 from invariscope.models.events import Event, first_difference, recorded
+from invariscope.models.failures import first_line
 from invariscope.models.layers import EMBEDDING, LOGITS
 from invariscope.models.probe import Probe
 from invariscope.models.randomness import watched_generators
@@ -112,7 +113,7 @@ class _Check:
         try:
             first = self.run(self.pictures)
         except RunError as problem:
-            return [f"it fails on {len(self.pictures)} images at a time: {problem}"]
+            return [f"the model fails on {len(self.pictures)} images at a time: {problem}"]
         if not all(vector.isfinite().all() for vector in first.values()):
             return [self.not_finite(first)]
         try:
@@ -132,7 +133,11 @@ class _Check:
         except torch.OutOfMemoryError:
             raise
         except (RunError, RuntimeError) as problem:  # a layer of another shape is no RunError
-            raise _Moving(f"it runs on the first images, but {what} fails: {problem}") from problem
+            reason = first_line(problem)
+            raise _Moving(
+                f"the model runs on the first images, but {what} fails ({reason}); one "
+                "whose layers keep their shapes works"
+            ) from problem
         for layer in self.layers:
             widths = [vectors[layer].shape[1] for vectors in (first, found)]
             if widths[0] != widths[1]:
@@ -198,10 +203,10 @@ class _Check:
         for layer, vectors in first.items():
             size, between = float(vectors.norm(dim=1).max()), _between(vectors)
             if size == 0:
-                text = f"the {layer} is 0 for all of the first {len(vectors)} images"
+                text = f"all of the first {len(vectors)} images give 0 at the {layer}"
             elif between <= self.precision() * size:
                 rest = f" but for rounding ({between / size:.0e} of its length)" if between else ""
-                text = f"the {layer} is the same for different images{rest}"
+                text = f"different images give the same {layer}{rest}"
             else:
                 continue
             found.append(
@@ -214,8 +219,8 @@ class _Check:
         """Where NaN or infinity comes from."""
         layer = next(name for name in first if not first[name].isfinite().all())
         count = int((~first[layer].isfinite().all(dim=1)).sum())
-        kind = "NaN" if first[layer].isnan().any() else "infinite"
-        text = f"the {layer} is {kind} for {count} of the first {len(self.pictures)} images"
+        kind = "NaN" if first[layer].isnan().any() else "infinity"
+        text = f"{count} of the first {len(self.pictures)} images give {kind} at the {layer}"
         batch = self.probe.preprocessing.normalise(self.pictures)
         if not batch.isfinite().all():
             return f"{text}: so are the normalised images; look at mean and std of preprocessing"

@@ -23,6 +23,7 @@ from invariscope.models.activations import (
     tensor_and_type,
     tensor_of,
 )
+from invariscope.models.failures import is_list_per_image, refused_output
 from invariscope.models.fields import Fields, fields_of_type
 
 # How many of the last classifier-like modules are remembered: their outputs are kept alive, so that
@@ -259,17 +260,14 @@ def trace(
                 handles += recorder.attach(name, child)
         # Not inference_mode: there the version counter, which tells in-place changes, stands still.
         with torch.no_grad():
-            output, kind = tensor_and_type(run(images))
+            answer = run(images)
+            output, kind = tensor_and_type(answer)
     finally:
         for handle in handles:
             handle.remove()
     layout = None if output is None else recorder.layout(output, None)
-    if output is None or layout is None:
-        came = "no tensor" if output is None else f"a {output.dtype} tensor {list(output.shape)}"
-        raise InputError(
-            f"model {what}: its output for {count} images is {came}; a floating-point tensor whose "
-            "first axis is the images works"
-        )
+    if output is None or layout is None or is_list_per_image(answer, count):
+        raise InputError(f"model {what}: {refused_output(answer, count)}")
     return _conclude(recorder, module, output, kind, layout, size)
 
 
