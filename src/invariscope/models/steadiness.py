@@ -199,21 +199,22 @@ class _Check:
         """Vectors that are the same for different pictures."""
         if _same_pictures(self.pictures):
             return []
-        found = []
+        found: dict[str, list[str]] = {}
         for layer, vectors in first.items():
             size, between = float(vectors.norm(dim=1).max()), _between(vectors)
             if size == 0:
-                text = f"all of the first {len(vectors)} images give 0 at the {layer}"
+                text = f"all of the first {len(vectors)} images give 0"
             elif between <= self.precision() * size:
                 rest = f" but for rounding ({between / size:.0e} of its length)" if between else ""
-                text = f"different images give the same {layer}{rest}"
+                text = f"different images give the same{rest}"
             else:
                 continue
-            found.append(
-                f"{text}: numbers at the {layer} say nothing; look at the weights (are they "
-                "loaded?) and at the preprocessing"
-            )
-        return found
+            found.setdefault(text, []).append(layer)
+        return [
+            f"{text} at the {' and the '.join(layers)}: numbers there say nothing; look at the "
+            "weights (are they loaded?) and at the preprocessing"
+            for text, layers in found.items()
+        ]
 
     def not_finite(self, first: dict[str, Tensor]) -> str:
         """Where NaN or infinity comes from."""
