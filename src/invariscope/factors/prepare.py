@@ -19,7 +19,7 @@ from invariscope.registry import unknown_name
 from invariscope.results.manifest import FORMAT
 from invariscope.sweep.block import as_float
 from invariscope.sweep.loading import Picture, first_picture
-from invariscope.sweep.prepare import choose_device
+from invariscope.sweep.prepare import choose_device, steadiness
 from invariscope.sweep.record import environment, execution
 from invariscope.transformations import Transformation
 
@@ -106,7 +106,8 @@ def prepare_search(
         output_key=output_key,
         seed=seed,
     ).to(choose_device(device))
-    example, decoded = first_picture(source, probe.preprocessing, table[:, 1:].ravel().tolist())
+    order = table[:, 1:].ravel().tolist()
+    example, decoded = first_picture(source, probe.preprocessing, order)
     assert example.pixels is not None
     shown = as_float(example.pixels)[None].to(probe.device)
     probe.watch("last", shown)
@@ -114,6 +115,7 @@ def prepare_search(
     manifest["settings"]["shear_centre"] = shear_centre
     manifest["decisions"] = {**source.decisions, **probe.decisions(shown)}
     manifest["warnings"] += probe.doubts(shown)
+    manifest["warnings"] += steadiness(probe, source, order, decoded)
     search = Search(
         probe, source, pool, unique_operations(pool), table, seed, decoded, manifest
     )  # fmt: skip

@@ -17,9 +17,10 @@ from invariscope.metrics import (
     with_companions,
 )
 from invariscope.models import Probe, load_model
+from invariscope.models.steadiness import PICTURES, unsteady
 from invariscope.sweep.block import Setup, as_float
 from invariscope.sweep.lie import lie_cell
-from invariscope.sweep.loading import Picture, first_picture
+from invariscope.sweep.loading import Picture, first_picture, first_pictures
 from invariscope.sweep.plan import Plan, make_plan
 from invariscope.sweep.record import make_manifest
 from invariscope.sweep.targets import class_targets
@@ -110,7 +111,7 @@ def prepare(
     watched = probe.watch(layers, shown)
     if untrained is not None:
         untrained.watch("last", shown)
-    warnings = [*probe.doubts(shown), *warnings]
+    warnings = [*probe.doubts(shown), *warnings, *steadiness(probe, source, selected, decoded)]
     targets, note = class_targets(source, probe)
     warnings += [note] if note else []
     known = {"": True, "targets": targets is not None, "classes": source.labels is not None}
@@ -150,6 +151,15 @@ def _for_task(
         f"{', '.join(lost)} {'is' if len(lost) == 1 else 'are'} left out: the model's task is "
         f"{task}, so there are no class scores; if there are, say task='classification'"
     )
+
+
+def steadiness(
+    probe: Probe, source: ImageSource, selected: Sequence[int], decoded: dict[int, Picture]
+) -> list[str]:
+    """What does not hold still about the model on the first images, which are decoded for it."""
+    pictures = first_pictures(source, probe.preprocessing, selected, decoded, PICTURES)
+    batch = torch.stack([as_float(pixels) for pixels in pictures])
+    return list(unsteady(probe, batch.to(probe.device)))
 
 
 def _twin(probe: Probe, wanted: bool | None, seed: int) -> tuple[Probe | None, str]:

@@ -73,6 +73,7 @@ def make_manifest(
                 "paired": metric.paired,
                 "pooled": metric.pooled,
                 "at_identity": metric.at_identity,
+                "unit": metric.unit,
             }
             for metric in setup.metrics
         },
