@@ -92,8 +92,8 @@ class Operation:
         return len(self.steps) > 1
 
     def __call__(
-        self, images: Float[Tensor, "image 3 height width"], seed: int, image_ids: Sequence[str]
-    ) -> Float[Tensor, "image 3 height width"]:
+        self, images: Float[Tensor, "image band height width"], seed: int, image_ids: Sequence[str]
+    ) -> Float[Tensor, "image band height width"]:
         """The images, float in [0, 1], after all steps."""
         for transformation, level in self.steps:
             images = transformation(images, level, seed=seed, image_ids=image_ids)
