@@ -112,6 +112,19 @@ def as_rgb(picture: Image.Image | Stored) -> Image.Image:
     return _rgb_image(np.moveaxis(pixels[:3] if len(pixels) >= 3 else pixels[:1], 0, -1))
 
 
+def seen_as_rgb(picture: "Image.Image | torch.Tensor") -> Image.Image:
+    """What a source has loaded, as RGB of 8 bits: the first three bands, or the first as grey.
+
+    Example:
+        >>> import torch
+        >>> seen_as_rgb(torch.ones(4, 2, 3)).size
+        (3, 2)
+    """
+    if isinstance(picture, Image.Image):
+        return picture.convert("RGB")
+    return as_rgb(Stored(np.moveaxis(picture.detach().cpu().numpy(), 0, -1)))
+
+
 def _rgb_image(pixels: np.ndarray) -> Image.Image:
     """[height, width, 1 or 3], uint8."""
     plain = pixels[..., 0] if pixels.shape[-1] == 1 else pixels

@@ -87,6 +87,11 @@ class Operation:
         return ", ".join(t.describe(level) for t, level in self.steps) or "off"
 
     @property
+    def needs_colour(self) -> bool:
+        """Whether a step of it has a meaning for red, green and blue alone."""
+        return any(transformation.family.needs_colour for transformation, _ in self.acting)
+
+    @property
     def policy(self) -> bool:
         """Whether it has several steps."""
         return len(self.steps) > 1

@@ -61,6 +61,7 @@ def find_factors(
     output: str | Path | None = None,
     shear_centre: str = "corner",
     preprocessing: Mapping[str, Any] | None = None,
+    value_range: Sequence[float] | None = None,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -80,6 +81,7 @@ def find_factors(
         output: A folder for the rows and the table; without it everything stays in memory.
         shear_centre: What the pool's shears leave in place: "corner", as Pillow, or "centre".
         preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
+        value_range: The stored numbers that are black and white, as for `invariscope.measure`.
         workers: Processes that decode images; 0 decodes in this one.
         resume: Go on with a search that the folder holds; False refuses such a folder.
         progress: Told what goes on.
@@ -109,6 +111,7 @@ def find_factors(
         device=device,
         shear_centre=shear_centre,
         preprocessing=preprocessing,
+        value_range=value_range,
     )
     return carry_out(
         search,

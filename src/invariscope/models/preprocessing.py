@@ -168,7 +168,7 @@ class Preprocessing:
         std = images.new_tensor(self.std).view(1, -1, 1, 1)
         return (images - mean).div_(std)
 
-    def override(self, changes: Mapping[str, Any]) -> "Preprocessing":
+    def override(self, changes: Mapping[str, Any], by: str = "the user") -> "Preprocessing":
         """These values with some of them replaced by the user's.
 
         A new ``size`` without a new ``resize`` keeps the ratio of the two. A single number stands
@@ -184,6 +184,11 @@ class Preprocessing:
                 raise unknown_name("preprocessing value", str(key), known)
         values: dict[str, Any] = dict(changes)
         channels = values.get("channels", self.channels)
+        given = [
+            values[key] for key in ("mean", "std") if isinstance(values.get(key), list | tuple)
+        ]
+        if channels is None and given and "channels" not in values:
+            channels = values["channels"] = len(given[0])
         bands = values.get("bands", self.bands)
         values["bands"] = tuple(bands) if isinstance(bands, list | tuple | range) else bands
         values["bands"] = (bands,) if isinstance(bands, int) else values["bands"]
@@ -200,7 +205,7 @@ class Preprocessing:
                 values["resize"] = self._scaled_resize(values["size"])
         if isinstance(values.get("resize"), list | tuple):
             values["resize"] = _pair(values["resize"], "resize")
-        source = f"{self.source}; by the user: {', '.join(sorted(changes))}" if changes else None
+        source = f"{self.source}; by {by}: {', '.join(sorted(changes))}" if changes and by else None
         return replace(self, **values, source=source or self.source)
 
     def _scaled_resize(self, size: tuple[int, int]) -> int | tuple[int, int]:
@@ -233,6 +238,10 @@ class Preprocessing:
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
         return cls(**decoded)
+
+
+ANY_CHANNELS = Preprocessing(mean=(0.0,), std=(1.0,), channels=None)
+"""For a model that says nothing: the identity on pictures of any number of bands."""
 
 
 def from_timm(module: Any, source: str | None = None) -> Preprocessing:

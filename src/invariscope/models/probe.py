@@ -149,6 +149,23 @@ class Probe:
         other.preprocessing, other._traces = preprocessing, {}
         return other
 
+    def with_said(self, decisions: Mapping[str, str], warnings: Sequence[str]) -> "Probe":
+        """The same model, not a copy of it, with more that was decided or may surprise."""
+        other = copy.copy(self)
+        other._decided = {**self._decided, **decisions}
+        other.warnings = (*self.warnings, *warnings)
+        return other
+
+    def for_bands(self, bands: int) -> "Probe":
+        """The same model for pictures of so many bands, where it does not say what it takes."""
+        if self.preprocessing.channels is not None:
+            return self
+        other = self.with_preprocessing(self.preprocessing.override({"channels": bands}, by=""))
+        if bands == 3:
+            return other
+        line = f"nothing says how many channels the model takes: it is shown the {bands} bands"
+        return other.with_said({"channels": f"{line} of the pictures"}, [])
+
     def with_fields(self, fields: Mapping[str, int | Fields]) -> "Probe":
         """The same model, not a copy of it, with other declared fields."""
         other = copy.copy(self)

@@ -54,6 +54,7 @@ def measure(
     floor: bool = False,
     preprocessing: Mapping[str, Any] | None = None,
     inexact: str = "interpolate",
+    value_range: Sequence[float] | None = None,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -63,8 +64,8 @@ def measure(
     Args:
         model: An ``nn.Module``, a callable from [N, 3, H, W] to scores or features, or a spec
             such as "timm:resnet18" (see `load_model`).
-        images: A folder, a ``Dataset``, an array (uint8 [N, H, W, 3] or float [N, 3, H, W] in
-            [0, 1]), an (images, labels) pair, or a spec such as "samples".
+        images: A folder, a ``Dataset``, an array (uint8 or uint16 [N, H, W, C] or float
+            [N, C, H, W] in [0, 1]), an (images, labels) pair, or a spec such as "samples".
         transformations: Names, a comma-separated list, or `Transformation` objects; the 13
             families of paper 000 by default.
         groups: Finite groups, "C4,D4,flip"; their elements are the levels. Without
@@ -87,6 +88,8 @@ def measure(
         preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
         inexact: What metrics of feature maps do where a motion does not take a layer's grid to
             itself: "interpolate" the maps, or "skip" that layer and level.
+        value_range: The stored numbers that are black and white, such as (0, 4095) for 12 bits in
+            16-bit files; None finds it, see `open_source`.
         workers: Processes that decode images; 0 decodes in this one.
         resume: Go on with a run that the folder holds; False refuses such a folder.
         progress: Told what goes on.
@@ -122,6 +125,7 @@ def measure(
         floor=floor,
         preprocessing=preprocessing,
         inexact=inexact,
+        value_range=value_range,
     )
     return carry_out(
         run,
