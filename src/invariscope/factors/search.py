@@ -38,6 +38,7 @@ from invariscope.factors.table import tabulate
 from invariscope.metrics.distances import between, prepared
 from invariscope.results import write_manifest
 from invariscope.sweep.block import as_float
+from invariscope.sweep.dim import note_dim
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
@@ -167,6 +168,7 @@ def carry_out(
     ):
         table = measure_block(search, blocks[block.number], block, batches, progress.advance)
         _count_skipped(manifest, search.source, block, note)
+        note_dim(manifest, search.source, block)
         manifest["execution"]["seconds"] = round(before + time.perf_counter() - started, 3)
         if folder is None:
             tables.append(table)

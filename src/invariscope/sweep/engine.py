@@ -19,6 +19,7 @@ from invariscope.results import Result, RowStore, write_block, write_manifest, w
 from invariscope.results.result import ROWS, write_example
 from invariscope.sweep.block import Sample, measure_block
 from invariscope.sweep.channels import ChannelState
+from invariscope.sweep.dim import note_dim
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
@@ -216,6 +217,7 @@ def carry_out(
         if channels is not None:
             channels.blocks = block.number + 1
         _count_skipped(manifest, run.source, block, note)
+        note_dim(manifest, run.source, block)
         manifest["execution"]["seconds"] = round(before + time.perf_counter() - started, 3)
         if folder is None:
             tables.append(table)
