@@ -9,8 +9,8 @@ they have their names. Add one with the `metric` decorator, or from
 another package through the entry point group ``invariscope.metrics``.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
@@ -21,6 +21,7 @@ from invariscope.metrics.latent_eed import per_element as latent_per_element
 from invariscope.metrics.mean_relative_invariance import per_image as mean_per_image
 from invariscope.metrics.normalized_variance import per_element as variance_per_element
 from invariscope.metrics.prediction_consistency import per_image as consistency_per_image
+from invariscope.metrics.prediction_consistency import per_image_labels
 from invariscope.metrics.relative_invariance import per_image as relative_per_image
 from invariscope.metrics.response_alignment import per_image as alignment_per_image
 from invariscope.metrics.softmax_eed import per_element as softmax_per_element
@@ -250,6 +251,33 @@ DEFAULT_METRICS = (
     "prediction_consistency",
     "accuracy",
 )
+
+
+def for_task(metrics: Sequence[SweepMetric], task: str) -> tuple[SweepMetric, ...]:
+    """The metrics that a model of this task has, in the form that fits it.
+
+    Class scores have all. Several labels per image have no accuracy and no softmax, and keep their
+    prediction where every label stays on its side of 0. Others have no metrics of class scores.
+
+    Example:
+        >>> [metric.name for metric in for_task([METRICS.get("accuracy")], "embedding")]
+        []
+    """
+    if task == "classification":
+        return tuple(metrics)
+    scores = ("logits", "orbit logits", "derivative logits")
+    fit = [metric for metric in metrics if metric.reads not in scores]
+    if task == "multilabel":
+        fit += [
+            replace(metric, evaluate=_labels_kept)
+            for metric in metrics
+            if metric.name == "prediction_consistency"
+        ]
+    return tuple(fit)
+
+
+def _labels_kept(reference, transformed, pairing, labels):
+    return per_image_labels(reference, transformed), None
 
 
 def with_companions(names: list[str]) -> list[str]:
