@@ -9,8 +9,8 @@ from torchvision import models as tv
 
 from invariscope.errors import InputError
 from invariscope.models import load_model
-from invariscope.models.checkpoint import read_state
 from invariscope.models.probe import hash_state
+from invariscope.models.state_file import read_state
 
 ARCH = "resnet10t"
 
@@ -131,7 +131,7 @@ class Evil:
 
 def test_pickles_are_refused_and_never_run(module, tmp_path, capsys):
     path = tmp_path / "weights.pt"
-    for content in (module, {"args": argparse.Namespace(out=Path("runs")), "model": {}}, Evil()):
+    for content in (module, {"args": argparse.Namespace(hook=Evil()), "model": {}}, Evil()):
         torch.save(content, path)
         message = (
             r"holds pickled Python objects \(.*\), which can run code.*state_dict\(\), 'plain.pt'"

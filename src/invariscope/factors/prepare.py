@@ -1,6 +1,6 @@
 """Everything that a search's numbers depend on, checked and resolved before the first block."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,11 @@ from invariscope.factors.operations import ALL, Operation, get_operations, uniqu
 from invariscope.factors.pairs import class_pairs
 from invariscope.factors.result import COMMAND
 from invariscope.factors.rows import PAIRS_PER_BLOCK
-from invariscope.models import Probe, load_model
+from invariscope.models import PreprocessingLike, Probe, load_model
 from invariscope.registry import unknown_name
 from invariscope.results.manifest import FORMAT
 from invariscope.sweep.block import as_float
-from invariscope.sweep.loading import Picture, first_picture
+from invariscope.sweep.loading import Picture, first_picture, size_note
 from invariscope.sweep.prepare import choose_device
 from invariscope.sweep.record import environment, execution
 from invariscope.transformations import Transformation
@@ -76,7 +76,7 @@ def prepare_search(
     seed: int = 0,
     device: str | torch.device | None = None,
     shear_centre: str = "corner",
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: PreprocessingLike | None = None,
 ) -> Search:
     """Checks and resolves everything, and measures nothing yet. Arguments as for `find_factors`."""
     if pairs < 1:
@@ -103,7 +103,8 @@ def prepare_search(
     manifest = _manifest(probe, source, pool, members, drawn, alone, table, pairs, seed)
     manifest["settings"]["shear_centre"] = shear_centre
     manifest["decisions"] = {**source.decisions, **probe.decisions(shown)}
-    manifest["warnings"] += probe.warnings
+    note = size_note(source, probe.preprocessing, example.index)
+    manifest["warnings"] += [*probe.warnings, *([note] if note else [])]
     search = Search(
         probe, source, pool, unique_operations(pool), table, seed, decoded, manifest
     )  # fmt: skip

@@ -6,7 +6,7 @@ ends with the same summary, byte for byte.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 
 from invariscope.data import ImageSource
 from invariscope.errors import InputError, RunError
+from invariscope.models import PreprocessingLike
 from invariscope.results import Result, RowStore, write_block, write_manifest, write_summary
 from invariscope.results.result import ROWS, write_example
 from invariscope.sweep.block import Sample, measure_block
@@ -50,9 +51,9 @@ def measure(
     output: str | Path | None = None,
     table: str = "standard",
     resampling: Resampling | None = None,
-    twin: bool | None = False,
+    twin: bool | str | None = False,
     floor: bool = False,
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: PreprocessingLike | None = None,
     inexact: str = "interpolate",
     workers: int | None = None,
     resume: bool = True,
@@ -82,9 +83,12 @@ def measure(
         table: Magnitudes: "standard", "paper", "search" or "transforms2d".
         resampling: Interpolation, border and fill of geometric transformations.
         twin: Measure the model's untrained twin beside it, at the control levels; None does so
-            where the model has one.
+            where the model has one. "active": with the residual branches that its library starts
+            at zero switched on (see `models.twin`).
         floor: Measure the interpolation floor (T⁻¹T), at the control levels.
-        preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
+        preprocessing: What the model's own configuration does not say: a word ("imagenet", "clip",
+            "inception", "none"), a configuration file, or values such as {"size": 224}; see
+            `load_model`.
         inexact: What metrics of feature maps do where a motion does not take a layer's grid to
             itself: "interpolate" the maps, or "skip" that layer and level.
         workers: Processes that decode images; 0 decodes in this one.

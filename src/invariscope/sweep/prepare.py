@@ -1,6 +1,6 @@
 """Everything that a run's numbers depend on, checked and resolved before the first block."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,17 @@ import torch
 from invariscope.data import ImageSource, open_source, select
 from invariscope.errors import InputError
 from invariscope.metrics import DEFAULT_METRICS, METRICS, SweepMetric, with_companions
-from invariscope.models import Probe, load_model
+from invariscope.models import PreprocessingLike, Probe, load_model
 from invariscope.sweep.block import Setup, as_float
 from invariscope.sweep.lie import lie_cell
-from invariscope.sweep.loading import Picture, first_picture
+from invariscope.sweep.loading import Picture, first_picture, size_note
 from invariscope.sweep.plan import Plan, make_plan
 from invariscope.sweep.record import make_manifest
 from invariscope.sweep.targets import class_targets
 from invariscope.transformations import Resampling, Transformation, get_groups, get_transformations
+
+#: A twin whose residual branches are all switched on.
+ACTIVE = "active"
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,9 @@ def prepare(
     device: str | torch.device | None = None,
     table: str = "standard",
     resampling: Resampling | None = None,
-    twin: bool | None = False,
+    twin: bool | str | None = False,
     floor: bool = False,
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: PreprocessingLike | None = None,
     inexact: str = "interpolate",
 ) -> Run:
     """Checks and resolves everything, and measures nothing yet. Arguments as for `measure`."""
@@ -90,6 +93,8 @@ def prepare(
     plan = make_plan(chosen, twin=untrained is not None, floor=floor)
     example, decoded = first_picture(source, probe.preprocessing, selected)
     assert example.pixels is not None
+    note = size_note(source, probe.preprocessing, example.index)
+    warnings += [note] if note else []
     shown = as_float(example.pixels)[None].to(probe.device)
     watched = probe.watch(layers, shown)
     if untrained is not None:
@@ -111,23 +116,30 @@ def prepare(
         selected,
         floor=floor,
         table=table,
-        decisions={**source.decisions, **probe.decisions(shown)},
+        decisions={**source.decisions, **probe.decisions(shown), **_start(untrained)},
         warnings=warnings,
     )
     manifest["example"] = {"image": source.ids[example.index]}
     return Run(setup, source, selected, targets, example, decoded, manifest)
 
 
-def _twin(probe: Probe, wanted: bool | None, seed: int) -> tuple[Probe | None, str]:
+def _twin(probe: Probe, wanted: bool | str | None, seed: int) -> tuple[Probe | None, str]:
     """The untrained twin, if wanted and (None) if there is one; a note where there is not."""
-    if wanted is False or (wanted is None and probe.spec.endswith("+untrained")):
+    if isinstance(wanted, str) and wanted != ACTIVE:
+        raise InputError(f"twin is {wanted!r}; True, False, None or {ACTIVE!r} work")
+    if wanted is False or (wanted is None and "+untrained" in probe.spec):
         return None, ""
     try:
-        return probe.untrained(seed).to(probe.device), ""
+        return probe.untrained(seed, active=wanted == ACTIVE).to(probe.device), ""
     except InputError as problem:
         if wanted:
             raise
         return None, f"no untrained twin: {problem}"
+
+
+def _start(twin: Probe | None) -> dict[str, str]:
+    """How the twin's weights were drawn, as a decision."""
+    return {} if twin is None else {"twin": twin.starts}
 
 
 def _metrics(names: str | Sequence[str] | None) -> tuple[SweepMetric, ...]:
