@@ -1,6 +1,5 @@
 import argparse
 import pickle
-from pathlib import Path
 
 import pytest
 import timm
