@@ -104,7 +104,7 @@ def prepare_search(
     manifest["settings"]["shear_centre"] = shear_centre
     manifest["decisions"] = {**source.decisions, **probe.decisions(shown)}
     note = size_note(source, probe.preprocessing, example.index)
-    manifest["warnings"] += [*probe.warnings, *([note] if note else [])]
+    manifest["warnings"] += [*probe.doubts(shown), *([note] if note else [])]
     search = Search(
         probe, source, pool, unique_operations(pool), table, seed, decoded, manifest
     )  # fmt: skip
