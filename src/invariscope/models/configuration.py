@@ -184,6 +184,10 @@ def _processor_normalisation(
     mean, std = values.get("image_mean") or (0.5,) * 3, values.get("image_std") or (0.5,) * 3
     if not values.get("do_normalize", "image_mean" in values):
         mean, std = (0.0,) * len(mean), (1.0,) * len(mean)
+    if values.get("include_top"):  # EfficientNet's divides once more
+        std = tuple(
+            one * other for one, other in zip(std, values.get("image_std") or std, strict=True)
+        )
     scale = 255 * values.get("rescale_factor", 1 / 255) if values.get("do_rescale", True) else 255
     scale = 1.0 if math.isclose(scale, 1.0) else scale
     offset = 1.0 if values.get("rescale_offset") and values.get("do_rescale", True) else 0.0

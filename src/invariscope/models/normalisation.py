@@ -145,7 +145,7 @@ def own_normalisation(module: nn.Module) -> str | None:
     for name, value in vars(module).items():
         steps = getattr(value, "transforms", [value])
         if isinstance(steps, list | tuple) and any(
-            type(step).__name__ == "Normalize" and not isinstance(step, nn.Module) for step in steps
+            type(step).__name__ == "Normalize" for step in steps
         ):
             return f"its attribute {name} holds a Normalize"
     for name, part in module.named_modules():
