@@ -85,7 +85,7 @@ def test_torchscript_in_a_measurement(net):
 
 
 def test_a_torchscript_module_stays_as_it_was(net):
-    module = torch.jit.script(Net().train()) if False else scripted("scripted", net)
+    module = scripted("scripted", net)
     module.train()
     probe = load_model(module)
     logits(probe)

@@ -56,7 +56,7 @@ def load_transformers(place: str, untrained: bool, seed: int, spec: str) -> Prob
         if untrained:
             module = fresh(seed)
         else:
-            module, missing = _weights(kind, folder, spec)
+            module, missing = _weights(kind, _own(config, kind), folder, spec)
             if missing:
                 warnings.append(
                     f"model {spec}: {len(missing)} arrays are not in the folder and were drawn at "
@@ -140,13 +140,16 @@ def _own(config: Any, kind: Any) -> Any:
     """The configuration of the class: of a tower the part that is about pictures."""
     if isinstance(config, kind.config_class):
         return config
-    return config.vision_config
+    part = config.vision_config
+    if hasattr(config, "projection_dim"):  # the whole model's, which the part may contradict
+        part.projection_dim = config.projection_dim
+    return part
 
 
-def _weights(kind: Any, folder: Path, spec: str) -> tuple[nn.Module, list[str]]:
+def _weights(kind: Any, config: Any, folder: Path, spec: str) -> tuple[nn.Module, list[str]]:
     try:
         module, report = kind.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True
+            folder, config=config, local_files_only=True, output_loading_info=True
         )
     except Exception as error:
         raise InputError(

@@ -205,34 +205,40 @@ def _unflattened(program: Any, flat: nn.Module, example: Tensor) -> nn.Module | 
     """Modules that take hooks, where they give what the program gives."""
     try:
         modules = torch.export.unflatten(program)
-        _restore_linear(modules, program)
+        _restore_kinds(modules, program)
         same = torch.equal(_leaf(modules(example)), _leaf(flat(example)))
     except Exception:
         return None
     return modules.eval() if same else None
 
 
-def _restore_linear(modules: nn.Module, program: Any) -> None:
-    """Puts Linear modules where they were, by which a classifier is known."""
-    linear = {
-        path
+def _restore_kinds(modules: nn.Module, program: Any) -> None:
+    """Gives the unflattened modules the kinds that they had: blocks and classifiers are told by it.
+
+    Linear maps become Linear modules, all others subclasses of their own with the old name.
+    """
+    kinds = {
+        path: str(kind)
         for node in program.graph.nodes
         for path, kind in (node.meta.get("nn_module_stack") or {}).values()
-        if str(kind).endswith("torch.nn.modules.linear.Linear")
+        if path
     }
-    for path in linear:
+    made: dict[str, type] = {}
+    for path, kind in kinds.items():
         try:
             old: Any = modules.get_submodule(path)
         except AttributeError:
             continue
         parts = dict(old.named_parameters(recurse=False))
-        if "weight" not in parts or parts["weight"].ndim != 2 or list(old.children()):
-            continue
-        outputs, inputs = parts["weight"].shape
-        new = nn.Linear(inputs, outputs, bias="bias" in parts, device="meta")
-        for name, value in parts.items():
-            setattr(new, name, value)
-        modules.set_submodule(path, new)
+        weight = parts.get("weight")
+        if kind == "torch.nn.modules.linear.Linear" and weight is not None and weight.ndim == 2:
+            new = nn.Linear(*reversed(weight.shape), bias="bias" in parts, device="meta")
+            for name, value in parts.items():
+                setattr(new, name, value)
+            modules.set_submodule(path, new)
+        else:
+            name = kind.rpartition(".")[2]
+            old.__class__ = made.setdefault(kind, type(name, (type(old),), {}))
 
 
 def _input_shape(program: Any, spec: str) -> tuple[Any, ...]:
