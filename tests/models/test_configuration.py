@@ -35,8 +35,14 @@ def test_the_projects_own_file_comes_back(tmp_path):
 
 
 def test_timms_config_from_file_folder_and_name(tmp_path):
-    config = {"input_size": [3, 96, 96], "crop_pct": 0.75, "mean": [0.1, 0.2, 0.3],
-              "std": [0.4, 0.5, 0.6], "interpolation": "bicubic", "crop_mode": "center"}  # fmt: skip
+    config = {
+        "input_size": [3, 96, 96],
+        "crop_pct": 0.75,
+        "mean": [0.1, 0.2, 0.3],
+        "std": [0.4, 0.5, 0.6],
+        "interpolation": "bicubic",
+        "crop_mode": "center",
+    }
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"architecture": "resnet18", "pretrained_cfg": config}))
     for what in (file, tmp_path):
@@ -60,7 +66,8 @@ PROCESSORS = {
     "BitImageProcessor": {"size": {"shortest_edge": 64}, "crop_size": {"height": 56, "width": 56}},
     "ConvNextImageProcessor": {"size": {"shortest_edge": 64}},
     "ConvNextImageProcessor of 384": {"size": {"shortest_edge": 384}},
-    "LevitImageProcessor": {"size": {"shortest_edge": 56}, "crop_size": {"height": 48, "width": 48}},
+    "LevitImageProcessor": {"size": {"shortest_edge": 56},
+                            "crop_size": {"height": 48, "width": 48}},
     "DeiTImageProcessor": {"size": {"height": 64, "width": 64},
                            "crop_size": {"height": 56, "width": 56}},
     "EfficientNetImageProcessor": {"size": {"height": 60, "width": 60}, "rescale_offset": True,

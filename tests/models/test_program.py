@@ -128,10 +128,8 @@ def test_a_fixed_number_of_images_is_kept_to(size, batch, net):
     assert torch.allclose(logits(probe), net(IMAGES), atol=1e-5)
     assert torch.allclose(logits(probe, IMAGES[:1]), net(IMAGES[:1]), atol=1e-5)
     said = probe.decisions(IMAGES)
-    assert (
-        said["batch"]
-        == f"the program takes {'batches of 3 to 4 images' if batch else f'batches of {size} images, the last one filled up'}"
-    )  # noqa: E501
+    fixed = f"batches of {size} images, the last one filled up"
+    assert said["batch"] == f"the program takes {'batches of 3 to 4 images' if batch else fixed}"
     assert "exported with a dynamic batch it would show its layers" in said["layers"]
 
 
@@ -153,7 +151,7 @@ class TwoInputs(nn.Module):
 
 def test_two_inputs_are_one_line():
     program = torch.export.export(TwoInputs(), (IMAGES, IMAGES))
-    with pytest.raises(InputError, match="takes 2 inputs of shapes .*one input") as caught:
+    with pytest.raises(InputError, match=r"takes 2 inputs of shapes .*one input") as caught:
         load_model(program)
     assert "\n" not in str(caught.value)
 
