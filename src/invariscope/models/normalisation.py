@@ -73,9 +73,18 @@ def _like(base: Preprocessing, given: str | Path) -> Preprocessing:
     word = str(given).strip()
     if word not in WORDS:
         return read_configuration(word, WORDS)
-    mean, std = (_per_band(values, base.channels, word) for values in WORDS[word])
+    channels = base.channels
+    if channels is None and len(set(WORDS[word][0])) > 1:  # any number: these are of colours
+        channels = 3
+    mean, std = (_per_band(values, channels or 1, word) for values in WORDS[word])
     kept = "" if base.size is None else f"; size and crop: {base.source}"
-    return replace(base, mean=mean, std=std, source=f"mean and std by the user: {word}{kept}")
+    return replace(
+        base,
+        channels=channels,
+        mean=mean,
+        std=std,
+        source=f"mean and std by the user: {word}{kept}",
+    )
 
 
 def _per_band(values: tuple[float, ...], channels: int, word: str) -> tuple[float, ...]:
@@ -104,7 +113,9 @@ def for_channels(preprocessing: Preprocessing, module: nn.Module) -> Preprocessi
             preprocessing.override({"channels": 1}),
             source=f"{preprocessing.source}; {said}: luminance",
         )
-    source = f"{UNSTATED}: {said}, {preprocessing.source.removeprefix(f'{UNSTATED}: ')} is for 3"
+    source = f"{preprocessing.source}; {said}"
+    if preprocessing.stated:
+        source = f"{UNSTATED}: {said}, {preprocessing.source} is for {preprocessing.channels}"
     return replace(
         preprocessing,
         channels=channels,

@@ -8,7 +8,6 @@ DINO does; else under whatever other key holds arrays.
 """
 
 import argparse
-import collections
 import datetime
 import pathlib
 import pickle
@@ -35,13 +34,22 @@ _WRAPPERS = (
 _BESIDE = ("optim", "sched", "scaler", "rng", "loss", "criterion", "callbacks", "loops", "amp")
 
 
+def _dict(factory: Any = None) -> dict[Any, Any]:
+    return {}
+
+
+def _list(items: Any = (), longest: Any = None) -> list[Any]:
+    return list(items)
+
+
 def _values() -> list[Any]:
     """The types, beside torch's own, that a file may hold: values, built without running code."""
     plain: list[Any] = [
-        argparse.Namespace, types.SimpleNamespace, collections.defaultdict, collections.deque,
-        frozenset, slice, range, list, dict, tuple, int, float, bool, str,
-        datetime.datetime, datetime.date, datetime.timedelta, datetime.timezone,
+        argparse.Namespace, types.SimpleNamespace, frozenset, slice, range, list, dict, tuple,
+        int, float, bool, str, datetime.datetime, datetime.date, datetime.timedelta, datetime.timezone,
     ]  # fmt: skip
+    # torch fills plain dictionaries and lists only: these are read as such.
+    plain += [(_dict, "collections.defaultdict"), (_list, "collections.deque")]
     # A path is read as a pure one: it names a place and opens none. Python 3.13 moved them.
     for name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
         pure = pathlib.PureWindowsPath if "Windows" in name else pathlib.PurePosixPath

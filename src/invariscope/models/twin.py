@@ -98,7 +98,7 @@ def dormant_scales(module: nn.Module) -> dict[str, nn.Parameter]:
             if (
                 len(lengths) <= 1
                 and bool((value.abs() < _OFF).all())
-                and value.std(unbiased=False) == 0
+                and value.min() == value.max()
             ):
                 found[name] = value
     return found
