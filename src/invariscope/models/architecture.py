@@ -18,7 +18,7 @@ from torch import nn
 from invariscope.errors import InputError
 from invariscope.models.builtin import BUILTIN
 from invariscope.models.checkpoint import build_from_checkpoint
-from invariscope.models.normalisation import for_channels
+from invariscope.models.input_channels import with_input_channels
 from invariscope.models.preprocessing import Preprocessing, from_timm
 from invariscope.models.small import SmallModel
 from invariscope.models.twin import drawing
@@ -102,7 +102,7 @@ def _zoo(
         module = fitted.module
         if not pretrained:
             module = model.build(pretrained=False, seed=seed, **fitted.options)
-        return module, for_channels(model.preprocessing(module), module)
+        return module, with_input_channels(module, model.preprocessing(module))[0]
     module = model.build(pretrained=pretrained, seed=seed)
     return module, model.preprocessing(module)
 

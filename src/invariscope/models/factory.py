@@ -35,7 +35,8 @@ def call_factory(rest: str, seed: int, spec: str) -> Any:
         raise
     except Exception as error:
         raise InputError(
-            f"model {spec!r}: the factory raises {type(error).__name__}: {first_line(error)}"
+            f"model {spec!r}: the factory raises {type(error).__name__} ({first_line(error)}); a "
+            "function that returns the model when called without arguments works"
         ) from error
 
 
@@ -51,8 +52,8 @@ def _factory(place: str, name: str, spec: str) -> Callable[[], Any]:
             ) from error
         except Exception as error:
             raise InputError(
-                f"model {spec!r}: importing {place!r} raises {type(error).__name__}: "
-                f"{first_line(error)}"
+                f"model {spec!r}: importing {place!r} raises {type(error).__name__} "
+                f"({first_line(error)}); a file that python -c 'import {place}' imports works"
             ) from error
     public = [key for key, value in vars(home).items() if key[0] != "_" and callable(value)]
     if not hasattr(home, name):

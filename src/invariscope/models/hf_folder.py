@@ -16,8 +16,8 @@ from torch import nn
 from invariscope.errors import InputError
 from invariscope.models.configuration import PROCESSOR, from_processor, read_configuration
 from invariscope.models.failures import first_line
-from invariscope.models.normalisation import for_channels, unknown_normalisation
-from invariscope.models.preprocessing import Preprocessing
+from invariscope.models.normalisation import unknown_normalisation
+from invariscope.models.preprocessing import ANY_CHANNELS, Preprocessing
 from invariscope.models.probe import Probe
 from invariscope.models.twin import drawing
 
@@ -87,7 +87,7 @@ def module_preprocessing(module: Any) -> Preprocessing | None:
 def folder_preprocessing(folder: Path, module: nn.Module) -> Preprocessing:
     """What the image processor of a folder does; unknown where the folder has none."""
     if not _has_processor(folder):
-        return for_channels(Preprocessing(), module)
+        return ANY_CHANNELS
     source = f"image processor in {folder}"
     try:
         from transformers import AutoImageProcessor

@@ -26,7 +26,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from invariscope.errors import InputError
 from invariscope.models.configuration import read_configuration
-from invariscope.models.preprocessing import UNSTATED, Preprocessing
+from invariscope.models.preprocessing import Preprocessing
 
 WORDS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -40,7 +40,6 @@ PreprocessingLike = str | Path | Mapping[str, Any] | Preprocessing
 #: How the warning begins, by which it is found again.
 UNKNOWN = "mean and std are unknown"
 _NORMALISING = re.compile(r"normali[sz]|standardi[sz]|preproc|mean_?shift", re.IGNORECASE)
-_MOST_CHANNELS = 64
 
 
 def resolve(base: Preprocessing, given: PreprocessingLike) -> Preprocessing:
@@ -96,51 +95,6 @@ def _per_band(values: tuple[float, ...], channels: int, word: str) -> tuple[floa
         f"preprocessing {word!r} is for red, green and blue, the model takes {channels} channels: "
         "give mean and std, one number per channel"
     )
-
-
-def for_channels(preprocessing: Preprocessing, module: nn.Module) -> Preprocessing:
-    """The preprocessing for as many channels as the module's first convolution takes.
-
-    One channel: the luminance, with the mean over the colours' means and stds. Of other numbers
-    of channels a configuration for colours says nothing: mean and std are unknown.
-    """
-    channels = input_channels(module)
-    if channels in (None, preprocessing.channels):
-        return preprocessing
-    said = f"the model takes {channels} channel{'s' if channels > 1 else ''}"
-    if channels == 1:
-        return replace(
-            preprocessing.override({"channels": 1}),
-            source=f"{preprocessing.source}; {said}: luminance",
-        )
-    source = f"{preprocessing.source}; {said}"
-    if preprocessing.stated:
-        source = f"{UNSTATED}: {said}, {preprocessing.source} is for {preprocessing.channels}"
-    return replace(
-        preprocessing,
-        channels=channels,
-        mean=(0.0,) * channels,
-        std=(1.0,) * channels,
-        source=source,
-    )
-
-
-def input_channels(module: nn.Module) -> int | None:
-    """How many channels the pictures of a model have; None where its layers do not tell.
-
-    Three, if any convolution takes three; else what the first one takes, if that is no more than 64
-    and no other takes less.
-
-    Example:
-        >>> input_channels(nn.Sequential(nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3)))
-        1
-    """
-    taken = [part.in_channels for part in module.modules() if isinstance(part, nn.Conv2d)]
-    if not taken:
-        return None
-    if 3 in taken:
-        return 3
-    return taken[0] if taken[0] == min(taken) and taken[0] <= _MOST_CHANNELS else None
 
 
 def own_normalisation(module: nn.Module) -> str | None:

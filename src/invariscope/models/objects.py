@@ -7,12 +7,8 @@ from torch import nn
 
 from invariscope.models.hf_folder import module_preprocessing
 from invariscope.models.hints import wrong_object
-from invariscope.models.normalisation import (
-    for_channels,
-    own_normalisation,
-    unknown_normalisation,
-)
-from invariscope.models.preprocessing import Preprocessing, from_timm
+from invariscope.models.normalisation import own_normalisation, unknown_normalisation
+from invariscope.models.preprocessing import ANY_CHANNELS, from_timm
 from invariscope.models.probe import Probe
 from invariscope.models.program import from_exported, from_torchscript
 from invariscope.models.twin import copy_module
@@ -41,7 +37,7 @@ def from_object(model: Any, spec: str | None = None, copied: bool = True) -> Pro
         raise wrong_object(model)
     name = getattr(model, "__name__", name)
     said = {"normalisation": "pixels in [0, 1] go into the function; the rest is up to it"}
-    return Probe(model, Preprocessing(), spec or f"callable:{name}", decisions=said)
+    return Probe(model, ANY_CHANNELS, spec or f"callable:{name}", decisions=said)
 
 
 def from_module(module: nn.Module, spec: str | None = None, copied: bool = True) -> Probe:
@@ -52,8 +48,7 @@ def from_module(module: nn.Module, spec: str | None = None, copied: bool = True)
         inner = inner.module
     name = spec or f"module:{type(inner).__name__}"
     carried = bool(getattr(inner, "pretrained_cfg", None))
-    found = from_timm(inner) if carried else module_preprocessing(inner) or Preprocessing()
-    preprocessing = for_channels(found, inner)
+    preprocessing = from_timm(inner) if carried else module_preprocessing(inner) or ANY_CHANNELS
     said, warnings = {}, ()
     if not preprocessing.stated:
         own = own_normalisation(inner)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from invariscope.errors import InputError
 from invariscope.models.failures import first_line
 from invariscope.models.normalisation import unknown_normalisation
-from invariscope.models.preprocessing import UNSTATED, Preprocessing
+from invariscope.models.preprocessing import ANY_CHANNELS, UNSTATED, Preprocessing
 from invariscope.models.probe import Probe
 
 OUTPUTS_ONLY = "hooks do not reach into it: it is measured at its outputs, the embedding among them"
@@ -160,7 +160,7 @@ def from_torchscript(module: torch.jit.ScriptModule, spec: str) -> Probe:
 def _torchscript(program: Any, spec: str) -> Probe:
     program.eval()
     said = {"layers": f"TorchScript: {OUTPUTS_ONLY}"}
-    return program_probe(Program(program, program), spec, Preprocessing(), said)
+    return program_probe(Program(program, program), spec, ANY_CHANNELS, said)
 
 
 def load_exported(path: str, spec: str) -> Probe:
@@ -279,11 +279,9 @@ def _given_size(shape: tuple[Any, ...]) -> Preprocessing:
 
 def fixed_size(channels: Any, height: Any, width: Any) -> Preprocessing:
     """Preprocessing of a program: its size where that is fixed, no mean and std."""
-    plain = Preprocessing()
-    if isinstance(channels, int) and channels != 3:
-        plain = replace(
-            plain, channels=channels, mean=(0.0,) * channels, std=(1.0,) * channels
-        )  # fmt: skip
+    plain = ANY_CHANNELS
+    if isinstance(channels, int):
+        plain = plain.override({"channels": channels}, by="")
     if not isinstance(height, int) or not isinstance(width, int):
         return plain
     sized = plain.override({"size": (height, width)})

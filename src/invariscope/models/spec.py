@@ -34,18 +34,20 @@ from invariscope.models.factory import call_factory
 from invariscope.models.fields import Fields
 from invariscope.models.hf_folder import load_transformers
 from invariscope.models.hints import wrong_spec
+from invariscope.models.input_channels import with_input_channels
 from invariscope.models.normalisation import (
     UNKNOWN,
     PreprocessingLike,
-    for_channels,
     resolve,
     unknown_normalisation,
 )
 from invariscope.models.objects import from_module, from_object
 from invariscope.models.onnx_file import load_onnx
+from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.probe import Probe
 from invariscope.models.program import load_exported, load_torchscript
 from invariscope.models.small import SmallModel
+from invariscope.models.trace import Wishes
 from invariscope.models.trained import load_trained
 from invariscope.models.twin import drawing
 from invariscope.models.zoo import (
@@ -65,6 +67,9 @@ def load_model(
     *,
     preprocessing: PreprocessingLike | None = None,
     fields: Mapping[str, int | Fields] | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
     seed: int = 0,
 ) -> Probe:
     """A model, ready to be measured.
@@ -81,6 +86,11 @@ def load_model(
             ``{"conv*": 8}`` says that the channels of these layers come in consecutive blocks of 8,
             one channel per rotation of C8 (see `models.fields`); `Fields` says more. The last entry
             that fits a layer counts. `e2cnn`'s layers need none.
+        task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
+            "regression", "embedding" or "dense".
+        embedding: The layer whose output, averaged over positions, is the embedding; by default
+            the rule of `invariscope.models.embedding`.
+        output_key: Which of several outputs is the answer: its key, or its position.
         seed: Of the weights of an untrained model.
 
     Returns:
@@ -103,11 +113,31 @@ def load_model(
             probe = _from_spec(str(spec_or_module).strip(), seed)
         else:
             probe = from_object(spec_or_module)
+        if not isinstance(spec_or_module, Probe) and not _names_channels(preprocessing):
+            probe = _with_channels(probe)
     if preprocessing is not None:
         probe = _prepared(probe, preprocessing)
     if fields is not None:
         probe = probe.with_fields(fields)
+    if (task, embedding, output_key) != (None, None, None):
+        probe = probe.with_wishes(Wishes(task, embedding, output_key))
     return probe
+
+
+def _names_channels(preprocessing: PreprocessingLike | None) -> bool:
+    return isinstance(preprocessing, Preprocessing) or (
+        isinstance(preprocessing, Mapping) and "channels" in preprocessing
+    )
+
+
+def _with_channels(probe: Probe) -> Probe:
+    """The probe, shown as many channels as its network takes."""
+    if probe.module is None:
+        return probe
+    fitted, decisions, warnings = with_input_channels(probe.module, probe.preprocessing)
+    if fitted is probe.preprocessing:
+        return probe
+    return probe.with_preprocessing(fitted).with_said(decisions, warnings)
 
 
 def _prepared(probe: Probe, preprocessing: PreprocessingLike) -> Probe:
@@ -135,7 +165,7 @@ def _from_spec(spec: str, seed: int) -> Probe:
 
 def _from_zoo(model: ZooModel, untrained: bool, seed: int, spec: str) -> Probe:
     module = model.build(pretrained=not untrained, seed=seed)
-    preprocessing = for_channels(model.preprocessing(module), module)
+    preprocessing = model.preprocessing(module)
     unknown = unknown_normalisation(module, preprocessing.size is not None)
     return Probe(
         module,
@@ -170,7 +200,7 @@ def _checkpoint(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
     def fresh(seed: int) -> nn.Module:
         return model.build(pretrained=False, seed=seed, **fitted.options)
 
-    preprocessing = for_channels(model.preprocessing(fitted.module), fitted.module)
+    preprocessing = model.preprocessing(fitted.module)
     unknown = unknown_normalisation(fitted.module, preprocessing.size is not None)
     return Probe(
         fresh(seed) if untrained else fitted.module,

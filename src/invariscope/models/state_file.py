@@ -46,7 +46,8 @@ def _values() -> list[Any]:
     """The types, beside torch's own, that a file may hold: values, built without running code."""
     plain: list[Any] = [
         argparse.Namespace, types.SimpleNamespace, frozenset, slice, range, list, dict, tuple,
-        int, float, bool, str, datetime.datetime, datetime.date, datetime.timedelta, datetime.timezone,
+        int, float, bool, str, datetime.datetime, datetime.date, datetime.timedelta,
+        datetime.timezone,
     ]  # fmt: skip
     # torch fills plain dictionaries and lists only: these are read as such.
     plain += [(_dict, "collections.defaultdict"), (_list, "collections.deque")]
@@ -104,7 +105,10 @@ def _read_safetensors(path: Path) -> Any:
     try:
         return load_file(path)
     except Exception as error:
-        raise InputError(f"checkpoint {path} cannot be read: {first_line(error)}") from error
+        raise InputError(
+            f"checkpoint {path} cannot be read ({first_line(error)}); a whole "
+            ".safetensors file works"
+        ) from error
 
 
 def _read_torch(path: Path) -> Any:
@@ -129,7 +133,8 @@ def _read_torch(path: Path) -> Any:
                 "torch.save(model.state_dict(), 'plain.pt')"
             ) from error
         raise InputError(
-            f"checkpoint {path} is no file of torch.save: {first_line(error)}"
+            f"checkpoint {path} is no file of torch.save ({first_line(error)}); a state dict that "
+            "torch.save wrote works"
         ) from error
     except Exception as error:
         raise InputError(

@@ -20,6 +20,7 @@ from invariscope.results import Result, RowStore, write_block, write_manifest, w
 from invariscope.results.result import ROWS, write_example
 from invariscope.sweep.block import Sample, measure_block
 from invariscope.sweep.channels import ChannelState
+from invariscope.sweep.dim import note_dim
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
@@ -54,7 +55,11 @@ def measure(
     twin: bool | str | None = False,
     floor: bool = False,
     preprocessing: PreprocessingLike | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
     inexact: str = "interpolate",
+    value_range: Sequence[float] | None = None,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -64,8 +69,8 @@ def measure(
     Args:
         model: An ``nn.Module``, a callable from [N, 3, H, W] to scores or features, or a spec
             such as "timm:resnet18" (see `load_model`).
-        images: A folder, a ``Dataset``, an array (uint8 [N, H, W, 3] or float [N, 3, H, W] in
-            [0, 1]), an (images, labels) pair, or a spec such as "samples".
+        images: A folder, a ``Dataset``, an array (uint8 or uint16 [N, H, W, C] or float
+            [N, C, H, W] in [0, 1]), an (images, labels) pair, or a spec such as "samples".
         transformations: Names, a comma-separated list, or `Transformation` objects; the 13
             families of paper 000 by default.
         groups: Finite groups, "C4,D4,flip"; their elements are the levels. Without
@@ -89,8 +94,15 @@ def measure(
         preprocessing: What the model's own configuration does not say: a word ("imagenet", "clip",
             "inception", "none"), a configuration file, or values such as {"size": 224}; see
             `load_model`.
+        task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
+            "regression", "embedding" or "dense".
+        embedding: The layer whose output, averaged over positions, is the embedding; by default
+            the rule of `invariscope.models.embedding`.
+        output_key: Which of several outputs is the answer: its key, or its position.
         inexact: What metrics of feature maps do where a motion does not take a layer's grid to
             itself: "interpolate" the maps, or "skip" that layer and level.
+        value_range: The stored numbers that are black and white, such as (0, 4095) for 12 bits in
+            16-bit files; None finds it, see `open_source`.
         workers: Processes that decode images; 0 decodes in this one.
         resume: Go on with a run that the folder holds; False refuses such a folder.
         progress: Told what goes on.
@@ -125,7 +137,11 @@ def measure(
         twin=twin,
         floor=floor,
         preprocessing=preprocessing,
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
         inexact=inexact,
+        value_range=value_range,
     )
     return carry_out(
         run,
@@ -216,6 +232,7 @@ def carry_out(
         if channels is not None:
             channels.blocks = block.number + 1
         _count_skipped(manifest, run.source, block, note)
+        note_dim(manifest, run.source, block)
         manifest["execution"]["seconds"] = round(before + time.perf_counter() - started, 3)
         if folder is None:
             tables.append(table)
