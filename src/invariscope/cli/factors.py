@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from invariscope.cli.measure import DEFAULT_MODEL, joined, overrides
+from invariscope.cli.measure import DEFAULT_MODEL, joined, overrides, two_numbers
 
 
 def factors(
@@ -43,7 +43,9 @@ def factors(
     ] = None,
     preprocessing: Annotated[
         list[str] | None,
-        typer.Option(help="Override, such as size=224 or mean=0.5,0.5,0.5; repeatable."),
+        typer.Option(
+            help="imagenet, clip, inception, none, a FILE; size=224, mean=0.5,0.5,0.5; repeatable."
+        ),
     ] = None,
     task: Annotated[
         str | None,
@@ -54,6 +56,10 @@ def factors(
     ] = None,
     output_key: Annotated[
         str | None, typer.Option(help="Which of the model's outputs is its answer.")
+    ] = None,
+    value_range: Annotated[
+        str | None,
+        typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
     ] = None,
     trained: Annotated[
         Path | None,
@@ -108,4 +114,5 @@ def factors(
         task=task,
         embedding=embedding,
         output_key=output_key,
+        value_range=two_numbers(value_range),
     )

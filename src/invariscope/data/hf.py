@@ -7,15 +7,19 @@ images are decoded here, by the rules of `invariscope.data.decode`, not by the l
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from invariscope.data.decode import decode, decode_alpha
+from invariscope.data.decode import decode_alpha, decode_image, look
+from invariscope.data.depth import Facts
 from invariscope.data.source import SOURCES, ImageSource, NumberedIds, UnreadableImage
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
+
+if TYPE_CHECKING:
+    import torch
 
 
 @SOURCES.register("hf")
@@ -53,9 +57,16 @@ class HuggingFaceSource(ImageSource):
         self.ids = NumberedIds(len(data))
         self._read_labels(datasets, data, label)
 
-    def load(self, index: int) -> Image.Image:
-        """The RGB image of a row."""
-        return decode(self._file(index), self.ids[index])
+    def load(self, index: int) -> "Image.Image | torch.Tensor":
+        """The image of a row, decoded by the rules of `invariscope.data.decode`."""
+        return decode_image(self._file(index), self.ids[index], self.value_range, self.all_bands)
+
+    def facts(self, index: int) -> Facts:
+        """What a row's file tells of depth and bands."""
+        try:
+            return look(self._file(index), self.ids[index])
+        except UnreadableImage:
+            return Facts()
 
     def alpha(self, index: int) -> np.ndarray | None:
         """The alpha channel of a row's image, float32 [height, width] in [0, 1], or None."""

@@ -34,6 +34,7 @@ Evaluate = Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tenso
 Reads = Literal[
     "vectors", "logits", "orbit", "orbit logits", "maps", "derivative", "derivative logits"
 ]
+Unit = Literal["level", "derivative", "none"]
 
 INVARIANT = "higher is more invariant"
 EQUIVARIANT = "higher is more equivariant"
@@ -60,6 +61,8 @@ class SweepMetric:
         paired: Whether an image's value depends on the next image of its block as well.
         groups_only: Whether it is measured for groups only.
         at_identity: Whether level 0 belongs to its mean over levels.
+        unit: Which unit stands beside its values: that of the transformation's "level", that of the
+            "derivative" (per squared unit of the generator), or "none".
         brings: Metrics that are measured with it.
     """
 
@@ -74,6 +77,7 @@ class SweepMetric:
     paired: bool = False
     groups_only: bool = False
     at_identity: bool = False
+    unit: Unit = "level"
     brings: tuple[str, ...] = ()
 
     @property
@@ -222,10 +226,12 @@ _of_maps("channel_eed", "channelwise G-EED", "lower is more equivariant", at_ide
 _of_maps("dead_channels", "dead channels", "share of channels without a value", low=0.0)
 
 
-def _of_derivatives(name: str, label: str, reads: Reads, *brings: str) -> None:
+def _of_derivatives(
+    name: str, label: str, reads: Reads, *brings: str, unit: Unit = "derivative"
+) -> None:
     metric = SweepMetric(
         name, label, reads, low=0.0, high=None, direction="lower is more equivariant",
-        at_identity=True, brings=brings,
+        at_identity=True, unit=unit, brings=brings,
     )  # fmt: skip
     METRICS.add(name, metric)
 
@@ -234,7 +240,7 @@ _of_derivatives(
     "lie_derivative", "Lie derivative", "derivative",
     "lie_derivative:relative", "lie_derivative:softmax",
 )  # fmt: skip
-_of_derivatives("lie_derivative:relative", "Lie derivative (relative)", "derivative")
+_of_derivatives("lie_derivative:relative", "Lie derivative (relative)", "derivative", unit="none")
 _of_derivatives(
     "lie_derivative:softmax", "Lie derivative of the probabilities", "derivative logits"
 )

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from invariscope.errors import InputError, InvariscopeError, RunError
 from invariscope.models.activations import Vector, average_pool
 from invariscope.models.answer import leaf_at
+from invariscope.models.behind import modules_behind, unmoved, words_on
 from invariscope.models.capture import Reducer, ReducerFailed, Tap, capture
 from invariscope.models.classes import imagenet_class_ids
 from invariscope.models.embedding import tapped_head
-from invariscope.models.failures import first_line
+from invariscope.models.failures import first_line, what_would_work
 from invariscope.models.fields import Fields, checked_declaration
 from invariscope.models.layers import EMBEDDING, LOGITS, OUTPUT, Layer, layer_names, select_layers
 from invariscope.models.preprocessing import Preprocessing
@@ -88,7 +89,8 @@ class Probe:
         warnings: Sequence[str] = (),
     ):
         self._wishes = wishes or Wishes()
-        self._decided = dict(decisions or {})
+        self._behind = modules_behind(model)
+        self._decided = {**words_on(model, self._behind), **(decisions or {})}
         self.warnings = tuple(warnings)
         self._declared = checked_declaration({} if fields is None else fields)
         self.spec = spec
@@ -97,7 +99,7 @@ class Probe:
         self._call: Callable[..., Any] = model
         self._fresh = fresh
         self._imagenet = imagenet
-        self._traces: dict[tuple[int, int], Trace] = {}
+        self._traces: dict[tuple[int, int, int], Trace] = {}
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
         self._dtype = (
@@ -118,6 +120,11 @@ class Probe:
         return "" if self.module is None else hash_state(self.module.state_dict())
 
     @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """The modules that run in a pass: the model, and those that a callable reaches."""
+        return (() if self.module is None else (self.module,)) + self._behind
+
+    @property
     def num_outputs(self) -> int | None:
         """Number of logits; None where the answer is no class scores."""
         return self._any_trace().num_outputs
@@ -133,7 +140,7 @@ class Probe:
         known = self._imagenet and self.num_outputs == 1000
         return imagenet_class_ids() if known else None
 
-    def decisions(self, example: Float[Tensor, "image 3 height width"]) -> dict[str, str]:
+    def decisions(self, example: Float[Tensor, "image band height width"]) -> dict[str, str]:
         """What was decided about this model, a sentence by subject: for the manifest of a run.
 
         Args:
@@ -156,7 +163,7 @@ class Probe:
                 self.module.to(self.device)
             except (RuntimeError, AssertionError) as error:
                 raise InputError(
-                    f"device {str(device)!r} does not work: {first_line(error)}"
+                    f"device {str(device)!r} does not work ({first_line(error)}); cpu works"
                 ) from error
         self._lay_out()
         return self
@@ -166,6 +173,23 @@ class Probe:
         other = copy.copy(self)
         other.preprocessing, other._traces = preprocessing, {}
         return other
+
+    def with_said(self, decisions: Mapping[str, str], warnings: Sequence[str]) -> "Probe":
+        """The same model, not a copy of it, with more that was decided or may surprise."""
+        other = copy.copy(self)
+        other._decided = {**self._decided, **decisions}
+        other.warnings = (*self.warnings, *warnings)
+        return other
+
+    def for_bands(self, bands: int) -> "Probe":
+        """The same model for pictures of so many bands, where it does not say what it takes."""
+        if self.preprocessing.channels is not None:
+            return self
+        other = self.with_preprocessing(self.preprocessing.override({"channels": bands}, by=""))
+        if bands == 3:
+            return other
+        line = f"nothing says how many channels the model takes: it is shown the {bands} bands"
+        return other.with_said({"channels": f"{line} of the pictures"}, [])
 
     def with_fields(self, fields: Mapping[str, int | Fields]) -> "Probe":
         """The same model, not a copy of it, with other declared fields."""
@@ -182,7 +206,7 @@ class Probe:
     def watch(
         self,
         selection: str | Sequence[str] | None,
-        example: Float[Tensor, "image 3 height width"],
+        example: Float[Tensor, "image band height width"],
     ) -> tuple[Layer, ...]:
         """The layers of a selection, in the order of execution.
 
@@ -200,20 +224,20 @@ class Probe:
         """
         return select_layers(selection, self.module, self._trace(example), self._declared)
 
-    def layer_names(self, example: Float[Tensor, "image 3 height width"]) -> tuple[str, ...]:
+    def layer_names(self, example: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
         """Every name that `watch` accepts, in the order of execution."""
         return layer_names(self._trace(example))
 
     def forward(
         self,
-        images: Float[Tensor, "image 3 height width"],
+        images: Float[Tensor, "image band height width"],
         layers: Sequence[str],
         reduce: Reducer = average_pool,
     ) -> Outputs:
         """Normalises the images, runs the model once and reduces the layers inside their hooks.
 
         Args:
-            images: RGB in [0, 1] at the input resolution, after the transformation.
+            images: The bands in [0, 1] at the input resolution, after the transformation.
             layers: Names from `watch`.
             reduce: Called with (layer name, activation) while the activation is there; embedding
                 and logits come as `Vector`, already pooled. Must return a new tensor, not a view.
@@ -231,7 +255,8 @@ class Probe:
 
         Args:
             images: A PIL image, a sequence of PIL images, uint8 [image, height, width, 3], or uint8
-                or float (in [0, 1]) [image, 3, height, width], as a tensor or an array.
+                or float (in [0, 1]) [image, 3, height, width], as a tensor or an array; for a model
+                of another number of channels, that number instead of 3.
 
         Returns:
             [image, class], float32, on the probe's device.
@@ -239,7 +264,8 @@ class Probe:
         Raises:
             InputError: Images of another form, or a model without logits.
         """
-        pictures = [self.preprocessing.geometry(picture) for picture in _as_images(images)]
+        known = {1, 3, self.preprocessing.channels or 3}
+        pictures = [self.preprocessing.geometry(picture) for picture in _as_images(images, known)]
         batches = []
         for start in range(0, len(pictures), _PREDICT_BATCH):
             chunk = pictures[start : start + _PREDICT_BATCH]
@@ -254,8 +280,25 @@ class Probe:
             batches.append(self.forward(batch, [LOGITS]).vectors[LOGITS])
         return torch.cat(batches)
 
-    def untrained(self, seed: int) -> "Probe":
+    @property
+    def starts(self) -> str:
+        """How the weights of an untrained model were drawn; "" for any other."""
+        return self._decided.get("twin", "")
+
+    def start(self, *, active: bool) -> None:
+        """Says how this untrained model starts; ``active`` switches its residual branches on."""
+        from invariscope.models.twin import start
+
+        if self.module is not None:
+            self._decided["twin"] = start(self.module, active)
+
+    def untrained(self, seed: int, *, active: bool = False) -> "Probe":
         """The random twin: the same architecture and preprocessing, weights drawn from the seed.
+
+        Args:
+            seed: Of the weights.
+            active: Whether residual branches that the library starts at zero are switched on, see
+                `models.twin`.
 
         Raises:
             InputError: There is nothing to draw anew (a plain callable).
@@ -263,7 +306,7 @@ class Probe:
         from invariscope.models.twin import untrained_twin
 
         module = untrained_twin(self.module, self._fresh, seed, self.spec)
-        spec = self.spec.removesuffix("+untrained") + "+untrained"
+        spec = self.spec.partition("+untrained")[0] + "+untrained" + ":active" * active
         twin = Probe(
             module,
             self.preprocessing,
@@ -271,14 +314,18 @@ class Probe:
             fresh=self._fresh,
             imagenet=self._imagenet,
             fields=dict(self._declared),
+            warnings=self.warnings,
             wishes=self._wishes,
         )
+        twin.start(active=active)
         return twin.to(self.device)
 
     def _lay_out(self) -> None:
         if self.module is not None and self._channels_last:
-            # Module.to hands the memory format to 4-D parameters only.
-            self.module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            # Module.to fails on five axes: a Conv3d may stand beside a Conv2d.
+            for value in (*self.module.parameters(), *self.module.buffers()):
+                if value.ndim == 4:
+                    value.data = value.data.contiguous(memory_format=torch.channels_last)
 
     def _prepare(self, images: Tensor) -> Tensor:
         batch = self.preprocessing.normalise(images.to(self.device))
@@ -340,21 +387,24 @@ class Probe:
 
     def _run(self, batch: Tensor, kind: type[InvariscopeError]) -> Any:
         try:
-            return self._call(batch)
+            with unmoved(self._behind):
+                return self._call(batch)
         except (ReducerFailed, InvariscopeError, torch.OutOfMemoryError, MemoryError):
             raise
         except Exception as error:
             raise kind(
-                f"model {self.spec} fails on images of shape {list(batch.shape)}: "
-                f"{type(error).__name__}: {first_line(error)}"
+                f"model {self.spec} fails on images of shape {list(batch.shape)} "
+                f"({type(error).__name__}: {first_line(error)}): "
+                f"{what_would_work(error, batch.shape, self._call)}"
             ) from error
 
     def _trace(self, images: Tensor) -> Trace:
-        if images.ndim != 4 or images.shape[1] != 3 or images.shape[0] == 0:
+        if images.ndim != 4 or 0 in images.shape:
             raise InputError(
-                f"images: shape {list(images.shape)} came; [image, 3, height, width] works"
+                f"images: shape {list(images.shape)} came; [image, band, height, width] works, "
+                "such as [image, 3, height, width]"
             )
-        size = (int(images.shape[2]), int(images.shape[3]))
+        size = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
         if size not in self._traces:
             # Two images: with one, an axis of length 1 could be mistaken for the image axis.
             example = images.detach()[:2]
@@ -375,7 +425,8 @@ class Probe:
         if not self._traces:
             size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
             ramp = torch.linspace(0, 1, size[0] * size[1]).reshape(size)
-            self._trace(torch.stack([ramp, 1 - 0.5 * ramp])[:, None].repeat(1, 3, 1, 1))
+            bands = self.preprocessing.channels or 3
+            self._trace(torch.stack([ramp, 1 - 0.5 * ramp])[:, None].repeat(1, bands, 1, 1))
         return next(iter(self._traces.values()))
 
     def _taps(self, layers: Sequence[str], reduce: Reducer, seen: Trace) -> list[Tap]:
@@ -434,18 +485,18 @@ def _unit_range(picture: Tensor) -> Tensor:
     return picture.float() / 255 if picture.dtype == torch.uint8 else picture.float()
 
 
-def _as_images(images: Any) -> list[Image.Image | Tensor]:
+def _as_images(images: Any, bands: set[int]) -> list[Image.Image | Tensor]:
     if isinstance(images, Image.Image):
         return [images]
     if isinstance(images, list | tuple) and images:
-        return [picture for item in images for picture in _as_images(item)]
+        return [picture for item in images for picture in _as_images(item, bands)]
     if isinstance(images, np.ndarray):
         images = torch.from_numpy(np.ascontiguousarray(images))
     if isinstance(images, Tensor):
         batch = images[None] if images.ndim == 3 else images
-        if batch.ndim == 4 and batch.shape[1] not in (1, 3) and batch.shape[3] == 3:
+        if batch.ndim == 4 and batch.shape[1] not in bands and batch.shape[3] in bands - {1}:
             batch = batch.permute(0, 3, 1, 2)
-        if batch.ndim == 4 and batch.shape[1] in (1, 3) and len(batch):
+        if batch.ndim == 4 and batch.shape[1] in bands and len(batch):
             return list(batch)
         came = f"{images.dtype} {list(images.shape)}"
     else:

@@ -1,6 +1,6 @@
 """Everything that a run's numbers depend on, checked and resolved before the first block."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,19 @@ from invariscope.metrics import (
     for_task,
     with_companions,
 )
-from invariscope.models import Probe, load_model
+from invariscope.models import PreprocessingLike, Probe, load_model
+from invariscope.models.steadiness import PICTURES, unsteady
+from invariscope.sweep.bands import acting, as_colour, matched, said
 from invariscope.sweep.block import Setup, as_float
 from invariscope.sweep.lie import lie_cell
-from invariscope.sweep.loading import Picture, first_picture
+from invariscope.sweep.loading import Picture, first_picture, first_pictures, size_note
 from invariscope.sweep.plan import Plan, make_plan
 from invariscope.sweep.record import make_manifest
 from invariscope.sweep.targets import class_targets
 from invariscope.transformations import Resampling, Transformation, get_groups, get_transformations
+
+#: A twin whose residual branches are all switched on.
+ACTIVE = "active"
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Run:
     def picture(self) -> np.ndarray:
         """The example image at the input resolution, uint8 [height, width, 3]."""
         assert self.example.pixels is not None
-        pixels = as_float(self.example.pixels).mul(255).round().to(torch.uint8)
+        pixels = as_colour(as_float(self.example.pixels)).mul(255).round().to(torch.uint8)
         return pixels.permute(1, 2, 0).numpy()
 
 
@@ -68,26 +73,27 @@ def prepare(
     device: str | torch.device | None = None,
     table: str = "standard",
     resampling: Resampling | None = None,
-    twin: bool | None = False,
+    twin: bool | str | None = False,
     floor: bool = False,
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: PreprocessingLike | None = None,
     task: str | None = None,
     embedding: str | None = None,
     output_key: str | None = None,
     inexact: str = "interpolate",
+    value_range: Sequence[float] | None = None,
 ) -> Run:
     """Checks and resolves everything, and measures nothing yet. Arguments as for `measure`."""
-    acting = get_groups(groups, resampling) if groups else ()
-    if transformations is None and acting:  # groups alone
-        chosen = acting
+    members = get_groups(groups, resampling) if groups else ()
+    if transformations is None and members:  # groups alone
+        chosen = members
     else:
         named = get_transformations(transformations, table, resampling)
-        chosen = get_transformations((*named, *acting))
+        chosen = get_transformations((*named, *members))
     wanted = _metrics(metrics)
     _check_metrics(wanted, chosen)
     if inexact not in ("interpolate", "skip"):
         raise InputError(f"inexact must be interpolate or skip, not {inexact!r}")
-    source = open_source(images)
+    source = open_source(images, value_range)
     selected = select(source, num_images, seed)
     if len(selected) < 2:
         raise InputError(
@@ -101,16 +107,22 @@ def prepare(
         output_key=output_key,
         seed=seed,
     ).to(choose_device(device))
-    untrained, note = _twin(probe, twin, seed)
-    warnings = [note] if note else []
-    plan = make_plan(chosen, twin=untrained is not None, floor=floor)
+    source = matched(source, probe.preprocessing)
     example, decoded = first_picture(source, probe.preprocessing, selected)
     assert example.pixels is not None
+    bands = len(example.pixels)
+    probe = probe.for_bands(bands)
+    chosen, colourless = acting(chosen, bands, named=transformations not in (None, "all"))
+    untrained, note = _twin(probe, twin, seed)
+    warnings = [*colourless, *([note] if note else [])]
+    plan = make_plan(chosen, twin=untrained is not None, floor=floor)
+    note = size_note(source, probe.preprocessing, example.index)
+    warnings += [note] if note else []
     shown = as_float(example.pixels)[None].to(probe.device)
     watched = probe.watch(layers, shown)
     if untrained is not None:
         untrained.watch("last", shown)
-    warnings = [*probe.doubts(shown), *warnings]
+    warnings = [*probe.doubts(shown), *warnings, *steadiness(probe, source, selected, decoded)]
     targets, note = class_targets(source, probe)
     warnings += [note] if note else []
     known = {"": True, "targets": targets is not None, "classes": source.labels is not None}
@@ -128,7 +140,12 @@ def prepare(
         selected,
         floor=floor,
         table=table,
-        decisions={**source.decisions, **probe.decisions(shown)},
+        decisions={
+            **source.decisions,
+            **said(bands, probe.preprocessing),
+            **probe.decisions(shown),
+            **_start(untrained),
+        },
         warnings=warnings,
     )
     manifest["example"] = {"image": source.ids[example.index]}
@@ -152,16 +169,32 @@ def _for_task(
     )
 
 
-def _twin(probe: Probe, wanted: bool | None, seed: int) -> tuple[Probe | None, str]:
+def steadiness(
+    probe: Probe, source: ImageSource, selected: Sequence[int], decoded: dict[int, Picture]
+) -> list[str]:
+    """What does not hold still about the model on the first images, which are decoded for it."""
+    pictures = first_pictures(source, probe.preprocessing, selected, decoded, PICTURES)
+    batch = torch.stack([as_float(pixels) for pixels in pictures])
+    return list(unsteady(probe, batch.to(probe.device)))
+
+
+def _twin(probe: Probe, wanted: bool | str | None, seed: int) -> tuple[Probe | None, str]:
     """The untrained twin, if wanted and (None) if there is one; a note where there is not."""
-    if wanted is False or (wanted is None and probe.spec.endswith("+untrained")):
+    if isinstance(wanted, str) and wanted != ACTIVE:
+        raise InputError(f"twin is {wanted!r}; True, False, None or {ACTIVE!r} work")
+    if wanted is False or (wanted is None and "+untrained" in probe.spec):
         return None, ""
     try:
-        return probe.untrained(seed).to(probe.device), ""
+        return probe.untrained(seed, active=wanted == ACTIVE).to(probe.device), ""
     except InputError as problem:
         if wanted:
             raise
         return None, f"no untrained twin: {problem}"
+
+
+def _start(twin: Probe | None) -> dict[str, str]:
+    """How the twin's weights were drawn, as a decision."""
+    return {} if twin is None else {"twin": twin.starts}
 
 
 def _metrics(names: str | Sequence[str] | None) -> tuple[SweepMetric, ...]:
