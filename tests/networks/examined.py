@@ -92,9 +92,11 @@ def _compare_vectors(row: Examined, module: nn.Module, probe: Probe, layers: lis
     for count, seed in ((5, 3), (3, 4)):
         images = pictures(count, row.member.side, seed)
         batch = normalised(images)
-        other = batch.contiguous(memory_format=torch.channels_last)
-        embedding, row.how = reference_embedding(row.member.library, module, batch)
-        again, _ = reference_embedding(row.member.library, module, other)
+        library = row.member.library
+        again, _ = reference_embedding(library, *_in_order(module, batch, torch.channels_last))
+        scores_again = _scores(module, batch.contiguous(memory_format=torch.channels_last))
+        _in_order(module, batch, torch.contiguous_format)
+        embedding, row.how = reference_embedding(library, module, batch)
         output = _scores(module, batch)
         seen = probe.forward(images, layers).vectors
         row.expected, row.width = embedding.shape[1], seen["embedding"].shape[1]
@@ -106,11 +108,18 @@ def _compare_vectors(row: Examined, module: nn.Module, probe: Probe, layers: lis
         elif output is not None and "logits" not in layers:
             row.problems.append("logits: not found")
         elif output is not None:
-            again = _scores(module, other)
-            if problem := difference(seen["logits"], output, again):
+            if problem := difference(seen["logits"], output, scores_again):
                 row.problems.append(f"logits: {problem}")
         if row.problems:
             return
+
+
+def _in_order(module: nn.Module, batch: Tensor, order: torch.memory_format):
+    """The network and the pictures in another order in memory: the same numbers but for rounding."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=order)
+    return module, batch.contiguous(memory_format=order)
 
 
 def _scores(module: nn.Module, batch: Tensor) -> Tensor | None:
@@ -125,8 +134,8 @@ def difference(seen: Tensor, expected: Tensor, again: Tensor | None = None) -> s
     """What is wrong, or None.
 
     The unit is how much pictures differ from one another. A thousandth of it is rounding; so is
-    what the network differs by from itself when its pictures lie in another order in memory
-    (`again`).
+    what the network differs by from itself when weights and pictures lie in another order in
+    memory (`again`).
     """
     if seen.shape != expected.shape:
         return f"{seen.shape[1]} wide, expected {expected.shape[1]}"

@@ -68,7 +68,11 @@ CLASSIFIERS: dict[str, Configuration] = {
     "MobileNetV1ForImageClassification": ("mobilenet_v1", 96, {"depth_multiplier": 0.25}),
     "MobileNetV2ForImageClassification": ("mobilenet_v2", 96, {"depth_multiplier": 0.35}),
     "MobileViTForImageClassification": ("mobilevit", 96, _MOBILEVIT),
-    "MobileViTV2ForImageClassification": ("mobilevitv2", 96, {"width_multiplier": 0.5}),
+    "MobileViTV2ForImageClassification": (
+        "mobilevitv2",
+        96,
+        {"width_multiplier": 0.5, "initializer_range": 0.2},
+    ),
     "PoolFormerForImageClassification": ("poolformer", 96, _STAGES),
     "SegformerForImageClassification": ("segformer", 96, _MIX),
     "PvtForImageClassification": ("pvt", 96, {"image_size": 96, **_MIX}),
