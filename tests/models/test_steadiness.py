@@ -230,7 +230,7 @@ def test_the_same_pictures_are_no_finding():
 def states():
     return (
         torch.get_rng_state().tolist(),
-        np.random.get_state()[1].tolist(),  # noqa: NPY002
+        dict(np.random.get_state(legacy=False))["state"]["key"].tolist(),  # noqa: NPY002
     )
 
 

@@ -228,7 +228,7 @@ class _Check:
                 self.run(pictures)
             passes.append(events)
         coarsest = max((torch.finfo(event.dtype).eps for event in passes[0]), default=0.0)
-        found = first_difference(*passes, max(1e-4, 4 * coarsest), rows)
+        found = first_difference(passes[0], passes[1], max(1e-4, 4 * coarsest), rows)
         if found is None:
             return ""
         one, another = found
