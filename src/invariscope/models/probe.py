@@ -280,8 +280,25 @@ class Probe:
             batches.append(self.forward(batch, [LOGITS]).vectors[LOGITS])
         return torch.cat(batches)
 
-    def untrained(self, seed: int) -> "Probe":
+    @property
+    def starts(self) -> str:
+        """How the weights of an untrained model were drawn; "" for any other."""
+        return self._decided.get("twin", "")
+
+    def start(self, *, active: bool) -> None:
+        """Says how this untrained model starts; ``active`` switches its residual branches on."""
+        from invariscope.models.twin import start
+
+        if self.module is not None:
+            self._decided["twin"] = start(self.module, active)
+
+    def untrained(self, seed: int, *, active: bool = False) -> "Probe":
         """The random twin: the same architecture and preprocessing, weights drawn from the seed.
+
+        Args:
+            seed: Of the weights.
+            active: Whether residual branches that the library starts at zero are switched on, see
+                `models.twin`.
 
         Raises:
             InputError: There is nothing to draw anew (a plain callable).
@@ -289,7 +306,7 @@ class Probe:
         from invariscope.models.twin import untrained_twin
 
         module = untrained_twin(self.module, self._fresh, seed, self.spec)
-        spec = self.spec.removesuffix("+untrained") + "+untrained"
+        spec = self.spec.partition("+untrained")[0] + "+untrained" + ":active" * active
         twin = Probe(
             module,
             self.preprocessing,
@@ -297,14 +314,18 @@ class Probe:
             fresh=self._fresh,
             imagenet=self._imagenet,
             fields=dict(self._declared),
+            warnings=self.warnings,
             wishes=self._wishes,
         )
+        twin.start(active=active)
         return twin.to(self.device)
 
     def _lay_out(self) -> None:
         if self.module is not None and self._channels_last:
-            # Module.to hands the memory format to 4-D parameters only.
-            self.module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            # Module.to fails on five axes: a Conv3d may stand beside a Conv2d.
+            for value in (*self.module.parameters(), *self.module.buffers()):
+                if value.ndim == 4:
+                    value.data = value.data.contiguous(memory_format=torch.channels_last)
 
     def _prepare(self, images: Tensor) -> Tensor:
         batch = self.preprocessing.normalise(images.to(self.device))
