@@ -35,6 +35,8 @@ class ArraySource(ImageSource):
         torch.Size([3, 4, 5])
     """
 
+    concurrent = True
+
     def __init__(self, images: np.ndarray | torch.Tensor, labels: Any = None, name: str = "array"):
         self.name = name
         self._is_tensor = isinstance(images, torch.Tensor)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from invariscope.data.decode import alpha_of
 from invariscope.data.labels import class_indices, stored_class_names, stored_labels
+from invariscope.data.opens_anew import opens_anew
 from invariscope.data.pixels import to_image
 from invariscope.data.source import ImageSource, NumberedIds, UnreadableImage
 from invariscope.errors import InputError
@@ -63,6 +64,7 @@ class DatasetSource(ImageSource):
         if not len(dataset):
             raise InputError(f"{self.name} is empty; give a data set with images")
         self.ids = NumberedIds(len(dataset))
+        self.concurrent = opens_anew(dataset)
         notes: list[str] = []
         self._labels_seen: list[int] | None = None
         position, item = self._first_item()

@@ -15,7 +15,6 @@
 
 import io
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +22,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from invariscope.data.quiet import quiet
 from invariscope.data.source import UnreadableImage
 
 T = TypeVar("T")
@@ -131,10 +131,7 @@ def _decode(
     file: str | os.PathLike[str] | bytes, image: str, read: Callable[[Image.Image], T]
 ) -> T:
     try:
-        with warnings.catch_warnings():
-            # a corrupt EXIF block is no reason to warn once per image; a bomb is one to stop
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with quiet():
             with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as picture:
                 _check_size(*picture.size)
                 return read(picture)

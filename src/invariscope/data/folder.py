@@ -49,6 +49,8 @@ class FolderSource(ImageSource):
         (['cat/1.png', 'dog/1.png'], [0, 1], ['cat', 'dog'])
     """
 
+    concurrent = True
+
     def __init__(self, path: str | os.PathLike[str]):
         self.name = os.fspath(path)
         root = Path(path).expanduser()

@@ -33,6 +33,8 @@ class HuggingFaceSource(ImageSource):
         InputError: The package ``datasets``, the data set, the split or a column is missing.
     """
 
+    concurrent = True
+
     def __init__(
         self,
         argument: str | None = None,

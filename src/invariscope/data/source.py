@@ -1,8 +1,8 @@
 """What an image source is: the contract, the error for one bad image, the names of sources.
 
 A source knows the ids and, where it can, the labels of its images before any pixel is decoded. It
-keeps no decoded image; `ImageSource.load` gives the same answer for an index in any process, and a
-source can be pickled, so that loader workers can hold a copy.
+keeps no decoded image, and `ImageSource.load` gives the same answer for an index in any order and in
+any process.
 """
 
 from abc import ABC, abstractmethod
@@ -70,6 +70,8 @@ class ImageSource(ABC):
         decisions: What opening the source has decided, a sentence by subject ("labels", "bit
             depth", …), for the manifest, the dry run and the report. What may surprise belongs to
             `notes` as well.
+        concurrent: Whether `load` may run in several threads at once: each call opens what it
+            reads, and none draws from a shared generator.
     """
 
     name: str
@@ -80,6 +82,7 @@ class ImageSource(ABC):
     imagenet_outputs: Sequence[Sequence[int]] | None = None
     notes: Sequence[str] = ()
     decisions: Mapping[str, str] = MappingProxyType({})
+    concurrent: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)

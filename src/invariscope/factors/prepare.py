@@ -18,7 +18,7 @@ from invariscope.models import Probe, load_model
 from invariscope.registry import unknown_name
 from invariscope.results.manifest import FORMAT
 from invariscope.sweep.block import as_float
-from invariscope.sweep.loading import Picture, first_picture
+from invariscope.sweep.loading import Picture, first_picture, random_images
 from invariscope.sweep.prepare import choose_device
 from invariscope.sweep.record import environment, execution
 from invariscope.transformations import Transformation
@@ -96,14 +96,16 @@ def prepare_search(
         [np.column_stack([np.full(len(p), k), p]) for k, p in enumerate(paired.values())]
     )
     probe = load_model(model, preprocessing=preprocessing, seed=seed).to(choose_device(device))
-    example, decoded = first_picture(source, probe.preprocessing, table[:, 1:].ravel().tolist())
+    positions = list(dict.fromkeys(table[:, 1:].ravel().tolist()))
+    example, decoded = first_picture(source, probe.preprocessing, positions)
+    random = random_images(source, probe.preprocessing, positions, decoded)
     assert example.pixels is not None
     shown = as_float(example.pixels)[None].to(probe.device)
     probe.watch("last", shown)
     manifest = _manifest(probe, source, pool, members, drawn, alone, table, pairs, seed)
     manifest["settings"]["shear_centre"] = shear_centre
     manifest["decisions"] = {**source.decisions, **probe.decisions(shown)}
-    manifest["warnings"] += probe.warnings
+    manifest["warnings"] += [*probe.warnings, *([random] if random else [])]
     search = Search(
         probe, source, pool, unique_operations(pool), table, seed, decoded, manifest
     )  # fmt: skip

@@ -87,7 +87,8 @@ def measure(
         preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
         inexact: What metrics of feature maps do where a motion does not take a layer's grid to
             itself: "interpolate" the maps, or "skip" that layer and level.
-        workers: Processes that decode images; 0 decodes in this one.
+        workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
+            processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a run that the folder holds; False refuses such a folder.
         progress: Told what goes on.
 
@@ -162,8 +163,6 @@ def carry_out(
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
     check_precision(precision)
     size = batch_size or default_batch_size(run)
-    if workers is None:
-        workers = min(4, torch.multiprocessing.cpu_count()) if len(run.selected) > 64 else 0
     manifest = run.manifest
     done: list[int] = []
     folder = None if output is None else Path(output)

@@ -13,7 +13,7 @@ from invariscope.metrics import DEFAULT_METRICS, METRICS, SweepMetric, with_comp
 from invariscope.models import Probe, load_model
 from invariscope.sweep.block import Setup, as_float
 from invariscope.sweep.lie import lie_cell
-from invariscope.sweep.loading import Picture, first_picture
+from invariscope.sweep.loading import Picture, first_picture, random_images
 from invariscope.sweep.plan import Plan, make_plan
 from invariscope.sweep.record import make_manifest
 from invariscope.sweep.targets import class_targets
@@ -89,6 +89,8 @@ def prepare(
     warnings = [*probe.warnings, *([note] if note else [])]
     plan = make_plan(chosen, twin=untrained is not None, floor=floor)
     example, decoded = first_picture(source, probe.preprocessing, selected)
+    note = random_images(source, probe.preprocessing, selected, decoded)
+    warnings += [note] if note else []
     assert example.pixels is not None
     shown = as_float(example.pixels)[None].to(probe.device)
     watched = probe.watch(layers, shown)
