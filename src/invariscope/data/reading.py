@@ -2,7 +2,7 @@
 
 | source | ``workers=None`` | ``workers=0`` | ``workers=N`` |
 |---|---|---|---|
-| each `load` opens what it reads (`ImageSource.concurrent`) | threads, 4 at most | here | N threads |
+| each `load` opens anew (`ImageSource.concurrent`) | threads, 4 at most | here | N threads |
 | any other, such as a user's data set | here | here | N processes |
 
 "Here" is the thread that iterates. A data set may hold an open file, a zip, an HDF5 handle, a

@@ -1,8 +1,8 @@
 """What an image source is: the contract, the error for one bad image, the names of sources.
 
 A source knows the ids and, where it can, the labels of its images before any pixel is decoded. It
-keeps no decoded image, and `ImageSource.load` gives the same answer for an index in any order and in
-any process.
+keeps no decoded image, and `ImageSource.load` gives the same answer for an index in any order and
+in any process.
 """
 
 from abc import ABC, abstractmethod
