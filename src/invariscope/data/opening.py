@@ -89,6 +89,7 @@ def _open_object(images: Any) -> ImageSource:
     # torch is imported with these two; specs and folders do without
     from invariscope.data.arrays import ArraySource
     from invariscope.data.datasets import DatasetSource
+    from invariscope.data.hf import open_hugging_face
 
     labels = None
     if isinstance(images, tuple):
@@ -102,6 +103,9 @@ def _open_object(images: Any) -> ImageSource:
     if hasattr(images, "shape") and hasattr(images, "dtype"):
         is_tensor = type(images).__module__.partition(".")[0] == "torch"
         return ArraySource(images if is_tensor else np.asarray(images), labels)
+    table = open_hugging_face(images, labels)
+    if table is not None:
+        return table
     if isinstance(images, Mapping) or not hasattr(images, "__len__"):
         raise InputError(
             f"images of type {type(images).__name__}; give a folder, a spec such as 'samples', "
