@@ -78,6 +78,10 @@ def measure(
         list[str] | None,
         typer.Option(help="Override, such as size=224 or mean=0.5,0.5,0.5; repeatable."),
     ] = None,
+    model_classes: Annotated[
+        str | None,
+        typer.Option(help="What the outputs are: imagenet, a file of names, or order."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Run folder (default: below runs/).")
     ] = None,
@@ -108,6 +112,7 @@ def measure(
         "inexact": inexact,
         "resampling": (border, fill, interpolation),
         "preprocessing": overrides(preprocessing),
+        "model_classes": model_classes,
     }
     carry = {
         "batch_size": batch_size, "workers": workers, "resume": resume, "precision": precision,

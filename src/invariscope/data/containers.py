@@ -1,8 +1,8 @@
 """Files inside a zip or tar, read one at a time by any thread.
 
-Of a tar the place of each file is kept, and the tar is opened for each of them. A zip is opened once
-in a process by `zipfile`, which locks its own reads. A compressed tar has no places to go to, so its
-files are kept in memory as they are.
+Of a tar the place of each file is kept, and the tar is opened for each of them. A zip is opened
+once in a process by `zipfile`, which locks its own reads. A compressed tar has no places to go to,
+so its files are kept in memory as they are.
 """
 
 import os
@@ -10,8 +10,9 @@ import tarfile
 import threading
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from invariscope.errors import InputError
 
@@ -20,7 +21,7 @@ MOST_BYTES = 2 << 30
 """Bytes of a compressed tar that are kept in memory."""
 
 
-class Container(Protocol):
+class Container(ABC):
     """Named files.
 
     Attributes:
@@ -29,9 +30,9 @@ class Container(Protocol):
 
     names: Sequence[str]
 
+    @abstractmethod
     def read(self, position: int) -> bytes:
         """The bytes of a file, by its place among the names."""
-        ...
 
 
 def is_container(path: str) -> bool:
@@ -54,16 +55,14 @@ def open_container(path: str) -> Container:
     try:
         return Zip(file) if path.lower().endswith(".zip") else Tar(file)
     except FileNotFoundError as error:
-        raise InputError(
-            f"no such file: {path!r}; give an existing zip or tar of images"
-        ) from error
+        raise InputError(f"no such file: {path!r}; give a zip or tar of images") from error
     # the parsers raise what they trip over
     except (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path!r} cannot be read: {reason}; fetch or pack it again") from error
 
 
-class Zip:
+class Zip(Container):
     """The files of a zip."""
 
     def __init__(self, file: str):
@@ -100,7 +99,7 @@ class Zip:
         self.__dict__.update(state, _lock=threading.Lock())
 
 
-class Tar:
+class Tar(Container):
     """The regular files of a tar."""
 
     def __init__(self, file: str):

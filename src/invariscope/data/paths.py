@@ -27,6 +27,7 @@ from invariscope.data.folder import SUFFIXES
 from invariscope.data.source import SOURCES, ImageSource
 from invariscope.errors import InputError
 
+LISTS = (".txt", ".lst", ".list")
 _TRIED = 20
 _ENDS = "|".join(suffix[1:] for suffix in sorted(SUFFIXES))
 _WITH_LABEL = re.compile(rf"(?P<path>.*\.(?:{_ENDS}))[\s,;]+(?P<label>\S.*)", re.IGNORECASE)

@@ -124,7 +124,7 @@ class ShardsSource(ImageSource):
                         + ", ".join(map(str, first))
                     )
                     continue
-                if len(inner) > 1 and not all(isinstance(first[key], int) for key in inner[:1]):
+                if len(inner) > 1:
                     raise InputError(
                         f"{self.name}: the fields {', '.join(inner)} of its json may all be "
                         f"labels; name one with label=json.{inner[0]}"
@@ -180,10 +180,10 @@ def webdataset(
     Example:
         >>> webdataset()
         Traceback (most recent call last):
-        invariscope.errors.InputError: webdataset: which shards? webdataset:shard-{000..009}.tar wo...
+        invariscope.errors.InputError: webdataset: which shards? webdataset:shard-{0..9}.tar works
     """
     if not argument:
-        raise InputError("webdataset: which shards? webdataset:shard-{000..009}.tar works")
+        raise InputError("webdataset: which shards? webdataset:shard-{0..9}.tar works")
     files = shard_files(argument)
     name = f"webdataset:{argument}"
     return ShardsSource(name, [open_container(file) for file in files], image, label, files)

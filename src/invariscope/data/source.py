@@ -8,7 +8,7 @@ in any process.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Literal, Union
 from urllib.parse import unquote
 
 import numpy as np
@@ -62,6 +62,10 @@ class ImageSource(ABC):
         labels: Class index of each image (-1: it has none, or it is known only once `load` has
             given the image), or None for unlabelled data.
         class_names: Name of each class index, or None where the source has no names.
+        label_meaning: What the numbers of the labels say beside `class_names`. "names": nothing,
+            they are places in the list of names. "numbers": the data set states numbers and names;
+            where the two contradict each other neither is believed. "outputs": the numbers were
+            made to be a model's outputs; names are only shown.
         class_ids: WordNet id of each class index (``"n02084071"``) where the source knows it, or
             None.
         imagenet_outputs: For each class index the outputs 0..999 of an ImageNet-1k classifier that
@@ -78,6 +82,7 @@ class ImageSource(ABC):
     ids: Sequence[str]
     labels: Sequence[int] | None = None
     class_names: Sequence[str] | None = None
+    label_meaning: Literal["names", "numbers", "outputs"] = "names"
     class_ids: Sequence[str] | None = None
     imagenet_outputs: Sequence[Sequence[int]] | None = None
     notes: Sequence[str] = ()

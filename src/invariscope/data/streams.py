@@ -21,6 +21,16 @@ MOST_BYTES = 8 << 30
 """Bytes of decoded images that are kept."""
 
 
+def is_stream(images: Any) -> bool:
+    """Whether an object can only be read from the first item on."""
+    # torch's iterable data sets have a [index] that raises, and some a length
+    if any(base.__name__ == "IterableDataset" for base in type(images).__mro__):
+        return True
+    if not hasattr(images, "__iter__"):
+        return False
+    return not (hasattr(images, "__len__") and hasattr(images, "__getitem__"))
+
+
 class _Kept(list[Any]):
     """The items, with what the stream said about its classes."""
 
@@ -48,8 +58,8 @@ def open_stream(stream: Iterable[Any], num_images: int | None) -> DatasetSource:
     kind = type(stream).__name__
     if num_images is None:
         raise InputError(
-            f"images of type {kind} have no length: say how many to take with num_images=500; the "
-            "first 500 are kept in memory"
+            f"images of type {kind} have no length: say how many to take with num_images=500, or "
+            "give list(itertools.islice(data, 500))"
         )
     names = _class_names(stream)
     kept, size = _Kept(), 0
@@ -86,8 +96,10 @@ def _settled(kind: str, position: int, item: Any) -> Any:
             settled = decode(image, str(position))
         elif isinstance(image, Image.Image):
             settled = to_image(image)
+        elif hasattr(image, "clone"):
+            settled = image.clone()  # some streams fill one buffer again and again
         else:
-            settled = image
+            settled = image.copy() if isinstance(image, np.ndarray) else image
     except (ValueError, UnreadableImage) as error:
         if position == 0:
             raise InputError(f"{kind}, image 0: {error}") from error

@@ -136,10 +136,10 @@ def table(
     Example:
         >>> table()
         Traceback (most recent call last):
-        invariscope.errors.InputError: table: which file? table:labels.csv?path=COLUMN&label=COLUM...
+        invariscope.errors.InputError: table: which file? table:labels.csv?label=COLUMN works
     """
     if not argument:
-        raise InputError("table: which file? table:labels.csv?path=COLUMN&label=COLUMN works")
+        raise InputError("table: which file? table:labels.csv?label=COLUMN works")
     file = Path(argument).expanduser()
     return TableSource(
         _read(argument, file),
@@ -266,12 +266,9 @@ def _label_columns(
     if len(found) < 2:
         return (found[0] if found else None), None
     if len(found) == 2:
-        numbered = [isinstance(_labels(frame[column])[0], int | float) for column in found]
+        numbered = [not isinstance(_labels(frame[column])[0], str) for column in found]
         pairs = frame[found].astype(str).drop_duplicates()
-        if (
-            sum(numbered) == 1
-            and len(pairs) == pairs.iloc[:, 0].nunique() == pairs.iloc[:, 1].nunique()
-        ):
+        if sum(numbered) == 1 and set(pairs.nunique()) == {len(pairs)}:  # one to one
             first = numbered.index(True)
             return found[first], found[1 - first]
     raise InputError(

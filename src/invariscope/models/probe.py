@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,12 @@ from torch import Tensor, nn
 from invariscope.errors import InputError, InvariscopeError, RunError
 from invariscope.models.activations import Vector, average_pool, tensor_of
 from invariscope.models.capture import Reducer, ReducerFailed, capture
-from invariscope.models.classes import imagenet_class_ids
+from invariscope.models.classes import (
+    imagenet_class_ids,
+    known_class_names,
+    stated_class_names,
+    wordnet_ids_of,
+)
 from invariscope.models.failures import first_line
 from invariscope.models.fields import Fields, checked_declaration
 from invariscope.models.layers import EMBEDDING, LOGITS, Layer, layer_names, select_layers
@@ -53,6 +59,8 @@ class Probe:
         fresh: Makes the same architecture with random weights from a seed; None where the only way
             is to reset a copy.
         imagenet: Whether 1000 outputs are the classes of ImageNet-1k in their usual order.
+        class_names: Name, or WordNet id, of each output where the spec tells it; None: what the
+            module's own configuration tells.
         fields: For layers whose channels a rotation permutes: their names or globs, each with the
             order n of the rotations C_n, or with `Fields` where some channels stay.
         decisions: What loading has decided, a sentence by subject, for `decisions`.
@@ -78,6 +86,7 @@ class Probe:
         *,
         fresh: Callable[[int], nn.Module] | None = None,
         imagenet: bool = False,
+        class_names: Sequence[str] | None = None,
         fields: Mapping[str, int | Fields] | None = None,
         decisions: Mapping[str, str] | None = None,
         warnings: Sequence[str] = (),
@@ -91,6 +100,7 @@ class Probe:
         self._call: Callable[..., Any] = model
         self._fresh = fresh
         self._imagenet = imagenet
+        self._class_names = None if class_names is None else tuple(class_names)
         self._traces: dict[tuple[int, int], Trace] = {}
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
@@ -117,8 +127,17 @@ class Probe:
         return self._any_trace().num_outputs
 
     @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Name of each logit, where the model tells one for each."""
+        names = self._class_names or known_class_names(self.module)
+        return names if names is not None and len(names) == self.num_outputs else None
+
+    @property
     def class_ids(self) -> tuple[str, ...] | None:
-        """WordNet ids of the logits, when they are known to be the classes of ImageNet-1k."""
+        """WordNet ids of the logits, where they are known, as those of ImageNet-1k are."""
+        names = self.class_names
+        if names is not None:
+            return wordnet_ids_of(names)
         known = self._imagenet and self.num_outputs == 1000
         return imagenet_class_ids() if known else None
 
@@ -147,6 +166,24 @@ class Probe:
         """The same model, not a copy of it, with other preprocessing."""
         other = copy.copy(self)
         other.preprocessing, other._traces = preprocessing, {}
+        return other
+
+    def with_class_names(self, names: str | PathLike[str] | Sequence[str]) -> "Probe":
+        """The same model, not a copy of it, with stated names of its outputs.
+
+        Args:
+            names: "imagenet", a file, or one name per output (`stated_class_names`).
+
+        Raises:
+            InputError: There is not one name for each output.
+        """
+        other = copy.copy(self)
+        other._class_names = stated_class_names(names)
+        if len(other._class_names) != self.num_outputs:
+            raise InputError(
+                f"model_classes: {len(other._class_names)} names for the {self.num_outputs} "
+                f"outputs of {self.spec}; give one each"
+            )
         return other
 
     def with_fields(self, fields: Mapping[str, int | Fields]) -> "Probe":
@@ -246,6 +283,7 @@ class Probe:
             spec,
             fresh=self._fresh,
             imagenet=self._imagenet,
+            class_names=self._class_names,
             fields=dict(self._declared),
         )
         return twin.to(self.device)

@@ -118,6 +118,7 @@ def _from_zoo(model: ZooModel, untrained: bool, seed: int, spec: str) -> Probe:
         spec,
         fresh=lambda seed: model.build(pretrained=False, seed=seed),
         imagenet=model.is_imagenet(module),
+        class_names=model.class_names,
     )
 
 
@@ -257,7 +258,13 @@ def _trained(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
             untrained=True,
         )[0]
 
-    return Probe(fresh(seed) if untrained else module, description.preprocessing, spec, fresh=fresh)
+    return Probe(
+        fresh(seed) if untrained else module,
+        description.preprocessing,
+        spec,
+        fresh=fresh,
+        class_names=description.class_names,
+    )
 
 
 def _from_module(module: nn.Module, spec: str | None = None, copied: bool = True) -> Probe:

@@ -7,6 +7,7 @@ ends with the same summary, byte for byte.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def measure(
     floor: bool = False,
     preprocessing: Mapping[str, Any] | None = None,
     inexact: str = "interpolate",
+    model_classes: str | PathLike[str] | Sequence[str] | None = None,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -87,6 +89,9 @@ def measure(
         preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
         inexact: What metrics of feature maps do where a motion does not take a layer's grid to
             itself: "interpolate" the maps, or "skip" that layer and level.
+        model_classes: What the model's outputs are, where it does not say so itself: "imagenet"
+            (ImageNet-1k in the usual order), a file of names, the names, or "order" (class k of the
+            data is output k, whatever the names).
         workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
             processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a run that the folder holds; False refuses such a folder.
@@ -123,6 +128,7 @@ def measure(
         floor=floor,
         preprocessing=preprocessing,
         inexact=inexact,
+        model_classes=model_classes,
     )
     return carry_out(
         run,
@@ -242,9 +248,20 @@ def _sample(run: Run, block: Block) -> Sample:
     if run.targets is not None and known is not None:
         unknown = np.full_like(run.targets[0], -1)
         classes = len(run.targets)
+        if run.source.class_names is None and max(known, default=-1) >= classes:
+            raise _no_output(ids, known, classes)
         targets = [run.targets[label] if 0 <= label < classes else unknown for label in known]
         targets = np.array(targets, dtype=np.int64)
     return Sample(block, ids, known, targets)
+
+
+def _no_output(ids: list[str], labels: list[int], outputs: int) -> InputError:
+    """A label that only the loaded item told, and that no output stands for."""
+    place = int(np.argmax(labels))
+    return InputError(
+        f"image {ids[place]} has the label {labels[place]}, the model the outputs 0 to "
+        f"{outputs - 1}; labels count from 0: change them, or leave accuracy out of the metrics"
+    )
 
 
 def _count_skipped(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from invariscope.sweep.lie import lie_cell
 from invariscope.sweep.loading import Picture, first_picture, random_images
 from invariscope.sweep.plan import Plan, make_plan
 from invariscope.sweep.record import make_manifest
-from invariscope.sweep.targets import class_targets
+from invariscope.sweep.targets import IN_ORDER, match_classes
 from invariscope.transformations import Resampling, Transformation, get_groups, get_transformations
 
 
@@ -66,6 +67,7 @@ def prepare(
     floor: bool = False,
     preprocessing: Mapping[str, Any] | None = None,
     inexact: str = "interpolate",
+    model_classes: str | PathLike[str] | Sequence[str] | None = None,
 ) -> Run:
     """Checks and resolves everything, and measures nothing yet. Arguments as for `measure`."""
     acting = get_groups(groups, resampling) if groups else ()
@@ -78,7 +80,7 @@ def prepare(
     _check_metrics(wanted, chosen)
     if inexact not in ("interpolate", "skip"):
         raise InputError(f"inexact must be interpolate or skip, not {inexact!r}")
-    source = open_source(images)
+    source = open_source(images, num_images)
     selected = select(source, num_images, seed)
     if len(selected) < 2:
         raise InputError(
@@ -96,15 +98,18 @@ def prepare(
     watched = probe.watch(layers, shown)
     if untrained is not None:
         untrained.watch("last", shown)
-    targets, note = class_targets(source, probe)
-    warnings += [note] if note else []
-    known = {"": True, "targets": targets is not None, "classes": source.labels is not None}
+    if model_classes is not None and model_classes != IN_ORDER:
+        probe = probe.with_class_names(model_classes)
+    match = match_classes(source, probe, in_order=model_classes == IN_ORDER)
+    if any(metric.needs_labels == "targets" for metric in wanted):
+        warnings += match.warnings
+    known = {"": True, "targets": match.outputs is not None, "classes": source.labels is not None}
     wanted = tuple(metric for metric in wanted if known[metric.needs_labels])
     if probe.num_outputs is None:
         wanted = tuple(m for m in wanted if not m.reads.endswith("logits"))
     if not wanted:
         raise InputError(
-            f"none of the metrics can be measured: {note or 'the images have no labels'}"
+            f"none of the metrics can be measured: {match.decision or 'the images have no labels'}"
         )
     setup = Setup(probe, untrained, plan, wanted, watched, seed, inexact == "skip")
     manifest = make_manifest(
@@ -113,11 +118,19 @@ def prepare(
         selected,
         floor=floor,
         table=table,
-        decisions={**source.decisions, **probe.decisions(shown)},
+        decisions={
+            **source.decisions,
+            **({"class match": match.decision} if match.decision else {}),
+            **probe.decisions(shown),
+        },
         warnings=warnings,
     )
+    # the names, not the file that holds them: with other classes it is another run
+    manifest["settings"]["model_classes"] = (
+        IN_ORDER if model_classes == IN_ORDER else model_classes and probe.class_names
+    )
     manifest["example"] = {"image": source.ids[example.index]}
-    return Run(setup, source, selected, targets, example, decoded, manifest)
+    return Run(setup, source, selected, match.outputs, example, decoded, manifest)
 
 
 def _twin(probe: Probe, wanted: bool | None, seed: int) -> tuple[Probe | None, str]:
