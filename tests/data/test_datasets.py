@@ -189,9 +189,9 @@ def test_values_outside_the_range_later_on_are_unreadable():
         (Pictures(lambda i: 1 // 0), "none of its first 3 items can be loaded: ZeroDivisionError"),
         (Pictures(grey, 0), "dataset:Pictures is empty"),
         (Endless(), "images of type Endless"),
-        ({1, 2}, r"has no len\(\) or no \[index\]"),
+        ({1, 2}, "have no order; give a list"),
         ([], "dataset:list is empty"),
-        ({"a": 1}, "images of type dict"),
+        ({"a": 1}, "a dictionary with the keys a; give the images alone"),
     ],
 )
 def test_what_is_no_data_set_of_images(images, message):
