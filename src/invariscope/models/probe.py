@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -168,22 +167,10 @@ class Probe:
         other.preprocessing, other._traces = preprocessing, {}
         return other
 
-    def with_class_names(self, names: str | PathLike[str] | Sequence[str]) -> "Probe":
-        """The same model, not a copy of it, with stated names of its outputs.
-
-        Args:
-            names: "imagenet", a file, or one name per output (`stated_class_names`).
-
-        Raises:
-            InputError: There is not one name for each output.
-        """
+    def with_class_names(self, names: Any) -> "Probe":
+        """The same model, not a copy of it, with names of its outputs (`stated_class_names`)."""
         other = copy.copy(self)
-        other._class_names = stated_class_names(names)
-        if len(other._class_names) != self.num_outputs:
-            raise InputError(
-                f"model_classes: {len(other._class_names)} names for the {self.num_outputs} "
-                f"outputs of {self.spec}; give one each"
-            )
+        other._class_names = stated_class_names(names, self.num_outputs, self.spec)
         return other
 
     def with_fields(self, fields: Mapping[str, int | Fields]) -> "Probe":
