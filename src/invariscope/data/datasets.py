@@ -34,6 +34,7 @@ IMAGE_KEYS = ("image", "img", "images", "pixel_values", "x")
 
 Say = Callable[[int], int | str | None]
 
+_ROOM = 32 << 20  # bytes of looked-at images that are kept until they are loaded
 _LISTENED = 30  # items of a data set that keeps no list of labels
 
 
@@ -78,7 +79,8 @@ class DatasetSource(ImageSource):
         self.concurrent = opens_anew(dataset)
         self._items_say = labels is None
         position, item = self._first_item()
-        self._first = {position: item}  # `load` gives it once more, so it is decoded once
+        self._ready = {position: item}  # `load` gives it once more, so it is decoded once
+        self._room = _ROOM
         if labels is None:
             self._find_labels(position, item)
         else:
@@ -102,7 +104,7 @@ class DatasetSource(ImageSource):
 
     def _picture(self, index: int) -> Any:
         """The image of an item as it comes; what the item says about its label counts."""
-        item = self._first.pop(index, None)
+        item = self._ready.pop(index, None)
         image, label = split_item(self._dataset[index] if item is None else item)
         if self.labels is not None and self._items_say:
             self._take_label(index, label)
@@ -179,11 +181,7 @@ class DatasetSource(ImageSource):
             return
 
         def say(place: int) -> int | str | None:
-            try:
-                value = item if place == position else self._dataset[place]
-            except Exception as error:  # as in `load`: a data set may raise anything
-                raise LookupError from error
-            return item_label(split_item(value)[1])
+            return item_label(split_item(self._look_at(place))[1])
 
         stored = stored_labels(self._dataset)
         found = None if stored is None else _try_indices(stored, len(self.ids))
@@ -199,6 +197,24 @@ class DatasetSource(ImageSource):
                 f"treated as unlabelled: the second part of its items is no class index ({error}); "
                 "give the data set a list `targets`, or pass (images, labels)"
             )
+
+    def _look_at(self, place: int) -> Any:
+        """An item, kept for `load` where it is small.
+
+        Raises:
+            LookupError: It cannot be loaded.
+        """
+        if place not in self._ready:
+            try:
+                item = self._dataset[place]
+            except Exception as error:  # as in `load`: a data set may raise anything
+                raise LookupError from error
+            size = _size(split_item(item)[0])
+            if size > self._room:
+                return item
+            self._room -= size
+            self._ready[place] = item
+        return self._ready[place]
 
     def _agree(self, labels: list[int], words: list[str] | None, form: str, say: Say) -> None:
         """Labels of a list that the data set keeps, in the terms of its items."""
@@ -263,6 +279,14 @@ class DatasetSource(ImageSource):
     def _ids_for(self, names: Sequence[str] | None) -> list[str] | None:
         ids = stored_class_ids(self._dataset)
         return ids if ids is not None and names is not None and len(ids) == len(names) else None
+
+
+def _size(image: Any) -> int:
+    """The bytes of an image; more than may be kept where it still hangs on an open file."""
+    if isinstance(image, Image.Image):
+        opened = getattr(image, "fp", None) is not None
+        return _ROOM + 1 if opened else image.width * image.height * len(image.getbands())
+    return int(getattr(image, "nbytes", _ROOM + 1))
 
 
 def _unformatted(dataset: Any) -> Any:

@@ -105,7 +105,7 @@ def prepare_search(
     manifest = _manifest(probe, source, pool, members, drawn, alone, table, pairs, seed)
     manifest["settings"]["shear_centre"] = shear_centre
     manifest["decisions"] = {**source.decisions, **probe.decisions(shown)}
-    manifest["warnings"] += [*probe.warnings, *([random] if random else [])]
+    manifest["warnings"] += [*probe.doubts(shown), *([random] if random else [])]
     search = Search(
         probe, source, pool, unique_operations(pool), table, seed, decoded, manifest
     )  # fmt: skip

@@ -120,30 +120,36 @@ def class_aliases(
     return aliases
 
 
-def stated_class_names(words: str | os.PathLike[str] | Sequence[str]) -> tuple[str, ...]:
+def stated_class_names(
+    words: str | os.PathLike[str] | Sequence[str], outputs: int | None, model: str
+) -> tuple[str, ...]:
     """The names of outputs that the user states.
 
     Args:
         words: "imagenet" for the 1000 classes of ImageNet-1k in their usual order; a file with a
             name a line, or a JSON list, or a JSON object from index to name; or the names.
+        outputs: How many the model has.
+        model: Its spec, for messages.
 
     Raises:
-        InputError: There is no such file, or it holds no names.
+        InputError: There is no such file, or it does not hold one name for each output.
 
     Example:
-        >>> stated_class_names(["cat", "dog"]), stated_class_names("imagenet")[0]
-        (('cat', 'dog'), 'n01440764')
+        >>> stated_class_names(["cat", "dog"], 2, "toy")
+        ('cat', 'dog')
+        >>> stated_class_names("imagenet", 2, "toy")
+        Traceback (most recent call last):
+        invariscope.errors.InputError: model_classes: 1000 names for the 2 outputs of toy; give...
     """
     if not isinstance(words, str | os.PathLike):
         names = [str(name) for name in words]
     elif words == "imagenet":
-        return imagenet_class_ids()
+        names = imagenet_class_ids()
     else:
         names = _read_names(Path(words).expanduser())
-    if len(names) < 2 or len(set(names)) < len(names):
+    if len(names) != outputs:
         raise InputError(
-            f"model_classes: {len(names)} names, {len(set(names))} of them different; give one "
-            "name for each output of the model"
+            f"model_classes: {len(names)} names for the {outputs} outputs of {model}; give one each"
         )
     return tuple(names)
 

@@ -88,7 +88,7 @@ def prepare(
         )
     probe = load_model(model, preprocessing=preprocessing, seed=seed).to(choose_device(device))
     untrained, note = _twin(probe, twin, seed)
-    warnings = [*probe.warnings, *([note] if note else [])]
+    warnings = [note] if note else []
     plan = make_plan(chosen, twin=untrained is not None, floor=floor)
     example, decoded = first_picture(source, probe.preprocessing, selected)
     note = random_images(source, probe.preprocessing, selected, decoded)
@@ -98,6 +98,7 @@ def prepare(
     watched = probe.watch(layers, shown)
     if untrained is not None:
         untrained.watch("last", shown)
+    warnings = [*probe.doubts(shown), *warnings]
     if model_classes is not None and model_classes != IN_ORDER:
         probe = probe.with_class_names(model_classes)
     match = match_classes(source, probe, in_order=model_classes == IN_ORDER)
