@@ -185,7 +185,7 @@ def _of_enum(values: list[Any], there: list[Any], count: int) -> tuple[list[int]
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and np.isnan(value))
+    return value is None or (isinstance(value, float) and value != value)
 
 
 def _numbers(array: np.ndarray, count: int) -> list[int]:

@@ -4,12 +4,12 @@ Models put out a tensor, or tensors in tuples, lists, dictionaries and ModelOutp
 is the answer is told by what made it, not by its position, in this order:
 
 1. the one that the user names;
-2. ``logits``;
-3. the one that a linear map of the network has made, where no other linear map reads it in turn
+2. class scores by their name (`ANSWER_KEYS`), one of them after the other;
+3. of nothing but feature maps the deepest: the one of the smallest grid, the last of these;
+4. the one that a linear map of the network has made, where no other linear map reads it in turn
    (features that a classifier reads are not the answer) and its name is not that of an embedding;
-4. the one that is as wide as the last linear map, and is not what that map has read;
-5. an embedding by its name (`EMBEDDING_KEYS`), one of them after the other;
-6. of several feature maps the deepest: the one of the smallest grid, the last of these;
+5. the one that is as wide as the last linear map, and is not what that map has read;
+6. an embedding by its name (`EMBEDDING_KEYS`), one of them after the other;
 7. the first.
 
 A **task** says what the answer is: ``classification`` (one score per class), ``multilabel`` (one
@@ -33,6 +33,11 @@ from invariscope.models.recorder import LinearMap, Recorder
 from invariscope.registry import unknown_name
 
 TASKS = ("classification", "multilabel", "regression", "embedding", "dense")
+ANSWER_KEYS = (
+    "logits", "out", "output", "predictions", "prediction", "preds", "pred", "scores",
+)  # fmt: skip
+"""Keys under which models put out their answer, the surest first."""
+
 EMBEDDING_KEYS = (
     "image_embeds", "pooler_output", "embeddings", "embedding", "embeds", "x_norm_clstoken",
     "features", "feats", "last_hidden_state",
@@ -179,9 +184,13 @@ def choose_leaf(
         task = "embedding" if _is_named_embedding(leaf) else ""
         return Answer(leaf.path, task, how=f"the output {leaf.key!r}" if leaf.path else "")
     listed = ", ".join(f"{leaf.key} {list(leaf.tensor.shape[1:])}" for leaf in found)
-    for leaf in found:
-        if leaf.path[-1:] == ("logits",):
-            return Answer(leaf.path, "", how=f"{leaf.key!r} of the outputs {listed}")
+    named = _first_named(found, ANSWER_KEYS)
+    if named is not None:
+        return Answer(named.path, "", how=f"{named.key!r} of the outputs {listed}")
+    if all(leaf.tensor.ndim == 4 for leaf in found):
+        leaf = deepest(found)
+        how = f"{leaf.key!r}, the deepest of the feature maps {listed}"
+        return Answer(leaf.path, "embedding", how=how)
     read = [leaf for leaf in found if any(reads(each, leaf.tensor) for each in maps)]
     others = [leaf for leaf in found if leaf not in read and not _is_named_embedding(leaf)]
     made = [leaf for leaf in others if any(each.made(leaf.tensor) for each in maps)]
@@ -191,14 +200,9 @@ def choose_leaf(
     if wide and maps:
         how = f"{wide[0].key!r} of the outputs {listed}: as wide as {maps[-1].name}"
         return Answer(wide[0].path, "", how=how, doubt=_doubt(what, wide[0], listed))
-    for key in EMBEDDING_KEYS:
-        for leaf in found:
-            if leaf.path[-1:] == (key,):
-                return Answer(leaf.path, "embedding", how=f"{leaf.key!r} of the outputs {listed}")
-    if all(leaf.tensor.ndim == 4 for leaf in found):
-        leaf = deepest(found)
-        how = f"{leaf.key!r}, the deepest of the feature maps {listed}"
-        return Answer(leaf.path, "embedding", how=how)
+    named = _first_named(found, EMBEDDING_KEYS)
+    if named is not None:
+        return Answer(named.path, "embedding", how=f"{named.key!r} of the outputs {listed}")
     first = (others or list(found))[0]
     how = f"{first.key!r}, the first of the outputs {listed}"
     return Answer(first.path, "", how=how, doubt=_doubt(what, first, listed))
@@ -224,8 +228,12 @@ def _doubt(what: str, leaf: Leaf, listed: str) -> str:
     )
 
 
+def _first_named(found: Sequence[Leaf], keys: Sequence[str]) -> Leaf | None:
+    return next((leaf for key in keys for leaf in found if leaf.path[-1:] == (key,)), None)
+
+
 def _is_named_embedding(leaf: Leaf) -> bool:
-    return leaf.path[-1:] in {(key,) for key in EMBEDDING_KEYS}
+    return bool(leaf.path) and leaf.path[-1] in EMBEDDING_KEYS
 
 
 def _width(leaf: Leaf) -> int:
@@ -289,7 +297,7 @@ def classified(
         )
     if task is None:
         task, how = _seen_task(answer, values, headless, single)
-        answer = replace(answer, how=f"{answer.how}; {how}" if answer.how else how)
+        answer = replace(answer, how="; ".join(part for part in (answer.how, how) if part))
     form = "scores"
     if task == "classification" and single:
         inside = bool(((values >= 0) & (values <= 1)).all())

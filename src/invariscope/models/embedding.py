@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from invariscope.errors import InputError
 from invariscope.models.activations import Layout, average_pool, tensor_of
 from invariscope.models.answer import EMBEDDING_KEYS, Answer, Leaf, Path
-from invariscope.models.classifier import reads
 from invariscope.models.recorder import LinearMap, Recorder
 from invariscope.registry import unknown_name
 
@@ -105,7 +104,9 @@ def choose_embedding(
         return _of_layer(recorder, module, wanted, last, rerun)
     if answer.task == "embedding":
         return _of_leaf(recorder, leaf, end, f"the answer itself, {_shape(leaf)}")
-    own_heads = [h for i, h in enumerate(heads) if not any(reads(e, h.given) for e in heads[:i])]
+    # Two heads may read one tensor; equal values (tokens that nothing has trained) are not one.
+    own_heads = list({(h.given.data_ptr(), h.given.stride()): h for h in reversed(heads)}.values())
+    own_heads.reverse()
     read = [head.embedding for head in own_heads]
     if own is not None:
         position = heads[0].start if heads else end
@@ -182,6 +183,7 @@ class Finder:
 
     def __init__(self, recorder: Recorder, vector: Tensor):
         self._recorder, self._vector = recorder, vector
+        self._left = {call.name: call.times for call in recorder.calls()}
         self.found: Source | None = None
 
     @contextmanager
@@ -199,6 +201,9 @@ class Finder:
                 handle.remove()
 
     def _look(self, name: str, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        self._left[name] = self._left.get(name, 1) - 1
+        if self._left[name]:  # it runs again, and the last time counts
+            return
         for side, value in (("input", [*args, *kwargs.values()]), ("output", output)):
             tensor = tensor_of(value)
             layout = None if tensor is None else self._recorder.layout(tensor, module)

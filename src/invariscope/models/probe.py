@@ -335,9 +335,10 @@ class Probe:
                 leaf = leaf_at(output, source.path) if source.side == "answer" else None
                 if leaf is not None:
                     pooled = average_pool(EMBEDDING, source.layout.normalise(leaf))
-                    pieces[str(number)] = pooled
-            parts = [pieces[key] for key in sorted(pieces, key=int)]
-            if len(parts) == len(seen.embedding.sources):
+                    pieces[_part(number)] = pooled
+            numbers = range(len(seen.embedding.sources))
+            parts = [pieces[_part(number)] for number in numbers if _part(number) in pieces]
+            if len(parts) == len(numbers):
                 whole = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
                 kept[EMBEDDING] = reduce(EMBEDDING, Vector(whole))
         if LOGITS in layers:
@@ -358,7 +359,7 @@ class Probe:
             return nullcontext()
 
         def keep(vector: Tensor) -> None:
-            pieces["0"] = vector.float()
+            pieces[_part(0)] = vector.float()
 
         return tapped_head(self.module, keep)
 
@@ -418,16 +419,20 @@ class Probe:
 def _embedding_taps(seen: Trace, pieces: dict[str, Tensor]) -> list[Tap]:
     """Takes the parts of the embedding into ``pieces``, by their number."""
 
-    def keep(number: str, activation: Any) -> None:
-        pieces[number] = average_pool(number, activation)
+    def keep(part: str, activation: Any) -> None:
+        pieces[part] = average_pool(part, activation)
 
     taps = []
     for number, source in enumerate(seen.embedding.sources):
         call = seen.call(source.module)
         if call is not None:
-            where = (str(number), call.name, source.layout)
+            where = (_part(number), call.name, source.layout)
             taps.append(Tap(*where, keep, source.side, call.times))
     return taps
+
+
+def _part(number: int) -> str:
+    return f"part {number} of the embedding"
 
 
 def hash_state(state: Mapping[str, Any]) -> str:

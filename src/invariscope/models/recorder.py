@@ -199,7 +199,7 @@ class Recorder:
         self, name: str, module: nn.Module, start: int, given: Tensor, output: Tensor
     ) -> None:
         linear = is_linear_map(module, given, output)
-        if not linear and not self._wraps(name, given, output):
+        if not linear and not self._wraps(name, module, given, output):
             return
         last = output.ndim != 4 or not isinstance(module, nn.Conv2d)
         layout = layout_of(given, **self._known, channels_last=last)
@@ -209,12 +209,21 @@ class Recorder:
             )  # fmt: skip
             (self.linear if linear else self.wrappers).append(found)
 
-    def _wraps(self, name: str, given: Tensor, output: Tensor) -> bool:
-        """Whether a linear map inside a module reads and puts out what the module itself does."""
-        inside = [each for each in self.linear if each.name.startswith(f"{name}.")]
+    def _wraps(self, name: str, module: nn.Module, given: Tensor, output: Tensor) -> bool:
+        """Whether a module may be an adapter or an 8-bit form of a linear map.
+
+        It says the sizes of one, or holds one that reads and puts out what it does, and more.
+        """
+        said = (getattr(module, "in_features", None), getattr(module, "out_features", None))
+        if said == (given.shape[-1], output.shape[-1]):
+            return True
+        size = sum(1 for _ in module.parameters())
         return any(
-            memory(each.given) == memory(given) and each.output.shape == output.shape
-            for each in inside
+            each.given.data_ptr() == given.data_ptr()
+            and (each.given.shape, each.output.shape) == (given.shape, output.shape)
+            and sum(1 for _ in each.module.parameters()) < size
+            for each in self.linear
+            if each.name.startswith(f"{name}.")
         )
 
     def _remember_pool(
