@@ -71,6 +71,20 @@ def test_flat_and_wrapped(kind):
         open_source(pack(f"s.{kind}", {"train/a/1.png": encoded(1), "val/a/2.png": encoded(2)}))
 
 
+def test_the_later_of_two_files_of_one_name_counts_and_links_are_said():
+    pack("twice.tar", {"a.png": encoded(1), "b.png": encoded(2)})
+    with tarfile.open("twice.tar", "a") as archive:
+        info = tarfile.TarInfo("a.png")
+        info.size = len(encoded(9))
+        archive.addfile(info, io.BytesIO(encoded(9)))
+        link = tarfile.TarInfo("c.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "b.png"
+        archive.addfile(link)
+    source = open_source("twice.tar")
+    assert greys(source) == [9, 2]
+    assert any("left out 1 links" in note for note in source.notes)
+
+
 def test_threads_read_their_own_files():
     files = {f"{k:03}.png": encoded(k) for k in range(60)}
     for kind in ("zip", "tar", "tar.gz"):

@@ -74,6 +74,9 @@ def test_root_suffix_and_chosen_columns(pictures):
     name = write("id,path,breed\n1,elsewhere/1.png,a\n2,elsewhere/2.png,b\n", "tables/t.csv")
     with pytest.raises(InputError, match=r"such as 'tables/elsewhere/1.png'.*root=FOLDER"):
         open_source(name)
+    beside = write("id\n1\n2\n")
+    with pytest.raises(InputError, match=r"'photos/1.png' does: add \?root=photos&suffix=.png"):
+        open_source(beside)
     with pytest.raises(InputError, match=r"'photos/1.png' does: add \?suffix=.png"):
         open_source(f"{name}?root=photos&path=id")
     source = open_source(f"{name}?root=photos&suffix=.png")  # the column whose files exist
@@ -93,6 +96,13 @@ def test_no_label_is_said(pictures):
     assert source.labels is None
     assert "unlabelled" in source.notes[0]
     assert "label=COLUMN names one of 'melanoma'" in source.notes[0]
+
+
+def test_a_label_of_its_own_for_every_image_is_said(pictures):
+    rows = "".join(f"photos/{k}.png,a,{k}\n" for k in range(30))  # most of the files are missing
+    source = open_source(write(f"path,name,y\n{rows}"))
+    assert source.labels == list(range(30))
+    assert any("every image has a label of its own in column 'y'" in note for note in source.notes)
 
 
 def test_no_header(pictures):
@@ -129,5 +139,7 @@ def test_tables_that_cannot_be_read(pictures):
     frame = pd.DataFrame({"image": [{"bytes": b"", "path": "1.png"}], "label": [0]})
     with pytest.raises(InputError, match="holds the pictures themselves; give the data set"):
         open_source(frame)
-    with pytest.raises(InputError, match=r"several labels|has two labels"):
+    with pytest.raises(InputError, match=r"column 'label' holds fractions.*label=none"):
+        open_source(write("path,label\nphotos/0.png,0.5\nphotos/1.png,2\n"))
+    with pytest.raises(InputError, match="has two labels"):
         open_source(write("path,label\nphotos/0.png,0\nphotos/0.png,1\n"))

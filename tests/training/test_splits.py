@@ -34,6 +34,24 @@ def test_a_folder_keeps_a_fifth_of_each_class_for_the_test(tiny, folder):
     assert set(smaller.ids) < set(train_split.ids)
 
 
+@pytest.mark.parametrize("kind", ["table", "npz"])
+def test_the_splits_of_a_file_are_trained_and_tested_on(tiny, folder, kind):
+    names = ["train"] * 8 + ["val"] * 4
+    if kind == "table":
+        rows = [f"{c}/{k}.png,{c},{names[k]}" for c in ("cat", "dog") for k in range(12)]
+        data = str(folder / "labels.csv")
+        (folder / "labels.csv").write_text("\n".join(["path,label,split", *rows]))
+    else:
+        data = str(folder / "data.npz")
+        images = np.zeros((24, 12, 14), dtype=np.uint8)
+        labels = np.arange(24)[:, None] % 2
+        np.savez(data, train_images=images[:16], train_labels=labels[:16], val_images=images[16:],
+                 val_labels=labels[16:])  # fmt: skip
+    train_split, test, _ = open_splits(tiny.with_(data=data))
+    assert (len(train_split), len(test)) == (16, 8)
+    assert train_split.source.name == f"{data}?split=train"
+
+
 def test_the_named_split_is_trained_on_and_the_other_is_the_test(tiny):
     usual, swapped = (
         open_splits(tiny.with_(data=f"fashion-mnist{query}")) for query in ("", "?split=test")

@@ -39,7 +39,9 @@ class ArchiveSource(ImageSource):
     def __init__(self, path: str, container: Container, classes: str | None = None):
         self.name = path
         self._container = container
-        shown = [(n, k) for k, n in enumerate(container.names) if not _ignored(n)]
+        # of two files of one name the later one counts, as when they are unpacked
+        last = {name: position for position, name in enumerate(container.names)}
+        shown = [(name, position) for name, position in last.items() if not _ignored(name)]
         found = sorted((n, k) for n, k in shown if os.path.splitext(n)[1].lower() in SUFFIXES)
         if not found:
             raise InputError(
@@ -49,6 +51,8 @@ class ArchiveSource(ImageSource):
         nested = [(n, k) for n, k in found if "/" in n]
         notes = [f"left out {len(shown) - len(found):,} files that are no images by their suffix"]
         notes = notes * (len(shown) > len(found))
+        if container.links:
+            notes.append(f"left out {container.links:,} links; pack files without links")
         if nested and len(nested) < len(found):
             notes.append(f"left out {len(found) - len(nested):,} images beside the class folders")
         found = nested or found

@@ -26,9 +26,11 @@ class Container(ABC):
 
     Attributes:
         names: POSIX paths inside, in the order of the container.
+        links: How many entries are links to others, which are not read.
     """
 
     names: Sequence[str]
+    links: int = 0
 
     @abstractmethod
     def read(self, position: int) -> bytes:
@@ -112,6 +114,7 @@ class Tar(Container):
             total = 0
             for member in tar:
                 if not member.isreg() or member.issparse():
+                    self.links += not member.isdir()
                     continue
                 self.names.append(member.name.removeprefix("./"))
                 if plain:

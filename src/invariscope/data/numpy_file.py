@@ -68,7 +68,7 @@ def numpy_file(
         source = ArraySource(arrays, beside, name=argument)
         source.decisions = {**source.decisions, "arrays": f"images {list(arrays.shape)}"}
         return source
-    chosen, note = _split(argument, arrays, split, images)
+    splits, chosen, note = _split(argument, arrays, split, images)
     which = _name(argument, arrays, images, _IMAGES, chosen, "images")
     if which is None:
         raise InputError(
@@ -87,7 +87,7 @@ def numpy_file(
         )
         values = None
     source = ArraySource(arrays[which], values, name=argument)
-    source.notes = [*source.notes, *notes]
+    source.notes, source.splits = [*source.notes, *notes], splits
     said = f"images {which!r}" + (f", labels {about!r}" if values is not None else ", no labels")
     source.decisions = {**source.decisions, "arrays": said}
     return source
@@ -120,17 +120,18 @@ def _several(labels: np.ndarray) -> bool:
 
 def _split(
     name: str, arrays: Mapping[str, np.ndarray], wanted: str | None, images: str | None
-) -> tuple[str | None, str]:
-    """Which split is taken (None: there are none), and a note if it was not asked for."""
+) -> tuple[list[str], str | None, str]:
+    """The splits, the one that is taken (None: there are none), a note if it was not asked for."""
     there = [each for each in _SPLITS if _find(arrays, _IMAGES, each)]
     if wanted is not None:
         if wanted not in there:
             raise unknown_name(f"split of {name}", wanted, there)
-        return wanted, ""
+        return there, wanted, ""
     if images is not None or not there or _find(arrays, _IMAGES, None):
-        return None, ""
+        return [], None, ""
     others = f" of {', '.join(there)}" if len(there) > 1 else ""
-    return there[0], f"{name}: split={there[0]} was chosen{others}; say otherwise in the spec"
+    note = f"{name}: split={there[0]} was chosen{others}; say otherwise in the spec"
+    return there, there[0], note
 
 
 def _name(

@@ -20,7 +20,7 @@ from invariscope.errors import InputError
 from invariscope.registry import unknown_name
 
 #: Sources of a path: bare names are no specs but folders that happen to be called so.
-_OF_A_PATH = ("archive", "folder", "numpy", "paths", "table")
+PATH_SOURCES = ("archive", "folder", "numpy", "paths", "table")
 
 
 def open_source(images: Any, num_images: int | None = None) -> ImageSource:
@@ -64,7 +64,7 @@ def open_source(images: Any, num_images: int | None = None) -> ImageSource:
 
 def _open_spec(spec: str) -> ImageSource:
     name = re.split("[:?]", spec, maxsplit=1)[0]
-    if name in SOURCES and not (spec in _OF_A_PATH and os.path.exists(spec)):
+    if name in SOURCES and not (spec in PATH_SOURCES and os.path.exists(spec)):
         return _open_named(spec)
     if Path(spec).expanduser().exists():
         return _open_path(spec, spec, {})

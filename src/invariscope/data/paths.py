@@ -12,6 +12,7 @@ Paths are relative to the working directory in Python, and to the text file or i
 otherwise: ``val.txt?root=images&suffix=.jpg`` (the suffix where the file lists bare names).
 """
 
+import contextlib
 import glob
 import os
 import re
@@ -70,7 +71,8 @@ class PathsSource(ImageSource):
     ):
         # torch is imported with labels; a list without them does without
         self.name = name
-        self._root, self._suffix = os.path.expanduser(root), suffix
+        self._root = "" if os.fspath(root) == "." else os.path.expanduser(root)
+        self._suffix = suffix
         ids = [os.fspath(path) for path in paths]
         if not ids:
             raise InputError(f"{name}: there is no path in it; give at least two images")
@@ -117,12 +119,27 @@ class PathsSource(ImageSource):
             return
         file = self.file(0)
         where = f"{self.name}: none of the first files exists, such as {file!r}"
-        both = [end for suffix in sorted(SUFFIXES) for end in (suffix, suffix.upper())]
-        ends = [end for end in both if os.path.isfile(file + end)]
-        if ends:
-            raise InputError(f"{where}, but {file + ends[0]!r} does: add ?suffix={ends[0]}")
+        found = _elsewhere(self._root, os.path.expanduser(self.ids[0]) + self._suffix)
+        if found is not None:
+            raise InputError(f"{where}, but {found[0]!r} does: add ?{found[1]}")
         below = f"; {len(self.ids):,} paths, relative to {self._root or '.'}"
         raise InputError(f"{where}{below}: name the folder with root=FOLDER")
+
+
+def _elsewhere(root: str, path: str) -> tuple[str, str] | None:
+    """Where a file lies in a folder beside, or with a suffix, and the options that say so."""
+    folders = [""]
+    if not os.path.isabs(path):
+        with contextlib.suppress(OSError), os.scandir(root or ".") as scan:
+            folders += sorted(entry.name for entry in scan if entry.is_dir())[:_TRIED]
+    ends = ["", *(end for suffix in sorted(SUFFIXES) for end in (suffix, suffix.upper()))]
+    for folder in folders:
+        for end in ends:
+            file = os.path.join(root, folder, path + end)
+            if os.path.isfile(file):
+                options = [f"root={os.path.join(root, folder)}"] * bool(folder)
+                return file, "&".join([*options, *[f"suffix={end}"] * bool(end)])
+    return None
 
 
 def _indices(name: str, labels: Any, count: int) -> tuple[list[int], list[str] | None]:

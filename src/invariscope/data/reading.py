@@ -122,7 +122,7 @@ def _by_processes(
     except Exception as error:  # whatever the data set's parts raise
         raise InputError(
             f"{what}: the data set cannot be copied to other processes ({_line(error)}); leave "
-            "workers out, or open its files in __getitem__ and not in __init__"
+            "workers out, or give it a __getstate__ without its open files, to be opened anew"
         ) from error
     pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_start, initargs=(copy,))
     try:

@@ -74,6 +74,7 @@ class ImageSource(ABC):
         decisions: What opening the source has decided, a sentence by subject ("labels", "bit
             depth", …), for the manifest, the dry run and the report. What may surprise belongs to
             `notes` as well.
+        splits: The parts that the file holds, where ``split`` chooses one of several.
         concurrent: Whether `load` may run in several threads at once: each call opens what it
             reads, and none draws from a shared generator.
     """
@@ -87,6 +88,7 @@ class ImageSource(ABC):
     imagenet_outputs: Sequence[Sequence[int]] | None = None
     notes: Sequence[str] = ()
     decisions: Mapping[str, str] = MappingProxyType({})
+    splits: Sequence[str] = ()
     concurrent: bool = False
 
     def __len__(self) -> int:

@@ -44,6 +44,7 @@ SPLIT_COLUMNS = ("split", "set", "subset", "partition", "phase", "usage", "data_
 _SPLITS = frozenset("train training test testing val valid validation dev eval".split())
 _TESTS = ("test", "testing", "val", "valid", "validation")
 _TRIED = 20
+_FEW = 20  # images that may well be of a class each
 
 
 class TableSource(PathsSource):
@@ -85,10 +86,15 @@ class TableSource(PathsSource):
         frame = frame.rename(columns=str)
         if not len(frame):
             raise InputError(f"{name}: it has no row")
-        frame, note = _part(name, frame, split)
+        self.splits, frame, note = _part(name, frame, split)
         place = _path_column(name, frame, path, os.path.expanduser(root), suffix)
         column, names = _label_columns(name, frame, label, place)
         labels = None if column is None else _labels(frame[column])
+        if labels is not None and any(map(_is_fraction, labels)):
+            raise InputError(
+                f"{name}: column {column!r} holds fractions, no classes; label=COLUMN names "
+                "another, label=none leaves labels out"
+            )
         class_names = None
         if column is not None and names is not None:
             class_names = _class_names(name, labels, list(frame[names]))
@@ -101,6 +107,11 @@ class TableSource(PathsSource):
         what = f"label {column!r}{named}" if column else "no label"
         self.decisions = {"columns": f"path {place!r}, {what}"}
         lines = [note] if note else []
+        if self.labels is not None and _FEW < len(self.labels) == len(set(self.labels)):
+            lines.append(
+                f"{name}: every image has a label of its own in column {column!r}; label=COLUMN "
+                "names another, label=none leaves labels out"
+            )
         if column is None and label is None:
             others = ", ".join(repr(other) for other in frame.columns if other != place)
             lines.append(
@@ -188,19 +199,21 @@ def _names_an_image(line: str, separator: str) -> bool:
     return os.path.splitext(cell)[1].lower() in SUFFIXES
 
 
-def _part(name: str, frame: "pd.DataFrame", split: str | None) -> tuple["pd.DataFrame", str]:
-    """The rows of a split, and a note if it was not asked for."""
+def _part(
+    name: str, frame: "pd.DataFrame", split: str | None
+) -> tuple[list[str], "pd.DataFrame", str]:
+    """The splits, the rows of the one that is taken, and a note if it was not asked for."""
     column = next((each for each in frame.columns if each.strip().lower() in SPLIT_COLUMNS), None)
     parts = [] if column is None else [str(part) for part in frame[column].unique()]
     if not {part.lower() for part in parts} & _SPLITS:
         column, parts = None, []
     if split == "all" or (split is None and len(parts) < 2):
-        return frame, ""
+        return parts, frame, ""
     if column is None:
         raise InputError(f"{name}?split={split}: no column is called split; leave it out")
     wanted, note = split, ""
     if split is None:
-        wanted = next((part for part in parts for test in _TESTS if part.lower() == test), None)
+        wanted = next((part for test in _TESTS for part in parts if part.lower() == test), None)
         if wanted is None:
             raise InputError(
                 f"{name}: column {column!r} has the parts {', '.join(parts)}; add ?split=… with "
@@ -209,7 +222,7 @@ def _part(name: str, frame: "pd.DataFrame", split: str | None) -> tuple["pd.Data
         note = f"{name}: split={wanted} was chosen of {', '.join(parts)}; say otherwise in the spec"
     if wanted not in parts:
         raise unknown_name(f"split of {name}", str(wanted), parts)
-    return frame[frame[column].astype(str) == wanted], note
+    return parts, frame[frame[column].astype(str) == wanted], note
 
 
 def _columns(frame: "pd.DataFrame", known: Sequence[str]) -> list[str]:
@@ -287,6 +300,21 @@ def _labels(values: Any) -> list[Any]:
         known = dict(zip(words, numbers(words), strict=True))
         return [None if value is None else known[value] for value in found]
     return found
+
+
+def _is_fraction(value: Any) -> bool:
+    """Whether a cell is a number, and no whole one.
+
+    Example:
+        >>> _is_fraction("0.5"), _is_fraction("7"), _is_fraction(2.0), _is_fraction("n02")
+        (True, False, False, False)
+    """
+    if isinstance(value, str) and value.strip().lower().lstrip("+-") in ("nan", "inf", "infinity"):
+        return False
+    try:
+        return float(value) % 1 != 0
+    except (TypeError, ValueError):
+        return False
 
 
 def _class_names(name: str, labels: Any, words: list[Any]) -> list[str]:

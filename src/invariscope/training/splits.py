@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariscope.data import ImageSource, UnreadableImage, open_source, select, stratified
-from invariscope.data.class_folders import split_folders
+from invariscope.data.class_folders import split_folders, split_kind
+from invariscope.data.opening import PATH_SOURCES
 from invariscope.data.source import SOURCES, split_spec
 from invariscope.errors import InputError
 from invariscope.seeding import uniform
@@ -102,7 +103,7 @@ def _specs(recipe: Recipe) -> tuple[str, str | None]:
     if "train" in folders:
         return _folder_specs(folders, recipe.test)
     name, argument, query = split_spec(recipe.data)
-    options = _split_options(name, argument)
+    options = _split_options(name, argument) or _options_of_file(recipe.data)
     wanted = None if recipe.test == HELD_OUT_NAME else recipe.test
     if not options:
         return recipe.data, wanted
@@ -136,6 +137,15 @@ def _top_folders(place: str) -> set[str]:
     return {entry.name for entry in os.scandir(place) if entry.is_dir() and entry.name[0] != "."}
 
 
+def _options_of_file(spec: str) -> tuple[str, str, str] | None:
+    """The same for a file that holds its splits: a table with such a column, an ``.npz``."""
+    if split_spec(spec)[0] in SOURCES and split_spec(spec)[0] not in PATH_SOURCES:
+        return None
+    parts = {split_kind(part): part for part in open_source(spec).splits}
+    test = parts.get("test") or parts.get("val")
+    return ("split", parts["train"], test) if "train" in parts and test else None
+
+
 def _split_options(name: str, argument: str | None) -> tuple[str, str, str] | None:
     """The option that chooses a split, its value to train and its value to test."""
     if name not in SOURCES:
@@ -148,6 +158,8 @@ def _split_options(name: str, argument: str | None) -> tuple[str, str, str] | No
         if "train" in known:
             return "train", "1", "0"
         return ("split", "train", "test") if "split" in known else None
+    if name in PATH_SOURCES:
+        return None
     known = inspect.signature(SOURCES.get(name)).parameters
     return ("split", "train", "test") if "split" in known else None
 
