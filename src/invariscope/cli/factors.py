@@ -46,6 +46,16 @@ def factors(
         list[str] | None,
         typer.Option(help="Override, such as size=224 or mean=0.5,0.5,0.5; repeatable."),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="classification, multilabel, regression, embedding, dense."),
+    ] = None,
+    embedding: Annotated[
+        str | None, typer.Option(help="The layer whose output is the embedding.")
+    ] = None,
+    output_key: Annotated[
+        str | None, typer.Option(help="Which of the model's outputs is its answer.")
+    ] = None,
     trained: Annotated[
         Path | None,
         typer.Option(help="A run of the model: does it ignore what varies in the data?"),
@@ -96,4 +106,7 @@ def factors(
         device=device,
         shear_centre=shear_centre,
         preprocessing=overrides(preprocessing),
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
     )

@@ -78,6 +78,16 @@ def measure(
         list[str] | None,
         typer.Option(help="Override, such as size=224 or mean=0.5,0.5,0.5; repeatable."),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="classification, multilabel, regression, embedding, dense."),
+    ] = None,
+    embedding: Annotated[
+        str | None, typer.Option(help="The layer whose output is the embedding.")
+    ] = None,
+    output_key: Annotated[
+        str | None, typer.Option(help="Which of the model's outputs is its answer.")
+    ] = None,
     model_classes: Annotated[
         str | None,
         typer.Option(help="What the outputs are: imagenet, a file of names, or order."),
@@ -112,6 +122,9 @@ def measure(
         "inexact": inexact,
         "resampling": (border, fill, interpolation),
         "preprocessing": overrides(preprocessing),
+        "task": task,
+        "embedding": embedding,
+        "output_key": output_key,
         "model_classes": model_classes,
     }
     carry = {

@@ -19,7 +19,7 @@ from invariscope.registry import unknown_name
 from invariscope.results.manifest import FORMAT
 from invariscope.sweep.block import as_float
 from invariscope.sweep.loading import Picture, first_picture, random_images
-from invariscope.sweep.prepare import choose_device
+from invariscope.sweep.prepare import choose_device, steadiness
 from invariscope.sweep.record import environment, execution
 from invariscope.transformations import Transformation
 
@@ -77,6 +77,9 @@ def prepare_search(
     device: str | torch.device | None = None,
     shear_centre: str = "corner",
     preprocessing: Mapping[str, Any] | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
 ) -> Search:
     """Checks and resolves everything, and measures nothing yet. Arguments as for `find_factors`."""
     if pairs < 1:
@@ -95,17 +98,26 @@ def prepare_search(
     table = np.concatenate(
         [np.column_stack([np.full(len(p), k), p]) for k, p in enumerate(paired.values())]
     )
-    probe = load_model(model, preprocessing=preprocessing, seed=seed).to(choose_device(device))
-    positions = list(dict.fromkeys(table[:, 1:].ravel().tolist()))
-    example, decoded = first_picture(source, probe.preprocessing, positions)
-    random = random_images(source, probe.preprocessing, positions, decoded)
+    probe = load_model(
+        model,
+        preprocessing=preprocessing,
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
+        seed=seed,
+    ).to(choose_device(device))
+    order = list(dict.fromkeys(table[:, 1:].ravel().tolist()))
+    example, decoded = first_picture(source, probe.preprocessing, order)
+    random = random_images(source, probe.preprocessing, order, decoded)
     assert example.pixels is not None
     shown = as_float(example.pixels)[None].to(probe.device)
     probe.watch("last", shown)
     manifest = _manifest(probe, source, pool, members, drawn, alone, table, pairs, seed)
     manifest["settings"]["shear_centre"] = shear_centre
     manifest["decisions"] = {**source.decisions, **probe.decisions(shown)}
-    manifest["warnings"] += [*probe.doubts(shown), *([random] if random else [])]
+    manifest["warnings"] += probe.doubts(shown)
+    manifest["warnings"] += steadiness(probe, source, order, decoded)
+    manifest["warnings"] += [random] if random else []
     search = Search(
         probe, source, pool, unique_operations(pool), table, seed, decoded, manifest
     )  # fmt: skip

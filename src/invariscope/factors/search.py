@@ -61,6 +61,9 @@ def find_factors(
     output: str | Path | None = None,
     shear_centre: str = "corner",
     preprocessing: Mapping[str, Any] | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -80,6 +83,11 @@ def find_factors(
         output: A folder for the rows and the table; without it everything stays in memory.
         shear_centre: What the pool's shears leave in place: "corner", as Pillow, or "centre".
         preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
+        task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
+            "regression", "embedding" or "dense".
+        embedding: The layer whose output, averaged over positions, is the embedding; by default
+            the rule of `invariscope.models.embedding`.
+        output_key: Which of several outputs is the answer: its key, or its position.
         workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
             processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a search that the folder holds; False refuses such a folder.
@@ -110,6 +118,9 @@ def find_factors(
         device=device,
         shear_centre=shear_centre,
         preprocessing=preprocessing,
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
     )
     return carry_out(
         search,

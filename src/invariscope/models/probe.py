@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from invariscope.errors import InputError, InvariscopeError, RunError
 from invariscope.models.activations import Vector, average_pool
 from invariscope.models.answer import leaf_at
+from invariscope.models.behind import modules_behind, unmoved, words_on
 from invariscope.models.capture import Reducer, ReducerFailed, Tap, capture
 from invariscope.models.classes import (
     imagenet_class_ids,
@@ -25,7 +26,7 @@ from invariscope.models.classes import (
     wordnet_ids_of,
 )
 from invariscope.models.embedding import tapped_head
-from invariscope.models.failures import first_line
+from invariscope.models.failures import first_line, what_would_work
 from invariscope.models.fields import Fields, checked_declaration
 from invariscope.models.layers import EMBEDDING, LOGITS, OUTPUT, Layer, layer_names, select_layers
 from invariscope.models.preprocessing import Preprocessing
@@ -96,7 +97,8 @@ class Probe:
         warnings: Sequence[str] = (),
     ):
         self._wishes = wishes or Wishes()
-        self._decided = dict(decisions or {})
+        self._behind = modules_behind(model)
+        self._decided = {**words_on(model, self._behind), **(decisions or {})}
         self.warnings = tuple(warnings)
         self._declared = checked_declaration({} if fields is None else fields)
         self.spec = spec
@@ -125,6 +127,11 @@ class Probe:
     def weights_hash(self) -> str:
         """SHA-256 over the state dict (sorted names, types, shapes, bytes); "" for a callable."""
         return "" if self.module is None else hash_state(self.module.state_dict())
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """The modules that run in a pass: the model, and those that a callable reaches."""
+        return (() if self.module is None else (self.module,)) + self._behind
 
     @property
     def num_outputs(self) -> int | None:
@@ -174,7 +181,7 @@ class Probe:
                 self.module.to(self.device)
             except (RuntimeError, AssertionError) as error:
                 raise InputError(
-                    f"device {str(device)!r} does not work: {first_line(error)}"
+                    f"device {str(device)!r} does not work ({first_line(error)}); cpu works"
                 ) from error
         self._lay_out()
         return self
@@ -365,13 +372,15 @@ class Probe:
 
     def _run(self, batch: Tensor, kind: type[InvariscopeError]) -> Any:
         try:
-            return self._call(batch)
+            with unmoved(self._behind):
+                return self._call(batch)
         except (ReducerFailed, InvariscopeError, torch.OutOfMemoryError, MemoryError):
             raise
         except Exception as error:
             raise kind(
-                f"model {self.spec} fails on images of shape {list(batch.shape)}: "
-                f"{type(error).__name__}: {first_line(error)}"
+                f"model {self.spec} fails on images of shape {list(batch.shape)} "
+                f"({type(error).__name__}: {first_line(error)}): "
+                f"{what_would_work(error, batch.shape, self._call)}"
             ) from error
 
     def _trace(self, images: Tensor) -> Trace:
@@ -399,7 +408,8 @@ class Probe:
     def _any_trace(self) -> Trace:
         if not self._traces:
             size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
-            self._trace(torch.zeros(2, 3, *size))
+            ramp = torch.linspace(0, 1, size[0] * size[1]).reshape(size)
+            self._trace(torch.stack([ramp, 1 - 0.5 * ramp])[:, None].repeat(1, 3, 1, 1))
         return next(iter(self._traces.values()))
 
     def _taps(self, layers: Sequence[str], reduce: Reducer, seen: Trace) -> list[Tap]:

@@ -116,6 +116,34 @@ def random_images(
     return ""
 
 
+def first_pictures(
+    source: ImageSource,
+    preprocessing: Preprocessing,
+    selected: Sequence[int],
+    decoded: dict[int, Picture],
+    count: int,
+) -> list[Tensor]:
+    """The pixels of the first images of one size, as many as ``count``; decodes what is missing.
+
+    Args:
+        source: Where images come from.
+        preprocessing: Resize and crop.
+        selected: Indices into the source; at most twice as many as are wanted are looked at.
+        decoded: What is decoded already, an image that can be read among it; the others are added.
+        count: How many are wanted.
+    """
+    found: list[Tensor] = []
+    for index in list(dict.fromkeys(selected))[: 2 * count]:
+        if index not in decoded:
+            decoded[index] = load_picture(source, preprocessing, index)
+        pixels = decoded[index].pixels
+        if pixels is not None and (not found or pixels.shape == found[0].shape):
+            found.append(pixels)
+        if len(found) == count:
+            break
+    return found
+
+
 def load_blocks(
     source: ImageSource,
     preprocessing: Preprocessing,
