@@ -29,7 +29,7 @@ def pack(name: str, files: dict[str, bytes]) -> str:
                 archive.writestr(path, data)
         return name
     kind = {"gz": "w:gz", "tgz": "w:gz", "bz2": "w:bz2", "xz": "w:xz"}.get(name.split(".")[-1], "w")
-    with tarfile.open(name, kind) as archive:
+    with tarfile.open(name, kind) as archive:  # pyright: ignore
         folder = tarfile.TarInfo("folder")
         folder.type = tarfile.DIRTYPE
         archive.addfile(folder)

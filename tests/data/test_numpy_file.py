@@ -45,7 +45,7 @@ def test_medmnist(tmp_path):
 )  # fmt: skip
 def test_names_of_arrays(images, labels):
     arrays = {images: COLOUR} if labels is None else {images: COLOUR, labels: np.array([2, 0, 1])}
-    np.savez("a.npz", **arrays)
+    np.savez("a.npz", **arrays)  # pyright: ignore
     source = open_source("a.npz")
     assert np.array_equal(first(source), COLOUR[0])
     assert source.labels == (None if labels is None else [2, 0, 1])

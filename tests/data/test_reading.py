@@ -6,6 +6,7 @@ import threading
 import time
 import warnings
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -268,7 +269,7 @@ def test_data_sets_that_processes_cannot_read(records, kind, message):
 
 def test_random_images_are_a_warning(records):
     torch.manual_seed(0)
-    how = {"transformations": "invert", "metrics": "relative_invariance"}
+    how: dict[str, Any] = {"transformations": "invert", "metrics": "relative_invariance"}
     steady = invariscope.measure(lambda x: x.flatten(1), Reopened(records), **how)
     assert not any("random" in line for line in steady.warnings)
     drawn = invariscope.measure(lambda x: x.flatten(1), Augmented(records), **how)

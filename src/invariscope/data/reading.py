@@ -15,7 +15,7 @@ import os
 import pickle
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -42,7 +42,7 @@ def in_order(
     workers: int | None,
     ahead: int,
     known: Sequence[int] = (),
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Yields ``make(source, item)`` for each item, in order.
 
     Args:
@@ -84,7 +84,7 @@ def _cores() -> int:
 
 def _ahead(
     pool: Executor, call: Callable[[Any], T], items: Iterable[Any], ahead: int
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """The results of a pool in order, at most `ahead` of them waiting."""
     waiting: deque[tuple[Any, Future[T]]] = deque()
     rest = iter(items)
@@ -115,7 +115,7 @@ def _by_processes(
     count: int,
     ahead: int,
     known: Sequence[int],
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     what = f"{source.name}, workers={count}"
     try:
         copy = pickle.dumps((source, make))
