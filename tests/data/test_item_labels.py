@@ -125,7 +125,8 @@ def test_words_and_numbers():
     del samples.targets
     samples.__class__ = type(
         "Samples", (Pictures,),
-        {"__len__": lambda s: 2, "__getitem__": lambda s, i: (Image.new("L", (4, 4)), s.say(values[i]))},
+        {"__len__": lambda s: 2,
+         "__getitem__": lambda s, i: (Image.new("L", (4, 4)), s.say(values[i]))},
     )  # fmt: skip
     source = open_source(samples)
     assert (source.labels, source.class_names) == ([1, 0], ["dog", "cat"])

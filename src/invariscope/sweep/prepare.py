@@ -125,9 +125,8 @@ def prepare(
         warnings=warnings,
     )
     # the names, not the file that holds them: with other classes it is another run
-    manifest["settings"]["model_classes"] = (
-        IN_ORDER if model_classes == IN_ORDER else model_classes and probe.class_names
-    )
+    stated = None if model_classes is None else list(probe.class_names or ())
+    manifest["settings"]["model_classes"] = IN_ORDER if model_classes == IN_ORDER else stated
     manifest["example"] = {"image": source.ids[example.index]}
     return Run(setup, source, selected, match.outputs, example, decoded, manifest)
 
