@@ -2,6 +2,7 @@
 
 import io
 
+import datasets
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,8 +11,6 @@ from torch.utils.data import Subset
 from invariscope.data import open_source
 from invariscope.data.datasets import DatasetSource
 from invariscope.errors import InputError
-
-datasets = pytest.importorskip("datasets", reason="needs the extra hf")
 
 
 def png(picture):

@@ -123,10 +123,11 @@ def _members(source: ImageSource, classes: Sequence[str] | None) -> dict[str, np
             "(images, labels)"
         )
     names = source.class_names
-    found = {
-        str(label) if names is None else str(names[label]): np.flatnonzero(labels == label)
-        for label in np.unique(labels[labels >= 0]).tolist()
-    }
+    found: dict[str, np.ndarray] = {}
+    for label in np.unique(labels[labels >= 0]).tolist():
+        name = str(label) if names is None else str(names[label])
+        # two classes of ImageNet are called "crane"
+        found[f"{name} ({label})" if name in found else name] = np.flatnonzero(labels == label)
     if classes is None:
         return found
     # A name may hold commas itself; a list of names has them in between.
