@@ -48,6 +48,7 @@ def test_a_class_that_is_called_train_is_one(tmp_path):
 def test_numbers_are_in_their_order(tmp_path):
     source = write(tmp_path, *(f"{number}/a" for number in range(12)))
     assert source.class_names == [str(number) for number in range(12)]
+    assert source.labels is not None
     assert [source.labels[k] for k in range(4)] == [0, 1, 10, 11]  # 0/a, 1/a, 10/a, 11/a
     assert "12 classes, in the order of the numbers" in source.decisions["labels"]
 

@@ -332,11 +332,12 @@ def test_a_run_of_a_trained_network_whose_order_is_its_own(tmp_path):
     probe = load_model(f"trained:{tmp_path / 'net'}")
     assert probe.class_names == ("red", "green", "blue")
     rows = result.rows[(result.rows.cell == "identity") & (result.rows.metric == "accuracy")]
-    for row in rows.itertuples():
-        name = row.image.split("/")[0]
+    names = ("red", "green", "blue")
+    for image, value in zip(rows.image, rows.value, strict=True):
+        name = image.split("/")[0]
         answer = int(probe.predict(Image.new("RGB", (28, 28), colour(name))).argmax())
-        right = np.nan if name == "grey" else float(probe.class_names[answer] == name)
-        assert np.array_equal(row.value, right, equal_nan=True)
+        right = np.nan if name == "grey" else float(names[answer] == name)
+        assert np.array_equal(value, right, equal_nan=True)
     assert "2 of 3 classes are matched by name" in result.manifest["decisions"]["class match"]
     assert any("without accuracy: grey" in line for line in result.manifest["warnings"])
     assert result.manifest["decisions"]["labels"].startswith("a class is a top folder")
@@ -344,7 +345,7 @@ def test_a_run_of_a_trained_network_whose_order_is_its_own(tmp_path):
 
 def test_accuracy_without_a_basis_is_no_matter_where_nobody_asks(tmp_path):
     source = folder(tmp_path, "ant", "bee")
-    how = {"transformations": "flip_horizontal", "layers": "last"}
+    how: dict = {"transformations": "flip_horizontal", "layers": "last"}
     result = invariscope.measure(classifier(5), source, metrics="relative_invariance", **how)
     assert not any("accuracy" in line for line in result.manifest["warnings"])
     assert "accuracy is not measured" in result.manifest["decisions"]["class match"]
@@ -354,7 +355,7 @@ def test_accuracy_without_a_basis_is_no_matter_where_nobody_asks(tmp_path):
 
 def test_other_classes_are_another_run(tmp_path):
     source = folder(tmp_path / "data", "ant", "bee")
-    how = {"transformations": "flip_horizontal", "output": tmp_path / "run"}
+    how: dict = {"transformations": "flip_horizontal", "output": tmp_path / "run"}
     model = classifier(2)
     invariscope.measure(model, source, model_classes=["ant", "bee"], **how)
     invariscope.measure(model, source, model_classes=["ant", "bee"], **how)  # resumes

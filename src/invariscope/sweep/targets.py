@@ -195,7 +195,7 @@ def _by_number(source: ImageSource, probe: Probe, present: Sequence[int]) -> Cla
 
 
 def _in_order(source: ImageSource, probe: Probe) -> ClassMatch:
-    names, outputs = source.class_names or (), probe.num_outputs
+    names, outputs = source.class_names or (), probe.num_outputs or 0
     if len(names) == outputs:
         return ClassMatch(
             np.arange(outputs),
