@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from invariscope.cli.measure import DEFAULT_MODEL, joined, overrides
+from invariscope.cli.measure import DEFAULT_MODEL, joined, overrides, two_numbers
 
 
 def factors(
@@ -44,6 +44,20 @@ def factors(
     preprocessing: Annotated[
         list[str] | None,
         typer.Option(help="Override, such as size=224 or mean=0.5,0.5,0.5; repeatable."),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="classification, multilabel, regression, embedding, dense."),
+    ] = None,
+    embedding: Annotated[
+        str | None, typer.Option(help="The layer whose output is the embedding.")
+    ] = None,
+    output_key: Annotated[
+        str | None, typer.Option(help="Which of the model's outputs is its answer.")
+    ] = None,
+    value_range: Annotated[
+        str | None,
+        typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
     ] = None,
     trained: Annotated[
         Path | None,
@@ -95,4 +109,8 @@ def factors(
         device=device,
         shear_centre=shear_centre,
         preprocessing=overrides(preprocessing),
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
+        value_range=two_numbers(value_range),
     )

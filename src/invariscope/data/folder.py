@@ -13,15 +13,20 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from invariscope.data.class_folders import class_of_each
-from invariscope.data.decode import decode, decode_alpha
+from invariscope.data.decode import decode_alpha, decode_image, look
+from invariscope.data.depth import Facts
 from invariscope.data.labels import class_order, numbers_of
 from invariscope.data.source import SOURCES, ImageSource
 from invariscope.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 _PILLOW_READS = """
     .avif .bmp .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp
@@ -29,6 +34,7 @@ _PILLOW_READS = """
 SUFFIXES = frozenset(_PILLOW_READS.split())
 """File suffixes, in lower case, that count as images."""
 
+_MAY_BE_DEEP = (".png", ".tif", ".tiff")
 _SHOWN = 5
 
 
@@ -67,10 +73,17 @@ class FolderSource(ImageSource):
                 f"no such file or folder: {self.name!r}; give a folder that holds images"
             )
 
-    def load(self, index: int) -> Image.Image:
-        """The RGB image at a position, decoded by the rules of `invariscope.data.decode`."""
+    def load(self, index: int) -> "Image.Image | torch.Tensor":
+        """The image at a position, decoded by the rules of `invariscope.data.decode`."""
         image = self.ids[index]
-        return decode(os.path.join(self._root, image), image)
+        file = os.path.join(self._root, image)
+        return decode_image(file, image, self.value_range, self.all_bands)
+
+    def facts(self, index: int) -> Facts:
+        """What the file tells of depth and bands; only formats that may be deep are opened."""
+        image = self.ids[index]
+        deep = os.path.splitext(image)[1].lower() in _MAY_BE_DEEP
+        return look(os.path.join(self._root, image), image) if deep else Facts()
 
     def alpha(self, index: int) -> np.ndarray | None:
         """The alpha channel of the file, float32 [height, width] in [0, 1], or None."""
@@ -91,7 +104,7 @@ class FolderSource(ImageSource):
             found = _walk(self._root)
         except OSError as error:
             raise InputError(
-                f"the folder {self.name!r} cannot be read: {error.strerror}"
+                f"the folder {self.name!r} cannot be read ({error.strerror}); give one that can"
             ) from error
         if not found.images:
             others = found.num_others
@@ -111,7 +124,10 @@ class FolderSource(ImageSource):
         folders, how, note = class_of_each(self.name, self.ids, wanted)
         classes = class_order(folders)
         order = "" if numbers_of(classes) is None else ", in the order of the numbers"
-        self.decisions = {"labels": f"{how}; {_count(len(classes), 'class', 'es')}{order}"}
+        self.decisions = {
+            **self.decisions,
+            "labels": f"{how}; {_count(len(classes), 'class', 'es')}{order}",
+        }
         index = {name: position for position, name in enumerate(classes)}
         self.class_names = classes
         self.labels = [index[name] for name in folders]

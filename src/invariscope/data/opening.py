@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from invariscope.data.depth import ValueRange, given_range, settle
 from invariscope.data.folder import FolderSource
 from invariscope.data.source import SOURCES, ImageSource, SourceFactory, split_spec
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
 
 
-def open_source(images: Any) -> ImageSource:
+def open_source(images: Any, value_range: Any = None) -> ImageSource:
     """Opens images of any accepted kind.
 
     Args:
@@ -22,10 +23,14 @@ def open_source(images: Any) -> ImageSource:
             a spec ``name:ARGUMENT?key=value&…`` with a name of `SOURCES`;
             the path of a folder or of one image file (a name of `SOURCES` wins over a folder of
             that name: write ``./samples`` for the folder);
-            an array or tensor, uint8 [N, H, W, 3] or float [N, 3, H, W] in [0, 1];
+            an array or tensor, uint8 or uint16 [N, H, W, 3] or float [N, 3, H, W] in [0, 1], with
+            any number of bands instead of 3;
             a map-style data set, or a list of images;
             a tuple ``(images, labels)`` of an array or data set and one label per image;
-            an `ImageSource`, which is returned as it is.
+            an `ImageSource`, which is returned as it is but for a value range that is given.
+        value_range: The stored numbers that are black and white, (0, 4095) for 12 bits in 16-bit
+            files; None: what files state or a look at some of them finds, else by the type
+            (`invariscope.data.depth`).
 
     Raises:
         InputError: Nothing of the kind; the message says what would work.
@@ -38,12 +43,12 @@ def open_source(images: Any) -> ImageSource:
         invariscope.errors.InputError: unknown image source 'sampels': did you mean samples...
     """
     if isinstance(images, ImageSource):
-        return images
+        return images if value_range is None else settle(images, value_range)
     if isinstance(images, str):
-        return _open_spec(images)
+        return settle(_open_spec(images), value_range)
     if isinstance(images, os.PathLike):
-        return FolderSource(os.fspath(images))
-    return _open_object(images)
+        return settle(FolderSource(os.fspath(images)), value_range)
+    return settle(_open_object(images, given_range(value_range)), value_range)
 
 
 def _open_spec(spec: str) -> ImageSource:
@@ -85,7 +90,7 @@ def _make(
     return factory(argument, **query)
 
 
-def _open_object(images: Any) -> ImageSource:
+def _open_object(images: Any, value_range: ValueRange | None) -> ImageSource:
     # torch is imported with these two; specs and folders do without
     from invariscope.data.arrays import ArraySource
     from invariscope.data.datasets import DatasetSource
@@ -102,7 +107,8 @@ def _open_object(images: Any) -> ImageSource:
         raise InputError("labels can be given with an array or a data set, not with a path")
     if hasattr(images, "shape") and hasattr(images, "dtype"):
         is_tensor = type(images).__module__.partition(".")[0] == "torch"
-        return ArraySource(images if is_tensor else np.asarray(images), labels)
+        array = images if is_tensor else np.asarray(images)
+        return ArraySource(array, labels, value_range=value_range)
     table = open_hugging_face(images, labels)
     if table is not None:
         return table
@@ -111,4 +117,4 @@ def _open_object(images: Any) -> ImageSource:
             f"images of type {type(images).__name__}; give a folder, a spec such as 'samples', "
             "an array uint8 [N, H, W, 3] or a map-style data set"
         )
-    return DatasetSource(images, labels)
+    return DatasetSource(images, labels, value_range=value_range)

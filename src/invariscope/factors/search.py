@@ -38,6 +38,7 @@ from invariscope.factors.table import tabulate
 from invariscope.metrics.distances import between, prepared
 from invariscope.results import write_manifest
 from invariscope.sweep.block import as_float
+from invariscope.sweep.dim import note_dim
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
@@ -61,6 +62,10 @@ def find_factors(
     output: str | Path | None = None,
     shear_centre: str = "corner",
     preprocessing: Mapping[str, Any] | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
+    value_range: Sequence[float] | None = None,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -80,6 +85,12 @@ def find_factors(
         output: A folder for the rows and the table; without it everything stays in memory.
         shear_centre: What the pool's shears leave in place: "corner", as Pillow, or "centre".
         preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
+        task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
+            "regression", "embedding" or "dense".
+        embedding: The layer whose output, averaged over positions, is the embedding; by default
+            the rule of `invariscope.models.embedding`.
+        output_key: Which of several outputs is the answer: its key, or its position.
+        value_range: The stored numbers that are black and white, as for `invariscope.measure`.
         workers: Processes that decode images; 0 decodes in this one.
         resume: Go on with a search that the folder holds; False refuses such a folder.
         progress: Told what goes on.
@@ -109,6 +120,10 @@ def find_factors(
         device=device,
         shear_centre=shear_centre,
         preprocessing=preprocessing,
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
+        value_range=value_range,
     )
     return carry_out(
         search,
@@ -164,6 +179,7 @@ def carry_out(
     ):
         table = measure_block(search, blocks[block.number], block, batches, progress.advance)
         _count_skipped(manifest, search.source, block, note)
+        note_dim(manifest, search.source, block)
         manifest["execution"]["seconds"] = round(before + time.perf_counter() - started, 3)
         if folder is None:
             tables.append(table)

@@ -28,9 +28,11 @@ from invariscope.models.builtin import BUILTIN
 from invariscope.models.checkpoint import build_from_checkpoint, remove_classifier
 from invariscope.models.failures import first_line
 from invariscope.models.fields import Fields
-from invariscope.models.preprocessing import Preprocessing, from_timm
+from invariscope.models.input_channels import with_input_channels
+from invariscope.models.preprocessing import ANY_CHANNELS, from_timm
 from invariscope.models.probe import Probe
 from invariscope.models.small import SmallModel
+from invariscope.models.trace import Wishes
 from invariscope.models.trained import load_trained
 from invariscope.models.twin import copy_module, drawing
 from invariscope.models.zoo import (
@@ -50,6 +52,9 @@ def load_model(
     *,
     preprocessing: Mapping[str, Any] | None = None,
     fields: Mapping[str, int | Fields] | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
     seed: int = 0,
 ) -> Probe:
     """A model, ready to be measured.
@@ -64,6 +69,11 @@ def load_model(
             ``{"conv*": 8}`` says that the channels of these layers come in consecutive blocks of 8,
             one channel per rotation of C8 (see `models.fields`); `Fields` says more. The last entry
             that fits a layer counts. `e2cnn`'s layers need none.
+        task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
+            "regression", "embedding" or "dense".
+        embedding: The layer whose output, averaged over positions, is the embedding; by default
+            the rule of `invariscope.models.embedding`.
+        output_key: Which of several outputs is the answer: its key, or its position.
         seed: Of the weights of an untrained model.
 
     Returns:
@@ -86,17 +96,31 @@ def load_model(
         probe = _from_module(spec_or_module)
     elif callable(spec_or_module):
         name = getattr(spec_or_module, "__name__", type(spec_or_module).__name__)
-        probe = Probe(spec_or_module, Preprocessing(), f"callable:{name}")
+        probe = Probe(spec_or_module, ANY_CHANNELS, f"callable:{name}")
     else:
         raise InputError(
             f"model: {type(spec_or_module).__name__} came; a spec such as timm:resnet18, an "
             "nn.Module or a callable works"
         )
+    if not isinstance(spec_or_module, Probe) and "channels" not in (preprocessing or {}):
+        probe = _with_channels(probe)
     if preprocessing:
         probe = probe.with_preprocessing(probe.preprocessing.override(preprocessing))
     if fields is not None:
         probe = probe.with_fields(fields)
+    if (task, embedding, output_key) != (None, None, None):
+        probe = probe.with_wishes(Wishes(task, embedding, output_key))
     return probe
+
+
+def _with_channels(probe: Probe) -> Probe:
+    """The probe, shown as many channels as its network takes."""
+    if probe.module is None:
+        return probe
+    fitted, decisions, warnings = with_input_channels(probe.module, probe.preprocessing)
+    if fitted is probe.preprocessing:
+        return probe
+    return probe.with_preprocessing(fitted).with_said(decisions, warnings)
 
 
 def _from_spec(spec: str, seed: int) -> Probe:
@@ -183,7 +207,8 @@ def _python(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
         raise
     except Exception as error:
         raise InputError(
-            f"model {spec!r}: the factory raises {type(error).__name__}: {first_line(error)}"
+            f"model {spec!r}: the factory raises {type(error).__name__} ({first_line(error)}); a "
+            "function that returns the model when called without arguments works"
         ) from error
     return _from_object(model, untrained, seed, spec)
 
@@ -200,8 +225,8 @@ def _factory(place: str, name: str, spec: str) -> Callable[[], Any]:
             ) from error
         except Exception as error:
             raise InputError(
-                f"model {spec!r}: importing {place!r} raises {type(error).__name__}: "
-                f"{first_line(error)}"
+                f"model {spec!r}: importing {place!r} raises {type(error).__name__} "
+                f"({first_line(error)}); a file that python -c 'import {place}' imports works"
             ) from error
     public = [key for key, value in vars(home).items() if key[0] != "_" and callable(value)]
     if not hasattr(home, name):
@@ -216,7 +241,7 @@ def _from_object(model: Any, untrained: bool, seed: int, spec: str) -> Probe:
     if isinstance(model, nn.Module):
         probe = _from_module(model, spec.removesuffix(_SUFFIX), copied=False)
     elif callable(model):
-        probe = Probe(model, Preprocessing(), spec.removesuffix(_SUFFIX))
+        probe = Probe(model, ANY_CHANNELS, spec.removesuffix(_SUFFIX))
     else:
         raise InputError(
             f"model {spec!r}: the factory returns a {type(model).__name__}; an nn.Module or a "
@@ -276,7 +301,7 @@ def _from_module(module: nn.Module, spec: str | None = None, copied: bool = True
     config = getattr(inner, "pretrained_cfg", None)
     return Probe(
         copy_module(inner, name) if copied else inner,
-        from_timm(inner) if config else Preprocessing(),
+        from_timm(inner) if config else ANY_CHANNELS,
         name,
         imagenet=bool(config) and timm_is_imagenet(inner),
     )

@@ -20,6 +20,7 @@ from invariscope.results import Result, RowStore, write_block, write_manifest, w
 from invariscope.results.result import ROWS, write_example
 from invariscope.sweep.block import Sample, measure_block
 from invariscope.sweep.channels import ChannelState
+from invariscope.sweep.dim import note_dim
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
@@ -54,8 +55,12 @@ def measure(
     twin: bool | None = False,
     floor: bool = False,
     preprocessing: Mapping[str, Any] | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
     inexact: str = "interpolate",
     model_classes: str | PathLike[str] | Sequence[str] | None = None,
+    value_range: Sequence[float] | None = None,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -65,8 +70,8 @@ def measure(
     Args:
         model: An ``nn.Module``, a callable from [N, 3, H, W] to scores or features, or a spec
             such as "timm:resnet18" (see `load_model`).
-        images: A folder, a ``Dataset``, an array (uint8 [N, H, W, 3] or float [N, 3, H, W] in
-            [0, 1]), an (images, labels) pair, or a spec such as "samples".
+        images: A folder, a ``Dataset``, an array (uint8 or uint16 [N, H, W, C] or float
+            [N, C, H, W] in [0, 1]), an (images, labels) pair, or a spec such as "samples".
         transformations: Names, a comma-separated list, or `Transformation` objects; the 13
             families of paper 000 by default.
         groups: Finite groups, "C4,D4,flip"; their elements are the levels. Without
@@ -87,11 +92,18 @@ def measure(
             where the model has one.
         floor: Measure the interpolation floor (T⁻¹T), at the control levels.
         preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
+        task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
+            "regression", "embedding" or "dense".
+        embedding: The layer whose output, averaged over positions, is the embedding; by default
+            the rule of `invariscope.models.embedding`.
+        output_key: Which of several outputs is the answer: its key, or its position.
         inexact: What metrics of feature maps do where a motion does not take a layer's grid to
             itself: "interpolate" the maps, or "skip" that layer and level.
         model_classes: What the model's outputs are, where it does not say so itself: "imagenet"
             (ImageNet-1k in the usual order), a file of names, the names, or "order" (class k of the
             data is output k, whatever the names).
+        value_range: The stored numbers that are black and white, such as (0, 4095) for 12 bits in
+            16-bit files; None finds it, see `open_source`.
         workers: Processes that decode images; 0 decodes in this one.
         resume: Go on with a run that the folder holds; False refuses such a folder.
         progress: Told what goes on.
@@ -126,8 +138,12 @@ def measure(
         twin=twin,
         floor=floor,
         preprocessing=preprocessing,
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
         inexact=inexact,
         model_classes=model_classes,
+        value_range=value_range,
     )
     return carry_out(
         run,
@@ -218,6 +234,7 @@ def carry_out(
         if channels is not None:
             channels.blocks = block.number + 1
         _count_skipped(manifest, run.source, block, note)
+        note_dim(manifest, run.source, block)
         manifest["execution"]["seconds"] = round(before + time.perf_counter() - started, 3)
         if folder is None:
             tables.append(table)

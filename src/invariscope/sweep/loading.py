@@ -10,16 +10,26 @@ from torch.utils.data import DataLoader, Dataset
 from invariscope.data import ImageSource, UnreadableImage
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
+from invariscope.models.bands import BandMismatch
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One image at the model's input resolution, or the reason why there is none."""
+    """One image at the model's input resolution, or the reason why there is none.
+
+    Args:
+        index: Its position in the source.
+        pixels: uint8 or float [band, height, width].
+        reason: Why there are none.
+        label: Its class index, -1 for none.
+        fits: Whether the model can be shown so many bands.
+    """
 
     index: int
     pixels: Tensor | None
     reason: str = ""
     label: int = -1
+    fits: bool = True
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,7 @@ class Block:
     Args:
         number: Which block of the run.
         indices: Indices into the source, in the run's order.
-        pixels: uint8 or float [image, 3, height, width].
+        pixels: uint8 or float [image, band, height, width].
         labels: Class index of each image, -1 for none.
         skipped: (index, reason) of the images that could not be read.
     """
@@ -61,11 +71,13 @@ class _Pictures(Dataset[Picture]):
 
 
 def load_picture(source: ImageSource, preprocessing: Preprocessing, index: int) -> Picture:
-    """Decodes one image; one that cannot be read comes back with its reason."""
+    """Decodes one image; one that cannot be read or shown comes back with its reason."""
     try:
         pixels = preprocessing.geometry(source.load(index))
     except UnreadableImage as problem:
         return Picture(index, None, problem.reason)
+    except BandMismatch as problem:
+        return Picture(index, None, str(problem), fits=False)
     # After loading: some data sets know a label only then.
     label = -1 if source.labels is None else int(source.labels[index])
     return Picture(index, pixels, label=label)
@@ -77,18 +89,48 @@ def first_picture(
     """The first image that can be read, and all that was decoded to find it.
 
     Raises:
-        InputError: None of the images can be read.
+        InputError: None of the images can be read, or the model cannot be shown its bands.
     """
     seen: dict[int, Picture] = {}
     for index in selected:
         picture = seen[index] = load_picture(source, preprocessing, index)
         if picture.pixels is not None:
             return picture, seen
+        if not picture.fits:
+            raise InputError(f"{source.name}, image {source.ids[index]}: {picture.reason}")
     example = seen[selected[0]]
     raise InputError(
         f"none of the {len(selected)} images of {source.name} can be read; the first: "
         f"{source.ids[example.index]}: {example.reason}"
     )
+
+
+def first_pictures(
+    source: ImageSource,
+    preprocessing: Preprocessing,
+    selected: Sequence[int],
+    decoded: dict[int, Picture],
+    count: int,
+) -> list[Tensor]:
+    """The pixels of the first images of one size, as many as ``count``; decodes what is missing.
+
+    Args:
+        source: Where images come from.
+        preprocessing: Resize and crop.
+        selected: Indices into the source; at most twice as many as are wanted are looked at.
+        decoded: What is decoded already, an image that can be read among it; the others are added.
+        count: How many are wanted.
+    """
+    found: list[Tensor] = []
+    for index in list(dict.fromkeys(selected))[: 2 * count]:
+        if index not in decoded:
+            decoded[index] = load_picture(source, preprocessing, index)
+        pixels = decoded[index].pixels
+        if pixels is not None and (not found or pixels.shape == found[0].shape):
+            found.append(pixels)
+        if len(found) == count:
+            break
+    return found
 
 
 def load_blocks(
@@ -137,4 +179,12 @@ def _block(number: int, pictures: list[Picture]) -> Block:
     if not readable:
         return Block(number, [], torch.empty(0), skipped=skipped)
     indices, labels = [p.index for p in readable], [p.label for p in readable]
-    return Block(number, indices, torch.stack(frames), labels, skipped)
+    return Block(number, indices, torch.stack(_alike(frames)), labels, skipped)
+
+
+def _alike(frames: list[Tensor]) -> list[Tensor]:
+    """Pictures of one type and number of bands: a source may mix depths, and grey with colour."""
+    if len({frame.dtype for frame in frames}) > 1:
+        frames = [f.float() / 255 if f.dtype == torch.uint8 else f for f in frames]
+    most = max(len(frame) for frame in frames)
+    return [frame.expand(most, -1, -1) if len(frame) == 1 else frame for frame in frames]

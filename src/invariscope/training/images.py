@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from invariscope.data import UnreadableImage
 from invariscope.errors import InputError
-from invariscope.models import Preprocessing
+from invariscope.models.preprocessing import ANY_CHANNELS
 from invariscope.seeding import draws
 from invariscope.sweep.block import as_float
 from invariscope.training.augmentations import Augmentation
@@ -28,7 +28,7 @@ from invariscope.training.decoding import decoded, default_workers, one_image
 from invariscope.training.splits import Split
 
 MEMORY_BYTES = 4 << 30
-_AS_IT_IS = Preprocessing()
+_AS_IT_IS = ANY_CHANNELS
 
 
 class Batch(NamedTuple):
