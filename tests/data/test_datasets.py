@@ -184,7 +184,7 @@ def test_values_outside_the_range_later_on_are_unreadable():
         (Pictures(lambda i: torch.full((3, 2, 2), -2.0)), r"image 0: float values .* before norm"),
         (Pictures(lambda i: {"a": 1}), "keys a; the image must be under one of image, img"),
         (Pictures(lambda i: "cat.jpg"), "image 0: str is no image; give a Pillow image"),
-        (Pictures(lambda i: torch.zeros(2, 5, 5)), r"shape \[2, 5, 5\] is no float32 image"),
+        (Pictures(lambda i: torch.zeros(5, 5, 5)), r"image 0: shape \[5, 5, 5\] does not say"),
         (Pictures(lambda i: ()), "empty tuples"),
         (Pictures(lambda i: 1 // 0), "none of its first 3 items can be loaded .ZeroDivisionError"),
         (Pictures(grey, 0), "dataset:Pictures is empty"),

@@ -2,6 +2,7 @@
 
 import io
 
+import datasets
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,8 +11,6 @@ from torch.utils.data import Subset
 from invariscope.data import open_source
 from invariscope.data.datasets import DatasetSource
 from invariscope.errors import InputError
-
-datasets = pytest.importorskip("datasets", reason="needs the extra hf")
 
 
 def png(picture):
@@ -87,10 +86,10 @@ def test_a_transform_of_the_users_own_stays():
         return {"image": [Image.new("L", (4, 4), 9) for _ in rows["image"]], "label": rows["label"]}
 
     source = open_source(table([1, 0], NAMES).with_transform(invert))
-    assert source.load(0).getpixel((0, 0)) == (9, 9, 9)
+    assert source.load(0).getpixel((0, 0)) == (9, 9, 9)  # pyright: ignore
     assert (source.labels, source.class_names) == ([1, 0], ["dog", "cat"])
 
 
 def test_a_subset_keeps_labels_and_names():
-    source = open_source(Subset(table([1, 0, 1], NAMES), [2, 1]))
+    source = open_source(Subset(table([1, 0, 1], NAMES), [2, 1]))  # pyright: ignore
     assert (source.labels, source.class_names) == ([1, 0], ["dog", "cat"])

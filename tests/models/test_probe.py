@@ -161,8 +161,11 @@ def test_a_model_without_a_usable_output_is_one_line(output, message):
 
 
 def test_images_of_another_shape_are_named():
-    with pytest.raises(InputError, match=r"\[image, 3, height, width\] works"):
-        load_model(HEADS["linear"][0])._trace(torch.rand(2, 1, 8, 8))
+    probe = load_model(HEADS["linear"][0])
+    with pytest.raises(InputError, match=r"such as \[image, 3, height, width\]"):
+        probe._trace(torch.rand(2, 8, 8))
+    with pytest.raises(InputError, match="the picture has 4 bands and the model takes 3 channels"):
+        probe._trace(torch.rand(2, 4, 8, 8))
 
 
 def test_predict_takes_every_form_of_the_same_images():

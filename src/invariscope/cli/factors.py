@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from invariscope.cli.measure import DEFAULT_MODEL, joined, overrides
+from invariscope.cli.measure import DEFAULT_MODEL, joined, overrides, two_numbers
 
 
 def factors(
@@ -55,6 +55,10 @@ def factors(
     ] = None,
     output_key: Annotated[
         str | None, typer.Option(help="Which of the model's outputs is its answer.")
+    ] = None,
+    value_range: Annotated[
+        str | None,
+        typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
     ] = None,
     trained: Annotated[
         Path | None,
@@ -109,4 +113,5 @@ def factors(
         task=task,
         embedding=embedding,
         output_key=output_key,
+        value_range=two_numbers(value_range),
     )

@@ -78,6 +78,10 @@ def measure(
         list[str] | None,
         typer.Option(help="Override, such as size=224 or mean=0.5,0.5,0.5; repeatable."),
     ] = None,
+    model_classes: Annotated[
+        str | None,
+        typer.Option(help="What the outputs are: imagenet, a file of names, or order."),
+    ] = None,
     task: Annotated[
         str | None,
         typer.Option(help="classification, multilabel, regression, embedding, dense."),
@@ -88,9 +92,9 @@ def measure(
     output_key: Annotated[
         str | None, typer.Option(help="Which of the model's outputs is its answer.")
     ] = None,
-    model_classes: Annotated[
+    value_range: Annotated[
         str | None,
-        typer.Option(help="What the outputs are: imagenet, a file of names, or order."),
+        typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Run folder (default: below runs/).")
@@ -122,10 +126,11 @@ def measure(
         "inexact": inexact,
         "resampling": (border, fill, interpolation),
         "preprocessing": overrides(preprocessing),
+        "model_classes": model_classes,
         "task": task,
         "embedding": embedding,
         "output_key": output_key,
-        "model_classes": model_classes,
+        "value_range": two_numbers(value_range),
     }
     carry = {
         "batch_size": batch_size, "workers": workers, "resume": resume, "precision": precision,
@@ -207,6 +212,20 @@ def overrides(pairs: list[str] | None) -> dict[str, object] | None:
         parts = [_number(part) for part in text.split(",")]
         values[key.strip()] = parts[0] if len(parts) == 1 else tuple(parts)
     return values
+
+
+def two_numbers(text: str | None) -> tuple[float, float] | None:
+    """The value of ``--value-range``."""
+    if text is None:
+        return None
+    parts = [_number(part) for part in text.split(",")]
+    if len(parts) == 2 and not any(isinstance(part, str) for part in parts):
+        low, high = (float(part) for part in parts)
+        if low < high:
+            return low, high
+    raise InputError(
+        f"--value-range {text}: give the stored numbers that are black and white, such as 0,4095"
+    )
 
 
 def _number(text: str) -> int | float | str:

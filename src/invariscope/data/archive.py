@@ -9,12 +9,9 @@ and names that start with a dot are ignored. A tar whose images have their label
 import os
 from collections.abc import Sequence
 
-import numpy as np
-from PIL import Image
-
 from invariscope.data.class_folders import class_of_each
 from invariscope.data.containers import Container, open_container
-from invariscope.data.decode import decode, decode_alpha
+from invariscope.data.files import FilesSource, suffix_of
 from invariscope.data.folder import SUFFIXES
 from invariscope.data.labels import class_order
 from invariscope.data.shards import ShardsSource, has_labels_beside
@@ -22,7 +19,7 @@ from invariscope.data.source import SOURCES, ImageSource
 from invariscope.errors import InputError
 
 
-class ArchiveSource(ImageSource):
+class ArchiveSource(FilesSource):
     """The images in a zip or tar; ids are the paths inside.
 
     Args:
@@ -33,8 +30,6 @@ class ArchiveSource(ImageSource):
     Raises:
         InputError: It holds no image; its top folders are splits.
     """
-
-    concurrent = True
 
     def __init__(self, path: str, container: Container, classes: str | None = None):
         self.name = path
@@ -68,16 +63,13 @@ class ArchiveSource(ImageSource):
             notes += [note] if note else []
         self.notes = notes
 
-    def load(self, index: int) -> Image.Image:
-        """The RGB image at a position, decoded by the rules of `invariscope.data.decode`."""
-        return decode(self._bytes(index), self.ids[index])
-
-    def alpha(self, index: int) -> np.ndarray | None:
-        """The alpha channel of the image, float32 [height, width] in [0, 1], or None."""
-        return decode_alpha(self._bytes(index), self.ids[index])
-
-    def _bytes(self, index: int) -> bytes:
+    def file(self, index: int) -> bytes:
+        """The bytes of an image's file."""
         return self._container.read(self._positions[index])
+
+    def suffix(self, index: int) -> str:
+        """The suffix of an image's file."""
+        return suffix_of(self.ids[index])
 
 
 @SOURCES.register("archive")

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from invariscope.data.decode import MAX_PIXELS
+from invariscope.data.rgb import MAX_PIXELS
 from invariscope.data.source import UnreadableImage
 
 FOLDER = "/usr/share/tuxpaint/stamps"

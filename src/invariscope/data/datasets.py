@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from invariscope.data.decode import alpha_of
+from invariscope.data.depth import Facts, ValueRange
 from invariscope.data.item_labels import SECONDS, compare, item_label
 from invariscope.data.labels import class_indices, label_form
 from invariscope.data.opens_anew import opens_anew
-from invariscope.data.pixels import to_image
+from invariscope.data.pixels import image_layout, said_of_axes, to_image, to_numpy
+from invariscope.data.rgb import alpha_of
 from invariscope.data.source import ImageSource, NumberedIds, UnreadableImage
 from invariscope.data.stored_labels import (
     LABEL_KEYS,
@@ -50,6 +51,9 @@ class DatasetSource(ImageSource):
         dataset: Has ``len()`` and ``[index]``.
         labels: One class index or class name per image, or None.
         name: What the report calls it.
+        value_range: Which stored numbers are black and white; None: found for 16 bits, else by the
+            type.
+        axes: "CHW" or "HWC", the order of the axes of its arrays; None: by the shape.
 
     Raises:
         InputError: It is no such data set, it is empty, or its images are not images in [0, 1].
@@ -66,7 +70,16 @@ class DatasetSource(ImageSource):
         ('dataset:Pictures', [1, 0], ['cat', 'dog'], (50, 50, 50))
     """
 
-    def __init__(self, dataset: Any, labels: Any = None, name: str | None = None):
+    def __init__(
+        self,
+        dataset: Any,
+        labels: Any = None,
+        name: str | None = None,
+        *,
+        value_range: ValueRange | None = None,
+        axes: str | None = None,
+    ):
+        self.value_range, self._axes = value_range, axes
         self.name = f"dataset:{type(dataset).__name__}" if name is None else name
         self._dataset = _unformatted(dataset)
         if isinstance(dataset, torch.utils.data.DataLoader):
@@ -81,15 +94,20 @@ class DatasetSource(ImageSource):
         position, item = self._first_item()
         self._ready = {position: item}  # `load` gives it once more, so it is decoded once
         self._room = _ROOM
+        picture = split_item(item)[0]
+        self._deep = _highest(picture) is not None
+        said = self._said_of_axes(picture)
+        if said:
+            self.decisions = {**self.decisions, "axes": said}
         if labels is None:
             self._find_labels(position, item)
         else:
             self._take_labels(labels)
 
     def load(self, index: int) -> Image.Image | torch.Tensor:
-        """The image of an item, as an RGB image or a float32 tensor [3, H, W] in [0, 1]."""
+        """The image of an item, as an RGB image or a tensor; see `invariscope.data.pixels`."""
         try:
-            return to_image(self._picture(index))
+            return to_image(self._picture(index), self.value_range, self._axes)
         # a data set may raise anything for a bad file; the reason is kept and reported
         except Exception as error:
             raise UnreadableImage(self.ids[index], _describe(error)) from error
@@ -101,6 +119,15 @@ class DatasetSource(ImageSource):
             return alpha_of(image) if isinstance(image, Image.Image) else None
         except Exception as error:  # as in `load`
             raise UnreadableImage(self.ids[index], _describe(error)) from error
+
+    def facts(self, index: int) -> Facts | None:
+        """The largest number of an item of 16 bits; None for a data set whose items have 8."""
+        if not self._deep:
+            return None
+        try:
+            return Facts(highest=_highest(split_item(self._dataset[index])[0]))
+        except Exception:  # as in `load`, which will say so
+            return Facts()
 
     def _picture(self, index: int) -> Any:
         """The image of an item as it comes; what the item says about its label counts."""
@@ -153,7 +180,14 @@ class DatasetSource(ImageSource):
         ) from failures[0]
 
     def _image(self, item: Any) -> Image.Image | torch.Tensor:
-        return to_image(split_item(item)[0])
+        return to_image(split_item(item)[0], self.value_range, self._axes)
+
+    def _said_of_axes(self, picture: Any) -> str:
+        if not isinstance(picture, np.ndarray | torch.Tensor) or self._axes is not None:
+            return ""
+        pixels = to_numpy(picture)
+        first = image_layout(pixels.shape, pixels.dtype, isinstance(picture, torch.Tensor))
+        return said_of_axes(pixels.shape, first).replace("ArraySource(images", "DatasetSource(data")
 
     def _take_labels(self, labels: Any) -> None:
         try:
@@ -170,7 +204,7 @@ class DatasetSource(ImageSource):
             said += meant
             self.label_meaning = "numbers"
         self.class_names = names
-        self.decisions = {"labels": said}
+        self.decisions = {**self.decisions, "labels": said}
 
     def _find_labels(self, position: int, item: Any) -> None:
         if parts_disagree(self._dataset):
@@ -225,7 +259,7 @@ class DatasetSource(ImageSource):
         moved = found.moved and found.names is not None
         self.label_meaning = "outputs" if moved else "names" if words else "numbers"
         text = "; ".join([found.said, *([form] if form else [])]) + said
-        self.decisions = {"labels": text}
+        self.decisions = {**self.decisions, "labels": text}
         if found.moved or said:
             self.notes = [*self.notes, f"labels: {text}"]
         if not found.moved:
@@ -258,11 +292,11 @@ class DatasetSource(ImageSource):
     def _labels_of_items(self, names: list[str] | None, meant: str) -> None:
         self.labels = [-1] * len(self.ids)
         self.class_names, self.label_meaning = names, "numbers"
-        self.decisions = {"labels": f"what each item says as it is loaded{meant}"}
+        self.decisions = {**self.decisions, "labels": f"what each item says as it is loaded{meant}"}
 
     def _unlabelled(self, why: str) -> None:
         self.notes = [*self.notes, why]
-        self.decisions = {"labels": why}
+        self.decisions = {**self.decisions, "labels": why}
 
     def _names_for(self, labels: Sequence[int]) -> tuple[list[str] | None, str]:
         """The data set's class names, where its labels fit them; what is to be said otherwise."""
@@ -324,6 +358,16 @@ def split_item(item: Any) -> tuple[Any, Any]:
             raise ValueError("its items are empty tuples; give (image, label)")
         return item[0], item[1] if len(item) > 1 else None
     return item, None
+
+
+def _highest(picture: Any) -> int | None:
+    """The largest number of a picture of 16 bits; None for another one."""
+    if isinstance(picture, Image.Image):
+        return int(np.asarray(picture).max()) if picture.mode.startswith("I;16") else None
+    if isinstance(picture, np.ndarray | torch.Tensor):
+        pixels = to_numpy(picture)
+        return int(pixels.max()) if pixels.dtype == np.uint16 and pixels.size else None
+    return None
 
 
 def _try_indices(values: Any, count: int) -> tuple[list[int], list[str] | None] | None:

@@ -14,14 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from invariscope.data.class_folders import class_of_each
-from invariscope.data.decode import decode, decode_alpha
+from invariscope.data.files import FilesSource, suffix_of
 from invariscope.data.labels import class_order, numbers_of
 from invariscope.data.refusals import way_of_most
-from invariscope.data.source import SOURCES, ImageSource
+from invariscope.data.source import SOURCES
 from invariscope.errors import InputError
 
 _PILLOW_READS = """
@@ -33,7 +30,7 @@ SUFFIXES = frozenset(_PILLOW_READS.split())
 _SHOWN = 5
 
 
-class FolderSource(ImageSource):
+class FolderSource(FilesSource):
     """The images under a path; ids are POSIX paths relative to it.
 
     Args:
@@ -47,6 +44,7 @@ class FolderSource(ImageSource):
 
     Example:
         >>> import tempfile
+        >>> from PIL import Image
         >>> with tempfile.TemporaryDirectory() as root:
         ...     for name in ("cat", "dog"):
         ...         Path(root, name).mkdir()
@@ -55,8 +53,6 @@ class FolderSource(ImageSource):
         >>> source.ids, source.labels, source.class_names
         (['cat/1.png', 'dog/1.png'], [0, 1], ['cat', 'dog'])
     """
-
-    concurrent = True
 
     def __init__(self, path: str | os.PathLike[str], classes: str | None = None):
         self.name = os.fspath(path)
@@ -70,15 +66,13 @@ class FolderSource(ImageSource):
                 f"no such file or folder: {self.name!r}; give a folder that holds images"
             )
 
-    def load(self, index: int) -> Image.Image:
-        """The RGB image at a position, decoded by the rules of `invariscope.data.decode`."""
-        image = self.ids[index]
-        return decode(os.path.join(self._root, image), image)
+    def file(self, index: int) -> str:
+        """The path of an image."""
+        return os.path.join(self._root, self.ids[index])
 
-    def alpha(self, index: int) -> np.ndarray | None:
-        """The alpha channel of the file, float32 [height, width] in [0, 1], or None."""
-        image = self.ids[index]
-        return decode_alpha(os.path.join(self._root, image), image)
+    def suffix(self, index: int) -> str:
+        """The suffix of an image's file."""
+        return suffix_of(self.ids[index])
 
     def _open_file(self, file: Path) -> None:
         if file.suffix.lower() not in SUFFIXES:
@@ -114,7 +108,10 @@ class FolderSource(ImageSource):
         folders, how, note = class_of_each(self.name, self.ids, wanted)
         classes = class_order(folders)
         order = "" if numbers_of(classes) is None else ", in the order of the numbers"
-        self.decisions = {"labels": f"{how}; {_count(len(classes), 'class', 'es')}{order}"}
+        self.decisions = {
+            **self.decisions,
+            "labels": f"{how}; {_count(len(classes), 'class', 'es')}{order}",
+        }
         index = {name: position for position, name in enumerate(classes)}
         self.class_names = classes
         self.labels = [index[name] for name in folders]

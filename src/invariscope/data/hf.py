@@ -9,17 +9,21 @@ format an object has (`with_format("torch")` hands out palette indices, and 16 b
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from invariscope.data.decode import decode, decode_alpha
+from invariscope.data.decode import decode_alpha, decode_image, look
+from invariscope.data.depth import Facts
 from invariscope.data.labels import class_indices
 from invariscope.data.source import SOURCES, ImageSource, NumberedIds, UnreadableImage
 from invariscope.data.stored_labels import LABEL_KEYS
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
+
+if TYPE_CHECKING:
+    import torch
 
 
 class HuggingFaceSource(ImageSource):
@@ -58,11 +62,18 @@ class HuggingFaceSource(ImageSource):
             self._read_labels(datasets, data, label)
         else:
             self._take(labels, "the labels")
-            self.decisions = {"labels": "given beside the data set"}
+            self.decisions = {**self.decisions, "labels": "given beside the data set"}
 
-    def load(self, index: int) -> Image.Image:
-        """The RGB image of a row."""
-        return decode(self._file(index), self.ids[index])
+    def load(self, index: int) -> "Image.Image | torch.Tensor":
+        """The image of a row, decoded by the rules of `invariscope.data.decode`."""
+        return decode_image(self._file(index), self.ids[index], self.value_range, self.all_bands)
+
+    def facts(self, index: int) -> Facts:
+        """What a row's file tells of depth and bands."""
+        try:
+            return look(self._file(index), self.ids[index])
+        except UnreadableImage:
+            return Facts()
 
     def alpha(self, index: int) -> np.ndarray | None:
         """The alpha channel of a row's image, float32 [height, width] in [0, 1], or None."""
@@ -114,7 +125,7 @@ class HuggingFaceSource(ImageSource):
             return
         others = [name for name in classes if name != column]
         more = f"; there are {', '.join(others)} as well (label=…)" if others else ""
-        self.decisions = {"labels": f"the column {column!r}{more}"}
+        self.decisions = {**self.decisions, "labels": f"the column {column!r}{more}"}
 
     def _take(self, values: Any, what: str, refuse: bool = True) -> None:
         try:
@@ -125,7 +136,8 @@ class HuggingFaceSource(ImageSource):
             self._say(f"treated as unlabelled: {what}: {error}")
 
     def _say(self, line: str) -> None:
-        self.notes, self.decisions = [*self.notes, line], {"labels": line}
+        self.notes = [*self.notes, line]
+        self.decisions = {**self.decisions, "labels": line}
 
 
 @SOURCES.register("hf")

@@ -180,7 +180,7 @@ def _of_enum(values: list[Any], there: list[Any], count: int) -> tuple[list[int]
     if not all(isinstance(value.value, int) for value in there):
         return _of_objects([getattr(value, "name", None) for value in values], count)
     numbers = [-1 if _is_missing(value) else value.value for value in values]
-    members = {member.value: member.name for member in type(there[0])}
+    members = {member.value: name for name, member in type(there[0]).__members__.items()}
     return _numbers(np.asarray(numbers), count), filled(members)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from invariscope.data.containers import is_container
+from invariscope.data.depth import ValueRange, given_range, settle
 from invariscope.data.folder import FolderSource
 from invariscope.data.numpy_file import NUMPY
 from invariscope.data.paths import LISTS, PathsSource, matching
@@ -23,7 +24,9 @@ from invariscope.registry import unknown_name
 PATH_SOURCES = ("archive", "folder", "numpy", "paths", "table")
 
 
-def open_source(images: Any, num_images: int | None = None) -> ImageSource:
+def open_source(
+    images: Any, value_range: Any = None, *, num_images: int | None = None
+) -> ImageSource:
     """Opens images of any accepted kind.
 
     Args:
@@ -35,12 +38,16 @@ def open_source(images: Any, num_images: int | None = None) -> ImageSource:
             line, of an ``.npz`` or ``.npy``, of a zip or tar, with options:
             ``labels.csv?label=COLUMN``;
             a pattern, ``photos/*.jpg``;
-            an array or tensor, uint8 [N, H, W, 3] or float [N, 3, H, W] in [0, 1];
+            an array or tensor, uint8 or uint16 [N, H, W, 3] or float [N, 3, H, W] in [0, 1], with
+            any number of bands instead of 3;
             a map-style data set, or a list of images or of paths;
             a data frame with a column of paths;
             a tuple ``(images, labels)`` of an array, data set or list and one label per image;
             a generator, stream or iterable data set, of which `num_images` are taken;
-            an `ImageSource`, which is returned as it is.
+            an `ImageSource`, which is returned as it is but for a value range that is given.
+        value_range: The stored numbers that are black and white, (0, 4095) for 12 bits in 16-bit
+            files; None: what files state or a look at some of them finds, else by the type
+            (`invariscope.data.depth`).
         num_images: How many images the caller wants at most; only streams need to know.
 
     Raises:
@@ -54,12 +61,14 @@ def open_source(images: Any, num_images: int | None = None) -> ImageSource:
         invariscope.errors.InputError: unknown image source 'sampels': did you mean samples...
     """
     if isinstance(images, ImageSource):
-        return images
+        return images if value_range is None else settle(images, value_range)
     if isinstance(images, str):
-        return _open_spec(images)
+        return settle(_open_spec(images), value_range)
     if isinstance(images, os.PathLike):
-        return _open_path(os.fspath(images), os.fspath(images), {})
-    return _open_object(images, num_images)
+        source = _open_path(os.fspath(images), os.fspath(images), {})
+        return settle(source, value_range)
+    source = _open_object(images, num_images, given_range(value_range))
+    return settle(source, value_range)
 
 
 def _open_spec(spec: str) -> ImageSource:
@@ -144,7 +153,9 @@ def _make(
     return factory(argument, **query)
 
 
-def _open_object(images: Any, num_images: int | None) -> ImageSource:
+def _open_object(
+    images: Any, num_images: int | None, value_range: ValueRange | None
+) -> ImageSource:
     # torch is imported with these; specs and folders do without
     from invariscope.data.arrays import ArraySource
     from invariscope.data.datasets import DatasetSource
@@ -169,7 +180,8 @@ def _open_object(images: Any, num_images: int | None) -> ImageSource:
         return paths
     if hasattr(images, "shape") and hasattr(images, "dtype"):
         is_tensor = type(images).__module__.partition(".")[0] == "torch"
-        return ArraySource(images if is_tensor else np.asarray(images), labels)
+        array = images if is_tensor else np.asarray(images)
+        return ArraySource(array, labels, value_range=value_range)
     stream = is_stream(images)
     if not stream and (table := open_hugging_face(images, labels)) is not None:
         return table
@@ -178,13 +190,13 @@ def _open_object(images: Any, num_images: int | None) -> ImageSource:
     if stream:
         if labels is not None:
             raise InputError("labels beside a stream: let its items be (image, label)")
-        return open_stream(images, num_images)
+        return open_stream(images, num_images, value_range)
     if not hasattr(images, "__len__"):
         raise InputError(
             f"images of type {type(images).__name__}; give a folder, a spec such as 'samples', "
             "an array uint8 [N, H, W, 3] or a map-style data set"
         )
-    return DatasetSource(images, labels)
+    return DatasetSource(images, labels, value_range=value_range)
 
 
 def _open_frame(images: Any, labels: Any) -> ImageSource:

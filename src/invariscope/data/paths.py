@@ -20,10 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from invariscope.data.decode import decode, decode_alpha
+from invariscope.data.files import FilesSource, suffix_of
 from invariscope.data.folder import SUFFIXES
 from invariscope.data.source import SOURCES, ImageSource
 from invariscope.errors import InputError
@@ -34,7 +31,7 @@ _ENDS = "|".join(suffix[1:] for suffix in sorted(SUFFIXES))
 _WITH_LABEL = re.compile(rf"(?P<path>.*\.(?:{_ENDS}))[\s,;]+(?P<label>\S.*)", re.IGNORECASE)
 
 
-class PathsSource(ImageSource):
+class PathsSource(FilesSource):
     """The images of files; the ids are the paths as written.
 
     Args:
@@ -50,14 +47,13 @@ class PathsSource(ImageSource):
 
     Example:
         >>> import tempfile
+        >>> from PIL import Image
         >>> with tempfile.TemporaryDirectory() as root:
         ...     Image.new("RGB", (8, 6)).save(Path(root, "1.png"))
         ...     source = PathsSource(["1"], ["cat"], root=root, suffix=".png")
         ...     source.ids, source.labels, source.class_names, source.load(0).size
         (['1'], [0], ['cat'], (8, 6))
     """
-
-    concurrent = True
 
     def __init__(
         self,
@@ -91,17 +87,13 @@ class PathsSource(ImageSource):
         self.decisions = {"labels": "none: a list of paths" if labels is None else "given per path"}
         self._check_files()
 
-    def load(self, index: int) -> Image.Image:
-        """The RGB image of a file, decoded by the rules of `invariscope.data.decode`."""
-        return decode(self.file(index), self.ids[index])
-
-    def alpha(self, index: int) -> np.ndarray | None:
-        """The alpha channel of the file, float32 [height, width] in [0, 1], or None."""
-        return decode_alpha(self.file(index), self.ids[index])
-
     def file(self, index: int) -> str:
         """Where an image lies."""
         return os.path.join(self._root, os.path.expanduser(self.ids[index]) + self._suffix)
+
+    def suffix(self, index: int) -> str:
+        """The suffix of an image's file."""
+        return suffix_of(self.ids[index] + self._suffix)
 
     def _refuse_two_labels(
         self, ids: Sequence[str], indices: Sequence[int], first: dict[str, int]

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from invariscope.data.decode import to_rgb
 from invariscope.data.mnist_base import digit_images, whole_number
+from invariscope.data.rgb import to_rgb
 from invariscope.data.source import SOURCES, ImageSource
 from invariscope.errors import InputError
 from invariscope.seeding import uniform

@@ -15,14 +15,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from invariscope.data.containers import Container, open_container
-from invariscope.data.decode import decode, decode_alpha
+from invariscope.data.files import FilesSource, suffix_of
 from invariscope.data.folder import SUFFIXES
 from invariscope.data.paths import numbers
-from invariscope.data.source import SOURCES, ImageSource, UnreadableImage
+from invariscope.data.source import SOURCES, UnreadableImage
 from invariscope.data.table import LABEL_COLUMNS
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
@@ -32,7 +29,7 @@ _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
 
-class ShardsSource(ImageSource):
+class ShardsSource(FilesSource):
     """The images of shards; ids are the keys, with the shard's name where keys come twice.
 
     Args:
@@ -46,8 +43,6 @@ class ShardsSource(ImageSource):
     Raises:
         InputError: There is no image, or no such field; a label cannot be read.
     """
-
-    concurrent = True
 
     def __init__(
         self,
@@ -75,13 +70,13 @@ class ShardsSource(ImageSource):
         self.notes = [f"left out {lost:,} samples without the field {self._image!r}"] * bool(lost)
         self._read_labels(fields, label)
 
-    def load(self, index: int) -> Image.Image:
-        """The RGB image at a position, decoded by the rules of `invariscope.data.decode`."""
-        return decode(self._bytes(index, self._image), self.ids[index])
+    def file(self, index: int) -> bytes:
+        """The bytes of an image's file."""
+        return self._bytes(index, self._image)
 
-    def alpha(self, index: int) -> np.ndarray | None:
-        """The alpha channel of the image, float32 [height, width] in [0, 1], or None."""
-        return decode_alpha(self._bytes(index, self._image), self.ids[index])
+    def suffix(self, index: int) -> str:
+        """The suffix of an image's file, from its field."""
+        return suffix_of("." + self._image)
 
     def _bytes(self, index: int, field: str) -> bytes:
         shard, _, fields = self._samples[index]

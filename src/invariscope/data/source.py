@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import numpy as np
 from PIL import Image
 
+from invariscope.data.depth import Facts, ValueRange
 from invariscope.errors import InputError, InvariscopeError
 from invariscope.registry import Registry
 
@@ -77,6 +78,9 @@ class ImageSource(ABC):
         splits: The parts that the file holds, where ``split`` chooses one of several.
         concurrent: Whether `load` may run in several threads at once: each call opens what it
             reads, and none draws from a shared generator.
+        value_range: Which stored numbers are black and white, where the user has said so or
+            `open_source` has found it; None: by the type (`invariscope.data.depth`).
+        all_bands: Whether `load` gives the bands that a file holds beyond red, green and blue, too.
     """
 
     name: str
@@ -90,6 +94,8 @@ class ImageSource(ABC):
     decisions: Mapping[str, str] = MappingProxyType({})
     splits: Sequence[str] = ()
     concurrent: bool = False
+    value_range: ValueRange | None = None
+    all_bands: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -99,8 +105,8 @@ class ImageSource(ABC):
         """The image at a position of `ids`.
 
         Returns:
-            An RGB Pillow image of any size, or, where the source itself holds floats, a float32
-            tensor [3, height, width] in [0, 1].
+            An RGB Pillow image of any size for grey and colour of 8 bits, else a tensor
+            [band, height, width]: uint8, or float32 in [0, 1] for what is deeper.
 
         Raises:
             UnreadableImage: This one image cannot be used.
@@ -131,6 +137,10 @@ class ImageSource(ABC):
         Raises:
             UnreadableImage: This one image cannot be used.
         """
+        return None
+
+    def facts(self, index: int) -> Facts | None:
+        """What a look at an image tells of depth and bands; None: this source has 8 bits."""
         return None
 
     def content(self, index: int) -> str:

@@ -4,6 +4,7 @@ They have no length and no place to go back to, so the first `num_images` items 
 order, and kept in memory. Items are those of `invariscope.data.datasets`.
 """
 
+import io
 from collections.abc import Iterable
 from itertools import islice
 from typing import Any
@@ -12,9 +13,7 @@ import numpy as np
 from PIL import Image
 
 from invariscope.data.datasets import DatasetSource, split_item
-from invariscope.data.decode import decode
-from invariscope.data.pixels import to_image
-from invariscope.data.source import UnreadableImage
+from invariscope.data.depth import ValueRange
 from invariscope.errors import InputError
 
 MOST_BYTES = 8 << 30
@@ -32,18 +31,27 @@ def is_stream(images: Any) -> bool:
 
 
 class _Kept(list[Any]):
-    """The items, with what the stream said about its classes."""
+    """The items, with what the stream said about its classes; a bad one raises when it is asked."""
 
     targets: list[Any] | None = None
     classes: list[str] | None = None
 
+    def __getitem__(self, index: Any) -> Any:
+        item = super().__getitem__(index)
+        if isinstance(item, Exception):
+            raise item
+        return item
 
-def open_stream(stream: Iterable[Any], num_images: int | None) -> DatasetSource:
+
+def open_stream(
+    stream: Iterable[Any], num_images: int | None, value_range: ValueRange | None = None
+) -> DatasetSource:
     """Reads the first items of a stream.
 
     Args:
         stream: Anything that can be iterated: items are images, (image, label) or dictionaries.
         num_images: How many are taken.
+        value_range: The stored numbers that are black and white, as for `open_source`.
 
     Raises:
         InputError: No number is stated, there is no item, items are batches or no images, or they
@@ -75,7 +83,7 @@ def open_stream(stream: Iterable[Any], num_images: int | None) -> DatasetSource:
     if not kept:
         raise InputError(f"{kind} gave no item; a generator can be read once, so make it anew")
     kept.classes = names
-    source = DatasetSource(kept, name=f"stream:{kind}")
+    source = DatasetSource(kept, name=f"stream:{kind}", value_range=value_range)
     short = f" (it has no more; {num_images} were asked for)" if len(kept) < num_images else ""
     line = f"the first {len(kept):,} items of {kind} were taken, in its order{short}"
     source.notes = [*source.notes, line]
@@ -84,27 +92,27 @@ def open_stream(stream: Iterable[Any], num_images: int | None) -> DatasetSource:
 
 
 def _settled(kind: str, position: int, item: Any) -> Any:
-    """An item that no longer depends on the stream: its picture decoded."""
+    """An item that no longer depends on the stream: its picture read, its buffer its own."""
     try:
         image, label = split_item(item)
-        if getattr(image, "ndim", 0) == 4 and len(image.shape) == 4:
+        if len(getattr(image, "shape", ())) == 4:
             raise InputError(
                 f"{kind} makes batches of {len(image)} images; give single images: the data set "
                 "itself, or the stream before it is batched"
             )
         if isinstance(image, bytes):
-            settled = decode(image, str(position))
-        elif isinstance(image, Image.Image):
-            settled = to_image(image)
+            image = Image.open(io.BytesIO(image))
+        if isinstance(image, Image.Image):
+            image.load()
         elif hasattr(image, "clone"):
-            settled = image.clone()  # some streams fill one buffer again and again
-        else:
-            settled = image.copy() if isinstance(image, np.ndarray) else image
-    except (ValueError, UnreadableImage) as error:
+            image = image.clone()  # some streams fill one buffer again and again
+        elif isinstance(image, np.ndarray):
+            image = image.copy()
+    except (ValueError, OSError, SyntaxError) as error:
         if position == 0:
             raise InputError(f"{kind}, image 0: {error}") from error
-        return item  # counted and named when it is loaded
-    return settled if label is None else (settled, label)
+        return error
+    return image if label is None else (image, label)
 
 
 def _undecoded(stream: Any) -> Iterable[Any]:

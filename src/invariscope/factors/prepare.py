@@ -17,10 +17,11 @@ from invariscope.factors.rows import PAIRS_PER_BLOCK
 from invariscope.models import Probe, load_model
 from invariscope.registry import unknown_name
 from invariscope.results.manifest import FORMAT
+from invariscope.sweep.bands import check_colour, left_out, matched, said
 from invariscope.sweep.block import as_float
 from invariscope.sweep.loading import Picture, first_picture, random_images
 from invariscope.sweep.prepare import choose_device, steadiness
-from invariscope.sweep.record import environment, execution
+from invariscope.sweep.record import environment, execution, value_range_of
 from invariscope.transformations import Transformation
 
 DEFAULT_PAIRS = 64
@@ -80,12 +81,13 @@ def prepare_search(
     task: str | None = None,
     embedding: str | None = None,
     output_key: str | None = None,
+    value_range: Sequence[float] | None = None,
 ) -> Search:
     """Checks and resolves everything, and measures nothing yet. Arguments as for `find_factors`."""
     if pairs < 1:
         raise InputError(f"pairs must be at least 1 per class, not {pairs}")
     pool = get_operations(operations, shear_centre)
-    source = open_source(images)
+    source = open_source(images, value_range)
     members = _members(source, classes)
     drawn = {name: _draw(source, positions, pairs, seed) for name, positions in members.items()}
     alone = [name for name, found in drawn.items() if not len(found)]
@@ -106,16 +108,22 @@ def prepare_search(
         output_key=output_key,
         seed=seed,
     ).to(choose_device(device))
+    source = matched(source, probe.preprocessing)
     order = list(dict.fromkeys(table[:, 1:].ravel().tolist()))
     example, decoded = first_picture(source, probe.preprocessing, order)
     random = random_images(source, probe.preprocessing, order, decoded)
     assert example.pixels is not None
+    bands = len(example.pixels)
+    probe = probe.for_bands(bands)
+    pool, colourless = _acting(pool, bands, operations)
     shown = as_float(example.pixels)[None].to(probe.device)
     probe.watch("last", shown)
     manifest = _manifest(probe, source, pool, members, drawn, alone, table, pairs, seed)
     manifest["settings"]["shear_centre"] = shear_centre
-    manifest["decisions"] = {**source.decisions, **probe.decisions(shown)}
-    manifest["warnings"] += probe.doubts(shown)
+    manifest["decisions"] = {
+        **source.decisions, **said(bands, probe.preprocessing), **probe.decisions(shown)
+    }  # fmt: skip
+    manifest["warnings"] += [*probe.doubts(shown), *colourless]
     manifest["warnings"] += steadiness(probe, source, order, decoded)
     manifest["warnings"] += [random] if random else []
     search = Search(
@@ -124,6 +132,27 @@ def prepare_search(
     passes = sum(search.passes(block) for block in search.blocks)
     manifest["execution"] = execution(len(search.unique), passes)
     return search
+
+
+def _acting(
+    pool: tuple[Operation, ...], bands: int, asked: Any
+) -> tuple[tuple[Operation, ...], list[str]]:
+    """The operations that can act on pictures of so many bands, and a warning of the others."""
+    without = [one.name for one in pool if bands != 3 and one.needs_colour]
+    if not without:
+        return pool, []
+    words = asked.split(",") if isinstance(asked, str) else asked
+    pools = {"all", "singles", "policies"}
+    tabled = {
+        one.name
+        for word in words
+        if isinstance(word, str) and word.strip() in pools
+        for one in get_operations(word)
+    }
+    named = [name for name in without if name not in tabled]
+    check_colour(named, bands, bool(named))
+    kept = tuple(one for one in pool if one.name not in without)
+    return kept, [left_out([_listed(without)], bands)]
 
 
 def _members(source: ImageSource, classes: Sequence[str] | None) -> dict[str, np.ndarray]:
@@ -137,10 +166,11 @@ def _members(source: ImageSource, classes: Sequence[str] | None) -> dict[str, np
             "(images, labels)"
         )
     names = source.class_names
-    found = {
-        str(label) if names is None else str(names[label]): np.flatnonzero(labels == label)
-        for label in np.unique(labels[labels >= 0]).tolist()
-    }
+    found: dict[str, np.ndarray] = {}
+    for label in np.unique(labels[labels >= 0]).tolist():
+        name = str(label) if names is None else str(names[label])
+        # two classes of ImageNet are called "crane"
+        found[f"{name} ({label})" if name in found else name] = np.flatnonzero(labels == label)
     if classes is None:
         return found
     # A name may hold commas itself; a list of names has them in between.
@@ -184,6 +214,7 @@ def _manifest(
             "weights": probe.weights_hash,
             "preprocessing": probe.preprocessing.as_dict(),
             "data": source.name,
+            **value_range_of(source),
             "seed": seed,
             "pairs": pairs,
             "images": fingerprint(source, table[:, 1:].ravel().tolist()),

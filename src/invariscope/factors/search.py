@@ -38,6 +38,7 @@ from invariscope.factors.table import tabulate
 from invariscope.metrics.distances import between, prepared
 from invariscope.results import write_manifest
 from invariscope.sweep.block import as_float
+from invariscope.sweep.dim import note_dim
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
@@ -64,6 +65,7 @@ def find_factors(
     task: str | None = None,
     embedding: str | None = None,
     output_key: str | None = None,
+    value_range: Sequence[float] | None = None,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -88,6 +90,7 @@ def find_factors(
         embedding: The layer whose output, averaged over positions, is the embedding; by default
             the rule of `invariscope.models.embedding`.
         output_key: Which of several outputs is the answer: its key, or its position.
+        value_range: The stored numbers that are black and white, as for `invariscope.measure`.
         workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
             processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a search that the folder holds; False refuses such a folder.
@@ -121,6 +124,7 @@ def find_factors(
         task=task,
         embedding=embedding,
         output_key=output_key,
+        value_range=value_range,
     )
     return carry_out(
         search,
@@ -173,6 +177,7 @@ def carry_out(
     ):
         table = measure_block(search, blocks[block.number], block, batches, progress.advance)
         _count_skipped(manifest, search.source, block, note)
+        note_dim(manifest, search.source, block)
         manifest["execution"]["seconds"] = round(before + time.perf_counter() - started, 3)
         if folder is None:
             tables.append(table)

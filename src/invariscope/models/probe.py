@@ -108,7 +108,7 @@ class Probe:
         self._fresh = fresh
         self._imagenet = imagenet
         self._class_names = None if class_names is None else tuple(class_names)
-        self._traces: dict[tuple[int, int], Trace] = {}
+        self._traces: dict[tuple[int, int, int], Trace] = {}
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
         self._dtype = (
@@ -158,7 +158,7 @@ class Probe:
         known = self._imagenet and self.num_outputs == 1000
         return imagenet_class_ids() if known else None
 
-    def decisions(self, example: Float[Tensor, "image 3 height width"]) -> dict[str, str]:
+    def decisions(self, example: Float[Tensor, "image band height width"]) -> dict[str, str]:
         """What was decided about this model, a sentence by subject: for the manifest of a run.
 
         Args:
@@ -198,6 +198,23 @@ class Probe:
         other._class_names = stated_class_names(names, self.num_outputs, self.spec)
         return other
 
+    def with_said(self, decisions: Mapping[str, str], warnings: Sequence[str]) -> "Probe":
+        """The same model, not a copy of it, with more that was decided or may surprise."""
+        other = copy.copy(self)
+        other._decided = {**self._decided, **decisions}
+        other.warnings = (*self.warnings, *warnings)
+        return other
+
+    def for_bands(self, bands: int) -> "Probe":
+        """The same model for pictures of so many bands, where it does not say what it takes."""
+        if self.preprocessing.channels is not None:
+            return self
+        other = self.with_preprocessing(self.preprocessing.override({"channels": bands}, by=""))
+        if bands == 3:
+            return other
+        line = f"nothing says how many channels the model takes: it is shown the {bands} bands"
+        return other.with_said({"channels": f"{line} of the pictures"}, [])
+
     def with_fields(self, fields: Mapping[str, int | Fields]) -> "Probe":
         """The same model, not a copy of it, with other declared fields."""
         other = copy.copy(self)
@@ -213,7 +230,7 @@ class Probe:
     def watch(
         self,
         selection: str | Sequence[str] | None,
-        example: Float[Tensor, "image 3 height width"],
+        example: Float[Tensor, "image band height width"],
     ) -> tuple[Layer, ...]:
         """The layers of a selection, in the order of execution.
 
@@ -231,20 +248,20 @@ class Probe:
         """
         return select_layers(selection, self.module, self._trace(example), self._declared)
 
-    def layer_names(self, example: Float[Tensor, "image 3 height width"]) -> tuple[str, ...]:
+    def layer_names(self, example: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
         """Every name that `watch` accepts, in the order of execution."""
         return layer_names(self._trace(example))
 
     def forward(
         self,
-        images: Float[Tensor, "image 3 height width"],
+        images: Float[Tensor, "image band height width"],
         layers: Sequence[str],
         reduce: Reducer = average_pool,
     ) -> Outputs:
         """Normalises the images, runs the model once and reduces the layers inside their hooks.
 
         Args:
-            images: RGB in [0, 1] at the input resolution, after the transformation.
+            images: The bands in [0, 1] at the input resolution, after the transformation.
             layers: Names from `watch`.
             reduce: Called with (layer name, activation) while the activation is there; embedding
                 and logits come as `Vector`, already pooled. Must return a new tensor, not a view.
@@ -262,7 +279,8 @@ class Probe:
 
         Args:
             images: A PIL image, a sequence of PIL images, uint8 [image, height, width, 3], or uint8
-                or float (in [0, 1]) [image, 3, height, width], as a tensor or an array.
+                or float (in [0, 1]) [image, 3, height, width], as a tensor or an array; for a model
+                of another number of channels, that number instead of 3.
 
         Returns:
             [image, class], float32, on the probe's device.
@@ -270,7 +288,8 @@ class Probe:
         Raises:
             InputError: Images of another form, or a model without logits.
         """
-        pictures = [self.preprocessing.geometry(picture) for picture in _as_images(images)]
+        known = {1, 3, self.preprocessing.channels or 3}
+        pictures = [self.preprocessing.geometry(picture) for picture in _as_images(images, known)]
         batches = []
         for start in range(0, len(pictures), _PREDICT_BATCH):
             chunk = pictures[start : start + _PREDICT_BATCH]
@@ -384,11 +403,12 @@ class Probe:
             ) from error
 
     def _trace(self, images: Tensor) -> Trace:
-        if images.ndim != 4 or images.shape[1] != 3 or images.shape[0] == 0:
+        if images.ndim != 4 or 0 in images.shape:
             raise InputError(
-                f"images: shape {list(images.shape)} came; [image, 3, height, width] works"
+                f"images: shape {list(images.shape)} came; [image, band, height, width] works, "
+                "such as [image, 3, height, width]"
             )
-        size = (int(images.shape[2]), int(images.shape[3]))
+        size = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
         if size not in self._traces:
             # Two images: with one, an axis of length 1 could be mistaken for the image axis.
             example = images.detach()[:2]
@@ -409,7 +429,8 @@ class Probe:
         if not self._traces:
             size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
             ramp = torch.linspace(0, 1, size[0] * size[1]).reshape(size)
-            self._trace(torch.stack([ramp, 1 - 0.5 * ramp])[:, None].repeat(1, 3, 1, 1))
+            bands = self.preprocessing.channels or 3
+            self._trace(torch.stack([ramp, 1 - 0.5 * ramp])[:, None].repeat(1, bands, 1, 1))
         return next(iter(self._traces.values()))
 
     def _taps(self, layers: Sequence[str], reduce: Reducer, seen: Trace) -> list[Tap]:
@@ -468,18 +489,18 @@ def _unit_range(picture: Tensor) -> Tensor:
     return picture.float() / 255 if picture.dtype == torch.uint8 else picture.float()
 
 
-def _as_images(images: Any) -> list[Image.Image | Tensor]:
+def _as_images(images: Any, bands: set[int]) -> list[Image.Image | Tensor]:
     if isinstance(images, Image.Image):
         return [images]
     if isinstance(images, list | tuple) and images:
-        return [picture for item in images for picture in _as_images(item)]
+        return [picture for item in images for picture in _as_images(item, bands)]
     if isinstance(images, np.ndarray):
         images = torch.from_numpy(np.ascontiguousarray(images))
     if isinstance(images, Tensor):
         batch = images[None] if images.ndim == 3 else images
-        if batch.ndim == 4 and batch.shape[1] not in (1, 3) and batch.shape[3] == 3:
+        if batch.ndim == 4 and batch.shape[1] not in bands and batch.shape[3] in bands - {1}:
             batch = batch.permute(0, 3, 1, 2)
-        if batch.ndim == 4 and batch.shape[1] in (1, 3) and len(batch):
+        if batch.ndim == 4 and batch.shape[1] in bands and len(batch):
             return list(batch)
         came = f"{images.dtype} {list(images.shape)}"
     else:

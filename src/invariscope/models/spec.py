@@ -28,7 +28,8 @@ from invariscope.models.builtin import BUILTIN
 from invariscope.models.checkpoint import build_from_checkpoint, remove_classifier
 from invariscope.models.failures import first_line
 from invariscope.models.fields import Fields
-from invariscope.models.preprocessing import Preprocessing, from_timm
+from invariscope.models.input_channels import with_input_channels
+from invariscope.models.preprocessing import ANY_CHANNELS, from_timm
 from invariscope.models.probe import Probe
 from invariscope.models.small import SmallModel
 from invariscope.models.trace import Wishes
@@ -95,12 +96,14 @@ def load_model(
         probe = _from_module(spec_or_module)
     elif callable(spec_or_module):
         name = getattr(spec_or_module, "__name__", type(spec_or_module).__name__)
-        probe = Probe(spec_or_module, Preprocessing(), f"callable:{name}")
+        probe = Probe(spec_or_module, ANY_CHANNELS, f"callable:{name}")
     else:
         raise InputError(
             f"model: {type(spec_or_module).__name__} came; a spec such as timm:resnet18, an "
             "nn.Module or a callable works"
         )
+    if not isinstance(spec_or_module, Probe) and "channels" not in (preprocessing or {}):
+        probe = _with_channels(probe)
     if preprocessing:
         probe = probe.with_preprocessing(probe.preprocessing.override(preprocessing))
     if fields is not None:
@@ -108,6 +111,16 @@ def load_model(
     if (task, embedding, output_key) != (None, None, None):
         probe = probe.with_wishes(Wishes(task, embedding, output_key))
     return probe
+
+
+def _with_channels(probe: Probe) -> Probe:
+    """The probe, shown as many channels as its network takes."""
+    if probe.module is None:
+        return probe
+    fitted, decisions, warnings = with_input_channels(probe.module, probe.preprocessing)
+    if fitted is probe.preprocessing:
+        return probe
+    return probe.with_preprocessing(fitted).with_said(decisions, warnings)
 
 
 def _from_spec(spec: str, seed: int) -> Probe:
@@ -228,7 +241,7 @@ def _from_object(model: Any, untrained: bool, seed: int, spec: str) -> Probe:
     if isinstance(model, nn.Module):
         probe = _from_module(model, spec.removesuffix(_SUFFIX), copied=False)
     elif callable(model):
-        probe = Probe(model, Preprocessing(), spec.removesuffix(_SUFFIX))
+        probe = Probe(model, ANY_CHANNELS, spec.removesuffix(_SUFFIX))
     else:
         raise InputError(
             f"model {spec!r}: the factory returns a {type(model).__name__}; an nn.Module or a "
@@ -288,7 +301,7 @@ def _from_module(module: nn.Module, spec: str | None = None, copied: bool = True
     config = getattr(inner, "pretrained_cfg", None)
     return Probe(
         copy_module(inner, name) if copied else inner,
-        from_timm(inner) if config else Preprocessing(),
+        from_timm(inner) if config else ANY_CHANNELS,
         name,
         imagenet=bool(config) and timm_is_imagenet(inner),
     )

@@ -20,6 +20,7 @@ from invariscope.results import Result, RowStore, write_block, write_manifest, w
 from invariscope.results.result import ROWS, write_example
 from invariscope.sweep.block import Sample, measure_block
 from invariscope.sweep.channels import ChannelState
+from invariscope.sweep.dim import note_dim
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
@@ -59,6 +60,7 @@ def measure(
     output_key: str | None = None,
     inexact: str = "interpolate",
     model_classes: str | PathLike[str] | Sequence[str] | None = None,
+    value_range: Sequence[float] | None = None,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -68,8 +70,8 @@ def measure(
     Args:
         model: An ``nn.Module``, a callable from [N, 3, H, W] to scores or features, or a spec
             such as "timm:resnet18" (see `load_model`).
-        images: A folder, a ``Dataset``, an array (uint8 [N, H, W, 3] or float [N, 3, H, W] in
-            [0, 1]), an (images, labels) pair, or a spec such as "samples".
+        images: A folder, a ``Dataset``, an array (uint8 or uint16 [N, H, W, C] or float
+            [N, C, H, W] in [0, 1]), an (images, labels) pair, or a spec such as "samples".
         transformations: Names, a comma-separated list, or `Transformation` objects; the 13
             families of paper 000 by default.
         groups: Finite groups, "C4,D4,flip"; their elements are the levels. Without
@@ -100,6 +102,8 @@ def measure(
         model_classes: What the model's outputs are, where it does not say so itself: "imagenet"
             (ImageNet-1k in the usual order), a file of names, the names, or "order" (class k of the
             data is output k, whatever the names).
+        value_range: The stored numbers that are black and white, such as (0, 4095) for 12 bits in
+            16-bit files; None finds it, see `open_source`.
         workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
             processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a run that the folder holds; False refuses such a folder.
@@ -140,6 +144,7 @@ def measure(
         output_key=output_key,
         inexact=inexact,
         model_classes=model_classes,
+        value_range=value_range,
     )
     return carry_out(
         run,
@@ -228,6 +233,7 @@ def carry_out(
         if channels is not None:
             channels.blocks = block.number + 1
         _count_skipped(manifest, run.source, block, note)
+        note_dim(manifest, run.source, block)
         manifest["execution"]["seconds"] = round(before + time.perf_counter() - started, 3)
         if folder is None:
             tables.append(table)

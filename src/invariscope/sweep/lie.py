@@ -105,7 +105,7 @@ def lie_cells(transformations: Sequence[Transformation]) -> tuple[LieCell, ...]:
 
 def lie_values(
     probe: Probe,
-    images: Float[Tensor, "image 3 height width"],
+    images: Float[Tensor, "image band height width"],
     layers: Sequence[str],
     cells: Sequence[LieCell],
     *,

@@ -13,16 +13,26 @@ from invariscope.data import ImageSource, UnreadableImage
 from invariscope.data.reading import in_order
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
+from invariscope.models.bands import BandMismatch
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One image at the model's input resolution, or the reason why there is none."""
+    """One image at the model's input resolution, or the reason why there is none.
+
+    Args:
+        index: Its position in the source.
+        pixels: uint8 or float [band, height, width].
+        reason: Why there are none.
+        label: Its class index, -1 for none.
+        fits: Whether the model can be shown so many bands.
+    """
 
     index: int
     pixels: Tensor | None
     reason: str = ""
     label: int = -1
+    fits: bool = True
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,7 @@ class Block:
     Args:
         number: Which block of the run.
         indices: Indices into the source, in the run's order.
-        pixels: uint8 or float [image, 3, height, width].
+        pixels: uint8 or float [image, band, height, width].
         labels: Class index of each image, -1 for none.
         skipped: (index, reason) of the images that could not be read.
     """
@@ -51,11 +61,13 @@ _READ_TWICE = 8
 
 
 def load_picture(source: ImageSource, preprocessing: Preprocessing, index: int) -> Picture:
-    """Decodes one image; one that cannot be read comes back with its reason."""
+    """Decodes one image; one that cannot be read or shown comes back with its reason."""
     try:
         pixels = preprocessing.geometry(source.load(index))
     except UnreadableImage as problem:
         return Picture(index, None, problem.reason)
+    except BandMismatch as problem:
+        return Picture(index, None, str(problem), fits=False)
     # After loading: some data sets know a label only then.
     label = -1 if source.labels is None else int(source.labels[index])
     return Picture(index, pixels, label=label)
@@ -67,13 +79,15 @@ def first_picture(
     """The first image that can be read, and all that was decoded to find it.
 
     Raises:
-        InputError: None of the images can be read.
+        InputError: None of the images can be read, or the model cannot be shown its bands.
     """
     seen: dict[int, Picture] = {}
     for index in selected:
         picture = seen[index] = load_picture(source, preprocessing, index)
         if picture.pixels is not None:
             return picture, seen
+        if not picture.fits:
+            raise InputError(f"{source.name}, image {source.ids[index]}: {picture.reason}")
     example = seen[selected[0]]
     raise InputError(
         f"none of the {len(selected)} images of {source.name} can be read; the first: "
@@ -196,4 +210,12 @@ def _block(number: int, pictures: list[Picture]) -> Block:
     if not readable:
         return Block(number, [], torch.empty(0), skipped=skipped)
     indices, labels = [p.index for p in readable], [p.label for p in readable]
-    return Block(number, indices, torch.stack(frames), labels, skipped)
+    return Block(number, indices, torch.stack(_alike(frames)), labels, skipped)
+
+
+def _alike(frames: list[Tensor]) -> list[Tensor]:
+    """Pictures of one type and number of bands: a source may mix depths, and grey with colour."""
+    if len({frame.dtype for frame in frames}) > 1:
+        frames = [f.float() / 255 if f.dtype == torch.uint8 else f for f in frames]
+    most = max(len(frame) for frame in frames)
+    return [frame.expand(most, -1, -1) if len(frame) == 1 else frame for frame in frames]

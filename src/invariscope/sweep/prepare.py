@@ -19,6 +19,7 @@ from invariscope.metrics import (
 )
 from invariscope.models import Probe, load_model
 from invariscope.models.steadiness import PICTURES, unsteady
+from invariscope.sweep.bands import acting, as_colour, matched, said
 from invariscope.sweep.block import Setup, as_float
 from invariscope.sweep.lie import lie_cell
 from invariscope.sweep.loading import Picture, first_picture, first_pictures, random_images
@@ -53,7 +54,7 @@ class Run:
     def picture(self) -> np.ndarray:
         """The example image at the input resolution, uint8 [height, width, 3]."""
         assert self.example.pixels is not None
-        pixels = as_float(self.example.pixels).mul(255).round().to(torch.uint8)
+        pixels = as_colour(as_float(self.example.pixels)).mul(255).round().to(torch.uint8)
         return pixels.permute(1, 2, 0).numpy()
 
 
@@ -78,19 +79,20 @@ def prepare(
     output_key: str | None = None,
     inexact: str = "interpolate",
     model_classes: str | PathLike[str] | Sequence[str] | None = None,
+    value_range: Sequence[float] | None = None,
 ) -> Run:
     """Checks and resolves everything, and measures nothing yet. Arguments as for `measure`."""
-    acting = get_groups(groups, resampling) if groups else ()
-    if transformations is None and acting:  # groups alone
-        chosen = acting
+    members = get_groups(groups, resampling) if groups else ()
+    if transformations is None and members:  # groups alone
+        chosen = members
     else:
         named = get_transformations(transformations, table, resampling)
-        chosen = get_transformations((*named, *acting))
+        chosen = get_transformations((*named, *members))
     wanted = _metrics(metrics)
     _check_metrics(wanted, chosen)
     if inexact not in ("interpolate", "skip"):
         raise InputError(f"inexact must be interpolate or skip, not {inexact!r}")
-    source = open_source(images, num_images)
+    source = open_source(images, value_range, num_images=num_images)
     selected = select(source, num_images, seed)
     if len(selected) < 2:
         raise InputError(
@@ -104,13 +106,16 @@ def prepare(
         output_key=output_key,
         seed=seed,
     ).to(choose_device(device))
-    untrained, note = _twin(probe, twin, seed)
-    warnings = [note] if note else []
-    plan = make_plan(chosen, twin=untrained is not None, floor=floor)
+    source = matched(source, probe.preprocessing)
     example, decoded = first_picture(source, probe.preprocessing, selected)
-    note = random_images(source, probe.preprocessing, selected, decoded)
-    warnings += [note] if note else []
+    random = random_images(source, probe.preprocessing, selected, decoded)
     assert example.pixels is not None
+    bands = len(example.pixels)
+    probe = probe.for_bands(bands)
+    chosen, colourless = acting(chosen, bands, named=transformations not in (None, "all"))
+    untrained, note = _twin(probe, twin, seed)
+    warnings = [*colourless, *([random] if random else []), *([note] if note else [])]
+    plan = make_plan(chosen, twin=untrained is not None, floor=floor)
     shown = as_float(example.pixels)[None].to(probe.device)
     watched = probe.watch(layers, shown)
     if untrained is not None:
@@ -139,14 +144,14 @@ def prepare(
         decisions={
             **source.decisions,
             **({"class match": match.decision} if match.decision else {}),
+            **said(bands, probe.preprocessing),
             **probe.decisions(shown),
         },
         warnings=warnings,
     )
     # the names, not the file that holds them: with other classes it is another run
-    manifest["settings"]["model_classes"] = (
-        IN_ORDER if model_classes == IN_ORDER else model_classes and probe.class_names
-    )
+    stated = None if model_classes is None else list(probe.class_names or ())
+    manifest["settings"]["model_classes"] = IN_ORDER if model_classes == IN_ORDER else stated
     manifest["example"] = {"image": source.ids[example.index]}
     return Run(setup, source, selected, match.outputs, example, decoded, manifest)
 

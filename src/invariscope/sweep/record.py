@@ -40,6 +40,7 @@ def make_manifest(
             "task": decisions.get("task"),
             "embedding": decisions.get("embedding"),
             "data": source.name,
+            **value_range_of(source),
             "seed": setup.seed,
             "num_images": len(selected),
             "images": fingerprint(source, selected),
@@ -83,6 +84,12 @@ def make_manifest(
         "decisions": decisions,
         "warnings": warnings,
     }
+
+
+def value_range_of(source: ImageSource) -> dict[str, list[float]]:
+    """The stored numbers that are black and white, where they were given or found."""
+    found = source.value_range
+    return {} if found is None else {"value_range": [found.low, found.high]}
 
 
 def environment(device: str) -> dict[str, str]:

@@ -195,7 +195,7 @@ def _by_number(source: ImageSource, probe: Probe, present: Sequence[int]) -> Cla
 
 
 def _in_order(source: ImageSource, probe: Probe) -> ClassMatch:
-    names, outputs = source.class_names or (), probe.num_outputs
+    names, outputs = source.class_names or (), probe.num_outputs or 0
     if len(names) == outputs:
         return ClassMatch(
             np.arange(outputs),
@@ -228,9 +228,10 @@ def _looked_up(
     found = []
     for position, own in enumerate(asked):
         outputs = {output for name in own for output in exact.get(name, ())}
-        outputs = outputs or {output for name in own for output in loose.get(_loosely(name), ())}
         if len(outputs) > 1 and places is not None:
             outputs &= {places[position]}
+        elif not outputs:
+            outputs = {output for name in own for output in loose.get(_loosely(name), ())}
         found.append(outputs.pop() if len(outputs) == 1 else -1)
     return found
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from invariscope.data import ImageSource, UnreadableImage
 from invariscope.data.reading import in_order
 from invariscope.errors import InputError
-from invariscope.models import Preprocessing
+from invariscope.models.preprocessing import ANY_CHANNELS
 from invariscope.seeding import draws
 from invariscope.sweep.block import as_float
 from invariscope.training.augmentations import Augmentation
@@ -29,7 +29,7 @@ from invariscope.training.splits import Split
 
 MEMORY_BYTES = 4 << 30
 _AHEAD = 4
-_AS_IT_IS = Preprocessing()
+_AS_IT_IS = ANY_CHANNELS
 
 
 class Batch(NamedTuple):

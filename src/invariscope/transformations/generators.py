@@ -195,6 +195,8 @@ def _appearance(name: str) -> Callable[[Callable[[Images], Images]], Callable[[I
 
 
 def _luminance(images: Images) -> Float[Tensor, "image 1 height width"]:
+    if images.shape[1] != 3:  # as the family takes it
+        return images.mean(1, keepdim=True)
     weights = images.new_tensor(_LUMINANCE)[:, None, None]
     return (images * weights).sum(1, keepdim=True)
 
