@@ -19,7 +19,12 @@ from invariscope.models.activations import Vector, average_pool
 from invariscope.models.answer import leaf_at
 from invariscope.models.behind import modules_behind, unmoved, words_on
 from invariscope.models.capture import Reducer, ReducerFailed, Tap, capture
-from invariscope.models.classes import imagenet_class_ids
+from invariscope.models.classes import (
+    imagenet_class_ids,
+    known_class_names,
+    stated_class_names,
+    wordnet_ids_of,
+)
 from invariscope.models.embedding import tapped_head
 from invariscope.models.failures import first_line, what_would_work
 from invariscope.models.fields import Fields, checked_declaration
@@ -57,6 +62,8 @@ class Probe:
         fresh: Makes the same architecture with random weights from a seed; None where the only way
             is to reset a copy.
         imagenet: Whether 1000 outputs are the classes of ImageNet-1k in their usual order.
+        class_names: Name, or WordNet id, of each output where the spec tells it; None: what the
+            module's own configuration tells.
         fields: For layers whose channels a rotation permutes: their names or globs, each with the
             order n of the rotations C_n, or with `Fields` where some channels stay.
         wishes: What the user says of task, embedding and output; what is left out is seen.
@@ -83,6 +90,7 @@ class Probe:
         *,
         fresh: Callable[[int], nn.Module] | None = None,
         imagenet: bool = False,
+        class_names: Sequence[str] | None = None,
         fields: Mapping[str, int | Fields] | None = None,
         wishes: Wishes | None = None,
         decisions: Mapping[str, str] | None = None,
@@ -99,6 +107,7 @@ class Probe:
         self._call: Callable[..., Any] = model
         self._fresh = fresh
         self._imagenet = imagenet
+        self._class_names = None if class_names is None else tuple(class_names)
         self._traces: dict[tuple[int, int, int], Trace] = {}
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
@@ -135,8 +144,17 @@ class Probe:
         return self._any_trace().answer.task
 
     @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Name of each logit, where the model tells one for each."""
+        names = self._class_names or known_class_names(self.module)
+        return names if names is not None and len(names) == self.num_outputs else None
+
+    @property
     def class_ids(self) -> tuple[str, ...] | None:
-        """WordNet ids of the logits, when they are known to be the classes of ImageNet-1k."""
+        """WordNet ids of the logits, where they are known, as those of ImageNet-1k are."""
+        names = self.class_names
+        if names is not None:
+            return wordnet_ids_of(names)
         known = self._imagenet and self.num_outputs == 1000
         return imagenet_class_ids() if known else None
 
@@ -172,6 +190,12 @@ class Probe:
         """The same model, not a copy of it, with other preprocessing."""
         other = copy.copy(self)
         other.preprocessing, other._traces = preprocessing, {}
+        return other
+
+    def with_class_names(self, names: Any) -> "Probe":
+        """The same model, not a copy of it, with names of its outputs (`stated_class_names`)."""
+        other = copy.copy(self)
+        other._class_names = stated_class_names(names, self.num_outputs, self.spec)
         return other
 
     def with_said(self, decisions: Mapping[str, str], warnings: Sequence[str]) -> "Probe":
@@ -313,6 +337,7 @@ class Probe:
             spec,
             fresh=self._fresh,
             imagenet=self._imagenet,
+            class_names=self._class_names,
             fields=dict(self._declared),
             warnings=self.warnings,
             wishes=self._wishes,
@@ -409,7 +434,7 @@ class Probe:
             # Two images: with one, an axis of length 1 could be mistaken for the image axis.
             example = images.detach()[:2]
             if len(example) == 1:  # another one, so that what differs between images shows
-                example = torch.cat([example, 1 - 0.5 * example.flip(3)])
+                example = torch.cat([example, example.flip(3)])
             with torch.no_grad():
                 batch = self._prepare(example)
             self._traces[size] = trace(
@@ -426,7 +451,7 @@ class Probe:
             size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
             ramp = torch.linspace(0, 1, size[0] * size[1]).reshape(size)
             bands = self.preprocessing.channels or 3
-            self._trace(torch.stack([ramp, 1 - 0.5 * ramp])[:, None].repeat(1, bands, 1, 1))
+            self._trace(torch.stack([ramp, ramp.flip(1)])[:, None].repeat(1, bands, 1, 1))
         return next(iter(self._traces.values()))
 
     def _taps(self, layers: Sequence[str], reduce: Reducer, seen: Trace) -> list[Tap]:

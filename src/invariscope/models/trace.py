@@ -175,7 +175,7 @@ def _conclude(
     answer = classified(answer, leaf.tensor, wishes.task, heads, headless, what)
 
     def rerun(vector: Tensor) -> Source | None:
-        if module is None or bool((vector == vector[:1]).all()):  # alike: it could be anything
+        if module is None or bool((vector == vector[0, 0]).all()):  # it could be anything
             return None
         finder = Finder(recorder, vector)
         with finder.watching(module):
