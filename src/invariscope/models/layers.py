@@ -12,7 +12,7 @@ module with a spatial output. More than 40 layers are thinned evenly, the first 
 """
 
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +26,13 @@ from invariscope.registry import unknown_name
 
 EMBEDDING = "embedding"
 LOGITS = "logits"
+NO_MAP = "no grid of places is shown in it: averaged to a vector"
 MAX_LAYERS = 40
 _MIN_BLOCKS = 3
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+
+Show = Callable[[Sequence[str]], None]
+"""Finds out which of the named layers are maps, and lets the trace know."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Layer:
         channels: Number of channels of its feature maps; 0 for vectors.
         fields: How rotations of the image permute its channels; None: they do not, or it is not
             known.
-        note: What is to be said of its channels; "" for nothing.
+        note: What is to be said of its channels, or why it is no map; "" for nothing.
     """
 
     name: str
@@ -76,9 +80,17 @@ def select_layers(
     selection: str | Sequence[str] | None,
     module: nn.Module | None,
     trace: Trace,
-    declared: Sequence[tuple[str, int | Fields]] = (),
+    declared: Sequence[tuple[str, int | Fields]],
+    show: Show,
 ) -> tuple[Layer, ...]:
     """The layers of a selection in the order of execution, embedding and logits always among them.
+
+    Args:
+        selection: Names, globs, ``auto``, ``last``.
+        module: The model; None for a plain callable.
+        trace: Its dry run.
+        declared: What the user says of the channels of layers.
+        show: Finds out which layers are maps (`invariscope.models.grids`).
 
     Raises:
         InputError: A name or glob, of the selection or of the declared fields, that fits no layer
@@ -87,11 +99,17 @@ def select_layers(
     for pattern, _ in declared:
         if not fnmatch.filter(layer_names(trace), pattern):
             raise unknown_name("layer in fields", pattern, layer_names(trace))
-    blocks = [] if module is None else auto_blocks(module, trace)
-    chosen: dict[str, Call] = {}
-    for item in parse_selection(selection):
-        for call in _resolve(item, module, trace, blocks):
-            chosen[call.name] = call
+    items = parse_selection(selection)
+    named = {name: item for item in items for name in _named(item, module, trace)}
+    blocks = [] if module is None else auto_blocks(module, trace, show, tuple(named))
+    chosen = {call.name: call for item in items for call in _ruled(item, trace, blocks)}
+    show(tuple(named))
+    for name, item in named.items():
+        call = trace.call(name)
+        if call is not None and call.layout is not None:
+            chosen[name] = call
+        elif item == name:
+            raise _mixes_images(trace, name)
     positions = [float(call.end) for call in blocks]
     pool = trace.call(trace.pool) if trace.pool else None
     end = max((call.end for call in trace.calls), default=0) + 2.0
@@ -104,7 +122,8 @@ def select_layers(
     for call in chosen.values():
         fields = declared_fields(call.name, call.channels, declared)
         part, depth = _part(call, trace, positions, before_pool), depth_of(call.end, ladder)
-        note = "" if fields else call.note
+        unshown = call.layout is not None and call.layout.kind.startswith("sequence")
+        note = NO_MAP if unshown else "" if fields else call.note
         found = Layer(call.name, part, depth, *_size(call), fields or call.fields, note)
         layers.append((call.end, found))
     fields = declared_fields(EMBEDDING, trace.width, declared) or trace.fields
@@ -120,7 +139,7 @@ def _size(call: Call) -> tuple[tuple[int, int], int]:
     layout = call.layout
     if layout is None or not layout.spatial:
         return (1, 1), 0
-    return layout.grid, call.shape[1] if layout.kind == "nchw" else call.shape[-1]
+    return layout.grid, layout.channels_in(call.shape)
 
 
 def layer_names(trace: Trace) -> tuple[str, ...]:
@@ -135,16 +154,20 @@ def _part(call: Call, trace: Trace, blocks: Sequence[float], pooling: float) -> 
     return "Pool" if call.end >= pooling else part_of(call.end, blocks)
 
 
-def _resolve(
-    item: str, module: nn.Module | None, trace: Trace, blocks: Sequence[Call]
-) -> list[Call]:
-    if item == "auto":
-        pool = trace.call(trace.pool) if trace.pool else None
-        later = pool and (not blocks or pool.end > blocks[-1].end)
-        return [*blocks, *([pool] if pool and later else [])]
+def _ruled(item: str, trace: Trace, blocks: Sequence[Call]) -> list[Call]:
+    """The layers that ``auto`` and ``last`` stand for; none for other items."""
     if item == "last":
         return list(blocks[-1:])
-    if item == EMBEDDING:
+    if item != "auto":
+        return []
+    pool = trace.call(trace.pool) if trace.pool else None
+    later = pool and (not blocks or pool.end > blocks[-1].end)
+    return [*blocks, *([pool] if pool and later else [])]
+
+
+def _named(item: str, module: nn.Module | None, trace: Trace) -> list[str]:
+    """The modules that a name or a glob stands for; none for the layers that a rule gives."""
+    if item in ("auto", "last", EMBEDDING):
         return []
     if item == LOGITS:
         if trace.num_outputs:
@@ -152,20 +175,16 @@ def _resolve(
         raise InputError(
             "layer 'logits': the model's output is not [image, classes >= 2]; use embedding"
         )
-    usable = [call for call in trace.calls if call.layout is not None]
+    usable = [call.name for call in trace.calls if call.layout is not None]
     if any(character in item for character in "*?["):
-        found = [call for call in usable if fnmatch.fnmatchcase(call.name, item)]
+        found = [name for name in usable if fnmatch.fnmatchcase(name, item)]
         if not found and not any(fnmatch.fnmatchcase(n, item) for n in (EMBEDDING, LOGITS)):
             raise unknown_name("layer", item, layer_names(trace))
         return found
-    call = trace.call(item)
-    if call is not None and call.layout is not None:
-        return [call]
-    if call is not None:
-        raise InputError(
-            f"layer {item!r}: its output of shape {list(call.shape)} is not one value set per "
-            "image; watch the block around it"
-        )
+    if item in usable:
+        return [item]
+    if trace.call(item) is not None:
+        raise _mixes_images(trace, item)
     if module is not None and item in dict(module.named_modules()):
         raise InputError(
             f"layer {item!r} exists but does not run in the forward pass of this model"
@@ -173,18 +192,44 @@ def _resolve(
     raise unknown_name("layer", item, (*layer_names(trace), "auto", "last"))
 
 
-def auto_blocks(module: nn.Module, trace: Trace) -> list[Call]:
-    """The spatial layers of ``auto``, in the order of execution, at most 40."""
+def _mixes_images(trace: Trace, name: str) -> InputError:
+    call = trace.call(name)
+    return InputError(
+        f"layer {name!r}: its output of shape {list(call.shape) if call else []} is not one value "
+        "set per image; watch the block around it"
+    )
+
+
+def auto_blocks(
+    module: nn.Module, trace: Trace, show: Show, also: Sequence[str] = ()
+) -> list[Call]:
+    """The layers of ``auto`` that are shown to be maps, in the order of execution, at most 40.
+
+    Args:
+        module: The model.
+        trace: Its dry run.
+        show: Finds out which layers are maps.
+        also: Names of further layers that are to be shown with the blocks, in the same pass.
+    """
     calls = {
         call.name: call
         for call in trace.calls
-        if call.layout is not None and call.layout.spatial and call.end < trace.embedding_position
+        if call.layout is not None
+        and call.layout.kind != "vector"
+        and call.end < trace.embedding_position
     }
-    found = _pick(_blocks(module, "", root=True), calls)
+
+    def maps(names: Iterable[str]) -> list[Call]:
+        wanted = [name for name in names if name in calls]
+        show((*wanted, *also))
+        found = [call for name in wanted if (call := trace.call(name)) is not None]
+        return [call for call in found if call.layout is not None and call.layout.spatial]
+
+    found = maps(_blocks(module, "", root=True))
     if len(found) < _MIN_BLOCKS:
-        found = max(found, _layers_with_weights(module, calls), key=len)
+        found = max(found, maps(_layers_with_weights(module, calls)), key=len)
     if not found:
-        found = list(calls.values())
+        found = maps(calls)
     found = sorted(found, key=lambda call: call.end)
     if len(found) <= MAX_LAYERS:
         return found
@@ -192,17 +237,13 @@ def auto_blocks(module: nn.Module, trace: Trace) -> list[Call]:
     return [found[index] for index in kept]
 
 
-def _pick(names: Iterable[str], calls: dict[str, Call]) -> list[Call]:
-    return [calls[name] for name in names if name in calls]
-
-
-def _layers_with_weights(module: nn.Module, calls: dict[str, Call]) -> list[Call]:
+def _layers_with_weights(module: nn.Module, calls: dict[str, Call]) -> list[str]:
     kinds = {n: m for n, m in module.named_modules() if n in calls and _own_weights(m)}
     # Squeeze-and-excitation and the like work on 1×1 maps: no layer of the spatial path.
     large = [n for n in kinds if (layout := calls[n].layout) and layout.grid != (1, 1)]
     names = large or list(kinds)
     convolutions = [n for n in names if isinstance(kinds[n], nn.Conv2d) or is_steerable(kinds[n])]
-    return _pick(convolutions if len(convolutions) > 1 else names, calls)
+    return convolutions if len(convolutions) > 1 else names
 
 
 def _blocks(module: nn.Module, prefix: str, root: bool = False) -> list[str]:

@@ -4,7 +4,7 @@ import copy
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from invariscope.models.capture import Reducer, ReducerFailed, capture
 from invariscope.models.classes import imagenet_class_ids
 from invariscope.models.failures import first_line
 from invariscope.models.fields import Fields, checked_declaration
+from invariscope.models.grids import Guess, band_pictures, describe_layouts, shown_layouts
 from invariscope.models.layers import EMBEDDING, LOGITS, Layer, layer_names, select_layers
 from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.trace import Trace, trace
@@ -92,6 +93,7 @@ class Probe:
         self._fresh = fresh
         self._imagenet = imagenet
         self._traces: dict[tuple[int, int], Trace] = {}
+        self._watched: tuple[str, ...] = ()
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
         self._dtype = (
@@ -128,7 +130,10 @@ class Probe:
         Args:
             example: One or two images in [0, 1] at the input resolution.
         """
-        return {**self._decided, "preprocessing": self.preprocessing.source}
+        shown = self._trace(example).shown
+        watched = {name: shown[name] for name in self._watched if name in shown}
+        maps = {"maps": describe_layouts(watched)} if watched else {}
+        return {**self._decided, "preprocessing": self.preprocessing.source, **maps}
 
     def to(self, device: str | torch.device) -> "Probe":
         """Moves the model; returns the probe itself."""
@@ -174,7 +179,10 @@ class Probe:
             InputError: A name that fits no layer, declared fields that do not fit a layer's
                 channels, or a model that fails on the images.
         """
-        return select_layers(selection, self.module, self._trace(example), self._declared)
+        seen = self._trace(example)
+        layers = self._select(selection, seen)
+        self._watched = tuple(layer.name for layer in layers)
+        return layers
 
     def layer_names(self, example: Float[Tensor, "image 3 height width"]) -> tuple[str, ...]:
         """Every name that `watch` accepts, in the order of execution."""
@@ -198,7 +206,7 @@ class Probe:
             InputError: A name that is no layer.
             RunError: The model fails. Running out of memory is raised unchanged.
         """
-        seen = self._trace(images)
+        seen = self._shown(images, layers)
         with torch.inference_mode():
             return Outputs(self._observe(images, layers, reduce, seen))
 
@@ -313,6 +321,29 @@ class Probe:
                 lambda batch: self._run(batch, InputError), self.module, batch, self.spec
             )
         return self._traces[size]
+
+    def _shown(self, images: Tensor, layers: Sequence[str]) -> Trace:
+        """The dry run for images of this size, with what is shown of these layers."""
+        seen = self._trace(images)
+        if not seen.shown:
+            # The blocks of the model may tell what a layer alone does not.
+            self._select("auto", seen)
+        self._show(seen, layers)
+        return seen
+
+    def _select(self, selection: str | Sequence[str] | None, seen: Trace) -> tuple[Layer, ...]:
+        show = partial(self._show, seen)
+        return select_layers(selection, self.module, seen, self._declared, show)
+
+    def _show(self, seen: Trace, names: Sequence[str]) -> None:
+        """Finds out which of these layers are maps for images of this size, in one pass."""
+        calls = [seen.call(name) for name in names if name not in seen.shown]
+        new = {call.name: Guess(call.layout, call.shape) for call in calls if call and call.layout}
+        if self.module is None or not new:
+            return
+        with torch.no_grad():
+            pictures = self._prepare(band_pictures(3, *seen.input_size))
+        seen.shown.update(shown_layouts(self._call, self.module, pictures, new, seen.shown))
 
     def _any_trace(self) -> Trace:
         if not self._traces:

@@ -5,10 +5,9 @@ is the classifier and whether there are logits at all is seen in a forward pass 
 images.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -78,6 +77,8 @@ class Trace:
         fields: How rotations permute them, where the model's output is the embedding and says so.
         pool: Name of the module that pools globally; None where there is none, or where its output
             is the embedding.
+        shown: What a probe of the input has since found of the layers that are watched
+            (`invariscope.models.grids`), in place of what their shapes suggest.
     """
 
     calls: tuple[Call, ...]
@@ -89,10 +90,14 @@ class Trace:
     width: int
     fields: Fields | None
     pool: str | None
+    shown: dict[str, Layout | None] = field(default_factory=dict)
 
     def call(self, name: str) -> Call | None:
         """The module of that name, or None where it did not run."""
-        return next((call for call in self.calls if call.name == name), None)
+        found = next((call for call in self.calls if call.name == name), None)
+        if found is None or name not in self.shown:
+            return found
+        return replace(found, layout=self.shown[name])
 
     @property
     def embedding_position(self) -> int:
@@ -126,7 +131,6 @@ class _Recorder:
         self.candidates: deque[_Candidate] = deque(maxlen=_TAIL)
         self.pools: deque[tuple[str, int, Tensor]] = deque(maxlen=_TAIL)
         self.last_leaf: tuple[nn.Module, Tensor] | None = None
-        self.kinds: dict[str, type[nn.Module]] = {}
 
     def attach(self, name: str, module: nn.Module) -> list[Any]:
         # Not closures: the type checker of the tests would compile them anew for each module.
@@ -147,22 +151,6 @@ class _Recorder:
         evidence = None if module is None else _channels_last(module)
         return layout_of(tensor, **self.known, channels_last=evidence)
 
-    def resolved_calls(self) -> tuple[Call, ...]:
-        """The calls; where height, width and channels are equal, modules of the same class tell."""
-        last: dict[type[nn.Module], set[str]] = {}
-        for name, call in self.calls.items():
-            if call.layout and len(set(call.shape[1:])) > 1:
-                last.setdefault(self.kinds[name], set()).add(call.layout.kind)
-        return tuple(
-            replace(call, layout=replace(call.layout, kind="nhwc"))
-            if call.layout
-            and call.layout.kind == "nchw"
-            and len(set(call.shape[1:])) == 1
-            and last.get(self.kinds[name]) == {"nhwc"}
-            else call
-            for name, call in self.calls.items()
-        )
-
     def _record(self, name: str, module: nn.Module, given: Tensor | None, result: Any) -> None:
         output, kind = tensor_and_type(result)
         owns = next(module.parameters(recurse=False), None) is not None
@@ -170,7 +158,6 @@ class _Recorder:
         layout = None if output is None else self.layout(output, module)
         shape = () if output is None else tuple(output.shape)
         self.calls.pop(name, None)
-        self.kinds[name] = type(module)
         fields, note = _fields(kind, shape, layout)
         self.calls[name] = Call(name, start, self.clock, layout, shape, owns, fields, note)
         if output is None or layout is None:
@@ -206,9 +193,7 @@ def channels_of(shape: tuple[int, ...], layout: Layout) -> int:
         >>> channels_of((2, 16, 7, 7), Layout("nchw")), channels_of((2, 4, 5), Layout("vector"))
         (16, 20)
     """
-    if layout.kind == "nchw":
-        return shape[1]
-    return math.prod(shape[1:]) if layout.kind == "vector" else shape[-1]
+    return layout.channels_in(shape)
 
 
 def _fields(kind: Any, shape: tuple[int, ...], layout: Layout | None) -> tuple[Fields | None, str]:
@@ -281,7 +266,7 @@ def _conclude(
     layout: Layout,
     size: tuple[int, int],
 ) -> Trace:
-    calls = recorder.resolved_calls()
+    calls = tuple(recorder.calls.values())
     classifier = _classifier(recorder, module, output)
     headless = classifier is None and module is not None and _is_headless(recorder, module, output)
     classes = output.shape[1] if output.ndim == 2 and output.shape[1] >= 2 else None

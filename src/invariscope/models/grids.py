@@ -1,0 +1,449 @@
+"""The probe of the input: is a layer's output a feature map, and in which order are its cells?
+
+A made-up picture is shown to the model, and eight copies in each of which a band of it is replaced
+by another picture: four bands of rows, which overlap and fade into one another, and four of
+columns. What a cell of a layer sees at its place changes most under the bands that cover this
+place. So the middle of the bands, weighted with the change that each brings about in the cell,
+says where in the picture the cell looks: its *source*, from 0 (top, left) to 1 (bottom, right).
+
+A reading of the tensor (`invariscope.models.readings`) says which row and column each cell is. It
+is **shown** if over all cells the source's height goes with the row and its width with the column
+(correlation r):
+
+- both r are at least 0.4, and more than chance would give (N/2 · ln 1/(1-r²) >= 4 for N cells);
+- what the row does not explain of the height is less than a cell or a twentieth of the picture, so
+  that cells which clearly look elsewhere refute a reading, whatever the others do; cells that
+  see the whole picture (attention, deep layers) have sources near its middle and refute nothing;
+- no other reading is as good (by a likelihood ratio of exp(8)).
+
+Queries of a decoder, encodings of positions and cells in an order that no reading knows are not
+shown. A grid of one cell needs no proof. All of it is deterministic; no generator is moved.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from invariscope.models.activations import Layout, tensor_of
+from invariscope.models.readings import Cells, axes_of, other_readings, plain_readings
+
+BANDS = 4
+_LEAST_CORRELATION = 0.4
+_LEAST_EVIDENCE = 4.0
+_MARGIN = 8.0
+_TOLERANCE = 0.05
+# So good that a reading of other axes or in another order cannot be as good.
+_CLEAR = 0.9
+_LEAST_CHANGE = 1e-6
+
+
+def band_pictures(channels: int, height: int, width: int) -> Float[Tensor, "9 channel h w"]:
+    """The picture and its copies: none replaced, four bands of rows, four bands of columns.
+
+    Example:
+        >>> pictures = band_pictures(3, 32, 48)
+        >>> changed = (pictures[1:] - pictures[0]).abs().sum(1)
+        >>> changed[0].sum(1).argmax() < 11, changed[7].sum(0).argmax() > 32
+        (tensor(True), tensor(True))
+    """
+    picture, other = (_texture(channels, height, width, seed) for seed in (1, 2))
+    rows = _bands(height)[:, None, :, None]
+    columns = _bands(width)[:, None, None, :]
+    difference = (other - picture)[None]
+    return torch.cat([picture[None], picture + rows * difference, picture + columns * difference])
+
+
+def _bands(length: int) -> Float[Tensor, "band pixel"]:
+    """How far each pixel of a side belongs to each band; the bands sum to one."""
+    middles = torch.linspace(0, 1, BANDS)[:, None]
+    return (1 - (torch.linspace(0, 1, length)[None] - middles).abs() * (BANDS - 1)).clamp(min=0)
+
+
+def _texture(channels: int, height: int, width: int, seed: int) -> Float[Tensor, "channel h w"]:
+    """Structure at every scale, the coarse ones strongest, as in photographs; in [0, 1]."""
+    generator = torch.Generator().manual_seed(seed)
+    found, power, strength, cells = torch.zeros(channels, height, width), 0.0, 1.0, 2
+    while cells <= max(height, width):
+        shape = (cells + 1, cells + 1)
+        grey = torch.randn(1, 1, *shape, generator=generator)
+        colour = torch.randn(1, channels, *shape, generator=generator)
+        noise = 0.8 * grey + 0.6 * colour
+        size = (height, width)
+        smooth = functional.interpolate(noise, size, mode="bilinear", align_corners=True)
+        found += strength * smooth[0]
+        power += strength**2
+        strength, cells = 0.75 * strength, 2 * cells
+    return (0.5 + 0.2 * found / math.sqrt(max(power, 1.0))).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A layer before the probe.
+
+    Args:
+        layout: What the shape of its output suggests.
+        shape: That shape, in a dry run with another number of images than `band_pictures`.
+    """
+
+    layout: Layout
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the probe says of one layer.
+
+    Args:
+        layout: How it is to be read: a map that is shown, or a vector; None where its first axes
+            do not count the images.
+        refuted: Whether its cells look elsewhere, or at nothing: then nothing else can show them.
+    """
+
+    layout: Layout | None
+    refuted: bool = False
+
+
+def shown_layouts(
+    run: Callable[[Tensor], Any],
+    module: nn.Module,
+    pictures: Float[Tensor, "9 channel h w"],
+    layers: Mapping[str, Guess],
+    known: Mapping[str, Layout | None] | None = None,
+) -> dict[str, Layout | None]:
+    """How each of these layers is to be read, from one pass of the model.
+
+    Where the model cannot take nine images at once, from eight passes of two.
+
+    Args:
+        run: Calls the model on prepared images.
+        module: The model.
+        pictures: `band_pictures` after the model's own normalisation.
+        layers: The layers, by the dotted names of their modules.
+        known: What has been found of other layers before.
+
+    Returns:
+        A layout for each: of a map that is shown, or of a vector; None for what is not one value
+        set per image.
+    """
+    size = (int(pictures.shape[-2]), int(pictures.shape[-1]))
+    watched = {name: _Changes(guess, size) for name, guess in layers.items()}
+    devices = [pictures.device] if pictures.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices), torch.no_grad():
+        torch.manual_seed(0)
+        if not _passes(run, module, [pictures], watched):
+            watched = {name: _Changes(guess, size) for name, guess in layers.items()}
+            pairs = [pictures[[0, place]] for place in range(1, len(pictures))]
+            _passes(run, module, pairs, watched)
+    found = {name: changes.finding() for name, changes in watched.items()}
+    classes = {name: type(module.get_submodule(name)) for name in (*found, *(known or {}))}
+    return _with_siblings(found, layers, classes, known or {})
+
+
+def _passes(
+    run: Callable[[Tensor], Any],
+    module: nn.Module,
+    batches: Sequence[Tensor],
+    watched: Mapping[str, "_Changes"],
+) -> bool:
+    """Runs the batches with hooks on the layers; whether the model takes them."""
+    handles = [
+        module.get_submodule(name).register_forward_hook(partial(_hook, changes))
+        for name, changes in watched.items()
+    ]
+    try:
+        for batch in batches:
+            for changes in watched.values():
+                changes.begin(len(batch))
+            run(batch)
+            for changes in watched.values():
+                changes.end()
+    except Exception:  # whatever a model raises: the passes of two, or no proof
+        return False
+    finally:
+        for handle in handles:
+            handle.remove()
+    return True
+
+
+def _hook(changes: "_Changes", module: nn.Module, args: Any, output: Any) -> None:
+    changes.see(tensor_of(output))
+
+
+class _Changes:
+    """How much each place of one layer's output changes under each band."""
+
+    def __init__(self, guess: Guess, size: tuple[int, int]):
+        self.guess, self.size = guess, size
+        self._images = 0
+        self._last: Finding | dict[tuple[int, ...], Tensor] | None = None
+        self._pairs: list[dict[tuple[int, ...], Tensor]] = []
+        self._finding: Finding | None = None
+
+    def begin(self, images: int) -> None:
+        """A pass of so many images begins."""
+        self._images, self._last = images, None
+
+    def see(self, output: Tensor | None) -> None:
+        """Takes an output while it is there; the last call of the pass counts."""
+        tensor = None if output is None else self._images_first(output)
+        if tensor is None:
+            self._last = Finding(None)
+            return
+        squares = (tensor[1:] - tensor[:1]).float().square()
+        shape = tuple(tensor.shape)
+
+        def change(axes: tuple[int, ...]) -> Float[Tensor, "band place"]:
+            channels = [axis for axis in range(1, len(shape)) if axis not in axes]
+            summed = squares.sum(channels) if channels else squares
+            return summed.flatten(1).sqrt().cpu()
+
+        if len(shape) < 3:
+            self._last = Finding(Layout("vector"))
+        elif self._images > 2:
+            self._last = decide(change, shape, self.guess.layout, self.size)
+        else:
+            first = first_axes(self.guess.layout)
+            self._last = {axes: change(axes) for axes in axes_of(shape, first)}
+            self._shape = shape
+
+    def end(self) -> None:
+        """The pass is over."""
+        if isinstance(self._last, dict):
+            self._pairs.append(self._last)
+        else:
+            self._finding = self._last
+
+    def finding(self) -> Finding:
+        """What was found out."""
+        if len(self._pairs) == 2 * BANDS:
+            change = partial(_stacked, self._pairs)
+            return decide(change, self._shape, self.guess.layout, self.size)
+        return self._finding or Finding(self.guess.layout.unshown())
+
+    def _images_first(self, output: Tensor) -> Tensor | None:
+        """The output with its images in front; None where no axis counts them."""
+        before, now = self.guess.shape, tuple(output.shape)
+        for axis in range(min(2, len(now))) if len(now) == len(before) else ():
+            # Two images are as many as in the dry run: then the axis cannot be told by its change.
+            other = before[axis] != now[axis] or self._images == 2
+            if now[axis] == self._images and other:
+                return output.movedim(axis, 0)
+        return None
+
+
+def _stacked(pairs: Sequence[Mapping[tuple[int, ...], Tensor]], axes: tuple[int, ...]) -> Tensor:
+    return torch.cat([pair[axes] for pair in pairs])
+
+
+def first_axes(layout: Layout) -> tuple[int, ...]:
+    """Which axes count cells if a layer is what its shape suggests, the image axis in front."""
+    return {"nchw": (2, 3), "nhwc": (1, 2)}.get(layout.kind, (1,))
+
+
+def decide(
+    change: Callable[[tuple[int, ...]], Float[Tensor, "band place"]],
+    shape: tuple[int, ...],
+    guess: Layout,
+    size: tuple[int, int],
+) -> Finding:
+    """Finds the reading that is shown.
+
+    Args:
+        change: How much the places along some axes change under each band.
+        shape: Of the output, the image axis in front.
+        guess: What its shape and type suggest.
+        size: Height and width of the images.
+    """
+    if guess.kind in ("nchw", "nhwc") and guess.grid == (1, 1):
+        return Finding(guess)
+    shown: list[tuple[_Score, Cells]] = []
+    refuted = False
+    for axes in axes_of(shape, first_axes(guess)):
+        source = sources(change(axes))
+        if source is None:
+            refuted = refuted or axes == first_axes(guess)
+            continue
+        found, located = _best(source, shape, axes, size)
+        refuted = refuted or (located and axes == first_axes(guess))
+        if found is None:
+            continue
+        shown.append(found)
+        if found[0].quality >= _CLEAR:
+            break
+    if not shown:
+        return Finding(guess.unshown(), refuted)
+    # A map of windows is shown beside that of their pixels, with less evidence.
+    score, cells = max(shown, key=lambda one: one[0].evidence)
+    return Finding(_layout(cells, shape, guess, score.quality))
+
+
+def sources(change: Float[Tensor, "band place"]) -> Float[Tensor, "2 place"] | None:
+    """Where in the picture each place looks; NaN for those that see nothing, None if most do not.
+
+    Example:
+        >>> change = torch.tensor([[1.0, 0], [0, 0], [0, 0], [0, 1], [1, 1], [0, 0], [0, 0], [1, 0]])
+        >>> sources(change)
+        tensor([[0.0000, 1.0000],
+                [0.5000, 0.0000]])
+    """
+    middles = torch.linspace(0, 1, BANDS)[:, None]
+    halves = change.double().split(BANDS)
+    total = torch.stack([half.sum(0) for half in halves])
+    source = torch.stack([(half * middles).sum(0) for half in halves]) / total
+    alive = (total > _LEAST_CHANGE * total.max()).all(0) & source.isfinite().all(0)
+    source[:, ~alive] = torch.nan
+    return source if 2 * int(alive.sum()) > alive.numel() else None
+
+
+def _best(
+    source: Float[Tensor, "2 place"],
+    shape: tuple[int, ...],
+    axes: tuple[int, ...],
+    size: tuple[int, int],
+) -> tuple[tuple["_Score", Cells] | None, bool]:
+    """The reading along these axes that is shown, if there is one.
+
+    Also whether the places look at different parts of the picture, in whatever order.
+    """
+    scores = [(_score(source, cells), cells) for cells in plain_readings(shape, axes, size)]
+    if not any(score.shown and score.quality >= _CLEAR for score, _ in scores):
+        others = other_readings(shape, axes, size)
+        scores += [(_score(source, cells), cells) for cells in others]
+    located = bool(source[:, source[0].isfinite()].std(1).max() > _TOLERANCE)
+    if not scores:
+        return None, located
+    scores.sort(key=lambda one: one[0].evidence)
+    score, cells = scores[-1]
+    rivals = [one for one, other in scores[:-1] if not _same(cells, other)]
+    close = bool(rivals) and score.evidence - rivals[-1].evidence < _MARGIN
+    return (None if close or not score.shown else (score, cells)), located
+
+
+def _same(one: Cells, other: Cells) -> bool:
+    """Whether two readings are one, in other words: windows of one row are rows."""
+    same = (one.prefix, one.suffix, one.grid) == (other.prefix, other.suffix, other.grid)
+    return same and all(map(torch.equal, one.places(), other.places()))
+
+
+@dataclass(frozen=True)
+class _Score:
+    """How well a reading fits: its smaller correlation, and the log-likelihood over chance."""
+
+    quality: float
+    evidence: float
+    shown: bool
+
+
+def _score(source: Float[Tensor, "2 place"], cells: Cells) -> _Score:
+    looks = source[:, cells.prefix : source.shape[1] - cells.suffix]
+    alive = looks[0].isfinite()
+    # Places before and after the cells take part in no reading that leaves them out.
+    left_out = source.shape[1] - looks.shape[1]
+    quality, evidence, shown = 1.0, 0.0, 2 * int(alive.sum()) > alive.numel()
+    for look, place, length in zip(looks, cells.places(), cells.grid, strict=True):
+        r, spread = _correlation(look[alive], place[alive])
+        if length == 1:
+            shown = shown and spread <= _TOLERANCE
+            continue
+        count = int(alive.sum())
+        gain = -0.5 * count * math.log(max(1 - r * r, 1e-9)) if r > 0 else 0.0
+        least = _LEAST_EVIDENCE if count >= 4 else 0.0
+        rest = spread * math.sqrt(max(1 - r * r, 0.0))
+        fits = rest <= max(_TOLERANCE, 0.75 / length)
+        shown = shown and r >= _LEAST_CORRELATION and gain >= least and fits
+        quality, evidence = min(quality, r), evidence + gain
+    return _Score(quality, evidence - 0.5 * left_out, shown)
+
+
+def _correlation(look: Tensor, place: Tensor) -> tuple[float, float]:
+    """Pearson's r of source and place, and the standard deviation of the source."""
+    look, place = look - look.mean(), (place - place.mean()).double()
+    spread = look.square().mean().sqrt()
+    if spread < 1e-9 or not place.any():
+        return 0.0, float(spread)
+    r = (look * place).mean() / (spread * place.square().mean().sqrt())
+    return float(r), float(spread)
+
+
+def _layout(cells: Cells, shape: tuple[int, ...], guess: Layout, quality: float) -> Layout:
+    """The layout of a reading, by its usual name if it has one."""
+    shown = f"r = {quality:.2f}"
+    first = guess.images_first
+    if cells.plain and not cells.suffix:
+        if len(shape) == 4 and cells.axes == (2, 3) and first:
+            return Layout("nchw", 0, cells.grid, shown=shown)
+        if len(shape) == 4 and cells.axes == (1, 2) and first:
+            return Layout("nhwc", 0, cells.grid, shown=shown)
+        if len(shape) == 3 and cells.axes == (1,):
+            kind = "tokens" if first else "tokens_first"
+            return Layout(kind, cells.prefix, cells.grid, shown=shown)
+    kind = "cells" if first else "cells_first"
+    return Layout(kind, cells.prefix, cells.grid, cells, shown=shown)
+
+
+def _with_siblings(
+    found: Mapping[str, Finding],
+    layers: Mapping[str, Guess],
+    classes: Mapping[str, type[nn.Module]],
+    known: Mapping[str, Layout | None],
+) -> dict[str, Layout | None]:
+    """The layouts; a layer that nothing refutes is read as others of its class, if those are shown.
+
+    Deep layers, attention and grids of a few cells may leave too little of a place to show it.
+    Others of the same class tell whether channels come first or last, or, if of the same grid,
+    everything.
+    """
+    shown: dict[type[nn.Module], set[Layout]] = {}
+    own = {name: finding.layout for name, finding in found.items()}
+    for name, layout in {**known, **own}.items():
+        if layout is not None and layout.spatial and layout.shown:
+            shown.setdefault(classes[name], set()).add(layout)
+    layouts: dict[str, Layout | None] = {}
+    for name, finding in found.items():
+        layouts[name] = finding.layout
+        if finding.layout is None or finding.layout.shown or finding.refuted:
+            continue
+        sibling = _sibling(layers[name], shown.get(classes[name], set()))
+        if sibling is not None:
+            layouts[name] = replace(sibling, shown="by others of its class")
+    return layouts
+
+
+def _sibling(guess: Guess, shown: Set[Layout]) -> Layout | None:
+    """The one layout that a layer has if it is like these others; None if they do not agree."""
+    if not shown or guess.layout.grid == (1, 1):
+        return None
+    kinds = {layout.kind for layout in shown}
+    if len(guess.shape) == 4 and len(kinds) == 1 and kinds <= {"nchw", "nhwc"}:
+        (kind,) = kinds
+        height, width = guess.shape[2:] if kind == "nchw" else guess.shape[1:3]
+        return Layout(kind, 0, (height, width))
+    same = [layout for layout in shown if layout.fits(guess.shape)]
+    return same[0] if len(same) == 1 == len(kinds) else None
+
+
+def describe_layouts(layouts: Mapping[str, Layout | None]) -> str:
+    """What is shown of some layers, in one line.
+
+    Example:
+        >>> describe_layouts({"a": Layout("nchw"), "b": Layout("nchw"), "c": Layout("sequence")})
+        '2 of 3 layers: NCHW; not shown to be maps, taken as vectors: c'
+    """
+    kinds: dict[str, int] = {}
+    for layout in layouts.values():
+        if layout is not None and layout.spatial:
+            kinds[layout.describe()] = kinds.get(layout.describe(), 0) + 1
+    parts = [f"{count} of {len(layouts)} layers: {kind}" for kind, count in kinds.items()]
+    unshown = [n for n, layout in layouts.items() if layout and not layout.spatial]
+    if unshown:
+        more = f" and {len(unshown) - 5} more" if len(unshown) > 5 else ""
+        names = ", ".join(unshown[:5])
+        parts.append(f"not shown to be maps, taken as vectors: {names}{more}")
+    return "; ".join(parts)
