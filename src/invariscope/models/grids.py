@@ -10,8 +10,8 @@ A reading of the tensor (`invariscope.models.readings`) says which row and colum
 is **shown** if over all cells the source's height goes with the row and its width with the column
 (correlation r):
 
-- both r are at least 0.4, and more than chance would give (N/2 · ln 1/(1-r²) >= 4 for N cells);
-- what the row does not explain of the height is less than a cell or a twentieth of the picture, so
+- both r are at least 0.2, and more than chance would give (N/2 · ln 1/(1-r²) >= 4 for N cells);
+- what the row does not explain of the height is less than a cell or a tenth of the picture, so
   that cells which clearly look elsewhere refute a reading, whatever the others do; cells that
   see the whole picture (attention, deep layers) have sources near its middle and refute nothing;
 - no other reading is as good (by a likelihood ratio of exp(8)).
@@ -21,7 +21,8 @@ shown. A grid of one cell needs no proof. All of it is deterministic; no generat
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -35,17 +36,26 @@ from invariscope.models.activations import Layout, tensor_of
 from invariscope.models.readings import Cells, axes_of, other_readings, plain_readings
 
 BANDS = 4
-_LEAST_CORRELATION = 0.4
+LOOKS = 4
+_LEAST_CORRELATION = 0.2
 _LEAST_EVIDENCE = 4.0
 _MARGIN = 8.0
-_TOLERANCE = 0.05
+_TOLERANCE = 0.1
 # So good that a reading of other axes or in another order cannot be as good.
 _CLEAR = 0.9
 _LEAST_CHANGE = 1e-6
 
 
-def band_pictures(channels: int, height: int, width: int) -> Float[Tensor, "9 channel h w"]:
+def band_pictures(
+    channels: int, height: int, width: int, look: int = 0
+) -> Float[Tensor, "9 channel h w"]:
     """The picture and its copies: none replaced, four bands of rows, four bands of columns.
+
+    Args:
+        channels: Number of channels.
+        height: Height in pixels.
+        width: Width in pixels.
+        look: Which of many pairs of pictures to take.
 
     Example:
         >>> pictures = band_pictures(3, 32, 48)
@@ -53,7 +63,7 @@ def band_pictures(channels: int, height: int, width: int) -> Float[Tensor, "9 ch
         >>> changed[0].sum(1).argmax() < 11, changed[7].sum(0).argmax() > 32
         (tensor(True), tensor(True))
     """
-    picture, other = (_texture(channels, height, width, seed) for seed in (1, 2))
+    picture, other = (_texture(channels, height, width, 2 * look + n) for n in (1, 2))
     rows = _bands(height)[:, None, :, None]
     columns = _bands(width)[:, None, None, :]
     difference = (other - picture)[None]
@@ -113,18 +123,19 @@ class Finding:
 def shown_layouts(
     run: Callable[[Tensor], Any],
     module: nn.Module,
-    pictures: Float[Tensor, "9 channel h w"],
+    look_at: Callable[[int], Float[Tensor, "9 channel h w"]],
     layers: Mapping[str, Guess],
-    known: Mapping[str, Layout | None] | None = None,
+    known: Mapping[str, Layout | None],
 ) -> dict[str, Layout | None]:
-    """How each of these layers is to be read, from one pass of the model.
+    """How each of these layers is to be read, from one pass of the model if it is clear.
 
-    Where the model cannot take nine images at once, from eight passes of two.
+    Layers that are neither shown nor refuted are looked at again with other pictures, up to three
+    times. Where the model cannot take nine images at once, a look is eight passes of two.
 
     Args:
         run: Calls the model on prepared images.
         module: The model.
-        pictures: `band_pictures` after the model's own normalisation.
+        look_at: The `band_pictures` of a look after the model's own normalisation.
         layers: The layers, by the dotted names of their modules.
         known: What has been found of other layers before.
 
@@ -132,21 +143,40 @@ def shown_layouts(
         A layout for each: of a map that is shown, or of a vector; None for what is not one value
         set per image.
     """
-    size = (int(pictures.shape[-2]), int(pictures.shape[-1]))
-    watched = {name: _Changes(guess, size) for name, guess in layers.items()}
-    devices = [pictures.device] if pictures.device.type == "cuda" else []
+    classes = {name: type(module.get_submodule(name)) for name in (*layers, *known)}
+    watched = {name: _Changes(guess) for name, guess in layers.items()}
+    layouts: dict[str, Layout | None] = {}
+    at_once = True
+    for look in range(LOOKS):
+        if not watched:
+            break
+        pictures = look_at(look)
+        with _quiet(pictures.device):
+            at_once = at_once and _look(run, module, [pictures], watched)
+            if not at_once:
+                pairs = [pictures[[0, place]] for place in range(1, len(pictures))]
+                _look(run, module, pairs, watched)
+        found = {name: changes.finding for name, changes in watched.items()}
+        layouts |= _with_siblings(found, layers, classes, {**known, **layouts})
+        watched = {
+            name: changes
+            for name, changes in watched.items()
+            if not (layout := layouts[name]) or not layout.shown
+            if changes.unclear
+        }
+    return {name: layouts[name] for name in layers}
+
+
+@contextmanager
+def _quiet(device: torch.device) -> Iterator[None]:
+    """Keeps the random generators where they are, without gradients."""
+    devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), torch.no_grad():
         torch.manual_seed(0)
-        if not _passes(run, module, [pictures], watched):
-            watched = {name: _Changes(guess, size) for name, guess in layers.items()}
-            pairs = [pictures[[0, place]] for place in range(1, len(pictures))]
-            _passes(run, module, pairs, watched)
-    found = {name: changes.finding() for name, changes in watched.items()}
-    classes = {name: type(module.get_submodule(name)) for name in (*found, *(known or {}))}
-    return _with_siblings(found, layers, classes, known or {})
+        yield
 
 
-def _passes(
+def _look(
     run: Callable[[Tensor], Any],
     module: nn.Module,
     batches: Sequence[Tensor],
@@ -157,14 +187,17 @@ def _passes(
         module.get_submodule(name).register_forward_hook(partial(_hook, changes))
         for name, changes in watched.items()
     ]
+    size = (int(batches[0].shape[-2]), int(batches[0].shape[-1]))
     try:
+        for changes in watched.values():
+            changes.begin(size, len(batches[0]))
         for batch in batches:
-            for changes in watched.values():
-                changes.begin(len(batch))
             run(batch)
             for changes in watched.values():
-                changes.end()
-    except Exception:  # whatever a model raises: the passes of two, or no proof
+                changes.end_pass()
+        for changes in watched.values():
+            changes.end()
+    except Exception:  # whatever a model raises: passes of two, or nothing is shown
         return False
     finally:
         for handle in handles:
@@ -177,69 +210,78 @@ def _hook(changes: "_Changes", module: nn.Module, args: Any, output: Any) -> Non
 
 
 class _Changes:
-    """How much each place of one layer's output changes under each band."""
+    """How much each place of one layer's output changes under each band, over all looks.
 
-    def __init__(self, guess: Guess, size: tuple[int, int]):
-        self.guess, self.size = guess, size
-        self._images = 0
-        self._last: Finding | dict[tuple[int, ...], Tensor] | None = None
-        self._pairs: list[dict[tuple[int, ...], Tensor]] = []
-        self._finding: Finding | None = None
+    Only sums of squares along the axes that may count cells are kept.
+    """
 
-    def begin(self, images: int) -> None:
-        """A pass of so many images begins."""
-        self._images, self._last = images, None
+    def __init__(self, guess: Guess):
+        self._guess = guess
+        self.finding = Finding(guess.layout.unshown())
+        self._total: dict[tuple[int, ...], Tensor] = {}
+
+    @property
+    def unclear(self) -> bool:
+        """Whether another look may show what this one did not."""
+        return bool(self._total) and not self.finding.refuted
+
+    def begin(self, size: tuple[int, int], images: int) -> None:
+        """A look begins, in passes of so many images."""
+        self._size, self._images = size, images
+        self._passes: list[dict[tuple[int, ...], Tensor]] = []
+        self._squares: dict[tuple[int, ...], Tensor] = {}
 
     def see(self, output: Tensor | None) -> None:
         """Takes an output while it is there; the last call of the pass counts."""
         tensor = None if output is None else self._images_first(output)
-        if tensor is None:
-            self._last = Finding(None)
+        self._squares = {}
+        if tensor is None or tensor.ndim < 3:
+            self.finding = Finding(None if tensor is None else Layout("vector"))
             return
+        self._shape = tuple(tensor.shape)
         squares = (tensor[1:] - tensor[:1]).float().square()
-        shape = tuple(tensor.shape)
 
         def change(axes: tuple[int, ...]) -> Float[Tensor, "band place"]:
-            channels = [axis for axis in range(1, len(shape)) if axis not in axes]
-            summed = squares.sum(channels) if channels else squares
-            return summed.flatten(1).sqrt().cpu()
+            if axes not in self._squares:
+                channels = [axis for axis in range(1, squares.ndim) if axis not in axes]
+                summed = squares.sum(channels) if channels else squares
+                self._squares[axes] = summed.flatten(1).cpu()
+            return self._squares[axes].sqrt()
 
-        if len(shape) < 3:
-            self._last = Finding(Layout("vector"))
-        elif self._images > 2:
-            self._last = decide(change, shape, self.guess.layout, self.size)
-        else:
-            first = first_axes(self.guess.layout)
-            self._last = {axes: change(axes) for axes in axes_of(shape, first)}
-            self._shape = shape
+        if self._images > 2 and not self._total:
+            # Here, so that the other axes are added up only where the first do not show a map.
+            self.finding = decide(change, self._shape, self._guess.layout, self._size)
+            return
+        for axes in axes_of(self._shape, first_axes(self._guess.layout)):
+            change(axes)
+
+    def end_pass(self) -> None:
+        """A pass of the look is over."""
+        self._passes.append(self._squares)
 
     def end(self) -> None:
-        """The pass is over."""
-        if isinstance(self._last, dict):
-            self._pairs.append(self._last)
-        else:
-            self._finding = self._last
+        """The look is over."""
+        if not all(self._passes):
+            return
+        alone = self._images > 2 and not self._total
+        for axes in self._passes[0]:
+            found = torch.cat([squares[axes] for squares in self._passes])
+            self._total[axes] = self._total.get(axes, 0) + found
+        if not alone:
+            self.finding = decide(self._change, self._shape, self._guess.layout, self._size)
 
-    def finding(self) -> Finding:
-        """What was found out."""
-        if len(self._pairs) == 2 * BANDS:
-            change = partial(_stacked, self._pairs)
-            return decide(change, self._shape, self.guess.layout, self.size)
-        return self._finding or Finding(self.guess.layout.unshown())
+    def _change(self, axes: tuple[int, ...]) -> Float[Tensor, "band place"]:
+        return self._total[axes].sqrt()
 
     def _images_first(self, output: Tensor) -> Tensor | None:
         """The output with its images in front; None where no axis counts them."""
-        before, now = self.guess.shape, tuple(output.shape)
+        before, now = self._guess.shape, tuple(output.shape)
         for axis in range(min(2, len(now))) if len(now) == len(before) else ():
             # Two images are as many as in the dry run: then the axis cannot be told by its change.
             other = before[axis] != now[axis] or self._images == 2
             if now[axis] == self._images and other:
                 return output.movedim(axis, 0)
         return None
-
-
-def _stacked(pairs: Sequence[Mapping[tuple[int, ...], Tensor]], axes: tuple[int, ...]) -> Tensor:
-    return torch.cat([pair[axes] for pair in pairs])
 
 
 def first_axes(layout: Layout) -> tuple[int, ...]:
@@ -270,8 +312,8 @@ def decide(
         if source is None:
             refuted = refuted or axes == first_axes(guess)
             continue
-        found, located = _best(source, shape, axes, size)
-        refuted = refuted or (located and axes == first_axes(guess))
+        found, elsewhere = _best(source, shape, axes, size)
+        refuted = refuted or (elsewhere and axes == first_axes(guess))
         if found is None:
             continue
         shown.append(found)
@@ -310,20 +352,20 @@ def _best(
 ) -> tuple[tuple["_Score", Cells] | None, bool]:
     """The reading along these axes that is shown, if there is one.
 
-    Also whether the places look at different parts of the picture, in whatever order.
+    Also whether the places clearly look elsewhere than every reading says.
     """
     scores = [(_score(source, cells), cells) for cells in plain_readings(shape, axes, size)]
     if not any(score.shown and score.quality >= _CLEAR for score, _ in scores):
         others = other_readings(shape, axes, size)
         scores += [(_score(source, cells), cells) for cells in others]
-    located = bool(source[:, source[0].isfinite()].std(1).max() > _TOLERANCE)
+    elsewhere = not any(score.possible for score, _ in scores)
     if not scores:
-        return None, located
+        return None, bool(source[:, source[0].isfinite()].std(1).max() > _TOLERANCE)
     scores.sort(key=lambda one: one[0].evidence)
     score, cells = scores[-1]
     rivals = [one for one, other in scores[:-1] if not _same(cells, other)]
     close = bool(rivals) and score.evidence - rivals[-1].evidence < _MARGIN
-    return (None if close or not score.shown else (score, cells)), located
+    return (None if close or not score.shown else (score, cells)), elsewhere
 
 
 def _same(one: Cells, other: Cells) -> bool:
@@ -334,10 +376,14 @@ def _same(one: Cells, other: Cells) -> bool:
 
 @dataclass(frozen=True)
 class _Score:
-    """How well a reading fits: its smaller correlation, and the log-likelihood over chance."""
+    """How well a reading fits: its smaller correlation, and the log-likelihood over chance.
+
+    ``possible``: no cell clearly looks elsewhere. ``shown``: that, and the evidence is enough.
+    """
 
     quality: float
     evidence: float
+    possible: bool
     shown: bool
 
 
@@ -346,20 +392,21 @@ def _score(source: Float[Tensor, "2 place"], cells: Cells) -> _Score:
     alive = looks[0].isfinite()
     # Places before and after the cells take part in no reading that leaves them out.
     left_out = source.shape[1] - looks.shape[1]
-    quality, evidence, shown = 1.0, 0.0, 2 * int(alive.sum()) > alive.numel()
+    quality, evidence = 1.0, 0.0
+    possible = shown = 2 * int(alive.sum()) > alive.numel()
     for look, place, length in zip(looks, cells.places(), cells.grid, strict=True):
         r, spread = _correlation(look[alive], place[alive])
         if length == 1:
-            shown = shown and spread <= _TOLERANCE
+            possible = possible and spread <= _TOLERANCE
             continue
         count = int(alive.sum())
         gain = -0.5 * count * math.log(max(1 - r * r, 1e-9)) if r > 0 else 0.0
         least = _LEAST_EVIDENCE if count >= 4 else 0.0
         rest = spread * math.sqrt(max(1 - r * r, 0.0))
-        fits = rest <= max(_TOLERANCE, 0.75 / length)
-        shown = shown and r >= _LEAST_CORRELATION and gain >= least and fits
+        possible = possible and rest <= max(_TOLERANCE, 0.75 / length)
+        shown = shown and r >= _LEAST_CORRELATION and gain >= least
         quality, evidence = min(quality, r), evidence + gain
-    return _Score(quality, evidence - 0.5 * left_out, shown)
+    return _Score(quality, evidence - 0.5 * left_out, possible, possible and shown)
 
 
 def _correlation(look: Tensor, place: Tensor) -> tuple[float, float]:
@@ -417,16 +464,19 @@ def _with_siblings(
 
 
 def _sibling(guess: Guess, shown: Set[Layout]) -> Layout | None:
-    """The one layout that a layer has if it is like these others; None if they do not agree."""
-    if not shown or guess.layout.grid == (1, 1):
+    """The layout that a layer has if it is like these others; None if that cannot be told."""
+    kinds = {(layout.kind, layout.prefix) for layout in shown}
+    if len(kinds) != 1 or guess.layout.grid == (1, 1):
         return None
-    kinds = {layout.kind for layout in shown}
-    if len(guess.shape) == 4 and len(kinds) == 1 and kinds <= {"nchw", "nhwc"}:
-        (kind,) = kinds
+    ((kind, prefix),) = kinds
+    if len(guess.shape) == 4 and kind in ("nchw", "nhwc"):
         height, width = guess.shape[2:] if kind == "nchw" else guess.shape[1:3]
         return Layout(kind, 0, (height, width))
     same = [layout for layout in shown if layout.fits(guess.shape)]
-    return same[0] if len(same) == 1 == len(kinds) else None
+    if len(same) == 1:
+        return same[0]
+    alike = kind.startswith("tokens") and (guess.layout.kind, guess.layout.prefix) == (kind, prefix)
+    return guess.layout if alike else None
 
 
 def describe_layouts(layouts: Mapping[str, Layout | None]) -> str:

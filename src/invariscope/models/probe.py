@@ -341,9 +341,11 @@ class Probe:
         new = {call.name: Guess(call.layout, call.shape) for call in calls if call and call.layout}
         if self.module is None or not new:
             return
-        with torch.no_grad():
-            pictures = self._prepare(band_pictures(3, *seen.input_size))
-        seen.shown.update(shown_layouts(self._call, self.module, pictures, new, seen.shown))
+
+        def look_at(look: int) -> Tensor:
+            return self._prepare(band_pictures(3, *seen.input_size, look))
+
+        seen.shown.update(shown_layouts(self._call, self.module, look_at, new, seen.shown))
 
     def _any_trace(self) -> Trace:
         if not self._traces:
