@@ -103,7 +103,7 @@ def prepare_search(
     manifest = _manifest(probe, source, pool, members, drawn, alone, table, pairs, seed)
     manifest["settings"]["shear_centre"] = shear_centre
     manifest["decisions"] = {**source.decisions, **probe.decisions(shown)}
-    manifest["warnings"] += probe.warnings
+    manifest["warnings"] += probe.doubts(shown)
     search = Search(
         probe, source, pool, unique_operations(pool), table, seed, decoded, manifest
     )  # fmt: skip

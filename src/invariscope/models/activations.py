@@ -140,7 +140,12 @@ class Layout:
         return FeatureMap(tokens.unflatten(2, self.grid))
 
     def channels_in(self, shape: tuple[int, ...]) -> int:
-        """Number of channels of an output of this shape, or of elements of a vector."""
+        """Number of channels of an output of this shape, or of elements of a vector.
+
+        Example:
+            >>> Layout("nchw").channels_in((2, 16, 7, 7)), Layout("vector").channels_in((2, 4, 5))
+            (16, 20)
+        """
         rest = shape[1:] if self.images_first else (shape[0], *shape[2:])
         if self.kind == "vector":
             return math.prod(rest)

@@ -330,8 +330,9 @@ def sources(change: Float[Tensor, "band place"]) -> Float[Tensor, "2 place"] | N
     """Where in the picture each place looks; NaN for those that see nothing, None if most do not.
 
     Example:
-        >>> change = torch.tensor([[1.0, 0], [0, 0], [0, 0], [0, 1], [1, 1], [0, 0], [0, 0], [1, 0]])
-        >>> sources(change)
+        >>> rows = [[1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
+        >>> columns = [[1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [1.0, 0.0]]
+        >>> sources(torch.tensor(rows + columns)).float()
         tensor([[0.0000, 1.0000],
                 [0.5000, 0.0000]])
     """
@@ -477,23 +478,3 @@ def _sibling(guess: Guess, shown: Set[Layout]) -> Layout | None:
         return same[0]
     alike = kind.startswith("tokens") and (guess.layout.kind, guess.layout.prefix) == (kind, prefix)
     return guess.layout if alike else None
-
-
-def describe_layouts(layouts: Mapping[str, Layout | None]) -> str:
-    """What is shown of some layers, in one line.
-
-    Example:
-        >>> describe_layouts({"a": Layout("nchw"), "b": Layout("nchw"), "c": Layout("sequence")})
-        '2 of 3 layers: NCHW; not shown to be maps, taken as vectors: c'
-    """
-    kinds: dict[str, int] = {}
-    for layout in layouts.values():
-        if layout is not None and layout.spatial:
-            kinds[layout.describe()] = kinds.get(layout.describe(), 0) + 1
-    parts = [f"{count} of {len(layouts)} layers: {kind}" for kind, count in kinds.items()]
-    unshown = [n for n, layout in layouts.items() if layout and not layout.spatial]
-    if unshown:
-        more = f" and {len(unshown) - 5} more" if len(unshown) > 5 else ""
-        names = ", ".join(unshown[:5])
-        parts.append(f"not shown to be maps, taken as vectors: {names}{more}")
-    return "; ".join(parts)

@@ -12,13 +12,16 @@ module with a spatial output. More than 40 layers are thinned evenly, the first 
 """
 
 import fnmatch
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
 
 from invariscope.errors import InputError
+from invariscope.models.activations import Layout
 from invariscope.models.fields import Fields, declared_fields, is_steerable
 from invariscope.models.parts import depth_of, part_of
 from invariscope.models.trace import Call, Trace
@@ -26,9 +29,12 @@ from invariscope.registry import unknown_name
 
 EMBEDDING = "embedding"
 LOGITS = "logits"
-NO_MAP = "no grid of places is shown in it: averaged to a vector"
+OUTPUT = "output"
+NO_MAP = "no grid of places is shown in"
 MAX_LAYERS = 40
 _MIN_BLOCKS = 3
+# Layers that a line names.
+_NAMED = 5
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 Show = Callable[[Sequence[str]], None]
@@ -115,7 +121,7 @@ def select_layers(
     end = max((call.end for call in trace.calls), default=0) + 2.0
     embedding = min(trace.embedding_position - 0.5, end - 1)
     after = [float(pool.end)] if pool and pool.end > max(positions, default=0) else []
-    after += [embedding] + ([end] if trace.num_outputs else [])
+    after += [embedding] + ([end] if _final(trace) else [])
     ladder = sorted({*positions, *after})
     before_pool = float(pool.end) if after and pool and pool.end == after[0] else embedding
     layers: list[tuple[float, Layer]] = []
@@ -123,14 +129,14 @@ def select_layers(
         fields = declared_fields(call.name, call.channels, declared)
         part, depth = _part(call, trace, positions, before_pool), depth_of(call.end, ladder)
         unshown = call.layout is not None and call.layout.kind.startswith("sequence")
-        note = NO_MAP if unshown else "" if fields else call.note
+        note = f"{NO_MAP} it: averaged to a vector" if unshown else "" if fields else call.note
         found = Layer(call.name, part, depth, *_size(call), fields or call.fields, note)
         layers.append((call.end, found))
     fields = declared_fields(EMBEDDING, trace.width, declared) or trace.fields
     layers.append((embedding, Layer(EMBEDDING, "Pool", depth_of(embedding, ladder), fields=fields)))
-    if trace.num_outputs:
-        fields = declared_fields(LOGITS, trace.num_outputs, declared)
-        layers.append((end, Layer(LOGITS, "Final", 1.0, fields=fields)))
+    for final in _final(trace):
+        fields = declared_fields(final, trace.num_outputs or math.prod(trace.shape[1:]), declared)
+        layers.append((end, Layer(final, "Final", 1.0, fields=fields)))
     return tuple(layer for _, layer in sorted(layers, key=lambda entry: entry[0]))
 
 
@@ -144,14 +150,65 @@ def _size(call: Call) -> tuple[tuple[int, int], int]:
 
 def layer_names(trace: Trace) -> tuple[str, ...]:
     """Every name that a selection may use: the modules that run, embedding, logits."""
-    names = [call.name for call in trace.calls if call.layout is not None]
-    return (*names, EMBEDDING, *([LOGITS] if trace.num_outputs else []))
+    names = [call.name for call in usable_calls(trace)]
+    return (*names, EMBEDDING, *_final(trace))
+
+
+def usable_calls(trace: Trace) -> list[Call]:
+    """The modules that can be watched; those with the name of a layer of ours are not."""
+    return [
+        call
+        for call in trace.calls
+        if call.layout is not None and call.name not in (EMBEDDING, LOGITS, OUTPUT)
+    ]
+
+
+def _final(trace: Trace) -> tuple[str, ...]:
+    """The layer after the last one of the network: logits, or the output as it is."""
+    if trace.num_outputs:
+        return (LOGITS,)
+    return (OUTPUT,) if trace.has_output else ()
 
 
 def _part(call: Call, trace: Trace, blocks: Sequence[float], pooling: float) -> str:
-    if trace.num_outputs and call.start >= trace.embedding_position:
+    if _final(trace) and call.start >= trace.embedding_position:
         return "Final"
     return "Pool" if call.end >= pooling else part_of(call.end, blocks)
+
+
+def describe_layouts(layouts: Mapping[str, Layout | None]) -> str:
+    """How some layers are read, in one line.
+
+    Example:
+        >>> describe_layouts({"a": Layout("nchw"), "b": Layout("nchw"), "c": Layout("sequence")})
+        '2 of 3 layers: NCHW; no maps, taken as vectors: c'
+    """
+    kinds = Counter(each.describe() for each in layouts.values() if each and each.spatial)
+    parts = [f"{count} of {len(layouts)} layers: {kind}" for kind, count in kinds.items()]
+    vectors = [name for name, layout in layouts.items() if layout and not layout.spatial]
+    if vectors:
+        parts.append(f"no maps, taken as vectors: {_some(vectors)}")
+    return "; ".join(parts)
+
+
+def doubt_maps(layouts: Mapping[str, Layout | None]) -> str:
+    """A line on layers that have several places but are not shown to be maps; "" without any.
+
+    Example:
+        >>> doubt_maps({"queries": Layout("sequence"), "fc": Layout("vector")})
+        'no grid of places is shown in queries: averaged to vectors, not in the metrics of maps'
+    """
+    names = [
+        name for name, layout in layouts.items() if layout and layout.kind.startswith("sequence")
+    ]
+    if not names:
+        return ""
+    return f"{NO_MAP} {_some(names)}: averaged to vectors, not in the metrics of maps"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _ruled(item: str, trace: Trace, blocks: Sequence[Call]) -> list[Call]:
@@ -169,16 +226,18 @@ def _named(item: str, module: nn.Module | None, trace: Trace) -> list[str]:
     """The modules that a name or a glob stands for; none for the layers that a rule gives."""
     if item in ("auto", "last", EMBEDDING):
         return []
+    if item in _final(trace):
+        return []
     if item == LOGITS:
-        if trace.num_outputs:
-            return []
         raise InputError(
-            "layer 'logits': the model's output is not [image, classes >= 2]; use embedding"
+            f"layer 'logits': the model's task is {trace.answer.task}, so it has no class scores; "
+            "use embedding"
         )
-    usable = [call.name for call in trace.calls if call.layout is not None]
+    usable = [call.name for call in usable_calls(trace)]
     if any(character in item for character in "*?["):
         found = [name for name in usable if fnmatch.fnmatchcase(name, item)]
-        if not found and not any(fnmatch.fnmatchcase(n, item) for n in (EMBEDDING, LOGITS)):
+        own = (EMBEDDING, *_final(trace))
+        if not found and not any(fnmatch.fnmatchcase(name, item) for name in own):
             raise unknown_name("layer", item, layer_names(trace))
         return found
     if item in usable:
@@ -213,7 +272,7 @@ def auto_blocks(
     """
     calls = {
         call.name: call
-        for call in trace.calls
+        for call in usable_calls(trace)
         if call.layout is not None
         and call.layout.kind != "vector"
         and call.end < trace.embedding_position

@@ -1,11 +1,12 @@
-"""How the cells of a picture can lie in a tensor: the readings that a probe of the input decides among.
+"""How a map's cells can lie in a tensor: the readings among which a probe of the input decides.
 
 The cells of a map stand in one or two axes of a layer's output, after each other: row by row,
 column by column, window by window (NesT, Swin), or pixel of the window by pixel (grid attention,
 MobileViTv2, Hiera's mask units, which nest several such steps). With class tokens before or after
 them. A number that counts cells is then written in digits, such as (window row, window column, row
 in the window, column in the window), and a reading says which digits make the row and which the
-column: `Cells`. `readings_of` lists those that fit an output and the picture's size.
+column: `Cells`. `plain_readings` and `other_readings` list those that fit an output and the size of
+the picture.
 """
 
 import math

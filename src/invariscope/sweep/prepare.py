@@ -86,7 +86,7 @@ def prepare(
         )
     probe = load_model(model, preprocessing=preprocessing, seed=seed).to(choose_device(device))
     untrained, note = _twin(probe, twin, seed)
-    warnings = [*probe.warnings, *([note] if note else [])]
+    warnings = [note] if note else []
     plan = make_plan(chosen, twin=untrained is not None, floor=floor)
     example, decoded = first_picture(source, probe.preprocessing, selected)
     assert example.pixels is not None
@@ -94,6 +94,7 @@ def prepare(
     watched = probe.watch(layers, shown)
     if untrained is not None:
         untrained.watch("last", shown)
+    warnings = [*probe.doubts(shown), *warnings]
     targets, note = class_targets(source, probe)
     warnings += [note] if note else []
     known = {"": True, "targets": targets is not None, "classes": source.labels is not None}
