@@ -44,6 +44,11 @@ _TOLERANCE = 0.1
 # So good that a reading of other axes or in another order cannot be as good.
 _CLEAR = 0.9
 _LEAST_CHANGE = 1e-6
+_SMALL = 1e-25
+# What a cell that sees nothing counts against a reading.
+_DEAD = 4.0
+# Orders other than row by row need a grid that chance does not fit.
+_LEAST_CELLS = 16
 
 
 def band_pictures(
@@ -239,7 +244,10 @@ class _Changes:
             self.finding = Finding(None if tensor is None else Layout("vector"))
             return
         self._shape = tuple(tensor.shape)
-        squares = (tensor[1:] - tensor[:1]).float().square()
+        difference = (tensor[1:] - tensor[:1]).float()
+        squares = difference.square()
+        if float(squares.max()) < _SMALL:  # squares of it would be zeros
+            squares = (difference / difference.abs().max()).square()
 
         def change(axes: tuple[int, ...]) -> Float[Tensor, "band place"]:
             if axes not in self._squares:
@@ -357,7 +365,11 @@ def _best(
     """
     scores = [(_score(source, cells), cells) for cells in plain_readings(shape, axes, size)]
     if not any(score.shown and score.quality >= _CLEAR for score, _ in scores):
-        others = other_readings(shape, axes, size)
+        others = [
+            cells
+            for cells in other_readings(shape, axes, size)
+            if math.prod(cells.digits) >= _LEAST_CELLS
+        ]
         scores += [(_score(source, cells), cells) for cells in others]
     elsewhere = not any(score.possible for score, _ in scores)
     if not scores:
@@ -391,8 +403,9 @@ class _Score:
 def _score(source: Float[Tensor, "2 place"], cells: Cells) -> _Score:
     looks = source[:, cells.prefix : source.shape[1] - cells.suffix]
     alive = looks[0].isfinite()
-    # Places before and after the cells take part in no reading that leaves them out.
-    left_out = source.shape[1] - looks.shape[1]
+    # A place left out that sees the picture is a loss; a cell that sees nothing is a larger one.
+    dead = int((~alive).sum())
+    cost = 0.5 * (int(source[0].isfinite().sum()) - int(alive.sum())) + _DEAD * dead
     quality, evidence = 1.0, 0.0
     possible = shown = 2 * int(alive.sum()) > alive.numel()
     for look, place, length in zip(looks, cells.places(), cells.grid, strict=True):
@@ -407,7 +420,7 @@ def _score(source: Float[Tensor, "2 place"], cells: Cells) -> _Score:
         possible = possible and rest <= max(_TOLERANCE, 0.75 / length)
         shown = shown and r >= _LEAST_CORRELATION and gain >= least
         quality, evidence = min(quality, r), evidence + gain
-    return _Score(quality, evidence - 0.5 * left_out, possible, possible and shown)
+    return _Score(quality, evidence - cost, possible, possible and shown)
 
 
 def _correlation(look: Tensor, place: Tensor) -> tuple[float, float]:

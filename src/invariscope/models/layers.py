@@ -33,6 +33,7 @@ OUTPUT = "output"
 NO_MAP = "no grid of places is shown in"
 MAX_LAYERS = 40
 _MIN_BLOCKS = 3
+_POOLED = ("nchw", "nhwc", "vector")
 # Layers that a line names.
 _NAMED = 5
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -218,8 +219,8 @@ def _ruled(item: str, trace: Trace, blocks: Sequence[Call]) -> list[Call]:
     if item != "auto":
         return []
     pool = trace.call(trace.pool) if trace.pool else None
-    later = pool and (not blocks or pool.end > blocks[-1].end)
-    return [*blocks, *([pool] if pool and later else [])]
+    later = pool and pool.layout and (not blocks or pool.end > blocks[-1].end)
+    return [*blocks, *([pool] if pool and later and pool.layout.kind in _POOLED else [])]
 
 
 def _named(item: str, module: nn.Module | None, trace: Trace) -> list[str]:
@@ -284,9 +285,10 @@ def auto_blocks(
         found = [call for name in wanted if (call := trace.call(name)) is not None]
         return [call for call in found if call.layout is not None and call.layout.spatial]
 
-    found = maps(_blocks(module, "", root=True))
+    blocks = _blocks(module, calls)
+    found = maps(blocks)
     if len(found) < _MIN_BLOCKS:
-        found = max(found, maps(_layers_with_weights(module, calls)), key=len)
+        found = max(found, maps(_layers_with_weights(module, calls, blocks)), key=len)
     if not found:
         found = maps(calls)
     found = sorted(found, key=lambda call: call.end)
@@ -296,37 +298,97 @@ def auto_blocks(
     return [found[index] for index in kept]
 
 
-def _layers_with_weights(module: nn.Module, calls: dict[str, Call]) -> list[str]:
+def _layers_with_weights(
+    module: nn.Module, calls: Mapping[str, Call], blocks: Sequence[str]
+) -> list[str]:
+    """The convolutions; where there is one at most, the linear maps outside blocks."""
     kinds = {n: m for n, m in module.named_modules() if n in calls and _own_weights(m)}
     # Squeeze-and-excitation and the like work on 1×1 maps: no layer of the spatial path.
     large = [n for n in kinds if (layout := calls[n].layout) and layout.grid != (1, 1)]
     names = large or list(kinds)
     convolutions = [n for n in names if isinstance(kinds[n], nn.Conv2d) or is_steerable(kinds[n])]
-    return convolutions if len(convolutions) > 1 else names
+    if len(convolutions) > 1:
+        return convolutions
+    return [name for name in names if not name.startswith(tuple(f"{block}." for block in blocks))]
 
 
-def _blocks(module: nn.Module, prefix: str, root: bool = False) -> list[str]:
-    """Names of the blocks in a module; see the top of this file for the rule."""
-    chain = root or _is_chain(module)
+def _blocks(module: nn.Module, calls: Mapping[str, Call]) -> list[str]:
+    """Names of the blocks of a model; see the top of this file for the rule."""
     names: list[str] = []
-    for name, child in module.named_children():
-        full = f"{prefix}{name}"
-        if any(_is_chain(part) for part in child.modules()):
-            names += _blocks(child, f"{full}.")
-        elif chain and _is_compound(child):
-            names.append(full)
-    return names
+
+    def descend(module: nn.Module, prefix: str, chain: bool) -> None:
+        """Collects the blocks in a module; ``chain``: its compound children are blocks."""
+        for name, child in module.named_children():
+            full = f"{prefix}{name}"
+            container = isinstance(child, _CONTAINERS)
+            if _is_chain(child) and (container or _hands_on(calls.get(full))):
+                descend(child, f"{full}.", chain=True)
+            elif _is_stage(child, full, calls, item=chain and bool(prefix)):
+                descend(child, f"{full}.", chain=False)
+            elif chain and _is_compound(child):
+                names.append(full)
+
+    descend(module, "", chain=True)
+    times = {name: calls[name] for name in names if name in calls}
+    return [
+        name
+        for name in names
+        if (call := times.get(name)) is None
+        or not any(o.start < call.start and call.end < o.end for o in times.values())
+    ]
+
+
+def _hands_on(call: Call | None) -> bool:
+    """Whether a module, if it is called, adds nothing to what runs in it, as a block does."""
+    return call is None or call.hands_on
 
 
 def _is_chain(module: nn.Module) -> bool:
     children = [child for child in module.children() if any(True for _ in child.parameters())]
     # Stages that name their blocks one by one; branches, which are containers, run side by side.
-    alike = len({type(child) for child in children}) == 1 < len(children)
-    alike = alike and not isinstance(children[0], _CONTAINERS)
+    alike = len(children) > 1 and not isinstance(children[0], _CONTAINERS) and _are_alike(children)
     if not isinstance(module, _CONTAINERS) and not alike:
         return False
-    compound = sum(_is_compound(child) for child in children)
-    return compound > 0 and 2 * compound >= len(children)
+    inside = [_is_compound(child) for child in children]
+    return any(inside) and 2 * sum(inside) >= len(children)
+
+
+def _are_alike(modules: Sequence[nn.Module]) -> bool:
+    """Whether modules are of one class and hold the same arrays, the first of them perhaps more."""
+    if len({type(module) for module in modules}) > 1:
+        return False
+    arrays = [{name for name, _ in module.named_parameters()} for module in modules]
+    least = min(arrays, key=len)
+    return all(least <= each for each in arrays)
+
+
+def _is_stage(module: nn.Module, name: str, calls: Mapping[str, Call], *, item: bool) -> bool:
+    """Whether a module holds blocks, and puts out what they do.
+
+    A block adds its input to what the chain inside has put out, or mixes that by weights on the
+    same grid (VoVNet, HGNet). A module around the whole network may hold its blocks deeper, and a
+    head.
+    """
+    if not any(_is_chain(part) for part in module.modules()):
+        return False
+    if not item:
+        return True
+    chains = [n for n, child in module.named_children() if _is_chain(child)]
+    if not chains or not _hands_on(calls.get(name)):
+        return False
+    last = [call for n, call in calls.items() if n.startswith(f"{name}.{chains[-1]}.")]
+    if not last:
+        return True
+    end = max(last, key=lambda call: call.end)
+    return not any(
+        call.start > end.end
+        and call.layout is not None
+        and end.layout is not None
+        and call.layout.grid == end.layout.grid
+        for child, part in module.named_children()
+        if any(_own_weights(each) for each in part.modules())
+        and (call := calls.get(f"{name}.{child}")) is not None
+    )
 
 
 def _is_compound(module: nn.Module) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from invariscope.models.activations import (
@@ -41,6 +42,7 @@ class Call:
         fields: How rotations permute its channels, where its output says so.
         note: What its output says of its channels that cannot be followed; "" for nothing.
         times: How often it ran in the pass; the last time counts.
+        hands_on: Whether it puts out what the last module in it did, perhaps in another shape.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Call:
     fields: Fields | None = None
     note: str = ""
     times: int = 1
+    hands_on: bool = False
 
     @property
     def channels(self) -> int | None:
@@ -118,6 +121,7 @@ class Recorder:
         self.wrappers: deque[LinearMap] = deque(maxlen=_TAIL)
         self.pools: deque[tuple[str, int, Tensor]] = deque(maxlen=_TAIL)
         self._last_leaf: tuple[nn.Module, Tensor] | None = None
+        self._last_output: tuple[int, Tensor, int] | None = None
 
     @contextmanager
     def watching(self, module: nn.Module | None) -> Iterator[None]:
@@ -166,9 +170,10 @@ class Recorder:
         before = self._calls.pop(name, None)
         times = 1 if before is None else before.times + 1
         fields, note = fields_seen(kind, shape, layout)
+        hands_on = output is not None and self._hands_on(start, output)
         self._calls[name] = Call(
-            name, start, self.clock, layout, shape, owns, fields, note, times
-        )  # fmt: skip
+            name, start, self.clock, layout, shape, owns, fields, note, times, hands_on
+        )
         if output is None or layout is None:
             return
         leaf = next(module.children(), None) is None
@@ -179,6 +184,18 @@ class Recorder:
             return
         self._remember_linear(name, module, start, given, output)
         self._remember_pool(name, module, given, output, layout)
+
+    def _hands_on(self, start: int, output: Tensor) -> bool:
+        """Whether an output is that of the last module inside; remembers it for the next one."""
+        last, self._last_output = self._last_output, (start, output, version(output))
+        if last is None or last[0] <= start or last[1].numel() != output.numel():
+            return False
+        if memory(last[1]) == memory(output):
+            return last[2] == version(output)
+        same = [
+            torch.isclose(f(last[1].float()), f(output.float())) for f in (torch.sum, torch.norm)
+        ]
+        return bool(torch.stack(same).all())
 
     def _remember_linear(
         self, name: str, module: nn.Module, start: int, given: Tensor, output: Tensor
