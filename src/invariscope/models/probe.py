@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from invariscope.errors import InputError, InvariscopeError, RunError
-from invariscope.models.activations import Vector, average_pool
+from invariscope.models.activations import Layout, Vector, average_pool
 from invariscope.models.answer import leaf_at
 from invariscope.models.behind import modules_behind, unmoved, words_on
 from invariscope.models.capture import Reducer, ReducerFailed, Tap, capture
@@ -28,7 +28,17 @@ from invariscope.models.classes import (
 from invariscope.models.embedding import tapped_head
 from invariscope.models.failures import first_line, what_would_work
 from invariscope.models.fields import Fields, checked_declaration
-from invariscope.models.layers import EMBEDDING, LOGITS, OUTPUT, Layer, layer_names, select_layers
+from invariscope.models.grids import Guess, band_pictures, shown_layouts
+from invariscope.models.layers import (
+    EMBEDDING,
+    LOGITS,
+    OUTPUT,
+    Layer,
+    describe_layouts,
+    doubt_maps,
+    layer_names,
+    select_layers,
+)
 from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.trace import Trace, Wishes, trace
 from invariscope.registry import unknown_name
@@ -109,6 +119,7 @@ class Probe:
         self._imagenet = imagenet
         self._class_names = None if class_names is None else tuple(class_names)
         self._traces: dict[tuple[int, int, int], Trace] = {}
+        self._watched: tuple[str, ...] = ()
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
         self._dtype = (
@@ -165,13 +176,20 @@ class Probe:
             example: One or two images in [0, 1] at the input resolution.
         """
         seen = self._trace(example)
-        return {**seen.decisions(), **self._decided, "preprocessing": self.preprocessing.source}
+        layouts = self._layouts(seen)
+        maps = {"maps": describe_layouts(layouts)} if layouts else {}
+        source = {"preprocessing": self.preprocessing.source}
+        return {**seen.decisions(), **maps, **self._decided, **source}
 
     def doubts(self, example: Float[Tensor, "image 3 height width"]) -> list[str]:
         """What may surprise about this model, one line each: for the warnings of a run."""
         seen = self._trace(example)
-        doubts = (seen.answer.doubt, seen.embedding.doubt)
+        doubts = (seen.answer.doubt, seen.embedding.doubt, doubt_maps(self._layouts(seen)))
         return [*self.warnings, *(line for line in doubts if line)]
+
+    def _layouts(self, seen: Trace) -> dict[str, Layout | None]:
+        """How the watched layers are read."""
+        return {name: seen.shown[name] for name in self._watched if name in seen.shown}
 
     def to(self, device: str | torch.device) -> "Probe":
         """Moves the model; returns the probe itself."""
@@ -246,7 +264,10 @@ class Probe:
             InputError: A name that fits no layer, declared fields that do not fit a layer's
                 channels, or a model that fails on the images.
         """
-        return select_layers(selection, self.module, self._trace(example), self._declared)
+        seen = self._trace(example)
+        layers = self._select(selection, seen)
+        self._watched = tuple(layer.name for layer in layers)
+        return layers
 
     def layer_names(self, example: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
         """Every name that `watch` accepts, in the order of execution."""
@@ -270,7 +291,7 @@ class Probe:
             InputError: A name that is no layer.
             RunError: The model fails. Running out of memory is raised unchanged.
         """
-        seen = self._trace(images)
+        seen = self._shown(images, layers)
         with torch.inference_mode():
             return Outputs(self._observe(images, layers, reduce, seen))
 
@@ -445,6 +466,31 @@ class Probe:
                 self._wishes,
             )
         return self._traces[size]
+
+    def _shown(self, images: Tensor, layers: Sequence[str]) -> Trace:
+        """The dry run for images of this size, with what is shown of these layers."""
+        seen = self._trace(images)
+        if not seen.shown:
+            # The blocks of the model may tell what a layer alone does not.
+            self._select("auto", seen)
+        self._show(seen, layers)
+        return seen
+
+    def _select(self, selection: str | Sequence[str] | None, seen: Trace) -> tuple[Layer, ...]:
+        show = partial(self._show, seen)
+        return select_layers(selection, self.module, seen, self._declared, show)
+
+    def _show(self, seen: Trace, names: Sequence[str]) -> None:
+        """Finds out which of these layers are maps for images of this size, in one pass."""
+        calls = [seen.call(name) for name in names if name not in seen.shown]
+        new = {call.name: Guess(call.layout, call.shape) for call in calls if call and call.layout}
+        if self.module is None or not new:
+            return
+
+        def look_at(look: int) -> Tensor:
+            return self._prepare(band_pictures(3, *seen.input_size, look))
+
+        seen.shown.update(shown_layouts(self._call, self.module, look_at, new, seen.shown))
 
     def _any_trace(self) -> Trace:
         if not self._traces:
