@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,30 @@ from PIL import Image
 from torch import Tensor, nn
 
 from invariscope.errors import InputError, InvariscopeError, RunError
-from invariscope.models.activations import Vector, average_pool
+from invariscope.models.activations import Layout, Vector, average_pool
 from invariscope.models.answer import leaf_at
 from invariscope.models.behind import modules_behind, unmoved, words_on
 from invariscope.models.capture import Reducer, ReducerFailed, Tap, capture
-from invariscope.models.classes import imagenet_class_ids
+from invariscope.models.classes import (
+    imagenet_class_ids,
+    known_class_names,
+    stated_class_names,
+    wordnet_ids_of,
+)
 from invariscope.models.embedding import tapped_head
 from invariscope.models.failures import first_line, what_would_work
 from invariscope.models.fields import Fields, checked_declaration
-from invariscope.models.layers import EMBEDDING, LOGITS, OUTPUT, Layer, layer_names, select_layers
+from invariscope.models.grids import Guess, band_pictures, shown_layouts
+from invariscope.models.layers import (
+    EMBEDDING,
+    LOGITS,
+    OUTPUT,
+    Layer,
+    describe_layouts,
+    doubt_maps,
+    layer_names,
+    select_layers,
+)
 from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.trace import Trace, Wishes, trace
 from invariscope.registry import unknown_name
@@ -57,6 +72,8 @@ class Probe:
         fresh: Makes the same architecture with random weights from a seed; None where the only way
             is to reset a copy.
         imagenet: Whether 1000 outputs are the classes of ImageNet-1k in their usual order.
+        class_names: Name, or WordNet id, of each output where the spec tells it; None: what the
+            module's own configuration tells.
         fields: For layers whose channels a rotation permutes: their names or globs, each with the
             order n of the rotations C_n, or with `Fields` where some channels stay.
         wishes: What the user says of task, embedding and output; what is left out is seen.
@@ -83,6 +100,7 @@ class Probe:
         *,
         fresh: Callable[[int], nn.Module] | None = None,
         imagenet: bool = False,
+        class_names: Sequence[str] | None = None,
         fields: Mapping[str, int | Fields] | None = None,
         wishes: Wishes | None = None,
         decisions: Mapping[str, str] | None = None,
@@ -99,7 +117,9 @@ class Probe:
         self._call: Callable[..., Any] = model
         self._fresh = fresh
         self._imagenet = imagenet
+        self._class_names = None if class_names is None else tuple(class_names)
         self._traces: dict[tuple[int, int, int], Trace] = {}
+        self._watched: tuple[str, ...] = ()
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
         self._dtype = (
@@ -135,8 +155,17 @@ class Probe:
         return self._any_trace().answer.task
 
     @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Name of each logit, where the model tells one for each."""
+        names = self._class_names or known_class_names(self.module)
+        return names if names is not None and len(names) == self.num_outputs else None
+
+    @property
     def class_ids(self) -> tuple[str, ...] | None:
-        """WordNet ids of the logits, when they are known to be the classes of ImageNet-1k."""
+        """WordNet ids of the logits, where they are known, as those of ImageNet-1k are."""
+        names = self.class_names
+        if names is not None:
+            return wordnet_ids_of(names)
         known = self._imagenet and self.num_outputs == 1000
         return imagenet_class_ids() if known else None
 
@@ -147,13 +176,20 @@ class Probe:
             example: One or two images in [0, 1] at the input resolution.
         """
         seen = self._trace(example)
-        return {**seen.decisions(), **self._decided, "preprocessing": self.preprocessing.source}
+        layouts = self._layouts(seen)
+        maps = {"maps": describe_layouts(layouts)} if layouts else {}
+        source = {"preprocessing": self.preprocessing.source}
+        return {**seen.decisions(), **maps, **self._decided, **source}
 
     def doubts(self, example: Float[Tensor, "image 3 height width"]) -> list[str]:
         """What may surprise about this model, one line each: for the warnings of a run."""
         seen = self._trace(example)
-        doubts = (seen.answer.doubt, seen.embedding.doubt)
+        doubts = (seen.answer.doubt, seen.embedding.doubt, doubt_maps(self._layouts(seen)))
         return [*self.warnings, *(line for line in doubts if line)]
+
+    def _layouts(self, seen: Trace) -> dict[str, Layout | None]:
+        """How the watched layers are read."""
+        return {name: seen.shown[name] for name in self._watched if name in seen.shown}
 
     def to(self, device: str | torch.device) -> "Probe":
         """Moves the model; returns the probe itself."""
@@ -172,6 +208,12 @@ class Probe:
         """The same model, not a copy of it, with other preprocessing."""
         other = copy.copy(self)
         other.preprocessing, other._traces = preprocessing, {}
+        return other
+
+    def with_class_names(self, names: Any) -> "Probe":
+        """The same model, not a copy of it, with names of its outputs (`stated_class_names`)."""
+        other = copy.copy(self)
+        other._class_names = stated_class_names(names, self.num_outputs, self.spec)
         return other
 
     def with_said(self, decisions: Mapping[str, str], warnings: Sequence[str]) -> "Probe":
@@ -222,7 +264,10 @@ class Probe:
             InputError: A name that fits no layer, declared fields that do not fit a layer's
                 channels, or a model that fails on the images.
         """
-        return select_layers(selection, self.module, self._trace(example), self._declared)
+        seen = self._trace(example)
+        layers = self._select(selection, seen)
+        self._watched = tuple(layer.name for layer in layers)
+        return layers
 
     def layer_names(self, example: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
         """Every name that `watch` accepts, in the order of execution."""
@@ -246,7 +291,7 @@ class Probe:
             InputError: A name that is no layer.
             RunError: The model fails. Running out of memory is raised unchanged.
         """
-        seen = self._trace(images)
+        seen = self._shown(images, layers)
         with torch.inference_mode():
             return Outputs(self._observe(images, layers, reduce, seen))
 
@@ -313,6 +358,7 @@ class Probe:
             spec,
             fresh=self._fresh,
             imagenet=self._imagenet,
+            class_names=self._class_names,
             fields=dict(self._declared),
             warnings=self.warnings,
             wishes=self._wishes,
@@ -409,7 +455,7 @@ class Probe:
             # Two images: with one, an axis of length 1 could be mistaken for the image axis.
             example = images.detach()[:2]
             if len(example) == 1:  # another one, so that what differs between images shows
-                example = torch.cat([example, 1 - 0.5 * example.flip(3)])
+                example = torch.cat([example, example.flip(3)])
             with torch.no_grad():
                 batch = self._prepare(example)
             self._traces[size] = trace(
@@ -421,12 +467,37 @@ class Probe:
             )
         return self._traces[size]
 
+    def _shown(self, images: Tensor, layers: Sequence[str]) -> Trace:
+        """The dry run for images of this size, with what is shown of these layers."""
+        seen = self._trace(images)
+        if not seen.shown:
+            # The blocks of the model may tell what a layer alone does not.
+            self._select("auto", seen)
+        self._show(seen, layers)
+        return seen
+
+    def _select(self, selection: str | Sequence[str] | None, seen: Trace) -> tuple[Layer, ...]:
+        show = partial(self._show, seen)
+        return select_layers(selection, self.module, seen, self._declared, show)
+
+    def _show(self, seen: Trace, names: Sequence[str]) -> None:
+        """Finds out which of these layers are maps for images of this size, in one pass."""
+        calls = [seen.call(name) for name in names if name not in seen.shown]
+        new = {call.name: Guess(call.layout, call.shape) for call in calls if call and call.layout}
+        if self.module is None or not new:
+            return
+
+        def look_at(look: int) -> Tensor:
+            return self._prepare(band_pictures(3, *seen.input_size, look))
+
+        seen.shown.update(shown_layouts(self._call, self.module, look_at, new, seen.shown))
+
     def _any_trace(self) -> Trace:
         if not self._traces:
             size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
             ramp = torch.linspace(0, 1, size[0] * size[1]).reshape(size)
             bands = self.preprocessing.channels or 3
-            self._trace(torch.stack([ramp, 1 - 0.5 * ramp])[:, None].repeat(1, bands, 1, 1))
+            self._trace(torch.stack([ramp, ramp.flip(1)])[:, None].repeat(1, bands, 1, 1))
         return next(iter(self._traces.values()))
 
     def _taps(self, layers: Sequence[str], reduce: Reducer, seen: Trace) -> list[Tap]:
