@@ -470,7 +470,7 @@ class Probe:
     def _shown(self, images: Tensor, layers: Sequence[str]) -> Trace:
         """The dry run for images of this size, with what is shown of these layers."""
         seen = self._trace(images)
-        if not seen.shown:
+        if not seen.shown and set(layers) - {EMBEDDING, LOGITS, OUTPUT}:
             # The blocks of the model may tell what a layer alone does not.
             self._select("auto", seen)
         self._show(seen, layers)
@@ -487,8 +487,10 @@ class Probe:
         if self.module is None or not new:
             return
 
+        size = next(size for size, known in self._traces.items() if known is seen)
+
         def look_at(look: int) -> Tensor:
-            return self._prepare(band_pictures(3, *seen.input_size, look))
+            return self._prepare(band_pictures(*size, look))
 
         seen.shown.update(shown_layouts(self._call, self.module, look_at, new, seen.shown))
 
