@@ -186,7 +186,7 @@ def test_values_outside_the_range_later_on_are_unreadable():
         (Pictures(lambda i: "cat.jpg"), "image 0: str is no image; give a Pillow image"),
         (Pictures(lambda i: torch.zeros(5, 5, 5)), r"image 0: shape \[5, 5, 5\] does not say"),
         (Pictures(lambda i: ()), "empty tuples"),
-        (Pictures(lambda i: 1 // 0), "none of its first 3 items can be loaded: ZeroDivisionError"),
+        (Pictures(lambda i: 1 // 0), "none of its first 3 items can be loaded .ZeroDivisionError"),
         (Pictures(grey, 0), "dataset:Pictures is empty"),
         (Endless(), "images of type Endless"),
         ({1, 2}, r"has no len\(\) or no \[index\]"),

@@ -145,10 +145,13 @@ def test_nan_passes_through():
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        (lambda images: "text", "its output for 2 images is no tensor"),
-        (lambda images: images.mean(), r"its output for 2 images is a torch.float32 tensor \[\]"),
-        (lambda images: images.mean((2, 3)).argmax(1), r"torch.int64 tensor \[2\]"),
-        (lambda images: [][0], r"fails on images of shape \[2, 3, 20, 20\]: IndexError"),
+        (lambda images: "text", "for 2 images it returns text; its vision encoder"),
+        (lambda images: images.mean(), r"returns a tensor of shape \[\] \(float32\); a floating"),
+        (
+            lambda images: images.mean((2, 3)).argmax(1),
+            r"\[2\] \(int64\); scores or features",
+        ),
+        (lambda images: [][0], r"fails on images of shape \[2, 3, 20, 20\] \(IndexError"),
     ],
 )
 def test_a_model_without_a_usable_output_is_one_line(output, message):

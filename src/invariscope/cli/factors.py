@@ -49,6 +49,16 @@ def factors(
         str | None,
         typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="classification, multilabel, regression, embedding, dense."),
+    ] = None,
+    embedding: Annotated[
+        str | None, typer.Option(help="The layer whose output is the embedding.")
+    ] = None,
+    output_key: Annotated[
+        str | None, typer.Option(help="Which of the model's outputs is its answer.")
+    ] = None,
     trained: Annotated[
         Path | None,
         typer.Option(help="A run of the model: does it ignore what varies in the data?"),
@@ -100,4 +110,7 @@ def factors(
         shear_centre=shear_centre,
         preprocessing=overrides(preprocessing),
         value_range=two_numbers(value_range),
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
     )

@@ -81,6 +81,16 @@ def measure(
         str | None,
         typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="classification, multilabel, regression, embedding, dense."),
+    ] = None,
+    embedding: Annotated[
+        str | None, typer.Option(help="The layer whose output is the embedding.")
+    ] = None,
+    output_key: Annotated[
+        str | None, typer.Option(help="Which of the model's outputs is its answer.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Run folder (default: below runs/).")
     ] = None,
@@ -112,6 +122,9 @@ def measure(
         "resampling": (border, fill, interpolation),
         "preprocessing": overrides(preprocessing),
         "value_range": two_numbers(value_range),
+        "task": task,
+        "embedding": embedding,
+        "output_key": output_key,
     }
     carry = {
         "batch_size": batch_size, "workers": workers, "resume": resume, "precision": precision,

@@ -140,8 +140,8 @@ class DatasetSource(ImageSource):
                 raise InputError(f"{self.name}, image {position}: {error}") from error
             return position, item
         raise InputError(
-            f"{self.name}: none of its first {len(failures)} items can be loaded: "
-            + _describe(failures[0])
+            f"{self.name}: none of its first {len(failures)} items can be loaded "
+            f"({_describe(failures[0])}); items that are an image or (image, label) work"
         ) from failures[0]
 
     def _image(self, item: Any) -> Image.Image | torch.Tensor:

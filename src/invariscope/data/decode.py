@@ -161,5 +161,5 @@ def _reason(file: File, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, OSError | ValueError | SyntaxError):
-        return f"cannot be decoded: {error}"
-    return f"cannot be decoded: {type(error).__name__}: {error}"
+        return f"cannot be decoded ({error})"
+    return f"cannot be decoded ({type(error).__name__}: {error})"

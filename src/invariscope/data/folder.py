@@ -98,7 +98,7 @@ class FolderSource(ImageSource):
             found = _walk(self._root)
         except OSError as error:
             raise InputError(
-                f"the folder {self.name!r} cannot be read: {error.strerror}"
+                f"the folder {self.name!r} cannot be read ({error.strerror}); give one that can"
             ) from error
         if not found.images:
             others = found.num_others

@@ -20,7 +20,7 @@ from invariscope.results.manifest import FORMAT
 from invariscope.sweep.bands import check_colour, left_out, matched, said
 from invariscope.sweep.block import as_float
 from invariscope.sweep.loading import Picture, first_picture
-from invariscope.sweep.prepare import choose_device
+from invariscope.sweep.prepare import choose_device, steadiness
 from invariscope.sweep.record import environment, execution, value_range_of
 from invariscope.transformations import Transformation
 
@@ -79,6 +79,9 @@ def prepare_search(
     shear_centre: str = "corner",
     preprocessing: Mapping[str, Any] | None = None,
     value_range: Sequence[float] | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
 ) -> Search:
     """Checks and resolves everything, and measures nothing yet. Arguments as for `find_factors`."""
     if pairs < 1:
@@ -97,9 +100,17 @@ def prepare_search(
     table = np.concatenate(
         [np.column_stack([np.full(len(p), k), p]) for k, p in enumerate(paired.values())]
     )
-    probe = load_model(model, preprocessing=preprocessing, seed=seed).to(choose_device(device))
+    probe = load_model(
+        model,
+        preprocessing=preprocessing,
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
+        seed=seed,
+    ).to(choose_device(device))
     source = matched(source, probe.preprocessing)
-    example, decoded = first_picture(source, probe.preprocessing, table[:, 1:].ravel().tolist())
+    order = table[:, 1:].ravel().tolist()
+    example, decoded = first_picture(source, probe.preprocessing, order)
     assert example.pixels is not None
     bands = len(example.pixels)
     probe = probe.for_bands(bands)
@@ -111,7 +122,8 @@ def prepare_search(
     manifest["decisions"] = {
         **source.decisions, **said(bands, probe.preprocessing), **probe.decisions(shown)
     }  # fmt: skip
-    manifest["warnings"] += [*probe.warnings, *colourless]
+    manifest["warnings"] += [*probe.doubts(shown), *colourless]
+    manifest["warnings"] += steadiness(probe, source, order, decoded)
     search = Search(
         probe, source, pool, unique_operations(pool), table, seed, decoded, manifest
     )  # fmt: skip

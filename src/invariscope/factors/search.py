@@ -63,6 +63,9 @@ def find_factors(
     shear_centre: str = "corner",
     preprocessing: Mapping[str, Any] | None = None,
     value_range: Sequence[float] | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -83,6 +86,11 @@ def find_factors(
         shear_centre: What the pool's shears leave in place: "corner", as Pillow, or "centre".
         preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
         value_range: The stored numbers that are black and white, as for `invariscope.measure`.
+        task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
+            "regression", "embedding" or "dense".
+        embedding: The layer whose output, averaged over positions, is the embedding; by default
+            the rule of `invariscope.models.embedding`.
+        output_key: Which of several outputs is the answer: its key, or its position.
         workers: Processes that decode images; 0 decodes in this one.
         resume: Go on with a search that the folder holds; False refuses such a folder.
         progress: Told what goes on.
@@ -113,6 +121,9 @@ def find_factors(
         shear_centre=shear_centre,
         preprocessing=preprocessing,
         value_range=value_range,
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
     )
     return carry_out(
         search,

@@ -95,7 +95,10 @@ def _read_safetensors(path: Path) -> Any:
     try:
         return load_file(path)
     except Exception as error:
-        raise InputError(f"checkpoint {path} cannot be read: {first_line(error)}") from error
+        raise InputError(
+            f"checkpoint {path} cannot be read ({first_line(error)}); a whole "
+            ".safetensors file works"
+        ) from error
 
 
 def _read_torch(path: Path) -> Any:
@@ -118,7 +121,8 @@ def _read_torch(path: Path) -> Any:
                 "torch.save(model.state_dict(), 'plain.pt')"
             ) from error
         raise InputError(
-            f"checkpoint {path} is no file of torch.save: {first_line(error)}"
+            f"checkpoint {path} is no file of torch.save ({first_line(error)}); a state dict that "
+            "torch.save wrote works"
         ) from error
     except Exception as error:
         raise InputError(

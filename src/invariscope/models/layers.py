@@ -12,6 +12,7 @@ module with a spatial output. More than 40 layers are thinned evenly, the first 
 """
 
 import fnmatch
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from invariscope.registry import unknown_name
 
 EMBEDDING = "embedding"
 LOGITS = "logits"
+OUTPUT = "output"
 MAX_LAYERS = 40
 _MIN_BLOCKS = 3
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -97,7 +99,7 @@ def select_layers(
     end = max((call.end for call in trace.calls), default=0) + 2.0
     embedding = min(trace.embedding_position - 0.5, end - 1)
     after = [float(pool.end)] if pool and pool.end > max(positions, default=0) else []
-    after += [embedding] + ([end] if trace.num_outputs else [])
+    after += [embedding] + ([end] if _final(trace) else [])
     ladder = sorted({*positions, *after})
     before_pool = float(pool.end) if after and pool and pool.end == after[0] else embedding
     layers: list[tuple[float, Layer]] = []
@@ -109,9 +111,9 @@ def select_layers(
         layers.append((call.end, found))
     fields = declared_fields(EMBEDDING, trace.width, declared) or trace.fields
     layers.append((embedding, Layer(EMBEDDING, "Pool", depth_of(embedding, ladder), fields=fields)))
-    if trace.num_outputs:
-        fields = declared_fields(LOGITS, trace.num_outputs, declared)
-        layers.append((end, Layer(LOGITS, "Final", 1.0, fields=fields)))
+    for final in _final(trace):
+        fields = declared_fields(final, trace.num_outputs or math.prod(trace.shape[1:]), declared)
+        layers.append((end, Layer(final, "Final", 1.0, fields=fields)))
     return tuple(layer for _, layer in sorted(layers, key=lambda entry: entry[0]))
 
 
@@ -125,12 +127,28 @@ def _size(call: Call) -> tuple[tuple[int, int], int]:
 
 def layer_names(trace: Trace) -> tuple[str, ...]:
     """Every name that a selection may use: the modules that run, embedding, logits."""
-    names = [call.name for call in trace.calls if call.layout is not None]
-    return (*names, EMBEDDING, *([LOGITS] if trace.num_outputs else []))
+    names = [call.name for call in usable_calls(trace)]
+    return (*names, EMBEDDING, *_final(trace))
+
+
+def usable_calls(trace: Trace) -> list[Call]:
+    """The modules that can be watched; those with the name of a layer of ours are not."""
+    return [
+        call
+        for call in trace.calls
+        if call.layout is not None and call.name not in (EMBEDDING, LOGITS, OUTPUT)
+    ]
+
+
+def _final(trace: Trace) -> tuple[str, ...]:
+    """The layer after the last one of the network: logits, or the output as it is."""
+    if trace.num_outputs:
+        return (LOGITS,)
+    return (OUTPUT,) if trace.has_output else ()
 
 
 def _part(call: Call, trace: Trace, blocks: Sequence[float], pooling: float) -> str:
-    if trace.num_outputs and call.start >= trace.embedding_position:
+    if _final(trace) and call.start >= trace.embedding_position:
         return "Final"
     return "Pool" if call.end >= pooling else part_of(call.end, blocks)
 
@@ -146,16 +164,18 @@ def _resolve(
         return list(blocks[-1:])
     if item == EMBEDDING:
         return []
+    if item in _final(trace):
+        return []
     if item == LOGITS:
-        if trace.num_outputs:
-            return []
         raise InputError(
-            "layer 'logits': the model's output is not [image, classes >= 2]; use embedding"
+            f"layer 'logits': the model's task is {trace.answer.task}, so it has no class scores; "
+            "use embedding"
         )
-    usable = [call for call in trace.calls if call.layout is not None]
+    usable = usable_calls(trace)
     if any(character in item for character in "*?["):
         found = [call for call in usable if fnmatch.fnmatchcase(call.name, item)]
-        if not found and not any(fnmatch.fnmatchcase(n, item) for n in (EMBEDDING, LOGITS)):
+        own = (EMBEDDING, *_final(trace))
+        if not found and not any(fnmatch.fnmatchcase(name, item) for name in own):
             raise unknown_name("layer", item, layer_names(trace))
         return found
     call = trace.call(item)
@@ -177,7 +197,7 @@ def auto_blocks(module: nn.Module, trace: Trace) -> list[Call]:
     """The spatial layers of ``auto``, in the order of execution, at most 40."""
     calls = {
         call.name: call
-        for call in trace.calls
+        for call in usable_calls(trace)
         if call.layout is not None and call.layout.spatial and call.end < trace.embedding_position
     }
     found = _pick(_blocks(module, "", root=True), calls)

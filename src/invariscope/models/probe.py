@@ -3,6 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,14 +15,17 @@ from PIL import Image
 from torch import Tensor, nn
 
 from invariscope.errors import InputError, InvariscopeError, RunError
-from invariscope.models.activations import Vector, average_pool, tensor_of
-from invariscope.models.capture import Reducer, ReducerFailed, capture
+from invariscope.models.activations import Vector, average_pool
+from invariscope.models.answer import leaf_at
+from invariscope.models.behind import modules_behind, unmoved, words_on
+from invariscope.models.capture import Reducer, ReducerFailed, Tap, capture
 from invariscope.models.classes import imagenet_class_ids
-from invariscope.models.failures import first_line
+from invariscope.models.embedding import tapped_head
+from invariscope.models.failures import first_line, what_would_work
 from invariscope.models.fields import Fields, checked_declaration
-from invariscope.models.layers import EMBEDDING, LOGITS, Layer, layer_names, select_layers
+from invariscope.models.layers import EMBEDDING, LOGITS, OUTPUT, Layer, layer_names, select_layers
 from invariscope.models.preprocessing import Preprocessing
-from invariscope.models.trace import Trace, trace
+from invariscope.models.trace import Trace, Wishes, trace
 from invariscope.registry import unknown_name
 
 _PREDICT_BATCH = 32
@@ -55,6 +59,7 @@ class Probe:
         imagenet: Whether 1000 outputs are the classes of ImageNet-1k in their usual order.
         fields: For layers whose channels a rotation permutes: their names or globs, each with the
             order n of the rotations C_n, or with `Fields` where some channels stay.
+        wishes: What the user says of task, embedding and output; what is left out is seen.
         decisions: What loading has decided, a sentence by subject, for `decisions`.
         warnings: What loading has found that may surprise, one line each.
 
@@ -79,10 +84,13 @@ class Probe:
         fresh: Callable[[int], nn.Module] | None = None,
         imagenet: bool = False,
         fields: Mapping[str, int | Fields] | None = None,
+        wishes: Wishes | None = None,
         decisions: Mapping[str, str] | None = None,
         warnings: Sequence[str] = (),
     ):
-        self._decided = dict(decisions or {})
+        self._wishes = wishes or Wishes()
+        self._behind = modules_behind(model)
+        self._decided = {**words_on(model, self._behind), **(decisions or {})}
         self.warnings = tuple(warnings)
         self._declared = checked_declaration({} if fields is None else fields)
         self.spec = spec
@@ -112,9 +120,19 @@ class Probe:
         return "" if self.module is None else hash_state(self.module.state_dict())
 
     @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """The modules that run in a pass: the model, and those that a callable reaches."""
+        return (() if self.module is None else (self.module,)) + self._behind
+
+    @property
     def num_outputs(self) -> int | None:
-        """Number of logits; None where the output is not [image, K >= 2], or has no head."""
+        """Number of logits; None where the answer is no class scores."""
         return self._any_trace().num_outputs
+
+    @property
+    def task(self) -> str:
+        """What the answer is, one of `invariscope.models.answer.TASKS`."""
+        return self._any_trace().answer.task
 
     @property
     def class_ids(self) -> tuple[str, ...] | None:
@@ -128,7 +146,14 @@ class Probe:
         Args:
             example: One or two images in [0, 1] at the input resolution.
         """
-        return {**self._decided, "preprocessing": self.preprocessing.source}
+        seen = self._trace(example)
+        return {**seen.decisions(), **self._decided, "preprocessing": self.preprocessing.source}
+
+    def doubts(self, example: Float[Tensor, "image band height width"]) -> list[str]:
+        """What may surprise about this model, one line each: for the warnings of a run."""
+        seen = self._trace(example)
+        doubts = (seen.answer.doubt, seen.embedding.doubt)
+        return [*self.warnings, *(line for line in doubts if line)]
 
     def to(self, device: str | torch.device) -> "Probe":
         """Moves the model; returns the probe itself."""
@@ -138,7 +163,7 @@ class Probe:
                 self.module.to(self.device)
             except (RuntimeError, AssertionError) as error:
                 raise InputError(
-                    f"device {str(device)!r} does not work: {first_line(error)}"
+                    f"device {str(device)!r} does not work ({first_line(error)}); cpu works"
                 ) from error
         self._lay_out()
         return self
@@ -170,6 +195,12 @@ class Probe:
         """The same model, not a copy of it, with other declared fields."""
         other = copy.copy(self)
         other._declared = checked_declaration(fields)
+        return other
+
+    def with_wishes(self, wishes: Wishes) -> "Probe":
+        """The same model, not a copy of it, with what the user says of task and embedding."""
+        other = copy.copy(self)
+        other._wishes, other._traces = wishes, {}
         return other
 
     def watch(
@@ -266,6 +297,7 @@ class Probe:
             fresh=self._fresh,
             imagenet=self._imagenet,
             fields=dict(self._declared),
+            wishes=self._wishes,
         )
         return twin.to(self.device)
 
@@ -283,38 +315,66 @@ class Probe:
         self, images: Tensor, layers: Sequence[str], reduce: Reducer, seen: Trace
     ) -> dict[str, Any]:
         """One run of the model, in whatever mode of differentiation is on."""
-        outputs, inputs = self._plan(layers, seen)
         batch = self._prepare(images)
+        pieces: dict[str, Tensor] = {}
+        taps = self._taps(layers, reduce, seen)
+        if EMBEDDING in layers:
+            taps += _embedding_taps(seen, pieces)
         if self.module is None:
             output, kept = self._run(batch, RunError), {}
         else:
             try:
-                with capture(self.module, outputs, inputs, _pooling(reduce)) as kept:
+                with capture(self.module, taps) as kept, self._head_tap(seen, layers, pieces):
                     output = self._run(batch, RunError)
             except ReducerFailed as failed:
                 raise failed.__cause__ or failed from None
-        final = tensor_of(output)
-        if final is None or final.shape[0] != images.shape[0]:
+        answer = leaf_at(output, seen.answer.path)
+        if answer is None or answer.ndim == 0 or len(answer) != len(images):
             raise RunError(f"model {self.spec}: no output per image for a batch of {len(images)}")
-        if EMBEDDING in layers and seen.classifier is None:
-            pooled = average_pool(EMBEDDING, seen.output.normalise(final))
-            kept[EMBEDDING] = reduce(EMBEDDING, Vector(pooled))
+        if EMBEDDING in layers:
+            for number, source in enumerate(seen.embedding.sources):
+                leaf = leaf_at(output, source.path) if source.side == "answer" else None
+                if leaf is not None:
+                    pooled = average_pool(EMBEDDING, source.layout.normalise(leaf))
+                    pieces[_part(number)] = pooled
+            numbers = range(len(seen.embedding.sources))
+            parts = [pieces[_part(number)] for number in numbers if _part(number) in pieces]
+            if len(parts) == len(numbers):
+                whole = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+                kept[EMBEDDING] = reduce(EMBEDDING, Vector(whole))
         if LOGITS in layers:
-            kept[LOGITS] = reduce(LOGITS, Vector(final.float()))
+            kept[LOGITS] = reduce(LOGITS, Vector(seen.answer.logits(answer)))
+        if OUTPUT in layers and seen.has_output:
+            kept[OUTPUT] = reduce(OUTPUT, Vector(answer.float().reshape(len(answer), -1)))
         missing = [name for name in layers if name not in kept]
         if missing:
             raise RunError(f"model {self.spec}: layer {missing[0]!r} did not run on these images")
         return {name: kept[name] for name in layers}
 
+    def _head_tap(
+        self, seen: Trace, layers: Sequence[str], pieces: dict[str, Tensor]
+    ) -> AbstractContextManager[None]:
+        """Takes timm's pre-logits, where no module reads them or puts them out."""
+        source = seen.embedding.sources[0]
+        if self.module is None or source.side != "pre-logits" or EMBEDDING not in layers:
+            return nullcontext()
+
+        def keep(vector: Tensor) -> None:
+            pieces[_part(0)] = vector.float()
+
+        return tapped_head(self.module, keep)
+
     def _run(self, batch: Tensor, kind: type[InvariscopeError]) -> Any:
         try:
-            return self._call(batch)
+            with unmoved(self._behind):
+                return self._call(batch)
         except (ReducerFailed, InvariscopeError, torch.OutOfMemoryError, MemoryError):
             raise
         except Exception as error:
             raise kind(
-                f"model {self.spec} fails on images of shape {list(batch.shape)}: "
-                f"{type(error).__name__}: {first_line(error)}"
+                f"model {self.spec} fails on images of shape {list(batch.shape)} "
+                f"({type(error).__name__}: {first_line(error)}): "
+                f"{what_would_work(error, batch.shape, self._call)}"
             ) from error
 
     def _trace(self, images: Tensor) -> Trace:
@@ -326,35 +386,59 @@ class Probe:
         size = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
         if size not in self._traces:
             # Two images: with one, an axis of length 1 could be mistaken for the image axis.
-            example = images[:2] if len(images) > 1 else images[:1].expand(2, -1, -1, -1)
+            example = images.detach()[:2]
+            if len(example) == 1:  # another one, so that what differs between images shows
+                example = torch.cat([example, 1 - 0.5 * example.flip(3)])
             with torch.no_grad():
-                batch = self._prepare(example.detach())
+                batch = self._prepare(example)
             self._traces[size] = trace(
-                lambda batch: self._run(batch, InputError), self.module, batch, self.spec
+                lambda batch: self._run(batch, InputError),
+                self.module,
+                batch,
+                self.spec,
+                self._wishes,
             )
         return self._traces[size]
 
     def _any_trace(self) -> Trace:
         if not self._traces:
             size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
-            self._trace(torch.zeros(2, self.preprocessing.channels or 3, *size))
+            bands = self.preprocessing.channels or 3
+            ramp = torch.linspace(0, 1, size[0] * size[1]).reshape(size)
+            self._trace(torch.stack([ramp, 1 - 0.5 * ramp])[:, None].repeat(1, bands, 1, 1))
         return next(iter(self._traces.values()))
 
-    def _plan(self, layers: Sequence[str], seen: Trace) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Which outputs and which inputs are captured, and how they are laid out."""
-        outputs, inputs = {}, {}
+    def _taps(self, layers: Sequence[str], reduce: Reducer, seen: Trace) -> list[Tap]:
+        """Which outputs are captured, and how they are laid out."""
+        taps = []
         for name in layers:
-            if name == EMBEDDING:
-                if seen.classifier is not None:
-                    inputs[seen.classifier] = (EMBEDDING, seen.embedding)
-                continue
-            if name == LOGITS and seen.num_outputs:
+            own = {EMBEDDING: True, LOGITS: seen.num_outputs is not None, OUTPUT: seen.has_output}
+            if own.get(name):
                 continue
             call = seen.call(name)
             if call is None or call.layout is None:
                 raise unknown_name("layer", name, layer_names(seen))
-            outputs[name] = call.layout
-        return outputs, inputs
+            taps.append(Tap(name, name, call.layout, reduce, times=call.times))
+        return taps
+
+
+def _embedding_taps(seen: Trace, pieces: dict[str, Tensor]) -> list[Tap]:
+    """Takes the parts of the embedding into ``pieces``, by their number."""
+
+    def keep(part: str, activation: Any) -> None:
+        pieces[part] = average_pool(part, activation)
+
+    taps = []
+    for number, source in enumerate(seen.embedding.sources):
+        call = seen.call(source.module)
+        if call is not None:
+            where = (_part(number), call.name, source.layout)
+            taps.append(Tap(*where, keep, source.side, call.times))
+    return taps
+
+
+def _part(number: int) -> str:
+    return f"part {number} of the embedding"
 
 
 def hash_state(state: Mapping[str, Any]) -> str:
@@ -374,19 +458,6 @@ def hash_state(state: Mapping[str, Any]) -> str:
         else:
             digest.update(f"{name}|{value!r}|".encode())
     return digest.hexdigest()
-
-
-def _pooling(reduce: Reducer) -> Reducer:
-    """The reducer, with the embedding pooled before it arrives."""
-    if reduce is average_pool:
-        return reduce
-
-    def reduced(layer: str, activation: Any) -> Any:
-        if layer == EMBEDDING:
-            activation = Vector(average_pool(layer, activation))
-        return reduce(layer, activation)
-
-    return reduced
 
 
 def _unit_range(picture: Tensor) -> Tensor:

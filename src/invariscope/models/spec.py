@@ -32,6 +32,7 @@ from invariscope.models.input_channels import with_input_channels
 from invariscope.models.preprocessing import ANY_CHANNELS, from_timm
 from invariscope.models.probe import Probe
 from invariscope.models.small import SmallModel
+from invariscope.models.trace import Wishes
 from invariscope.models.trained import load_trained
 from invariscope.models.twin import copy_module, drawing
 from invariscope.models.zoo import (
@@ -51,6 +52,9 @@ def load_model(
     *,
     preprocessing: Mapping[str, Any] | None = None,
     fields: Mapping[str, int | Fields] | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
     seed: int = 0,
 ) -> Probe:
     """A model, ready to be measured.
@@ -65,6 +69,11 @@ def load_model(
             ``{"conv*": 8}`` says that the channels of these layers come in consecutive blocks of 8,
             one channel per rotation of C8 (see `models.fields`); `Fields` says more. The last entry
             that fits a layer counts. `e2cnn`'s layers need none.
+        task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
+            "regression", "embedding" or "dense".
+        embedding: The layer whose output, averaged over positions, is the embedding; by default
+            the rule of `invariscope.models.embedding`.
+        output_key: Which of several outputs is the answer: its key, or its position.
         seed: Of the weights of an untrained model.
 
     Returns:
@@ -99,6 +108,8 @@ def load_model(
         probe = probe.with_preprocessing(probe.preprocessing.override(preprocessing))
     if fields is not None:
         probe = probe.with_fields(fields)
+    if (task, embedding, output_key) != (None, None, None):
+        probe = probe.with_wishes(Wishes(task, embedding, output_key))
     return probe
 
 
@@ -195,7 +206,8 @@ def _python(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
         raise
     except Exception as error:
         raise InputError(
-            f"model {spec!r}: the factory raises {type(error).__name__}: {first_line(error)}"
+            f"model {spec!r}: the factory raises {type(error).__name__} ({first_line(error)}); a "
+            "function that returns the model when called without arguments works"
         ) from error
     return _from_object(model, untrained, seed, spec)
 
@@ -212,8 +224,8 @@ def _factory(place: str, name: str, spec: str) -> Callable[[], Any]:
             ) from error
         except Exception as error:
             raise InputError(
-                f"model {spec!r}: importing {place!r} raises {type(error).__name__}: "
-                f"{first_line(error)}"
+                f"model {spec!r}: importing {place!r} raises {type(error).__name__} "
+                f"({first_line(error)}); a file that python -c 'import {place}' imports works"
             ) from error
     public = [key for key, value in vars(home).items() if key[0] != "_" and callable(value)]
     if not hasattr(home, name):

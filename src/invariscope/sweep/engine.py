@@ -54,6 +54,9 @@ def measure(
     twin: bool | None = False,
     floor: bool = False,
     preprocessing: Mapping[str, Any] | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
     inexact: str = "interpolate",
     value_range: Sequence[float] | None = None,
     workers: int | None = None,
@@ -87,6 +90,11 @@ def measure(
             where the model has one.
         floor: Measure the interpolation floor (T⁻¹T), at the control levels.
         preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
+        task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
+            "regression", "embedding" or "dense".
+        embedding: The layer whose output, averaged over positions, is the embedding; by default
+            the rule of `invariscope.models.embedding`.
+        output_key: Which of several outputs is the answer: its key, or its position.
         inexact: What metrics of feature maps do where a motion does not take a layer's grid to
             itself: "interpolate" the maps, or "skip" that layer and level.
         value_range: The stored numbers that are black and white, such as (0, 4095) for 12 bits in
@@ -125,6 +133,9 @@ def measure(
         twin=twin,
         floor=floor,
         preprocessing=preprocessing,
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
         inexact=inexact,
         value_range=value_range,
     )

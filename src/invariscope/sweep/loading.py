@@ -105,6 +105,34 @@ def first_picture(
     )
 
 
+def first_pictures(
+    source: ImageSource,
+    preprocessing: Preprocessing,
+    selected: Sequence[int],
+    decoded: dict[int, Picture],
+    count: int,
+) -> list[Tensor]:
+    """The pixels of the first images of one size, as many as ``count``; decodes what is missing.
+
+    Args:
+        source: Where images come from.
+        preprocessing: Resize and crop.
+        selected: Indices into the source; at most twice as many as are wanted are looked at.
+        decoded: What is decoded already, an image that can be read among it; the others are added.
+        count: How many are wanted.
+    """
+    found: list[Tensor] = []  # of one size; grey and colour may mix
+    for index in list(dict.fromkeys(selected))[: 2 * count]:
+        if index not in decoded:
+            decoded[index] = load_picture(source, preprocessing, index)
+        pixels = decoded[index].pixels
+        if pixels is not None and (not found or pixels.shape[-2:] == found[0].shape[-2:]):
+            found.append(pixels)
+        if len(found) == count:
+            break
+    return alike(found)
+
+
 def load_blocks(
     source: ImageSource,
     preprocessing: Preprocessing,
@@ -151,12 +179,12 @@ def _block(number: int, pictures: list[Picture]) -> Block:
     if not readable:
         return Block(number, [], torch.empty(0), skipped=skipped)
     indices, labels = [p.index for p in readable], [p.label for p in readable]
-    return Block(number, indices, torch.stack(_alike(frames)), labels, skipped)
+    return Block(number, indices, torch.stack(alike(frames)), labels, skipped)
 
 
-def _alike(frames: list[Tensor]) -> list[Tensor]:
+def alike(frames: list[Tensor]) -> list[Tensor]:
     """Pictures of one type and number of bands: a source may mix depths, and grey with colour."""
     if len({frame.dtype for frame in frames}) > 1:
         frames = [f.float() / 255 if f.dtype == torch.uint8 else f for f in frames]
-    most = max(len(frame) for frame in frames)
+    most = max((len(frame) for frame in frames), default=0)
     return [frame.expand(most, -1, -1) if len(frame) == 1 else frame for frame in frames]

@@ -82,7 +82,7 @@ class Entry:
             "shown": self.transformation.describe(self.level),
             "cell": self.cell,
             "orbit_cell": self.orbit_cell,
-            **({} if derivative is None else {"derivative_cell": derivative.key}),
+            **({} if derivative is None else derivative.as_dict()),
         }
 
     @property

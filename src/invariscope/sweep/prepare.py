@@ -9,12 +9,19 @@ import torch
 
 from invariscope.data import ImageSource, open_source, select
 from invariscope.errors import InputError
-from invariscope.metrics import DEFAULT_METRICS, METRICS, SweepMetric, with_companions
+from invariscope.metrics import (
+    DEFAULT_METRICS,
+    METRICS,
+    SweepMetric,
+    for_task,
+    with_companions,
+)
 from invariscope.models import Probe, load_model
+from invariscope.models.steadiness import PICTURES, unsteady
 from invariscope.sweep.bands import acting, as_colour, matched, said
 from invariscope.sweep.block import Setup, as_float
 from invariscope.sweep.lie import lie_cell
-from invariscope.sweep.loading import Picture, first_picture
+from invariscope.sweep.loading import Picture, first_picture, first_pictures
 from invariscope.sweep.plan import Plan, make_plan
 from invariscope.sweep.record import make_manifest
 from invariscope.sweep.targets import class_targets
@@ -66,6 +73,9 @@ def prepare(
     twin: bool | None = False,
     floor: bool = False,
     preprocessing: Mapping[str, Any] | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
     inexact: str = "interpolate",
     value_range: Sequence[float] | None = None,
 ) -> Run:
@@ -86,7 +96,14 @@ def prepare(
         raise InputError(
             f"{source.name} gives {len(selected)} image: a baseline needs at least two"
         )
-    probe = load_model(model, preprocessing=preprocessing, seed=seed).to(choose_device(device))
+    probe = load_model(
+        model,
+        preprocessing=preprocessing,
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
+        seed=seed,
+    ).to(choose_device(device))
     source = matched(source, probe.preprocessing)
     example, decoded = first_picture(source, probe.preprocessing, selected)
     assert example.pixels is not None
@@ -94,22 +111,23 @@ def prepare(
     probe = probe.for_bands(bands)
     chosen, colourless = acting(chosen, bands, named=transformations not in (None, "all"))
     untrained, note = _twin(probe, twin, seed)
-    warnings = [*probe.warnings, *colourless, *([note] if note else [])]
+    warnings = [*colourless, *([note] if note else [])]
     plan = make_plan(chosen, twin=untrained is not None, floor=floor)
     shown = as_float(example.pixels)[None].to(probe.device)
     watched = probe.watch(layers, shown)
     if untrained is not None:
         untrained.watch("last", shown)
+    warnings = [*probe.doubts(shown), *warnings, *steadiness(probe, source, selected, decoded)]
     targets, note = class_targets(source, probe)
     warnings += [note] if note else []
     known = {"": True, "targets": targets is not None, "classes": source.labels is not None}
     wanted = tuple(metric for metric in wanted if known[metric.needs_labels])
-    if probe.num_outputs is None:
-        wanted = tuple(m for m in wanted if not m.reads.endswith("logits"))
-    if not wanted:
-        raise InputError(
-            f"none of the metrics can be measured: {note or 'the images have no labels'}"
-        )
+    fit, left_out = _for_task(wanted, probe.task, chosen=metrics is not None)
+    warnings += [left_out] if left_out else []
+    if not fit:
+        why = left_out or note or "the images have no labels"
+        raise InputError(f"none of the metrics can be measured: {why}")
+    wanted = fit
     setup = Setup(probe, untrained, plan, wanted, watched, seed, inexact == "skip")
     manifest = make_manifest(
         setup,
@@ -126,6 +144,32 @@ def prepare(
     )
     manifest["example"] = {"image": source.ids[example.index]}
     return Run(setup, source, selected, targets, example, decoded, manifest)
+
+
+def _for_task(
+    wanted: tuple[SweepMetric, ...], task: str, *, chosen: bool
+) -> tuple[tuple[SweepMetric, ...], str]:
+    """The metrics that a model of this task has; a note where the user's choice has others."""
+    if task == "regression" and not chosen:  # one number has no direction, only a size
+        wanted = (*wanted, METRICS.get("relative_invariance:l2"))
+    fit = for_task(wanted, task)
+    names = {metric.name for metric in fit}
+    lost = [metric.name for metric in wanted if metric.name not in names]
+    if not lost or not (chosen or task == "regression"):
+        return fit, ""
+    return fit, (
+        f"{', '.join(lost)} {'is' if len(lost) == 1 else 'are'} left out: the model's task is "
+        f"{task}, so there are no class scores; if there are, say task='classification'"
+    )
+
+
+def steadiness(
+    probe: Probe, source: ImageSource, selected: Sequence[int], decoded: dict[int, Picture]
+) -> list[str]:
+    """What does not hold still about the model on the first images, which are decoded for it."""
+    pictures = first_pictures(source, probe.preprocessing, selected, decoded, PICTURES)
+    batch = torch.stack([as_float(pixels) for pixels in pictures])
+    return list(unsteady(probe, batch.to(probe.device)))
 
 
 def _twin(probe: Probe, wanted: bool | None, seed: int) -> tuple[Probe | None, str]:

@@ -37,6 +37,8 @@ def make_manifest(
             "model": probe.spec,
             "weights": probe.weights_hash,
             "preprocessing": probe.preprocessing.as_dict(),
+            "task": decisions.get("task"),
+            "embedding": decisions.get("embedding"),
             "data": source.name,
             **value_range_of(source),
             "seed": setup.seed,
@@ -72,6 +74,7 @@ def make_manifest(
                 "paired": metric.paired,
                 "pooled": metric.pooled,
                 "at_identity": metric.at_identity,
+                "unit": metric.unit,
             }
             for metric in setup.metrics
         },

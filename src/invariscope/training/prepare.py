@@ -259,7 +259,9 @@ def accelerator_on(device: str, mixed_precision: str) -> Accelerator:
     try:
         return Accelerator(cpu=chosen.type == "cpu", mixed_precision=mixed_precision)
     except ValueError as error:
-        raise InputError(f"mixed precision {mixed_precision}: {error}") from error
+        raise InputError(
+            f"mixed precision {mixed_precision} cannot be had here ({error}); no works everywhere"
+        ) from error
 
 
 def _optimizer(recipe: Recipe, module: nn.Module) -> torch.optim.Optimizer:

@@ -1,0 +1,97 @@
+"""Which linear maps of a network have made its answer.
+
+First rule: the one whose output is the answer, the same memory, unchanged since. Second rule, for
+answers that are computed from the outputs of several (the mean of two heads) or from one (softmax,
+pooling, a product): the last linear map as wide as the answer after which no module with parameters
+begins, and with it those beside it if the answer is a weighted sum of what they put out.
+
+An adapter (LoRA) around a linear map counts as that map: a module that reads and puts out what a
+linear map inside it does, and is affine itself.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from invariscope.models.recorder import LinearMap, Recorder
+
+_RELATIVE = 1e-3
+
+
+def linear_maps(recorder: Recorder) -> list[LinearMap]:
+    """The last linear maps in the order of execution, each adapter with what it wraps as one.
+
+    Call it after the recording: adapters are run once more on what they have read.
+    """
+    adapters = [each for each in recorder.wrappers if _is_affine(each)]
+    inside = tuple(f"{each.name}." for each in adapters)
+    plain = [each for each in recorder.linear if not each.name.startswith(inside)]
+    outer = [each for each in adapters if not each.name.startswith(inside)]
+    return sorted([*plain, *outer], key=lambda each: each.end)
+
+
+def makers(recorder: Recorder, maps: Sequence[LinearMap], answer: Tensor) -> list[LinearMap]:
+    """The linear maps that the answer is made of, by the rules at the top; none if unknown."""
+    direct = [each for each in maps if each.made(answer)]
+    if direct:
+        return direct[:1]  # the innermost: it ended first
+    width = 1 if answer.ndim == 1 else answer.shape[-1 if answer.ndim == 3 else 1]
+    beside: list[LinearMap] = []
+    for each in reversed(maps):
+        if each.width != width or answer.ndim == 0:
+            continue
+        known = [other.name for other in [*beside, each]]
+        later = [
+            call.name
+            for call in recorder.calls()
+            if call.owns_parameters and call.start > each.end
+            and not any(call.name == name or call.name.startswith(f"{name}.") for name in known)
+        ]  # fmt: skip
+        if later:
+            break
+        beside.append(each)
+    for count in range(len(beside), 1, -1):
+        if is_weighted_sum(answer, [each.output for each in beside[:count]]):
+            return beside[:count][::-1]
+    return beside[:1]
+
+
+def is_weighted_sum(answer: Tensor, parts: Sequence[Tensor]) -> bool:
+    """Whether the answer is a sum of the parts, each times one number that is not 0.
+
+    Example:
+        >>> a, b = torch.tensor([[1.0, 2.0, 4.0]]), torch.tensor([[3.0, -1.0, 1.0]])
+        >>> is_weighted_sum((a + b) / 2, [a, b]), is_weighted_sum(a, [a, b])
+        (True, False)
+    """
+    if any(part.shape != answer.shape for part in parts) or answer.numel() <= len(parts):
+        return False
+    table = torch.stack([part.double().flatten() for part in parts], 1).cpu()
+    wanted = answer.double().flatten().cpu()
+    if not (table.isfinite().all() and wanted.isfinite().all()):
+        return False
+    weights = torch.linalg.lstsq(table, wanted[:, None], driver="gelsd").solution[:, 0]
+    rest = (table @ weights - wanted).norm()
+    every = (weights.abs() * table.norm(dim=0) > _RELATIVE * wanted.norm()).all()
+    return bool(every) and bool(rest <= _RELATIVE * wanted.norm())
+
+
+def reads(each: LinearMap, tensor: Tensor) -> bool:
+    """Whether a linear map has read this tensor, itself or a copy."""
+    if each.given.data_ptr() == tensor.data_ptr() and each.given.numel() == tensor.numel():
+        return True
+    return each.given.shape == tensor.shape and torch.equal(each.given, tensor)
+
+
+def _is_affine(each: LinearMap) -> bool:
+    """Whether f(x) − f(0) = f(0) − f(−x); a rectifier breaks it."""
+    given = each.given
+    try:
+        # Far from 0, so that biases do not hide a rectifier.
+        before, none, after = (each.module(scale * given) for scale in (-30.0, 0.0, 30.0))
+        first, second = none - before, after - none
+    except Exception:  # it wants more than one tensor: no adapter of a linear map
+        return False
+    # 8-bit maps are affine within their steps; a rectifier is off by as much as the values are.
+    return bool((first - second).abs().max() <= 0.05 * first.abs().max() + 1e-9)

@@ -1,0 +1,297 @@
+"""What ran in a forward pass, seen by hooks: modules in their order, and what they put out.
+
+Nothing about a model is assumed. Shapes and small tensors near the end are kept, nothing else: the
+last linear maps with what they read, and the last global poolings.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from invariscope.models.activations import (
+    Layout,
+    average_pool,
+    layout_of,
+    tensor_and_type,
+    tensor_of,
+)
+from invariscope.models.fields import Fields, fields_of_type
+
+# How many of the last linear maps are remembered: their outputs are kept alive, so that "same
+# memory" cannot be a reused address.
+_TAIL = 16
+
+
+@dataclass(frozen=True)
+class Call:
+    """One module of the dry run, at its last call.
+
+    Args:
+        name: Dotted name of the module.
+        start: Position of its beginning in the order of execution.
+        end: Position of its end; a block ends after everything in it.
+        layout: How its output is to be read; None where it is not one value set per image.
+        shape: Shape of its output, with the images of the dry run first; () without a tensor.
+        owns_parameters: Whether the module itself, not a child, has parameters.
+        fields: How rotations permute its channels, where its output says so.
+        note: What its output says of its channels that cannot be followed; "" for nothing.
+        times: How often it ran in the pass; the last time counts.
+    """
+
+    name: str
+    start: int
+    end: int
+    layout: Layout | None
+    shape: tuple[int, ...]
+    owns_parameters: bool
+    fields: Fields | None = None
+    note: str = ""
+    times: int = 1
+
+    @property
+    def channels(self) -> int | None:
+        """Number of channels, or of elements of a vector."""
+        return None if self.layout is None else channels_of(self.shape, self.layout)
+
+
+@dataclass(frozen=True)
+class LinearMap:
+    """A module that maps its input linearly: perhaps the classifier.
+
+    Args:
+        name: Dotted name of the module.
+        module: The module.
+        given: What it has read.
+        output: What it has put out.
+        version: Of the output's memory at that time: whether it has been changed since.
+        start: Position of its beginning in the order of execution.
+        end: Position of its end.
+        layout: How its input is to be read.
+    """
+
+    name: str
+    module: nn.Module
+    given: Tensor
+    output: Tensor
+    version: int
+    start: int
+    end: int
+    layout: Layout
+
+    @property
+    def width(self) -> int:
+        """Number of its outputs at one place."""
+        axis = 1 if self.output.ndim == 4 and self.layout.kind != "nhwc" else -1
+        return self.output.shape[axis]
+
+    @property
+    def embedding(self) -> Tensor:
+        """What it has read, averaged over positions: [image, element]."""
+        return average_pool(self.name, self.layout.normalise(self.given))
+
+    def made(self, tensor: Tensor) -> bool:
+        """Whether a tensor is its output, or a part of it: the same memory, unchanged since."""
+        return memory(self.output) == memory(tensor) and self.version == version(tensor)
+
+
+class Recorder:
+    """The hooks of the dry run.
+
+    Args:
+        images: How many images go through.
+        input_size: Their height and width.
+        prefix: Number of leading tokens, where the model says it.
+    """
+
+    def __init__(self, images: int, input_size: tuple[int, int], prefix: int | None):
+        self._known = {"images": images, "input_size": input_size, "prefix": prefix}
+        self.clock = 0
+        self._starts: dict[str, int] = {}
+        self._calls: dict[str, Call] = {}
+        self._kinds: dict[str, type[nn.Module]] = {}
+        self.linear: deque[LinearMap] = deque(maxlen=_TAIL)
+        self.wrappers: deque[LinearMap] = deque(maxlen=_TAIL)
+        self.pools: deque[tuple[str, int, Tensor]] = deque(maxlen=_TAIL)
+        self._last_leaf: tuple[nn.Module, Tensor] | None = None
+
+    @contextmanager
+    def watching(self, module: nn.Module | None) -> Iterator[None]:
+        """Records what runs inside the context."""
+        handles: list[Any] = []
+        try:
+            for name, child in module.named_modules() if module is not None else ():
+                if name:
+                    # Not closures: the type checker of the tests would compile each anew.
+                    begin, end = partial(self._begin, name), partial(self._end, name)
+                    handles.append(child.register_forward_pre_hook(begin, with_kwargs=True))
+                    handles.append(child.register_forward_hook(end, with_kwargs=True))
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def layout(self, tensor: Tensor, module: nn.Module | None) -> Layout | None:
+        """How a tensor of this pass is to be read."""
+        evidence = None if module is None else _channels_last(module)
+        return layout_of(tensor, **self._known, channels_last=evidence)
+
+    def calls(self) -> tuple[Call, ...]:
+        """The calls; where height, width and channels are equal, modules of the same class tell."""
+        last: dict[type[nn.Module], set[str]] = {}
+        for name, call in self._calls.items():
+            if call.layout and len(set(call.shape[1:])) > 1:
+                last.setdefault(self._kinds[name], set()).add(call.layout.kind)
+        return tuple(
+            replace(call, layout=replace(call.layout, kind="nhwc"))
+            if call.layout
+            and call.layout.kind == "nchw"
+            and len(set(call.shape[1:])) == 1
+            and last.get(self._kinds[name]) == {"nhwc"}
+            else call
+            for name, call in self._calls.items()
+        )
+
+    def last_leaf(self, output: Tensor) -> nn.Module | None:
+        """The childless module that ended last, if the model's output is what it put out."""
+        if self._last_leaf is None:
+            return None
+        leaf, last = self._last_leaf
+        return leaf if memory(last) == memory(output) else None
+
+    def _begin(self, name: str, module: nn.Module, args: Any, kwargs: Any) -> None:
+        self.clock += 1
+        self._starts[name] = self.clock
+
+    def _end(self, name: str, module: nn.Module, args: Any, kwargs: Any, result: Any) -> None:
+        self.clock += 1
+        output, kind = tensor_and_type(result)
+        given = tensor_of([*args, *kwargs.values()])
+        owns = next(module.parameters(recurse=False), None) is not None
+        start = self._starts.get(name, self.clock)
+        layout = None if output is None else self.layout(output, module)
+        shape = () if output is None else tuple(output.shape)
+        before = self._calls.pop(name, None)
+        times = 1 if before is None else before.times + 1
+        self._kinds[name] = type(module)
+        fields, note = fields_seen(kind, shape, layout)
+        self._calls[name] = Call(
+            name, start, self.clock, layout, shape, owns, fields, note, times
+        )  # fmt: skip
+        if output is None or layout is None:
+            return
+        leaf = next(module.children(), None) is None
+        # Dropout hands its input on: it says nothing of what a model ends in.
+        if leaf and not isinstance(module, nn.Dropout):
+            self._last_leaf = (module, output)
+        if given is None:
+            return
+        self._remember_linear(name, module, start, given, output)
+        self._remember_pool(name, module, given, output, layout)
+
+    def _remember_linear(
+        self, name: str, module: nn.Module, start: int, given: Tensor, output: Tensor
+    ) -> None:
+        linear = is_linear_map(module, given, output)
+        if not linear and not self._wraps(name, module, given, output):
+            return
+        last = output.ndim != 4 or not isinstance(module, nn.Conv2d)
+        layout = layout_of(given, **self._known, channels_last=last)
+        if layout is not None:
+            found = LinearMap(
+                name, module, given, output, version(output), start, self.clock, layout
+            )  # fmt: skip
+            (self.linear if linear else self.wrappers).append(found)
+
+    def _wraps(self, name: str, module: nn.Module, given: Tensor, output: Tensor) -> bool:
+        """Whether a module may be an adapter or an 8-bit form of a linear map.
+
+        It says the sizes of one, or holds one that reads and puts out what it does, and more.
+        """
+        said = (getattr(module, "in_features", None), getattr(module, "out_features", None))
+        if said == (given.shape[-1], output.shape[-1]):
+            return True
+        size = sum(1 for _ in module.parameters())
+        return any(
+            each.given.data_ptr() == given.data_ptr()
+            and (each.given.shape, each.output.shape) == (given.shape, output.shape)
+            and sum(1 for _ in each.module.parameters()) < size
+            for each in self.linear
+            if each.name.startswith(f"{name}.")
+        )
+
+    def _remember_pool(
+        self, name: str, module: nn.Module, given: Tensor, output: Tensor, layout: Layout
+    ) -> None:
+        before = self.layout(given, None)
+        if before is None or not before.spatial or layout.grid != (1, 1):
+            return
+        if before.grid != (1, 1) or "pool" in type(module).__name__.lower():
+            pooled = average_pool(name, layout.normalise(output)).flatten(1)
+            self.pools.append((name, self.clock, pooled))
+
+
+def memory(tensor: Tensor) -> int:
+    """The address of a tensor's memory."""
+    return tensor.untyped_storage().data_ptr()
+
+
+def version(tensor: Tensor) -> int:
+    """How often a tensor's memory has been changed; -1 for inference tensors, which do not tell."""
+    return -1 if tensor.is_inference() else tensor._version
+
+
+def is_linear_map(module: nn.Module, given: Tensor, output: Tensor) -> bool:
+    """Whether a module can be a classifier: linear by its class or by its one matrix of weights.
+
+    That is a ``Linear``, a 1×1 convolution, and, without children, a module that says its
+    ``in_features`` and ``out_features`` as a ``Linear`` does (8-bit ones), or whose one matrix maps
+    the last axis of its input to that of its output (a classifier by cosines).
+    """
+    if isinstance(module, nn.Conv2d):
+        return module.kernel_size == (1, 1) and module.groups == 1
+    if isinstance(module, nn.Linear):
+        return True
+    if next(module.children(), None) is not None or given.ndim < 2 or output.ndim != given.ndim:
+        return False
+    if given.shape[:-1] != output.shape[:-1]:
+        return False
+    said = (getattr(module, "in_features", None), getattr(module, "out_features", None))
+    if all(isinstance(size, int) for size in said):
+        return True
+    matrices = [tuple(p.shape) for p in module.parameters(recurse=False) if p.ndim == 2]
+    return len(matrices) == 1 and set(matrices[0]) == {given.shape[-1], output.shape[-1]}
+
+
+def channels_of(shape: tuple[int, ...], layout: Layout) -> int:
+    """Number of channels of an output of this shape, or of elements of a vector.
+
+    Example:
+        >>> channels_of((2, 16, 7, 7), Layout("nchw")), channels_of((2, 4, 5), Layout("vector"))
+        (16, 20)
+    """
+    if layout.kind == "nchw":
+        return shape[1]
+    return math.prod(shape[1:]) if layout.kind == "vector" else shape[-1]
+
+
+def fields_seen(
+    kind: Any, shape: tuple[int, ...], layout: Layout | None
+) -> tuple[Fields | None, str]:
+    """How rotations permute the channels of a typed tensor, and a note where it does not say."""
+    if kind is None or layout is None:
+        return None, ""
+    return fields_of_type(kind, channels_of(shape, layout))
+
+
+def _channels_last(module: nn.Module) -> bool | None:
+    """What a module's type says of the axes of a 4-D output."""
+    name = type(module).__name__
+    if name.endswith("2d") or isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.GroupNorm):
+        return False
+    return True if isinstance(module, nn.LayerNorm | nn.Linear) else None

@@ -1,0 +1,361 @@
+"""Whether a model holds still: the same picture gives the same numbers, whatever else is measured.
+
+Three small passes over the first pictures tell, before anything is measured: A and B over the same
+batch, C over some of it in another order. What they say is compared with the distance between the
+pictures themselves, at the embedding and the logits:
+
+- A ≠ B: the model is random in eval mode, or its state moves while it runs;
+- A = B, and yet it drew random numbers: other passes may differ;
+- A ≠ C: what an image gives depends on the other images of its batch;
+- A is not finite, or the same for different pictures: its numbers mean nothing.
+
+Rounding is no finding: kernels add up in another order for another batch size. A difference counts
+from a thousandth of the distance between pictures on, and if it is beyond what pictures changed by
+their last bit do to the outputs. Only where something was found, passes with hooks on all modules
+say where it begins. The process's random generators are put back.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from invariscope.errors import RunError
+from invariscope.models.events import Event, first_difference, recorded
+from invariscope.models.failures import first_line
+from invariscope.models.layers import EMBEDDING, LOGITS
+from invariscope.models.probe import Probe
+from invariscope.models.randomness import watched_generators
+
+PICTURES = 4
+"""How many pictures the passes are over, at most."""
+
+_MATTERS = 1e-3  # of the distance between pictures
+_ROUNDINGS = 8  # times what the last bit does
+_TF32 = 1e-3  # what accelerators may round float32 to
+_HALF_LARGEST = 65504
+
+
+@dataclass(frozen=True)
+class _Wobble:
+    """How far two passes are apart at a layer, and the distance between pictures there."""
+
+    layer: str
+    apart: float
+    between: float
+    size: float
+
+    @property
+    def share(self) -> float:
+        """In distances between pictures."""
+        return self.apart / self.between if self.between else float("inf")
+
+    @property
+    def words(self) -> str:
+        """The share in words."""
+        where = f"of the distance between images at the {self.layer}"
+        if not self.between:
+            return f"at the {self.layer}, where different images do not differ"
+        if self.share >= 10:
+            return f"by {self.share:.0f} times the distance between images at the {self.layer}"
+        return f"by {_percent(self.share)} {where}"
+
+
+class _Moving(Exception):
+    """A pass fails, or gives another shape, where the first one did not."""
+
+
+def unsteady(probe: Probe, images: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
+    """What does not hold still about a model, one line each; () for one whose numbers do.
+
+    Args:
+        probe: The model.
+        images: Two or more pictures in [0, 1] at the input resolution; `PICTURES` at most are used.
+
+    Example:
+        >>> from invariscope.models import load_model
+        >>> class Dropping(nn.Module):
+        ...     def forward(self, x):
+        ...         return nn.functional.dropout(x.flatten(1))
+        >>> (line,) = unsteady(load_model(Dropping()), torch.rand(4, 3, 4, 4))
+        >>> line.partition(":")[0]
+        'the model is random in eval mode'
+        >>> unsteady(load_model(nn.Flatten()), torch.rand(4, 3, 4, 4))
+        ()
+    """
+    pictures = images[:PICTURES]
+    if len(pictures) < 2:
+        return ()
+    try:
+        with watched_generators(probe.device) as drawn:
+            return tuple(_Check(probe, pictures, drawn).lines())
+    except torch.OutOfMemoryError:
+        return (
+            f"whether the model holds still was not checked: {len(pictures)} images at a time take "
+            "too much memory",
+        )
+
+
+class _Check:
+    """The passes over some pictures, and what they say."""
+
+    def __init__(self, probe: Probe, pictures: Tensor, drawn: Callable[[], list[str]]):
+        self.probe, self.pictures, self.drawn = probe, pictures, drawn
+        logits = [] if probe.num_outputs is None else [LOGITS]
+        self.layers = [EMBEDDING, *logits]
+
+    def lines(self) -> list[str]:
+        """The findings."""
+        state = _state(self.probe.networks)
+        try:
+            first = self.run(self.pictures)
+        except RunError as problem:
+            return [f"the model fails on {len(self.pictures)} images at a time: {problem}"]
+        if not all(vector.isfinite().all() for vector in first.values()):
+            return [self.not_finite(first)]
+        try:
+            moved = self.moves(first, state)
+            return [*self.constant(first), *(moved or self.mixes(first))]
+        except _Moving as problem:
+            return [str(problem)]
+
+    def run(self, pictures: Tensor) -> dict[str, Tensor]:
+        """The vectors of a pass."""
+        return self.probe.forward(pictures, self.layers).vectors
+
+    def again(self, pictures: Tensor, first: dict[str, Tensor], what: str) -> dict[str, Tensor]:
+        """A later pass; raises `_Moving` where it gives no vectors of the same width."""
+        try:
+            found = self.run(pictures)
+        except torch.OutOfMemoryError:
+            raise
+        except (RunError, RuntimeError) as problem:  # a layer of another shape is no RunError
+            reason = first_line(problem)
+            raise _Moving(
+                f"the model runs on the first images, but {what} fails ({reason}); one "
+                "whose layers keep their shapes works"
+            ) from problem
+        for layer in self.layers:
+            widths = [vectors[layer].shape[1] for vectors in (first, found)]
+            if widths[0] != widths[1]:
+                raise _Moving(
+                    f"the {layer} has {widths[0]} elements in one pass and {widths[1]} in {what}: "
+                    "its width changes with the images of a batch, so images cannot be compared; "
+                    "a model with outputs of one width works"
+                )
+        return found
+
+    def moves(self, first: dict[str, Tensor], state: dict[str, Any]) -> list[str]:
+        """A against B: randomness and moving state."""
+        second = self.again(self.pictures, first, "a second pass over the same images")
+        wobble = _widest(first, second)
+        drawn, changed = self.drawn(), _changed(state, _state(self.probe.networks))
+        matters = wobble.share > _MATTERS and self.beyond_rounding(wobble)
+        if matters or (drawn and wobble.apart > 0):
+            if changed and not drawn:
+                return [_state_line(changed, f"; two passes differ {wobble.words}")]
+            where = self.where(self.pictures, lambda rows: rows)
+            return [
+                "the model is random in eval mode: two passes over the same images differ "
+                f"{wobble.words}{where}; no smaller change can be told from that; switch dropout, "
+                "masking or sampling off in its forward where it is not training"
+            ]
+        if drawn:
+            return [
+                f"the model draws random numbers in eval mode (from {' and '.join(drawn)}), though "
+                "two passes over the first images agree: later passes may differ; switch sampling "
+                "off in its forward where it is not training"
+            ]
+        return [_state_line(changed, "")] if changed else []
+
+    def mixes(self, first: dict[str, Tensor]) -> list[str]:
+        """A against C: dependence on the other images of the batch."""
+        if _same_pictures(self.pictures):
+            return []
+        if len(self.pictures) > 2:
+            order = [1, 0]
+        else:  # each alone would be a batch of one, which is refused by some
+            order = [1, 1]
+        third = self.again(self.pictures[order], first, "another batch")
+        wobble = _widest({layer: first[layer][order] for layer in first}, third, first)
+        if wobble.share <= _MATTERS or not self.beyond_rounding(wobble):
+            return []
+        last_bit = self.run(_nudged(self.pictures, self.precision()))
+        nudged = _apart(first[wobble.layer], last_bit[wobble.layer])
+        if wobble.apart <= _ROUNDINGS * nudged:
+            return []
+        where = self.where(self.pictures[order], lambda rows: rows[order])
+        return [
+            "what an image gives depends on the other images of its batch: in another batch it "
+            f"differs {wobble.words}{where}; numbers change with batch_size and with what is "
+            "measured beside; running statistics or a normalisation by image makes it hold still, "
+            "batch_size=1 keeps images apart"
+        ]
+
+    def constant(self, first: dict[str, Tensor]) -> list[str]:
+        """Vectors that are the same for different pictures."""
+        if _same_pictures(self.pictures):
+            return []
+        found = []
+        for layer, vectors in first.items():
+            size, between = float(vectors.norm(dim=1).max()), _between(vectors)
+            if size == 0:
+                text = f"all of the first {len(vectors)} images give 0 at the {layer}"
+            elif between <= self.precision() * size:
+                rest = f" but for rounding ({between / size:.0e} of its length)" if between else ""
+                text = f"different images give the same {layer}{rest}"
+            else:
+                continue
+            found.append(
+                f"{text}: numbers at the {layer} say nothing; look at the weights (are they "
+                "loaded?) and at the preprocessing"
+            )
+        return found
+
+    def not_finite(self, first: dict[str, Tensor]) -> str:
+        """Where NaN or infinity comes from."""
+        layer = next(name for name in first if not first[name].isfinite().all())
+        count = int((~first[layer].isfinite().all(dim=1)).sum())
+        kind = "NaN" if first[layer].isnan().any() else "infinity"
+        text = f"{count} of the first {len(self.pictures)} images give {kind} at the {layer}"
+        batch = self.probe.preprocessing.normalise(self.pictures)
+        if not batch.isfinite().all():
+            return f"{text}: so are the normalised images; look at mean and std of preprocessing"
+        with recorded(self.probe.networks, len(self.pictures)) as events:
+            self.run(self.pictures)
+        place = next((number for number, event in enumerate(events) if not event.finite), None)
+        if place is None:
+            return f"{text}; a model that gives finite numbers for these images works"
+        event = events[place]
+        return f"{text}: it begins {event.place}, {_cause_of_nan(event, events[:place])}"
+
+    def beyond_rounding(self, wobble: _Wobble) -> bool:
+        """Whether a difference is more than the last bit of the outputs."""
+        return wobble.apart > self.precision() * wobble.size
+
+    def precision(self) -> float:
+        """The relative rounding of the coarsest floating-point type of the model."""
+        types = {p.dtype for net in self.probe.networks for p in net.parameters()}
+        found = [torch.finfo(dtype).eps for dtype in types if dtype.is_floating_point]
+        rounding = max([*found, torch.finfo(torch.float32).eps])
+        return max(rounding, _TF32) if self.probe.device.type != "cpu" else rounding
+
+    def where(self, other: Tensor, rows: Callable[[Tensor], Tensor]) -> str:
+        """Where two passes first differ, in words; "" where that cannot be seen."""
+        passes: list[list[Event]] = []
+        for pictures in (self.pictures, other):
+            with recorded(self.probe.networks, len(pictures)) as events:
+                self.run(pictures)
+            passes.append(events)
+        coarsest = max((torch.finfo(event.dtype).eps for event in passes[0]), default=0.0)
+        found = first_difference(*passes, max(1e-4, 4 * coarsest), rows)
+        if found is None:
+            return ""
+        one, another = found
+        text = f", first {one.place}"
+        if one.shape[1:] != another.shape[1:]:
+            text += f", which changes from {list(one.shape)} to {list(another.shape)}"
+        return text + _cause(one.module)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def _cause(module: nn.Module) -> str:
+    """What a module itself says of why it does not hold still."""
+    if getattr(module, "track_running_stats", True) is False:
+        return ", which normalises by the batch: track_running_stats=False"
+    return ", which is in training mode: call eval() before" if module.training else ""
+
+
+def _cause_of_nan(event: Event, before: Sequence[Event]) -> str:
+    own = [*event.module.named_parameters(), *event.module.named_buffers()]
+    broken = [
+        name for name, value in own if value.is_floating_point() and not value.isfinite().all()
+    ]
+    if broken:
+        return f"whose weights are not finite ({event.name}.{broken[0]}): load other weights"
+    largest = max((known.largest for known in before if known.finite), default=0.0)
+    if torch.float16 in (event.dtype, *(known.dtype for known in before[-1:])):
+        return (
+            f"an overflow of half precision, which ends at {_HALF_LARGEST} (the largest number "
+            f"before is {largest:.3g}): use model.float(), or bfloat16"
+        )
+    return (
+        f"from finite weights and inputs (up to {largest:.3g}): a division by 0, or a root or "
+        "logarithm of what has none"
+    )
+
+
+def _state_line(changed: list[str], rest: str) -> str:
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return (
+        f"the model changes while it runs: {changed[0]!r}{more} moves in a pass (test-time "
+        f"adaptation, running statistics){rest}; numbers depend on what was measured before; "
+        "freeze it to measure it"
+    )
+
+
+def _state(networks: Sequence[nn.Module]) -> dict[str, Any]:
+    """Buffers by value, parameters by how often they were changed in place."""
+    found: dict[str, Any] = {}
+    for number, network in enumerate(networks):
+        for name, buffer in network.named_buffers():
+            found[f"{number}.{name}"] = buffer.detach().clone()
+        for name, parameter in network.named_parameters():
+            count = 0 if parameter.is_inference() else parameter._version
+            found[f"{number}.{name}"] = (parameter.data_ptr(), count)
+    return found
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    names = []
+    for name, value in before.items():
+        now = after.get(name)
+        if isinstance(value, Tensor) and isinstance(now, Tensor):
+            same = value.shape == now.shape and bool(
+                torch.equal(torch.nan_to_num(value), torch.nan_to_num(now))
+            )
+        else:
+            same = value == now
+        if not same:
+            names.append(name.partition(".")[2])
+    return names
+
+
+def _widest(
+    one: dict[str, Tensor], other: dict[str, Tensor], all_of: dict[str, Tensor] | None = None
+) -> _Wobble:
+    """The layer at which two passes are furthest apart, for the distance between pictures."""
+    found = []
+    for layer, vectors in one.items():
+        every = (all_of or one)[layer]
+        size = float(every.norm(dim=1).max())
+        found.append(_Wobble(layer, _apart(vectors, other[layer]), _between(every), size))
+    return max(found, key=lambda wobble: (wobble.apart > 0, wobble.share))
+
+
+def _apart(one: Tensor, other: Tensor) -> float:
+    distance = float((one.double() - other.double()).norm(dim=1).max())
+    return distance if distance == distance else float("inf")
+
+
+def _between(vectors: Tensor) -> float:
+    """The root mean square distance between pictures."""
+    distances = torch.nn.functional.pdist(vectors.double())
+    return float(distances.square().mean().sqrt())
+
+
+def _same_pictures(pictures: Tensor) -> bool:
+    return bool((pictures == pictures[:1]).all())
+
+
+def _nudged(pictures: Tensor, rounding: float) -> Tensor:
+    """The pictures with each number up or down by its last bit, in turns."""
+    signs = torch.ones_like(pictures)
+    signs[..., ::2] = -1
+    return (pictures * (1 + rounding * signs)).clamp(0, 1)
