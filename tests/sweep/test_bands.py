@@ -1,5 +1,7 @@
 """Sweeps and searches on pictures of any number of bands, end to end."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,7 @@ from invariscope.transformations import FAMILIES, TABLES, Resampling, get_transf
 
 tifffile = pytest.importorskip("tifffile")
 RNG = np.random.default_rng(0)
-TURN = {"transformations": "rotate=90"}
+TURN: dict[str, Any] = {"transformations": "rotate=90"}
 
 
 def network(bands: int) -> nn.Module:
@@ -199,7 +201,7 @@ def test_a_tile_of_four_bands_gives_a_network_what_it_takes(tmp_path):
     assert torch.equal(embeddings(network(3), str(tmp_path)), colours)
     run = prepare(network(3), str(tmp_path), **TURN)
     assert any("4 left out" in note for note in run.manifest["images"]["notes"])
-    how = {"preprocessing": {"bands": [4, 1, 2]}}
+    how: dict[str, Any] = {"preprocessing": {"bands": [4, 1, 2]}}
     false = embeddings(network(3), bands[..., [3, 0, 1]].copy())
     assert torch.equal(embeddings(network(3), str(tmp_path), **how), false)
 
@@ -235,7 +237,7 @@ def test_pictures_that_use_a_small_part_of_their_range_are_named():
     notes = " ".join(result.manifest["images"]["notes"])
     assert "1 of the pictures use at most 6 % of their range: 2" in notes
     deep = np.full((4, 16, 17), 4095, np.uint16) - RNG.integers(0, 9, (4, 16, 17), dtype=np.uint16)
-    how = {"transformations": "rotate=90", "value_range": (0, 65535)}
+    how: dict[str, Any] = {"transformations": "rotate=90", "value_range": (0, 65535)}
     result = invariscope.measure(network(3), deep, **how)
     assert "4 of the pictures" in " ".join(result.manifest["images"]["notes"])
     assert result.manifest["settings"]["value_range"] == [0, 65535]
