@@ -9,7 +9,7 @@ from torch import nn
 
 import invariscope
 from invariscope.errors import InputError
-from invariscope.factors import find_factors
+from invariscope.factors.search import find_factors
 from invariscope.models import load_model
 from invariscope.sweep import prepare
 from invariscope.sweep.block import as_float
@@ -21,14 +21,14 @@ RNG = np.random.default_rng(0)
 TURN: dict[str, Any] = {"transformations": "rotate=90"}
 
 
-def network(bands: int) -> nn.Module:
+def network(bands: int) -> nn.Sequential:
     torch.manual_seed(bands)
     return nn.Sequential(
         nn.Conv2d(bands, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3)
     )
 
 
-def images(bands: int, dtype=np.float32, count: int = 4) -> np.ndarray:
+def images(bands: int, dtype: Any = np.float32, count: int = 4) -> np.ndarray:
     if dtype == np.float32:
         return RNG.random((count, bands, 16, 17), dtype=np.float32)
     return RNG.integers(0, np.iinfo(dtype).max, (count, 16, 17, bands), dtype=dtype)

@@ -43,11 +43,9 @@ def factors(
     ] = None,
     preprocessing: Annotated[
         list[str] | None,
-        typer.Option(help="Override, such as size=224 or mean=0.5,0.5,0.5; repeatable."),
-    ] = None,
-    value_range: Annotated[
-        str | None,
-        typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
+        typer.Option(
+            help="imagenet, clip, inception, none, a FILE; size=224, mean=0.5,0.5,0.5; repeatable."
+        ),
     ] = None,
     task: Annotated[
         str | None,
@@ -58,6 +56,10 @@ def factors(
     ] = None,
     output_key: Annotated[
         str | None, typer.Option(help="Which of the model's outputs is its answer.")
+    ] = None,
+    value_range: Annotated[
+        str | None,
+        typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
     ] = None,
     trained: Annotated[
         Path | None,
@@ -109,8 +111,8 @@ def factors(
         device=device,
         shear_centre=shear_centre,
         preprocessing=overrides(preprocessing),
-        value_range=two_numbers(value_range),
         task=task,
         embedding=embedding,
         output_key=output_key,
+        value_range=two_numbers(value_range),
     )

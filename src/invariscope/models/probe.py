@@ -149,7 +149,7 @@ class Probe:
         seen = self._trace(example)
         return {**seen.decisions(), **self._decided, "preprocessing": self.preprocessing.source}
 
-    def doubts(self, example: Float[Tensor, "image band height width"]) -> list[str]:
+    def doubts(self, example: Float[Tensor, "image 3 height width"]) -> list[str]:
         """What may surprise about this model, one line each: for the warnings of a run."""
         seen = self._trace(example)
         doubts = (seen.answer.doubt, seen.embedding.doubt)
@@ -280,8 +280,25 @@ class Probe:
             batches.append(self.forward(batch, [LOGITS]).vectors[LOGITS])
         return torch.cat(batches)
 
-    def untrained(self, seed: int) -> "Probe":
+    @property
+    def starts(self) -> str:
+        """How the weights of an untrained model were drawn; "" for any other."""
+        return self._decided.get("twin", "")
+
+    def start(self, *, active: bool) -> None:
+        """Says how this untrained model starts; ``active`` switches its residual branches on."""
+        from invariscope.models.twin import start
+
+        if self.module is not None:
+            self._decided["twin"] = start(self.module, active)
+
+    def untrained(self, seed: int, *, active: bool = False) -> "Probe":
         """The random twin: the same architecture and preprocessing, weights drawn from the seed.
+
+        Args:
+            seed: Of the weights.
+            active: Whether residual branches that the library starts at zero are switched on, see
+                `models.twin`.
 
         Raises:
             InputError: There is nothing to draw anew (a plain callable).
@@ -289,7 +306,7 @@ class Probe:
         from invariscope.models.twin import untrained_twin
 
         module = untrained_twin(self.module, self._fresh, seed, self.spec)
-        spec = self.spec.removesuffix("+untrained") + "+untrained"
+        spec = self.spec.partition("+untrained")[0] + "+untrained" + ":active" * active
         twin = Probe(
             module,
             self.preprocessing,
@@ -297,14 +314,18 @@ class Probe:
             fresh=self._fresh,
             imagenet=self._imagenet,
             fields=dict(self._declared),
+            warnings=self.warnings,
             wishes=self._wishes,
         )
+        twin.start(active=active)
         return twin.to(self.device)
 
     def _lay_out(self) -> None:
         if self.module is not None and self._channels_last:
-            # Module.to hands the memory format to 4-D parameters only.
-            self.module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            # Module.to fails on five axes: a Conv3d may stand beside a Conv2d.
+            for value in (*self.module.parameters(), *self.module.buffers()):
+                if value.ndim == 4:
+                    value.data = value.data.contiguous(memory_format=torch.channels_last)
 
     def _prepare(self, images: Tensor) -> Tensor:
         batch = self.preprocessing.normalise(images.to(self.device))
@@ -403,8 +424,8 @@ class Probe:
     def _any_trace(self) -> Trace:
         if not self._traces:
             size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
-            bands = self.preprocessing.channels or 3
             ramp = torch.linspace(0, 1, size[0] * size[1]).reshape(size)
+            bands = self.preprocessing.channels or 3
             self._trace(torch.stack([ramp, 1 - 0.5 * ramp])[:, None].repeat(1, bands, 1, 1))
         return next(iter(self._traces.values()))
 
