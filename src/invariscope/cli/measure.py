@@ -63,6 +63,12 @@ def measure(
             "--twin/--no-twin", help="The untrained twin beside it (default: where there is one)."
         ),
     ] = None,
+    active_twin: Annotated[
+        bool,
+        typer.Option(
+            "--active-twin", help="The twin with residual branches that start at zero switched on."
+        ),
+    ] = False,
     floor: Annotated[
         bool, typer.Option("--floor/--no-floor", help="The interpolation floor beside it.")
     ] = True,
@@ -76,7 +82,9 @@ def measure(
     interpolation: Annotated[str, typer.Option(help="bilinear, nearest, bicubic.")] = "bilinear",
     preprocessing: Annotated[
         list[str] | None,
-        typer.Option(help="Override, such as size=224 or mean=0.5,0.5,0.5; repeatable."),
+        typer.Option(
+            help="imagenet, clip, inception, none, a FILE; size=224, mean=0.5,0.5,0.5; repeatable."
+        ),
     ] = None,
     model_classes: Annotated[
         str | None,
@@ -121,7 +129,7 @@ def measure(
         "num_images": _count(num_images, precision),
         "seed": seed,
         "device": device,
-        "twin": twin,
+        "twin": "active" if active_twin else twin,
         "floor": floor,
         "inexact": inexact,
         "resampling": (border, fill, interpolation),
@@ -201,17 +209,31 @@ def slug(text: str) -> str:
 
 
 def overrides(pairs: list[str] | None) -> dict[str, object] | None:
-    """`key=value` pairs; commas separate the numbers of a list."""
+    """`key=value` pairs and a word or file; commas separate the numbers of a list.
+
+    Example:
+        >>> overrides(["imagenet", "size=32", "resize=none"])
+        {'like': 'imagenet', 'size': 32, 'resize': None}
+    """
     if not pairs:
         return None
     values: dict[str, object] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
-        if not equals:
-            raise InputError(f"--preprocessing {pair}: write key=value, such as size=224")
-        parts = [_number(part) for part in text.split(",")]
-        values[key.strip()] = parts[0] if len(parts) == 1 else tuple(parts)
+        if not equals or not key.strip().isidentifier():
+            key, text = "like", pair
+        key = key.strip()
+        if key in values:
+            raise InputError(f"--preprocessing {pair}: {key} is given twice")
+        values[key] = text.strip() if key == "like" else _numbers(text)
+        if key in ("size", "resize") and values[key] == "none":
+            values[key] = None
     return values
+
+
+def _numbers(text: str) -> object:
+    parts = [_number(part) for part in text.split(",")]
+    return parts[0] if len(parts) == 1 else tuple(parts)
 
 
 def two_numbers(text: str | None) -> tuple[float, float] | None:

@@ -1,6 +1,6 @@
 """Everything that a search's numbers depend on, checked and resolved before the first block."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,12 @@ from invariscope.factors.operations import ALL, Operation, get_operations, uniqu
 from invariscope.factors.pairs import class_pairs
 from invariscope.factors.result import COMMAND
 from invariscope.factors.rows import PAIRS_PER_BLOCK
-from invariscope.models import Probe, load_model
+from invariscope.models import PreprocessingLike, Probe, load_model
 from invariscope.registry import unknown_name
 from invariscope.results.manifest import FORMAT
 from invariscope.sweep.bands import check_colour, left_out, matched, said
 from invariscope.sweep.block import as_float
-from invariscope.sweep.loading import Picture, first_picture, random_images
+from invariscope.sweep.loading import Picture, first_picture, random_images, size_note
 from invariscope.sweep.prepare import choose_device, steadiness
 from invariscope.sweep.record import environment, execution, value_range_of
 from invariscope.transformations import Transformation
@@ -77,7 +77,7 @@ def prepare_search(
     seed: int = 0,
     device: str | torch.device | None = None,
     shear_centre: str = "corner",
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: PreprocessingLike | None = None,
     task: str | None = None,
     embedding: str | None = None,
     output_key: str | None = None,
@@ -124,6 +124,8 @@ def prepare_search(
         **source.decisions, **said(bands, probe.preprocessing), **probe.decisions(shown)
     }  # fmt: skip
     manifest["warnings"] += [*probe.doubts(shown), *colourless]
+    note = size_note(source, probe.preprocessing, example.index)
+    manifest["warnings"] += [note] if note else []
     manifest["warnings"] += steadiness(probe, source, order, decoded)
     manifest["warnings"] += [random] if random else []
     search = Search(

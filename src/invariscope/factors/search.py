@@ -17,7 +17,7 @@ after the other; for one of its models it takes logits as embeddings, here alway
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from invariscope.factors.result import COMMAND, ROWS, Factors, rows_of, write_fa
 from invariscope.factors.rows import pair_table, whole_blocks, write_pairs
 from invariscope.factors.table import tabulate
 from invariscope.metrics.distances import between, prepared
+from invariscope.models import PreprocessingLike
 from invariscope.results import write_manifest
 from invariscope.sweep.block import as_float
 from invariscope.sweep.dim import note_dim
@@ -61,7 +62,7 @@ def find_factors(
     batch_size: int | None = None,
     output: str | Path | None = None,
     shear_centre: str = "corner",
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: PreprocessingLike | None = None,
     task: str | None = None,
     embedding: str | None = None,
     output_key: str | None = None,
@@ -84,7 +85,7 @@ def find_factors(
         batch_size: Images per forward pass; it changes no number beyond rounding.
         output: A folder for the rows and the table; without it everything stays in memory.
         shear_centre: What the pool's shears leave in place: "corner", as Pillow, or "centre".
-        preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
+        preprocessing: What the model's own configuration does not say, as for `measure`.
         task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
             "regression", "embedding" or "dense".
         embedding: The layer whose output, averaged over positions, is the embedding; by default

@@ -45,6 +45,8 @@ def input_channels(module: nn.Module, size: tuple[int, int] | None) -> tuple[str
         raise _Reached
 
     layers = [(n, m) for n, m in module.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    if not layers:
+        return None
     first = next((m for m in module.parameters()), None)
     device = None if first is None else first.device
     picture = torch.zeros(1, 3, *(size or (_SIDE, _SIDE)), device=device)

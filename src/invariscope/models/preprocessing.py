@@ -23,6 +23,8 @@ from invariscope.errors import InputError
 from invariscope.models.bands import check_numbers, chosen_bands, to_channels
 from invariscope.registry import unknown_name
 
+# How the source of values begins where nobody has stated mean and std.
+UNSTATED = "identity"
 _CROP_MODES = ("center", "squash", "border")
 _INTERPOLATIONS = tuple(mode.value for mode in InterpolationMode if mode.value != "nearest-exact")
 _FLOAT_INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
@@ -60,7 +62,7 @@ class Preprocessing:
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     channels: int | None = 3
-    source: str = "identity: the model has no configuration, images keep their size and values"
+    source: str = f"{UNSTATED}: the model has no configuration, images keep their size and values"
     crop_mode: str = "center"
     bands: tuple[int, ...] | None = None
 
@@ -205,8 +207,22 @@ class Preprocessing:
                 values["resize"] = self._scaled_resize(values["size"])
         if isinstance(values.get("resize"), list | tuple):
             values["resize"] = _pair(values["resize"], "resize")
-        source = f"{self.source}; by {by}: {', '.join(sorted(changes))}" if changes and by else None
-        return replace(self, **values, source=source or self.source)
+        source = f"by {by}: {', '.join(sorted(changes))}"
+        if not changes or not by:
+            source = self.source
+        elif self.stated or not {"mean", "std"} <= changes.keys():
+            source = f"{self.source}; {source}"
+        return replace(self, **values, source=source)
+
+    @property
+    def stated(self) -> bool:
+        """Whether mean and std were stated by anyone, be it as 0 and 1.
+
+        Example:
+            >>> Preprocessing().stated, Preprocessing().override({"mean": 0.5, "std": 0.5}).stated
+            (False, True)
+        """
+        return not self.source.startswith(UNSTATED)
 
     def _scaled_resize(self, size: tuple[int, int]) -> int | tuple[int, int]:
         square = size[0] == size[1]
@@ -248,23 +264,27 @@ def from_timm(module: Any, source: str | None = None) -> Preprocessing:
     """What timm evaluates this model with; needs the module's ``pretrained_cfg``."""
     from timm.data import resolve_model_data_config  # pyright: ignore[reportPrivateImportUsage]
 
+    name = (getattr(module, "pretrained_cfg", None) or {}).get("architecture", "?")
     config = resolve_model_data_config(module)
+    return from_timm_config(config, source or f"timm configuration of {name}")
+
+
+def from_timm_config(config: Mapping[str, Any], source: str) -> Preprocessing:
+    """What timm does with images under a data configuration that it has resolved."""
     channels, height, width = config["input_size"]
     side = [math.floor(length / config["crop_pct"]) for length in (height, width)]
     mode = config["crop_mode"]
     plain = side[0] == side[1] and mode == "center"
-    name = (getattr(module, "pretrained_cfg", None) or {}).get("architecture", "?")
-    resolved = Preprocessing(
+    return Preprocessing(
         size=(height, width),
         resize=side[0] if plain else (side[0], side[1]),
         interpolation=config["interpolation"],
         mean=_per_channel(config["mean"], channels),
         std=_per_channel(config["std"], channels),
         channels=channels,
-        source=source or f"timm configuration of {name}",
+        source=source,
         crop_mode=mode,
     )
-    return resolved
 
 
 def from_torchvision(preset: Any, source: str) -> Preprocessing:

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from invariscope.errors import InputError, InvariscopeError, RunError
-from invariscope.models.activations import Vector, average_pool
+from invariscope.models.activations import Layout, Vector, average_pool
 from invariscope.models.answer import leaf_at
 from invariscope.models.behind import modules_behind, unmoved, words_on
 from invariscope.models.capture import Reducer, ReducerFailed, Tap, capture
@@ -28,7 +28,17 @@ from invariscope.models.classes import (
 from invariscope.models.embedding import tapped_head
 from invariscope.models.failures import first_line, what_would_work
 from invariscope.models.fields import Fields, checked_declaration
-from invariscope.models.layers import EMBEDDING, LOGITS, OUTPUT, Layer, layer_names, select_layers
+from invariscope.models.grids import Guess, band_pictures, shown_layouts
+from invariscope.models.layers import (
+    EMBEDDING,
+    LOGITS,
+    OUTPUT,
+    Layer,
+    describe_layouts,
+    doubt_maps,
+    layer_names,
+    select_layers,
+)
 from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.trace import Trace, Wishes, trace
 from invariscope.registry import unknown_name
@@ -109,6 +119,7 @@ class Probe:
         self._imagenet = imagenet
         self._class_names = None if class_names is None else tuple(class_names)
         self._traces: dict[tuple[int, int, int], Trace] = {}
+        self._watched: tuple[str, ...] = ()
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
         self._dtype = (
@@ -165,13 +176,20 @@ class Probe:
             example: One or two images in [0, 1] at the input resolution.
         """
         seen = self._trace(example)
-        return {**seen.decisions(), **self._decided, "preprocessing": self.preprocessing.source}
+        layouts = self._layouts(seen)
+        maps = {"maps": describe_layouts(layouts)} if layouts else {}
+        source = {"preprocessing": self.preprocessing.source}
+        return {**seen.decisions(), **maps, **self._decided, **source}
 
     def doubts(self, example: Float[Tensor, "image 3 height width"]) -> list[str]:
         """What may surprise about this model, one line each: for the warnings of a run."""
         seen = self._trace(example)
-        doubts = (seen.answer.doubt, seen.embedding.doubt)
+        doubts = (seen.answer.doubt, seen.embedding.doubt, doubt_maps(self._layouts(seen)))
         return [*self.warnings, *(line for line in doubts if line)]
+
+    def _layouts(self, seen: Trace) -> dict[str, Layout | None]:
+        """How the watched layers are read."""
+        return {name: seen.shown[name] for name in self._watched if name in seen.shown}
 
     def to(self, device: str | torch.device) -> "Probe":
         """Moves the model; returns the probe itself."""
@@ -246,7 +264,10 @@ class Probe:
             InputError: A name that fits no layer, declared fields that do not fit a layer's
                 channels, or a model that fails on the images.
         """
-        return select_layers(selection, self.module, self._trace(example), self._declared)
+        seen = self._trace(example)
+        layers = self._select(selection, seen)
+        self._watched = tuple(layer.name for layer in layers)
+        return layers
 
     def layer_names(self, example: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
         """Every name that `watch` accepts, in the order of execution."""
@@ -270,7 +291,7 @@ class Probe:
             InputError: A name that is no layer.
             RunError: The model fails. Running out of memory is raised unchanged.
         """
-        seen = self._trace(images)
+        seen = self._shown(images, layers)
         with torch.inference_mode():
             return Outputs(self._observe(images, layers, reduce, seen))
 
@@ -304,8 +325,25 @@ class Probe:
             batches.append(self.forward(batch, [LOGITS]).vectors[LOGITS])
         return torch.cat(batches)
 
-    def untrained(self, seed: int) -> "Probe":
+    @property
+    def starts(self) -> str:
+        """How the weights of an untrained model were drawn; "" for any other."""
+        return self._decided.get("twin", "")
+
+    def start(self, *, active: bool) -> None:
+        """Says how this untrained model starts; ``active`` switches its residual branches on."""
+        from invariscope.models.twin import start
+
+        if self.module is not None:
+            self._decided["twin"] = start(self.module, active)
+
+    def untrained(self, seed: int, *, active: bool = False) -> "Probe":
         """The random twin: the same architecture and preprocessing, weights drawn from the seed.
+
+        Args:
+            seed: Of the weights.
+            active: Whether residual branches that the library starts at zero are switched on, see
+                `models.twin`.
 
         Raises:
             InputError: There is nothing to draw anew (a plain callable).
@@ -313,7 +351,7 @@ class Probe:
         from invariscope.models.twin import untrained_twin
 
         module = untrained_twin(self.module, self._fresh, seed, self.spec)
-        spec = self.spec.removesuffix("+untrained") + "+untrained"
+        spec = self.spec.partition("+untrained")[0] + "+untrained" + ":active" * active
         twin = Probe(
             module,
             self.preprocessing,
@@ -322,14 +360,18 @@ class Probe:
             imagenet=self._imagenet,
             class_names=self._class_names,
             fields=dict(self._declared),
+            warnings=self.warnings,
             wishes=self._wishes,
         )
+        twin.start(active=active)
         return twin.to(self.device)
 
     def _lay_out(self) -> None:
         if self.module is not None and self._channels_last:
-            # Module.to hands the memory format to 4-D parameters only.
-            self.module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            # Module.to fails on five axes: a Conv3d may stand beside a Conv2d.
+            for value in (*self.module.parameters(), *self.module.buffers()):
+                if value.ndim == 4:
+                    value.data = value.data.contiguous(memory_format=torch.channels_last)
 
     def _prepare(self, images: Tensor) -> Tensor:
         batch = self.preprocessing.normalise(images.to(self.device))
@@ -413,7 +455,7 @@ class Probe:
             # Two images: with one, an axis of length 1 could be mistaken for the image axis.
             example = images.detach()[:2]
             if len(example) == 1:  # another one, so that what differs between images shows
-                example = torch.cat([example, 1 - 0.5 * example.flip(3)])
+                example = torch.cat([example, example.flip(3)])
             with torch.no_grad():
                 batch = self._prepare(example)
             self._traces[size] = trace(
@@ -425,12 +467,37 @@ class Probe:
             )
         return self._traces[size]
 
+    def _shown(self, images: Tensor, layers: Sequence[str]) -> Trace:
+        """The dry run for images of this size, with what is shown of these layers."""
+        seen = self._trace(images)
+        if not seen.shown:
+            # The blocks of the model may tell what a layer alone does not.
+            self._select("auto", seen)
+        self._show(seen, layers)
+        return seen
+
+    def _select(self, selection: str | Sequence[str] | None, seen: Trace) -> tuple[Layer, ...]:
+        show = partial(self._show, seen)
+        return select_layers(selection, self.module, seen, self._declared, show)
+
+    def _show(self, seen: Trace, names: Sequence[str]) -> None:
+        """Finds out which of these layers are maps for images of this size, in one pass."""
+        calls = [seen.call(name) for name in names if name not in seen.shown]
+        new = {call.name: Guess(call.layout, call.shape) for call in calls if call and call.layout}
+        if self.module is None or not new:
+            return
+
+        def look_at(look: int) -> Tensor:
+            return self._prepare(band_pictures(3, *seen.input_size, look))
+
+        seen.shown.update(shown_layouts(self._call, self.module, look_at, new, seen.shown))
+
     def _any_trace(self) -> Trace:
         if not self._traces:
             size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
             ramp = torch.linspace(0, 1, size[0] * size[1]).reshape(size)
             bands = self.preprocessing.channels or 3
-            self._trace(torch.stack([ramp, 1 - 0.5 * ramp])[:, None].repeat(1, bands, 1, 1))
+            self._trace(torch.stack([ramp, ramp.flip(1)])[:, None].repeat(1, bands, 1, 1))
         return next(iter(self._traces.values()))
 
     def _taps(self, layers: Sequence[str], reduce: Reducer, seen: Trace) -> list[Tap]:

@@ -6,7 +6,7 @@ ends with the same summary, byte for byte.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 
 from invariscope.data import ImageSource
 from invariscope.errors import InputError, RunError
+from invariscope.models import PreprocessingLike
 from invariscope.results import Result, RowStore, write_block, write_manifest, write_summary
 from invariscope.results.result import ROWS, write_example
 from invariscope.sweep.block import Sample, measure_block
@@ -52,9 +53,9 @@ def measure(
     output: str | Path | None = None,
     table: str = "standard",
     resampling: Resampling | None = None,
-    twin: bool | None = False,
+    twin: bool | str | None = False,
     floor: bool = False,
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: PreprocessingLike | None = None,
     task: str | None = None,
     embedding: str | None = None,
     output_key: str | None = None,
@@ -89,9 +90,12 @@ def measure(
         table: Magnitudes: "standard", "paper", "search" or "transforms2d".
         resampling: Interpolation, border and fill of geometric transformations.
         twin: Measure the model's untrained twin beside it, at the control levels; None does so
-            where the model has one.
+            where the model has one. "active": with the residual branches that its library starts
+            at zero switched on (see `models.twin`).
         floor: Measure the interpolation floor (T⁻¹T), at the control levels.
-        preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
+        preprocessing: What the model's own configuration does not say: a word ("imagenet", "clip",
+            "inception", "none"), a configuration file, or values such as {"size": 224}; see
+            `load_model`.
         task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
             "regression", "embedding" or "dense".
         embedding: The layer whose output, averaged over positions, is the embedding; by default

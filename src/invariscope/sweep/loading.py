@@ -7,6 +7,7 @@ from functools import partial
 from itertools import islice
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from invariscope.data import ImageSource, UnreadableImage
@@ -92,6 +93,26 @@ def first_picture(
     raise InputError(
         f"none of the {len(selected)} images of {source.name} can be read; the first: "
         f"{source.ids[example.index]}: {example.reason}"
+    )
+
+
+def size_note(source: ImageSource, preprocessing: Preprocessing, index: int) -> str:
+    """A line where a picture has the model's size already and is resized and cropped all the same.
+
+    Data sets such as ImageNet-C are stored as they were evaluated, at 224 × 224.
+    """
+    picture = source.load(index)
+    width, height = picture.size if isinstance(picture, Image.Image) else picture.shape[:-3:-1]
+    size, resize = (height, width), preprocessing.resize
+    if preprocessing.size != size or resize in (None, size):
+        return ""
+    if resize == min(size) and (preprocessing.crop_mode == "center" or height == width):
+        return ""
+    shown = "×".join(map(str, resize)) if isinstance(resize, tuple) else resize
+    return (
+        f"the pictures have the model's size, {height}×{width}, already, and are resized to "
+        f"{shown} and cropped all the same ({preprocessing.source}); --preprocessing "
+        f"resize={min(size)} takes them as they are"
     )
 
 

@@ -1,6 +1,6 @@
 """Everything that a run's numbers depend on, checked and resolved before the first block."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -17,16 +17,25 @@ from invariscope.metrics import (
     for_task,
     with_companions,
 )
-from invariscope.models import Probe, load_model
+from invariscope.models import PreprocessingLike, Probe, load_model
 from invariscope.models.steadiness import PICTURES, unsteady
 from invariscope.sweep.bands import acting, as_colour, matched, said
 from invariscope.sweep.block import Setup, as_float
 from invariscope.sweep.lie import lie_cell
-from invariscope.sweep.loading import Picture, first_picture, first_pictures, random_images
+from invariscope.sweep.loading import (
+    Picture,
+    first_picture,
+    first_pictures,
+    random_images,
+    size_note,
+)
 from invariscope.sweep.plan import Plan, make_plan
 from invariscope.sweep.record import make_manifest
 from invariscope.sweep.targets import IN_ORDER, match_classes
 from invariscope.transformations import Resampling, Transformation, get_groups, get_transformations
+
+#: A twin whose residual branches are all switched on.
+ACTIVE = "active"
 
 
 @dataclass(frozen=True)
@@ -71,9 +80,9 @@ def prepare(
     device: str | torch.device | None = None,
     table: str = "standard",
     resampling: Resampling | None = None,
-    twin: bool | None = False,
+    twin: bool | str | None = False,
     floor: bool = False,
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: PreprocessingLike | None = None,
     task: str | None = None,
     embedding: str | None = None,
     output_key: str | None = None,
@@ -116,6 +125,8 @@ def prepare(
     untrained, note = _twin(probe, twin, seed)
     warnings = [*colourless, *([random] if random else []), *([note] if note else [])]
     plan = make_plan(chosen, twin=untrained is not None, floor=floor)
+    note = size_note(source, probe.preprocessing, example.index)
+    warnings += [note] if note else []
     shown = as_float(example.pixels)[None].to(probe.device)
     watched = probe.watch(layers, shown)
     if untrained is not None:
@@ -146,6 +157,7 @@ def prepare(
             **({"class match": match.decision} if match.decision else {}),
             **said(bands, probe.preprocessing),
             **probe.decisions(shown),
+            **_start(untrained),
         },
         warnings=warnings,
     )
@@ -182,16 +194,23 @@ def steadiness(
     return list(unsteady(probe, batch.to(probe.device)))
 
 
-def _twin(probe: Probe, wanted: bool | None, seed: int) -> tuple[Probe | None, str]:
+def _twin(probe: Probe, wanted: bool | str | None, seed: int) -> tuple[Probe | None, str]:
     """The untrained twin, if wanted and (None) if there is one; a note where there is not."""
-    if wanted is False or (wanted is None and probe.spec.endswith("+untrained")):
+    if isinstance(wanted, str) and wanted != ACTIVE:
+        raise InputError(f"twin is {wanted!r}; True, False, None or {ACTIVE!r} work")
+    if wanted is False or (wanted is None and "+untrained" in probe.spec):
         return None, ""
     try:
-        return probe.untrained(seed).to(probe.device), ""
+        return probe.untrained(seed, active=wanted == ACTIVE).to(probe.device), ""
     except InputError as problem:
         if wanted:
             raise
         return None, f"no untrained twin: {problem}"
+
+
+def _start(twin: Probe | None) -> dict[str, str]:
+    """How the twin's weights were drawn, as a decision."""
+    return {} if twin is None else {"twin": twin.starts}
 
 
 def _metrics(names: str | Sequence[str] | None) -> tuple[SweepMetric, ...]:
