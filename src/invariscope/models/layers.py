@@ -14,7 +14,7 @@ module with a spatial output. More than 40 layers are thinned evenly, the first 
 import fnmatch
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -314,21 +314,7 @@ def _layers_with_weights(
 
 def _blocks(module: nn.Module, calls: Mapping[str, Call]) -> list[str]:
     """Names of the blocks of a model; see the top of this file for the rule."""
-    names: list[str] = []
-
-    def descend(module: nn.Module, prefix: str, chain: bool) -> None:
-        """Collects the blocks in a module; ``chain``: its compound children are blocks."""
-        for name, child in module.named_children():
-            full = f"{prefix}{name}"
-            container = isinstance(child, _CONTAINERS)
-            if _is_chain(child) and (container or _hands_on(calls.get(full))):
-                descend(child, f"{full}.", chain=True)
-            elif _is_stage(child, full, calls, item=chain and bool(prefix)):
-                descend(child, f"{full}.", chain=False)
-            elif chain and _is_compound(child):
-                names.append(full)
-
-    descend(module, "", chain=True)
+    names = list(_blocks_in(module, "", True, calls))
     times = {name: calls[name] for name in names if name in calls}
     return [
         name
@@ -336,6 +322,23 @@ def _blocks(module: nn.Module, calls: Mapping[str, Call]) -> list[str]:
         if (call := times.get(name)) is None
         or not any(o.start < call.start and call.end < o.end for o in times.values())
     ]
+
+
+def _blocks_in(
+    module: nn.Module, prefix: str, chain: bool, calls: Mapping[str, Call]
+) -> Iterator[str]:
+    """The blocks in a module; ``chain``: its compound children are blocks."""
+    classes = Counter(type(child) for child in module.children())
+    for name, child in module.named_children():
+        full = f"{prefix}{name}"
+        item = chain and (bool(prefix) or classes[type(child)] >= _MIN_BLOCKS)
+        container = isinstance(child, _CONTAINERS)
+        if _is_chain(child) and (container or _hands_on(calls.get(full))):
+            yield from _blocks_in(child, f"{full}.", True, calls)
+        elif _is_stage(child, full, calls, item=item):
+            yield from _blocks_in(child, f"{full}.", False, calls)
+        elif chain and _is_compound(child):
+            yield full
 
 
 def _hands_on(call: Call | None) -> bool:
