@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from invariscope.data.decode import MAX_PIXELS, decode, to_rgb
+from invariscope.data.decode import decode
+from invariscope.data.rgb import MAX_PIXELS, to_rgb
 from invariscope.data.source import UnreadableImage
 
 GENERATOR = np.random.default_rng(0)

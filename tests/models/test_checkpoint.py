@@ -1,6 +1,5 @@
 import argparse
 import pickle
-from pathlib import Path
 
 import pytest
 import timm
@@ -9,10 +8,11 @@ from torchvision import models as tv
 
 from invariscope.errors import InputError
 from invariscope.models import load_model
-from invariscope.models.checkpoint import read_state
 from invariscope.models.probe import hash_state
+from invariscope.models.state_file import read_state
 
 ARCH = "resnet10t"
+SMALLEST = "test_resnet"
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,27 @@ WRAPPINGS = {
     },
     "nested": lambda s: {"model": {"state_dict": s}},
     "teacher": lambda s: {"teacher": prefixed(s, "module.backbone.")},
+    "any prefix": lambda s: prefixed(s, "my_net.vision.tower."),
+    "any key": lambda s: {"my_weights": s, "optimizer": {"state": {0: s}}, "epoch": 3},
+    "beside an optimiser": lambda s: dict(s) | {"optimizer": {"state": {}}, "epoch": 3},
+    "deepspeed": lambda s: {"module": prefixed(s, "module._orig_mod."), "optimizer": None},
+    "compiled inside": lambda s: prefixed(
+        {n.replace("layer1.", "layer1._orig_mod.", 1): v for n, v in s.items()}, "net."
+    ),
+    "sharded": lambda s: {
+        n.replace("layer2.", "layer2._fsdp_wrapped_module."): v for n, v in s.items()
+    },
+    "parallel inside": lambda s: {
+        n.replace("layer3.", "module.layer3.module."): v for n, v in s.items()
+    },
+    "in half a compiled and an averaged one": lambda s: {
+        "state_dict": prefixed(s, "ema_model.")
+        | prefixed({n: torch.zeros_like(v) for n, v in s.items()}, "model.")
+    },
+    "a student beside": lambda s: (
+        prefixed(s, "online.")
+        | prefixed({n: torch.zeros_like(v) for n, v in s.items()}, "momentum_encoder.")
+    ),
 }
 
 
@@ -131,7 +152,7 @@ class Evil:
 
 def test_pickles_are_refused_and_never_run(module, tmp_path, capsys):
     path = tmp_path / "weights.pt"
-    for content in (module, {"args": argparse.Namespace(out=Path("runs")), "model": {}}, Evil()):
+    for content in (module, {"args": argparse.Namespace(hook=Evil()), "model": {}}, Evil()):
         torch.save(content, path)
         message = (
             r"holds pickled Python objects \(.*\), which can run code.*state_dict\(\), 'plain.pt'"
@@ -175,3 +196,116 @@ def test_a_program_instead_of_weights(tmp_path):
         torch.jit.save(torch.jit.script(torch.nn.Conv2d(3, 4, 1)), path)
     with pytest.raises(InputError, match=r"program\.pt"):
         read_state(path)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Saves a state dict; gives the spec of its checkpoint."""
+
+    def save(state, arch="torchvision:resnet18"):
+        torch.save(state, tmp_path / "weights.pt")
+        return f"checkpoint:{tmp_path}/weights.pt@{arch}"
+
+    return save
+
+
+def renamed(state, old, new):
+    return {n.replace(old, new, 1) if n.startswith(old) else n: v for n, v in state.items()}
+
+
+IMAGES = torch.rand(2, 3, 64, 64)
+
+
+def logits(probe):
+    return probe.forward(IMAGES, ["logits"]).vectors["logits"]
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "arch"),
+    [
+        ("fc.1.", "", "torchvision:resnet18"),
+        ("head.fc.", "backbone.", "torchvision:resnet18"),
+        ("classifier.3.", "", f"timm:{SMALLEST}"),
+        ("last_linear.", "", f"timm:{SMALLEST}"),
+        ("heads.head.", "model.encoder.", f"timm:{SMALLEST}"),
+        ("model.classifier.", "model.backbone.", f"timm:{SMALLEST}"),
+        ("head.fc.", "", f"timm:{SMALLEST}"),
+    ],
+)
+@pytest.mark.parametrize("classes", [7, 1000])
+def test_a_classifier_under_another_name_is_taken(head, body, arch, classes, saved):
+    library, _, name = arch.partition(":")
+    torch.manual_seed(0)
+    create = timm.create_model if library == "timm" else tv.get_model
+    model = create(name, num_classes=classes).eval()
+    state = {
+        (n.replace("fc.", head, 1) if n.startswith("fc.") else body + n): v
+        for n, v in model.state_dict().items()
+    }
+    probe = load_model(saved(state, arch))
+    assert not probe.warnings
+    said = probe.decisions(IMAGES)["checkpoint"]
+    assert f"its classifier {head.removesuffix('.')!r} taken as 'fc'" in said
+    plain = load_model(model, preprocessing=probe.preprocessing)
+    assert torch.allclose(logits(probe), logits(plain), atol=1e-5)
+    assert probe.untrained(0).num_outputs == classes
+    assert (probe.class_ids is not None) == (classes == 1000)
+
+
+HEADS = {
+    "two layers": {"fc.0.weight": (64, 96), "fc.0.bias": (64,), "fc.2.weight": (7, 64)},
+    "two maps": {"head_a.weight": (7, 96), "head_b.weight": (3, 96)},
+    "of another width": {"head.weight": (7, 100), "head.bias": (7,)},
+    "a projection": {"projector.weight": (128, 96)},
+    "prototypes": {"prototypes.weight": (30, 96)},
+    "normalised inside": {"head.0.weight": (7, 96), "head.1.weight": (7,), "head.1.bias": (7,)},
+}
+
+
+@pytest.mark.parametrize("body", ["", "backbone."])
+@pytest.mark.parametrize("kind", HEADS)
+def test_heads_that_are_no_single_map_are_named_as_left_out(kind, body, saved):
+    state = timm.create_model(SMALLEST).state_dict()
+    head = {n: torch.zeros(*shape) for n, shape in HEADS[kind].items()}
+    state = {body + n: v for n, v in state.items() if not n.startswith("fc.")} | head
+    probe = load_model(saved(state, SMALLEST))
+    (line,) = probe.warnings
+    first = next(iter(head))
+    assert f"{len(head)} arrays ({first} {list(head[first].shape)}" in line
+    assert "is measured without a classifier" in line
+    assert probe.num_outputs is None
+    assert probe.untrained(0).num_outputs is None
+
+
+def test_a_deeper_network_is_no_backbone_with_a_head(saved):
+    state = {n: v for n, v in tv.resnet34().state_dict().items() if not n.startswith("fc.")}
+    with pytest.raises(InputError, match=r"does not fit torchvision:resnet18: .* unexpected: lay"):
+        load_model(saved(state))
+
+
+def test_what_lies_beside_the_model_is_said(module, saved):
+    state = prefixed(module.state_dict(), "net.") | {"criterion.weight": torch.ones(3)}
+    said = load_model(saved(state, ARCH)).decisions(IMAGES)["checkpoint"]
+    assert said == "the prefix 'net.' removed; 1 arrays (criterion.weight [3]) left out"
+    twice = prefixed(module.state_dict(), "b.") | prefixed(module.state_dict(), "a.")
+    said = load_model(saved(twice, ARCH)).decisions(IMAGES)["checkpoint"]
+    assert "the prefix 'a.' removed; the same names lie under 'b.': not taken" in said
+
+
+@pytest.mark.parametrize("arch", ["timm:test_resnet", "torchvision:resnet18", "timm:test_vit"])
+@pytest.mark.parametrize("channels", [1, 4, 13])
+def test_the_channels_of_the_pictures_follow_the_file(arch, channels, saved):
+    library, _, name = arch.partition(":")
+    if library == "timm":
+        model = timm.create_model(name, num_classes=3, in_chans=channels)
+    else:
+        model = tv.get_model(name, num_classes=3)
+        model.conv1 = torch.nn.Conv2d(channels, 64, 7, 2, 3, bias=False)
+    probe = load_model(saved(model.state_dict(), arch))
+    assert probe.weights_hash == hash_state(model.state_dict())
+    assert probe.preprocessing.channels == channels
+    assert f"in_chans {channels}" in probe.decisions(torch.rand(2, 3, 160, 160))["checkpoint"]
+    twin = probe.untrained(0)
+    shapes = [list(v.shape) for v in model.state_dict().values()]
+    assert [list(v.shape) for v in twin.module.state_dict().values()] == shapes
+    assert any("mean and std are the averages" in line for line in probe.warnings)

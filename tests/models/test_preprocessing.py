@@ -159,7 +159,10 @@ def test_as_dict_is_json_and_comes_back():
         ({"mean": [0.1, 0.2]}, "mean has 2 values for 3 channel"),
         ({"mean": "white"}, "mean is 'white'; one number per channel works"),
         ({"interpolation": "cubic"}, "unknown interpolation 'cubic': did you mean bicubic"),
-        ({"channels": 4}, "channels is 4, 1 and 3 work"),
+        ({"channels": 0}, "channels is 0; a whole number from 1 on works"),
+        ({"channels": "rgb"}, "channels is 'rgb'; a whole number from 1 on works"),
+        ({"bands": [0, 1]}, r"bands is \(0, 1\); the numbers of the bands work, counted from 1"),
+        ({"bands": []}, r"bands is \(\); the numbers"),
         ({"crop_mode": "centre"}, "unknown crop mode 'centre': did you mean center"),
     ],
 )
@@ -168,9 +171,9 @@ def test_bad_values_are_named(changes, message):
         Preprocessing(size=(8, 8), resize=9).override(changes)
 
 
-@pytest.mark.parametrize("image", [torch.zeros(4, 8, 8), torch.zeros(8, 8)])
+@pytest.mark.parametrize("image", [torch.zeros(3, 0, 8), torch.zeros(8, 8)])
 def test_bad_tensors_are_named(image):
-    with pytest.raises(InputError, match=r"\[3, height, width\] works"):
+    with pytest.raises(InputError, match=r"such as \[3, height, width\]"):
         Preprocessing().geometry(image)
 
 

@@ -145,10 +145,13 @@ def test_nan_passes_through():
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        (lambda images: "text", "its output for 2 images is no tensor"),
-        (lambda images: images.mean(), r"its output for 2 images is a torch.float32 tensor \[\]"),
-        (lambda images: images.mean((2, 3)).argmax(1), r"torch.int64 tensor \[2\]"),
-        (lambda images: [][0], r"fails on images of shape \[2, 3, 20, 20\]: IndexError"),
+        (lambda images: "text", "for 2 images it returns text; its vision encoder"),
+        (lambda images: images.mean(), r"returns a tensor of shape \[\] \(float32\); a floating"),
+        (
+            lambda images: images.mean((2, 3)).argmax(1),
+            r"\[2\] \(int64\); scores or features",
+        ),
+        (lambda images: [][0], r"fails on images of shape \[2, 3, 20, 20\] \(IndexError"),
     ],
 )
 def test_a_model_without_a_usable_output_is_one_line(output, message):
@@ -158,8 +161,11 @@ def test_a_model_without_a_usable_output_is_one_line(output, message):
 
 
 def test_images_of_another_shape_are_named():
-    with pytest.raises(InputError, match=r"\[image, 3, height, width\] works"):
-        load_model(HEADS["linear"][0])._trace(torch.rand(2, 1, 8, 8))
+    probe = load_model(HEADS["linear"][0])
+    with pytest.raises(InputError, match=r"such as \[image, 3, height, width\]"):
+        probe._trace(torch.rand(2, 8, 8))
+    with pytest.raises(InputError, match="the picture has 4 bands and the model takes 3 channels"):
+        probe._trace(torch.rand(2, 4, 8, 8))
 
 
 def test_predict_takes_every_form_of_the_same_images():

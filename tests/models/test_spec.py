@@ -63,7 +63,7 @@ def test_untrained_specs_follow_the_seed_and_leave_the_generator_alone():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("resnet18", "unknown model spec 'resnet18': .*timm:…"),
+        ("resnet18", "unknown model spec 'resnet18': did you mean .*timm:resnet18 or torchvision"),
         ("tim:resnet18", "unknown model spec 'tim:resnet18': .*timm:…"),
         ("timm:", "has no name after the colon; timm:NAME works"),
         ("timm:resnet81", "unknown timm model 'resnet81': did you mean resnet18"),

@@ -13,6 +13,8 @@ from invariscope.data import open_source
 from invariscope.errors import InputError, RunError
 from invariscope.metrics import lie_derivative, relative_lie_derivative
 from invariscope.models import Probe, load_model
+from invariscope.report.conventions import conventions
+from invariscope.report.readings import Readings
 from invariscope.sweep import lie
 from invariscope.sweep.lie import LieCell, lie_cell, lie_cells, lie_values
 from invariscope.sweep.progress import Silent
@@ -295,6 +297,36 @@ def test_measure_reports_them_at_level_0_with_intervals_and_the_twin():
     found = table(lie_values(load_model(Small()), smooth(6), ["embedding"], cells("rotate")))
     expected = found["d(rotate)", "embedding", "lie_derivative"].mean()
     np.testing.assert_allclose(values["lie_derivative", "rotate", "embedding"], expected, rtol=1e-4)
+
+
+def test_the_unit_beside_a_number_is_that_of_its_scale():
+    metrics = "lie_derivative,relative_invariance"
+    names = "rotate=10,translate_x=0.1,zoom_in=1.1,posterize=5"
+    how = {"transformations": names, "metrics": metrics, "layers": "first", "twin": True}
+    result = invariscope.measure(Small(), smooth(4).numpy(), **how)
+    squares = {"per radian²", "per side²", "per factor²"}
+    for frame in (result.frame, result.controls[result.controls["control"] == "untrained"]):
+        units = frame.groupby(["metric", "transformation"])["unit"].unique().map(list).to_dict()
+        for metric in ("lie_derivative", "lie_derivative:softmax"):
+            assert units[metric, "rotate"] == ["per radian²"]
+            assert units[metric, "translate_x"] == ["per side²"]
+            assert units[metric, "zoom_in"] == ["per factor²"]
+        assert units["lie_derivative:relative", "rotate"] == [""]
+        assert units["relative_invariance", "rotate"] == ["°"]
+    compared = result.compare(result).frame
+    assert set(compared[compared["metric"] == "lie_derivative"]["unit"]) == squares
+    told = dict(conventions(Readings(result)))["Lie derivative"]
+    assert "per radian² for rotation; per side² for horizontal shift" in told
+    assert "{" not in told
+
+
+def test_the_overview_of_derivatives_goes_from_the_least_to_the_most_equivariant():
+    how = {"transformations": "rotate=10,saturation=0.9,zoom_in=1.1", "metrics": "lie_derivative"}
+    table = invariscope.measure(Small(), smooth(4).numpy(), **how).overview()
+    assert table.columns.name == "lie_derivative:relative at the embedding"
+    assert set(table.index) == {"rotate", "saturation", "zoom_in"}
+    assert table["mean"].is_monotonic_decreasing
+    assert table["mean"].iloc[0] > table["mean"].iloc[-1]
 
 
 def test_derivatives_alone_take_no_other_pass_and_tell_of_their_own():

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from invariscope.cli.measure import DEFAULT_MODEL, joined, overrides
+from invariscope.cli.measure import DEFAULT_MODEL, joined, overrides, two_numbers
 
 
 def factors(
@@ -39,11 +39,28 @@ def factors(
     seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
     workers: Annotated[
-        int | None, typer.Option("--workers", "-j", min=0, help="Decoding processes.")
+        int | None,
+        typer.Option("--workers", "-j", min=0, help="Threads that decode; changes no number."),
     ] = None,
     preprocessing: Annotated[
         list[str] | None,
-        typer.Option(help="Override, such as size=224 or mean=0.5,0.5,0.5; repeatable."),
+        typer.Option(
+            help="imagenet, clip, inception, none, a FILE; size=224, mean=0.5,0.5,0.5; repeatable."
+        ),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="classification, multilabel, regression, embedding, dense."),
+    ] = None,
+    embedding: Annotated[
+        str | None, typer.Option(help="The layer whose output is the embedding.")
+    ] = None,
+    output_key: Annotated[
+        str | None, typer.Option(help="Which of the model's outputs is its answer.")
+    ] = None,
+    value_range: Annotated[
+        str | None,
+        typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
     ] = None,
     trained: Annotated[
         Path | None,
@@ -95,4 +112,8 @@ def factors(
         device=device,
         shear_centre=shear_centre,
         preprocessing=overrides(preprocessing),
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
+        value_range=two_numbers(value_range),
     )

@@ -15,6 +15,10 @@ def foregrounds(
     masks: Annotated[
         str, typer.Option("--masks", help="saliency, alpha, or a folder of masks.")
     ] = "saliency",
+    mask_values: Annotated[
+        str | None,
+        typer.Option("--mask-values", help="Values of mask files that are foreground: 1,2."),
+    ] = None,
     threshold: Annotated[
         float, typer.Option(help="A pixel is foreground where its mask is above this.")
     ] = 0.1,
@@ -42,7 +46,8 @@ def foregrounds(
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("foregrounds", total=None)
         found = measure_foregrounds(
-            data, masks=masks, threshold=threshold, num_images=count, seed=seed,
+            data, masks=masks, values=_values(mask_values), threshold=threshold,
+            num_images=count, seed=seed,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
     typer.echo(to_text(found))
@@ -52,6 +57,15 @@ def foregrounds(
         found.save(output)
         write_figures(found, output)
         typer.echo(f"tables and figures: {output}")
+
+
+def _values(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise InputError(f"--mask-values {text}: give whole numbers with commas, such as 1,2")
+    return [int(part) for part in parts]
 
 
 def _count(text: str) -> int | None:

@@ -139,7 +139,12 @@ def _models() -> Iterable[tuple[str, str]]:
     yield "trained:FOLDER", "what invariscope train left there"
     yield "checkpoint:PATH@ARCH", "your weights for one of these architectures"
     yield "python:package.module:factory", "your own code"
+    yield "transformers:FOLDER", "a model of transformers, as save_pretrained leaves it"
+    yield "torchscript:PATH", "a TorchScript file, measured at its outputs"
+    yield "export:PATH", "a program of torch.export (.pt2)"
+    yield "onnx:PATH", "an ONNX file, run by onnxruntime, measured at its outputs"
     yield "…+untrained", "any of these with random weights"
+    yield "…+untrained:active", "the same with residual branches that start at zero switched on"
 
 
 def _layers(spec: str | None) -> Iterable[tuple[str, str]]:

@@ -54,7 +54,8 @@ def measure(
     seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
     workers: Annotated[
-        int | None, typer.Option("--workers", "-j", min=0, help="Decoding processes.")
+        int | None,
+        typer.Option("--workers", "-j", min=0, help="Threads that decode; changes no number."),
     ] = None,
     twin: Annotated[
         bool | None,
@@ -62,6 +63,12 @@ def measure(
             "--twin/--no-twin", help="The untrained twin beside it (default: where there is one)."
         ),
     ] = None,
+    active_twin: Annotated[
+        bool,
+        typer.Option(
+            "--active-twin", help="The twin with residual branches that start at zero switched on."
+        ),
+    ] = False,
     floor: Annotated[
         bool, typer.Option("--floor/--no-floor", help="The interpolation floor beside it.")
     ] = True,
@@ -75,7 +82,27 @@ def measure(
     interpolation: Annotated[str, typer.Option(help="bilinear, nearest, bicubic.")] = "bilinear",
     preprocessing: Annotated[
         list[str] | None,
-        typer.Option(help="Override, such as size=224 or mean=0.5,0.5,0.5; repeatable."),
+        typer.Option(
+            help="imagenet, clip, inception, none, a FILE; size=224, mean=0.5,0.5,0.5; repeatable."
+        ),
+    ] = None,
+    model_classes: Annotated[
+        str | None,
+        typer.Option(help="What the outputs are: imagenet, a file of names, or order."),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="classification, multilabel, regression, embedding, dense."),
+    ] = None,
+    embedding: Annotated[
+        str | None, typer.Option(help="The layer whose output is the embedding.")
+    ] = None,
+    output_key: Annotated[
+        str | None, typer.Option(help="Which of the model's outputs is its answer.")
+    ] = None,
+    value_range: Annotated[
+        str | None,
+        typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Run folder (default: below runs/).")
@@ -102,11 +129,16 @@ def measure(
         "num_images": _count(num_images, precision),
         "seed": seed,
         "device": device,
-        "twin": twin,
+        "twin": "active" if active_twin else twin,
         "floor": floor,
         "inexact": inexact,
         "resampling": (border, fill, interpolation),
         "preprocessing": overrides(preprocessing),
+        "model_classes": model_classes,
+        "task": task,
+        "embedding": embedding,
+        "output_key": output_key,
+        "value_range": two_numbers(value_range),
     }
     carry = {
         "batch_size": batch_size, "workers": workers, "resume": resume, "precision": precision,
@@ -177,17 +209,45 @@ def slug(text: str) -> str:
 
 
 def overrides(pairs: list[str] | None) -> dict[str, object] | None:
-    """`key=value` pairs; commas separate the numbers of a list."""
+    """`key=value` pairs and a word or file; commas separate the numbers of a list.
+
+    Example:
+        >>> overrides(["imagenet", "size=32", "resize=none"])
+        {'like': 'imagenet', 'size': 32, 'resize': None}
+    """
     if not pairs:
         return None
     values: dict[str, object] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
-        if not equals:
-            raise InputError(f"--preprocessing {pair}: write key=value, such as size=224")
-        parts = [_number(part) for part in text.split(",")]
-        values[key.strip()] = parts[0] if len(parts) == 1 else tuple(parts)
+        if not equals or not key.strip().isidentifier():
+            key, text = "like", pair
+        key = key.strip()
+        if key in values:
+            raise InputError(f"--preprocessing {pair}: {key} is given twice")
+        values[key] = text.strip() if key == "like" else _numbers(text)
+        if key in ("size", "resize") and values[key] == "none":
+            values[key] = None
     return values
+
+
+def _numbers(text: str) -> object:
+    parts = [_number(part) for part in text.split(",")]
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def two_numbers(text: str | None) -> tuple[float, float] | None:
+    """The value of ``--value-range``."""
+    if text is None:
+        return None
+    parts = [_number(part) for part in text.split(",")]
+    if len(parts) == 2 and not any(isinstance(part, str) for part in parts):
+        low, high = (float(part) for part in parts)
+        if low < high:
+            return low, high
+    raise InputError(
+        f"--value-range {text}: give the stored numbers that are black and white, such as 0,4095"
+    )
 
 
 def _number(text: str) -> int | float | str:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from invariscope.report import verdict
-from invariscope.report.readings import HEADLINE_LAYERS, Readings
+from invariscope.report.readings import DERIVATIVE, HEADLINE_LAYERS, Readings
 from invariscope.results import Result
 from invariscope.sweep import Cost, Run
 
@@ -130,9 +130,17 @@ def _legend(readings: Readings, metric: str, layer: str) -> str:
         )
     else:
         text = about.direction[:1].upper() + about.direction[1:]
+        text += _units(readings.settings) if metric == f"{DERIVATIVE}:relative" else ""
     text += ". ± is the longer arm of the 95 % interval over images"
     words = [words for _, _, words in _beside(readings, metric, layer)]
     return "; ".join([text, *words]) + "."
+
+
+def _units(settings: Mapping[str, Any]) -> str:
+    """Which number of a Lie derivative is shown, and the units of the one that is not."""
+    cells = [cell for cell in settings["cells"] if "derivative_unit" in cell]
+    units = dict.fromkeys(cell["derivative_unit"] for cell in cells)
+    return f", in spreads over images, no unit ({DERIVATIVE} itself is {', '.join(units)})"
 
 
 def _place(layer: str) -> str:

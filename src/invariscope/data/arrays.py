@@ -7,8 +7,15 @@ import numpy as np
 import torch
 from PIL import Image
 
+from invariscope.data.depth import Facts, ValueRange, check_range
 from invariscope.data.labels import class_indices
-from invariscope.data.pixels import check_range, image_layout, to_image, to_numpy
+from invariscope.data.pixels import (
+    check_type,
+    image_layout,
+    said_of_axes,
+    to_image,
+    to_numpy,
+)
 from invariscope.data.source import ImageSource, NumberedIds, UnreadableImage
 from invariscope.errors import InputError
 
@@ -17,11 +24,14 @@ class ArraySource(ImageSource):
     """A batch of images in one NumPy array or tensor; the ids are "0", "1", ….
 
     Args:
-        images: uint8 [N, H, W, 3], [N, H, W, 1] or [N, H, W] in 0..255, or float [N, 3, H, W] or
-            [N, 1, H, W] in [0, 1]. The other order of the axes is taken where the shape leaves no
-            doubt. Nothing is copied.
+        images: uint8 in 0..255 or uint16 [N, H, W, 3], [N, H, W, C] or [N, H, W], or float
+            [N, 3, H, W] or [N, C, H, W] in [0, 1], of any number C of bands. The other order of the
+            axes is taken where the shape leaves no doubt (`invariscope.data.pixels`). Nothing is
+            copied.
         labels: One class index or class name per image, or None.
         name: What the report calls it.
+        value_range: Which numbers are black and white; None: found for uint16, else by the type.
+        axes: "CHW" or "HWC", the order of the axes of an image; None: by the shape.
 
     Raises:
         InputError: A type, shape or range that is none of these, or not one label per image.
@@ -35,8 +45,20 @@ class ArraySource(ImageSource):
         torch.Size([3, 4, 5])
     """
 
-    def __init__(self, images: np.ndarray | torch.Tensor, labels: Any = None, name: str = "array"):
+    concurrent = True
+
+    def __init__(
+        self,
+        images: np.ndarray | torch.Tensor,
+        labels: Any = None,
+        name: str = "array",
+        *,
+        value_range: ValueRange | None = None,
+        axes: str | None = None,
+    ):
         self.name = name
+        self.value_range = value_range
+        self._axes = None if axes is None else axes.upper().removeprefix("N")
         self._is_tensor = isinstance(images, torch.Tensor)
         self._images = to_numpy(images)
         try:
@@ -48,11 +70,17 @@ class ArraySource(ImageSource):
             raise InputError(f"{name} of images: {error}") from error
 
     def load(self, index: int) -> Image.Image | torch.Tensor:
-        """An RGB image, or a float32 tensor [3, H, W] where the array holds floats."""
+        """An RGB image, or a tensor [C, H, W]; see `invariscope.data.pixels`."""
         try:
-            return to_image(self._item(index))
+            return to_image(self._item(index), self.value_range, self._axes)
         except ValueError as error:
             raise UnreadableImage(self.ids[index], str(error)) from error
+
+    def facts(self, index: int) -> Facts | None:
+        """The largest number of the whole array, where it holds 16 bits."""
+        if self._images.dtype != np.uint16:
+            return None
+        return Facts(highest=int(self._images.max() if index == 0 else self._images[index].max()))
 
     def content(self, index: int) -> str:
         """A hash of the pixels."""
@@ -66,11 +94,16 @@ class ArraySource(ImageSource):
 
     def _check(self) -> None:
         shape, dtype = self._images.shape, self._images.dtype
-        if len(shape) < 3 or (len(shape) == 3 and (dtype != np.uint8 or shape[-1] == 3)):
+        check_type(dtype, self.value_range)
+        floating = np.issubdtype(dtype, np.floating)
+        if len(shape) < 3 or (len(shape) == 3 and (floating or shape[-1] == 3)):
             wanted = "uint8 [N, H, W, 3] or [N, H, W], or float [N, 3, H, W]"
             raise ValueError(f"shape {list(shape)} and {dtype}; give {wanted}")
         if not shape[0]:
             raise ValueError("it is empty")
-        image_layout(shape[1:], dtype, self._is_tensor)
-        if dtype != np.uint8:
-            check_range(self._images)
+        first = image_layout(shape[1:], dtype, self._is_tensor, self._axes)
+        said = "" if self._axes else said_of_axes(shape[1:], first)
+        if said:
+            self.decisions = {**self.decisions, "axes": said}
+        if floating or self.value_range is not None:
+            check_range(self._images, self.value_range)

@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from invariscope.data.mnist_base import whole_number
+from invariscope.data.rgb import seen_as_rgb
 from invariscope.data.source import SOURCES, ImageSource
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
@@ -91,17 +92,20 @@ class CorruptedSource(ImageSource):
         self.name = f"corrupted:{name}"
         self._kind, self._source, self._seed = name, source, seed
         self.ids, self.labels = source.ids, source.labels
+        self.concurrent = source.concurrent
         self.class_names, self.class_ids = source.class_names, source.class_ids
         self.imagenet_outputs = source.imagenet_outputs
+        self.label_meaning, self.decisions = source.label_meaning, source.decisions
         self.notes = [*source.notes, f"corrupted: {name}"]
 
     def load(self, index: int) -> Image.Image:
         """The image after the corruption, uint8."""
         image = self._source.load(index)
-        if isinstance(image, Image.Image):
-            pixels = np.asarray(image, dtype=np.float64) / 255
+        if isinstance(image, Image.Image) or len(image) not in (1, 3):
+            pixels = np.asarray(seen_as_rgb(image), dtype=np.float64) / 255
         else:
             pixels = np.moveaxis(np.asarray(image, dtype=np.float64), 0, -1)
+            pixels = np.repeat(pixels, 3 // pixels.shape[-1], axis=-1)
         draw = generator(self._seed, f"corrupted {self._kind} {self.ids[index]}")
         found = np.clip(CORRUPTIONS[self._kind](pixels, draw), 0, 1)
         return Image.fromarray(np.round(255 * found).astype(np.uint8))

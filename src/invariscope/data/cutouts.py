@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from invariscope.data.decode import MAX_PIXELS
+from invariscope.data.rgb import MAX_PIXELS
 from invariscope.data.source import UnreadableImage
 
 FOLDER = "/usr/share/tuxpaint/stamps"
@@ -94,7 +94,9 @@ def read_cutout(file: str) -> Image.Image:
                 raise ValueError(f"{picture.width} × {picture.height} pixels are too many")
             cutout = picture.convert("RGBA")
     except (OSError, ValueError, SyntaxError) as error:
-        raise UnreadableImage(file, f"the stamp cannot be read: {error}") from error
+        raise UnreadableImage(
+            file, f"the stamp cannot be read ({error}); install it again"
+        ) from error
     visible = np.asarray(cutout.getchannel("A")) > 255 * OPAQUE
     rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
     if not len(rows):

@@ -1,40 +1,45 @@
-"""From an image file to RGB pixels, by one set of rules for every source.
+"""From an image file to pixels, by one set of rules for every source.
 
 - The EXIF orientation is applied. Colour profiles are not: the numbers are taken as sRGB.
 - Alpha, from an alpha channel or a transparent palette entry, is composited over white.
-- Greyscale becomes three equal channels. 16-bit greyscale is scaled from 0..65535 to 0..255 and
-  rounded, never clipped. 16-bit colour arrives from Pillow as its high byte.
-- 32-bit integers count as 16-bit where all values fit, floats as [0, 1] where all values fit;
-  otherwise nobody knows where white is and the image is refused.
+- Greyscale of 8 bits becomes three equal channels. What is deeper than 8 bits, or has other bands
+  than grey or RGB, becomes a tensor with its own bands and depth (`decode_image`); where black and
+  white lie, see `invariscope.data.depth`. Seen as RGB of 8 bits (`decode`), its first three bands
+  are the colours, or its first is grey.
+- PNG and TIFF keep 16 bits of grey and colour, other formats as far as Pillow does: 16 bits of
+  grey; of colour (JPEG 2000, AVIF, PPM) the upper 8 bits.
+- Which samples of a TIFF are bands and which alpha, its tags say: `invariscope.data.tiff`.
 - CMYK and YCbCr are converted by Pillow's plain formulas.
 - An animation or a multi-page file gives its first frame.
 - More than `MAX_PIXELS` pixels, or sides further apart than 1 : `MAX_SIDE_RATIO`, is refused
-  before a pixel is decoded: the first fills the memory when decoded, the second when resized.
+  before a pixel is decoded (`invariscope.data.rgb`): the first fills the memory when decoded, the
+  second when resized.
 - JPEG is decoded at full size. The draft mode is not used, because its pixels differ.
 """
 
 import io
-import os
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from invariscope.data.depth import Facts, ValueRange
+from invariscope.data.quiet import quiet
+from invariscope.data.rgb import MAX_PIXELS, as_rgb, check_size, shown
 from invariscope.data.source import UnreadableImage
+from invariscope.data.stored import File, alpha_of_file, facts_of, read_stored
+from invariscope.data.tiff import layout_of_file
+
+if TYPE_CHECKING:
+    import torch
 
 T = TypeVar("T")
 
-MAX_PIXELS = 89_478_485
-"""Largest image that is decoded, in pixels: Pillow's own bound, 256 MiB of RGB."""
 
-MAX_SIDE_RATIO = 200
-"""Longest over shortest side; an image resized to a short side of 224 then stays near 10 Mpixel."""
-
-
-def decode(file: str | os.PathLike[str] | bytes, image: str) -> Image.Image:
+def decode(file: File, image: str) -> Image.Image:
     """Decodes one image file to RGB.
 
     Args:
@@ -57,10 +62,42 @@ def decode(file: str | os.PathLike[str] | bytes, image: str) -> Image.Image:
         Traceback (most recent call last):
         invariscope.data.source.UnreadableImage: nothing: the file is empty
     """
-    return _decode(file, image, to_rgb)
+    return _decode(file, image, lambda picture: as_rgb(read_stored(picture, file, False)))
 
 
-def decode_alpha(file: str | os.PathLike[str] | bytes, image: str) -> np.ndarray | None:
+def decode_image(
+    file: File, image: str, value_range: ValueRange | None = None, all_bands: bool = False
+) -> "Image.Image | torch.Tensor":
+    """Decodes one image file at its own depth, with its own bands.
+
+    Args:
+        file: A path, or the bytes of the file.
+        image: The id of the image, for the error.
+        value_range: Which stored numbers are black and white; None by the type.
+        all_bands: Whether a file of red, green, blue and more gives all its samples, also one that
+            is declared alpha; else they are left out, and alpha is composited.
+
+    Returns:
+        An RGB image for grey and colour of 8 bits, else a tensor [band, height, width], uint8 or
+        float32 in [0, 1].
+
+    Raises:
+        UnreadableImage: With a reason of one line.
+    """
+    return _decode(
+        file, image, lambda picture: shown(read_stored(picture, file, all_bands), value_range)
+    )
+
+
+def look(file: File, image: str) -> Facts:
+    """What a look at the file tells of depth and bands; nothing where it cannot be read."""
+    try:
+        return _decode(file, image, lambda picture: facts_of(picture, file))
+    except UnreadableImage:
+        return Facts()
+
+
+def decode_alpha(file: File, image: str) -> np.ndarray | None:
     """The alpha channel of an image file.
 
     Args:
@@ -81,91 +118,35 @@ def decode_alpha(file: str | os.PathLike[str] | bytes, image: str) -> np.ndarray
         >>> alpha.shape, round(float(alpha[0, 0]), 3)
         ((3, 4), 0.2)
     """
-    return _decode(file, image, alpha_of)
+    return _decode(file, image, lambda picture: alpha_of_file(picture, file))
 
 
-def alpha_of(picture: Image.Image) -> np.ndarray | None:
-    """The upright alpha channel [height, width] of a Pillow image of any mode, or None.
-
-    Raises:
-        ValueError: The image is too large.
-
-    Example:
-        >>> alpha_of(Image.new("RGB", (4, 3))) is None
-        True
-    """
-    _check_size(*picture.size)
-    if not picture.has_transparency_data:
-        return None
-    layer = ImageOps.exif_transpose(picture).convert("RGBA")
-    return np.asarray(layer.getchannel("A"), dtype=np.float32) / 255
-
-
-def to_rgb(picture: Image.Image) -> Image.Image:
-    """Upright RGB pixels of a Pillow image of any mode, by the rules of this module.
-
-    Raises:
-        ValueError: The mode has no defined way to RGB, or the image is too large.
-
-    Example:
-        >>> to_rgb(Image.new("RGBA", (1, 1), (255, 0, 0, 0))).getpixel((0, 0))
-        (255, 255, 255)
-        >>> to_rgb(Image.fromarray(np.full((1, 1), 32896, dtype=np.uint16))).getpixel((0, 0))
-        (128, 128, 128)
-    """
-    _check_size(*picture.size)
-    upright = ImageOps.exif_transpose(picture)
-    if upright.mode.startswith("I;16") or upright.mode in ("I", "F"):
-        rgb = Image.fromarray(_to_8_bit(np.asarray(upright))).convert("RGB")
-    elif upright.has_transparency_data:
-        layer = upright.convert("RGBA")
-        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        rgb = Image.alpha_composite(white, layer).convert("RGB")
-    else:
-        rgb = upright.convert("RGB")
-    rgb.info = {}
-    return rgb
-
-
-def _decode(
-    file: str | os.PathLike[str] | bytes, image: str, read: Callable[[Image.Image], T]
-) -> T:
+def _decode(file: File, image: str, read: Callable[[Image.Image | None], T]) -> T:
     try:
-        with warnings.catch_warnings():
-            # a corrupt EXIF block is no reason to warn once per image; a bomb is one to stop
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as picture:
-                _check_size(*picture.size)
-                return read(picture)
+        with quiet(), _opened(file) as picture:
+            if picture is not None:
+                check_size(*picture.size)
+            return read(picture)
     # Pillow's plug-ins raise whatever their parsing trips over (SyntaxError, struct.error, …)
     except Exception as error:
         raise UnreadableImage(image, _reason(file, error)) from error
 
 
-def _check_size(width: int, height: int) -> None:
-    if width < 1 or height < 1:
-        raise ValueError(f"{width} × {height} pixels is no image")
-    if width * height > MAX_PIXELS:
-        raise Image.DecompressionBombError
-    if max(width, height) > MAX_SIDE_RATIO * min(width, height):
-        raise ValueError(
-            f"{width} × {height} pixels is longer than 1 : {MAX_SIDE_RATIO}; cut it into pieces"
-        )
+@contextmanager
+def _opened(file: File) -> Iterator[Image.Image | None]:
+    """The file in Pillow's hands; None: a TIFF that it does not open."""
+    try:
+        picture = Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
+    except UnidentifiedImageError:
+        if layout_of_file(file) is None:
+            raise
+        yield None
+        return
+    with picture:
+        yield picture
 
 
-def _to_8_bit(values: np.ndarray) -> np.ndarray:
-    low, high = values.min(), values.max()
-    if np.issubdtype(values.dtype, np.floating):
-        if not (low >= 0 and high <= 1):
-            raise ValueError(f"float values from {low:g} to {high:g}; only [0, 1] is defined")
-        return np.rint(values * 255).astype(np.uint8)
-    if low < 0 or high > 65535:
-        raise ValueError(f"integer values from {low} to {high}; only 0..65535 is defined")
-    return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-
-
-def _reason(file: str | os.PathLike[str] | bytes, error: Exception) -> str:
+def _reason(file: File, error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"more than {MAX_PIXELS:,} pixels, the limit for one image; scale it down"
     if isinstance(error, FileNotFoundError):
@@ -176,5 +157,5 @@ def _reason(file: str | os.PathLike[str] | bytes, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, OSError | ValueError | SyntaxError):
-        return f"cannot be decoded: {error}"
-    return f"cannot be decoded: {type(error).__name__}: {error}"
+        return f"cannot be decoded ({error})"
+    return f"cannot be decoded ({type(error).__name__}: {error})"

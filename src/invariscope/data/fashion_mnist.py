@@ -97,7 +97,9 @@ def _read_idx(folder: Path, name: str, axes: int) -> np.ndarray:
     except FileNotFoundError as error:
         raise InputError(f"fashion-mnist: {file} is missing; fetch the whole data set") from error
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"fashion-mnist: {file} cannot be read: {error}") from error
+        raise InputError(
+            f"fashion-mnist: {file} cannot be read ({error}); fetch it again"
+        ) from error
     # magic: two zero bytes, 8 for unsigned bytes, the number of axes; then each length, big-endian
     start = 4 * (axes + 1)
     shape = tuple(np.frombuffer(content[4:start], dtype=">u4").astype(int).tolist())

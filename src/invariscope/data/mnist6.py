@@ -14,8 +14,8 @@ are exact (pixels are moved, not interpolated) and counter-clockwise.
 import numpy as np
 from PIL import Image
 
-from invariscope.data.decode import to_rgb
 from invariscope.data.mnist_base import digit_images, whole_number
+from invariscope.data.rgb import to_rgb
 from invariscope.data.source import SOURCES, ImageSource
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
@@ -50,6 +50,7 @@ class Mnist6Source(ImageSource):
         self.name = f"mnist6:{task}"
         self._base = digit_images(of, split, DIGITS, "mnist6")
         self.ids = self._base.ids
+        self.concurrent = self._base.source.concurrent
         plain = np.searchsorted(DIGITS, self._base.digits)
         turns = np.zeros(len(self.ids), dtype=int)
         if task != "plain":

@@ -119,9 +119,13 @@ def _make(
             return maker(**options, **({} if split is None else {"split": split})), split
         except ValueError as error:
             if split is None or split == splits[-1]:
-                raise InputError(f"{spec}: {_line(error)}") from error
+                raise InputError(
+                    f"{spec} is refused ({_line(error)}); options are written {spec}?name=value"
+                ) from error
         except ImportError as error:
-            raise InputError(f"{spec} needs another package: {_line(error)}") from error
+            raise InputError(
+                f"{spec} needs another package ({_line(error)}); install it"
+            ) from error
         # what torchvision raises for missing data differs from one data set to the next
         except (RuntimeError, OSError, TypeError, KeyError) as error:
             root = options.get("root")

@@ -2,13 +2,18 @@
 
 | given | shapes | becomes |
 |---|---|---|
-| Pillow image | any mode | RGB Pillow image, by the rules of `invariscope.data.decode` |
+| Pillow image of 8 bits | any mode | RGB Pillow image, by the rules of `invariscope.data.decode` |
 | uint8 array or tensor | [H, W], [H, W, 1 or 3], [1 or 3, H, W] | RGB Pillow image |
-| float array or tensor in [0, 1] | [1 or 3, H, W], [H, W, 1 or 3] | float32 tensor [3, H, W] |
+| uint8 array or tensor of other bands | [H, W, C], [C, H, W] | uint8 tensor [C, H, W] |
+| uint16, deep Pillow image | [H, W], [H, W, C], [C, H, W] | float32 tensor [C, H, W] in [0, 1] |
+| float array or tensor in [0, 1] | [C, H, W], [H, W, C] | float32 tensor [C, H, W] |
 
-Where both readings of a shape are possible, tensors and floats are channels-first and uint8 arrays
-are channels-last. Floats outside [0, 1] are refused: they look normalised, and the transformations
-act before normalisation.
+Where black and white lie: `invariscope.data.depth`. Floats outside [0, 1] are refused unless a
+value range is given: they look normalised, and the transformations act before normalisation.
+
+**Which axis holds the bands.** The one of length 1 or 3; where both ends are, tensors and floats
+are channels-first and arrays of integers channels-last. Where neither is, the shorter end if it is
+the shortest of all three axes; else nobody knows, and ``axes="CHW"`` or ``"HWC"`` must say it.
 """
 
 from typing import Any
@@ -17,14 +22,21 @@ import numpy as np
 import torch
 from PIL import Image
 
-from invariscope.data.decode import to_rgb
+from invariscope.data.depth import Stored, ValueRange
+from invariscope.data.rgb import shown, stored_picture
 
-TOLERANCE = 1e-5
-"""How far a float may lie outside [0, 1] before it is more than rounding; it is then clamped."""
+AXES = ("CHW", "HWC")
 
 
-def to_image(value: Any) -> Image.Image | torch.Tensor:
-    """One image as a source returns it: RGB Pillow image or float32 tensor [3, H, W] in [0, 1].
+def to_image(
+    value: Any, value_range: ValueRange | None = None, axes: str | None = None
+) -> Image.Image | torch.Tensor:
+    """One image as a source returns it; see the table above.
+
+    Args:
+        value: The image.
+        value_range: Which stored numbers are black and white; None by the type.
+        axes: "CHW" or "HWC" where the shape does not say which axis holds the bands.
 
     Raises:
         ValueError: With what came and what would work, in one line.
@@ -32,28 +44,35 @@ def to_image(value: Any) -> Image.Image | torch.Tensor:
     Example:
         >>> to_image(np.zeros((4, 5), dtype=np.uint8)).size
         (5, 4)
-        >>> to_image(torch.ones(1, 4, 5)).shape
-        torch.Size([3, 4, 5])
+        >>> to_image(torch.ones(1, 4, 5)).shape, to_image(np.ones((8, 9, 4), np.uint16)).shape
+        (torch.Size([1, 4, 5]), torch.Size([4, 8, 9]))
         >>> to_image(torch.full((3, 4, 5), -2.0))
         Traceback (most recent call last):
         ValueError: float values from -2 to -2; images must be in [0, 1], before normalisation...
     """
     if isinstance(value, Image.Image):
-        return to_rgb(value)
+        return shown(stored_picture(value), value_range)
     if not isinstance(value, np.ndarray | torch.Tensor):
         raise ValueError(
             f"{type(value).__name__} is no image; give a Pillow image, an array or a tensor"
         )
+    return shown(Stored(to_rows(value, value_range, axes)), value_range)
+
+
+def to_rows(
+    value: np.ndarray | torch.Tensor, value_range: ValueRange | None = None, axes: str | None = None
+) -> np.ndarray:
+    """A view [height, width, band] of an image in memory.
+
+    Raises:
+        ValueError: It is no image.
+    """
     pixels = to_numpy(value)
-    channels_first = image_layout(pixels.shape, pixels.dtype, isinstance(value, torch.Tensor))
-    if pixels.dtype == np.uint8:
-        return _to_pillow(pixels, channels_first)
-    check_range(pixels)
-    if not channels_first:
-        pixels = np.moveaxis(pixels, -1, 0)
-    # a copy in any case: a view would keep the whole array alive in a batch, or be read-only
-    floats = torch.from_numpy(np.array(pixels, dtype=np.float32)).clamp_(0, 1)
-    return floats if len(floats) == 3 else floats.repeat(3, 1, 1)
+    check_type(pixels.dtype, value_range)
+    first = image_layout(pixels.shape, pixels.dtype, isinstance(value, torch.Tensor), axes)
+    if pixels.ndim == 2:
+        return pixels[..., None]
+    return np.moveaxis(pixels, 0, -1) if first else pixels
 
 
 def to_numpy(value: np.ndarray | torch.Tensor) -> np.ndarray:
@@ -65,46 +84,60 @@ def to_numpy(value: np.ndarray | torch.Tensor) -> np.ndarray:
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
-def image_layout(shape: tuple[int, ...], dtype: np.dtype, is_tensor: bool) -> bool:
+def check_type(dtype: np.dtype, value_range: ValueRange | None) -> None:
+    """Refuses numbers whose black and white nobody knows.
+
+    Raises:
+        ValueError: Neither uint8, uint16 nor floats, without a value range.
+    """
+    if dtype in (np.uint8, np.uint16) or np.issubdtype(dtype, np.floating):
+        return
+    if np.issubdtype(dtype, np.integer) and value_range is not None and not value_range.found:
+        return
+    others = "; value_range=(LOW, HIGH) says what is black and white in other numbers"
+    way = others if np.issubdtype(dtype, np.integer) else ""
+    raise ValueError(
+        f"dtype {dtype}; images are uint8 in 0..255, uint16 in 0..65535 or float in [0, 1]{way}"
+    )
+
+
+def image_layout(
+    shape: tuple[int, ...], dtype: np.dtype, is_tensor: bool, axes: str | None = None
+) -> bool:
     """Whether an image of that shape and type is channels-first.
 
     Raises:
-        ValueError: It is no image.
+        ValueError: It is no image, or nobody knows.
     """
+    if axes is not None and axes not in AXES:
+        raise ValueError(f"axes is {axes!r}; CHW and HWC work")
     floating = np.issubdtype(dtype, np.floating)
-    if dtype != np.uint8 and not floating:
-        raise ValueError(f"dtype {dtype}; images are uint8 in 0..255 or float in [0, 1]")
     if 0 in shape:
         raise ValueError(f"shape {list(shape)} holds no pixel")
     if len(shape) == 2 and not floating:
         return False
-    first = len(shape) == 3 and shape[0] in (1, 3)
-    last = len(shape) == 3 and shape[-1] in (1, 3)
-    if not (first or last):
-        wanted = "float [3, H, W]" if floating else "uint8 [H, W, 3] or [H, W]"
+    if len(shape) != 3:
+        wanted = "float [3, H, W]" if floating else f"{dtype} [H, W, 3] or [H, W]"
         raise ValueError(f"shape {list(shape)} is no {dtype} image; give {wanted}")
-    return first and (is_tensor or floating or not last)
-
-
-def check_range(values: np.ndarray) -> None:
-    """Refuses floats that are not images in [0, 1].
-
-    Raises:
-        ValueError: Values outside [0, 1] by more than `TOLERANCE`, or not finite.
-    """
-    low, high = float(values.min()), float(values.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError("holds values that are not finite; images must be in [0, 1]")
-    if low < -TOLERANCE or high > 1 + TOLERANCE:
+    if axes is not None:
+        return axes == "CHW"
+    first, last = shape[0] in (1, 3), shape[-1] in (1, 3)
+    if first or last:
+        return first and (is_tensor or floating or not last)
+    if shape[0] == shape[-1] or min(shape[0], shape[-1]) >= shape[1]:
         raise ValueError(
-            f"float values from {low:.3g} to {high:.3g}; images must be in [0, 1], before "
-            "normalisation: drop the Normalize step, or give uint8 for 0..255"
+            f"shape {list(shape)} does not say which axis holds the bands; say it: "
+            "invariscope.data.arrays.ArraySource(images, axes='CHW') or axes='HWC'"
         )
+    return shape[0] < shape[-1]
 
 
-def _to_pillow(pixels: np.ndarray, channels_first: bool) -> Image.Image:
-    if channels_first:
-        pixels = np.moveaxis(pixels, 0, -1)
-    if pixels.ndim == 3 and pixels.shape[-1] == 1:
-        pixels = pixels[..., 0]
-    return Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
+def said_of_axes(shape: tuple[int, ...], first: bool) -> str:
+    """The decision about the axes of images whose shape leaves a doubt; "" where it leaves none."""
+    if len(shape) != 3 or shape[0] in (1, 3) or shape[-1] in (1, 3):
+        return ""
+    bands, other = (shape[0], "HWC") if first else (shape[-1], "CHW")
+    return (
+        f"images of shape {list(shape)} have {bands} bands, the shortest axis; "
+        f"ArraySource(images, axes={other!r}) says otherwise"
+    )

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from invariscope.data.decode import to_rgb
 from invariscope.data.mnist_base import digit_images, whole_number
+from invariscope.data.rgb import to_rgb
 from invariscope.data.source import SOURCES, ImageSource
 from invariscope.errors import InputError
 from invariscope.seeding import uniform
@@ -55,6 +55,7 @@ class RotatedMnistSource(ImageSource):
         self._base = digit_images(of, split, digits, "rotated-mnist")
         self._size = size
         self.ids = self._base.ids
+        self.concurrent = self._base.source.concurrent
         self.labels = [list(digits).index(digit) for digit in self._base.digits]
         self.class_names = [str(digit) for digit in digits]
         drawn = 360 * uniform(seed, "rotated-mnist", self.ids)

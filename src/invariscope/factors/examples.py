@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from invariscope.factors.example_files import ROLES, Example
 from invariscope.factors.table import OVERALL
+from invariscope.sweep.bands import as_colour
 from invariscope.sweep.block import as_float
 from invariscope.sweep.loading import load_picture
 from invariscope.transformations import IDENTITY
@@ -49,6 +50,7 @@ def take_examples(search: "Search", found: "Factors") -> tuple[Example, ...]:
             if first is None or second is None:  # it was readable when the pair was measured
                 continue
             moved = operations[name](second, search.seed, [other])
+            first, second, moved = as_colour(first), as_colour(second), as_colour(moved)
             taken.append(
                 Example(
                     class_name, name, role, one, other,

@@ -31,7 +31,8 @@ def findings(found: Foregrounds) -> list[str]:
 
 def notes(found: Foregrounds) -> list[str]:
     """What does not count, and what to be careful about."""
-    manifest, lines = found.manifest, []
+    manifest = found.manifest
+    lines = [f"masks: {manifest['decisions']['masks']}"]
     empty, skipped = manifest["empty"], manifest["skipped"]
     if empty:
         lines.append(

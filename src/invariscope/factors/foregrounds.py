@@ -10,7 +10,7 @@ cannot be read or have no mask.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,7 @@ def measure_foregrounds(
     images: Any,
     *,
     masks: str | os.PathLike[str] = SALIENCY,
+    values: Sequence[int] | None = None,
     threshold: float = THRESHOLD,
     num_images: int | None = None,
     seed: int = 0,
@@ -92,7 +93,9 @@ def measure_foregrounds(
     Args:
         images: Anything that `invariscope.data.open_source` opens.
         masks: ``"alpha"`` (the images' own alpha channel), ``"saliency"`` (U²-Netp), or a folder of
-            masks with the images' names.
+            masks with the images' names; what their values mean is decided over several of them
+            (`invariscope.factors.mask_values`) and said in the manifest.
+        values: The values of mask files that are foreground, where that is decided wrongly.
         threshold: A pixel is foreground where its mask is above this; in [0, 1).
         num_images: How many images, stratified by class; None: all.
         seed: Decides which images, and the resamples of the intervals.
@@ -123,7 +126,8 @@ def measure_foregrounds(
         raise InputError(f"threshold={threshold:g}: give a number from 0 up to, not including, 1")
     source = open_source(images)
     selected = select(source, num_images, seed)
-    rows, skipped = _boxes(source, selected, open_masks(source, masks), threshold, progress)
+    read = open_masks(source, masks, values)
+    rows, skipped = _boxes(source, selected, read, threshold, progress)
     if not rows:
         image, reason = skipped[0]
         raise InputError(
@@ -144,7 +148,8 @@ def measure_foregrounds(
         "threshold": threshold,
         "seed": seed,
         "selected": len(selected),
-        "notes": list(source.notes),
+        "decisions": {**source.decisions, "masks": read.decision},
+        "notes": [*source.notes, *read.notes],
         "skipped": [{"image": image, "reason": reason} for image, reason in skipped],
         "empty": empty,
     }

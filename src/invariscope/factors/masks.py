@@ -4,26 +4,27 @@ All three give numbers from 0 (background) to 1 (foreground) on a grid over the 
 grid need not be that of the pixels, since boxes are measured relative to the frame.
 
 A mask in a folder is an image file with the path of its picture, whatever the suffix: the mask of
-``cats/3.jpg`` is ``cats/3.*``, or ``3.*`` where no other picture of the data set is called 3. Its
-grey value counts, 255 being foreground (16 bits and floats by the rules of
-`invariscope.data.decode`). Where only 0 and 1 occur, or the file has a palette (as label maps
-have), every value but 0 is foreground. Its shape must be that of the picture, within 2 %, at any
+``cats/3.jpg`` is ``cats/3.*``, or ``3.*`` where no other picture of the data set is called 3. What
+its values mean, grey or labels, is decided once over several masks of the data set
+(`invariscope.factors.mask_values`). Its shape must be that of the picture, within 2 %, at any
 resolution.
 """
 
 import os
+import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from invariscope.data import ImageSource, UnreadableImage
-from invariscope.data.decode import decode
 from invariscope.data.folder import SUFFIXES
 from invariscope.errors import InputError
+from invariscope.factors.mask_values import SAMPLE, Raw, decide, raw_of
 from invariscope.factors.saliency import SaliencyNetwork
 
 ALPHA, SALIENCY = "alpha", "saliency"
@@ -44,19 +45,38 @@ class Mask:
     peak: float
 
 
-Masks = Callable[[int], Mask]
-"""The mask of the image at a position; raises `UnreadableImage` where there is none."""
+@dataclass(frozen=True)
+class Masks:
+    """The masks of a data set.
+
+    Attributes:
+        read: The mask of the image at a position; raises `UnreadableImage` where there is none.
+        decision: How they are read, in words.
+        notes: What may surprise about that, one line each.
+    """
+
+    read: Callable[[int], Mask]
+    decision: str
+    notes: tuple[str, ...] = ()
+
+    def __call__(self, index: int) -> Mask:
+        """The mask of the image at a position."""
+        return self.read(index)
 
 
-def open_masks(source: ImageSource, masks: str | os.PathLike[str]) -> Masks:
+def open_masks(
+    source: ImageSource, masks: str | os.PathLike[str], values: Sequence[int] | None = None
+) -> Masks:
     """A function that gives the mask of any image of a source.
 
     Args:
         source: The images.
         masks: ``"alpha"``, ``"saliency"``, or a folder of masks.
+        values: The values of mask files that are foreground; None: as several of them show.
 
     Raises:
-        InputError: No such folder, no mask in it, or no saliency network on this machine.
+        InputError: No such folder, no mask in it, no saliency network on this machine, or values
+            without a folder.
 
     Example:
         >>> from invariscope.data import open_source
@@ -65,12 +85,16 @@ def open_masks(source: ImageSource, masks: str | os.PathLike[str]) -> Masks:
         >>> mask.values.shape, round(mask.peak, 3)
         ((3, 4), 0.2)
     """
+    if masks in (ALPHA, SALIENCY) and values is not None:
+        raise InputError(f"values={list(values)} are those of mask files, not of masks={masks!r}")
     if masks == ALPHA:
-        return lambda index: _alpha(source, index)
+        return Masks(lambda index: _alpha(source, index), "the images' own alpha channel")
     if masks == SALIENCY:
         network = SaliencyNetwork()
-        return lambda index: _salient(source, network, index)
-    return _MaskFolder(source, os.fspath(masks))
+        read = partial(_salient, source, network)
+        return Masks(read, "the saliency that U²-Netp finds, scaled to its peak")
+    folder = _MaskFolder(source, os.fspath(masks), values)
+    return Masks(folder, folder.reading.decision, folder.reading.notes)
 
 
 def _alpha(source: ImageSource, index: int) -> Mask:
@@ -88,7 +112,7 @@ def _salient(source: ImageSource, network: SaliencyNetwork, index: int) -> Mask:
 class _MaskFolder:
     """The files of a folder by their path without suffix."""
 
-    def __init__(self, source: ImageSource, folder: str):
+    def __init__(self, source: ImageSource, folder: str, values: Sequence[int] | None):
         self._source = source
         self._folder = os.path.expanduser(folder)
         if not os.path.isdir(self._folder):
@@ -107,13 +131,26 @@ class _MaskFolder:
         if not self._by_path:
             raise InputError(f"masks={folder!r}: no image in that folder")
         self._pictures = Counter(map(_stem, source.ids))
+        self.reading = decide(self._some(), values)
+
+    def _some(self) -> list[Raw]:
+        """Masks of images spread over the data set, whichever of them are measured."""
+        found: list[Raw] = []
+        files = [file for name in self._source.ids if (file := self._file_of(name)) is not None]
+        places = np.linspace(0, len(files) - 1, min(SAMPLE, len(files))).round().astype(int)
+        for place in dict.fromkeys(places.tolist()):
+            try:
+                found.append(read_mask(files[place], files[place]))
+            except UnreadableImage:
+                continue
+        return found
 
     def __call__(self, index: int) -> Mask:
         name = self._source.ids[index]
         file = self._file_of(name)
         if file is None:
             raise UnreadableImage(name, f"no mask of that name in {self._folder}")
-        values = read_mask(file, name)
+        values = self.reading(read_mask(file, name))
         width, height = _size(self._source.load(index))
         own = values.shape[1] / values.shape[0]
         if abs(own * height / width - 1) > _SAME_SHAPE:
@@ -131,8 +168,8 @@ class _MaskFolder:
         return self._by_path.get(_stem(name)) if self._pictures[_stem(name)] == 1 else None
 
 
-def read_mask(file: str, image: str) -> np.ndarray:
-    """A mask file as float32 [height, width] in [0, 1].
+def read_mask(file: str, image: str) -> Raw:
+    """The numbers of a mask file, upright.
 
     Args:
         file: An image file.
@@ -141,13 +178,15 @@ def read_mask(file: str, image: str) -> np.ndarray:
     Raises:
         UnreadableImage: It cannot be decoded.
     """
-    grey = np.asarray(decode(file, image).convert("L"))
-    with Image.open(file) as picture:
-        raw = np.asarray(picture)
-        counted = raw.ndim == 2 and raw.dtype.kind in "bui"
-        if counted and (picture.mode == "P" or raw.max(initial=0) <= 1):
-            return (raw > 0).astype(np.float32)
-    return grey.astype(np.float32) / 255
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a corrupt EXIF block
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file) as picture:
+                lossy = picture.format == "JPEG"
+                return raw_of(ImageOps.exif_transpose(picture), lossy=lossy)
+    except Exception as error:  # Pillow's plug-ins raise whatever they trip over
+        raise UnreadableImage(image, f"its mask {file} is not readable ({error})") from error
 
 
 def _stem(name: str) -> str:

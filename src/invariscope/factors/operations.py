@@ -87,13 +87,18 @@ class Operation:
         return ", ".join(t.describe(level) for t, level in self.steps) or "off"
 
     @property
+    def needs_colour(self) -> bool:
+        """Whether a step of it has a meaning for red, green and blue alone."""
+        return any(transformation.family.needs_colour for transformation, _ in self.acting)
+
+    @property
     def policy(self) -> bool:
         """Whether it has several steps."""
         return len(self.steps) > 1
 
     def __call__(
-        self, images: Float[Tensor, "image 3 height width"], seed: int, image_ids: Sequence[str]
-    ) -> Float[Tensor, "image 3 height width"]:
+        self, images: Float[Tensor, "image band height width"], seed: int, image_ids: Sequence[str]
+    ) -> Float[Tensor, "image band height width"]:
         """The images, float in [0, 1], after all steps."""
         for transformation, level in self.steps:
             images = transformation(images, level, seed=seed, image_ids=image_ids)

@@ -1,6 +1,6 @@
 """Everything that a search's numbers depend on, checked and resolved before the first block."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,14 @@ from invariscope.factors.operations import ALL, Operation, get_operations, uniqu
 from invariscope.factors.pairs import class_pairs
 from invariscope.factors.result import COMMAND
 from invariscope.factors.rows import PAIRS_PER_BLOCK
-from invariscope.models import Probe, load_model
+from invariscope.models import PreprocessingLike, Probe, load_model
 from invariscope.registry import unknown_name
 from invariscope.results.manifest import FORMAT
+from invariscope.sweep.bands import check_colour, left_out, matched, said
 from invariscope.sweep.block import as_float
-from invariscope.sweep.loading import Picture, first_picture
-from invariscope.sweep.prepare import choose_device
-from invariscope.sweep.record import environment, execution
+from invariscope.sweep.loading import Picture, first_picture, random_images, size_note
+from invariscope.sweep.prepare import choose_device, steadiness
+from invariscope.sweep.record import environment, execution, value_range_of
 from invariscope.transformations import Transformation
 
 DEFAULT_PAIRS = 64
@@ -76,13 +77,17 @@ def prepare_search(
     seed: int = 0,
     device: str | torch.device | None = None,
     shear_centre: str = "corner",
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: PreprocessingLike | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
+    value_range: Sequence[float] | None = None,
 ) -> Search:
     """Checks and resolves everything, and measures nothing yet. Arguments as for `find_factors`."""
     if pairs < 1:
         raise InputError(f"pairs must be at least 1 per class, not {pairs}")
     pool = get_operations(operations, shear_centre)
-    source = open_source(images)
+    source = open_source(images, value_range)
     members = _members(source, classes)
     drawn = {name: _draw(source, positions, pairs, seed) for name, positions in members.items()}
     alone = [name for name, found in drawn.items() if not len(found)]
@@ -95,21 +100,61 @@ def prepare_search(
     table = np.concatenate(
         [np.column_stack([np.full(len(p), k), p]) for k, p in enumerate(paired.values())]
     )
-    probe = load_model(model, preprocessing=preprocessing, seed=seed).to(choose_device(device))
-    example, decoded = first_picture(source, probe.preprocessing, table[:, 1:].ravel().tolist())
+    probe = load_model(
+        model,
+        preprocessing=preprocessing,
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
+        seed=seed,
+    ).to(choose_device(device))
+    source = matched(source, probe.preprocessing)
+    order = list(dict.fromkeys(table[:, 1:].ravel().tolist()))
+    example, decoded = first_picture(source, probe.preprocessing, order)
+    random = random_images(source, probe.preprocessing, order, decoded)
     assert example.pixels is not None
+    bands = len(example.pixels)
+    probe = probe.for_bands(bands)
+    pool, colourless = _acting(pool, bands, operations)
     shown = as_float(example.pixels)[None].to(probe.device)
     probe.watch("last", shown)
     manifest = _manifest(probe, source, pool, members, drawn, alone, table, pairs, seed)
     manifest["settings"]["shear_centre"] = shear_centre
-    manifest["decisions"] = {**source.decisions, **probe.decisions(shown)}
-    manifest["warnings"] += probe.doubts(shown)
+    manifest["decisions"] = {
+        **source.decisions, **said(bands, probe.preprocessing), **probe.decisions(shown)
+    }  # fmt: skip
+    manifest["warnings"] += [*probe.doubts(shown), *colourless]
+    note = size_note(source, probe.preprocessing, example.index)
+    manifest["warnings"] += [note] if note else []
+    manifest["warnings"] += steadiness(probe, source, order, decoded)
+    manifest["warnings"] += [random] if random else []
     search = Search(
         probe, source, pool, unique_operations(pool), table, seed, decoded, manifest
     )  # fmt: skip
     passes = sum(search.passes(block) for block in search.blocks)
     manifest["execution"] = execution(len(search.unique), passes)
     return search
+
+
+def _acting(
+    pool: tuple[Operation, ...], bands: int, asked: Any
+) -> tuple[tuple[Operation, ...], list[str]]:
+    """The operations that can act on pictures of so many bands, and a warning of the others."""
+    without = [one.name for one in pool if bands != 3 and one.needs_colour]
+    if not without:
+        return pool, []
+    words = asked.split(",") if isinstance(asked, str) else asked
+    pools = {"all", "singles", "policies"}
+    tabled = {
+        one.name
+        for word in words
+        if isinstance(word, str) and word.strip() in pools
+        for one in get_operations(word)
+    }
+    named = [name for name in without if name not in tabled]
+    check_colour(named, bands, bool(named))
+    kept = tuple(one for one in pool if one.name not in without)
+    return kept, [left_out([_listed(without)], bands)]
 
 
 def _members(source: ImageSource, classes: Sequence[str] | None) -> dict[str, np.ndarray]:
@@ -123,10 +168,11 @@ def _members(source: ImageSource, classes: Sequence[str] | None) -> dict[str, np
             "(images, labels)"
         )
     names = source.class_names
-    found = {
-        str(label) if names is None else str(names[label]): np.flatnonzero(labels == label)
-        for label in np.unique(labels[labels >= 0]).tolist()
-    }
+    found: dict[str, np.ndarray] = {}
+    for label in np.unique(labels[labels >= 0]).tolist():
+        name = str(label) if names is None else str(names[label])
+        # two classes of ImageNet are called "crane"
+        found[f"{name} ({label})" if name in found else name] = np.flatnonzero(labels == label)
     if classes is None:
         return found
     # A name may hold commas itself; a list of names has them in between.
@@ -170,6 +216,7 @@ def _manifest(
             "weights": probe.weights_hash,
             "preprocessing": probe.preprocessing.as_dict(),
             "data": source.name,
+            **value_range_of(source),
             "seed": seed,
             "pairs": pairs,
             "images": fingerprint(source, table[:, 1:].ravel().tolist()),

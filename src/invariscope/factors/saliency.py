@@ -23,6 +23,7 @@ import torch
 from PIL import Image
 
 from invariscope.data.packages import package_folder
+from invariscope.data.rgb import seen_as_rgb
 from invariscope.errors import InputError
 
 SIDE = 320
@@ -68,7 +69,7 @@ class SaliencyNetwork:
         """The saliency of an image.
 
         Args:
-            image: An RGB Pillow image, or float [3, height, width] in [0, 1].
+            image: An RGB Pillow image, or [band, height, width], uint8 or float in [0, 1].
         """
         raw = self._session.run([self._output], {self._input: network_input(image)})[0][0, 0]
         low, high = float(raw.min()), float(raw.max())
@@ -83,10 +84,7 @@ def network_input(image: Image.Image | torch.Tensor) -> np.ndarray:
         >>> network_input(Image.new("RGB", (40, 30), (255, 0, 0))).shape
         (1, 3, 320, 320)
     """
-    if isinstance(image, torch.Tensor):
-        pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-        image = Image.fromarray(np.ascontiguousarray(pixels))
-    small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    small = seen_as_rgb(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     values = np.asarray(small, dtype=np.float64)
     values = values / max(float(values.max()), 1e-6)  # a black image stays black
     normal = (values - _MEAN) / _DEVIATION

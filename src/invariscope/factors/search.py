@@ -17,7 +17,7 @@ after the other; for one of its models it takes logits as embeddings, here alway
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,10 @@ from invariscope.factors.result import COMMAND, ROWS, Factors, rows_of, write_fa
 from invariscope.factors.rows import pair_table, whole_blocks, write_pairs
 from invariscope.factors.table import tabulate
 from invariscope.metrics.distances import between, prepared
+from invariscope.models import PreprocessingLike
 from invariscope.results import write_manifest
 from invariscope.sweep.block import as_float
+from invariscope.sweep.dim import note_dim
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
@@ -60,7 +62,11 @@ def find_factors(
     batch_size: int | None = None,
     output: str | Path | None = None,
     shear_centre: str = "corner",
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: PreprocessingLike | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
+    value_range: Sequence[float] | None = None,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -79,8 +85,15 @@ def find_factors(
         batch_size: Images per forward pass; it changes no number beyond rounding.
         output: A folder for the rows and the table; without it everything stays in memory.
         shear_centre: What the pool's shears leave in place: "corner", as Pillow, or "centre".
-        preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
-        workers: Processes that decode images; 0 decodes in this one.
+        preprocessing: What the model's own configuration does not say, as for `measure`.
+        task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
+            "regression", "embedding" or "dense".
+        embedding: The layer whose output, averaged over positions, is the embedding; by default
+            the rule of `invariscope.models.embedding`.
+        output_key: Which of several outputs is the answer: its key, or its position.
+        value_range: The stored numbers that are black and white, as for `invariscope.measure`.
+        workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
+            processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a search that the folder holds; False refuses such a folder.
         progress: Told what goes on.
 
@@ -109,6 +122,10 @@ def find_factors(
         device=device,
         shear_centre=shear_centre,
         preprocessing=preprocessing,
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
+        value_range=value_range,
     )
     return carry_out(
         search,
@@ -152,9 +169,6 @@ def carry_out(
         progress.note(text)
 
     batches = Batches(batch_size or default_batch_size(search), note)
-    if workers is None:
-        many = manifest["images"]["selected"] > 64
-        workers = min(4, torch.multiprocessing.cpu_count()) if many else 0
     tables: list[pa.Table] = []
     started, before = time.perf_counter(), manifest["execution"]["seconds"]
     numbered = [(number, list(dict.fromkeys(blocks[number][:, 1:].ravel().tolist())))
@@ -164,6 +178,7 @@ def carry_out(
     ):
         table = measure_block(search, blocks[block.number], block, batches, progress.advance)
         _count_skipped(manifest, search.source, block, note)
+        note_dim(manifest, search.source, block)
         manifest["execution"]["seconds"] = round(before + time.perf_counter() - started, 3)
         if folder is None:
             tables.append(table)

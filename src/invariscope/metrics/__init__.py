@@ -30,6 +30,7 @@ from invariscope.metrics.sweep import (
     DEFAULT_METRICS,
     METRICS,
     SweepMetric,
+    for_task,
     metric,
     with_companions,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "channel_match",
     "class_distance_ratio",
     "eed",
+    "for_task",
     "latent_eed",
     "latent_normalizer",
     "lie_derivative",

@@ -4,6 +4,9 @@
 top-1 prediction survives (the "shift consistency" of Zhang 2019 when T is a shift). Range [0, 1],
 higher is more invariant. It rises with confidence and accuracy, so read it beside them. Non-finite
 logits give NaN; ties go to the lower class index, on both sides alike.
+
+With several labels per image: 1 where every label stays on its side of the threshold 0 (a
+probability of one half), 0 where one of them changes sides.
 """
 
 import torch
@@ -41,5 +44,15 @@ def prediction_consistency(
 def per_image(reference: Tensor, transformed: Tensor) -> Tensor:
     """The formula for reference [N, K] and transformed [..., N, K]: [..., N] in float64."""
     same = (transformed.argmax(-1) == reference.argmax(-1)).double()
+    return _where_finite(same, reference, transformed)
+
+
+def per_image_labels(reference: Tensor, transformed: Tensor) -> Tensor:
+    """The same where an image may have several labels, each present above 0."""
+    same = ((transformed > 0) == (reference > 0)).all(-1).double()
+    return _where_finite(same, reference, transformed)
+
+
+def _where_finite(same: Tensor, reference: Tensor, transformed: Tensor) -> Tensor:
     finite = transformed.isfinite().all(-1) & reference.isfinite().all(-1)
     return torch.where(finite, same, torch.nan)

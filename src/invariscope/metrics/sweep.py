@@ -9,8 +9,8 @@ they have their names. Add one with the `metric` decorator, or from
 another package through the entry point group ``invariscope.metrics``.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
@@ -21,6 +21,7 @@ from invariscope.metrics.latent_eed import per_element as latent_per_element
 from invariscope.metrics.mean_relative_invariance import per_image as mean_per_image
 from invariscope.metrics.normalized_variance import per_element as variance_per_element
 from invariscope.metrics.prediction_consistency import per_image as consistency_per_image
+from invariscope.metrics.prediction_consistency import per_image_labels
 from invariscope.metrics.relative_invariance import per_image as relative_per_image
 from invariscope.metrics.response_alignment import per_image as alignment_per_image
 from invariscope.metrics.softmax_eed import per_element as softmax_per_element
@@ -33,6 +34,7 @@ Evaluate = Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tenso
 Reads = Literal[
     "vectors", "logits", "orbit", "orbit logits", "maps", "derivative", "derivative logits"
 ]
+Unit = Literal["level", "derivative", "none"]
 
 INVARIANT = "higher is more invariant"
 EQUIVARIANT = "higher is more equivariant"
@@ -59,6 +61,8 @@ class SweepMetric:
         paired: Whether an image's value depends on the next image of its block as well.
         groups_only: Whether it is measured for groups only.
         at_identity: Whether level 0 belongs to its mean over levels.
+        unit: Which unit stands beside its values: that of the transformation's "level", that of the
+            "derivative" (per squared unit of the generator), or "none".
         brings: Metrics that are measured with it.
     """
 
@@ -73,6 +77,7 @@ class SweepMetric:
     paired: bool = False
     groups_only: bool = False
     at_identity: bool = False
+    unit: Unit = "level"
     brings: tuple[str, ...] = ()
 
     @property
@@ -221,10 +226,12 @@ _of_maps("channel_eed", "channelwise G-EED", "lower is more equivariant", at_ide
 _of_maps("dead_channels", "dead channels", "share of channels without a value", low=0.0)
 
 
-def _of_derivatives(name: str, label: str, reads: Reads, *brings: str) -> None:
+def _of_derivatives(
+    name: str, label: str, reads: Reads, *brings: str, unit: Unit = "derivative"
+) -> None:
     metric = SweepMetric(
         name, label, reads, low=0.0, high=None, direction="lower is more equivariant",
-        at_identity=True, brings=brings,
+        at_identity=True, unit=unit, brings=brings,
     )  # fmt: skip
     METRICS.add(name, metric)
 
@@ -233,7 +240,7 @@ _of_derivatives(
     "lie_derivative", "Lie derivative", "derivative",
     "lie_derivative:relative", "lie_derivative:softmax",
 )  # fmt: skip
-_of_derivatives("lie_derivative:relative", "Lie derivative (relative)", "derivative")
+_of_derivatives("lie_derivative:relative", "Lie derivative (relative)", "derivative", unit="none")
 _of_derivatives(
     "lie_derivative:softmax", "Lie derivative of the probabilities", "derivative logits"
 )
@@ -244,6 +251,33 @@ DEFAULT_METRICS = (
     "prediction_consistency",
     "accuracy",
 )
+
+
+def for_task(metrics: Sequence[SweepMetric], task: str) -> tuple[SweepMetric, ...]:
+    """The metrics that a model of this task has, in the form that fits it.
+
+    Class scores have all. Several labels per image have no accuracy and no softmax, and keep their
+    prediction where every label stays on its side of 0. Others have no metrics of class scores.
+
+    Example:
+        >>> [metric.name for metric in for_task([METRICS.get("accuracy")], "embedding")]
+        []
+    """
+    if task == "classification":
+        return tuple(metrics)
+    scores = ("logits", "orbit logits", "derivative logits")
+    fit = [metric for metric in metrics if metric.reads not in scores]
+    if task == "multilabel":
+        fit += [
+            replace(metric, evaluate=_labels_kept)
+            for metric in metrics
+            if metric.name == "prediction_consistency"
+        ]
+    return tuple(fit)
+
+
+def _labels_kept(reference, transformed, pairing, labels):
+    return per_image_labels(reference, transformed), None
 
 
 def with_companions(names: list[str]) -> list[str]:

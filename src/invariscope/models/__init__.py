@@ -6,6 +6,7 @@ from invariscope.models.builtin import BUILTIN
 from invariscope.models.derivative import DerivativeReducer, differentiate
 from invariscope.models.fields import Fields
 from invariscope.models.layers import EMBEDDING, LOGITS, Layer
+from invariscope.models.normalisation import PreprocessingLike
 from invariscope.models.parts import PARTS
 from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.probe import Outputs, Probe
@@ -26,6 +27,7 @@ __all__ = [
     "Layer",
     "Outputs",
     "Preprocessing",
+    "PreprocessingLike",
     "Probe",
     "TrainedModel",
     "Vector",

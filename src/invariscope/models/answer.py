@@ -47,6 +47,7 @@ EMBEDDING_KEYS = (
 Path = tuple[str | int, ...]
 # Probabilities sum to 1 within this, embeddings have the length 1 within this.
 _CLOSE = 1e-3
+_UNIT = "its length is 1 for every image"
 
 
 @dataclass(frozen=True)
@@ -273,7 +274,12 @@ def are_probabilities(values: Tensor) -> bool:
 
 
 def classified(
-    answer: Answer, values: Tensor, task: str | None, headless: bool, what: str
+    answer: Answer,
+    values: Tensor,
+    task: str | None,
+    heads: Sequence[LinearMap],
+    headless: bool,
+    what: str,
 ) -> Answer:
     """The answer with its task and form.
 
@@ -281,6 +287,7 @@ def classified(
         answer: Where it lies; with a task where its place tells one, else "".
         values: The answer for the images of the dry run.
         task: What the user says, or None.
+        heads: The linear maps that make it.
         headless: Whether the network ends in features.
         what: The model, for messages.
 
@@ -297,14 +304,41 @@ def classified(
         )
     if task is None:
         task, how = _seen_task(answer, values, headless, single)
-        answer = replace(answer, how="; ".join(part for part in (answer.how, how) if part))
+        if how == _UNIT:
+            doubt = (
+                f"model {what}: its output of {values.shape[1]} numbers has the length 1 for every "
+                "image, so it is taken for an embedding and not for class scores; if it is, say "
+                "task='classification'"
+            )
+            answer = replace(answer, doubt=doubt)
+    else:
+        how = "said by the user"
+    answer = replace(answer, how="; ".join(part for part in (answer.how, how) if part))
     form = "scores"
     if task == "classification" and single:
-        inside = bool(((values >= 0) & (values <= 1)).all())
-        form = "probability" if inside else "score"
+        form, doubt = _single_form(values, heads, what)
+        answer = replace(answer, doubt=answer.doubt or doubt)
     elif task == "classification" and are_probabilities(values):
         form = "probabilities"
     return replace(answer, task=task, form=form)
+
+
+def _single_form(values: Tensor, heads: Sequence[LinearMap], what: str) -> tuple[str, str]:
+    """Whether one number per image is a score or a probability, and the doubt about it."""
+    if len(heads) == 1:
+        if heads[0].made(values):
+            return "score", ""
+        score = heads[0].output.reshape(-1).float().sigmoid()
+        if len(score) == len(values) and torch.allclose(
+            score, values.reshape(-1).float(), atol=1e-4
+        ):
+            return "probability", ""
+    if not bool(((values >= 0) & (values <= 1)).all()):
+        return "score", ""
+    return "probability", (
+        f"model {what}: its one output lies in [0, 1] and is taken for the probability of the "
+        "second class (0.5 decides); put out the score before the sigmoid to be sure"
+    )
 
 
 def _seen_task(answer: Answer, values: Tensor, headless: bool, single: bool) -> tuple[str, str]:
@@ -317,5 +351,5 @@ def _seen_task(answer: Answer, values: Tensor, headless: bool, single: bool) -> 
     if single:
         return "regression", "one number"
     if is_unit(values):
-        return "embedding", "its length is 1 for every image"
+        return "embedding", _UNIT
     return "classification", "one score per class"

@@ -18,6 +18,7 @@ from torch import nn
 from invariscope.errors import InputError
 from invariscope.models.builtin import BUILTIN
 from invariscope.models.checkpoint import build_from_checkpoint
+from invariscope.models.input_channels import with_input_channels
 from invariscope.models.preprocessing import Preprocessing, from_timm
 from invariscope.models.small import SmallModel
 from invariscope.models.twin import drawing
@@ -95,12 +96,13 @@ def _zoo(
             raise InputError(f"model {spec!r} does not name its architecture; add @timm:NAME")
         zoo, _, name = architecture.rpartition(":")
         model = TorchvisionModel(name) if zoo == "torchvision" else TimmModel(name)
-        module, options = build_from_checkpoint(model, path)
-        if options.get("num_classes") == 0:
+        fitted = build_from_checkpoint(model, path)
+        if fitted.options.get("num_classes") == 0:
             raise InputError(f"model {spec}: the file has no classifier to be replaced")
+        module = fitted.module
         if not pretrained:
-            module = model.build(pretrained=False, seed=seed, **options)
-        return module, model.preprocessing(module)
+            module = model.build(pretrained=False, seed=seed, **fitted.options)
+        return module, with_input_channels(module, model.preprocessing(module))[0]
     module = model.build(pretrained=pretrained, seed=seed)
     return module, model.preprocessing(module)
 

@@ -1,194 +1,237 @@
-"""Weights from a file: a plain state dict, in whatever wrapping training code has put it.
+"""Weights of a file for an architecture of timm or torchvision.
 
-Files are read with ``weights_only=True`` and in no other way: a pickle can run any code. Wrapped
-state dicts are found under the usual keys, averaged (EMA) weights first, as timm does, a teacher
-before its student, as DINO does; prefixes such as ``module.`` are removed. A classifier with
-another number of classes, or none, is followed; a projection head in its place is left out, as is
-one beside the encoder. Files ending in ``.npz`` are `npz`'s.
+`state_file` reads the file; what stands here fits its names to the model's. A prefix under which
+the model's names lie, whatever it is, is removed, and so are the segments that wrappers put into
+the middle of names (``module.``, ``_orig_mod.``). The number of classes follows the file, and so do
+the channels of the pictures. A classifier under another name (``head.fc``, ``fc.1``) is taken where
+it is the only linear map that fits; whatever is left out is said. ``.npz`` files are `npz`'s.
 """
 
-import argparse
-import pickle
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from invariscope.errors import InputError
-from invariscope.models.failures import first_line
 from invariscope.models.npz import build_from_npz
-from invariscope.models.zoo import TorchvisionModel, ZooModel
+from invariscope.models.state_file import read_state
+from invariscope.models.zoo import ZooModel
 
-_WRAPPERS = (
-    "state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict",
-    "classy_state_dict", "base_model", "model", "trunk", "teacher", "student", "net", "network",
-    "params", "weights", "module",
+# Put in by DataParallel, torch.compile, FSDP and activation checkpoints, anywhere in a name.
+_SEGMENTS = (
+    "module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module",
 )  # fmt: skip
-_PREFIXES = (
-    "module", "model", "_orig_mod", "ema_model", "ema", "net", "network", "backbone", "encoder",
-    "encoder_q", "base_encoder", "teacher", "student", "_feature_blocks",
-)  # fmt: skip
+# Of two prefixes that fit alike: averaged weights and teachers go first, copies last.
+_FIRST = ("ema", "teacher", "averaged", "swa")
+_LAST = ("student", "momentum", "target", "encoder_k", "key_encoder")
+# No classifier: what self-supervised methods put in its place.
+_NO_CLASSIFIER = ("proj", "prototype", "predict", "decoder", "queue")
 _SHOWN = 3
 
 
-def read_state(path: str | Path) -> dict[str, Tensor]:
-    """The state dict in a file (.pt, .pth, .bin, .ckpt, .safetensors), wrappers removed.
+@dataclass
+class Fitted:
+    """A model with the weights of a file.
 
-    Raises:
-        InputError: There is no such file, it cannot be read, it would run code, or it holds no
-            state dict.
+    Args:
+        module: The model.
+        options: What an untrained twin must be built with: ``num_classes``, ``in_chans``.
+        decision: What was done with the names, a sentence.
+        warnings: What may surprise, one line each.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        kind = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"checkpoint {path} {kind}; give the path of a file with a state dict")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    return _unwrap(content, path)
+
+    module: nn.Module
+    options: dict[str, Any]
+    decision: str = "names as in the file"
+    warnings: tuple[str, ...] = ()
 
 
-def build_from_checkpoint(
-    architecture: ZooModel, path: str | Path
-) -> tuple[nn.Module, dict[str, Any]]:
+@dataclass
+class _Names:
+    """The arrays of a file by the model's names, and what lies beside them."""
+
+    state: dict[str, Tensor]
+    beside: dict[str, Tensor]
+    prefix: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def build_from_checkpoint(architecture: ZooModel, path: str | Path) -> Fitted:
     """The architecture with the weights of a file.
-
-    Returns:
-        The module, and the options (``num_classes``) that an untrained twin must be built with.
 
     Raises:
         InputError: The file cannot be read or its arrays do not fit; the message names the first
             missing and unexpected ones.
     """
     if Path(path).suffix == ".npz" and Path(path).expanduser().is_file():
-        return build_from_npz(architecture, Path(path).expanduser())
+        return Fitted(*build_from_npz(architecture, Path(path).expanduser()))
     state = read_state(path)
     module = architecture.build(pretrained=False)
-    state = _strip_prefix(state, set(module.state_dict()))
-    options = _classifier_options(architecture, module, state)
-    headless = options.get("num_classes") == 0
-    if headless:
-        inside = f"{architecture.classifier(module)}."
-        state = {name: value for name, value in state.items() if not name.startswith(inside)}
-    if headless and isinstance(architecture, TorchvisionModel):
-        remove_classifier(architecture, module)
-    elif options:
+    own = module.state_dict()
+    names = _by_prefix(state, own)
+    plain = _by_prefix(_without_wrappers(state, own), own)
+    if len(own.keys() & plain.state.keys()) > len(own.keys() & names.state.keys()):
+        names = plain
+    options = _input_channels(names.state, own)
+    heads = architecture.classifiers(module)
+    warnings: list[str] = []
+    if _only_heads_missing(names.state, own, heads):
+        if not _take_head(names, own, heads):
+            beside = _droppable(names, own, heads)
+            options["num_classes"] = 0
+            if beside:
+                warnings.append(
+                    f"checkpoint {path}: {_listed(beside)} left out: no single linear map among "
+                    f"them fits {architecture.spec}, which is measured without a classifier"
+                )
+    if heads and f"{heads[0]}.weight" in names.state:
+        given, wanted = names.state[f"{heads[0]}.weight"], own[f"{heads[0]}.weight"]
+        if given.ndim == wanted.ndim and len(given) != len(wanted):
+            options["num_classes"] = len(given)
+    if options:
         module = architecture.build(pretrained=False, **options)
-    _load(module, state, Path(path), architecture.spec)
-    return module, options
+    _load(module, names.state, Path(path), architecture.spec)
+    return Fitted(module, options, _decision(names, options), tuple(warnings))
 
 
-def remove_classifier(architecture: TorchvisionModel, module: nn.Module) -> None:
-    """Replaces the last Linear by the identity: torchvision has no ``num_classes=0``."""
-    name = architecture.classifier(module)
-    if name:
-        parent, _, leaf = name.rpartition(".")
-        setattr(module.get_submodule(parent), leaf, nn.Identity())
+def _decision(names: _Names, options: Mapping[str, Any]) -> str:
+    said = [f"the prefix {names.prefix!r} removed" if names.prefix else "names as in the file"]
+    said += names.notes
+    said += [f"{names_of} {value}" for names_of, value in options.items()]
+    if names.beside:
+        said.append(f"{_listed(names.beside)} left out")
+    return "; ".join(said)
 
 
-def _read_safetensors(path: Path) -> Any:
-    try:
-        from safetensors.torch import load_file
-    except ImportError:
-        raise InputError(f"checkpoint {path}: pip install safetensors") from None
-    try:
-        return load_file(path)
-    except Exception as error:
-        raise InputError(f"checkpoint {path} cannot be read: {first_line(error)}") from error
+def _listed(names: Mapping[str, Any] | Sequence[str]) -> str:
+    some = [f"{name} {list(names[name].shape)}" if isinstance(names, Mapping) else name
+            for name in list(names)[:_SHOWN]]  # fmt: skip
+    more = ", …" if len(names) > _SHOWN else ""
+    return f"{len(names)} arrays ({', '.join(some)}{more})"
 
 
-def _read_torch(path: Path) -> Any:
-    if path.stat().st_size == 0:
-        raise InputError(f"checkpoint {path} is an empty file; give a saved state dict")
-    try:
-        with warnings.catch_warnings():
-            # TorchScript archives: the warning says less than the error that follows.
-            warnings.simplefilter("ignore")
-            # Training scripts (timm's, DINO's) save their arguments too. They are values: reading
-            # them runs no code.
-            with torch.serialization.safe_globals([argparse.Namespace]):
-                return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        text = str(error)
-        if "GLOBAL" in text or "unsupported" in text.lower() or "Unsupported" in text:
-            raise InputError(
-                f"checkpoint {path} holds pickled Python objects{_culprit(text)}, which can run "
-                "code, and is not opened; where you trust it, save a plain state dict: "
-                "torch.save(model.state_dict(), 'plain.pt')"
-            ) from error
-        raise InputError(
-            f"checkpoint {path} is no file of torch.save: {first_line(error)}"
-        ) from error
-    except Exception as error:
-        raise InputError(
-            f"checkpoint {path} cannot be read ({type(error).__name__}: {first_line(error)}); it "
-            "may be truncated, or hold a program (TorchScript) instead of a state dict"
-        ) from error
+def _without_wrappers(state: dict[str, Tensor], own: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Names without the segments that wrappers put in, unless the model has such names itself."""
+    usual = {part for name in own for part in name.split(".")}
+    drop = {segment for segment in _SEGMENTS if segment not in usual}
+    plain = {name: ".".join(part for part in name.split(".") if part not in drop) for name in state}
+    if len(set(plain.values())) < len(plain):
+        return state
+    return {plain[name]: value for name, value in state.items()}
 
 
-def _culprit(text: str) -> str:
-    words = text.replace("`", " ").split()
-    after = [words[i + 1] for i, word in enumerate(words[:-1]) if word == "GLOBAL"]
-    return f" ({after[0]})" if after else ""
-
-
-def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
-    for _ in range(6):
-        if not isinstance(content, Mapping):
-            break
-        tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
-        inner = next(
-            (content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None
-        )
-        if inner is None or len(tensors) > len(content) / 2:
-            if tensors:
-                return tensors
-            break
-        content = inner
-    raise InputError(
-        f"checkpoint {path} holds no state dict; save one with "
-        "torch.save(model.state_dict(), 'plain.pt')"
-    )
-
-
-def _strip_prefix(state: dict[str, Tensor], wanted: set[str]) -> dict[str, Tensor]:
-    """Removes the leading ``module.``-like prefix under which most of the model's names lie.
+def _by_prefix(state: dict[str, Tensor], own: Mapping[str, Any]) -> _Names:
+    """Removes the prefix under which most of the model's names lie.
 
     What lies elsewhere (the projection head of a self-supervised method, an optimiser's counter) is
     no part of the model and is left out; with no prefix to remove nothing is left out.
     """
-    best, most = state, len(wanted & state.keys())
-    prefixes = {""}
-    for _ in range(3):
-        prefixes |= {
-            f"{prefix}{part}."
-            for prefix in prefixes
-            for part in _PREFIXES
-            if any(name.startswith(f"{prefix}{part}.") for name in state)
-        }
-    for prefix in sorted(prefixes - {""}):
-        inner = {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)}
-        if len(wanted & inner.keys()) > most:
-            best, most = inner, len(wanted & inner.keys())
-    return best
+    found = {"": len(own.keys() & state.keys())}
+    for name in state:
+        parts = name.split(".")
+        for place in range(1, len(parts)):
+            if ".".join(parts[place:]) in own:
+                prefix = ".".join(parts[:place]) + "."
+                found[prefix] = found.get(prefix, 0) + 1
+    most = max(found.values())
+    if found[""] == most:
+        return _Names(state, {})
+    best = sorted((p for p, count in found.items() if count == most), key=_preference)
+    inner = {n.removeprefix(best[0]): v for n, v in state.items() if n.startswith(best[0])}
+    beside = {n: v for n, v in state.items() if not n.startswith(best[0])}
+    names = _Names(inner, beside, best[0])
+    if len(best) > 1:
+        names.notes.append(f"the same names lie under {', '.join(map(repr, best[1:]))}: not taken")
+    return names
 
 
-def _classifier_options(
-    architecture: ZooModel, module: nn.Module, state: dict[str, Tensor]
-) -> dict[str, Any]:
-    """``num_classes`` where the file's classifier has another size, 0 where it has none."""
-    name = architecture.classifier(module)
-    own = module.state_dict()
-    weight = f"{name}.weight"
-    if not name or weight not in own:
-        return {}
-    if weight not in state:
-        rest = {key for key in own if not key.startswith(f"{name}.")}
-        return {"num_classes": 0} if rest <= state.keys() | _counters(own) else {}
-    if state[weight].ndim == own[weight].ndim and state[weight].shape[0] != own[weight].shape[0]:
-        return {"num_classes": int(state[weight].shape[0])}
-    return {}
+def _preference(prefix: str) -> tuple[int, str]:
+    if any(word in prefix for word in _LAST):
+        return 2, prefix
+    return (0 if any(word in prefix for word in _FIRST) else 1), prefix
+
+
+def _input_channels(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, int]:
+    """``in_chans`` where the first convolution of the file takes another number of channels."""
+    seen = {
+        value.shape[1]
+        for name, value in state.items()
+        if name in own
+        and value.ndim == own[name].ndim == 4
+        and own[name].shape[1] == 3
+        and value.shape[1] != 3
+        and (value.shape[0], *value.shape[2:]) == (own[name].shape[0], *own[name].shape[2:])
+    }
+    return {"in_chans": int(seen.pop())} if len(seen) == 1 else {}
+
+
+def _inside(name: str, heads: Sequence[str]) -> bool:
+    return any(name.startswith(f"{head}.") for head in heads)
+
+
+def _only_heads_missing(
+    state: Mapping[str, Any], own: Mapping[str, Any], heads: Sequence[str]
+) -> bool:
+    if not heads or f"{heads[0]}.weight" not in own or f"{heads[0]}.weight" in state:
+        return False
+    rest = {name for name in own if not _inside(name, heads)}
+    return rest <= state.keys() | _counters(own)
+
+
+def _droppable(names: _Names, own: Mapping[str, Any], heads: Sequence[str]) -> dict[str, Tensor]:
+    """What a model without its classifier leaves out: heads, not layers that a deeper one has."""
+    parts = {name.partition(".")[0] for name in own}
+    foreign = {
+        name: value
+        for name, value in names.state.items()
+        if name not in own and (_inside(name, heads) or name.partition(".")[0] not in parts)
+    }
+    for name in foreign:
+        del names.state[name]
+    for name in [name for name in names.state if _inside(name, heads)]:
+        del names.state[name]
+    return foreign | {n: v for n, v in names.beside.items() if v.ndim > 0}
+
+
+def _take_head(names: _Names, own: Mapping[str, Tensor], heads: Sequence[str]) -> bool:
+    """Puts the classifier of the file, if a single linear map fits, where the model has its own."""
+    if len(heads) > 1:
+        return False
+    wanted = own[f"{heads[0]}.weight"]
+    # Not a copy of the model under another prefix.
+    copies = tuple(f".{name}" for name in own if not _inside(name, heads))
+    spare = {n: v for n, v in names.state.items() if n not in own}
+    spare |= {n: v for n, v in names.beside.items() if not n.endswith(copies)}
+    found = [
+        name.removesuffix(".weight")
+        for name, value in spare.items()
+        if name.endswith(".weight")
+        and value.ndim == wanted.ndim
+        and value.shape[1:] == wanted.shape[1:]
+        and not any(word in name.lower() for word in _NO_CLASSIFIER)
+    ]
+    if len(found) != 1 or not _is_alone(found[0], spare):
+        return False
+    for part in ("weight", "bias"):
+        if f"{heads[0]}.{part}" in own and f"{found[0]}.{part}" in spare:
+            names.state[f"{heads[0]}.{part}"] = spare[f"{found[0]}.{part}"]
+            names.state.pop(f"{found[0]}.{part}", None)
+            names.beside.pop(f"{found[0]}.{part}", None)
+    names.notes.append(f"its classifier {found[0]!r} taken as {heads[0]!r}")
+    return True
+
+
+def _is_alone(name: str, spare: Mapping[str, Tensor]) -> bool:
+    """Whether a linear map is the whole head, not the first or the last of several layers."""
+    group = name.rpartition(".")[0] or name
+    width = len(spare[f"{name}.weight"])
+    return not any(
+        other.startswith(f"{group}.") or (value.ndim > 1 and value.shape[1] == width)
+        for other, value in spare.items()
+        if not other.startswith(f"{name}.")
+    )
 
 
 def _counters(state: Mapping[str, Any]) -> set[str]:

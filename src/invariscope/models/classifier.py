@@ -88,7 +88,8 @@ def _is_affine(each: LinearMap) -> bool:
     """Whether f(x) − f(0) = f(0) − f(−x); a rectifier breaks it."""
     given = each.given
     try:
-        before, none, after = (each.module(scale * given) for scale in (-1.0, 0.0, 1.0))
+        # Far from 0, so that biases do not hide a rectifier.
+        before, none, after = (each.module(scale * given) for scale in (-30.0, 0.0, 30.0))
         first, second = none - before, after - none
     except Exception:  # it wants more than one tensor: no adapter of a linear map
         return False

@@ -27,7 +27,7 @@ DerivativeReducer = Callable[[str, Activation, Tensor], Any]
 
 def differentiate(
     probe: "Probe",
-    images: Float[Tensor, "image 3 height width"],
+    images: Float[Tensor, "image band height width"],
     tangents: Float[Tensor, "..."],
     layers: Sequence[str],
     reduce: DerivativeReducer,

@@ -101,7 +101,7 @@ def choose_embedding(
     end = recorder.clock + 1
     leaf = next(leaf for leaf in leaves if leaf.path == answer.path)
     if wanted is not None:
-        return _of_layer(recorder, module, wanted, last, rerun)
+        return _of_layer(recorder, module, wanted, last, heads[0].start if heads else end)
     if answer.task == "embedding":
         return _of_leaf(recorder, leaf, end, f"the answer itself, {_shape(leaf)}")
     # Two heads may read one tensor; equal values (tokens that nothing has trained) are not one.
@@ -218,7 +218,7 @@ def _of_layer(
     module: nn.Module | None,
     name: str,
     classifier: str | None,
-    rerun: Callable[[Tensor], Source | None],
+    position: int,
 ) -> tuple[Embedding, Tensor]:
     calls = {call.name: call for call in recorder.calls()}
     call = calls.get(name)
@@ -231,7 +231,7 @@ def _of_layer(
     width = call.channels or 0
     how = f"output of {name}, named by the user"
     source = Source("output", call.layout, name)
-    return Embedding((source,), width, call.end, classifier, how), torch.empty(0)
+    return Embedding((source,), width, position, classifier, how), torch.empty(0)
 
 
 def _of_leaf(

@@ -69,5 +69,6 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
             return {name: archive[name].shape for name in archive.files}
     except Exception as error:
         raise InputError(
-            f"checkpoint {path} cannot be read as an .npz file of arrays: {first_line(error)}"
+            f"checkpoint {path} cannot be read as an .npz file of arrays ({first_line(error)}); "
+            "one that numpy.savez wrote works"
         ) from error

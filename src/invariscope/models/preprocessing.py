@@ -2,7 +2,8 @@
 
 A model is measured with the preprocessing it was trained for, read from its own configuration and
 written into the manifest. The two halves are separate because transformations act between them:
-after `Preprocessing.geometry`, on pixels in [0, 1], and before `Preprocessing.normalise`.
+after `Preprocessing.geometry`, on pixels in [0, 1], and before `Preprocessing.normalise`. How the
+bands of pictures become the channels of a network: see `invariscope.models.bands`.
 """
 
 import math
@@ -19,10 +20,11 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as pixels
 
 from invariscope.errors import InputError
+from invariscope.models.bands import check_numbers, chosen_bands, to_channels
 from invariscope.registry import unknown_name
 
-# Rec. 601, what Pillow's convert("L") uses.
-LUMINANCE = (0.299, 0.587, 0.114)
+# How the source of values begins where nobody has stated mean and std.
+UNSTATED = "identity"
 _CROP_MODES = ("center", "squash", "border")
 _INTERPOLATIONS = tuple(mode.value for mode in InterpolationMode if mode.value != "nearest-exact")
 _FLOAT_INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
@@ -39,10 +41,14 @@ class Preprocessing:
         interpolation: Pillow's name of the resampling filter.
         mean: Subtracted per channel, in units of [0, 1].
         std: Divided by per channel.
-        channels: 3, or 1 for a model of luminance images.
+        channels: How many the model takes; with 1, colour pictures are shown as their luminance.
+            None takes pictures of any number of bands as they are; mean and std are then one number
+            for all.
         source: Where these values come from, for the manifest.
         crop_mode: "center" keeps the aspect ratio and crops, "squash" does not keep it, "border"
             keeps it and pads with the mean colour; timm's three.
+        bands: Numbers, from 1, of the bands of the pictures that are used, in this order; None uses
+            all of them.
 
     Example:
         >>> small = Preprocessing(size=(4, 4), resize=4)
@@ -55,18 +61,18 @@ class Preprocessing:
     interpolation: str = "bilinear"
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    channels: int = 3
-    source: str = "identity: the model has no configuration, images keep their size and values"
+    channels: int | None = 3
+    source: str = f"{UNSTATED}: the model has no configuration, images keep their size and values"
     crop_mode: str = "center"
+    bands: tuple[int, ...] | None = None
 
     def __post_init__(self):
-        if self.channels not in (1, 3):
-            raise InputError(f"preprocessing: channels is {self.channels}, 1 and 3 work")
+        check_numbers(self.channels, self.bands)
         for key in ("mean", "std"):
-            if len(getattr(self, key)) != self.channels:
+            if len(getattr(self, key)) != (self.channels or 1):
                 raise InputError(
                     f"preprocessing: {key} has {len(getattr(self, key))} values for "
-                    f"{self.channels} channel(s); give one value per channel"
+                    f"{self.channels or 'any number of'} channel(s); give one value per channel"
                 )
         if not all(math.isfinite(value) for value in self.mean + self.std):
             raise InputError("preprocessing: mean and std must be finite numbers")
@@ -81,39 +87,47 @@ class Preprocessing:
         """Resizes and crops one image to the model's input resolution.
 
         Args:
-            image: A PIL image of any mode, or a tensor [3 or 1, height, width], uint8 or float in
-                [0, 1]. A uint8 tensor takes the path of a PIL image, so the same pixels give the
-                same result.
+            image: A PIL image of any mode, which counts as RGB, or a tensor [band, height, width],
+                uint8 or float in [0, 1]. A uint8 tensor takes the path of a PIL image, so the same
+                pixels give the same result.
 
         Returns:
-            uint8 [3, height, width] for a PIL image or a uint8 tensor; float in [0, 1] for a float
-            tensor.
+            uint8 [band, height, width] for a PIL image or a uint8 tensor; float in [0, 1] for a
+            float tensor. The bands are those that are used; one band is repeated for a model of
+            three channels.
 
         Raises:
             InputError: The tensor has another shape or type.
+            BandMismatch: The model takes another number of channels.
         """
-        if isinstance(image, Tensor):
-            image = _three_channels(image)
-            if image.dtype == torch.uint8:
-                if self.size is None:
-                    return image
-                image = pixels.to_pil_image(image)
-        if isinstance(image, Tensor):
-            return self._resize_and_crop(image).clamp(0, 1)
-        if image.mode != "RGB":
-            image = image.convert("RGB")
-        # The copy is for torch: it wants memory that it may write to.
-        array = np.array(self._resize_and_crop(image), dtype=np.uint8)
-        return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+        if not isinstance(image, Tensor):
+            image = image if image.mode == "RGB" else image.convert("RGB")
+            if self.bands is None and self.channels in (3, 1, None):
+                return _pixels_of(self._resize_and_crop(image, self.mean))
+            image = _pixels_of(image)
+        image = chosen_bands(image, self.bands, self.channels)
+        if self.size is None:
+            return image if image.dtype == torch.uint8 else image.clamp(0, 1)
+        if image.dtype == torch.uint8 and len(image) == 3:
+            return _pixels_of(self._resize_and_crop(pixels.to_pil_image(image), self.mean))
+        if image.dtype == torch.uint8 or self.interpolation not in _FLOAT_INTERPOLATIONS:
+            return self._band_by_band(image).clamp(0, 1 if image.is_floating_point() else 255)
+        return self._resize_and_crop(image, self.mean).clamp(0, 1)
 
-    def _resize_and_crop(self, image: Any) -> Any:
+    def _band_by_band(self, image: Tensor) -> Tensor:
+        """Each band as a grey Pillow image: two or four together would count as holding alpha."""
+        means = self.mean if len(self.mean) == len(image) else (sum(self.mean) / len(self.mean),)
+        plain = image if image.dtype == torch.uint8 else image.float()  # Pillow has no float16
+        bands = [Image.fromarray(band.contiguous().numpy()) for band in plain]
+        means = means * len(bands) if len(means) == 1 else means
+        done = [
+            self._resize_and_crop(band, (mean,)) for band, mean in zip(bands, means, strict=True)
+        ]
+        return torch.from_numpy(np.stack([np.asarray(band) for band in done])).to(image.dtype)
+
+    def _resize_and_crop(self, image: Any, mean: Sequence[float]) -> Any:
         if self.size is None:
             return image
-        if isinstance(image, Tensor) and self.interpolation not in _FLOAT_INTERPOLATIONS:
-            raise InputError(
-                f"preprocessing: float images cannot be resized by {self.interpolation}; "
-                f"give uint8 images or one of {', '.join(_FLOAT_INTERPOLATIONS)}"
-            )
         mode = InterpolationMode(self.interpolation)
         if self.resize is None:
             return pixels.center_crop(image, list(self.size))
@@ -129,33 +143,34 @@ class Preprocessing:
         longest = 1.0 if self.crop_mode == "border" else 0.0
         image = ResizeKeepRatio(target, longest=longest, interpolation=self.interpolation)(image)
         if self.crop_mode == "border":
-            scale = 1 if isinstance(image, Tensor) else 255
-            fill = [round(255 * value) * scale / 255 for value in self.mean]
-            fill = fill if isinstance(image, Tensor) else [int(value) for value in fill]
+            fill = [round(255 * value) for value in mean]
+            if isinstance(image, Tensor):  # torchvision pads tensors with one number alone
+                colour = image.new_tensor(fill).view(-1, 1, 1) / 255
+                return CenterCropOrPad(self.size, fill=0)(image - colour) + colour
+            fill = [value / 255 for value in fill] if image.mode == "F" else fill
             return CenterCropOrPad(self.size, fill=fill)(image)  # pyright: ignore[reportArgumentType]
         return pixels.center_crop(image, list(self.size))
 
     def normalise(
-        self, images: Float[Tensor, "image 3 height width"]
+        self, images: Float[Tensor, "image band height width"]
     ) -> Float[Tensor, "image channel height width"]:
         """(images - mean) / std per channel, in the memory format of the input.
 
         Args:
-            images: RGB in [0, 1].
+            images: What `geometry` gave, in [0, 1].
 
         Returns:
             A new tensor, or the input itself where there is nothing to do; with ``channels == 1``
-            the luminance, [image, 1, height, width].
+            the luminance of three bands, [image, 1, height, width].
         """
-        if self.channels == 1:
-            images = torch.einsum("nchw,c->nhw", images, images.new_tensor(LUMINANCE))[:, None]
+        images = to_channels(images, self.channels)
         if not any(self.mean) and all(value == 1 for value in self.std):
             return images
         mean = images.new_tensor(self.mean).view(1, -1, 1, 1)
         std = images.new_tensor(self.std).view(1, -1, 1, 1)
         return (images - mean).div_(std)
 
-    def override(self, changes: Mapping[str, Any]) -> "Preprocessing":
+    def override(self, changes: Mapping[str, Any], by: str = "the user") -> "Preprocessing":
         """These values with some of them replaced by the user's.
 
         A new ``size`` without a new ``resize`` keeps the ratio of the two. A single number stands
@@ -170,20 +185,44 @@ class Preprocessing:
             if key not in known:
                 raise unknown_name("preprocessing value", str(key), known)
         values: dict[str, Any] = dict(changes)
-        channels = int(values.get("channels", self.channels))
+        channels = values.get("channels", self.channels)
+        given = [
+            values[key] for key in ("mean", "std") if isinstance(values.get(key), list | tuple)
+        ]
+        if channels is None and given and "channels" not in values:
+            channels = values["channels"] = len(given[0])
+        bands = values.get("bands", self.bands)
+        values["bands"] = tuple(bands) if isinstance(bands, list | tuple | range) else bands
+        values["bands"] = (bands,) if isinstance(bands, int) else values["bands"]
+        check_numbers(channels, values["bands"])
+        count = channels or 1
         for key in ("mean", "std"):
             if key in values:
-                values[key] = _numbers(values[key], key, channels)
-            elif channels == 1 and self.channels == 3:
-                values[key] = (sum(getattr(self, key)) / 3,)
+                values[key] = _numbers(values[key], key, count)
+            elif count != len(getattr(self, key)):
+                values[key] = _per_channel(getattr(self, key), count)
         if values.get("size") is not None:
             values["size"] = _pair(values["size"], "size")
             if "resize" not in values:
                 values["resize"] = self._scaled_resize(values["size"])
         if isinstance(values.get("resize"), list | tuple):
             values["resize"] = _pair(values["resize"], "resize")
-        source = f"{self.source}; by the user: {', '.join(sorted(changes))}" if changes else None
-        return replace(self, **values, source=source or self.source)
+        source = f"by {by}: {', '.join(sorted(changes))}"
+        if not changes or not by:
+            source = self.source
+        elif self.stated or not {"mean", "std"} <= changes.keys():
+            source = f"{self.source}; {source}"
+        return replace(self, **values, source=source)
+
+    @property
+    def stated(self) -> bool:
+        """Whether mean and std were stated by anyone, be it as 0 and 1.
+
+        Example:
+            >>> Preprocessing().stated, Preprocessing().override({"mean": 0.5, "std": 0.5}).stated
+            (False, True)
+        """
+        return not self.source.startswith(UNSTATED)
 
     def _scaled_resize(self, size: tuple[int, int]) -> int | tuple[int, int]:
         square = size[0] == size[1]
@@ -199,6 +238,8 @@ class Preprocessing:
     def as_dict(self) -> dict[str, Any]:
         """The values as JSON knows them; `from_dict` is the way back."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.bands is None:  # as in the manifests of earlier versions
+            del values["bands"]
         return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
     @classmethod
@@ -215,27 +256,35 @@ class Preprocessing:
         return cls(**decoded)
 
 
+ANY_CHANNELS = Preprocessing(mean=(0.0,), std=(1.0,), channels=None)
+"""For a model that says nothing: the identity on pictures of any number of bands."""
+
+
 def from_timm(module: Any, source: str | None = None) -> Preprocessing:
     """What timm evaluates this model with; needs the module's ``pretrained_cfg``."""
     from timm.data import resolve_model_data_config  # pyright: ignore[reportPrivateImportUsage]
 
+    name = (getattr(module, "pretrained_cfg", None) or {}).get("architecture", "?")
     config = resolve_model_data_config(module)
+    return from_timm_config(config, source or f"timm configuration of {name}")
+
+
+def from_timm_config(config: Mapping[str, Any], source: str) -> Preprocessing:
+    """What timm does with images under a data configuration that it has resolved."""
     channels, height, width = config["input_size"]
     side = [math.floor(length / config["crop_pct"]) for length in (height, width)]
     mode = config["crop_mode"]
     plain = side[0] == side[1] and mode == "center"
-    name = (getattr(module, "pretrained_cfg", None) or {}).get("architecture", "?")
-    resolved = Preprocessing(
+    return Preprocessing(
         size=(height, width),
         resize=side[0] if plain else (side[0], side[1]),
         interpolation=config["interpolation"],
         mean=_per_channel(config["mean"], channels),
         std=_per_channel(config["std"], channels),
         channels=channels,
-        source=source or f"timm configuration of {name}",
+        source=source,
         crop_mode=mode,
     )
-    return resolved
 
 
 def from_torchvision(preset: Any, source: str) -> Preprocessing:
@@ -254,13 +303,10 @@ def from_torchvision(preset: Any, source: str) -> Preprocessing:
     )
 
 
-def _three_channels(image: Tensor) -> Tensor:
-    shape = list(image.shape)
-    if image.ndim != 3 or image.shape[0] not in (1, 3):
-        raise InputError(f"image: a tensor of shape {shape} came; [3, height, width] works")
-    if image.dtype != torch.uint8 and not image.is_floating_point():
-        raise InputError(f"image: type {image.dtype} came; uint8, or float in [0, 1], works")
-    return image.expand(3, -1, -1)
+def _pixels_of(image: Image.Image) -> Tensor:
+    # The copy is for torch: it wants memory that it may write to.
+    array = np.array(image, dtype=np.uint8)
+    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
 
 
 def _per_channel(values: Sequence[float], channels: int) -> tuple[float, ...]:

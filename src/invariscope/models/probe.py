@@ -17,10 +17,16 @@ from torch import Tensor, nn
 from invariscope.errors import InputError, InvariscopeError, RunError
 from invariscope.models.activations import Layout, Vector, average_pool
 from invariscope.models.answer import leaf_at
+from invariscope.models.behind import modules_behind, unmoved, words_on
 from invariscope.models.capture import Reducer, ReducerFailed, Tap, capture
-from invariscope.models.classes import imagenet_class_ids
+from invariscope.models.classes import (
+    imagenet_class_ids,
+    known_class_names,
+    stated_class_names,
+    wordnet_ids_of,
+)
 from invariscope.models.embedding import tapped_head
-from invariscope.models.failures import first_line
+from invariscope.models.failures import first_line, what_would_work
 from invariscope.models.fields import Fields, checked_declaration
 from invariscope.models.grids import Guess, band_pictures, shown_layouts
 from invariscope.models.layers import (
@@ -66,6 +72,8 @@ class Probe:
         fresh: Makes the same architecture with random weights from a seed; None where the only way
             is to reset a copy.
         imagenet: Whether 1000 outputs are the classes of ImageNet-1k in their usual order.
+        class_names: Name, or WordNet id, of each output where the spec tells it; None: what the
+            module's own configuration tells.
         fields: For layers whose channels a rotation permutes: their names or globs, each with the
             order n of the rotations C_n, or with `Fields` where some channels stay.
         wishes: What the user says of task, embedding and output; what is left out is seen.
@@ -92,13 +100,15 @@ class Probe:
         *,
         fresh: Callable[[int], nn.Module] | None = None,
         imagenet: bool = False,
+        class_names: Sequence[str] | None = None,
         fields: Mapping[str, int | Fields] | None = None,
         wishes: Wishes | None = None,
         decisions: Mapping[str, str] | None = None,
         warnings: Sequence[str] = (),
     ):
         self._wishes = wishes or Wishes()
-        self._decided = dict(decisions or {})
+        self._behind = modules_behind(model)
+        self._decided = {**words_on(model, self._behind), **(decisions or {})}
         self.warnings = tuple(warnings)
         self._declared = checked_declaration({} if fields is None else fields)
         self.spec = spec
@@ -107,7 +117,8 @@ class Probe:
         self._call: Callable[..., Any] = model
         self._fresh = fresh
         self._imagenet = imagenet
-        self._traces: dict[tuple[int, int], Trace] = {}
+        self._class_names = None if class_names is None else tuple(class_names)
+        self._traces: dict[tuple[int, int, int], Trace] = {}
         self._watched: tuple[str, ...] = ()
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
@@ -129,6 +140,11 @@ class Probe:
         return "" if self.module is None else hash_state(self.module.state_dict())
 
     @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """The modules that run in a pass: the model, and those that a callable reaches."""
+        return (() if self.module is None else (self.module,)) + self._behind
+
+    @property
     def num_outputs(self) -> int | None:
         """Number of logits; None where the answer is no class scores."""
         return self._any_trace().num_outputs
@@ -139,12 +155,21 @@ class Probe:
         return self._any_trace().answer.task
 
     @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Name of each logit, where the model tells one for each."""
+        names = self._class_names or known_class_names(self.module)
+        return names if names is not None and len(names) == self.num_outputs else None
+
+    @property
     def class_ids(self) -> tuple[str, ...] | None:
-        """WordNet ids of the logits, when they are known to be the classes of ImageNet-1k."""
+        """WordNet ids of the logits, where they are known, as those of ImageNet-1k are."""
+        names = self.class_names
+        if names is not None:
+            return wordnet_ids_of(names)
         known = self._imagenet and self.num_outputs == 1000
         return imagenet_class_ids() if known else None
 
-    def decisions(self, example: Float[Tensor, "image 3 height width"]) -> dict[str, str]:
+    def decisions(self, example: Float[Tensor, "image band height width"]) -> dict[str, str]:
         """What was decided about this model, a sentence by subject: for the manifest of a run.
 
         Args:
@@ -174,7 +199,7 @@ class Probe:
                 self.module.to(self.device)
             except (RuntimeError, AssertionError) as error:
                 raise InputError(
-                    f"device {str(device)!r} does not work: {first_line(error)}"
+                    f"device {str(device)!r} does not work ({first_line(error)}); cpu works"
                 ) from error
         self._lay_out()
         return self
@@ -184,6 +209,29 @@ class Probe:
         other = copy.copy(self)
         other.preprocessing, other._traces = preprocessing, {}
         return other
+
+    def with_class_names(self, names: Any) -> "Probe":
+        """The same model, not a copy of it, with names of its outputs (`stated_class_names`)."""
+        other = copy.copy(self)
+        other._class_names = stated_class_names(names, self.num_outputs, self.spec)
+        return other
+
+    def with_said(self, decisions: Mapping[str, str], warnings: Sequence[str]) -> "Probe":
+        """The same model, not a copy of it, with more that was decided or may surprise."""
+        other = copy.copy(self)
+        other._decided = {**self._decided, **decisions}
+        other.warnings = (*self.warnings, *warnings)
+        return other
+
+    def for_bands(self, bands: int) -> "Probe":
+        """The same model for pictures of so many bands, where it does not say what it takes."""
+        if self.preprocessing.channels is not None:
+            return self
+        other = self.with_preprocessing(self.preprocessing.override({"channels": bands}, by=""))
+        if bands == 3:
+            return other
+        line = f"nothing says how many channels the model takes: it is shown the {bands} bands"
+        return other.with_said({"channels": f"{line} of the pictures"}, [])
 
     def with_fields(self, fields: Mapping[str, int | Fields]) -> "Probe":
         """The same model, not a copy of it, with other declared fields."""
@@ -200,7 +248,7 @@ class Probe:
     def watch(
         self,
         selection: str | Sequence[str] | None,
-        example: Float[Tensor, "image 3 height width"],
+        example: Float[Tensor, "image band height width"],
     ) -> tuple[Layer, ...]:
         """The layers of a selection, in the order of execution.
 
@@ -221,20 +269,20 @@ class Probe:
         self._watched = tuple(layer.name for layer in layers)
         return layers
 
-    def layer_names(self, example: Float[Tensor, "image 3 height width"]) -> tuple[str, ...]:
+    def layer_names(self, example: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
         """Every name that `watch` accepts, in the order of execution."""
         return layer_names(self._trace(example))
 
     def forward(
         self,
-        images: Float[Tensor, "image 3 height width"],
+        images: Float[Tensor, "image band height width"],
         layers: Sequence[str],
         reduce: Reducer = average_pool,
     ) -> Outputs:
         """Normalises the images, runs the model once and reduces the layers inside their hooks.
 
         Args:
-            images: RGB in [0, 1] at the input resolution, after the transformation.
+            images: The bands in [0, 1] at the input resolution, after the transformation.
             layers: Names from `watch`.
             reduce: Called with (layer name, activation) while the activation is there; embedding
                 and logits come as `Vector`, already pooled. Must return a new tensor, not a view.
@@ -252,7 +300,8 @@ class Probe:
 
         Args:
             images: A PIL image, a sequence of PIL images, uint8 [image, height, width, 3], or uint8
-                or float (in [0, 1]) [image, 3, height, width], as a tensor or an array.
+                or float (in [0, 1]) [image, 3, height, width], as a tensor or an array; for a model
+                of another number of channels, that number instead of 3.
 
         Returns:
             [image, class], float32, on the probe's device.
@@ -260,7 +309,8 @@ class Probe:
         Raises:
             InputError: Images of another form, or a model without logits.
         """
-        pictures = [self.preprocessing.geometry(picture) for picture in _as_images(images)]
+        known = {1, 3, self.preprocessing.channels or 3}
+        pictures = [self.preprocessing.geometry(picture) for picture in _as_images(images, known)]
         batches = []
         for start in range(0, len(pictures), _PREDICT_BATCH):
             chunk = pictures[start : start + _PREDICT_BATCH]
@@ -275,8 +325,25 @@ class Probe:
             batches.append(self.forward(batch, [LOGITS]).vectors[LOGITS])
         return torch.cat(batches)
 
-    def untrained(self, seed: int) -> "Probe":
+    @property
+    def starts(self) -> str:
+        """How the weights of an untrained model were drawn; "" for any other."""
+        return self._decided.get("twin", "")
+
+    def start(self, *, active: bool) -> None:
+        """Says how this untrained model starts; ``active`` switches its residual branches on."""
+        from invariscope.models.twin import start
+
+        if self.module is not None:
+            self._decided["twin"] = start(self.module, active)
+
+    def untrained(self, seed: int, *, active: bool = False) -> "Probe":
         """The random twin: the same architecture and preprocessing, weights drawn from the seed.
+
+        Args:
+            seed: Of the weights.
+            active: Whether residual branches that the library starts at zero are switched on, see
+                `models.twin`.
 
         Raises:
             InputError: There is nothing to draw anew (a plain callable).
@@ -284,22 +351,27 @@ class Probe:
         from invariscope.models.twin import untrained_twin
 
         module = untrained_twin(self.module, self._fresh, seed, self.spec)
-        spec = self.spec.removesuffix("+untrained") + "+untrained"
+        spec = self.spec.partition("+untrained")[0] + "+untrained" + ":active" * active
         twin = Probe(
             module,
             self.preprocessing,
             spec,
             fresh=self._fresh,
             imagenet=self._imagenet,
+            class_names=self._class_names,
             fields=dict(self._declared),
+            warnings=self.warnings,
             wishes=self._wishes,
         )
+        twin.start(active=active)
         return twin.to(self.device)
 
     def _lay_out(self) -> None:
         if self.module is not None and self._channels_last:
-            # Module.to hands the memory format to 4-D parameters only.
-            self.module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            # Module.to fails on five axes: a Conv3d may stand beside a Conv2d.
+            for value in (*self.module.parameters(), *self.module.buffers()):
+                if value.ndim == 4:
+                    value.data = value.data.contiguous(memory_format=torch.channels_last)
 
     def _prepare(self, images: Tensor) -> Tensor:
         batch = self.preprocessing.normalise(images.to(self.device))
@@ -361,26 +433,29 @@ class Probe:
 
     def _run(self, batch: Tensor, kind: type[InvariscopeError]) -> Any:
         try:
-            return self._call(batch)
+            with unmoved(self._behind):
+                return self._call(batch)
         except (ReducerFailed, InvariscopeError, torch.OutOfMemoryError, MemoryError):
             raise
         except Exception as error:
             raise kind(
-                f"model {self.spec} fails on images of shape {list(batch.shape)}: "
-                f"{type(error).__name__}: {first_line(error)}"
+                f"model {self.spec} fails on images of shape {list(batch.shape)} "
+                f"({type(error).__name__}: {first_line(error)}): "
+                f"{what_would_work(error, batch.shape, self._call)}"
             ) from error
 
     def _trace(self, images: Tensor) -> Trace:
-        if images.ndim != 4 or images.shape[1] != 3 or images.shape[0] == 0:
+        if images.ndim != 4 or 0 in images.shape:
             raise InputError(
-                f"images: shape {list(images.shape)} came; [image, 3, height, width] works"
+                f"images: shape {list(images.shape)} came; [image, band, height, width] works, "
+                "such as [image, 3, height, width]"
             )
-        size = (int(images.shape[2]), int(images.shape[3]))
+        size = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
         if size not in self._traces:
             # Two images: with one, an axis of length 1 could be mistaken for the image axis.
             example = images.detach()[:2]
             if len(example) == 1:  # another one, so that what differs between images shows
-                example = torch.cat([example, 1 - 0.5 * example.flip(3)])
+                example = torch.cat([example, example.flip(3)])
             with torch.no_grad():
                 batch = self._prepare(example)
             self._traces[size] = trace(
@@ -395,7 +470,7 @@ class Probe:
     def _shown(self, images: Tensor, layers: Sequence[str]) -> Trace:
         """The dry run for images of this size, with what is shown of these layers."""
         seen = self._trace(images)
-        if not seen.shown:
+        if not seen.shown and set(layers) - {EMBEDDING, LOGITS, OUTPUT}:
             # The blocks of the model may tell what a layer alone does not.
             self._select("auto", seen)
         self._show(seen, layers)
@@ -412,15 +487,19 @@ class Probe:
         if self.module is None or not new:
             return
 
+        size = next(size for size, known in self._traces.items() if known is seen)
+
         def look_at(look: int) -> Tensor:
-            return self._prepare(band_pictures(3, *seen.input_size, look))
+            return self._prepare(band_pictures(*size, look))
 
         seen.shown.update(shown_layouts(self._call, self.module, look_at, new, seen.shown))
 
     def _any_trace(self) -> Trace:
         if not self._traces:
             size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
-            self._trace(torch.zeros(2, 3, *size))
+            ramp = torch.linspace(0, 1, size[0] * size[1]).reshape(size)
+            bands = self.preprocessing.channels or 3
+            self._trace(torch.stack([ramp, ramp.flip(1)])[:, None].repeat(1, bands, 1, 1))
         return next(iter(self._traces.values()))
 
     def _taps(self, layers: Sequence[str], reduce: Reducer, seen: Trace) -> list[Tap]:
@@ -479,18 +558,18 @@ def _unit_range(picture: Tensor) -> Tensor:
     return picture.float() / 255 if picture.dtype == torch.uint8 else picture.float()
 
 
-def _as_images(images: Any) -> list[Image.Image | Tensor]:
+def _as_images(images: Any, bands: set[int]) -> list[Image.Image | Tensor]:
     if isinstance(images, Image.Image):
         return [images]
     if isinstance(images, list | tuple) and images:
-        return [picture for item in images for picture in _as_images(item)]
+        return [picture for item in images for picture in _as_images(item, bands)]
     if isinstance(images, np.ndarray):
         images = torch.from_numpy(np.ascontiguousarray(images))
     if isinstance(images, Tensor):
         batch = images[None] if images.ndim == 3 else images
-        if batch.ndim == 4 and batch.shape[1] not in (1, 3) and batch.shape[3] == 3:
+        if batch.ndim == 4 and batch.shape[1] not in bands and batch.shape[3] in bands - {1}:
             batch = batch.permute(0, 3, 1, 2)
-        if batch.ndim == 4 and batch.shape[1] in (1, 3) and len(batch):
+        if batch.ndim == 4 and batch.shape[1] in bands and len(batch):
             return list(batch)
         came = f"{images.dtype} {list(images.shape)}"
     else:

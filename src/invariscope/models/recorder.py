@@ -98,9 +98,8 @@ class LinearMap:
         return average_pool(self.name, self.layout.normalise(self.given))
 
     def made(self, tensor: Tensor) -> bool:
-        """Whether a tensor is its output: the same memory, unchanged since."""
-        same = memory(self.output) == memory(tensor)
-        return same and self.version == version(tensor) and self.output.numel() == tensor.numel()
+        """Whether a tensor is its output, or a part of it: the same memory, unchanged since."""
+        return memory(self.output) == memory(tensor) and self.version == version(tensor)
 
 
 class Recorder:

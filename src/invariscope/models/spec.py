@@ -9,30 +9,47 @@
 ``builtin:NAME``                 weights inside an installed package, see `BUILTIN`
 ``small:NAME?width=…``           an architecture for small images, untrained, see `models.small`
 ``trained:FOLDER``               what training has written, see `models.trained`
-any of these ``+untrained``      the same architecture with random weights, drawn from the seed
+``transformers:FOLDER``          a model of transformers, see `models.hf_folder`
+``torchscript:PATH``             a TorchScript file, measured at its outputs
+``export:PATH``                  a program of ``torch.export`` (``.pt2``), see `models.program`
+``onnx:PATH``                    an ONNX file, see `models.onnx_file`
+any of these ``+untrained``      the same architecture with random weights, drawn from the seed;
+                                 ``+untrained:active`` switches its residual branches on, see
+                                 `models.twin`
 ===============================  =================================================================
 """
 
-import importlib
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from invariscope.errors import InputError, InvariscopeError
+from invariscope.errors import InputError
 from invariscope.models.architecture import build_architecture
 from invariscope.models.builtin import BUILTIN
-from invariscope.models.checkpoint import build_from_checkpoint, remove_classifier
-from invariscope.models.failures import first_line
+from invariscope.models.checkpoint import build_from_checkpoint
+from invariscope.models.factory import call_factory
 from invariscope.models.fields import Fields
-from invariscope.models.preprocessing import Preprocessing, from_timm
+from invariscope.models.hf_folder import load_transformers
+from invariscope.models.hints import wrong_spec
+from invariscope.models.input_channels import with_input_channels
+from invariscope.models.normalisation import (
+    UNKNOWN,
+    PreprocessingLike,
+    resolve,
+    unknown_normalisation,
+)
+from invariscope.models.objects import from_module, from_object
+from invariscope.models.onnx_file import load_onnx
+from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.probe import Probe
+from invariscope.models.program import load_exported, load_torchscript
 from invariscope.models.small import SmallModel
+from invariscope.models.trace import Wishes
 from invariscope.models.trained import load_trained
-from invariscope.models.twin import copy_module, drawing
+from invariscope.models.twin import drawing
 from invariscope.models.zoo import (
     UNTRAINED,
     TimmModel,
@@ -40,16 +57,19 @@ from invariscope.models.zoo import (
     ZooModel,
     timm_is_imagenet,
 )
-from invariscope.registry import unknown_name
 
 _SUFFIX = f"+{UNTRAINED}"
+_ACTIVE = ":active"
 
 
 def load_model(
     spec_or_module: Any,
     *,
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: PreprocessingLike | None = None,
     fields: Mapping[str, int | Fields] | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
     seed: int = 0,
 ) -> Probe:
     """A model, ready to be measured.
@@ -58,12 +78,19 @@ def load_model(
         spec_or_module: A spec (see the top of this module), an ``nn.Module`` (it is copied: the
             original keeps its mode, device and weights), a callable from [image, 3, height, width]
             to a tensor, or a `Probe`, which is handed back.
-        preprocessing: Values that replace those of the model's own configuration: size, resize,
-            interpolation, mean, std, channels, crop_mode.
+        preprocessing: What the model's own configuration does not say, or says otherwise: a word
+            ("imagenet", "clip", "inception", "none": mean and std), a configuration file, or
+            values by name: size, resize, interpolation, mean, std, channels, crop_mode, and
+            ``like`` for a word or file that they change. See `models.normalisation`.
         fields: For group-convolutional networks, the layers whose channels a rotation permutes:
             ``{"conv*": 8}`` says that the channels of these layers come in consecutive blocks of 8,
             one channel per rotation of C8 (see `models.fields`); `Fields` says more. The last entry
             that fits a layer counts. `e2cnn`'s layers need none.
+        task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
+            "regression", "embedding" or "dense".
+        embedding: The layer whose output, averaged over positions, is the embedding; by default
+            the rule of `invariscope.models.embedding`.
+        output_key: Which of several outputs is the answer: its key, or its position.
         seed: Of the weights of an untrained model.
 
     Returns:
@@ -78,46 +105,76 @@ def load_model(
         >>> probe.preprocessing.size, probe.num_outputs
         ((224, 224), 1000)
     """
-    if isinstance(spec_or_module, Probe):
-        probe = spec_or_module
-    elif isinstance(spec_or_module, str):
-        probe = _from_spec(spec_or_module.strip(), seed)
-    elif isinstance(spec_or_module, nn.Module):
-        probe = _from_module(spec_or_module)
-    elif callable(spec_or_module):
-        name = getattr(spec_or_module, "__name__", type(spec_or_module).__name__)
-        probe = Probe(spec_or_module, Preprocessing(), f"callable:{name}")
-    else:
-        raise InputError(
-            f"model: {type(spec_or_module).__name__} came; a spec such as timm:resnet18, an "
-            "nn.Module or a callable works"
-        )
-    if preprocessing:
-        probe = probe.with_preprocessing(probe.preprocessing.override(preprocessing))
+    # Not in the caller's inference mode: parameters made in it could not be moved outside of it.
+    with torch.inference_mode(False):
+        if isinstance(spec_or_module, Probe):
+            probe = spec_or_module
+        elif isinstance(spec_or_module, str | Path):
+            probe = _from_spec(str(spec_or_module).strip(), seed)
+        else:
+            probe = from_object(spec_or_module)
+        if not isinstance(spec_or_module, Probe) and not _names_channels(preprocessing):
+            probe = _with_channels(probe)
+    if preprocessing is not None:
+        probe = _prepared(probe, preprocessing)
     if fields is not None:
         probe = probe.with_fields(fields)
+    if (task, embedding, output_key) != (None, None, None):
+        probe = probe.with_wishes(Wishes(task, embedding, output_key))
     return probe
 
 
+def _names_channels(preprocessing: PreprocessingLike | None) -> bool:
+    return isinstance(preprocessing, Preprocessing) or (
+        isinstance(preprocessing, Mapping) and "channels" in preprocessing
+    )
+
+
+def _with_channels(probe: Probe) -> Probe:
+    """The probe, shown as many channels as its network takes."""
+    if probe.module is None:
+        return probe
+    fitted, decisions, warnings = with_input_channels(probe.module, probe.preprocessing)
+    if fitted is probe.preprocessing:
+        return probe
+    return probe.with_preprocessing(fitted).with_said(decisions, warnings)
+
+
+def _prepared(probe: Probe, preprocessing: PreprocessingLike) -> Probe:
+    """The probe with what the user states; what was unknown before is no longer warned of."""
+    prepared = probe.with_preprocessing(resolve(probe.preprocessing, preprocessing))
+    if prepared.preprocessing.stated:
+        prepared.warnings = tuple(w for w in probe.warnings if not w.startswith(UNKNOWN))
+    return prepared
+
+
 def _from_spec(spec: str, seed: int) -> Probe:
-    base = spec.removesuffix(_SUFFIX)
+    base, plus, start = spec.rpartition(_SUFFIX)
+    if not plus or start not in ("", _ACTIVE):
+        base, plus, start = spec, "", ""
     prefix, separator, rest = base.partition(":")
     if not separator or prefix not in LOADERS or not rest:
-        forms = [f"{name}:…" for name in LOADERS]
         if separator and prefix in LOADERS:
             raise InputError(f"model {spec!r} has no name after the colon; {prefix}:NAME works")
-        raise unknown_name("model spec", spec, forms)
-    return LOADERS[prefix](rest, base != spec, seed, spec)
+        raise wrong_spec(spec, [f"{name}:…" for name in LOADERS])
+    probe = LOADERS[prefix](rest, bool(plus), seed, spec)
+    if plus:
+        probe.start(active=start == _ACTIVE)
+    return probe
 
 
 def _from_zoo(model: ZooModel, untrained: bool, seed: int, spec: str) -> Probe:
     module = model.build(pretrained=not untrained, seed=seed)
+    preprocessing = model.preprocessing(module)
+    unknown = unknown_normalisation(module, preprocessing.size is not None)
     return Probe(
         module,
-        model.preprocessing(module),
+        preprocessing,
         spec,
         fresh=lambda seed: model.build(pretrained=False, seed=seed),
         imagenet=model.is_imagenet(module),
+        warnings=() if preprocessing.stated else (unknown,),
+        class_names=model.class_names,
     )
 
 
@@ -139,21 +196,21 @@ def _checkpoint(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
             f"example checkpoint:{rest.strip('@') or 'weights.pt'}@timm:resnet18"
         )
     model = _architecture(architecture, path)
-    module, options = build_from_checkpoint(model, path)
+    fitted = build_from_checkpoint(model, path)
 
     def fresh(seed: int) -> nn.Module:
-        headless = options.get("num_classes") == 0 and isinstance(model, TorchvisionModel)
-        twin = model.build(pretrained=False, seed=seed, **({} if headless else options))
-        if headless and isinstance(model, TorchvisionModel):
-            remove_classifier(model, twin)
-        return twin
+        return model.build(pretrained=False, seed=seed, **fitted.options)
 
+    preprocessing = model.preprocessing(fitted.module)
+    unknown = unknown_normalisation(fitted.module, preprocessing.size is not None)
     return Probe(
-        fresh(seed) if untrained else module,
-        model.preprocessing(module),
+        fresh(seed) if untrained else fitted.module,
+        preprocessing,
         spec,
         fresh=fresh,
-        imagenet=not options and model.is_imagenet(module),
+        imagenet=not fitted.options and model.is_imagenet(fitted.module),
+        decisions={"checkpoint": fitted.decision},
+        warnings=(*fitted.warnings, *([] if preprocessing.stated else [unknown])),
     )
 
 
@@ -171,56 +228,13 @@ def _architecture(name: str, path: str) -> ZooModel:
 
 
 def _python(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
-    place, _, name = rest.partition(":")
-    if not place or not name:
-        raise InputError(f"model {spec!r} names no factory; python:package.module:factory works")
-    factory = _factory(place, name, spec)
-    try:
-        with drawing(seed):
-            model = factory()
-    except InvariscopeError:
-        raise
-    except Exception as error:
+    made = call_factory(rest, seed, spec)
+    if not callable(made):
         raise InputError(
-            f"model {spec!r}: the factory raises {type(error).__name__}: {first_line(error)}"
-        ) from error
-    return _from_object(model, untrained, seed, spec)
-
-
-def _factory(place: str, name: str, spec: str) -> Callable[[], Any]:
-    with _importing_from_here():
-        try:
-            home = importlib.import_module(place)
-        except ModuleNotFoundError as error:
-            missing = (error.name or place).partition(".")[0]
-            raise InputError(
-                f"model {spec!r}: {first_line(error)}; pip install the package that has "
-                f"{missing!r}, or run in the folder that holds it"
-            ) from error
-        except Exception as error:
-            raise InputError(
-                f"model {spec!r}: importing {place!r} raises {type(error).__name__}: "
-                f"{first_line(error)}"
-            ) from error
-    public = [key for key, value in vars(home).items() if key[0] != "_" and callable(value)]
-    if not hasattr(home, name):
-        raise unknown_name(f"factory in {place}", name, public)
-    factory = getattr(home, name)
-    if not callable(factory):
-        raise InputError(f"model {spec!r}: {name!r} is a {type(factory).__name__}, no function")
-    return factory
-
-
-def _from_object(model: Any, untrained: bool, seed: int, spec: str) -> Probe:
-    if isinstance(model, nn.Module):
-        probe = _from_module(model, spec.removesuffix(_SUFFIX), copied=False)
-    elif callable(model):
-        probe = Probe(model, Preprocessing(), spec.removesuffix(_SUFFIX))
-    else:
-        raise InputError(
-            f"model {spec!r}: the factory returns a {type(model).__name__}; an nn.Module or a "
+            f"model {spec!r}: the factory returns a {type(made).__name__}; an nn.Module or a "
             "callable works"
         )
+    probe = from_object(made, spec.partition(_SUFFIX)[0], copied=False)
     return probe.untrained(seed) if untrained else probe
 
 
@@ -232,7 +246,7 @@ def _builtin(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
             return factory(pretrained=False)
 
     module = fresh(seed) if untrained else factory(pretrained=True)
-    probe = _from_module(module, spec, copied=False)
+    probe = from_module(module, spec, copied=False)
     return Probe(module, probe.preprocessing, spec, fresh=fresh, imagenet=timm_is_imagenet(module))
 
 
@@ -257,33 +271,21 @@ def _trained(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
             untrained=True,
         )[0]
 
-    return Probe(fresh(seed) if untrained else module, description.preprocessing, spec, fresh=fresh)
-
-
-def _from_module(module: nn.Module, spec: str | None = None, copied: bool = True) -> Probe:
-    # What torch.compile and the parallel wrappers hold inside; hooks do not fire in the former.
-    inner = getattr(module, "_orig_mod", module)
-    if isinstance(inner, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        inner = inner.module
-    name = spec or f"module:{type(inner).__name__}"
-    config = getattr(inner, "pretrained_cfg", None)
     return Probe(
-        copy_module(inner, name) if copied else inner,
-        from_timm(inner) if config else Preprocessing(),
-        name,
-        imagenet=bool(config) and timm_is_imagenet(inner),
+        fresh(seed) if untrained else module,
+        description.preprocessing,
+        spec,
+        fresh=fresh,
+        class_names=description.class_names,
     )
 
 
-@contextmanager
-def _importing_from_here() -> Iterator[None]:
-    """Lets a factory live in the working directory, as with ``python -m``."""
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
-    try:
-        yield
-    finally:
-        sys.path.remove(here)
+def _program(load: Callable[[str, str], Probe]) -> Callable[[str, bool, int, str], Probe]:
+    def loader(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
+        probe = load(rest, spec)
+        return probe.untrained(seed) if untrained else probe
+
+    return loader
 
 
 LOADERS: dict[str, Callable[[str, bool, int, str], Probe]] = {
@@ -294,4 +296,8 @@ LOADERS: dict[str, Callable[[str, bool, int, str], Probe]] = {
     "builtin": _builtin,
     "small": _small,
     "trained": _trained,
+    "transformers": load_transformers,
+    "torchscript": _program(load_torchscript),
+    "export": _program(load_exported),
+    "onnx": _program(load_onnx),
 }

@@ -24,6 +24,7 @@ from invariscope.models.answer import (
 )
 from invariscope.models.classifier import linear_maps, makers
 from invariscope.models.embedding import Embedding, Finder, Source, choose_embedding, pre_logits
+from invariscope.models.failures import is_list_per_image, refused_output
 from invariscope.models.fields import Fields
 from invariscope.models.recorder import Call, LinearMap, Recorder, fields_seen
 
@@ -167,11 +168,8 @@ def _conclude(
 ) -> Trace:
     every = list(leaves(output))
     found = [leaf for leaf in every if recorder.layout(leaf.tensor, None) is not None]
-    if not found:
-        raise InputError(
-            f"model {what}: its output for {len(images)} images is {_came(output)}; a "
-            "floating-point tensor whose first axis is the images works"
-        )
+    if not found or is_list_per_image(output, len(images)):
+        raise InputError(f"model {what}: {refused_output(output, len(images))}")
     maps = linear_maps(recorder)
     if wishes.output_key is None:
         answer = choose_leaf(found, recorder, maps, what)
@@ -181,10 +179,10 @@ def _conclude(
     leaf = next(leaf for leaf in found if leaf.path == answer.path)
     heads = _heads(recorder, module, maps, leaf.tensor)
     headless = not heads and module is not None and _is_headless(recorder, module, leaf.tensor)
-    answer = classified(answer, leaf.tensor, wishes.task, headless, what)
+    answer = classified(answer, leaf.tensor, wishes.task, heads, headless, what)
 
     def rerun(vector: Tensor) -> Source | None:
-        if module is None or bool((vector == vector[:1]).all()):  # alike: it could be anything
+        if module is None or bool((vector == vector[0, 0]).all()):  # it could be anything
             return None
         finder = Finder(recorder, vector)
         with finder.watching(module):
@@ -209,13 +207,6 @@ def _conclude(
         fields=fields,
         pool=_pool(recorder, embedding.position, value),
     )
-
-
-def _came(output: Any) -> str:
-    if isinstance(output, Tensor):
-        return f"a {output.dtype} tensor {list(output.shape)}"
-    found = [f"{leaf.key} {list(leaf.tensor.shape)}" for leaf in leaves(output)]
-    return f"tensors of other lengths ({', '.join(found[:4])})" if found else "no tensor"
 
 
 def _heads(

@@ -17,8 +17,8 @@ from torch import nn
 
 from invariscope.errors import InputError
 from invariscope.models.architecture import build_architecture
-from invariscope.models.checkpoint import read_state
 from invariscope.models.preprocessing import Preprocessing
+from invariscope.models.state_file import read_state
 
 WEIGHTS = "weights.pt"
 DESCRIPTION = "model.json"

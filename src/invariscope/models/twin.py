@@ -6,6 +6,12 @@ resets itself (all of PyTorch's layers have it); parameters of the remaining sub
 from a normal distribution with standard deviation 0.02 if they have two or more axes, set to 0 if
 their name ends in "bias" or "beta", and to 1 otherwise (scales). Steerable convolutions (`e2cnn`)
 draw the coefficients of their filters by their library's own initialisation.
+
+Libraries start some residual branches at zero: timm the last normalisation of a block of its
+ResNets, LayerScale near zero. Such a branch adds nothing, and the network is one of fewer layers:
+pictures differ more in its embedding than in torchvision's ResNet of the same name, whose branches
+are on. The twin is the network as its library starts it; ``+untrained:active``, or
+``twin="active"``, is the same with these scales at 1. Which it is, is said.
 """
 
 import copy
@@ -22,6 +28,9 @@ from invariscope.models.failures import first_line
 from invariscope.models.fields import is_steerable
 
 _STANDARD_DEVIATION = 0.02
+# A scale of a residual branch that starts below this is off: LayerScale starts at 1e-2 at most.
+_OFF = 0.0101
+_NO_SCALE = ("bias", "beta", "token", "embed", "table", "mask", "query", "temperature")
 
 
 @contextmanager
@@ -66,6 +75,56 @@ def untrained_twin(
             "without the twin"
         )
     return reset_copy(module, seed, what)
+
+
+def dormant_scales(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The scales of residual branches that are off: constants of a value near zero, by name.
+
+    Example:
+        >>> import timm
+        >>> list(dormant_scales(timm.create_model("resnet10t")))[0]
+        'layer1.0.bn2.weight'
+    """
+    found = {}
+    for place, part in module.named_modules():
+        # A response normalisation adds to what it normalises: at zero it hands that on.
+        if "ResponseNorm" in type(part).__name__ or "GRN" in type(part).__name__:
+            continue
+        for leaf, value in part.named_parameters(recurse=False):
+            name = f"{place}.{leaf}" if place else leaf
+            if any(word in leaf.lower() for word in _NO_SCALE) or value.numel() == 0:
+                continue
+            lengths = [length for length in value.shape if length > 1]
+            if (
+                len(lengths) <= 1
+                and bool((value.abs() < _OFF).all())
+                and value.min() == value.max()
+            ):
+                found[name] = value
+    return found
+
+
+def start(module: nn.Module, active: bool) -> str:
+    """Switches the residual branches of an untrained model on, if wanted, and says how it starts.
+
+    Args:
+        module: An untrained model.
+        active: Whether scales near zero are set to 1.
+
+    Returns:
+        A sentence for the record of decisions.
+    """
+    scales = dormant_scales(module)
+    if not scales:
+        return "weights as they are drawn; no residual branch is off"
+    first = next(iter(scales))
+    named = f"{len(scales)} scales of residual branches ({first}{', …' * (len(scales) > 1)})"
+    if not active:
+        return f"as its library starts it: {named} are near 0, +untrained:active sets them to 1"
+    with torch.no_grad():
+        for value in scales.values():
+            value.fill_(1.0)
+    return f"as its library starts it, but {named} set from near 0 to 1"
 
 
 def copy_module(module: nn.Module, what: str) -> nn.Module:

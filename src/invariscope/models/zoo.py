@@ -22,6 +22,8 @@ _INITIALISED = ("googlenet", "inception_v3")
 class TimmModel:
     """An architecture of timm: ``resnet18``, ``resnet18.a1_in1k`` or ``hf-hub:owner/name``."""
 
+    class_names = None  # the module's configuration tells them
+
     def __init__(self, name: str):
         import timm
 
@@ -57,10 +59,10 @@ class TimmModel:
         """Whether 1000 outputs are those of ImageNet-1k."""
         return timm_is_imagenet(module)
 
-    def classifier(self, module: nn.Module) -> str | None:
-        """Dotted name of the classifier, if the model has one."""
-        name: Any = (getattr(module, "pretrained_cfg", None) or {}).get("classifier")
-        return str(name if isinstance(name, str) else name[0]) if name else None
+    def classifiers(self, module: nn.Module) -> tuple[str, ...]:
+        """Dotted names of its classifiers: one, none, or those of a distilled model."""
+        names: Any = (getattr(module, "pretrained_cfg", None) or {}).get("classifier") or ()
+        return (names,) if isinstance(names, str) else tuple(names)
 
 
 class TorchvisionModel:
@@ -87,7 +89,7 @@ class TorchvisionModel:
             )
 
     def build(self, *, pretrained: bool, seed: int = 0, **options: Any) -> nn.Module:
-        """The module; ``options`` are torchvision's, such as ``num_classes``."""
+        """The module; ``options`` are torchvision's, and timm's ``in_chans`` and no classes."""
         from torchvision import models
 
         with drawing(seed):
@@ -97,7 +99,7 @@ class TorchvisionModel:
                     options["weights_backbone"] = None
                 if self.name in _INITIALISED:
                     options["init_weights"] = True
-                return models.get_model(self.name, weights=None, **options)
+                return self._built(**options)
             if self.weights is None:
                 raise InputError(
                     f"model {self.spec}: torchvision has no weights for it; +untrained works"
@@ -118,13 +120,56 @@ class TorchvisionModel:
         """Whether 1000 outputs are those of ImageNet-1k."""
         return self.weights is not None and len(self.weights.meta.get("categories", ())) == 1000
 
-    def classifier(self, module: nn.Module) -> str | None:
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The categories of the weights; ImageNet's are known by their WordNet ids instead."""
+        names = () if self.weights is None else self.weights.meta.get("categories", ())
+        return tuple(names) if names and len(names) != 1000 else None
+
+    def classifiers(self, module: nn.Module) -> tuple[str, ...]:
         """Dotted name of the last Linear, torchvision's classifier."""
         linear = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
-        return linear[-1] if linear else None
+        return tuple(linear[-1:])
+
+    def _built(
+        self, *, num_classes: int | None = None, in_chans: int | None = None, **options: Any
+    ) -> nn.Module:
+        from torchvision import models
+
+        if num_classes:
+            options["num_classes"] = num_classes
+        module = models.get_model(self.name, weights=None, **options)
+        if num_classes == 0:
+            for name in self.classifiers(module):
+                module.set_submodule(name, nn.Identity())
+        if in_chans is not None:
+            replace_first_convolution(module, in_chans, self.spec)
+        return module
 
 
 ZooModel = TimmModel | TorchvisionModel
+
+
+def replace_first_convolution(module: nn.Module, channels: int, spec: str) -> None:
+    """A first convolution for pictures of so many channels, its weights drawn anew.
+
+    Raises:
+        InputError: The model has no convolution that takes three channels.
+    """
+    for name, part in module.named_modules():
+        if isinstance(part, nn.Conv2d) and part.in_channels == 3 and part.groups == 1:
+            new: Any = type(part)(
+                channels,
+                part.out_channels,
+                part.kernel_size,  # pyright: ignore[reportArgumentType]
+                part.stride,  # pyright: ignore[reportArgumentType]
+                part.padding,  # pyright: ignore[reportArgumentType]
+                part.dilation,  # pyright: ignore[reportArgumentType]
+                bias=part.bias is not None,
+            )
+            module.set_submodule(name, new)
+            return
+    raise InputError(f"model {spec}: it has no convolution of three channels to be replaced")
 
 
 def timm_is_imagenet(module: nn.Module) -> bool:

@@ -104,7 +104,7 @@ def _card(
         for look, which in ((wide, "wide"), (figures.PHONE, "phone"))
     ]
     curve = readings.curve(name, *(readings.headline or ("", "")))
-    unit = str(curve["unit"].iloc[0])
+    unit = levels_of(readings, name)[0][2]
     kind = str(curve["kind"].iloc[0])
     caption = f"Level: {UNITS.get(unit, unit)} ({kind}). n = {int(curve['n'].max()):,}."
     if any(label.startswith(("±", "×÷", "1 ±")) for label in level_labels(readings, name)):

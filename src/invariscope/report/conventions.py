@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from invariscope.report.readings import Readings
-from invariscope.report.words import capitalised, metric_words
+from invariscope.report.words import capitalised, listed, metric_words, transformation_words
 
 _METRICS = {
     "relative_invariance": (
@@ -67,6 +67,13 @@ _METRICS = {
         "The variance over the levels of a transformation, in units of the variance over images. 0:"
         " invariant; there is no upper end.",
     ),
+    "lie_derivative": (
+        "Lie derivative",
+        "How fast a layer begins to break the symmetry: the mean over outputs of the squares of its"
+        " derivative at level 0 (Gruver et al. 2022). 0: equivariant. “:relative”: in spreads of"
+        " the output over images for each spread that the pixels move, without a unit. The plain"
+        " form and “:softmax” (of the probabilities) have that of the motion, squared: {units}.",
+    ),
     "accuracy": ("Accuracy", "The share of images whose predicted class is their label."),
 }
 
@@ -102,6 +109,7 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
     settings, manifest = readings.settings, readings.manifest
     measured = {str(metric) for metric in readings.overall["metric"].unique()}
     found = [about for name, about in _METRICS.items() if _any_of(name, measured)]
+    found = [(term, text.replace("{units}", _units(settings))) for term, text in found]
     for name in sorted(measured):
         about = manifest.get("metrics", {}).get(name, {})
         if not any(name == known or name.startswith(f"{known}:") for known in _METRICS):
@@ -147,6 +155,16 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
     )
     found.append(("Parts", parts))
     return found
+
+
+def _units(settings: Mapping[str, Any]) -> str:
+    """The units of the Lie derivatives of a run: "per radian² for rotation"."""
+    names: dict[str, list[str]] = {}
+    for cell in settings.get("cells", ()):
+        if "derivative_unit" in cell:
+            words = transformation_words(cell["transformation"])
+            names.setdefault(cell["derivative_unit"], []).append(words)
+    return "; ".join(f"{unit} for {listed(words)}" for unit, words in names.items())
 
 
 def warnings(manifest: Mapping[str, Any]) -> list[str]:

@@ -37,7 +37,14 @@ def levels_of(readings: Readings, name: str) -> list[tuple[int, float, str]]:
     rows = rows[(rows["transformation"] == name) & (rows["control"] == "")]
     rows = rows.drop_duplicates("level").sort_values("level")
     columns = (rows["level"].astype(int), rows["magnitude"].astype(float), rows["unit"].astype(str))
-    return list(zip(*columns, strict=True))
+    # The manifest's first: beside a Lie derivative stands the unit of the value, not of the level.
+    planned = {
+        cell["level"]: str(cell["unit"])
+        for cell in readings.settings.get("cells", ())
+        if cell["transformation"] == name and "unit" in cell
+    }
+    found = zip(*columns, strict=True)
+    return [(level, magnitude, planned.get(level, unit)) for level, magnitude, unit in found]
 
 
 def transformation_of(readings: Readings, name: str) -> Transformation | None:

@@ -28,7 +28,7 @@ from invariscope.results.intervals import (
     interval_run_length,
     percentile_interval,
 )
-from invariscope.results.manifest import cell_in
+from invariscope.results.manifest import cell_in, unit_beside
 from invariscope.results.ranking import adjusted
 from invariscope.results.rows import Series
 from invariscope.seeding import generator
@@ -205,7 +205,8 @@ def _compare_series(
             k = wanted.index(cell)
             row = {
                 "metric": a.metric,
-                **{key: entry[key] for key in ("transformation", "level", "magnitude", "unit")},
+                **{key: entry[key] for key in ("transformation", "level", "magnitude")},
+                "unit": unit_beside(entry, manifest["metrics"].get(a.metric, {})),
                 "layer": layer,
             }
             rows.append(row | {key: numbers[key][k] for key in _COLUMNS})

@@ -31,7 +31,7 @@ from invariscope.results.intervals import (
     interval_run_length,
     percentile_interval,
 )
-from invariscope.results.manifest import cell_in
+from invariscope.results.manifest import cell_in, unit_beside
 from invariscope.results.ranking import adjusted, ranked
 
 if TYPE_CHECKING:
@@ -322,7 +322,8 @@ def _curves(
         for layer in ("embedding", "logits"):
             wanted = [(metric, "") for metric, place in places.items() if place.layer == layer]
             for series in result.store.dense(layer, only=wanted):
-                paired = result.manifest["metrics"].get(series.metric, {}).get("paired", False)
+                about = result.manifest["metrics"].get(series.metric, {})
+                paired = about.get("paired", False)
                 weights = None if series.weights is None else series.weights[images]
                 numbers = bootstrap_interval(
                     series.values[images],
@@ -336,6 +337,7 @@ def _curves(
                     if cell is not None:
                         own = [array[column[cell]] for array in numbers]
                         head = {key: entry[key] for key in _ENTRY}
+                        head["unit"] = unit_beside(entry, about)
                         ends = dict(zip(_NUMBERS, own, strict=True))
                         rows.append({"model": model, "metric": series.metric, **head,
                                      "layer": layer, **ends})  # fmt: skip

@@ -246,14 +246,23 @@ class Result:
     def overview(self) -> pd.DataFrame:
         """The first metric by transformation: mean, lowest and highest value over its levels.
 
-        Level 0 does not count. Sorted from the least to the most invariant.
+        Level 0 does not count, but for Lie derivatives, which are taken there and shown in the
+        relative form: the other has a unit for each transformation. Sorted from the least to the
+        most invariant.
         """
-        metric = self.manifest["settings"]["metrics"][0]
+        metrics = self.manifest["settings"]["metrics"]
+        metric = metrics[0]
+        if metric == "lie_derivative" and f"{metric}:relative" in metrics:
+            metric = f"{metric}:relative"
         frame = self.frame[(self.frame["metric"] == metric) & self.frame["class"].isna()]
         layer = "embedding" if (frame["layer"] == "embedding").any() else "logits"
-        frame = frame[(frame["layer"] == layer) & (frame["level"] > 0)]
-        values = frame.groupby("transformation", sort=False)["value"]
-        table = values.agg(["mean", "min", "max"]).sort_values("mean", kind="stable")
+        frame = frame[frame["layer"] == layer]
+        moved = frame[frame["level"] > 0]
+        about = self.manifest["metrics"].get(metric, {})
+        values = (frame if moved.empty else moved).groupby("transformation", sort=False)["value"]
+        table = values.agg(["mean", "min", "max"]).sort_values(
+            "mean", kind="stable", ascending=not about.get("direction", "").startswith("lower")
+        )
         return table.rename_axis(index=None).rename_axis(columns=f"{metric} at the {layer}")
 
 

@@ -3,6 +3,7 @@
 | column | meaning |
 |---|---|
 | control, metric, transformation, level, magnitude, unit, kind | what; control "": measured |
+| unit | of the magnitude; of a Lie derivative: of the value ("per radian²"), "" of relative ones |
 | layer, part | where |
 | class | name of the class, null: all images |
 | value, ci_low, ci_high | Σ value·weight / Σ weight, 95 % interval; null if n is 0 (interval: 1) |
@@ -28,7 +29,7 @@ import pyarrow.parquet as pq
 from invariscope.errors import InputError
 from invariscope.results.atomic import write_file
 from invariscope.results.intervals import bootstrap_interval, interval_run_length
-from invariscope.results.manifest import entry_cells
+from invariscope.results.manifest import entry_cells, unit_beside
 from invariscope.results.rows import RowStore, Series
 
 SUMMARY = "summary.parquet"
@@ -211,7 +212,8 @@ def _frame(
     }
     arrays: dict[str, pa.Array] = {}
     sorted_entries = _sorted_entries(entries)
-    for key in ("transformation", "level", "magnitude", "unit", "kind"):
+    arrays["unit"] = _units(sorted_entries, metrics, manifest["metrics"], codes)
+    for key in ("transformation", "level", "magnitude", "kind"):
         kind = SUMMARY_SCHEMA.field(key).type
         column = pa.array([entry[key] for entry in sorted_entries], kind)
         arrays[key] = column.take(pa.array(entry_order))
@@ -223,6 +225,19 @@ def _frame(
     for key in _COUNTS:
         arrays[key] = pa.array(picked[key][order].astype(np.int64))
     return pa.table([arrays[name] for name in SUMMARY_SCHEMA.names], SUMMARY_SCHEMA).to_pandas()
+
+
+def _units(
+    entries: list[dict[str, Any]],
+    metrics: list[str],
+    about: dict[str, Any],
+    codes: dict[str, np.ndarray],
+) -> pa.Array:
+    """The unit of each row: of a derivative its own, else that of the level."""
+    units = [unit_beside(entry, about.get(m, {})) for m in metrics for entry in entries]
+    return pa.array(units, pa.string()).take(
+        pa.array(codes["metric"] * len(entries) + codes["entry"])
+    )
 
 
 def _sorted_entries(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

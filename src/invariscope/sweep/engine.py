@@ -6,7 +6,8 @@ ends with the same summary, byte for byte.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import torch
 
 from invariscope.data import ImageSource
 from invariscope.errors import InputError, RunError
+from invariscope.models import PreprocessingLike
 from invariscope.results import Result, RowStore, write_block, write_manifest, write_summary
 from invariscope.results.result import ROWS, write_example
 from invariscope.sweep.block import Sample, measure_block
 from invariscope.sweep.channels import ChannelState
+from invariscope.sweep.dim import note_dim
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.loading import Block, load_blocks
@@ -50,10 +53,15 @@ def measure(
     output: str | Path | None = None,
     table: str = "standard",
     resampling: Resampling | None = None,
-    twin: bool | None = False,
+    twin: bool | str | None = False,
     floor: bool = False,
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: PreprocessingLike | None = None,
+    task: str | None = None,
+    embedding: str | None = None,
+    output_key: str | None = None,
     inexact: str = "interpolate",
+    model_classes: str | PathLike[str] | Sequence[str] | None = None,
+    value_range: Sequence[float] | None = None,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -63,8 +71,8 @@ def measure(
     Args:
         model: An ``nn.Module``, a callable from [N, 3, H, W] to scores or features, or a spec
             such as "timm:resnet18" (see `load_model`).
-        images: A folder, a ``Dataset``, an array (uint8 [N, H, W, 3] or float [N, 3, H, W] in
-            [0, 1]), an (images, labels) pair, or a spec such as "samples".
+        images: A folder, a ``Dataset``, an array (uint8 or uint16 [N, H, W, C] or float
+            [N, C, H, W] in [0, 1]), an (images, labels) pair, or a spec such as "samples".
         transformations: Names, a comma-separated list, or `Transformation` objects; the 13
             families of paper 000 by default.
         groups: Finite groups, "C4,D4,flip"; their elements are the levels. Without
@@ -82,12 +90,26 @@ def measure(
         table: Magnitudes: "standard", "paper", "search" or "transforms2d".
         resampling: Interpolation, border and fill of geometric transformations.
         twin: Measure the model's untrained twin beside it, at the control levels; None does so
-            where the model has one.
+            where the model has one. "active": with the residual branches that its library starts
+            at zero switched on (see `models.twin`).
         floor: Measure the interpolation floor (T⁻¹T), at the control levels.
-        preprocessing: Overrides of the model's own configuration, such as {"size": 224}.
+        preprocessing: What the model's own configuration does not say: a word ("imagenet", "clip",
+            "inception", "none"), a configuration file, or values such as {"size": 224}; see
+            `load_model`.
+        task: What the model's answer is, where it is seen wrongly: "classification", "multilabel",
+            "regression", "embedding" or "dense".
+        embedding: The layer whose output, averaged over positions, is the embedding; by default
+            the rule of `invariscope.models.embedding`.
+        output_key: Which of several outputs is the answer: its key, or its position.
         inexact: What metrics of feature maps do where a motion does not take a layer's grid to
             itself: "interpolate" the maps, or "skip" that layer and level.
-        workers: Processes that decode images; 0 decodes in this one.
+        model_classes: What the model's outputs are, where it does not say so itself: "imagenet"
+            (ImageNet-1k in the usual order), a file of names, the names, or "order" (class k of the
+            data is output k, whatever the names).
+        value_range: The stored numbers that are black and white, such as (0, 4095) for 12 bits in
+            16-bit files; None finds it, see `open_source`.
+        workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
+            processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a run that the folder holds; False refuses such a folder.
         progress: Told what goes on.
 
@@ -121,7 +143,12 @@ def measure(
         twin=twin,
         floor=floor,
         preprocessing=preprocessing,
+        task=task,
+        embedding=embedding,
+        output_key=output_key,
         inexact=inexact,
+        model_classes=model_classes,
+        value_range=value_range,
     )
     return carry_out(
         run,
@@ -162,8 +189,6 @@ def carry_out(
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
     check_precision(precision)
     size = batch_size or default_batch_size(run)
-    if workers is None:
-        workers = min(4, torch.multiprocessing.cpu_count()) if len(run.selected) > 64 else 0
     manifest = run.manifest
     done: list[int] = []
     folder = None if output is None else Path(output)
@@ -212,6 +237,7 @@ def carry_out(
         if channels is not None:
             channels.blocks = block.number + 1
         _count_skipped(manifest, run.source, block, note)
+        note_dim(manifest, run.source, block)
         manifest["execution"]["seconds"] = round(before + time.perf_counter() - started, 3)
         if folder is None:
             tables.append(table)
@@ -243,9 +269,20 @@ def _sample(run: Run, block: Block) -> Sample:
     if run.targets is not None and known is not None:
         unknown = np.full_like(run.targets[0], -1)
         classes = len(run.targets)
+        if run.source.class_names is None and max(known, default=-1) >= classes:
+            raise _no_output(ids, known, classes)
         targets = [run.targets[label] if 0 <= label < classes else unknown for label in known]
         targets = np.array(targets, dtype=np.int64)
     return Sample(block, ids, known, targets)
+
+
+def _no_output(ids: list[str], labels: list[int], outputs: int) -> InputError:
+    """A label that only the loaded item told, and that no output stands for."""
+    place = int(np.argmax(labels))
+    return InputError(
+        f"image {ids[place]} has the label {labels[place]}, the model the outputs 0 to "
+        f"{outputs - 1}; labels count from 0: change them, or leave accuracy out of the metrics"
+    )
 
 
 def _count_skipped(

@@ -60,7 +60,7 @@ def seconds_per_image(probe: Probe, pixels: Tensor, layers: Sequence[str], size:
 
     Args:
         probe: The network.
-        pixels: One image, [3, height, width].
+        pixels: One image, [band, height, width].
         layers: The layers that are watched.
         size: Images in the batch.
     """

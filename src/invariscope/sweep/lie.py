@@ -11,13 +11,15 @@ changes of appearance, T′ is trivial and the number is that of invariance.
 
 Three numbers per image, cell and layer (`invariscope.metrics.lie_derivative` has the formulas):
 
-- ``lie_derivative``: Gruver's LEE, ‖L f‖² / dim, per squared unit of the generator;
+- ``lie_derivative``: Gruver's LEE, ‖L f‖² / dim, per squared unit of the generator: per radian²
+  for rotate and shear, per side² for translate, per factor² for the others;
 - ``lie_derivative:relative``: without a unit, comparable over layers and generators; the spreads
   are those over the images of the block;
-- ``lie_derivative:softmax``: at the logits, LEE of the probabilities, Gruver's end-to-end number.
+- ``lie_derivative:softmax``: at the logits, LEE of the probabilities, Gruver's end-to-end number,
+  per squared unit of the generator as well.
 
 Lower is more equivariant (invariant) in all three. The cost is about 3 to 5 forward passes per
-image and cell. The unit in the summary is that of the level (0°), not of t: radians for angles.
+image and cell. The column ``unit`` of the summary states the unit of these numbers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -54,6 +56,16 @@ class LieCell:
     key: str
     generator: Generator
     resampling: Resampling
+
+    def as_dict(self) -> dict[str, str]:
+        """As it stands in the manifest: the key, and the unit of the squares.
+
+        Example:
+            >>> from invariscope.transformations import get_transformation
+            >>> lie_cell(get_transformation("rotate")).as_dict()["derivative_unit"]
+            'per radian²'
+        """
+        return {"derivative_cell": self.key, "derivative_unit": f"per {self.generator.unit}²"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +105,7 @@ def lie_cells(transformations: Sequence[Transformation]) -> tuple[LieCell, ...]:
 
 def lie_values(
     probe: Probe,
-    images: Float[Tensor, "image 3 height width"],
+    images: Float[Tensor, "image band height width"],
     layers: Sequence[str],
     cells: Sequence[LieCell],
     *,

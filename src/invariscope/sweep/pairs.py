@@ -75,7 +75,7 @@ def channel_pairs(
 
     Args:
         probe: The model.
-        example: float [3, height, width] in [0, 1] at the input resolution.
+        example: float [band, height, width] in [0, 1] at the input resolution.
         image_id: Its id, from which directions are drawn as in the run.
         layers: The watched layers; those without positions have no pictures.
         plan: The cells of the run.

@@ -53,8 +53,8 @@ class Cell:
         return self.controlled and not self.there_and_back
 
     def apply(
-        self, images: Float[Tensor, "image 3 height width"], seed: int, image_ids: Sequence[str]
-    ) -> Float[Tensor, "image 3 height width"]:
+        self, images: Float[Tensor, "image band height width"], seed: int, image_ids: Sequence[str]
+    ) -> Float[Tensor, "image band height width"]:
         """The images after this cell's operation."""
         if self.transformation is None:
             return images
@@ -82,7 +82,7 @@ class Entry:
             "shown": self.transformation.describe(self.level),
             "cell": self.cell,
             "orbit_cell": self.orbit_cell,
-            **({} if derivative is None else {"derivative_cell": derivative.key}),
+            **({} if derivative is None else derivative.as_dict()),
         }
 
     @property

@@ -37,7 +37,10 @@ def make_manifest(
             "model": probe.spec,
             "weights": probe.weights_hash,
             "preprocessing": probe.preprocessing.as_dict(),
+            "task": decisions.get("task"),
+            "embedding": decisions.get("embedding"),
             "data": source.name,
+            **value_range_of(source),
             "seed": setup.seed,
             "num_images": len(selected),
             "images": fingerprint(source, selected),
@@ -71,6 +74,7 @@ def make_manifest(
                 "paired": metric.paired,
                 "pooled": metric.pooled,
                 "at_identity": metric.at_identity,
+                "unit": metric.unit,
             }
             for metric in setup.metrics
         },
@@ -80,6 +84,12 @@ def make_manifest(
         "decisions": decisions,
         "warnings": warnings,
     }
+
+
+def value_range_of(source: ImageSource) -> dict[str, list[float]]:
+    """The stored numbers that are black and white, where they were given or found."""
+    found = source.value_range
+    return {} if found is None else {"value_range": [found.low, found.high]}
 
 
 def environment(device: str) -> dict[str, str]:

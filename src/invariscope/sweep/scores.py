@@ -11,7 +11,7 @@ from invariscope.results import RowBuilder
 from invariscope.sweep.plan import MEASUREMENT, SHUFFLED, Cell, Orbit
 
 #: Controls are measured here; the measurement itself at every watched layer.
-HEADLINE_LAYERS = ("embedding", "logits")
+HEADLINE_LAYERS = ("embedding", "logits", "output")
 
 
 class Scores:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing, Probe, build_architecture
 from invariscope.seeding import generator
+from invariscope.sweep.bands import matched
 from invariscope.sweep.prepare import choose_device
 from invariscope.training.augerino import Augerino, AugerinoSettings
 from invariscope.training.augmentations import (
@@ -30,7 +31,7 @@ from invariscope.training.evaluation import TestImages
 from invariscope.training.images import Step, TrainingImages
 from invariscope.training.recipe import Recipe
 from invariscope.training.schedules import Factor, schedule
-from invariscope.training.splits import open_splits
+from invariscope.training.splits import Split, open_splits
 
 _PRECISIONS = ("no", "bf16", "fp16")
 
@@ -199,6 +200,10 @@ def prepare(recipe: Recipe, accelerator: Accelerator, workers: int | None = None
     module, preprocessing = build_architecture(
         recipe.architecture, num_classes=len(classes), seed=recipe.seed
     )
+    train, test = (
+        Split(matched(part.source, preprocessing), part.indices, part.note)
+        for part in (train, test)
+    )
     size = recipe.size or (preprocessing.size or (0, 0))[0]
     if not size:
         raise InputError(f"model {recipe.model} does not say its input's side: give --size")
@@ -254,7 +259,9 @@ def accelerator_on(device: str, mixed_precision: str) -> Accelerator:
     try:
         return Accelerator(cpu=chosen.type == "cpu", mixed_precision=mixed_precision)
     except ValueError as error:
-        raise InputError(f"mixed precision {mixed_precision}: {error}") from error
+        raise InputError(
+            f"mixed precision {mixed_precision} cannot be had here ({error}); no works everywhere"
+        ) from error
 
 
 def _optimizer(recipe: Recipe, module: nn.Module) -> torch.optim.Optimizer:

@@ -4,6 +4,11 @@ A family knows its kind, the unit of its magnitude, the magnitude that is the id
 magnitude is the opposite one (−m for an angle, 1/m for a scale, 2 − m for a factor about 1). How
 far it goes at each level is a matter of the tables. All act on float images in [0, 1] before
 normalisation; photometric operations are torchvision's, with Pillow's meaning of the magnitude.
+
+Pictures have any number of bands. Motions act on all alike; brightness, sharpness, posterize,
+solarize, autocontrast, equalize, invert and blur on each band as on a grey picture; contrast goes
+to and from the mean luminance, which is the mean of all bands where there are not three. Saturation
+and hue need red, green and blue (`Family.needs_colour`).
 """
 
 from collections.abc import Callable
@@ -40,6 +45,7 @@ class Family:
         opposite: The magnitude of the same strength in the other direction, or None if the family
             has one direction only.
         members: For groups: (key of the operation, text) of each element, by its number.
+        needs_colour: Whether it has a meaning for three bands alone, red, green and blue.
     """
 
     name: str
@@ -51,6 +57,7 @@ class Family:
     change: Callable[[Images, float], Images] | None = None
     opposite: Callable[[float], float] | None = None
     members: tuple[tuple[str, str], ...] = ()
+    needs_colour: bool = False
 
     def apply(self, images: Images, magnitudes: np.ndarray, resampling: Resampling) -> Images:
         """Transforms each image at its own magnitude ([N], or [1] for one magnitude for all)."""
@@ -82,8 +89,11 @@ def appearance(
     identity: float = 0.0,
     operation: str | None = None,
     opposite: Callable[[float], float] | None = None,
+    needs_colour: bool = False,
 ) -> Callable[[Callable[[Images, float], Images]], Callable[[Images, float], Images]]:
     """Registers a function (images in [0, 1], one magnitude) -> images as an appearance family.
+
+    It is given pictures of any number of bands, unless it says that it needs colour.
 
     Example:
         >>> @appearance("doc_darken", unit="×", identity=1.0)
@@ -98,7 +108,7 @@ def appearance(
             name,
             Family(
                 name, "appearance", unit, identity, operation or name, change=change,
-                opposite=opposite,
+                opposite=opposite, needs_colour=needs_colour,
             ),
         )  # fmt: skip
         return change
@@ -195,30 +205,40 @@ def _still(count: int) -> np.ndarray:
     return geometry.translation(np.zeros(count), np.zeros(count))
 
 
+def _band_by_band(change: Callable[[Images], Images], images: Images) -> Images:
+    """A change of torchvision's, which takes pictures of one band or three."""
+    if images.shape[1] in (1, 3):
+        return change(images)
+    return change(images.flatten(0, 1)[:, None]).view_as(images)
+
+
 @appearance("brightness_up", unit="×", identity=1.0, operation="brightness")
 @appearance("brightness_down", unit="×", identity=1.0, operation="brightness")
 def _brightness(images: Images, factor: float) -> Images:
-    return photometric.adjust_brightness(images, factor)
+    return _band_by_band(lambda x: photometric.adjust_brightness(x, factor), images)
 
 
 @appearance("contrast_up", unit="×", identity=1.0, operation="contrast")
 @appearance("contrast_down", unit="×", identity=1.0, operation="contrast")
 @appearance("contrast", unit="×", identity=1.0, operation="contrast", opposite=_mirrored_about_one)
 def _contrast(images: Images, factor: float) -> Images:
-    return photometric.adjust_contrast(images, factor)
+    if images.shape[1] in (1, 3):
+        return photometric.adjust_contrast(images, factor)
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return (factor * images + (1 - factor) * mean).clamp_(0, 1)
 
 
-@appearance("saturation", unit="×", identity=1.0, opposite=_mirrored_about_one)
+@appearance("saturation", unit="×", identity=1.0, opposite=_mirrored_about_one, needs_colour=True)
 def _saturation(images: Images, factor: float) -> Images:
     return photometric.adjust_saturation(images, factor)
 
 
 @appearance("sharpness", unit="×", identity=1.0, opposite=_mirrored_about_one)
 def _sharpness(images: Images, factor: float) -> Images:
-    return photometric.adjust_sharpness(images, factor)
+    return _band_by_band(lambda x: photometric.adjust_sharpness(x, factor), images)
 
 
-@appearance("hue", unit="of the circle", opposite=_negative)
+@appearance("hue", unit="of the circle", opposite=_negative, needs_colour=True)
 def _hue(images: Images, shift: float) -> Images:
     return photometric.adjust_hue(images, shift)
 
@@ -238,12 +258,12 @@ def _solarize(images: Images, threshold: float) -> Images:
 
 @appearance("autocontrast")
 def _autocontrast(images: Images, applied: float) -> Images:
-    return photometric.autocontrast(images)
+    return _band_by_band(photometric.autocontrast, images)
 
 
 @appearance("equalize")
 def _equalize(images: Images, applied: float) -> Images:
-    return photometric.equalize(images)
+    return _band_by_band(photometric.equalize, images)
 
 
 @appearance("invert")

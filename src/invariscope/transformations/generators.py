@@ -63,7 +63,7 @@ class Generator:
 
     Args:
         name: The operation of the families it belongs to ("scale" for zoom in and out).
-        unit: What t = 1 is.
+        unit: What t = 1 is, in one word: "radian", "side" (of the image), "factor".
         kind: "geometric" or "appearance".
         velocity: For motions: (height, width) to [2, 3], A and b of ξ(p) = A p + b, in pixels.
         change: For appearance: images in [0, 1] to their rate of change.
@@ -179,22 +179,24 @@ def _linear(xx: float, xy: float, yx: float, yy: float) -> Callable[[int, int], 
 
 _motion("translate_x", "side", lambda height, width: np.array([[0, 0, width], [0, 0, 0.0]]))
 _motion("translate_y", "side", lambda height, width: np.array([[0, 0, 0], [0, 0, float(height)]]))
-_motion("rotate", "rad", _linear(0, 1, -1, 0))
-_motion("shear_x", "rad", _linear(0, -1, 0, 0))
-_motion("shear_y", "rad", _linear(0, 0, -1, 0))
-_motion("scale", "×", _linear(1, 0, 0, 1))
-_motion("stretch", "×", _linear(1, 0, 0, -1))
+_motion("rotate", "radian", _linear(0, 1, -1, 0))
+_motion("shear_x", "radian", _linear(0, -1, 0, 0))
+_motion("shear_y", "radian", _linear(0, 0, -1, 0))
+_motion("scale", "factor", _linear(1, 0, 0, 1))
+_motion("stretch", "factor", _linear(1, 0, 0, -1))
 
 
 def _appearance(name: str) -> Callable[[Callable[[Images], Images]], Callable[[Images], Images]]:
     def add(change: Callable[[Images], Images]) -> Callable[[Images], Images]:
-        GENERATORS.add(name, Generator(name, "×", "appearance", change=change))
+        GENERATORS.add(name, Generator(name, "factor", "appearance", change=change))
         return change
 
     return add
 
 
 def _luminance(images: Images) -> Float[Tensor, "image 1 height width"]:
+    if images.shape[1] != 3:  # as the family takes it
+        return images.mean(1, keepdim=True)
     weights = images.new_tensor(_LUMINANCE)[:, None, None]
     return (images * weights).sum(1, keepdim=True)
 

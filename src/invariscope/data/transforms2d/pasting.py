@@ -8,6 +8,7 @@ from jaxtyping import Float64, Int64, UInt8
 from PIL import Image
 from torch import Tensor
 
+from invariscope.data.rgb import seen_as_rgb
 from invariscope.data.source import ImageSource
 from invariscope.data.transforms2d.generator import paste
 from invariscope.data.transforms2d.layers import Layer, scaling
@@ -97,9 +98,7 @@ def framed(
 
 def _framed(picture: Image.Image | Tensor, side: int) -> np.ndarray:
     """One image as bytes [side, side, 3]."""
-    if isinstance(picture, Tensor):
-        pixels = picture.clamp(0, 1).mul(255).round().to(torch.uint8)
-        picture = Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+    picture = seen_as_rgb(picture)
     longest = max(picture.size)
     if longest > side:
         width, height = (max(1, round(length * side / longest)) for length in picture.size)

@@ -5,7 +5,7 @@
 ==========  ======================================================================================
 width       factor on the number of channels of every layer (for ``wide_resnet40`` the paper's s)
 classes     number of outputs, 10
-channels    3, or 1 for luminance images
+channels    of the pictures: 3, 1 for luminance images, or as many as they have bands
 size        side of the input in pixels
 ==========  ======================================================================================
 
@@ -34,7 +34,7 @@ class Shape:
     Args:
         width: Factor on the number of channels.
         classes: Number of outputs.
-        channels: Of the input, 3 or 1.
+        channels: Of the input.
         size: Side of the input in pixels.
         options: Values of the architecture's own options.
     """
@@ -109,8 +109,6 @@ class SmallModel:
             size=self._whole(given, "size", self._architecture.size, 4),
             options={key: self._number(key, given.get(key, str(options[key]))) for key in options},
         )
-        if self.shape.channels not in (1, 3):
-            raise InputError(f"{self.spec}: channels={self.shape.channels}; 1 and 3 work")
 
     def build(self, *, seed: int = 0, num_classes: int | None = None) -> nn.Module:
         """The module with weights drawn from the seed, in training mode.

@@ -1,0 +1,45 @@
+"""Pictures that use a small part of their range: a depth that was read wrongly looks like that.
+
+12 bits read as 16 use 6 % of the range. What brightness, posterize or solarize then do to them has
+little to do with what they do to the picture, so the run names them.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invariscope.data import ImageSource
+from invariscope.sweep.loading import Block
+
+#: The part of the range, 12 bits in 16.
+PART = 1 / 16
+_NAMED = 5
+
+
+def is_dim(pixels: Tensor) -> bool:
+    """Whether a picture, uint8 or float in [0, 1], uses so little of its range; black does not.
+
+    Example:
+        >>> is_dim(torch.full((1, 2, 2), 0.06)), is_dim(torch.zeros(1, 2, 2))
+        (True, False)
+    """
+    highest = pixels.max().item()
+    return 0 < highest <= PART * (255 if pixels.dtype == torch.uint8 else 1) + 1e-6
+
+
+def note_dim(manifest: dict[str, Any], source: ImageSource, block: Block) -> None:
+    """Adds the dim pictures of a block to the notes about the images; one line for all of them."""
+    found = [i for i, one in zip(block.indices, block.pixels, strict=True) if is_dim(one)]
+    if not found:
+        return
+    images = manifest["images"]
+    known = {*images.get("dim", []), *(source.ids[index] for index in found)}
+    images["dim"] = sorted(known)
+    names = ", ".join(images["dim"][:_NAMED]) + (", …" if len(known) > _NAMED else "")
+    start = "use at most 6 % of their range: "
+    images["notes"] = [note for note in images["notes"] if start not in note]
+    images["notes"].append(
+        f"{len(known)} of the pictures {start}{names}; if white lies lower, say so with "
+        "value_range=(LOW, HIGH) (--value-range LOW,HIGH)"
+    )
