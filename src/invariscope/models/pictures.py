@@ -1,5 +1,6 @@
 """What `Probe.predict` takes for pictures, and how they become one batch."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,6 @@ from PIL import Image
 from torch import Tensor
 
 from invariscope.errors import InputError
-
-
-def unit_range(picture: Tensor) -> Tensor:
-    """Pixels in [0, 1], float32."""
-    return picture.float() / 255 if picture.dtype == torch.uint8 else picture.float()
 
 
 def as_images(images: Any, bands: set[int]) -> list[Image.Image | Tensor]:
@@ -44,3 +40,24 @@ def as_images(images: Any, bands: set[int]) -> list[Image.Image | Tensor]:
         f"images: {came} came; PIL images, uint8 [image, height, width, 3] or "
         "[image, 3, height, width] in [0, 1] work"
     )
+
+
+def batches(pictures: Sequence[Tensor], size: int = 32) -> Iterator[Tensor]:
+    """The pictures in batches, in [0, 1].
+
+    Raises:
+        InputError: Their sizes differ.
+    """
+    for start in range(0, len(pictures), size):
+        chunk = pictures[start : start + size]
+        if len({picture.shape for picture in chunk}) > 1:
+            raise InputError(
+                "images: sizes differ and the model's preprocessing has none; "
+                "give preprocessing={'size': …} to load_model"
+            )
+        yield torch.stack(
+            [
+                picture.float() / 255 if picture.dtype == torch.uint8 else picture.float()
+                for picture in chunk
+            ]
+        )

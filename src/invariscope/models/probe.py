@@ -20,9 +20,9 @@ from invariscope.models.classes import (
     stated_class_names,
     wordnet_ids_of,
 )
+from invariscope.models.dry_runs import DryRuns
 from invariscope.models.failures import first_line, what_would_work
 from invariscope.models.fields import Fields, checked_declaration
-from invariscope.models.grids import Guess, band_pictures, shown_layouts
 from invariscope.models.layers import (
     EMBEDDING,
     LOGITS,
@@ -34,12 +34,11 @@ from invariscope.models.layers import (
     select_layers,
 )
 from invariscope.models.observation import Observation
-from invariscope.models.pictures import as_images, unit_range
+from invariscope.models.pictures import as_images, batches
 from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.state_hash import hash_state
-from invariscope.models.trace import Trace, Wishes, trace
+from invariscope.models.trace import Trace, Wishes
 
-_PREDICT_BATCH = 32
 # Where a model says nothing about its input: large enough for every stride in use.
 _DEFAULT_SIDE = 224
 
@@ -114,7 +113,7 @@ class Probe:
         self._fresh = fresh
         self._imagenet = imagenet
         self._class_names = None if class_names is None else tuple(class_names)
-        self._traces: dict[tuple[int, int, int], Trace] = {}
+        self._runs: DryRuns | None = None
         self._watched: tuple[str, ...] = ()
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
@@ -203,7 +202,7 @@ class Probe:
     def with_preprocessing(self, preprocessing: Preprocessing) -> "Probe":
         """The same model, not a copy of it, with other preprocessing."""
         other = copy.copy(self)
-        other.preprocessing, other._traces = preprocessing, {}
+        other.preprocessing, other._runs = preprocessing, None
         return other
 
     def with_class_names(self, names: Any) -> "Probe":
@@ -238,7 +237,7 @@ class Probe:
     def with_wishes(self, wishes: Wishes) -> "Probe":
         """The same model, not a copy of it, with what the user says of task and embedding."""
         other = copy.copy(self)
-        other._wishes, other._traces = wishes, {}
+        other._wishes, other._runs = wishes, None
         return other
 
     def watch(
@@ -307,19 +306,12 @@ class Probe:
         """
         known = {1, 3, self.preprocessing.channels or 3}
         pictures = [self.preprocessing.geometry(picture) for picture in as_images(images, known)]
-        batches = []
-        for start in range(0, len(pictures), _PREDICT_BATCH):
-            chunk = pictures[start : start + _PREDICT_BATCH]
-            if len({picture.shape for picture in chunk}) > 1:
-                raise InputError(
-                    "images: sizes differ and the model's preprocessing has none; "
-                    "give preprocessing={'size': …} to load_model"
-                )
-            batch = torch.stack([unit_range(picture) for picture in chunk])
+        found = []
+        for batch in batches(pictures):
             if self._trace(batch).num_outputs is None:
                 raise InputError(f"model {self.spec} has no logits to predict with")
-            batches.append(self.forward(batch, [LOGITS]).vectors[LOGITS])
-        return torch.cat(batches)
+            found.append(self.forward(batch, [LOGITS]).vectors[LOGITS])
+        return torch.cat(found)
 
     @property
     def starts(self) -> str:
@@ -403,28 +395,19 @@ class Probe:
                 f"{what_would_work(error, batch.shape, self._call)}"
             ) from error
 
+    @property
+    def _dry_runs(self) -> DryRuns:
+        if self._runs is None:
+            run = partial(self._run, kind=InputError)
+            self._runs = DryRuns(run, self._prepare, self.module, self.spec, self._wishes)
+        return self._runs
+
     def _trace(self, images: Tensor) -> Trace:
-        if images.ndim != 4 or 0 in images.shape:
-            raise InputError(
-                f"images: shape {list(images.shape)} came; [image, band, height, width] works, "
-                "such as [image, 3, height, width]"
-            )
-        size = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
-        if size not in self._traces:
-            # Two images: with one, an axis of length 1 could be mistaken for the image axis.
-            example = images.detach()[:2]
-            if len(example) == 1:  # another one, so that what differs between images shows
-                example = torch.cat([example, example.flip(3)])
-            with torch.no_grad():
-                batch = self._prepare(example)
-            self._traces[size] = trace(
-                lambda batch: self._run(batch, InputError),
-                self.module,
-                batch,
-                self.spec,
-                self._wishes,
-            )
-        return self._traces[size]
+        return self._dry_runs.of(images)
+
+    def _any_trace(self) -> Trace:
+        size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
+        return self._dry_runs.any(self.preprocessing.channels or 3, *size)
 
     def _shown(self, images: Tensor, layers: Sequence[str]) -> Trace:
         """The dry run for images of this size, with what is shown of these layers."""
@@ -432,31 +415,9 @@ class Probe:
         if not seen.shown and set(layers) - {EMBEDDING, LOGITS, OUTPUT}:
             # The blocks of the model may tell what a layer alone does not.
             self._select("auto", seen)
-        self._show(seen, layers)
+        self._dry_runs.show(seen, layers)
         return seen
 
     def _select(self, selection: str | Sequence[str] | None, seen: Trace) -> tuple[Layer, ...]:
-        show = partial(self._show, seen)
+        show = partial(self._dry_runs.show, seen)
         return select_layers(selection, self.module, seen, self._declared, show)
-
-    def _show(self, seen: Trace, names: Sequence[str]) -> None:
-        """Finds out which of these layers are maps for images of this size, in one pass."""
-        calls = [seen.call(name) for name in names if name not in seen.shown]
-        new = {call.name: Guess(call.layout, call.shape) for call in calls if call and call.layout}
-        if self.module is None or not new:
-            return
-
-        size = next(size for size, known in self._traces.items() if known is seen)
-
-        def look_at(look: int) -> Tensor:
-            return self._prepare(band_pictures(*size, look))
-
-        seen.shown.update(shown_layouts(self._call, self.module, look_at, new, seen.shown))
-
-    def _any_trace(self) -> Trace:
-        if not self._traces:
-            size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
-            ramp = torch.linspace(0, 1, size[0] * size[1]).reshape(size)
-            bands = self.preprocessing.channels or 3
-            self._trace(torch.stack([ramp, ramp.flip(1)])[:, None].repeat(1, bands, 1, 1))
-        return next(iter(self._traces.values()))
