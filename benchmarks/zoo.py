@@ -127,7 +127,7 @@ def table(rows: list[dict], library: str) -> str:
             kind if len(row["layouts"]) == 1 else f"{count} {kind}"
             for kind, count in row["layouts"].items()
         )
-        shown = f"{row['shown']}" + (f" + {row['convolved']}" if row["silent"] else "")
+        shown = f"{row['shown']}" + (f" + {row['silent']}" if row["silent"] else "")
         remarks = "; ".join(row["problems"][:3]) + ("; …" if len(row["problems"]) > 3 else "")
         cells = [row["family"], row["name"], row["side"], row["width"], row["how"], place(row)]
         cells += [row["layers"], layouts, f"{shown} of {row['maps']}", remarks.replace("|", "/")]

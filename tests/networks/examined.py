@@ -115,7 +115,7 @@ def _compare_vectors(row: Examined, module: nn.Module, probe: Probe, layers: lis
 
 
 def _in_order(module: nn.Module, batch: Tensor, order: torch.memory_format):
-    """The network and the pictures in another order in memory: the same but for rounding."""
+    """The network and the pictures in an order in memory: the same but for rounding."""
     for parameter in module.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=order)

@@ -224,6 +224,7 @@ class _Changes:
         self._guess = guess
         self.finding = Finding(guess.layout.unshown())
         self._total: dict[tuple[int, ...], Tensor] = {}
+        self._now: Tensor | None = None
 
     @property
     def unclear(self) -> bool:
@@ -244,24 +245,23 @@ class _Changes:
             self.finding = Finding(None if tensor is None else Layout("vector"))
             return
         self._shape = tuple(tensor.shape)
-        difference = (tensor[1:] - tensor[:1]).float()
-        squares = difference.square()
-        if float(squares.max()) < _SMALL:  # squares of it would be zeros
-            squares = (difference / difference.abs().max()).square()
-
-        def change(axes: tuple[int, ...]) -> Float[Tensor, "band place"]:
-            if axes not in self._squares:
-                channels = [axis for axis in range(1, squares.ndim) if axis not in axes]
-                summed = squares.sum(channels) if channels else squares
-                self._squares[axes] = summed.flatten(1).cpu()
-            return self._squares[axes].sqrt()
-
+        self._now = _squares(tensor)
         if self._images > 2 and not self._total:
             # Here, so that the other axes are added up only where the first do not show a map.
-            self.finding = decide(change, self._shape, self._guess.layout, self._size)
-            return
-        for axes in axes_of(self._shape, first_axes(self._guess.layout)):
-            change(axes)
+            self.finding = decide(self._change_now, self._shape, self._guess.layout, self._size)
+        else:
+            for axes in axes_of(self._shape, first_axes(self._guess.layout)):
+                self._change_now(axes)
+        self._now = None
+
+    def _change_now(self, axes: tuple[int, ...]) -> Float[Tensor, "band place"]:
+        """The change of the output that is there."""
+        if axes not in self._squares:
+            assert self._now is not None
+            channels = [axis for axis in range(1, self._now.ndim) if axis not in axes]
+            summed = self._now.sum(channels) if channels else self._now
+            self._squares[axes] = summed.flatten(1).cpu()
+        return self._squares[axes].sqrt()
 
     def end_pass(self) -> None:
         """A pass of the look is over."""
@@ -290,6 +290,15 @@ class _Changes:
             if now[axis] == self._images and other:
                 return output.movedim(axis, 0)
         return None
+
+
+def _squares(tensor: Tensor) -> Tensor:
+    """The squared changes of the images under each band; scaled where they would be zeros."""
+    difference = (tensor[1:] - tensor[:1]).float()
+    squares = difference.square()
+    if float(squares.max()) < _SMALL:
+        return (difference / difference.abs().max()).square()
+    return squares
 
 
 def first_axes(layout: Layout) -> tuple[int, ...]:

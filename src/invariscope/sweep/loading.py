@@ -167,16 +167,16 @@ def first_pictures(
         decoded: What is decoded already, an image that can be read among it; the others are added.
         count: How many are wanted.
     """
-    found: list[Tensor] = []
+    found: list[Tensor] = []  # of one size; grey and colour may mix
     for index in list(dict.fromkeys(selected))[: 2 * count]:
         if index not in decoded:
             decoded[index] = load_picture(source, preprocessing, index)
         pixels = decoded[index].pixels
-        if pixels is not None and (not found or pixels.shape == found[0].shape):
+        if pixels is not None and (not found or pixels.shape[-2:] == found[0].shape[-2:]):
             found.append(pixels)
         if len(found) == count:
             break
-    return found
+    return alike(found)
 
 
 def load_blocks(
@@ -231,12 +231,12 @@ def _block(number: int, pictures: list[Picture]) -> Block:
     if not readable:
         return Block(number, [], torch.empty(0), skipped=skipped)
     indices, labels = [p.index for p in readable], [p.label for p in readable]
-    return Block(number, indices, torch.stack(_alike(frames)), labels, skipped)
+    return Block(number, indices, torch.stack(alike(frames)), labels, skipped)
 
 
-def _alike(frames: list[Tensor]) -> list[Tensor]:
+def alike(frames: list[Tensor]) -> list[Tensor]:
     """Pictures of one type and number of bands: a source may mix depths, and grey with colour."""
     if len({frame.dtype for frame in frames}) > 1:
         frames = [f.float() / 255 if f.dtype == torch.uint8 else f for f in frames]
-    most = max(len(frame) for frame in frames)
+    most = max((len(frame) for frame in frames), default=0)
     return [frame.expand(most, -1, -1) if len(frame) == 1 else frame for frame in frames]
