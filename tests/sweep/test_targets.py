@@ -24,6 +24,7 @@ def imagenet():
 
 
 def classifier(outputs, **attributes):
+    torch.manual_seed(outputs)  # or one in 700 has scores of length 1 and looks like an embedding
     model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, outputs))
     model.__dict__.update(attributes)
     return load_model(model)
