@@ -149,7 +149,7 @@ class Probe:
         seen = self._trace(example)
         return {**seen.decisions(), **self._decided, "preprocessing": self.preprocessing.source}
 
-    def doubts(self, example: Float[Tensor, "image 3 height width"]) -> list[str]:
+    def doubts(self, example: Float[Tensor, "image band height width"]) -> list[str]:
         """What may surprise about this model, one line each: for the warnings of a run."""
         seen = self._trace(example)
         doubts = (seen.answer.doubt, seen.embedding.doubt)
