@@ -176,7 +176,7 @@ class Probe:
         source = {"preprocessing": self.preprocessing.source}
         return {**seen.decisions(), **maps, **self._decided, **source}
 
-    def doubts(self, example: Float[Tensor, "image 3 height width"]) -> list[str]:
+    def doubts(self, example: Float[Tensor, "image band height width"]) -> list[str]:
         """What may surprise about this model, one line each: for the warnings of a run."""
         seen = self._trace(example)
         doubts = (seen.answer.doubt, seen.embedding.doubt, doubt_maps(self._layouts(seen)))
