@@ -156,7 +156,7 @@ def test_a_model_for_two_images_is_probed_in_pairs():
             raise RuntimeError("two images")
         return windows(maps)
 
-    probe, layer, seen, maps = read(lay)
+    _, layer, seen, maps = read(lay)
     assert layer.grid == (12, 12)
     assert torch.equal(seen, maps)
 
