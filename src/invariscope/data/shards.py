@@ -76,7 +76,7 @@ class ShardsSource(FilesSource):
 
     def suffix(self, index: int) -> str:
         """The suffix of an image's file, from its field."""
-        return suffix_of("." + self._image)
+        return suffix_of(f"image.{self._image}")
 
     def _bytes(self, index: int, field: str) -> bytes:
         shard, _, fields = self._samples[index]

@@ -1,20 +1,27 @@
 """Which layers are watched: names, globs, and the rule behind ``auto``.
 
-``auto`` watches the outputs of the model's blocks, the global pooling where its output is not the
-embedding, the embedding and the logits. A block is an item of a chain: of a ``Sequential``,
-``ModuleList`` or ``ModuleDict`` (or the model itself, or a module whose children are all of one
-class) at least half of whose items with parameters are compound, that is, hold two or more weight
-arrays. So ``layer1.0`` of a ResNet, ``blocks.0.0`` of an EfficientNet, ``blocks.0`` of a
-transformer or mixer, ``stages.0.blocks.0`` of a ConvNeXt, a dense layer of a DenseNet. Chains
-inside blocks do not count. A model with fewer than three blocks is watched at its convolutions
-(VGG, AlexNet), or else, when it has none, at its linear maps on tokens; failing both, at every
-module with a spatial output. More than 40 layers are thinned evenly, the first and the last stay.
+``auto`` watches the outputs of the model's blocks that a probe of the input shows to be maps
+(`invariscope.models.grids`), the global pooling where its output is not the embedding, the
+embedding and the logits.
+
+A **block** is an item of a chain that holds two or more weight arrays. A chain is a ``Sequential``,
+``ModuleList`` or ``ModuleDict``, or a module whose children are all of one class and hold the same
+arrays, at least half of whose items with parameters are such; the model itself is one. Items that
+hold chains in turn are opened if they are stages: if they put out what runs last in them, and
+nothing with weights follows their chain on its grid. Blocks add their input or mix, so they are
+not opened; nor is anything a block that runs inside another one. So ``layer1.0`` of a ResNet,
+``blocks.0.0`` of an EfficientNet, ``blocks.0`` of a transformer or mixer, ``stages.0.blocks.0`` of
+a ConvNeXt, a dense layer of a DenseNet.
+
+A model with fewer than three blocks that are maps is watched at its convolutions (VGG, AlexNet), or
+else, when it has none, at its linear maps on tokens outside blocks; failing both, at every module
+that puts out maps. More than 40 layers are thinned evenly, the first and the last stay.
 """
 
 import fnmatch
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -314,21 +321,7 @@ def _layers_with_weights(
 
 def _blocks(module: nn.Module, calls: Mapping[str, Call]) -> list[str]:
     """Names of the blocks of a model; see the top of this file for the rule."""
-    names: list[str] = []
-
-    def descend(module: nn.Module, prefix: str, chain: bool) -> None:
-        """Collects the blocks in a module; ``chain``: its compound children are blocks."""
-        for name, child in module.named_children():
-            full = f"{prefix}{name}"
-            container = isinstance(child, _CONTAINERS)
-            if _is_chain(child) and (container or _hands_on(calls.get(full))):
-                descend(child, f"{full}.", chain=True)
-            elif _is_stage(child, full, calls, item=chain and bool(prefix)):
-                descend(child, f"{full}.", chain=False)
-            elif chain and _is_compound(child):
-                names.append(full)
-
-    descend(module, "", chain=True)
+    names = list(_blocks_in(module, "", True, calls))
     times = {name: calls[name] for name in names if name in calls}
     return [
         name
@@ -336,6 +329,23 @@ def _blocks(module: nn.Module, calls: Mapping[str, Call]) -> list[str]:
         if (call := times.get(name)) is None
         or not any(o.start < call.start and call.end < o.end for o in times.values())
     ]
+
+
+def _blocks_in(
+    module: nn.Module, prefix: str, chain: bool, calls: Mapping[str, Call]
+) -> Iterator[str]:
+    """The blocks in a module; ``chain``: its compound children are blocks."""
+    classes = Counter(type(child) for child in module.children())
+    for name, child in module.named_children():
+        full = f"{prefix}{name}"
+        item = chain and (bool(prefix) or classes[type(child)] >= _MIN_BLOCKS)
+        container = isinstance(child, _CONTAINERS)
+        if _is_chain(child) and (container or _hands_on(calls.get(full))):
+            yield from _blocks_in(child, f"{full}.", True, calls)
+        elif _is_stage(child, full, calls, item=item):
+            yield from _blocks_in(child, f"{full}.", False, calls)
+        elif chain and _is_compound(child):
+            yield full
 
 
 def _hands_on(call: Call | None) -> bool:

@@ -44,7 +44,7 @@ class _Moving(Exception):
     """A pass fails, or gives another shape, where the first one did not."""
 
 
-def unsteady(probe: Probe, images: Float[Tensor, "image 3 height width"]) -> tuple[str, ...]:
+def unsteady(probe: Probe, images: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
     """What does not hold still about a model, one line each; () for one whose numbers do.
 
     Args:
