@@ -117,9 +117,8 @@ class Probe:
         self._watched: tuple[str, ...] = ()
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
-        self._dtype = (
-            first.dtype if first is not None and first.is_floating_point() else torch.float32
-        )
+        floating = first is not None and first.is_floating_point()
+        self._dtype = first.dtype if first is not None and floating else torch.float32
         # Channels-last is the fast memory format of convolutions, on CPUs and on GPUs.
         self._channels_last = self.module is not None and any(
             isinstance(part, nn.Conv2d) for part in self.module.modules()
@@ -127,7 +126,7 @@ class Probe:
         self._lay_out()
 
     def __repr__(self) -> str:
-        return f"Probe({self.spec!r}, device={str(self.device)!r})"
+        return f"Probe({self.spec!r}, device='{self.device}')"
 
     @cached_property
     def weights_hash(self) -> str:
@@ -171,10 +170,9 @@ class Probe:
             example: One or two images in [0, 1] at the input resolution.
         """
         seen = self._trace(example)
-        layouts = self._layouts(seen)
+        layouts, source = self._layouts(seen), self.preprocessing.source
         maps = {"maps": describe_layouts(layouts)} if layouts else {}
-        source = {"preprocessing": self.preprocessing.source}
-        return {**seen.decisions(), **maps, **self._decided, **source}
+        return {**seen.decisions(), **maps, **self._decided, "preprocessing": source}
 
     def doubts(self, example: Float[Tensor, "image band height width"]) -> list[str]:
         """What may surprise about this model, one line each: for the warnings of a run."""
