@@ -35,6 +35,15 @@ _LIGHT = [each for each in MEMBERS if each.cost <= LIGHT and each.side <= SMALL]
 QUARTER = set(random.Random(SEED).sample(_LIGHT, len(MEMBERS) // 4))
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small networks gain nothing by two, and lose much on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(
     "member",
     [pytest.param(m, id=str(m), marks=[] if m in QUARTER else pytest.mark.zoo) for m in MEMBERS],

@@ -42,7 +42,7 @@ _LEVIT: dict[str, Any] = {
     "key_dim": [8, 8, 8],
 }
 _MOBILEVIT: dict[str, Any] = {
-    "initializer_range": 0.2,
+    "initializer_range": 0.1,
     "hidden_sizes": [32, 40, 48],
     "neck_hidden_sizes": [8, 8, 16, 24, 32, 40, 64],
 }
@@ -71,7 +71,7 @@ CLASSIFIERS: dict[str, Configuration] = {
     "MobileViTV2ForImageClassification": (
         "mobilevitv2",
         96,
-        {"width_multiplier": 0.5, "initializer_range": 0.2},
+        {"width_multiplier": 0.5, "initializer_range": 0.1},
     ),
     "PoolFormerForImageClassification": ("poolformer", 96, _STAGES),
     "SegformerForImageClassification": ("segformer", 96, _MIX),
@@ -80,7 +80,7 @@ CLASSIFIERS: dict[str, Configuration] = {
     "EfficientNetForImageClassification": (
         "efficientnet",
         96,
-        {"width_coefficient": 0.25, "hidden_dim": 320, "initializer_range": 0.2},
+        {"width_coefficient": 0.25, "hidden_dim": 320, "initializer_range": 0.1},
     ),
     "LevitForImageClassification": ("levit", 192, _LEVIT),
     "LevitForImageClassificationWithTeacher": ("levit", 192, _LEVIT),

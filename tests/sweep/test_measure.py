@@ -275,7 +275,7 @@ def test_each_image_is_decoded_once_but_the_few_that_show_whether_images_are_ran
     invariscope.measure(Small(), Data(), transformations="rotate=10", workers=0)
     times = Counter(fetched)
     assert set(times) == set(range(70))
-    assert sum(times.values()) == 70 + 8
+    assert sum(times.values()) <= 70 + 10
 
 
 class Nan(Small):

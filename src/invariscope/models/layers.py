@@ -1,14 +1,21 @@
 """Which layers are watched: names, globs, and the rule behind ``auto``.
 
-``auto`` watches the outputs of the model's blocks, the global pooling where its output is not the
-embedding, the embedding and the logits. A block is an item of a chain: of a ``Sequential``,
-``ModuleList`` or ``ModuleDict`` (or the model itself, or a module whose children are all of one
-class) at least half of whose items with parameters are compound, that is, hold two or more weight
-arrays. So ``layer1.0`` of a ResNet, ``blocks.0.0`` of an EfficientNet, ``blocks.0`` of a
-transformer or mixer, ``stages.0.blocks.0`` of a ConvNeXt, a dense layer of a DenseNet. Chains
-inside blocks do not count. A model with fewer than three blocks is watched at its convolutions
-(VGG, AlexNet), or else, when it has none, at its linear maps on tokens; failing both, at every
-module with a spatial output. More than 40 layers are thinned evenly, the first and the last stay.
+``auto`` watches the outputs of the model's blocks that a probe of the input shows to be maps
+(`invariscope.models.grids`), the global pooling where its output is not the embedding, the
+embedding and the logits.
+
+A **block** is an item of a chain that holds two or more weight arrays. A chain is a ``Sequential``,
+``ModuleList`` or ``ModuleDict``, or a module whose children are all of one class and hold the same
+arrays, at least half of whose items with parameters are such; the model itself is one. Items that
+hold chains in turn are opened if they are stages: if they put out what runs last in them, and
+nothing with weights follows their chain on its grid. Blocks add their input or mix, so they are
+not opened; nor is anything a block that runs inside another one. So ``layer1.0`` of a ResNet,
+``blocks.0.0`` of an EfficientNet, ``blocks.0`` of a transformer or mixer, ``stages.0.blocks.0`` of
+a ConvNeXt, a dense layer of a DenseNet.
+
+A model with fewer than three blocks that are maps is watched at its convolutions (VGG, AlexNet), or
+else, when it has none, at its linear maps on tokens outside blocks; failing both, at every module
+that puts out maps. More than 40 layers are thinned evenly, the first and the last stay.
 """
 
 import fnmatch

@@ -177,7 +177,9 @@ def _windows(
     for rows in _divisors(height):
         if outer % rows == 0 and width % (columns := outer // rows) == 0:
             digits = (rows, columns, height // rows, width // columns)
-            if 1 < outer and 1 < inner and (columns > 1 or digits[2] > 1):
+            # Windows of one row, or of one column as high as the picture, are no windows.
+            rows_alone, columns_alone = columns == digits[2] == 1, rows == digits[3] == 1
+            if 1 < outer and 1 < inner and not rows_alone and not columns_alone:
                 yield Cells(axes, digits, (0, 2), (1, 3))
                 yield Cells(axes, digits, (2, 0), (3, 1))
 

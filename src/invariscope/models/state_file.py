@@ -205,7 +205,7 @@ def _inner(content: Mapping[Any, Any]) -> Mapping[Any, Any] | None:
             return content[key]
     others = {
         sum(isinstance(value, Tensor) for value in entry.values()): entry
-        for key, entry in reversed(content.items())
+        for key, entry in reversed(list(content.items()))
         if isinstance(entry, Mapping) and not str(key).lower().startswith(_BESIDE)
     }
     most = max(others, default=0)
