@@ -40,7 +40,7 @@ from invariscope.models.state_hash import hash_state
 from invariscope.models.trace import Trace, Wishes
 
 # Where a model says nothing about its input: large enough for every stride in use.
-_DEFAULT_SIDE = 224
+_DEFAULT_SIZE = (224, 224)
 
 
 @dataclass(frozen=True)
@@ -151,15 +151,14 @@ class Probe:
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """Name of each logit, where the model tells one for each."""
-        names = self._class_names or known_class_names(self.module)
-        return names if names is not None and len(names) == self.num_outputs else None
+        names = self._class_names or known_class_names(self.module) or ()
+        return names if len(names) == self.num_outputs else None
 
     @property
     def class_ids(self) -> tuple[str, ...] | None:
         """WordNet ids of the logits, where they are known, as those of ImageNet-1k are."""
-        names = self.class_names
-        if names is not None:
-            return wordnet_ids_of(names)
+        if self.class_names is not None:
+            return wordnet_ids_of(self.class_names)
         known = self._imagenet and self.num_outputs == 1000
         return imagenet_class_ids() if known else None
 
@@ -404,7 +403,7 @@ class Probe:
         return self._dry_runs.of(images)
 
     def _any_trace(self) -> Trace:
-        size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
+        size = self.preprocessing.size or _DEFAULT_SIZE
         return self._dry_runs.any(self.preprocessing.channels or 3, *size)
 
     def _shown(self, images: Tensor, layers: Sequence[str]) -> Trace:
