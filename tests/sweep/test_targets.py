@@ -132,6 +132,14 @@ def test_labels_from_1_that_fit_are_doubted():
     assert match_classes(open_source((images, [1, 4, 3])), classifier(5)).warnings == ()
 
 
+def test_a_background_before_the_classes_is_thought_of():
+    images = np.zeros((3, 4, 4, 3), dtype=np.uint8)
+    (warning,) = match_classes(open_source((images, [0, 5, 999])), classifier(1001)).warnings
+    assert "class k is then output k + 1" in warning
+    assert match_classes(open_source((images, [0, 5, 1000])), classifier(1001)).warnings == ()
+    assert match_classes(open_source((images, [0, 5, 999])), classifier(1000)).warnings == ()
+
+
 def test_a_label_that_only_the_item_tells_has_an_output_or_stops():
     class Items(Dataset):
         def __len__(self):

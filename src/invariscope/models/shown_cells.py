@@ -140,7 +140,7 @@ def _best(
         scores += [(_score(source, cells), cells) for cells in others]
     elsewhere = not any(score.possible for score, _ in scores)
     if not scores:
-        return None, bool(source[:, source[0].isfinite()].std(1).max() > _TOLERANCE)
+        return None, bool(source[:, source[0].isfinite()].std(1, correction=0).max() > _TOLERANCE)
     scores.sort(key=lambda one: one[0].evidence)
     score, cells = scores[-1]
     rivals = [one for one, other in scores[:-1] if not _same(cells, other)]
