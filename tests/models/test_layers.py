@@ -23,6 +23,19 @@ AUTO = {
     "timm:convnext_atto": (64, "stages.0.blocks.0", "stages.3.blocks.1", 12, {"nchw"}),
     "timm:levit_128s": (224, "stem", "stages.2.blocks.3", 10, {"nchw", "tokens"}),
     "timm:maxvit_nano_rw_256": (256, "stem", "stages.3.blocks.0", 8, {"nchw"}),
+    "timm:nest_tiny": (
+        224,
+        "levels.0.transformer_encoder.0",
+        "levels.2.transformer_encoder.7",
+        12,
+        {"cells"},
+    ),
+    "timm:hiera_tiny_224": (224, "blocks.0", "blocks.11", 12, {"cells", "tokens"}),
+    "timm:coat_tiny": (224, "serial_blocks1.0", "parallel_blocks.5", 14, {"tokens"}),
+    "timm:efficientvit_b0": (96, "stem.res0", "stages.3.blocks.2", 11, {"nchw"}),
+    "timm:ese_vovnet19b_slim_dw": (96, "stem.1", "stages.3.blocks.0", 6, {"nchw"}),
+    "timm:ghostnet_050": (96, "blocks.0.0", "blocks.8.3", 16, {"nchw"}),
+    "timm:legacy_xception": (96, "block1", "conv4", 14, {"nchw"}),
     "torchvision:alexnet": (128, "features.0", "features.10", 5, {"nchw"}),
     "torchvision:vgg11": (64, "features.0", "features.18", 8, {"nchw"}),
     "torchvision:squeezenet1_1": (96, "features.3", "features.12", 8, {"nchw"}),
@@ -187,7 +200,7 @@ def test_forward_names_unknown_layers_too():
 
 def test_logits_of_a_headless_model_are_refused():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    with pytest.raises(InputError, match=r"the model's output is not \[image, classes >= 2\]"):
+    with pytest.raises(InputError, match=r"the model's task is embedding, so it has no class"):
         load_model(model).watch("logits", EXAMPLE)
 
 

@@ -143,8 +143,11 @@ def _with_channels(probe: Probe) -> Probe:
 def _prepared(probe: Probe, preprocessing: PreprocessingLike) -> Probe:
     """The probe with what the user states; what was unknown before is no longer warned of."""
     prepared = probe.with_preprocessing(resolve(probe.preprocessing, preprocessing))
-    if prepared.preprocessing.stated:
-        prepared.warnings = tuple(w for w in probe.warnings if not w.startswith(UNKNOWN))
+    others = tuple(line for line in probe.warnings if not line.startswith(UNKNOWN))
+    if len(others) < len(probe.warnings) and not prepared.preprocessing.stated:
+        size_known = prepared.preprocessing.size is not None
+        others = (unknown_normalisation(probe.module, size_known), *others)
+    prepared.warnings = others
     return prepared
 
 
@@ -174,6 +177,7 @@ def _from_zoo(model: ZooModel, untrained: bool, seed: int, spec: str) -> Probe:
         fresh=lambda seed: model.build(pretrained=False, seed=seed),
         imagenet=model.is_imagenet(module),
         warnings=() if preprocessing.stated else (unknown,),
+        class_names=model.class_names,
     )
 
 
@@ -270,7 +274,13 @@ def _trained(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
             untrained=True,
         )[0]
 
-    return Probe(fresh(seed) if untrained else module, description.preprocessing, spec, fresh=fresh)
+    return Probe(
+        fresh(seed) if untrained else module,
+        description.preprocessing,
+        spec,
+        fresh=fresh,
+        class_names=description.class_names,
+    )
 
 
 def _program(load: Callable[[str, str], Probe]) -> Callable[[str, bool, int, str], Probe]:

@@ -1,14 +1,17 @@
-"""From an image source to blocks of pixels: decoded in parallel, each image once per run."""
+"""From an image source to blocks of pixels: each image is decoded once, ahead of the network."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from invariscope.data import ImageSource, UnreadableImage
+from invariscope.data.reading import in_order
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
 from invariscope.models.bands import BandMismatch
@@ -24,6 +27,7 @@ class Picture:
         reason: Why there are none.
         label: Its class index, -1 for none.
         fits: Whether the model can be shown so many bands.
+        size: Height and width before the preprocessing.
     """
 
     index: int
@@ -31,6 +35,7 @@ class Picture:
     reason: str = ""
     label: int = -1
     fits: bool = True
+    size: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -52,36 +57,25 @@ class Block:
     skipped: list[tuple[int, str]] = field(default_factory=list)
 
 
-class _Pictures(Dataset[Picture]):
-    """What a worker does: decode, resize, crop."""
-
-    def __init__(
-        self, source: ImageSource, preprocessing: Preprocessing, ready: Mapping[int, Picture]
-    ):
-        self._source = source
-        self._preprocessing = preprocessing
-        self._ready = dict(ready)
-
-    def __len__(self) -> int:
-        return len(self._source.ids)
-
-    def __getitem__(self, index: int) -> Picture:
-        if index in self._ready:
-            return self._ready[index]
-        return load_picture(self._source, self._preprocessing, index)
+#: Blocks that are decoded ahead of the one that is measured.
+_AHEAD = 2
+#: Images that are read twice to see whether they are random.
+_READ_TWICE = 8
 
 
 def load_picture(source: ImageSource, preprocessing: Preprocessing, index: int) -> Picture:
     """Decodes one image; one that cannot be read or shown comes back with its reason."""
     try:
-        pixels = preprocessing.geometry(source.load(index))
+        loaded = source.load(index)
+        pixels = preprocessing.geometry(loaded)
     except UnreadableImage as problem:
         return Picture(index, None, problem.reason)
     except BandMismatch as problem:
         return Picture(index, None, str(problem), fits=False)
     # After loading: some data sets know a label only then.
     label = -1 if source.labels is None else int(source.labels[index])
-    return Picture(index, pixels, label=label)
+    width, height = loaded.size if isinstance(loaded, Image.Image) else loaded.shape[:-3:-1]
+    return Picture(index, pixels, label=label, size=(height, width))
 
 
 def first_picture(
@@ -106,14 +100,12 @@ def first_picture(
     )
 
 
-def size_note(source: ImageSource, preprocessing: Preprocessing, index: int) -> str:
+def size_note(preprocessing: Preprocessing, size: tuple[int, int]) -> str:
     """A line where a picture has the model's size already and is resized and cropped all the same.
 
     Data sets such as ImageNet-C are stored as they were evaluated, at 224 × 224.
     """
-    picture = source.load(index)
-    width, height = picture.size if isinstance(picture, Image.Image) else picture.shape[:-3:-1]
-    size, resize = (height, width), preprocessing.resize
+    (height, width), resize = size, preprocessing.resize
     if preprocessing.size != size or resize in (None, size):
         return ""
     if resize == min(size) and (preprocessing.crop_mode == "center" or height == width):
@@ -124,6 +116,41 @@ def size_note(source: ImageSource, preprocessing: Preprocessing, index: int) -> 
         f"{shown} and cropped all the same ({preprocessing.source}); --preprocessing "
         f"resize={min(size)} takes them as they are"
     )
+
+
+def random_images(
+    source: ImageSource,
+    preprocessing: Preprocessing,
+    selected: Sequence[int],
+    seen: dict[int, Picture],
+) -> str:
+    """Says so if the images of a user's data set are not the same when they are read again.
+
+    Args:
+        source: Where images come from; sources that decode files themselves are not asked.
+        preprocessing: Resize and crop.
+        selected: The images of the run; the first few are read.
+        seen: Pictures that are decoded already; takes those that are decoded here.
+
+    Returns:
+        A line for the warnings of the run, or "".
+    """
+    if source.concurrent:
+        return ""
+    for index in selected[:_READ_TWICE]:
+        again = load_picture(source, preprocessing, index)
+        first = seen.setdefault(index, again)
+        if first is again:
+            again = load_picture(source, preprocessing, index)
+        if first.pixels is None or again.pixels is None:
+            continue
+        if first.pixels.shape != again.pixels.shape or not torch.equal(first.pixels, again.pixels):
+            return (
+                f"images are random: {source.name} gave other pixels when it was asked for image "
+                f"{source.ids[index]} again, so numbers change from run to run; give the data "
+                "without random augmentation"
+            )
+    return ""
 
 
 def first_pictures(
@@ -159,31 +186,37 @@ def load_blocks(
     preprocessing: Preprocessing,
     numbered: Sequence[tuple[int, list[int]]],
     *,
-    workers: int,
+    workers: int | None,
     ready: Mapping[int, Picture],
 ) -> Iterator[Block]:
-    """Yields the blocks in order; workers decode the next ones meanwhile.
+    """Yields the blocks in order; the next ones are decoded meanwhile, where the source allows it.
 
     Args:
         source: Where images come from.
         preprocessing: Resize and crop.
         numbered: (block number, indices into the source).
-        workers: Worker processes; 0 decodes in this process.
+        workers: Threads or processes that decode, see `invariscope.data.reading`; None chooses.
         ready: Pictures that are decoded already.
     """
-    loader = DataLoader(
-        _Pictures(source, preprocessing, ready),
-        batch_sampler=[indices for _, indices in numbered],
-        num_workers=min(workers, len(numbered)),
-        collate_fn=_as_list,
-        persistent_workers=False,
+    indices = [index for _, block in numbered for index in block]
+    missing = [index for index in indices if index not in ready]
+    longest = max((len(block) for _, block in numbered), default=0)
+    decoded = in_order(
+        source,
+        partial(_load, preprocessing),
+        missing,
+        workers=workers,
+        ahead=_AHEAD * longest,
+        known=missing,
     )
-    for (number, _), pictures in zip(numbered, loader, strict=True):
-        yield _block(number, pictures)
+    pictures = (ready[index] if index in ready else next(decoded) for index in indices)
+    with closing(decoded):
+        for number, block in numbered:
+            yield _block(number, list(islice(pictures, len(block))))
 
 
-def _as_list(pictures: list[Picture]) -> list[Picture]:
-    return pictures
+def _load(preprocessing: Preprocessing, source: ImageSource, index: int) -> Picture:
+    return load_picture(source, preprocessing, index)
 
 
 def _block(number: int, pictures: list[Picture]) -> Block:
