@@ -18,3 +18,13 @@ settings.load_profile("invariscope")
 def two_cores():
     """As many threads as two cores have for this process, whatever the machine."""
     torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The whole zoo runs where ``-m`` asks for it; other expressions leave it out."""
+    if "zoo" in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("zoo")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("zoo")]

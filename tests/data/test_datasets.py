@@ -85,7 +85,7 @@ def test_stored_targets_need_no_decoding():
     source = open_source(data)
     assert source.labels == [0, 1] * 2500
     assert source.class_names == ["a", "b"]
-    assert data.made <= 2
+    assert data.made <= 7  # three of each class were looked at
 
 
 def test_targets_that_contradict_the_items_are_not_used():
@@ -104,9 +104,9 @@ def test_labels_of_items_are_known_once_the_image_is_loaded():
     source = open_source(Pictures(make))
     assert source.labels == [-1, -1, -1, -1]
     assert loaded_labels(source) == [0, 1, 0, 1]
-    assert loads == [0, 1, 2, 3]  # the first one was kept
+    assert sorted(loads) == [0, 1, 2, 3]  # those that were looked at were kept
     source.load(0)
-    assert loads == [0, 1, 2, 3, 0]  # and not for ever
+    assert sorted(loads) == [0, 0, 1, 2, 3]  # and not for ever
 
 
 def test_labels_that_are_words_need_a_list():
@@ -189,9 +189,9 @@ def test_values_outside_the_range_later_on_are_unreadable():
         (Pictures(lambda i: 1 // 0), "none of its first 3 items can be loaded .ZeroDivisionError"),
         (Pictures(grey, 0), "dataset:Pictures is empty"),
         (Endless(), "images of type Endless"),
-        ({1, 2}, r"has no len\(\) or no \[index\]"),
+        ({1, 2}, "have no order; give a list"),
         ([], "dataset:list is empty"),
-        ({"a": 1}, "images of type dict"),
+        ({"a": 1}, "a dictionary with the keys a; give the images alone"),
     ],
 )
 def test_what_is_no_data_set_of_images(images, message):

@@ -94,8 +94,9 @@ def test_paths_that_cannot_work(tmp_path):
         open_source(tmp_path / "empty")
     with pytest.raises(InputError, match=r"texts': no image among its 1 files; images are \.avif"):
         open_source(tmp_path / "texts")
-    with pytest.raises(InputError, match=r"a\.txt' is not an image file by its suffix"):
-        open_source(tmp_path / "texts" / "a.txt")
+    (tmp_path / "texts" / "a.doc").touch()
+    with pytest.raises(InputError, match=r"a\.doc' is not an image file by its suffix"):
+        open_source(tmp_path / "texts" / "a.doc")
 
 
 def test_a_link_in_a_circle_ends(tmp_path):

@@ -94,7 +94,9 @@ KINDS = {
 def measured(tmp_path, make, suffix=".png", **how):
     (tmp_path / "masks").mkdir()
     for number in range(COUNT):
-        make(number).save(tmp_path / "masks" / f"{number}{suffix}")
+        picture = make(number)
+        end = ".tiff" if picture.mode == "I" else suffix
+        picture.save(tmp_path / "masks" / f"{number}{end}")
     return measure_foregrounds(
         [Image.new("RGB", (SIDE, SIDE))] * COUNT, masks=tmp_path / "masks", **how
     )

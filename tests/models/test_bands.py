@@ -65,7 +65,7 @@ def test_a_fourth_band_is_not_taken_for_alpha():
 
 def test_colour_becomes_luminance_for_one_channel_and_one_band_is_repeated_for_three():
     colour = torch.rand(2, 3, 4, 4)
-    expected = sum(w * colour[:, k].double() for k, w in enumerate(LUMINANCE))
+    expected = torch.stack([w * colour[:, k].double() for k, w in enumerate(LUMINANCE)]).sum(0)
     torch.testing.assert_close(to_channels(colour, 1)[:, 0], expected.float())
     assert torch.equal(to_channels(colour[:, :1], 3), colour[:, :1].expand(-1, 3, -1, -1))
     assert torch.equal(to_channels(colour, None), colour)

@@ -131,7 +131,7 @@ def test_the_users_own_hooks_survive():
     probe = Probe(model, Preprocessing(), "toy")
     probe.forward(IMAGES, ["conv"])
     assert hooks_of(model) == 1
-    assert len(calls) == 2  # the dry run and the forward pass
+    assert len(calls) == 3  # the dry run, the probe of the input and the forward pass
 
 
 def test_the_reducer_sees_names_and_both_kinds_of_activation():

@@ -8,8 +8,8 @@ from torchvision import models as tv
 
 from invariscope.errors import InputError
 from invariscope.models import load_model
-from invariscope.models.probe import hash_state
 from invariscope.models.state_file import read_state
+from invariscope.models.state_hash import hash_state
 
 ARCH = "resnet10t"
 SMALLEST = "test_resnet"

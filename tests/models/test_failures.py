@@ -125,7 +125,7 @@ INPUTS = {
     ),
     "four channels": (
         lambda: nn.Sequential(nn.Conv2d(4, 4, 3), nn.Flatten()),
-        r"it takes 4 channels, the images have 3; images of 4 bands work",
+        r"it takes 4 channels, the images have 3; images of 4 bands with",
     ),
     "video": (
         lambda: torchvision.models.video.r3d_18(),

@@ -8,7 +8,7 @@ from torch import nn
 
 from invariscope.errors import InputError, RunError
 from invariscope.models import Probe, load_model
-from invariscope.models.probe import hash_state
+from invariscope.models.state_hash import hash_state
 
 ARCHITECTURES = {
     "timm:resnet18": "fc",

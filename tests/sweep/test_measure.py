@@ -1,5 +1,6 @@
 """The sweep as a whole: against the metric functions, and what must not change a number."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -256,11 +257,11 @@ def test_each_cell_is_computed_once():
         return x.flatten(1)
 
     invariscope.measure(model, pictures(8), transformations="rotate,zoom_in,posterize")
-    # the dry run sees 2 images
-    assert sum(counts) - 2 == 8 * (1 + 9 + 9 + 7)
+    # the dry run sees 2 images; whether the model holds still is seen in passes of 4, 4 and 2
+    assert sum(counts) - 12 == 8 * (1 + 9 + 9 + 7)
 
 
-def test_each_image_is_decoded_once():
+def test_each_image_is_decoded_once_but_the_few_that_show_whether_images_are_random():
     fetched = []
 
     class Data(torch.utils.data.Dataset):
@@ -272,7 +273,9 @@ def test_each_image_is_decoded_once():
             return torch.from_numpy(pictures(70)[index]).permute(2, 0, 1), index % 3
 
     invariscope.measure(Small(), Data(), transformations="rotate=10", workers=0)
-    assert sorted(fetched) == list(range(70))
+    times = Counter(fetched)
+    assert set(times) == set(range(70))
+    assert sum(times.values()) <= 70 + 10
 
 
 class Nan(Small):

@@ -34,6 +34,24 @@ def test_a_folder_keeps_a_fifth_of_each_class_for_the_test(tiny, folder):
     assert set(smaller.ids) < set(train_split.ids)
 
 
+@pytest.mark.parametrize("kind", ["table", "npz"])
+def test_the_splits_of_a_file_are_trained_and_tested_on(tiny, folder, kind):
+    names = ["train"] * 8 + ["val"] * 4
+    if kind == "table":
+        rows = [f"{c}/{k}.png,{c},{names[k]}" for c in ("cat", "dog") for k in range(12)]
+        data = str(folder / "labels.csv")
+        (folder / "labels.csv").write_text("\n".join(["path,label,split", *rows]))
+    else:
+        data = str(folder / "data.npz")
+        images = np.zeros((24, 12, 14), dtype=np.uint8)
+        labels = np.arange(24)[:, None] % 2
+        np.savez(data, train_images=images[:16], train_labels=labels[:16], val_images=images[16:],
+                 val_labels=labels[16:])  # fmt: skip
+    train_split, test, _ = open_splits(tiny.with_(data=data))
+    assert (len(train_split), len(test)) == (16, 8)
+    assert train_split.source.name == f"{data}?split=train"
+
+
 def test_the_named_split_is_trained_on_and_the_other_is_the_test(tiny):
     usual, swapped = (
         open_splits(tiny.with_(data=f"fashion-mnist{query}")) for query in ("", "?split=test")
@@ -67,3 +85,40 @@ def test_what_cannot_be_trained_on(tiny, tmp_path, folder):
         open_splits(tiny.with_(data=str(tmp_path / "one")))
     with pytest.raises(InputError, match=r"the classes of .* differ"):
         open_splits(tiny.with_(data=str(folder), test=str(tmp_path / "other")))
+
+
+def split_root(tmp_path, *folders, classes=("cat", "dog")):
+    for folder in folders:
+        for name in classes:
+            for number in range(3):
+                picture(tmp_path / folder / name / f"{number}.png", number)
+    return str(tmp_path)
+
+
+def test_split_folders_are_splits(tiny, tmp_path):
+    root = split_root(tmp_path, "train", "val")
+    train_split, test, classes = open_splits(tiny.with_(data=root))
+    assert classes == ("cat", "dog")
+    assert (train_split.source.name, test.source.name) == (f"{root}/train", f"{root}/val")
+    assert (len(train_split), len(test)) == (6, 6)
+    assert train_split.note == f"trained on {root}/train, tested on {root}/val"
+    held = open_splits(tiny.with_(data=root, test="held out"))[1]
+    assert held.source.name == f"{root}/train"
+    named = open_splits(tiny.with_(data=root, test=f"{root}/val"))[1]
+    assert (named.source.name, named.note) == (f"{root}/val", "")
+
+
+def test_of_test_and_val_the_test_split_if_it_has_the_classes(tiny, tmp_path):
+    root = split_root(tmp_path / "both", "Training", "Validation", "Test")
+    assert open_splits(tiny.with_(data=root))[1].source.name == f"{root}/Test"
+    flat = split_root(tmp_path / "flat", "train", "val")
+    picture(tmp_path / "flat" / "test" / "0.png", 1)
+    assert open_splits(tiny.with_(data=flat))[1].source.name == f"{flat}/val"
+    alone = split_root(tmp_path / "alone", "train")
+    picture(tmp_path / "alone" / "test" / "0.png", 1)
+    assert "a fifth of each class" in open_splits(tiny.with_(data=alone))[1].note
+
+
+def test_classes_named_by_numbers_keep_their_order(tiny, tmp_path):
+    root = split_root(tmp_path, *map(str, range(11)), classes=("",))
+    assert open_splits(tiny.with_(data=root))[2] == tuple(map(str, range(11)))

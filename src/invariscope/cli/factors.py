@@ -39,7 +39,8 @@ def factors(
     seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
     workers: Annotated[
-        int | None, typer.Option("--workers", "-j", min=0, help="Decoding processes.")
+        int | None,
+        typer.Option("--workers", "-j", min=0, help="Threads that decode; changes no number."),
     ] = None,
     preprocessing: Annotated[
         list[str] | None,

@@ -58,7 +58,8 @@ def measure(
     seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
     workers: Annotated[
-        int | None, typer.Option("--workers", "-j", min=0, help="Decoding processes.")
+        int | None,
+        typer.Option("--workers", "-j", min=0, help="Threads that decode; changes no number."),
     ] = None,
     twin: Annotated[
         bool | None,
@@ -88,6 +89,10 @@ def measure(
         typer.Option(
             help="imagenet, clip, inception, none, a FILE; size=224, mean=0.5,0.5,0.5; repeatable."
         ),
+    ] = None,
+    model_classes: Annotated[
+        str | None,
+        typer.Option(help="What the outputs are: imagenet, a file of names, or order."),
     ] = None,
     task: Annotated[
         str | None,
@@ -133,6 +138,7 @@ def measure(
         "inexact": inexact,
         "resampling": (border, fill, interpolation),
         "preprocessing": overrides(preprocessing),
+        "model_classes": model_classes,
         "task": task,
         "embedding": embedding,
         "output_key": output_key,

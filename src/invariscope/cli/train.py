@@ -63,7 +63,7 @@ def train(
     mixed_precision: Annotated[str, typer.Option(help="no, bf16 or fp16.")] = "no",
     workers: Annotated[
         int | None,
-        typer.Option("--workers", "-j", min=0, help="Decoding processes, for large data."),
+        typer.Option("--workers", "-j", min=0, help="Threads that decode; changes no number."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder (default: below runs/).")

@@ -11,6 +11,7 @@ Importing this package does not import torch; opening an array or a data set doe
 
 # the package's own list of sources: each import below registers one or more names
 from invariscope.data import (
+    archive,
     corrupted,
     digits,
     fashion_mnist,
@@ -18,20 +19,29 @@ from invariscope.data import (
     mnist5k,
     mnist6,
     named,
+    numpy_file,
+    paths,
     rotated_mnist,
     samples,
+    shards,
     stamps,
+    table,
 )
 from invariscope.data.opening import open_source
+from invariscope.data.paths import PathsSource
 from invariscope.data.selection import fingerprint, select, stratified
 from invariscope.data.source import SOURCES, ImageSource, UnreadableImage
+from invariscope.data.table import TableSource
 from invariscope.data.transforms2d import pasted
 from invariscope.data.transforms2d import source as transforms2d_source
 
 __all__ = [
     "SOURCES",
     "ImageSource",
+    "PathsSource",
+    "TableSource",
     "UnreadableImage",
+    "archive",
     "corrupted",
     "digits",
     "fashion_mnist",
@@ -40,12 +50,16 @@ __all__ = [
     "mnist5k",
     "mnist6",
     "named",
+    "numpy_file",
     "open_source",
     "pasted",
+    "paths",
     "rotated_mnist",
     "samples",
     "select",
+    "shards",
     "stamps",
     "stratified",
+    "table",
     "transforms2d_source",
 ]

@@ -45,6 +45,8 @@ class ArraySource(ImageSource):
         torch.Size([3, 4, 5])
     """
 
+    concurrent = True
+
     def __init__(
         self,
         images: np.ndarray | torch.Tensor,

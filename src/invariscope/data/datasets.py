@@ -5,7 +5,8 @@ that has them under one of `IMAGE_KEYS` and `LABEL_KEYS`. What counts as an imag
 `invariscope.data.pixels`.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,26 +14,38 @@ import torch
 from PIL import Image
 
 from invariscope.data.depth import Facts, ValueRange
-from invariscope.data.labels import class_indices, stored_class_names, stored_labels
+from invariscope.data.item_labels import SECONDS, compare, item_label
+from invariscope.data.labels import class_indices, label_form
+from invariscope.data.opens_anew import opens_anew
 from invariscope.data.pixels import image_layout, said_of_axes, to_image, to_numpy
 from invariscope.data.rgb import alpha_of
 from invariscope.data.source import ImageSource, NumberedIds, UnreadableImage
+from invariscope.data.stored_labels import (
+    LABEL_KEYS,
+    parts_disagree,
+    stored_class_ids,
+    stored_class_names,
+    stored_labels,
+)
 from invariscope.errors import InputError
+from invariscope.seeding import generator
 
 IMAGE_KEYS = ("image", "img", "images", "pixel_values", "x")
 """Where a dictionary item keeps its image; the first that is there."""
 
-LABEL_KEYS = ("label", "labels", "target", "class", "y", "fine_label")
-"""Where a dictionary item keeps its label; the first that is there."""
+Say = Callable[[int], int | str | None]
+
+_ROOM = 32 << 20  # bytes of looked-at images that are kept until they are loaded
+_LISTENED = 30  # items of a data set that keeps no list of labels
 
 
 class DatasetSource(ImageSource):
     """The images of a map-style data set; the ids are "0", "1", ….
 
     Labels come, in this order, from the argument; from the data set's ``targets`` or ``labels``
-    (also through a Subset); from the items themselves, each known once its image is loaded (-1
-    before), so that no image is decoded for its label alone. A stored list that contradicts an item
-    is not used.
+    (also through a Subset), checked on some items of every class and put into their terms (see
+    `invariscope.data.item_labels`); from the items themselves, each known once its image is loaded
+    (-1 before), so that no image is decoded for its label alone. `decisions` says which.
 
     Args:
         dataset: Has ``len()`` and ``[index]``.
@@ -68,7 +81,7 @@ class DatasetSource(ImageSource):
     ):
         self.value_range, self._axes = value_range, axes
         self.name = f"dataset:{type(dataset).__name__}" if name is None else name
-        self._dataset = dataset
+        self._dataset = _unformatted(dataset)
         if isinstance(dataset, torch.utils.data.DataLoader):
             raise InputError(f"{self.name} makes batches; give the data set: loader.dataset")
         if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
@@ -76,20 +89,20 @@ class DatasetSource(ImageSource):
         if not len(dataset):
             raise InputError(f"{self.name} is empty; give a data set with images")
         self.ids = NumberedIds(len(dataset))
-        notes: list[str] = []
-        self._labels_seen: list[int] | None = None
+        self.concurrent = opens_anew(dataset)
+        self._items_say = labels is None
         position, item = self._first_item()
-        self._first = {position: item}  # `load` gives it once more, so it is decoded once
+        self._ready = {position: item}  # `load` gives it once more, so it is decoded once
+        self._room = _ROOM
         picture = split_item(item)[0]
         self._deep = _highest(picture) is not None
         said = self._said_of_axes(picture)
         if said:
             self.decisions = {**self.decisions, "axes": said}
         if labels is None:
-            self._find_labels(position, item, notes)
+            self._find_labels(position, item)
         else:
             self._take_labels(labels)
-        self.notes = notes
 
     def load(self, index: int) -> Image.Image | torch.Tensor:
         """The image of an item, as an RGB image or a tensor; see `invariscope.data.pixels`."""
@@ -117,13 +130,35 @@ class DatasetSource(ImageSource):
             return Facts()
 
     def _picture(self, index: int) -> Any:
-        """The image of an item as it comes; its label is kept where labels come with the items."""
-        item = self._first.pop(index) if index in self._first else self._dataset[index]
-        image, label = split_item(item)
-        if self._labels_seen is not None:
-            known = None if label is None else _try_indices([label], 1)
-            self._labels_seen[index] = -1 if known is None else known[0][0]
+        """The image of an item as it comes; what the item says about its label counts."""
+        item = self._ready.pop(index, None)
+        image, label = split_item(self._dataset[index] if item is None else item)
+        if self.labels is not None and self._items_say:
+            self._take_label(index, label)
         return image
+
+    def _take_label(self, index: int, label: Any) -> None:
+        labels, names = self.labels, self.class_names
+        assert isinstance(labels, list)
+        try:
+            said = item_label(label)
+        except ValueError:
+            said = None
+        if said is None or said == labels[index]:
+            return
+        if isinstance(said, str):
+            if (
+                names is not None
+                and 0 <= labels[index] < len(names)
+                and said == names[labels[index]]
+            ):
+                return
+            place = names.index(said) if names is not None and said in names else -1
+        else:
+            place = said if names is None or said < len(names) else -1
+        if place < 0:
+            raise ValueError(f"its label {said!r} is none of the {len(names or ())} classes")
+        labels[index] = place
 
     def _first_item(self) -> tuple[int, Any]:
         """The first of the leading items that loads: one bad file is not a bad data set."""
@@ -159,34 +194,144 @@ class DatasetSource(ImageSource):
             self.labels, names = class_indices(labels, len(self.ids))
         except ValueError as error:
             raise InputError(f"{self.name}: {error}") from error
-        self.class_names = names if names else self._names_for(self.labels)
+        form = label_form(labels)
+        said = "given beside the data set" + (f"; {form}" if form else "")
+        if names is None:
+            names, meant = self._names_for(self.labels)
+            kept = _try_indices(stored_labels(self._dataset), len(self.ids))
+            if kept is not None and kept[0] != self.labels:
+                names, meant = None, "; its class names belong to its own labels"
+            said += meant
+            self.label_meaning = "numbers"
+        self.class_names = names
+        self.decisions = {**self.decisions, "labels": said}
 
-    def _find_labels(self, position: int, item: Any, notes: list[str]) -> None:
-        of_item = split_item(item)[1]
-        values = stored_labels(self._dataset)
-        found = None if values is None else _try_indices(values, len(self.ids))
-        if found is not None and of_item is not None:
-            own = _try_indices([of_item], 1)
-            by_name = own is not None and own[1] is not None
-            if own is None or (not by_name and own[0][0] != found[0][position]):
-                found = None  # e.g. a target_transform, or several targets per image
-        if found is None and of_item is not None:
-            own = _try_indices([of_item], 1)
-            if own is not None and own[1] is None:
-                self._labels_seen = [-1] * len(self.ids)
-                found = self._labels_seen, None
+    def _find_labels(self, position: int, item: Any) -> None:
+        if parts_disagree(self._dataset):
+            self._unlabelled(
+                "treated as unlabelled: the joined data sets name their classes differently; pass "
+                "(images, labels)"
+            )
+            return
+
+        def say(place: int) -> int | str | None:
+            return item_label(split_item(self._look_at(place))[1])
+
+        stored = stored_labels(self._dataset)
+        found = None if stored is None else _try_indices(stored, len(self.ids))
+        try:
+            if found is None and split_item(item)[1] is not None:
+                self._hear_items(say, position)
+            elif found is None:
+                return
             else:
-                notes.append(
-                    "treated as unlabelled: the second part of its items is no class index; give "
-                    "the data set a list `targets`, or pass (images, labels)"
-                )
-        if found is not None:
-            self.labels, names = found
-            self.class_names = names if names else self._names_for(self.labels)
+                self._agree(*found, label_form(stored), say)
+        except ValueError as error:
+            self._unlabelled(
+                f"treated as unlabelled: the second part of its items is no class index ({error}); "
+                "give the data set a list `targets`, or pass (images, labels)"
+            )
 
-    def _names_for(self, labels: Any) -> list[str] | None:
+    def _look_at(self, place: int) -> Any:
+        """An item, kept for `load` where it is small.
+
+        Raises:
+            LookupError: It cannot be loaded.
+        """
+        if place not in self._ready:
+            try:
+                item = self._dataset[place]
+            except Exception as error:  # as in `load`: a data set may raise anything
+                raise LookupError from error
+            size = _size(split_item(item)[0])
+            if size > self._room:
+                return item
+            self._room -= size
+            self._ready[place] = item
+        return self._ready[place]
+
+    def _agree(self, labels: list[int], words: list[str] | None, form: str, say: Say) -> None:
+        """Labels of a list that the data set keeps, in the terms of its items."""
+        names, said = (words, "") if words else self._names_for(labels)
+        found = compare(labels, words, names, say)
+        self.labels = [-1] * len(self.ids) if found.labels is None else found.labels
+        self.class_names = found.names
+        moved = found.moved and found.names is not None
+        self.label_meaning = "outputs" if moved else "names" if words else "numbers"
+        text = "; ".join([found.said, *([form] if form else [])]) + said
+        self.decisions = {**self.decisions, "labels": text}
+        if found.moved or said:
+            self.notes = [*self.notes, f"labels: {text}"]
+        if not found.moved:
+            self.class_ids = self._ids_for(found.names)
+
+    def _hear_items(self, say: Say, position: int) -> None:
+        """Labels that only the items know: a few of them are asked which kind they are."""
+        order = generator(0, "labels of items").permutation(len(self.ids))[:_LISTENED].tolist()
+        said, end = [], time.monotonic() + SECONDS
+        for place in [position, *order]:
+            if time.monotonic() > end:
+                break
+            try:
+                value = say(place)
+            except LookupError:
+                continue
+            said += [] if value is None else [value]
+        names, meant = self._names_for([value for value in said if isinstance(value, int)])
+        if any(isinstance(value, str) for value in said):
+            if names is None or not set(said) <= set(names):
+                raise ValueError("words without a list of names")
+        self._labels_of_items(names, meant)
+        if said and not names and set(said) == set(range(1, max(said) + 1)) and len(said) > 1:
+            self.notes = [
+                *self.notes,
+                f"{len(said)} of its labels were looked at: they run from 1 to {max(said)}; if "
+                "they count from 1, subtract 1, as outputs count from 0",
+            ]
+
+    def _labels_of_items(self, names: list[str] | None, meant: str) -> None:
+        self.labels = [-1] * len(self.ids)
+        self.class_names, self.label_meaning = names, "numbers"
+        self.decisions = {**self.decisions, "labels": f"what each item says as it is loaded{meant}"}
+
+    def _unlabelled(self, why: str) -> None:
+        self.notes = [*self.notes, why]
+        self.decisions = {**self.decisions, "labels": why}
+
+    def _names_for(self, labels: Sequence[int]) -> tuple[list[str] | None, str]:
+        """The data set's class names, where its labels fit them; what is to be said otherwise."""
         names = stored_class_names(self._dataset)
-        return names if names is not None and max(labels) < len(names) else None
+        if names is None:
+            return None, ""
+        low, high = min(labels, default=0), max(labels, default=0)
+        if high < len(names):
+            return names, ""
+        return None, (
+            f"; its {len(names)} class names are left aside: the labels run from {low} to {high}"
+        )
+
+    def _ids_for(self, names: Sequence[str] | None) -> list[str] | None:
+        ids = stored_class_ids(self._dataset)
+        return ids if ids is not None and names is not None and len(ids) == len(names) else None
+
+
+def _size(image: Any) -> int:
+    """The bytes of an image; more than may be kept where it still hangs on an open file."""
+    if isinstance(image, Image.Image):
+        opened = getattr(image, "fp", None) is not None
+        return _ROOM + 1 if opened else image.width * image.height * len(image.getbands())
+    return int(getattr(image, "nbytes", _ROOM + 1))
+
+
+def _unformatted(dataset: Any) -> Any:
+    """A table of the library ``datasets`` without a format that would decode its images anew."""
+    features = getattr(dataset, "features", None)
+    kinds = (
+        [type(kind).__name__ for kind in features.values()] if isinstance(features, dict) else []
+    )
+    if "Image" not in kinds or getattr(dataset, "format", {}).get("type") in (None, "custom"):
+        return dataset
+    return dataset.with_format(None)
 
 
 def split_item(item: Any) -> tuple[Any, Any]:

@@ -18,7 +18,6 @@
 """
 
 import io
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +27,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from invariscope.data.depth import Facts, ValueRange
+from invariscope.data.quiet import quiet
 from invariscope.data.rgb import MAX_PIXELS, as_rgb, check_size, shown
 from invariscope.data.source import UnreadableImage
 from invariscope.data.stored import File, alpha_of_file, facts_of, read_stored
@@ -123,14 +123,10 @@ def decode_alpha(file: File, image: str) -> np.ndarray | None:
 
 def _decode(file: File, image: str, read: Callable[[Image.Image | None], T]) -> T:
     try:
-        with warnings.catch_warnings():
-            # a corrupt EXIF block is no reason to warn once per image; a bomb is one to stop
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with _opened(file) as picture:
-                if picture is not None:
-                    check_size(*picture.size)
-                return read(picture)
+        with quiet(), _opened(file) as picture:
+            if picture is not None:
+                check_size(*picture.size)
+            return read(picture)
     # Pillow's plug-ins raise whatever their parsing trips over (SyntaxError, struct.error, …)
     except Exception as error:
         raise UnreadableImage(image, _reason(file, error)) from error

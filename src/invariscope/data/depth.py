@@ -143,7 +143,8 @@ def scaled(stored: Stored, range_of_source: ValueRange | None) -> np.ndarray:
         unit = values.astype(np.float32)
     else:  # in float64: differences of large integers lose digits otherwise
         unit = ((values.astype(np.float64) - own.low) / (own.high - own.low)).astype(np.float32)
-    unit = np.clip(1 - unit if stored.white_is_zero else unit, 0, 1)
+    unit = 1 - unit if stored.white_is_zero else unit
+    np.clip(unit, 0, 1, out=unit)  # rounding alone: the range is checked
     return unit if stored.alpha is None else _over_white(unit, stored.alpha)
 
 

@@ -1,8 +1,9 @@
-"""Images in a folder: flat and unlabelled, or one sub-folder per class.
+"""Images in a folder: flat and unlabelled, or with class folders.
 
-If sub-folders of the root hold images (at any depth), each such sub-folder is a class by its own
-name, in sorted order, and images that lie directly in the root are left out. Otherwise the folder
-is flat and unlabelled. A path to one image file is a source of one image.
+If sub-folders of the root hold images (at any depth), they are classes, and images that lie
+directly in the root are left out; `invariscope.data.class_folders` says which folder of a path is
+the class. Names that are numbers are in the order of the numbers, others in that of text. Otherwise
+the folder is flat and unlabelled. A path to one image file is a source of one image.
 
 Files are images by their suffix; others are counted and noted. Names that start with a dot are
 ignored. Nothing is opened before it is loaded.
@@ -12,18 +13,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
-from invariscope.data.decode import decode_alpha, decode_image, look
-from invariscope.data.depth import Facts
-from invariscope.data.source import ImageSource
+from invariscope.data.class_folders import class_of_each
+from invariscope.data.files import FilesSource, suffix_of
+from invariscope.data.labels import class_order, numbers_of
+from invariscope.data.refusals import way_of_most
+from invariscope.data.source import SOURCES
 from invariscope.errors import InputError
-
-if TYPE_CHECKING:
-    import torch
 
 _PILLOW_READS = """
     .avif .bmp .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp
@@ -31,21 +27,24 @@ _PILLOW_READS = """
 SUFFIXES = frozenset(_PILLOW_READS.split())
 """File suffixes, in lower case, that count as images."""
 
-_MAY_BE_DEEP = (".png", ".tif", ".tiff")
 _SHOWN = 5
 
 
-class FolderSource(ImageSource):
+class FolderSource(FilesSource):
     """The images under a path; ids are POSIX paths relative to it.
 
     Args:
         path: A folder, or one image file.
+        classes: Which folder of a path is the class: "top", "leaf", "path" or a level from 1 on;
+            None: by the rules of `invariscope.data.class_folders`.
 
     Raises:
-        InputError: The path does not exist, cannot be read, or holds no image.
+        InputError: The path does not exist, cannot be read, or holds no image; it holds splits in
+            place of classes.
 
     Example:
         >>> import tempfile
+        >>> from PIL import Image
         >>> with tempfile.TemporaryDirectory() as root:
         ...     for name in ("cat", "dog"):
         ...         Path(root, name).mkdir()
@@ -55,34 +54,25 @@ class FolderSource(ImageSource):
         (['cat/1.png', 'dog/1.png'], [0, 1], ['cat', 'dog'])
     """
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(self, path: str | os.PathLike[str], classes: str | None = None):
         self.name = os.fspath(path)
         root = Path(path).expanduser()
         if root.is_file():
             self._open_file(root)
         elif root.is_dir():
-            self._open_folder(root)
+            self._open_folder(root, classes)
         else:
             raise InputError(
                 f"no such file or folder: {self.name!r}; give a folder that holds images"
             )
 
-    def load(self, index: int) -> "Image.Image | torch.Tensor":
-        """The image at a position, decoded by the rules of `invariscope.data.decode`."""
-        image = self.ids[index]
-        file = os.path.join(self._root, image)
-        return decode_image(file, image, self.value_range, self.all_bands)
+    def file(self, index: int) -> str:
+        """The path of an image."""
+        return os.path.join(self._root, self.ids[index])
 
-    def facts(self, index: int) -> Facts:
-        """What the file tells of depth and bands; only formats that may be deep are opened."""
-        image = self.ids[index]
-        deep = os.path.splitext(image)[1].lower() in _MAY_BE_DEEP
-        return look(os.path.join(self._root, image), image) if deep else Facts()
-
-    def alpha(self, index: int) -> np.ndarray | None:
-        """The alpha channel of the file, float32 [height, width] in [0, 1], or None."""
-        image = self.ids[index]
-        return decode_alpha(os.path.join(self._root, image), image)
+    def suffix(self, index: int) -> str:
+        """The suffix of an image's file."""
+        return suffix_of(self.ids[index])
 
     def _open_file(self, file: Path) -> None:
         if file.suffix.lower() not in SUFFIXES:
@@ -92,7 +82,7 @@ class FolderSource(ImageSource):
             )
         self._root, self.ids = str(file.parent), [file.name]
 
-    def _open_folder(self, root: Path) -> None:
+    def _open_folder(self, root: Path, classes: str | None) -> None:
         self._root = str(root)
         try:
             found = _walk(self._root)
@@ -104,26 +94,31 @@ class FolderSource(ImageSource):
             others = found.num_others
             what = f"no image among its {others} files" if others else "it is empty"
             raise InputError(
-                f"no image in the folder {self.name!r}: {what}; images are "
-                + " ".join(sorted(SUFFIXES))
+                f"no image in the folder {self.name!r}: {what}; "
+                + (way_of_most(found.others) or f"images are {' '.join(sorted(SUFFIXES))}")
             )
         found.images.sort()
         nested = [image for image in found.images if "/" in image]
         self.ids = nested or found.images
         self.notes = found.notes()
         if nested:
-            self._read_classes(found, len(found.images) - len(nested))
+            self._read_classes(found, len(found.images) - len(nested), classes)
 
-    def _read_classes(self, found: "_Found", num_loose: int) -> None:
-        folders = [image.partition("/")[0] for image in self.ids]
-        classes = sorted(set(folders))
+    def _read_classes(self, found: "_Found", num_loose: int, wanted: str | None) -> None:
+        folders, how, note = class_of_each(self.name, self.ids, wanted)
+        classes = class_order(folders)
+        order = "" if numbers_of(classes) is None else ", in the order of the numbers"
+        self.decisions = {
+            **self.decisions,
+            "labels": f"{how}; {_count(len(classes), 'class', 'es')}{order}",
+        }
         index = {name: position for position, name in enumerate(classes)}
         self.class_names = classes
         self.labels = [index[name] for name in folders]
         counts = dict.fromkeys(classes, 0)
         for name in folders:
             counts[name] += 1
-        notes = list(self.notes)
+        notes = [*self.notes, *([note] if note else [])]
         if num_loose:
             notes.append(f"left out {_count(num_loose, 'image')} beside the class folders")
         single = [name for name in classes if counts[name] == 1]
@@ -131,10 +126,31 @@ class FolderSource(ImageSource):
             notes.append(
                 f"{_count(len(single), 'class', 'es')} with a single image: {_list(single)}"
             )
-        empty = sorted(set(found.top_folders) - set(classes))
+        empty = sorted(set(found.top_folders) - {image.partition("/")[0] for image in self.ids})
         if empty:
             notes.append(f"{_count(len(empty), 'folder')} without an image: {_list(empty)}")
         self.notes = notes
+
+
+@SOURCES.register("folder")
+def folder(argument: str | None = None, *, classes: str | None = None) -> FolderSource:
+    """Opens a folder of images, and says which level of folders the classes are.
+
+    Args:
+        argument: The path.
+        classes: "top", "leaf", "path" or a level from 1 on.
+
+    Raises:
+        InputError: As for `FolderSource`.
+
+    Example:
+        >>> folder()
+        Traceback (most recent call last):
+        invariscope.errors.InputError: folder: which one? folder:PATH?classes=leaf works
+    """
+    if not argument:
+        raise InputError("folder: which one? folder:PATH?classes=leaf works")
+    return FolderSource(argument, classes)
 
 
 @dataclass

@@ -1,11 +1,13 @@
-"""Data sets of the Hugging Face library: ``hf:NAME?split=…&image=…&label=…&config=…``.
+"""Data sets of the Hugging Face library: ``hf:NAME?split=…&image=…&label=…&config=…``, or objects.
 
 NAME is the name of a data set, or a folder written by ``save_to_disk``. ``split`` is ``test``
 unless given; ``image`` and ``label`` name the columns and are found by their type otherwise. The
-images are decoded here, by the rules of `invariscope.data.decode`, not by the library.
+images are decoded here, by the rules of `invariscope.data.decode`, not by the library, whatever
+format an object has (`with_format("torch")` hands out palette indices, and 16 bits cut to 8).
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,9 @@ from PIL import Image
 
 from invariscope.data.decode import decode_alpha, decode_image, look
 from invariscope.data.depth import Facts
+from invariscope.data.labels import class_indices
 from invariscope.data.source import SOURCES, ImageSource, NumberedIds, UnreadableImage
+from invariscope.data.stored_labels import LABEL_KEYS
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
 
@@ -22,40 +26,43 @@ if TYPE_CHECKING:
     import torch
 
 
-@SOURCES.register("hf")
 class HuggingFaceSource(ImageSource):
     """The images of one split; the ids are "0", "1", ….
 
     Args:
-        argument: The name of a data set, or a folder written by ``save_to_disk``.
-        split: Which split, such as ``test`` or ``train[:100]`` (the latter not from a folder).
+        data: A ``datasets.Dataset`` with a column of images.
+        name: What the report calls it.
         image: The column of the images; None: the first image column.
-        label: The column of the labels; None: the first class column, if there is one.
-        config: The configuration of the data set; None: its default.
+        label: The column of the labels; None: a class column, else one of `LABEL_KEYS`.
+        labels: One class index or class name per image, in place of the column's.
 
     Raises:
-        InputError: The package ``datasets``, the data set, the split or a column is missing.
+        InputError: It is empty, or a column is missing.
     """
+
+    concurrent = True
 
     def __init__(
         self,
-        argument: str | None = None,
+        data: Any,
         *,
-        split: str = "test",
+        name: str,
         image: str | None = None,
         label: str | None = None,
-        config: str | None = None,
+        labels: Any = None,
     ):
-        if not argument:
-            raise InputError("hf: which data set? Write hf:NAME?split=test")
-        self.name = f"hf:{argument}"
         datasets = hub_library()
-        data = _read(datasets, self.name, argument, split, config)
+        self.name = name
+        data = data.with_format(None)
         self._column = self._find_column(datasets, data, image)
         # the library would decode by its own rules: take the bytes or the path instead
         self._data = data.cast_column(self._column, datasets.Image(decode=False))
         self.ids = NumberedIds(len(data))
-        self._read_labels(datasets, data, label)
+        if labels is None:
+            self._read_labels(datasets, data, label)
+        else:
+            self._take(labels, "the labels")
+            self.decisions = {**self.decisions, "labels": "given beside the data set"}
 
     def load(self, index: int) -> "Image.Image | torch.Tensor":
         """The image of a row, decoded by the rules of `invariscope.data.decode`."""
@@ -97,23 +104,96 @@ class HuggingFaceSource(ImageSource):
         classes = [
             name for name, kind in data.features.items() if isinstance(kind, datasets.ClassLabel)
         ]
-        if wanted is None and not classes:
-            return
+        keys = [key for key in LABEL_KEYS if key in data.features and key != self._column]
         if wanted is not None and wanted not in data.features:
             raise unknown_name(f"label column of {self.name}", wanted, data.features)
-        column = wanted or classes[0]
-        values = data.select_columns([column])[:][column]
-        if column in classes:
-            # in this library None stands for a missing label, here -1
-            self.labels = [-1 if value is None else int(value) for value in values]
-            self.class_names = list(data.features[column].names)
+        found = wanted or next((key for key in keys if key in classes), None)
+        column = found or next(iter([*classes, *keys]), None)
+        if column is None:
             return
-        from invariscope.data.labels import class_indices
+        values = data.select_columns([column])[:][column]
+        kind = data.features[column]
+        self._take(values, f"column {column!r}", refuse=wanted is not None)
+        if self.labels is None:
+            return
+        self.label_meaning = "numbers" if self.class_names is None else "names"
+        if column in classes:
+            self.class_names = list(kind.names)
+        if max(self.labels) < 0:
+            self.labels = self.class_names = None
+            self._say(f"treated as unlabelled: the column {column!r} holds no label in this split")
+            return
+        others = [name for name in classes if name != column]
+        more = f"; there are {', '.join(others)} as well (label=…)" if others else ""
+        self.decisions = {**self.decisions, "labels": f"the column {column!r}{more}"}
 
+    def _take(self, values: Any, what: str, refuse: bool = True) -> None:
         try:
             self.labels, self.class_names = class_indices(values, len(self.ids))
-        except ValueError as error:
-            raise InputError(f"{self.name}: column {column!r}: {error}") from error
+        except (ValueError, TypeError) as error:
+            if refuse:
+                raise InputError(f"{self.name}: {what}: {error}") from error
+            self._say(f"treated as unlabelled: {what}: {error}")
+
+    def _say(self, line: str) -> None:
+        self.notes = [*self.notes, line]
+        self.decisions = {**self.decisions, "labels": line}
+
+
+@SOURCES.register("hf")
+def hugging_face(
+    argument: str | None = None,
+    *,
+    split: str = "test",
+    image: str | None = None,
+    label: str | None = None,
+    config: str | None = None,
+) -> HuggingFaceSource:
+    """Opens a data set of the Hugging Face hub, or one that is on the disk.
+
+    Args:
+        argument: The name of a data set, or a folder written by ``save_to_disk``.
+        split: Which split, such as ``test`` or ``train[:100]`` (the latter not from a folder).
+        image: The column of the images; None: the first image column.
+        label: The column of the labels; None: a class column, else one of `LABEL_KEYS`.
+        config: The configuration of the data set; None: its default.
+
+    Raises:
+        InputError: The package ``datasets``, the data set, the split or a column is missing.
+    """
+    if not argument:
+        raise InputError("hf: which data set? Write hf:NAME?split=test")
+    name = f"hf:{argument}"
+    data = _read(hub_library(), name, argument, split, config)
+    return HuggingFaceSource(data, name=name, image=image, label=label)
+
+
+def open_hugging_face(data: Any, labels: Any = None) -> HuggingFaceSource | None:
+    """A source for an object of the library ``datasets``; None for what is read otherwise.
+
+    A data set with a transform of the user's own (``set_transform``), one without a column of
+    images and a stream are not read here.
+
+    Raises:
+        InputError: It is a dictionary of splits; the message names them.
+    """
+    if not type(data).__module__.startswith("datasets."):
+        return None
+    if isinstance(data, Mapping):
+        splits = list(data)
+        wanted = next(
+            (name for name in ("test", "validation", "val", *splits) if name in splits), ""
+        )
+        raise InputError(
+            f"a {type(data).__name__} of the splits {', '.join(splits)}; give one of them, such as "
+            f"data[{wanted!r}]"
+        )
+    features = getattr(data, "features", None) or {}
+    if not hasattr(data, "__getitem__") or getattr(data, "format", {}).get("type") == "custom":
+        return None
+    if not any(isinstance(kind, hub_library().Image) for kind in features.values()):
+        return None
+    return HuggingFaceSource(data, name=f"dataset:{type(data).__name__}", labels=labels)
 
 
 def hub_library() -> Any:

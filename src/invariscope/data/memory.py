@@ -31,6 +31,8 @@ class GreyTableSource(ImageSource):
         ([0, 1], (9, 9, 9))
     """
 
+    concurrent = True
+
     def __init__(
         self, name: str, read: Read, class_names: Sequence[str], notes: Sequence[str] = ()
     ):

@@ -50,6 +50,7 @@ class Mnist6Source(ImageSource):
         self.name = f"mnist6:{task}"
         self._base = digit_images(of, split, DIGITS, "mnist6")
         self.ids = self._base.ids
+        self.concurrent = self._base.source.concurrent
         plain = np.searchsorted(DIGITS, self._base.digits)
         turns = np.zeros(len(self.ids), dtype=int)
         if task != "plain":

@@ -127,7 +127,7 @@ def image_layout(
     if shape[0] == shape[-1] or min(shape[0], shape[-1]) >= shape[1]:
         raise ValueError(
             f"shape {list(shape)} does not say which axis holds the bands; say it: "
-            "ArraySource(images, axes='CHW') of invariscope.data, or axes='HWC'"
+            "invariscope.data.arrays.ArraySource(images, axes='CHW') or axes='HWC'"
         )
     return shape[0] < shape[-1]
 

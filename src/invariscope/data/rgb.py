@@ -82,7 +82,8 @@ def shown(
         return _rgb_image(np.moveaxis(pixels, 0, -1))
     import torch  # files of 8 bits do without
 
-    return torch.from_numpy(np.array(pixels))  # a copy: a view would keep a whole array alive
+    # bytes are copied: a view would keep a whole array alive
+    return torch.from_numpy(np.array(pixels) if pixels.dtype == np.uint8 else pixels)
 
 
 def check_size(width: int, height: int) -> None:

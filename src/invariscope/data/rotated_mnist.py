@@ -55,6 +55,7 @@ class RotatedMnistSource(ImageSource):
         self._base = digit_images(of, split, digits, "rotated-mnist")
         self._size = size
         self.ids = self._base.ids
+        self.concurrent = self._base.source.concurrent
         self.labels = [list(digits).index(digit) for digit in self._base.digits]
         self.class_names = [str(digit) for digit in digits]
         drawn = 360 * uniform(seed, "rotated-mnist", self.ids)

@@ -81,6 +81,8 @@ class SamplesSource(ImageSource):
         (512, 512)
     """
 
+    concurrent = True
+
     def __init__(self, argument: str | None = None):
         if argument is not None:
             raise InputError(f"samples:{argument}: it takes no argument; write samples")

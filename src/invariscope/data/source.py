@@ -1,14 +1,14 @@
 """What an image source is: the contract, the error for one bad image, the names of sources.
 
 A source knows the ids and, where it can, the labels of its images before any pixel is decoded. It
-keeps no decoded image; `ImageSource.load` gives the same answer for an index in any process, and a
-source can be pickled, so that loader workers can hold a copy.
+keeps no decoded image, and `ImageSource.load` gives the same answer for an index in any order and
+in any process.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Literal, Union
 from urllib.parse import unquote
 
 import numpy as np
@@ -63,6 +63,10 @@ class ImageSource(ABC):
         labels: Class index of each image (-1: it has none, or it is known only once `load` has
             given the image), or None for unlabelled data.
         class_names: Name of each class index, or None where the source has no names.
+        label_meaning: What the numbers of the labels say beside `class_names`. "names": nothing,
+            they are places in the list of names. "numbers": the data set states numbers and names;
+            where the two contradict each other neither is believed. "outputs": the numbers were
+            made to be a model's outputs; names are only shown.
         class_ids: WordNet id of each class index (``"n02084071"``) where the source knows it, or
             None.
         imagenet_outputs: For each class index the outputs 0..999 of an ImageNet-1k classifier that
@@ -71,6 +75,9 @@ class ImageSource(ABC):
         decisions: What opening the source has decided, a sentence by subject ("labels", "bit
             depth", …), for the manifest, the dry run and the report. What may surprise belongs to
             `notes` as well.
+        splits: The parts that the file holds, where ``split`` chooses one of several.
+        concurrent: Whether `load` may run in several threads at once: each call opens what it
+            reads, and none draws from a shared generator.
         value_range: Which stored numbers are black and white, where the user has said so or
             `open_source` has found it; None: by the type (`invariscope.data.depth`).
         all_bands: Whether `load` gives the bands that a file holds beyond red, green and blue, too.
@@ -80,10 +87,13 @@ class ImageSource(ABC):
     ids: Sequence[str]
     labels: Sequence[int] | None = None
     class_names: Sequence[str] | None = None
+    label_meaning: Literal["names", "numbers", "outputs"] = "names"
     class_ids: Sequence[str] | None = None
     imagenet_outputs: Sequence[Sequence[int]] | None = None
     notes: Sequence[str] = ()
     decisions: Mapping[str, str] = MappingProxyType({})
+    splits: Sequence[str] = ()
+    concurrent: bool = False
     value_range: ValueRange | None = None
     all_bands: bool = False
 

@@ -69,6 +69,8 @@ class StampsSource(ImageSource):
         invariscope.errors.InputError: stamps:none: give how many images per stamp, such as stamps:8
     """
 
+    concurrent = True
+
     def __init__(self, argument: str | None = None, *, background: str = "photographs"):
         self.name = "stamps" if argument is None else f"stamps:{argument}"
         count = _count(argument)

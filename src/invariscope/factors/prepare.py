@@ -19,7 +19,7 @@ from invariscope.registry import unknown_name
 from invariscope.results.manifest import FORMAT
 from invariscope.sweep.bands import check_colour, left_out, matched, said
 from invariscope.sweep.block import as_float
-from invariscope.sweep.loading import Picture, first_picture, size_note
+from invariscope.sweep.loading import Picture, first_picture, random_images, size_note
 from invariscope.sweep.prepare import choose_device, steadiness
 from invariscope.sweep.record import environment, execution, value_range_of
 from invariscope.transformations import Transformation
@@ -109,8 +109,9 @@ def prepare_search(
         seed=seed,
     ).to(choose_device(device))
     source = matched(source, probe.preprocessing)
-    order = table[:, 1:].ravel().tolist()
+    order = list(dict.fromkeys(table[:, 1:].ravel().tolist()))
     example, decoded = first_picture(source, probe.preprocessing, order)
+    random = random_images(source, probe.preprocessing, order, decoded)
     assert example.pixels is not None
     bands = len(example.pixels)
     probe = probe.for_bands(bands)
@@ -126,6 +127,7 @@ def prepare_search(
     note = size_note(probe.preprocessing, example.size)
     manifest["warnings"] += [note] if note else []
     manifest["warnings"] += steadiness(probe, source, order, decoded)
+    manifest["warnings"] += [random] if random else []
     search = Search(
         probe, source, pool, unique_operations(pool), table, seed, decoded, manifest
     )  # fmt: skip
@@ -166,10 +168,11 @@ def _members(source: ImageSource, classes: Sequence[str] | None) -> dict[str, np
             "(images, labels)"
         )
     names = source.class_names
-    found = {
-        str(label) if names is None else str(names[label]): np.flatnonzero(labels == label)
-        for label in np.unique(labels[labels >= 0]).tolist()
-    }
+    found: dict[str, np.ndarray] = {}
+    for label in np.unique(labels[labels >= 0]).tolist():
+        name = str(label) if names is None else str(names[label])
+        # two classes of ImageNet are called "crane"
+        found[f"{name} ({label})" if name in found else name] = np.flatnonzero(labels == label)
     if classes is None:
         return found
     # A name may hold commas itself; a list of names has them in between.

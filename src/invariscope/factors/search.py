@@ -92,7 +92,8 @@ def find_factors(
             the rule of `invariscope.models.embedding`.
         output_key: Which of several outputs is the answer: its key, or its position.
         value_range: The stored numbers that are black and white, as for `invariscope.measure`.
-        workers: Processes that decode images; 0 decodes in this one.
+        workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
+            processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a search that the folder holds; False refuses such a folder.
         progress: Told what goes on.
 
@@ -168,9 +169,6 @@ def carry_out(
         progress.note(text)
 
     batches = Batches(batch_size or default_batch_size(search), note)
-    if workers is None:
-        many = manifest["images"]["selected"] > 64
-        workers = min(4, torch.multiprocessing.cpu_count()) if many else 0
     tables: list[pa.Table] = []
     started, before = time.perf_counter(), manifest["execution"]["seconds"]
     numbered = [(number, list(dict.fromkeys(blocks[number][:, 1:].ravel().tolist())))

@@ -8,12 +8,14 @@ into [image, channel, height, width] or [image, element] as a view, without a co
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
+
+from invariscope.models.readings import Cells
 
 # More leading tokens than this are not class or register tokens: the tokens are no grid then.
 MAX_PREFIX_TOKENS = 8
@@ -92,19 +94,33 @@ class Layout:
 
     Args:
         kind: "nchw", "nhwc", "tokens" (image, token, channel), "tokens_first" (token, image,
-            channel), "sequence" (tokens without a grid: averaged to a vector), "vector".
+            channel), "cells" (in the order that ``cells`` gives; "cells_first" with the image axis
+            second), "sequence" (places without a grid: averaged to a vector; "sequence_first"
+            likewise), "vector".
         prefix: Leading tokens that are no position (class, distillation, register tokens).
         grid: Height and width of the map; (1, 1) for vectors.
+        cells: Where the cells of the kinds "cells" stand.
+        channels: The channel axis of a sequence, the image axis in front.
+        shown: How a map was shown to be one (`invariscope.models.grids`); "" for what is only
+            suggested by the shape.
     """
 
     kind: str
     prefix: int = 0
     grid: tuple[int, int] = (1, 1)
+    cells: Cells | None = None
+    channels: int = -1
+    shown: str = field(default="", compare=False)
 
     @property
     def spatial(self) -> bool:
         """Whether the activation is a `FeatureMap`."""
-        return self.kind in ("nchw", "nhwc", "tokens", "tokens_first")
+        return self.kind in ("nchw", "nhwc", "tokens", "tokens_first", "cells", "cells_first")
+
+    @property
+    def images_first(self) -> bool:
+        """Whether the first axis counts the images, not the second."""
+        return not self.kind.endswith("_first")
 
     def normalise(self, tensor: Shaped[Tensor, "..."]) -> Activation:
         """The tensor as an activation: a view wherever the kind allows one."""
@@ -114,12 +130,65 @@ class Layout:
             return FeatureMap(tensor.permute(0, 3, 1, 2))
         if self.kind == "vector":
             return Vector(tensor.flatten(1) if tensor.ndim > 1 else tensor[:, None])
-        if self.kind == "sequence":
-            return Vector(tensor.mean(1))
-        if self.kind == "tokens_first":
+        if not self.images_first:
             tensor = tensor.transpose(0, 1)
+        if self.cells is not None:
+            return FeatureMap(self.cells.raster(tensor))
+        if not self.spatial:
+            return Vector(tensor.movedim(self.channels, -1).flatten(1, -2).mean(1))
         tokens = tensor[:, self.prefix :].transpose(1, 2)
         return FeatureMap(tokens.unflatten(2, self.grid))
+
+    def channels_in(self, shape: tuple[int, ...]) -> int:
+        """Number of channels of an output of this shape, or of elements of a vector.
+
+        Example:
+            >>> Layout("nchw").channels_in((2, 16, 7, 7)), Layout("vector").channels_in((2, 4, 5))
+            (16, 20)
+        """
+        rest = shape[1:] if self.images_first else (shape[0], *shape[2:])
+        if self.kind == "vector":
+            return math.prod(rest)
+        if self.cells is not None:
+            return math.prod(n for axis, n in enumerate(rest, 1) if axis not in self.cells.axes)
+        return rest[0] if "nchw" in self.kind or self.channels == 1 else rest[-1]
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether an output of this shape has as many places as the map has cells."""
+        rest = shape[1:] if self.images_first else (shape[0], *shape[2:])
+        axes = self.cells.axes if self.cells else (1,)
+        extra = self.prefix + (self.cells.suffix if self.cells else 0)
+        places = math.prod(rest[axis - 1] for axis in axes if axis <= len(rest))
+        return places == extra + math.prod(self.grid)
+
+    def unshown(self) -> "Layout":
+        """How to read an output of which no grid is shown: as a sequence, averaged to a vector.
+
+        Example:
+            >>> Layout("nchw", 0, (7, 7)).unshown()
+            Layout(kind='sequence', prefix=0, grid=(1, 1), cells=None, channels=1, shown='')
+        """
+        if not self.spatial:
+            return self
+        kind = "sequence" if self.images_first else "sequence_first"
+        return Layout(kind, channels=1 if self.kind == "nchw" else -1)
+
+    def describe(self) -> str:
+        """The layout in words.
+
+        Example:
+            >>> Layout("tokens", 1, (14, 14)).describe()
+            'tokens with 1 prefix token'
+        """
+        if self.cells is None:
+            words = {"nchw": "NCHW", "nhwc": "NHWC", "tokens_first": "tokens before images"}
+            name = words.get(self.kind, self.kind)
+            prefix = self.prefix
+        else:
+            name, prefix = self.cells.describe(), self.cells.prefix
+        if not prefix:
+            return name
+        return f"{name} with {prefix} prefix token{'s' if prefix > 1 else ''}"
 
 
 def layout_of(
@@ -145,7 +214,7 @@ def layout_of(
         return None
     if len(shape) == 3 and shape[0] != images and shape[1] == images:
         found = token_grid(shape[0], input_size, prefix)
-        return Layout("tokens_first", *found) if found else None
+        return Layout("tokens_first", *found) if found else Layout("sequence_first")
     if shape[0] != images:
         return None
     if len(shape) <= 2:

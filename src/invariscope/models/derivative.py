@@ -78,7 +78,7 @@ def differentiate(
             )
         return reduce(layer, type(activation)(values), derivative)
 
-    seen = probe._trace(images)  # outside: the dry run needs no derivatives
+    seen = probe._shown(images, layers)  # outside: this needs no derivatives
     try:
         with forward_mode(), forward_ad.dual_level():
             # An expanded view has no room for a derivative per element.

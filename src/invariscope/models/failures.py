@@ -223,7 +223,10 @@ def _channels(found: re.Match[str], failure: _Failure) -> str:
         return (
             "it takes 1 channel; preprocessing={'channels': 1} (--preprocessing channels=1) works"
         )
-    return f"it takes {wanted} channels, the images have {came}; images of {wanted} bands work"
+    return (
+        f"it takes {wanted} channels, the images have {came}; images of {wanted} bands with "
+        f"preprocessing={{'channels': {wanted}}} (--preprocessing channels={wanted}) work"
+    )
 
 
 def _video(found: re.Match[str], failure: _Failure) -> str:

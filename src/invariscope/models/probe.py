@@ -1,34 +1,44 @@
 """A model with its own preprocessing and the layers that are being watched."""
 
 import copy
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor, nn
 
 from invariscope.errors import InputError, InvariscopeError, RunError
-from invariscope.models.activations import Vector, average_pool
-from invariscope.models.answer import leaf_at
+from invariscope.models.activations import Layout, average_pool
 from invariscope.models.behind import modules_behind, unmoved, words_on
-from invariscope.models.capture import Reducer, ReducerFailed, Tap, capture
-from invariscope.models.classes import imagenet_class_ids
-from invariscope.models.embedding import tapped_head
+from invariscope.models.capture import Reducer, ReducerFailed
+from invariscope.models.classes import (
+    imagenet_class_ids,
+    known_class_names,
+    stated_class_names,
+    wordnet_ids_of,
+)
+from invariscope.models.dry_runs import DryRuns
 from invariscope.models.failures import first_line, what_would_work
 from invariscope.models.fields import Fields, checked_declaration
-from invariscope.models.layers import EMBEDDING, LOGITS, OUTPUT, Layer, layer_names, select_layers
+from invariscope.models.layers import (
+    EMBEDDING,
+    LOGITS,
+    OUTPUT,
+    Layer,
+    describe_layouts,
+    doubt_maps,
+    layer_names,
+    select_layers,
+)
+from invariscope.models.observation import Observation
+from invariscope.models.pictures import as_images, batches
 from invariscope.models.preprocessing import Preprocessing
-from invariscope.models.trace import Trace, Wishes, trace
-from invariscope.registry import unknown_name
+from invariscope.models.state_hash import hash_state
+from invariscope.models.trace import Trace, Wishes
 
-_PREDICT_BATCH = 32
 # Where a model says nothing about its input: large enough for every stride in use.
 _DEFAULT_SIDE = 224
 
@@ -57,6 +67,8 @@ class Probe:
         fresh: Makes the same architecture with random weights from a seed; None where the only way
             is to reset a copy.
         imagenet: Whether 1000 outputs are the classes of ImageNet-1k in their usual order.
+        class_names: Name, or WordNet id, of each output where the spec tells it; None: what the
+            module's own configuration tells.
         fields: For layers whose channels a rotation permutes: their names or globs, each with the
             order n of the rotations C_n, or with `Fields` where some channels stay.
         wishes: What the user says of task, embedding and output; what is left out is seen.
@@ -83,6 +95,7 @@ class Probe:
         *,
         fresh: Callable[[int], nn.Module] | None = None,
         imagenet: bool = False,
+        class_names: Sequence[str] | None = None,
         fields: Mapping[str, int | Fields] | None = None,
         wishes: Wishes | None = None,
         decisions: Mapping[str, str] | None = None,
@@ -99,7 +112,9 @@ class Probe:
         self._call: Callable[..., Any] = model
         self._fresh = fresh
         self._imagenet = imagenet
-        self._traces: dict[tuple[int, int, int], Trace] = {}
+        self._class_names = None if class_names is None else tuple(class_names)
+        self._runs: DryRuns | None = None
+        self._watched: tuple[str, ...] = ()
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
         self._dtype = (
@@ -135,8 +150,17 @@ class Probe:
         return self._any_trace().answer.task
 
     @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Name of each logit, where the model tells one for each."""
+        names = self._class_names or known_class_names(self.module)
+        return names if names is not None and len(names) == self.num_outputs else None
+
+    @property
     def class_ids(self) -> tuple[str, ...] | None:
-        """WordNet ids of the logits, when they are known to be the classes of ImageNet-1k."""
+        """WordNet ids of the logits, where they are known, as those of ImageNet-1k are."""
+        names = self.class_names
+        if names is not None:
+            return wordnet_ids_of(names)
         known = self._imagenet and self.num_outputs == 1000
         return imagenet_class_ids() if known else None
 
@@ -147,13 +171,20 @@ class Probe:
             example: One or two images in [0, 1] at the input resolution.
         """
         seen = self._trace(example)
-        return {**seen.decisions(), **self._decided, "preprocessing": self.preprocessing.source}
+        layouts = self._layouts(seen)
+        maps = {"maps": describe_layouts(layouts)} if layouts else {}
+        source = {"preprocessing": self.preprocessing.source}
+        return {**seen.decisions(), **maps, **self._decided, **source}
 
-    def doubts(self, example: Float[Tensor, "image 3 height width"]) -> list[str]:
+    def doubts(self, example: Float[Tensor, "image band height width"]) -> list[str]:
         """What may surprise about this model, one line each: for the warnings of a run."""
         seen = self._trace(example)
-        doubts = (seen.answer.doubt, seen.embedding.doubt)
+        doubts = (seen.answer.doubt, seen.embedding.doubt, doubt_maps(self._layouts(seen)))
         return [*self.warnings, *(line for line in doubts if line)]
+
+    def _layouts(self, seen: Trace) -> dict[str, Layout | None]:
+        """How the watched layers are read."""
+        return {name: seen.shown[name] for name in self._watched if name in seen.shown}
 
     def to(self, device: str | torch.device) -> "Probe":
         """Moves the model; returns the probe itself."""
@@ -171,7 +202,13 @@ class Probe:
     def with_preprocessing(self, preprocessing: Preprocessing) -> "Probe":
         """The same model, not a copy of it, with other preprocessing."""
         other = copy.copy(self)
-        other.preprocessing, other._traces = preprocessing, {}
+        other.preprocessing, other._runs = preprocessing, None
+        return other
+
+    def with_class_names(self, names: Any) -> "Probe":
+        """The same model, not a copy of it, with names of its outputs (`stated_class_names`)."""
+        other = copy.copy(self)
+        other._class_names = stated_class_names(names, self.num_outputs, self.spec)
         return other
 
     def with_said(self, decisions: Mapping[str, str], warnings: Sequence[str]) -> "Probe":
@@ -200,7 +237,7 @@ class Probe:
     def with_wishes(self, wishes: Wishes) -> "Probe":
         """The same model, not a copy of it, with what the user says of task and embedding."""
         other = copy.copy(self)
-        other._wishes, other._traces = wishes, {}
+        other._wishes, other._runs = wishes, None
         return other
 
     def watch(
@@ -222,7 +259,10 @@ class Probe:
             InputError: A name that fits no layer, declared fields that do not fit a layer's
                 channels, or a model that fails on the images.
         """
-        return select_layers(selection, self.module, self._trace(example), self._declared)
+        seen = self._trace(example)
+        layers = self._select(selection, seen)
+        self._watched = tuple(layer.name for layer in layers)
+        return layers
 
     def layer_names(self, example: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
         """Every name that `watch` accepts, in the order of execution."""
@@ -246,7 +286,7 @@ class Probe:
             InputError: A name that is no layer.
             RunError: The model fails. Running out of memory is raised unchanged.
         """
-        seen = self._trace(images)
+        seen = self._shown(images, layers)
         with torch.inference_mode():
             return Outputs(self._observe(images, layers, reduce, seen))
 
@@ -265,20 +305,13 @@ class Probe:
             InputError: Images of another form, or a model without logits.
         """
         known = {1, 3, self.preprocessing.channels or 3}
-        pictures = [self.preprocessing.geometry(picture) for picture in _as_images(images, known)]
-        batches = []
-        for start in range(0, len(pictures), _PREDICT_BATCH):
-            chunk = pictures[start : start + _PREDICT_BATCH]
-            if len({picture.shape for picture in chunk}) > 1:
-                raise InputError(
-                    "images: sizes differ and the model's preprocessing has none; "
-                    "give preprocessing={'size': …} to load_model"
-                )
-            batch = torch.stack([_unit_range(picture) for picture in chunk])
+        pictures = [self.preprocessing.geometry(picture) for picture in as_images(images, known)]
+        found = []
+        for batch in batches(pictures):
             if self._trace(batch).num_outputs is None:
                 raise InputError(f"model {self.spec} has no logits to predict with")
-            batches.append(self.forward(batch, [LOGITS]).vectors[LOGITS])
-        return torch.cat(batches)
+            found.append(self.forward(batch, [LOGITS]).vectors[LOGITS])
+        return torch.cat(found)
 
     @property
     def starts(self) -> str:
@@ -313,6 +346,7 @@ class Probe:
             spec,
             fresh=self._fresh,
             imagenet=self._imagenet,
+            class_names=self._class_names,
             fields=dict(self._declared),
             warnings=self.warnings,
             wishes=self._wishes,
@@ -337,53 +371,16 @@ class Probe:
     ) -> dict[str, Any]:
         """One run of the model, in whatever mode of differentiation is on."""
         batch = self._prepare(images)
-        pieces: dict[str, Tensor] = {}
-        taps = self._taps(layers, reduce, seen)
-        if EMBEDDING in layers:
-            taps += _embedding_taps(seen, pieces)
+        observation = Observation(seen, layers, reduce)
         if self.module is None:
-            output, kept = self._run(batch, RunError), {}
+            output = self._run(batch, RunError)
         else:
             try:
-                with capture(self.module, taps) as kept, self._head_tap(seen, layers, pieces):
+                with observation.watching(self.module):
                     output = self._run(batch, RunError)
             except ReducerFailed as failed:
                 raise failed.__cause__ or failed from None
-        answer = leaf_at(output, seen.answer.path)
-        if answer is None or answer.ndim == 0 or len(answer) != len(images):
-            raise RunError(f"model {self.spec}: no output per image for a batch of {len(images)}")
-        if EMBEDDING in layers:
-            for number, source in enumerate(seen.embedding.sources):
-                leaf = leaf_at(output, source.path) if source.side == "answer" else None
-                if leaf is not None:
-                    pooled = average_pool(EMBEDDING, source.layout.normalise(leaf))
-                    pieces[_part(number)] = pooled
-            numbers = range(len(seen.embedding.sources))
-            parts = [pieces[_part(number)] for number in numbers if _part(number) in pieces]
-            if len(parts) == len(numbers):
-                whole = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
-                kept[EMBEDDING] = reduce(EMBEDDING, Vector(whole))
-        if LOGITS in layers:
-            kept[LOGITS] = reduce(LOGITS, Vector(seen.answer.logits(answer)))
-        if OUTPUT in layers and seen.has_output:
-            kept[OUTPUT] = reduce(OUTPUT, Vector(answer.float().reshape(len(answer), -1)))
-        missing = [name for name in layers if name not in kept]
-        if missing:
-            raise RunError(f"model {self.spec}: layer {missing[0]!r} did not run on these images")
-        return {name: kept[name] for name in layers}
-
-    def _head_tap(
-        self, seen: Trace, layers: Sequence[str], pieces: dict[str, Tensor]
-    ) -> AbstractContextManager[None]:
-        """Takes timm's pre-logits, where no module reads them or puts them out."""
-        source = seen.embedding.sources[0]
-        if self.module is None or source.side != "pre-logits" or EMBEDDING not in layers:
-            return nullcontext()
-
-        def keep(vector: Tensor) -> None:
-            pieces[_part(0)] = vector.float()
-
-        return tapped_head(self.module, keep)
+        return observation.collect(output, len(images), self.spec)
 
     def _run(self, batch: Tensor, kind: type[InvariscopeError]) -> Any:
         try:
@@ -398,110 +395,29 @@ class Probe:
                 f"{what_would_work(error, batch.shape, self._call)}"
             ) from error
 
+    @property
+    def _dry_runs(self) -> DryRuns:
+        if self._runs is None:
+            run = partial(self._run, kind=InputError)
+            self._runs = DryRuns(run, self._prepare, self.module, self.spec, self._wishes)
+        return self._runs
+
     def _trace(self, images: Tensor) -> Trace:
-        if images.ndim != 4 or 0 in images.shape:
-            raise InputError(
-                f"images: shape {list(images.shape)} came; [image, band, height, width] works, "
-                "such as [image, 3, height, width]"
-            )
-        size = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
-        if size not in self._traces:
-            # Two images: with one, an axis of length 1 could be mistaken for the image axis.
-            example = images.detach()[:2]
-            if len(example) == 1:  # another one, so that what differs between images shows
-                example = torch.cat([example, 1 - 0.5 * example.flip(3)])
-            with torch.no_grad():
-                batch = self._prepare(example)
-            self._traces[size] = trace(
-                lambda batch: self._run(batch, InputError),
-                self.module,
-                batch,
-                self.spec,
-                self._wishes,
-            )
-        return self._traces[size]
+        return self._dry_runs.of(images)
 
     def _any_trace(self) -> Trace:
-        if not self._traces:
-            size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
-            ramp = torch.linspace(0, 1, size[0] * size[1]).reshape(size)
-            bands = self.preprocessing.channels or 3
-            self._trace(torch.stack([ramp, 1 - 0.5 * ramp])[:, None].repeat(1, bands, 1, 1))
-        return next(iter(self._traces.values()))
+        size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
+        return self._dry_runs.any(self.preprocessing.channels or 3, *size)
 
-    def _taps(self, layers: Sequence[str], reduce: Reducer, seen: Trace) -> list[Tap]:
-        """Which outputs are captured, and how they are laid out."""
-        taps = []
-        for name in layers:
-            own = {EMBEDDING: True, LOGITS: seen.num_outputs is not None, OUTPUT: seen.has_output}
-            if own.get(name):
-                continue
-            call = seen.call(name)
-            if call is None or call.layout is None:
-                raise unknown_name("layer", name, layer_names(seen))
-            taps.append(Tap(name, name, call.layout, reduce, times=call.times))
-        return taps
+    def _shown(self, images: Tensor, layers: Sequence[str]) -> Trace:
+        """The dry run for images of this size, with what is shown of these layers."""
+        seen = self._trace(images)
+        if not seen.shown and set(layers) - {EMBEDDING, LOGITS, OUTPUT}:
+            # The blocks of the model may tell what a layer alone does not.
+            self._select("auto", seen)
+        self._dry_runs.show(seen, layers)
+        return seen
 
-
-def _embedding_taps(seen: Trace, pieces: dict[str, Tensor]) -> list[Tap]:
-    """Takes the parts of the embedding into ``pieces``, by their number."""
-
-    def keep(part: str, activation: Any) -> None:
-        pieces[part] = average_pool(part, activation)
-
-    taps = []
-    for number, source in enumerate(seen.embedding.sources):
-        call = seen.call(source.module)
-        if call is not None:
-            where = (_part(number), call.name, source.layout)
-            taps.append(Tap(*where, keep, source.side, call.times))
-    return taps
-
-
-def _part(number: int) -> str:
-    return f"part {number} of the embedding"
-
-
-def hash_state(state: Mapping[str, Any]) -> str:
-    """SHA-256 over names, types, shapes and bytes, names sorted; memory formats do not matter.
-
-    Example:
-        >>> hash_state({"w": torch.zeros(2)}) == hash_state({"w": torch.zeros(2, 1)})
-        False
-    """
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        value = state[name]
-        if isinstance(value, Tensor):
-            plain = value.detach().cpu().contiguous()
-            digest.update(f"{name}|{plain.dtype}|{list(plain.shape)}|".encode())
-            digest.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
-        else:
-            digest.update(f"{name}|{value!r}|".encode())
-    return digest.hexdigest()
-
-
-def _unit_range(picture: Tensor) -> Tensor:
-    return picture.float() / 255 if picture.dtype == torch.uint8 else picture.float()
-
-
-def _as_images(images: Any, bands: set[int]) -> list[Image.Image | Tensor]:
-    if isinstance(images, Image.Image):
-        return [images]
-    if isinstance(images, list | tuple) and images:
-        return [picture for item in images for picture in _as_images(item, bands)]
-    if isinstance(images, np.ndarray):
-        images = torch.from_numpy(np.ascontiguousarray(images))
-    if isinstance(images, Tensor):
-        batch = images[None] if images.ndim == 3 else images
-        if batch.ndim == 4 and batch.shape[1] not in bands and batch.shape[3] in bands - {1}:
-            batch = batch.permute(0, 3, 1, 2)
-        if batch.ndim == 4 and batch.shape[1] in bands and len(batch):
-            return list(batch)
-        came = f"{images.dtype} {list(images.shape)}"
-    else:
-        came = f"{type(images).__name__}" + (" (empty)" if isinstance(images, list | tuple) else "")
-    raise InputError(
-        f"images: {came} came; PIL images, uint8 [image, height, width, 3] or "
-        "[image, 3, height, width] in [0, 1] work"
-    )
+    def _select(self, selection: str | Sequence[str] | None, seen: Trace) -> tuple[Layer, ...]:
+        show = partial(self._dry_runs.show, seen)
+        return select_layers(selection, self.module, seen, self._declared, show)

@@ -4,17 +4,18 @@ Nothing about a model is assumed. Shapes and small tensors near the end are kept
 last linear maps with what they read, and the last global poolings.
 """
 
-import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from invariscope.models.activations import (
+    MAX_PREFIX_TOKENS,
     Layout,
     average_pool,
     layout_of,
@@ -42,6 +43,7 @@ class Call:
         fields: How rotations permute its channels, where its output says so.
         note: What its output says of its channels that cannot be followed; "" for nothing.
         times: How often it ran in the pass; the last time counts.
+        hands_on: Whether it puts out what the last module in it did, perhaps in another shape.
     """
 
     name: str
@@ -53,11 +55,12 @@ class Call:
     fields: Fields | None = None
     note: str = ""
     times: int = 1
+    hands_on: bool = False
 
     @property
     def channels(self) -> int | None:
         """Number of channels, or of elements of a vector."""
-        return None if self.layout is None else channels_of(self.shape, self.layout)
+        return None if self.layout is None else self.layout.channels_in(self.shape)
 
 
 @dataclass(frozen=True)
@@ -114,11 +117,11 @@ class Recorder:
         self.clock = 0
         self._starts: dict[str, int] = {}
         self._calls: dict[str, Call] = {}
-        self._kinds: dict[str, type[nn.Module]] = {}
         self.linear: deque[LinearMap] = deque(maxlen=_TAIL)
         self.wrappers: deque[LinearMap] = deque(maxlen=_TAIL)
         self.pools: deque[tuple[str, int, Tensor]] = deque(maxlen=_TAIL)
         self._last_leaf: tuple[nn.Module, Tensor] | None = None
+        self._last_output: tuple[int, Tensor, int] | None = None
 
     @contextmanager
     def watching(self, module: nn.Module | None) -> Iterator[None]:
@@ -142,20 +145,8 @@ class Recorder:
         return layout_of(tensor, **self._known, channels_last=evidence)
 
     def calls(self) -> tuple[Call, ...]:
-        """The calls; where height, width and channels are equal, modules of the same class tell."""
-        last: dict[type[nn.Module], set[str]] = {}
-        for name, call in self._calls.items():
-            if call.layout and len(set(call.shape[1:])) > 1:
-                last.setdefault(self._kinds[name], set()).add(call.layout.kind)
-        return tuple(
-            replace(call, layout=replace(call.layout, kind="nhwc"))
-            if call.layout
-            and call.layout.kind == "nchw"
-            and len(set(call.shape[1:])) == 1
-            and last.get(self._kinds[name]) == {"nhwc"}
-            else call
-            for name, call in self._calls.items()
-        )
+        """The modules that ran, in the order in which they ended."""
+        return tuple(self._calls.values())
 
     def last_leaf(self, output: Tensor) -> nn.Module | None:
         """The childless module that ended last, if the model's output is what it put out."""
@@ -178,11 +169,11 @@ class Recorder:
         shape = () if output is None else tuple(output.shape)
         before = self._calls.pop(name, None)
         times = 1 if before is None else before.times + 1
-        self._kinds[name] = type(module)
         fields, note = fields_seen(kind, shape, layout)
+        hands_on = output is not None and self._hands_on(start, output)
         self._calls[name] = Call(
-            name, start, self.clock, layout, shape, owns, fields, note, times
-        )  # fmt: skip
+            name, start, self.clock, layout, shape, owns, fields, note, times, hands_on
+        )
         if output is None or layout is None:
             return
         leaf = next(module.children(), None) is None
@@ -193,6 +184,21 @@ class Recorder:
             return
         self._remember_linear(name, module, start, given, output)
         self._remember_pool(name, module, given, output, layout)
+
+    def _hands_on(self, start: int, output: Tensor) -> bool:
+        """Whether an output is that of the last module inside; remembers it for the next one."""
+        last, self._last_output = self._last_output, (start, output, version(output))
+        if last is None or last[0] <= start:
+            return False
+        left_out = last[1].numel() - output.numel()
+        if left_out:  # class tokens, which go their own way
+            tokens = last[1].ndim == 3 and last[1].numel() // last[1].shape[1]
+            return 0 < left_out <= MAX_PREFIX_TOKENS * tokens
+        if memory(last[1]) == memory(output):
+            return last[2] == version(output)
+        one, other = last[1].float(), output.float()
+        same = [torch.isclose(one.norm(p), other.norm(p), rtol=1e-4) for p in (1, 2)]
+        return bool(torch.stack(same).all())
 
     def _remember_linear(
         self, name: str, module: nn.Module, start: int, given: Tensor, output: Tensor
@@ -268,25 +274,13 @@ def is_linear_map(module: nn.Module, given: Tensor, output: Tensor) -> bool:
     return len(matrices) == 1 and set(matrices[0]) == {given.shape[-1], output.shape[-1]}
 
 
-def channels_of(shape: tuple[int, ...], layout: Layout) -> int:
-    """Number of channels of an output of this shape, or of elements of a vector.
-
-    Example:
-        >>> channels_of((2, 16, 7, 7), Layout("nchw")), channels_of((2, 4, 5), Layout("vector"))
-        (16, 20)
-    """
-    if layout.kind == "nchw":
-        return shape[1]
-    return math.prod(shape[1:]) if layout.kind == "vector" else shape[-1]
-
-
 def fields_seen(
     kind: Any, shape: tuple[int, ...], layout: Layout | None
 ) -> tuple[Fields | None, str]:
     """How rotations permute the channels of a typed tensor, and a note where it does not say."""
     if kind is None or layout is None:
         return None, ""
-    return fields_of_type(kind, channels_of(shape, layout))
+    return fields_of_type(kind, layout.channels_in(shape))
 
 
 def _channels_last(module: nn.Module) -> bool | None:

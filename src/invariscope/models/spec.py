@@ -177,6 +177,7 @@ def _from_zoo(model: ZooModel, untrained: bool, seed: int, spec: str) -> Probe:
         fresh=lambda seed: model.build(pretrained=False, seed=seed),
         imagenet=model.is_imagenet(module),
         warnings=() if preprocessing.stated else (unknown,),
+        class_names=model.class_names,
     )
 
 
@@ -273,7 +274,13 @@ def _trained(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
             untrained=True,
         )[0]
 
-    return Probe(fresh(seed) if untrained else module, description.preprocessing, spec, fresh=fresh)
+    return Probe(
+        fresh(seed) if untrained else module,
+        description.preprocessing,
+        spec,
+        fresh=fresh,
+        class_names=description.class_names,
+    )
 
 
 def _program(load: Callable[[str, str], Probe]) -> Callable[[str, bool, int, str], Probe]:

@@ -16,7 +16,6 @@ say where it begins. The process's random generators are put back.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,9 +25,11 @@ from torch import Tensor, nn
 from invariscope.errors import RunError
 from invariscope.models.events import Event, first_difference, recorded
 from invariscope.models.failures import first_line
+from invariscope.models.held_state import changed_in, state_of
 from invariscope.models.layers import EMBEDDING, LOGITS
 from invariscope.models.probe import Probe
 from invariscope.models.randomness import watched_generators
+from invariscope.models.wobble import Wobble, apart_by, distance_between, widest
 
 PICTURES = 4
 """How many pictures the passes are over, at most."""
@@ -39,36 +40,11 @@ _TF32 = 1e-3  # what accelerators may round float32 to
 _HALF_LARGEST = 65504
 
 
-@dataclass(frozen=True)
-class _Wobble:
-    """How far two passes are apart at a layer, and the distance between pictures there."""
-
-    layer: str
-    apart: float
-    between: float
-    size: float
-
-    @property
-    def share(self) -> float:
-        """In distances between pictures."""
-        return self.apart / self.between if self.between else float("inf")
-
-    @property
-    def words(self) -> str:
-        """The share in words."""
-        where = f"of the distance between images at the {self.layer}"
-        if not self.between:
-            return f"at the {self.layer}, where different images do not differ"
-        if self.share >= 10:
-            return f"by {self.share:.0f} times the distance between images at the {self.layer}"
-        return f"by {_percent(self.share)} {where}"
-
-
 class _Moving(Exception):
     """A pass fails, or gives another shape, where the first one did not."""
 
 
-def unsteady(probe: Probe, images: Float[Tensor, "image 3 height width"]) -> tuple[str, ...]:
+def unsteady(probe: Probe, images: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
     """What does not hold still about a model, one line each; () for one whose numbers do.
 
     Args:
@@ -109,7 +85,7 @@ class _Check:
 
     def lines(self) -> list[str]:
         """The findings."""
-        state = _state(self.probe.networks)
+        state = state_of(self.probe.networks)
         try:
             first = self.run(self.pictures)
         except RunError as problem:
@@ -151,8 +127,8 @@ class _Check:
     def moves(self, first: dict[str, Tensor], state: dict[str, Any]) -> list[str]:
         """A against B: randomness and moving state."""
         second = self.again(self.pictures, first, "a second pass over the same images")
-        wobble = _widest(first, second)
-        drawn, changed = self.drawn(), _changed(state, _state(self.probe.networks))
+        wobble = widest(first, second)
+        drawn, changed = self.drawn(), changed_in(state, state_of(self.probe.networks))
         matters = wobble.share > _MATTERS and self.beyond_rounding(wobble)
         if matters or (drawn and wobble.apart > 0):
             if changed and not drawn:
@@ -180,11 +156,11 @@ class _Check:
         else:  # each alone would be a batch of one, which is refused by some
             order = [1, 1]
         third = self.again(self.pictures[order], first, "another batch")
-        wobble = _widest({layer: first[layer][order] for layer in first}, third, first)
+        wobble = widest({layer: first[layer][order] for layer in first}, third, first)
         if wobble.share <= _MATTERS or not self.beyond_rounding(wobble):
             return []
         last_bit = self.run(_nudged(self.pictures, self.precision()))
-        nudged = _apart(first[wobble.layer], last_bit[wobble.layer])
+        nudged = apart_by(first[wobble.layer], last_bit[wobble.layer])
         if wobble.apart <= _ROUNDINGS * nudged:
             return []
         where = self.where(self.pictures[order], lambda rows: rows[order])
@@ -199,21 +175,22 @@ class _Check:
         """Vectors that are the same for different pictures."""
         if _same_pictures(self.pictures):
             return []
-        found = []
+        found: dict[str, list[str]] = {}
         for layer, vectors in first.items():
-            size, between = float(vectors.norm(dim=1).max()), _between(vectors)
+            size, between = float(vectors.norm(dim=1).max()), distance_between(vectors)
             if size == 0:
-                text = f"all of the first {len(vectors)} images give 0 at the {layer}"
+                text = f"all of the first {len(vectors)} images give 0"
             elif between <= self.precision() * size:
                 rest = f" but for rounding ({between / size:.0e} of its length)" if between else ""
-                text = f"different images give the same {layer}{rest}"
+                text = f"different images give the same{rest}"
             else:
                 continue
-            found.append(
-                f"{text}: numbers at the {layer} say nothing; look at the weights (are they "
-                "loaded?) and at the preprocessing"
-            )
-        return found
+            found.setdefault(text, []).append(layer)
+        return [
+            f"{text} at the {' and the '.join(layers)}: numbers there say nothing; look at the "
+            "weights (are they loaded?) and at the preprocessing"
+            for text, layers in found.items()
+        ]
 
     def not_finite(self, first: dict[str, Tensor]) -> str:
         """Where NaN or infinity comes from."""
@@ -232,7 +209,7 @@ class _Check:
         event = events[place]
         return f"{text}: it begins {event.place}, {_cause_of_nan(event, events[:place])}"
 
-    def beyond_rounding(self, wobble: _Wobble) -> bool:
+    def beyond_rounding(self, wobble: Wobble) -> bool:
         """Whether a difference is more than the last bit of the outputs."""
         return wobble.apart > self.precision() * wobble.size
 
@@ -251,7 +228,7 @@ class _Check:
                 self.run(pictures)
             passes.append(events)
         coarsest = max((torch.finfo(event.dtype).eps for event in passes[0]), default=0.0)
-        found = first_difference(*passes, max(1e-4, 4 * coarsest), rows)
+        found = first_difference(passes[0], passes[1], max(1e-4, 4 * coarsest), rows)
         if found is None:
             return ""
         one, another = found
@@ -259,10 +236,6 @@ class _Check:
         if one.shape[1:] != another.shape[1:]:
             text += f", which changes from {list(one.shape)} to {list(another.shape)}"
         return text + _cause(one.module)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
 def _cause(module: nn.Module) -> str:
@@ -300,62 +273,14 @@ def _state_line(changed: list[str], rest: str) -> str:
     )
 
 
-def _state(networks: Sequence[nn.Module]) -> dict[str, Any]:
-    """Buffers by value, parameters by how often they were changed in place."""
-    found: dict[str, Any] = {}
-    for number, network in enumerate(networks):
-        for name, buffer in network.named_buffers():
-            found[f"{number}.{name}"] = buffer.detach().clone()
-        for name, parameter in network.named_parameters():
-            count = 0 if parameter.is_inference() else parameter._version
-            found[f"{number}.{name}"] = (parameter.data_ptr(), count)
-    return found
-
-
-def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    names = []
-    for name, value in before.items():
-        now = after.get(name)
-        if isinstance(value, Tensor) and isinstance(now, Tensor):
-            same = value.shape == now.shape and bool(
-                torch.equal(torch.nan_to_num(value), torch.nan_to_num(now))
-            )
-        else:
-            same = value == now
-        if not same:
-            names.append(name.partition(".")[2])
-    return names
-
-
-def _widest(
-    one: dict[str, Tensor], other: dict[str, Tensor], all_of: dict[str, Tensor] | None = None
-) -> _Wobble:
-    """The layer at which two passes are furthest apart, for the distance between pictures."""
-    found = []
-    for layer, vectors in one.items():
-        every = (all_of or one)[layer]
-        size = float(every.norm(dim=1).max())
-        found.append(_Wobble(layer, _apart(vectors, other[layer]), _between(every), size))
-    return max(found, key=lambda wobble: (wobble.apart > 0, wobble.share))
-
-
-def _apart(one: Tensor, other: Tensor) -> float:
-    distance = float((one.double() - other.double()).norm(dim=1).max())
-    return distance if distance == distance else float("inf")
-
-
-def _between(vectors: Tensor) -> float:
-    """The root mean square distance between pictures."""
-    distances = torch.nn.functional.pdist(vectors.double())
-    return float(distances.square().mean().sqrt())
-
-
 def _same_pictures(pictures: Tensor) -> bool:
     return bool((pictures == pictures[:1]).all())
 
 
 def _nudged(pictures: Tensor, rounding: float) -> Tensor:
-    """The pictures with each number up or down by its last bit, in turns."""
-    signs = torch.ones_like(pictures)
-    signs[..., ::2] = -1
-    return (pictures * (1 + rounding * signs)).clamp(0, 1)
+    """The pictures with each number, and each picture as a whole, up or down by its last bit."""
+    draw = torch.Generator().manual_seed(0)
+    each = torch.randint(2, pictures.shape, generator=draw)
+    whole = torch.arange(len(pictures)).remainder(2)[:, None, None, None]
+    steps = (2.0 * each + 2.0 * whole - 2.0).to(pictures.device)
+    return (pictures * (1 + rounding * steps)).clamp(0, 1)

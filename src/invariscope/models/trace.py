@@ -6,13 +6,14 @@ images, or said by the user.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from invariscope.errors import InputError
+from invariscope.models.activations import Layout
 from invariscope.models.answer import (
     Answer,
     check_task,
@@ -64,6 +65,8 @@ class Trace:
         fields: How rotations permute its elements, where the answer is the embedding and says so.
         pool: Name of the module that pools globally; None where there is none, or where its output
             is the embedding.
+        shown: What a probe of the input has since found of the layers that are watched
+            (`invariscope.models.grids`), in place of what their shapes suggest.
     """
 
     calls: tuple[Call, ...]
@@ -73,10 +76,14 @@ class Trace:
     embedding: Embedding
     fields: Fields | None
     pool: str | None
+    shown: dict[str, Layout | None] = field(default_factory=dict)
 
     def call(self, name: str) -> Call | None:
         """The module of that name, or None where it did not run."""
-        return next((call for call in self.calls if call.name == name), None)
+        found = next((call for call in self.calls if call.name == name), None)
+        if found is None or name not in self.shown:
+            return found
+        return replace(found, layout=self.shown[name])
 
     @property
     def classifier(self) -> str | None:
@@ -175,7 +182,7 @@ def _conclude(
     answer = classified(answer, leaf.tensor, wishes.task, heads, headless, what)
 
     def rerun(vector: Tensor) -> Source | None:
-        if module is None or bool((vector == vector[:1]).all()):  # alike: it could be anything
+        if module is None or bool((vector == vector[0, 0]).all()):  # it could be anything
             return None
         finder = Finder(recorder, vector)
         with finder.watching(module):

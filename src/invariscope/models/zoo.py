@@ -22,6 +22,8 @@ _INITIALISED = ("googlenet", "inception_v3")
 class TimmModel:
     """An architecture of timm: ``resnet18``, ``resnet18.a1_in1k`` or ``hf-hub:owner/name``."""
 
+    class_names = None  # the module's configuration tells them
+
     def __init__(self, name: str):
         import timm
 
@@ -117,6 +119,12 @@ class TorchvisionModel:
     def is_imagenet(self, module: nn.Module) -> bool:
         """Whether 1000 outputs are those of ImageNet-1k."""
         return self.weights is not None and len(self.weights.meta.get("categories", ())) == 1000
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The categories of the weights; ImageNet's are known by their WordNet ids instead."""
+        names = () if self.weights is None else self.weights.meta.get("categories", ())
+        return tuple(names) if names and len(names) != 1000 else None
 
     def classifiers(self, module: nn.Module) -> tuple[str, ...]:
         """Dotted name of the last Linear, torchvision's classifier."""

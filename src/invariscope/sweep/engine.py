@@ -7,6 +7,7 @@ ends with the same summary, byte for byte.
 
 import time
 from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def measure(
     embedding: str | None = None,
     output_key: str | None = None,
     inexact: str = "interpolate",
+    model_classes: str | PathLike[str] | Sequence[str] | None = None,
     value_range: Sequence[float] | None = None,
     workers: int | None = None,
     resume: bool = True,
@@ -101,9 +103,13 @@ def measure(
         output_key: Which of several outputs is the answer: its key, or its position.
         inexact: What metrics of feature maps do where a motion does not take a layer's grid to
             itself: "interpolate" the maps, or "skip" that layer and level.
+        model_classes: What the model's outputs are, where it does not say so itself: "imagenet"
+            (ImageNet-1k in the usual order), a file of names, the names, or "order" (class k of the
+            data is output k, whatever the names).
         value_range: The stored numbers that are black and white, such as (0, 4095) for 12 bits in
             16-bit files; None finds it, see `open_source`.
-        workers: Processes that decode images; 0 decodes in this one.
+        workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
+            processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a run that the folder holds; False refuses such a folder.
         progress: Told what goes on.
 
@@ -141,6 +147,7 @@ def measure(
         embedding=embedding,
         output_key=output_key,
         inexact=inexact,
+        model_classes=model_classes,
         value_range=value_range,
     )
     return carry_out(
@@ -182,8 +189,6 @@ def carry_out(
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
     check_precision(precision)
     size = batch_size or default_batch_size(run)
-    if workers is None:
-        workers = min(4, torch.multiprocessing.cpu_count()) if len(run.selected) > 64 else 0
     manifest = run.manifest
     done: list[int] = []
     folder = None if output is None else Path(output)
@@ -264,9 +269,20 @@ def _sample(run: Run, block: Block) -> Sample:
     if run.targets is not None and known is not None:
         unknown = np.full_like(run.targets[0], -1)
         classes = len(run.targets)
+        if run.source.class_names is None and max(known, default=-1) >= classes:
+            raise _no_output(ids, known, classes)
         targets = [run.targets[label] if 0 <= label < classes else unknown for label in known]
         targets = np.array(targets, dtype=np.int64)
     return Sample(block, ids, known, targets)
+
+
+def _no_output(ids: list[str], labels: list[int], outputs: int) -> InputError:
+    """A label that only the loaded item told, and that no output stands for."""
+    place = int(np.argmax(labels))
+    return InputError(
+        f"image {ids[place]} has the label {labels[place]}, the model the outputs 0 to "
+        f"{outputs - 1}; labels count from 0: change them, or leave accuracy out of the metrics"
+    )
 
 
 def _count_skipped(

@@ -1,14 +1,17 @@
-"""From an image source to blocks of pixels: decoded in parallel, each image once per run."""
+"""From an image source to blocks of pixels: each image is decoded once, ahead of the network."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from invariscope.data import ImageSource, UnreadableImage
+from invariscope.data.reading import in_order
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
 from invariscope.models.bands import BandMismatch
@@ -54,23 +57,10 @@ class Block:
     skipped: list[tuple[int, str]] = field(default_factory=list)
 
 
-class _Pictures(Dataset[Picture]):
-    """What a worker does: decode, resize, crop."""
-
-    def __init__(
-        self, source: ImageSource, preprocessing: Preprocessing, ready: Mapping[int, Picture]
-    ):
-        self._source = source
-        self._preprocessing = preprocessing
-        self._ready = dict(ready)
-
-    def __len__(self) -> int:
-        return len(self._source.ids)
-
-    def __getitem__(self, index: int) -> Picture:
-        if index in self._ready:
-            return self._ready[index]
-        return load_picture(self._source, self._preprocessing, index)
+#: Blocks that are decoded ahead of the one that is measured.
+_AHEAD = 2
+#: Images that are read twice to see whether they are random.
+_READ_TWICE = 8
 
 
 def load_picture(source: ImageSource, preprocessing: Preprocessing, index: int) -> Picture:
@@ -128,6 +118,41 @@ def size_note(preprocessing: Preprocessing, size: tuple[int, int]) -> str:
     )
 
 
+def random_images(
+    source: ImageSource,
+    preprocessing: Preprocessing,
+    selected: Sequence[int],
+    seen: dict[int, Picture],
+) -> str:
+    """Says so if the images of a user's data set are not the same when they are read again.
+
+    Args:
+        source: Where images come from; sources that decode files themselves are not asked.
+        preprocessing: Resize and crop.
+        selected: The images of the run; the first few are read.
+        seen: Pictures that are decoded already; takes those that are decoded here.
+
+    Returns:
+        A line for the warnings of the run, or "".
+    """
+    if source.concurrent:
+        return ""
+    for index in selected[:_READ_TWICE]:
+        again = load_picture(source, preprocessing, index)
+        first = seen.setdefault(index, again)
+        if first is again:
+            again = load_picture(source, preprocessing, index)
+        if first.pixels is None or again.pixels is None:
+            continue
+        if first.pixels.shape != again.pixels.shape or not torch.equal(first.pixels, again.pixels):
+            return (
+                f"images are random: {source.name} gave other pixels when it was asked for image "
+                f"{source.ids[index]} again, so numbers change from run to run; give the data "
+                "without random augmentation"
+            )
+    return ""
+
+
 def first_pictures(
     source: ImageSource,
     preprocessing: Preprocessing,
@@ -144,16 +169,16 @@ def first_pictures(
         decoded: What is decoded already, an image that can be read among it; the others are added.
         count: How many are wanted.
     """
-    found: list[Tensor] = []
+    found: list[Tensor] = []  # of one size; grey and colour may mix
     for index in list(dict.fromkeys(selected))[: 2 * count]:
         if index not in decoded:
             decoded[index] = load_picture(source, preprocessing, index)
         pixels = decoded[index].pixels
-        if pixels is not None and (not found or pixels.shape == found[0].shape):
+        if pixels is not None and (not found or pixels.shape[-2:] == found[0].shape[-2:]):
             found.append(pixels)
         if len(found) == count:
             break
-    return found
+    return alike(found)
 
 
 def load_blocks(
@@ -161,31 +186,37 @@ def load_blocks(
     preprocessing: Preprocessing,
     numbered: Sequence[tuple[int, list[int]]],
     *,
-    workers: int,
+    workers: int | None,
     ready: Mapping[int, Picture],
 ) -> Iterator[Block]:
-    """Yields the blocks in order; workers decode the next ones meanwhile.
+    """Yields the blocks in order; the next ones are decoded meanwhile, where the source allows it.
 
     Args:
         source: Where images come from.
         preprocessing: Resize and crop.
         numbered: (block number, indices into the source).
-        workers: Worker processes; 0 decodes in this process.
+        workers: Threads or processes that decode, see `invariscope.data.reading`; None chooses.
         ready: Pictures that are decoded already.
     """
-    loader = DataLoader(
-        _Pictures(source, preprocessing, ready),
-        batch_sampler=[indices for _, indices in numbered],
-        num_workers=min(workers, len(numbered)),
-        collate_fn=_as_list,
-        persistent_workers=False,
+    indices = [index for _, block in numbered for index in block]
+    missing = [index for index in indices if index not in ready]
+    longest = max((len(block) for _, block in numbered), default=0)
+    decoded = in_order(
+        source,
+        partial(_load, preprocessing),
+        missing,
+        workers=workers,
+        ahead=_AHEAD * longest,
+        known=missing,
     )
-    for (number, _), pictures in zip(numbered, loader, strict=True):
-        yield _block(number, pictures)
+    pictures = (ready[index] if index in ready else next(decoded) for index in indices)
+    with closing(decoded):
+        for number, block in numbered:
+            yield _block(number, list(islice(pictures, len(block))))
 
 
-def _as_list(pictures: list[Picture]) -> list[Picture]:
-    return pictures
+def _load(preprocessing: Preprocessing, source: ImageSource, index: int) -> Picture:
+    return load_picture(source, preprocessing, index)
 
 
 def _block(number: int, pictures: list[Picture]) -> Block:
@@ -202,12 +233,12 @@ def _block(number: int, pictures: list[Picture]) -> Block:
     if not readable:
         return Block(number, [], torch.empty(0), skipped=skipped)
     indices, labels = [p.index for p in readable], [p.label for p in readable]
-    return Block(number, indices, torch.stack(_alike(frames)), labels, skipped)
+    return Block(number, indices, torch.stack(alike(frames)), labels, skipped)
 
 
-def _alike(frames: list[Tensor]) -> list[Tensor]:
+def alike(frames: list[Tensor]) -> list[Tensor]:
     """Pictures of one type and number of bands: a source may mix depths, and grey with colour."""
     if len({frame.dtype for frame in frames}) > 1:
         frames = [f.float() / 255 if f.dtype == torch.uint8 else f for f in frames]
-    most = max(len(frame) for frame in frames)
+    most = max((len(frame) for frame in frames), default=0)
     return [frame.expand(most, -1, -1) if len(frame) == 1 else frame for frame in frames]

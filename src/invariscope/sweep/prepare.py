@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,16 @@ from invariscope.models.steadiness import PICTURES, unsteady
 from invariscope.sweep.bands import acting, as_colour, matched, said
 from invariscope.sweep.block import Setup, as_float
 from invariscope.sweep.lie import lie_cell
-from invariscope.sweep.loading import Picture, first_picture, first_pictures, size_note
+from invariscope.sweep.loading import (
+    Picture,
+    first_picture,
+    first_pictures,
+    random_images,
+    size_note,
+)
 from invariscope.sweep.plan import Plan, make_plan
 from invariscope.sweep.record import make_manifest
-from invariscope.sweep.targets import class_targets
+from invariscope.sweep.targets import IN_ORDER, match_classes
 from invariscope.transformations import Resampling, Transformation, get_groups, get_transformations
 
 #: A twin whose residual branches are all switched on.
@@ -80,6 +87,7 @@ def prepare(
     embedding: str | None = None,
     output_key: str | None = None,
     inexact: str = "interpolate",
+    model_classes: str | PathLike[str] | Sequence[str] | None = None,
     value_range: Sequence[float] | None = None,
 ) -> Run:
     """Checks and resolves everything, and measures nothing yet. Arguments as for `measure`."""
@@ -93,7 +101,7 @@ def prepare(
     _check_metrics(wanted, chosen)
     if inexact not in ("interpolate", "skip"):
         raise InputError(f"inexact must be interpolate or skip, not {inexact!r}")
-    source = open_source(images, value_range)
+    source = open_source(images, value_range, num_images=num_images)
     selected = select(source, num_images, seed)
     if len(selected) < 2:
         raise InputError(
@@ -109,12 +117,13 @@ def prepare(
     ).to(choose_device(device))
     source = matched(source, probe.preprocessing)
     example, decoded = first_picture(source, probe.preprocessing, selected)
+    random = random_images(source, probe.preprocessing, selected, decoded)
     assert example.pixels is not None
     bands = len(example.pixels)
     probe = probe.for_bands(bands)
     chosen, colourless = acting(chosen, bands, named=transformations not in (None, "all"))
     untrained, note = _twin(probe, twin, seed)
-    warnings = [*colourless, *([note] if note else [])]
+    warnings = [*colourless, *([random] if random else []), *([note] if note else [])]
     plan = make_plan(chosen, twin=untrained is not None, floor=floor)
     note = size_note(probe.preprocessing, example.size)
     warnings += [note] if note else []
@@ -123,14 +132,17 @@ def prepare(
     if untrained is not None:
         untrained.watch("last", shown)
     warnings = [*probe.doubts(shown), *warnings, *steadiness(probe, source, selected, decoded)]
-    targets, note = class_targets(source, probe)
-    warnings += [note] if note else []
-    known = {"": True, "targets": targets is not None, "classes": source.labels is not None}
+    if model_classes is not None and model_classes != IN_ORDER:
+        probe = probe.with_class_names(model_classes)
+    match = match_classes(source, probe, in_order=model_classes == IN_ORDER)
+    if any(metric.needs_labels == "targets" for metric in wanted):
+        warnings += match.warnings
+    known = {"": True, "targets": match.outputs is not None, "classes": source.labels is not None}
     wanted = tuple(metric for metric in wanted if known[metric.needs_labels])
     fit, left_out = _for_task(wanted, probe.task, chosen=metrics is not None)
     warnings += [left_out] if left_out else []
     if not fit:
-        why = left_out or note or "the images have no labels"
+        why = left_out or match.decision or "the images have no labels"
         raise InputError(f"none of the metrics can be measured: {why}")
     wanted = fit
     setup = Setup(probe, untrained, plan, wanted, watched, seed, inexact == "skip")
@@ -142,14 +154,18 @@ def prepare(
         table=table,
         decisions={
             **source.decisions,
+            **({"class match": match.decision} if match.decision else {}),
             **said(bands, probe.preprocessing),
             **probe.decisions(shown),
             **_start(untrained),
         },
         warnings=warnings,
     )
+    # the names, not the file that holds them: with other classes it is another run
+    stated = None if model_classes is None else list(probe.class_names or ())
+    manifest["settings"]["model_classes"] = IN_ORDER if model_classes == IN_ORDER else stated
     manifest["example"] = {"image": source.ids[example.index]}
-    return Run(setup, source, selected, targets, example, decoded, manifest)
+    return Run(setup, source, selected, match.outputs, example, decoded, manifest)
 
 
 def _for_task(

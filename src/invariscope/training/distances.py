@@ -80,7 +80,7 @@ def representation_distances(
         twin: What is drawn anew in the twins.
         num_images: How many, by class in proportion; None takes all.
         device: ``auto``, ``cpu``, ``cuda``, …; a given probe stays where it is.
-        workers: Processes that decode, where that takes long.
+        workers: Decoding, as for `invariscope.measure`; it changes no number.
 
     Raises:
         InputError: The images have no labels or no twins, or a spec does not work.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
 from invariscope.sweep.block import as_float
-from invariscope.training.decoding import decoded, default_workers
+from invariscope.training.decoding import decoded
 from invariscope.training.images import MEMORY_BYTES
 from invariscope.training.splits import Split
 
@@ -25,7 +25,7 @@ class TestImages:
         split: The images; those that cannot be read are left out, with a note.
         preprocessing: The network's, with a size.
         memory: Bytes that may be kept; images that take more are decoded at every evaluation.
-        workers: Processes that decode.
+        workers: Decoding, as for `invariscope.measure`.
 
     Attributes:
         notes: What was left out.
@@ -42,7 +42,7 @@ class TestImages:
         workers: int | None = None,
     ):
         self.notes: list[str] = []
-        self._workers = default_workers() if workers is None else workers
+        self._workers = workers
         self._split = split
         self._preprocessing = preprocessing
         self._kept: list[tuple[list[int], Tensor]] | None = None

@@ -2,7 +2,7 @@
 
 Images of one size are one uint8 tensor on the device, and a batch of them is an index. Images of
 several sizes are kept one by one. What would exceed `MEMORY_BYTES` is decoded anew in each epoch,
-by loader workers, a batch at a time. A source that makes its images (`ImageSource.pixels`) makes
+ahead of the network, a batch at a time. A source that makes its images (`ImageSource.pixels`) makes
 them on the device, all at once or, if they are too many, batch by batch.
 
 What an augmentation draws for an image is a hash of (seed, epoch, image), so neither the batch, the
@@ -16,18 +16,19 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from invariscope.data import UnreadableImage
+from invariscope.data import ImageSource, UnreadableImage
+from invariscope.data.reading import in_order
 from invariscope.errors import InputError
 from invariscope.models.preprocessing import ANY_CHANNELS
 from invariscope.seeding import draws
 from invariscope.sweep.block import as_float
 from invariscope.training.augmentations import Augmentation
-from invariscope.training.decoding import decoded, default_workers, one_image
+from invariscope.training.decoding import decoded, one_image
 from invariscope.training.splits import Split
 
 MEMORY_BYTES = 4 << 30
+_AHEAD = 4
 _AS_IT_IS = ANY_CHANNELS
 
 
@@ -64,7 +65,7 @@ class TrainingImages:
         seed: Of what is drawn.
         device: Where batches are wanted.
         memory: Bytes that may be kept; images that take more are decoded in every epoch.
-        workers: Processes that decode then; None takes one per core, 8 at most.
+        workers: Decoding, as for `invariscope.measure`; it changes no number.
 
     Attributes:
         notes: Images that could not be read, in one line.
@@ -87,7 +88,7 @@ class TrainingImages:
         self._augmentation = augmentation
         self._seed = seed
         self._device = device
-        self._workers = default_workers() if workers is None else workers
+        self._workers = workers
         self._split = split
         self._kept: Tensor | list[Tensor] | None = None
         first = _first(split)
@@ -110,13 +111,17 @@ class TrainingImages:
             for step in steps:
                 yield self._batch(step)
             return
-        loader = DataLoader(
-            _Steps(self, steps),
-            batch_size=None,
-            num_workers=min(self._workers, len(steps)),
-            pin_memory=self._device.type == "cuda",
+        read = in_order(
+            self._split.source,
+            self._read,
+            steps,
+            workers=self._workers,
+            ahead=_AHEAD,
+            known=self._split.indices,
         )
-        for pixels, labels in loader:
+        for pixels, labels in read:
+            if self._device.type == "cuda":
+                pixels, labels = pixels.pin_memory(), labels.pin_memory()
             yield Batch(
                 pixels.to(self._device, non_blocking=True),
                 labels.to(self._device, non_blocking=True),
@@ -139,6 +144,10 @@ class TrainingImages:
             self._split = Split(self._split.source, readable, self._split.note)
         equal = len({(image.shape, image.dtype) for image in pixels}) == 1
         self._kept = torch.stack(pixels).to(self._device) if equal else pixels
+
+    def _read(self, source: ImageSource, step: Step) -> Batch:
+        """A batch of images that are not kept; in a process of its own, of that process's copy."""
+        return self._batch(step)
 
     def _batch(self, step: Step) -> Batch:
         numbers = draws(
@@ -178,20 +187,6 @@ class TrainingImages:
             return None
         indices = [self._split.indices[place] for place in places]
         return self._split.source.pixels(indices, self._device)
-
-
-class _Steps(Dataset[Batch]):
-    """What a loader worker does: one whole batch."""
-
-    def __init__(self, images: TrainingImages, steps: Sequence[Step]):
-        self._images = images
-        self._steps = steps
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    def __getitem__(self, index: int) -> Batch:
-        return self._images._batch(self._steps[index])
 
 
 def _as_it_is(split: Split, place: int) -> Tensor | UnreadableImage:

@@ -72,7 +72,7 @@ def train(
             that were logged at this step.
         checkpoint_seconds: How long what was computed may be without a checkpoint.
         stop: Asked after each step; True ends the training with a checkpoint.
-        workers: Processes that decode images that do not fit into memory.
+        workers: Decoding, as for `invariscope.measure`; it changes no number.
 
     Returns:
         The finished training.

@@ -1,18 +1,23 @@
 """Which images a training learns from and which it is tested on.
 
 A source with splits gives both: ``fashion-mnist`` is trained on as ``fashion-mnist?split=train``
-and tested on as ``fashion-mnist?split=test``; torchvision's data sets likewise. A source without
-splits keeps a fifth of the images of each class for the test, chosen by a hash of their ids.
+and tested on as ``fashion-mnist?split=test``; torchvision's data sets likewise. A folder that holds
+``train/`` and ``test/`` or ``val/`` (see `invariscope.data.class_folders`) is trained on the one
+and tested on the other; of both it is ``test/``, if that has the classes of ``train/``. A source
+without splits keeps a fifth of the images of each class for the test, chosen by a hash of ids.
 Subsets are stratified by class and do not depend on the seed of the training, so all seeds see the
 same images.
 """
 
 import inspect
+import os
 from dataclasses import dataclass
 
 import numpy as np
 
 from invariscope.data import ImageSource, UnreadableImage, open_source, select, stratified
+from invariscope.data.class_folders import split_folders, split_kind
+from invariscope.data.opening import PATH_SOURCES
 from invariscope.data.source import SOURCES, split_spec
 from invariscope.errors import InputError
 from invariscope.seeding import uniform
@@ -67,6 +72,7 @@ def open_splits(recipe: Recipe) -> tuple[Split, Split, tuple[str, ...]]:
         (32, 8, ('0', '1'))
     """
     train_spec, test_spec = _specs(recipe)
+    in_folders = recipe.test is None and train_spec != recipe.data and os.path.isdir(recipe.data)
     source = _with_labels(open_source(train_spec))
     classes = _classes(source, train_spec)
     labelled = _labelled(source)
@@ -82,8 +88,9 @@ def open_splits(recipe: Recipe) -> tuple[Split, Split, tuple[str, ...]]:
                 f"the classes of {train_spec} and of {test_spec} differ; train and test on images "
                 "of the same classes"
             )
-        train = Split(source, labelled)
-        test = Split(test_source, _labelled(test_source))
+        note = f"trained on {train_spec}, tested on {test_spec}" if in_folders else ""
+        train = Split(source, labelled, note)
+        test = Split(test_source, _labelled(test_source), note)
     train, test = _subset(train, recipe.num_train), _subset(test, recipe.num_test)
     if not len(train) or not len(test):
         raise InputError(f"{train_spec}: too few images to train on some and test on others")
@@ -92,8 +99,11 @@ def open_splits(recipe: Recipe) -> tuple[Split, Split, tuple[str, ...]]:
 
 def _specs(recipe: Recipe) -> tuple[str, str | None]:
     """Specs of both splits; None where the test is held out of the training images."""
+    folders = {} if recipe.data in SOURCES else split_folders(recipe.data)
+    if "train" in folders:
+        return _folder_specs(folders, recipe.test)
     name, argument, query = split_spec(recipe.data)
-    options = _split_options(name, argument)
+    options = _split_options(name, argument) or _options_of_file(recipe.data)
     wanted = None if recipe.test == HELD_OUT_NAME else recipe.test
     if not options:
         return recipe.data, wanted
@@ -112,6 +122,30 @@ def _specs(recipe: Recipe) -> tuple[str, str | None]:
     return spec(chosen), wanted or spec(other)
 
 
+def _folder_specs(folders: dict[str, str], wanted: str | None) -> tuple[str, str | None]:
+    """The split folders to train on and to test on: ``test/`` where it has the same classes."""
+    train = folders["train"]
+    if wanted is not None:
+        return train, None if wanted == HELD_OUT_NAME else wanted
+    others = [folders[kind] for kind in ("test", "val") if kind in folders]
+    alike = [place for place in others if _top_folders(place) == _top_folders(train)]
+    # pictures without class folders, as a test split often has them, are no test
+    return train, next(iter([*alike, *filter(_top_folders, others)]), None)
+
+
+def _top_folders(place: str) -> set[str]:
+    return {entry.name for entry in os.scandir(place) if entry.is_dir() and entry.name[0] != "."}
+
+
+def _options_of_file(spec: str) -> tuple[str, str, str] | None:
+    """The same for a file that holds its splits: a table with such a column, an ``.npz``."""
+    if split_spec(spec)[0] in SOURCES and split_spec(spec)[0] not in PATH_SOURCES:
+        return None
+    parts = {split_kind(part): part for part in open_source(spec).splits}
+    test = parts.get("test") or parts.get("val")
+    return ("split", parts["train"], test) if "train" in parts and test else None
+
+
 def _split_options(name: str, argument: str | None) -> tuple[str, str, str] | None:
     """The option that chooses a split, its value to train and its value to test."""
     if name not in SOURCES:
@@ -124,6 +158,8 @@ def _split_options(name: str, argument: str | None) -> tuple[str, str, str] | No
         if "train" in known:
             return "train", "1", "0"
         return ("split", "train", "test") if "split" in known else None
+    if name in PATH_SOURCES:
+        return None
     known = inspect.signature(SOURCES.get(name)).parameters
     return ("split", "train", "test") if "split" in known else None
 

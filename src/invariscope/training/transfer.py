@@ -101,7 +101,7 @@ def penultimate(probe: Probe, split: Split, *, workers: int | None = None) -> Fe
     Args:
         probe: The network, with the size of its input.
         split: The images.
-        workers: Processes that decode, where that takes long.
+        workers: Decoding, as for `invariscope.measure`; it changes no number.
 
     Raises:
         InputError: The network does not say its input's side, or no image can be read.
@@ -159,7 +159,7 @@ def transfer(
         learning_rate: Of Adam.
         seed: Of Adam.
         device: ``auto``, ``cpu``, ``cuda``, …; a given probe stays where it is.
-        workers: Processes that decode, where that takes long.
+        workers: Decoding, as for `invariscope.measure`; it changes no number.
 
     Raises:
         InputError: No such method, or a spec that does not work.

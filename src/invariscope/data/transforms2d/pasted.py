@@ -125,6 +125,7 @@ class PastedSource(ImageSource):
         assert base.labels is not None
         self.name = _WHAT
         self._base, self._objects = base, objects
+        self.concurrent = base.concurrent
         self._split, self._seed = split, seed
         self._shown, self._place, self._coloured = shown, place, coloured
         self._positions = np.arange(len(chosen))

@@ -44,6 +44,8 @@ class Transforms2DSource(ImageSource):
         (10, 'plain triangle', (32, 32))
     """
 
+    concurrent = True
+
     def __init__(self, data: "Transforms2D", num: int, notes: Sequence[str] = ()):
         self.name = _WHAT
         self.data = data

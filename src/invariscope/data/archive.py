@@ -1,0 +1,106 @@
+"""Pictures in a zip or tar: ``photos.zip``, ``photos.tar.gz``, flat or by class folder.
+
+The rules are those of a folder (`invariscope.data.folder`, `invariscope.data.class_folders`), on
+the paths inside; a folder that everything lies in, as archivers add one, is no class. ``__MACOSX``
+and names that start with a dot are ignored. A tar whose images have their label beside them
+(``1.jpg`` and ``1.cls``) is read as a shard of WebDataset (`invariscope.data.shards`).
+"""
+
+import os
+from collections.abc import Sequence
+
+from invariscope.data.class_folders import class_of_each
+from invariscope.data.containers import Container, open_container
+from invariscope.data.files import FilesSource, suffix_of
+from invariscope.data.folder import SUFFIXES
+from invariscope.data.labels import class_order
+from invariscope.data.shards import ShardsSource, has_labels_beside
+from invariscope.data.source import SOURCES, ImageSource
+from invariscope.errors import InputError
+
+
+class ArchiveSource(FilesSource):
+    """The images in a zip or tar; ids are the paths inside.
+
+    Args:
+        path: What the report calls it.
+        container: The opened archive.
+        classes: As for `FolderSource`.
+
+    Raises:
+        InputError: It holds no image; its top folders are splits.
+    """
+
+    def __init__(self, path: str, container: Container, classes: str | None = None):
+        self.name = path
+        self._container = container
+        # of two files of one name the later one counts, as when they are unpacked
+        last = {name: position for position, name in enumerate(container.names)}
+        shown = [(name, position) for name, position in last.items() if not _ignored(name)]
+        found = sorted((n, k) for n, k in shown if os.path.splitext(n)[1].lower() in SUFFIXES)
+        if not found:
+            raise InputError(
+                f"no image among the {len(container.names):,} files of {path!r}; images are "
+                + " ".join(sorted(SUFFIXES))
+            )
+        nested = [(n, k) for n, k in found if "/" in n]
+        notes = [f"left out {len(shown) - len(found):,} files that are no images by their suffix"]
+        notes = notes * (len(shown) > len(found))
+        if container.links:
+            notes.append(f"left out {container.links:,} links; pack files without links")
+        if nested and len(nested) < len(found):
+            notes.append(f"left out {len(found) - len(nested):,} images beside the class folders")
+        found = nested or found
+        names = [name for name, _ in found]
+        self._positions = [position for _, position in found]
+        self.ids = names
+        if nested and _depth(names):
+            folders, how, note = class_of_each(path, names, classes)
+            self.class_names = class_order(folders)
+            place = {name: index for index, name in enumerate(self.class_names)}
+            self.labels = [place[folder] for folder in folders]
+            self.decisions = {"labels": how}
+            notes += [note] if note else []
+        self.notes = notes
+
+    def file(self, index: int) -> bytes:
+        """The bytes of an image's file."""
+        return self._container.read(self._positions[index])
+
+    def suffix(self, index: int) -> str:
+        """The suffix of an image's file."""
+        return suffix_of(self.ids[index])
+
+
+@SOURCES.register("archive")
+def archive(argument: str | None = None, *, classes: str | None = None) -> ImageSource:
+    """Opens a zip or tar of pictures.
+
+    Args:
+        argument: The file.
+        classes: "top", "leaf", "path" or a level from 1 on, as for a folder.
+
+    Raises:
+        InputError: It cannot be read or holds no image.
+
+    Example:
+        >>> archive()
+        Traceback (most recent call last):
+        invariscope.errors.InputError: archive: which file? archive:photos.zip?classes=leaf works
+    """
+    if not argument:
+        raise InputError("archive: which file? archive:photos.zip?classes=leaf works")
+    container = open_container(argument)
+    if classes is None and ".tar" in argument and has_labels_beside(container.names):
+        return ShardsSource(argument, [container])
+    return ArchiveSource(argument, container, classes)
+
+
+def _ignored(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def _depth(names: Sequence[str]) -> bool:
+    """Whether there are folders beside the one that everything may lie in."""
+    folders = {name.rpartition("/")[0] for name in names}
+    return len(folders) > 1

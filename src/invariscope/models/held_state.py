@@ -1,0 +1,43 @@
+"""What a model holds: its buffers by value, its parameters by how often they were changed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def state_of(networks: Sequence[nn.Module]) -> dict[str, Any]:
+    """Buffers by value, parameters by how often they were changed in place."""
+    found: dict[str, Any] = {}
+    for number, network in enumerate(networks):
+        for name, buffer in network.named_buffers():
+            found[f"{number}.{name}"] = buffer.detach().clone()
+        for name, parameter in network.named_parameters():
+            count = 0 if parameter.is_inference() else parameter._version
+            found[f"{number}.{name}"] = (parameter.data_ptr(), count)
+    return found
+
+
+def changed_in(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """The names whose values are others than before.
+
+    Example:
+        >>> norm = nn.BatchNorm2d(2)
+        >>> before = state_of([norm])
+        >>> _ = norm(torch.ones(1, 2, 3, 3))
+        >>> changed_in(before, state_of([norm]))
+        ['running_mean', 'running_var', 'num_batches_tracked']
+    """
+    names = []
+    for name, value in before.items():
+        now = after.get(name)
+        if isinstance(value, Tensor) and isinstance(now, Tensor):
+            same = value.shape == now.shape and bool(
+                torch.equal(torch.nan_to_num(value), torch.nan_to_num(now))
+            )
+        else:
+            same = value == now
+        if not same:
+            names.append(name.partition(".")[2])
+    return names

@@ -1,0 +1,84 @@
+"""Files of NumPy: names of arrays, splits, labels, what is refused."""
+
+import numpy as np
+import pytest
+
+from invariscope.data import open_source
+from invariscope.errors import InputError
+
+GENERATOR = np.random.default_rng(5)
+GREY = GENERATOR.integers(0, 256, (4, 5, 6), dtype=np.uint8)
+COLOUR = GENERATOR.integers(0, 256, (3, 5, 6, 3), dtype=np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def first(source) -> np.ndarray:
+    return np.asarray(source.load(0))
+
+
+def test_medmnist(tmp_path):
+    np.savez(
+        "pneumonia.npz", train_images=GREY[:2], train_labels=[[0], [0]], val_images=GREY[:1],
+        val_labels=[[0]], test_images=GREY, test_labels=[[1], [0], [1], [1]],
+    )  # fmt: skip
+    source = open_source("pneumonia.npz")
+    assert source.labels == [1, 0, 1, 1]
+    assert np.array_equal(first(source)[..., 0], GREY[0])
+    assert any("split=test was chosen of test, val, train" in note for note in source.notes)
+    assert source.decisions["arrays"] == "images 'test_images', labels 'test_labels'"
+    assert source.name == "pneumonia.npz"
+    train = open_source("pneumonia.npz?split=train")
+    assert train.labels == [0, 0]
+    assert not any("chosen" in note for note in train.notes)
+    with pytest.raises(InputError, match=r"unknown split of pneumonia.npz 'tset': did you mean"):
+        open_source("pneumonia.npz?split=tset")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [("images", "labels"), ("x", "y"), ("X", "Y"), ("x_test", "y_test"), ("arr_0", "arr_1"),
+     ("data", "labels"), ("images", None)],
+)  # fmt: skip
+def test_names_of_arrays(images, labels):
+    arrays = {images: COLOUR} if labels is None else {images: COLOUR, labels: np.array([2, 0, 1])}
+    np.savez("a.npz", **arrays)  # pyright: ignore
+    source = open_source("a.npz")
+    assert np.array_equal(first(source), COLOUR[0])
+    assert source.labels == (None if labels is None else [2, 0, 1])
+
+
+def test_named_arrays_and_a_file_beside():
+    np.savez("a.npz", pictures=COLOUR, digits=[2, 0, 1], images=GREY)
+    source = open_source("a.npz?images=pictures&labels=digits")
+    assert source.labels == [2, 0, 1]
+    assert first(source).shape == (5, 6, 3)
+    with pytest.raises(InputError, match=r"unknown array of images in a.npz 'picture'"):
+        open_source("a.npz?images=picture")
+    np.save("i.npy", COLOUR)
+    np.save("l.npy", [0, 1, 0])
+    assert open_source("i.npy").labels is None
+    assert open_source("i.npy?labels=l.npy").labels == [0, 1, 0]
+
+
+def test_several_labels_an_image_are_left_out_and_said():
+    np.savez("chest.npz", test_images=GREY, test_labels=np.array([[0, 1], [1, 1], [0, 0], [1, 0]]))
+    source = open_source("chest.npz")
+    assert source.labels is None
+    assert any("several labels an image" in note for note in source.notes)
+
+
+def test_what_is_refused():
+    np.savez("o.npz", images=np.array([{}, {}], dtype=object))
+    with pytest.raises(InputError, match="it holds Python objects, not arrays"):
+        open_source("o.npz")
+    with open("x.npz", "wb") as file:
+        file.write(b"nothing")
+    with pytest.raises(InputError, match=r"cannot be read.*np.savez"):
+        open_source("x.npz")
+    np.savez("u.npz", features=GREY)
+    with pytest.raises(InputError, match=r"none of its arrays \(features \[4, 5, 6\]\) is"):
+        open_source("u.npz")
