@@ -28,7 +28,7 @@ from oracles.grids import RIGHT, TELLING, told, with_patches
 
 SEED = 0
 # Millions of parameters: larger members, and those in larger pictures, are left to the whole table.
-LIGHT, SMALL = 35, 200
+LIGHT, SMALL = 16, 128
 
 MEMBERS = all_members()
 _LIGHT = [each for each in MEMBERS if each.cost <= LIGHT and each.side <= SMALL]

@@ -23,7 +23,7 @@ _BLOCKS = re.compile(
     r"block|layer|stage|encoder|(down|sub)sample|model|pool|mobileattention", re.IGNORECASE
 )
 
-# Networks that hold several scales side by side to the end: a block puts out all, the first is read.
+# Networks of several scales side by side: a block puts out all of them, the first is read.
 SIDE_BY_SIDE = ("coat", "crossvit")
 
 

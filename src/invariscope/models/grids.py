@@ -74,7 +74,10 @@ def shown_layouts(
             if not at_once:
                 pairs = [pictures[[0, place]] for place in range(1, len(pictures))]
                 _look(run, module, pairs, watched)
-        found = {name: changes.finding for name, changes in watched.items()}
+        found = {
+            name: _by_kernel(changes.finding, module.get_submodule(name), layers[name])
+            for name, changes in watched.items()
+        }
         layouts |= _with_siblings(found, layers, classes, {**known, **layouts})
         watched = {
             name: changes
@@ -83,6 +86,19 @@ def shown_layouts(
             if changes.unclear
         }
     return {name: layouts[name] for name in layers}
+
+
+def _by_kernel(finding: Finding, module: nn.Module, guess: Guess) -> Finding:
+    """A convolution whose kernel spans both axes makes a map, where nothing moves that shows it.
+
+    Also one that reads around the edge, whose cells near it look elsewhere.
+    """
+    kernel = module.kernel_size if isinstance(module, nn.Conv2d) else (1, 1)
+    still = finding.still or getattr(module, "padding_mode", "") == "circular"
+    dead = finding.layout is not None and not finding.layout.shown and still
+    if dead and min(int(side) for side in kernel) > 1 and guess.layout.kind == "nchw":
+        return Finding(replace(guess.layout, shown="by its kernel"))
+    return finding
 
 
 @contextmanager

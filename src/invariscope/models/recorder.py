@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from invariscope.models.activations import (
+    MAX_PREFIX_TOKENS,
     Layout,
     average_pool,
     layout_of,
@@ -187,8 +188,12 @@ class Recorder:
     def _hands_on(self, start: int, output: Tensor) -> bool:
         """Whether an output is that of the last module inside; remembers it for the next one."""
         last, self._last_output = self._last_output, (start, output, version(output))
-        if last is None or last[0] <= start or last[1].numel() != output.numel():
+        if last is None or last[0] <= start:
             return False
+        left_out = last[1].numel() - output.numel()
+        if left_out:  # class tokens, which go their own way
+            tokens = last[1].ndim == 3 and last[1].numel() // last[1].shape[1]
+            return 0 < left_out <= MAX_PREFIX_TOKENS * tokens
         if memory(last[1]) == memory(output):
             return last[2] == version(output)
         one, other = last[1].float(), output.float()

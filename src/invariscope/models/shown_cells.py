@@ -51,10 +51,12 @@ class Finding:
         layout: How it is to be read: a map that is shown, or a vector; None where its first axes
             do not count the images.
         refuted: Whether its cells look elsewhere, or at nothing: then nothing else can show them.
+        still: Whether they look at nothing: no band of the picture changes them.
     """
 
     layout: Layout | None
     refuted: bool = False
+    still: bool = False
 
 
 def first_axes(layout: Layout) -> tuple[int, ...]:
@@ -79,11 +81,11 @@ def decide(
     if guess.kind in ("nchw", "nhwc") and guess.grid == (1, 1):
         return Finding(guess)
     shown: list[tuple[_Score, Cells]] = []
-    refuted = False
+    refuted = still = False
     for axes in axes_of(shape, first_axes(guess)):
         source = sources(change(axes))
         if source is None:
-            refuted = refuted or axes == first_axes(guess)
+            still = still or axes == first_axes(guess)
             continue
         found, elsewhere = _best(source, shape, axes, size)
         refuted = refuted or (elsewhere and axes == first_axes(guess))
@@ -93,7 +95,7 @@ def decide(
         if found[0].quality >= _CLEAR:
             break
     if not shown:
-        return Finding(guess.unshown(), refuted)
+        return Finding(guess.unshown(), refuted or still, still)
     # A map of windows is shown beside that of their pixels, with less evidence.
     score, cells = max(shown, key=lambda one: one[0].evidence)
     return Finding(_layout(cells, shape, guess, score.quality))
@@ -138,7 +140,7 @@ def _best(
         scores += [(_score(source, cells), cells) for cells in others]
     elsewhere = not any(score.possible for score, _ in scores)
     if not scores:
-        return None, bool(source[:, source[0].isfinite()].std(1).max() > _TOLERANCE)
+        return None, bool(source[:, source[0].isfinite()].std(1, correction=0).max() > _TOLERANCE)
     scores.sort(key=lambda one: one[0].evidence)
     score, cells = scores[-1]
     rivals = [one for one, other in scores[:-1] if not _same(cells, other)]
@@ -175,13 +177,13 @@ def _score(source: Float[Tensor, "2 place"], cells: Cells) -> _Score:
     possible = shown = 2 * int(alive.sum()) > alive.numel()
     for look, place, length in zip(looks, cells.places(), cells.grid, strict=True):
         r, spread = _correlation(look[alive], place[alive])
+        rest = _typical_rest(look[alive], place[alive], length)
         if length == 1:
             possible = possible and spread <= _TOLERANCE
             continue
         count = int(alive.sum())
         gain = -0.5 * count * math.log(max(1 - r * r, 1e-9)) if r > 0 else 0.0
         least = _LEAST_EVIDENCE if count >= 4 else 0.0
-        rest = spread * math.sqrt(max(1 - r * r, 0.0))
         possible = possible and rest <= max(_TOLERANCE, 0.75 / length)
         shown = shown and r >= _LEAST_CORRELATION and gain >= least
         quality, evidence = min(quality, r), evidence + gain
@@ -196,6 +198,20 @@ def _correlation(look: Tensor, place: Tensor) -> tuple[float, float]:
         return 0.0, float(spread)
     r = (look * place).mean() / (spread * place.square().mean().sqrt())
     return float(r), float(spread)
+
+
+def _typical_rest(look: Tensor, place: Tensor, length: int) -> float:
+    """How far from where it should look a typical cell looks: cells at the edge may look around it.
+
+    Of two lines, the fitted one (cells that see the whole picture look near its middle) and that of
+    cells which look where they are, the better one.
+    """
+    look, place = look - look.mean(), (place - place.mean()).double()
+    own = place / max(length - 1, 1)
+    power = place.square().sum()
+    fitted = place * (look * place).sum() / power if power > 0 else own * 0
+    rests = [(look - line).abs().median() for line in (fitted, own)]
+    return 1.48 * float(min(rests))  # the standard deviation of a normal distribution
 
 
 def _layout(cells: Cells, shape: tuple[int, ...], guess: Layout, quality: float) -> Layout:
