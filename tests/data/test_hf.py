@@ -77,7 +77,7 @@ def test_columns_that_are_no_class_labels():
 def test_labels_beside_an_object():
     source = open_source((table([1, 0], NAMES), ["x", "y"]))
     assert (source.labels, source.class_names) == ([0, 1], ["x", "y"])
-    with pytest.raises(InputError, match=r"dataset:Dataset: the labels: labels of shape \[1\]"):
+    with pytest.raises(InputError, match=r"dataset:Dataset: the labels cannot be used \(labels of"):
         open_source((table([1, 0], NAMES), ["x"]))
 
 

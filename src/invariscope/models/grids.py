@@ -89,15 +89,20 @@ def shown_layouts(
 
 
 def _by_kernel(finding: Finding, module: nn.Module, guess: Guess) -> Finding:
-    """A convolution whose kernel spans both axes makes a map, where nothing moves that shows it.
+    """What convolutions tell of a layer that the probe leaves open.
 
-    Also one that reads around the edge, whose cells near it look elsewhere.
+    A convolution whose kernel spans more than one cell makes a map, where nothing moves that shows
+    it, or where it reads around the edge. So does a block of such convolutions that is not refuted:
+    cells that see the whole picture may show too little of their place.
     """
-    kernel = module.kernel_size if isinstance(module, nn.Conv2d) else (1, 1)
-    still = finding.still or getattr(module, "padding_mode", "") == "circular"
-    dead = finding.layout is not None and not finding.layout.shown and still
-    if dead and min(int(side) for side in kernel) > 1 and guess.layout.kind == "nchw":
-        return Finding(replace(guess.layout, shown="by its kernel"))
+    if finding.layout is None or finding.layout.shown or guess.layout.kind != "nchw":
+        return finding
+    parts = [part for part in module.modules() if isinstance(part, nn.Conv2d)]
+    wide = any(max(int(side) for side in part.kernel_size) > 1 for part in parts)
+    alone = isinstance(module, nn.Conv2d)
+    excused = alone and (finding.still or module.padding_mode == "circular")
+    if wide and (excused or not finding.refuted):
+        return Finding(replace(guess.layout, shown="by its convolutions"))
     return finding
 
 

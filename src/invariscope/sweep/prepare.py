@@ -190,6 +190,8 @@ def steadiness(
 ) -> list[str]:
     """What does not hold still about the model on the first images, which are decoded for it."""
     pictures = first_pictures(source, probe.preprocessing, selected, decoded, PICTURES)
+    if not pictures:
+        return []
     batch = torch.stack([as_float(pixels) for pixels in pictures])
     return list(unsteady(probe, batch.to(probe.device)))
 
