@@ -228,3 +228,13 @@ def test_workers_load_the_same_as_this_process():
     loaded = list(DataLoader(_Loaded(source), num_workers=2, batch_size=None))
     for index, image in enumerate(loaded):
         assert np.array_equal(image, np.asarray(source.load(index)))
+
+
+def test_labels_that_are_all_minus_one_are_none():
+    array = np.zeros((3, 4, 4, 3), dtype=np.uint8)
+    data = Pictures(lambda index: (grey(index), -1), 3, targets=[-1] * 3)
+    for source in (open_source((array, [-1] * 3)), open_source((list(array), [-1] * 3)),
+                   open_source(data)):  # fmt: skip
+        assert source.labels is None
+        assert "every label is -1" in source.notes[0]
+    assert open_source((array, [-1, 0, 1])).labels == [-1, 0, 1]

@@ -36,6 +36,13 @@ def table(labels, form, name="label", **more):
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
 
 
+def first_pixel(image):
+    """RGB in 0..255; a grey picture of 16 bits is a tensor [1, H, W] in [0, 1]."""
+    if isinstance(image, Image.Image):
+        return image.getpixel((0, 0))
+    return tuple(round(255 * float(value)) for value in image.expand(3, -1, -1)[:, 0, 0])
+
+
 NAMES = datasets.ClassLabel(names=["dog", "cat"])
 
 
@@ -43,7 +50,7 @@ NAMES = datasets.ClassLabel(names=["dog", "cat"])
 @pytest.mark.parametrize("opened", [open_source, DatasetSource])
 def test_pictures_and_names_do_not_depend_on_the_format(form, opened):
     source = opened(table([1, 0, 1, 0], NAMES).with_format(form))
-    assert [source.load(index).getpixel((0, 0)) for index in range(4)] == PIXELS
+    assert [first_pixel(source.load(index)) for index in range(4)] == PIXELS
     assert source.labels == [1, 0, 1, 0]
     assert source.class_names == ["dog", "cat"]
 
@@ -70,7 +77,7 @@ def test_columns_that_are_no_class_labels():
 def test_labels_beside_an_object():
     source = open_source((table([1, 0], NAMES), ["x", "y"]))
     assert (source.labels, source.class_names) == ([0, 1], ["x", "y"])
-    with pytest.raises(InputError, match=r"dataset:Dataset: the labels: labels of shape \[1\]"):
+    with pytest.raises(InputError, match=r"dataset:Dataset: the labels cannot be used \(labels of"):
         open_source((table([1, 0], NAMES), ["x"]))
 
 

@@ -68,10 +68,10 @@ def test_two_answers_that_nothing_tells_apart_are_named():
             pooled = images.mean((2, 3))
             return {"boxes": self.two(pooled), "kind": self.one(pooled)}
 
-    probe = load_model(Two())
+    probe = load_model(Two(), preprocessing="none")
     (doubt,) = probe.doubts(IMAGES)
     assert "puts out boxes [4], kind [5]; 'boxes' is taken" in doubt
-    other = load_model(Two(), output_key="kind")
+    other = load_model(Two(), output_key="kind", preprocessing="none")
     assert other.num_outputs == 5
     assert other.doubts(IMAGES) == []
     with pytest.raises(InputError, match=r"unknown output of model .* 'kin': did you mean kind"):
@@ -96,7 +96,7 @@ TASKS = {
 @pytest.mark.parametrize("kind", TASKS)
 def test_the_task_is_seen(kind):
     put_out, task, outputs = TASKS[kind]
-    probe = load_model(Net(put_out))
+    probe = load_model(Net(put_out), preprocessing="none")
     assert (probe.task, probe.num_outputs) == (task, outputs)
     layers = [layer.name for layer in probe.watch("last", IMAGES)]
     assert ("logits" in layers) == (outputs is not None)

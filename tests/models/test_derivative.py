@@ -102,6 +102,7 @@ class InPlace(nn.Module):
 
 
 def test_an_in_place_operation_afterwards_does_not_change_the_derivative():
+    torch.manual_seed(0)
     model = InPlace()
     found = values_and_derivatives(load_model(model), ["conv", "relu", "embedding", "logits"])
     with torch.no_grad():
@@ -196,7 +197,7 @@ class Refuses(nn.Module):
 
     def forward(self, images):
         self.calls += 1
-        if self.calls > 1:
+        if self.calls > 2:  # loading asks what the first layer takes, the dry run what there is
             raise ValueError("no more")
         return self.conv(images)
 

@@ -132,6 +132,44 @@ def test_all_that_several_heads_read_is_concatenated():
     assert "concatenated: input of first and input of second; 12 numbers" in said
 
 
+class Ensemble(nn.Module):
+    """The mean of what two networks say, of their scores or of their probabilities."""
+
+    def __init__(self, soft: bool):
+        super().__init__()
+        self.soft = soft
+        self.nets = nn.ModuleList([OneHead(nn.Linear(6, 4)), OneHead(nn.Linear(6, 4))])
+
+    def forward(self, images: Tensor) -> Tensor:
+        said = torch.stack([net(images) for net in self.nets])
+        return (said.softmax(2) if self.soft else said).mean(0)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_networks_of_an_ensemble_are_all_read(soft):
+    model = Ensemble(soft).eval()
+    expected = torch.cat([net.pooled(IMAGES) for net in model.nets], 1).detach()  # pyright: ignore
+    torch.testing.assert_close(embedding(model), expected)
+    said = load_model(model).decisions(IMAGES)
+    assert "input of nets.0.head and input of nets.1.head" in said["embedding"]
+    assert ("probabilities, whose logarithms are the logits" in said["task"]) == soft
+
+
+def test_a_network_that_runs_for_several_views_is_named():
+    class Flipped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = OneHead(nn.Linear(6, 4))
+
+        def forward(self, images):
+            return self.net(images) + self.net(images.flip(3))
+
+    (doubt,) = [line for line in load_model(Flipped().eval()).doubts(IMAGES) if "runs" in line]
+    assert "net.head runs 2 times in one pass" in doubt
+    once = load_model(OneHead(nn.Linear(6, 4)).eval())
+    assert not [line for line in once.doubts(IMAGES) if "runs" in line]
+
+
 def test_heads_that_read_one_vector_give_it_once():
     model = TwoHeads(same=True).eval()
     torch.testing.assert_close(embedding(model), model.pooled(IMAGES).detach())

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from invariscope.models import load_model
-from invariscope.models.grids import band_pictures
+from invariscope.models.band_pictures import band_pictures
 
 SIDE = 48
 EXAMPLE = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))

@@ -33,7 +33,8 @@ def test_a_module_without_configuration_is_warned_of_once():
     assert "were not applied" in line
     assert "pictures keep their size" in line
     assert "--preprocessing imagenet, clip, inception" in line
-    assert unknown(load_model(Wrapped(), preprocessing={"size": 64}))
+    (sized,) = unknown(load_model(Wrapped(), preprocessing={"size": 64}))
+    assert "pictures keep their size" not in sized
     # The warning stands at the top of a result.
     result = invariscope.measure(
         Wrapped(), torch.rand(3, 3, 16, 16), transformations="rotate=90", layers="last"

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -107,7 +109,7 @@ def test_normalisation_is_unknown_and_applied_where_stated(net, tmp_path):
 def test_a_measurement_of_a_file(net, tmp_path):
     spec = written(net, tmp_path / "net.onnx", shape=(3, 3, 12, 10))
     images = np.random.default_rng(0).integers(0, 256, (6, 12, 10, 3), dtype=np.uint8)
-    options = {"transformations": "flip_horizontal", "preprocessing": "none"}
+    options: Any = {"transformations": "flip_horizontal", "preprocessing": "none"}
     found = invariscope.measure(spec, images, **options).frame
     wanted = invariscope.measure(net, images, layers="last", **options).frame
     columns = ["metric", "level"]

@@ -14,7 +14,7 @@ from invariscope.models.papers import PAPER_MODELS
 
 SPECS = [model for model in PAPER_MODELS if not model.spec.startswith("checkpoint:")]
 # Small sides where the architecture allows them, and how many blocks each has.
-SIDES = {"inception": 96, "vit": 224, "mixer": 224, "levit": 224}
+SIDES = {"inception": 192, "vit": 224, "mixer": 224, "levit": 224}
 BLOCKS = {
     "timm:tf_efficientnet_b6": 45,
     "timm:tf_efficientnet_b7": 55,

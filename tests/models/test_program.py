@@ -1,4 +1,5 @@
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -36,7 +37,7 @@ def net():
     return Net().eval()
 
 
-def scripted(kind, net):
+def scripted(kind, net) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if kind == "traced":

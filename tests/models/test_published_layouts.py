@@ -161,9 +161,8 @@ def test_a_layout_that_is_another_model_is_one_line(resnet, file):
     with pytest.raises(InputError, match=r"does not fit timm:resnet14t: \d+ missing: ") as caught:
         load_model(f"checkpoint:{file}@timm:resnet14t")
     assert "\n" not in str(caught.value)
-    torch.save(prefixed(headless(resnet.state_dict()), "tower."), file)
-    with pytest.raises(InputError, match=r"missing: conv1\.0\.weight.*unexpected: tower\.conv1"):
-        load_model(f"checkpoint:{file}@timm:{SMALL}")
+    torch.save(prefixed(headless(resnet.state_dict()), "tower."), file)  # any prefix will do
+    assert load_model(f"checkpoint:{file}@timm:{SMALL}").num_outputs is None
 
 
 def kernel(weight):
@@ -219,6 +218,8 @@ def test_bit(classes, npz):
 
 
 @pytest.mark.slow
+# timm leaves a file open that it cannot read.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_npz_files_that_do_not_fit_are_one_line(npz):
     arrays = bit_arrays(network("resnetv2_50x1_bit"))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from invariscope.errors import InputError
-from invariscope.models.state_file import read_state
+from invariscope.models.state_file import read_state, read_weights
 
 WEIGHTS = {"fc.weight": torch.ones(2, 3), "fc.bias": torch.zeros(2)}
 VALUES = {
@@ -70,3 +70,14 @@ def test_the_largest_of_unknown_keys_holds_the_weights(tmp_path):
     torch.save({"head": small, "mine": WEIGHTS, "optimizers": {i: torch.ones(1) for i in "abcd"},
                 "last": small}, path)  # fmt: skip
     assert read_state(path).keys() == WEIGHTS.keys()
+
+
+def test_of_several_sets_of_weights_the_taken_one_is_named(tmp_path):
+    path = tmp_path / "weights.pt"
+    average = {name: value + 1 for name, value in WEIGHTS.items()}
+    torch.save({"state_dict": WEIGHTS, "state_dict_ema": average, "epoch": 3}, path)
+    found, said = read_weights(path)
+    assert found["fc.weight"].tolist() == average["fc.weight"].tolist()
+    assert "under 'state_dict_ema' are taken, not those under 'state_dict';" in said
+    torch.save({"state_dict": WEIGHTS, "optimizer": {"fc.weight": 1, "fc.bias": 2}}, path)
+    assert read_weights(path)[1] == ""

@@ -139,15 +139,18 @@ def test_which_twin_it_is_is_said_and_the_other_is_offered():
     assert spread(library, images) > 5 * spread(torchvision, images)
     assert 0.5 < spread(active, images) / spread(torchvision, images) < 2
     # Everything else is drawn alike.
-    one, other = library.module.state_dict(), active.module.state_dict()
-    assert {n for n in one if not torch.equal(one[n], other[n])} == set(
-        dormant_scales(library.module)
-    )
+    started, switched = library.module, active.module
+    assert started is not None
+    assert switched is not None
+    one, other = started.state_dict(), switched.state_dict()
+    assert {n for n in one if not torch.equal(one[n], other[n])} == set(dormant_scales(started))
 
 
 def test_the_active_twin_beside_a_measurement():
     model = timm.create_model("test_resnet", zero_init_last=True, num_classes=4)
-    options = {"transformations": "rotate=90", "layers": "last", "preprocessing": {"size": 64}}
+    options: Any = {
+        "transformations": "rotate=90", "layers": "last", "preprocessing": {"size": 64}
+    }  # fmt: skip
     images = torch.rand(4, 3, 64, 64)
     spec = "timm:test_resnet+untrained"
     controls = {}

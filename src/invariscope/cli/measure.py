@@ -10,6 +10,10 @@ from invariscope.errors import InputError
 
 DEFAULT_MODEL = "builtin:efficientnet-lite0"
 DEFAULT_IMAGES = 32
+#: What --preprocessing sets by name; any other word without a value is a word or a file.
+_VALUES = (
+    "size", "resize", "interpolation", "mean", "std", "channels", "crop_mode", "bands",
+)  # fmt: skip
 
 
 def measure(
@@ -220,6 +224,8 @@ def overrides(pairs: list[str] | None) -> dict[str, object] | None:
     values: dict[str, object] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
+        if not equals and key.strip() in _VALUES:
+            raise InputError(f"--preprocessing {pair}: write key=value, such as size=224")
         if not equals or not key.strip().isidentifier():
             key, text = "like", pair
         key = key.strip()

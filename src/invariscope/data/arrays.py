@@ -66,6 +66,10 @@ class ArraySource(ImageSource):
             self.ids = NumberedIds(len(self._images))
             if labels is not None:
                 self.labels, self.class_names = class_indices(labels, len(self.ids))
+                if max(self.labels, default=0) < 0:
+                    self.labels = None
+                    said = "treated as unlabelled: every label is -1, which stands for none"
+                    self.notes = [*self.notes, said]
         except ValueError as error:
             raise InputError(f"{name} of images: {error}") from error
 

@@ -95,7 +95,7 @@ class CorruptedSource(ImageSource):
         self.concurrent = source.concurrent
         self.class_names, self.class_ids = source.class_names, source.class_ids
         self.imagenet_outputs = source.imagenet_outputs
-        self.label_meaning, self.decisions = source.label_meaning, source.decisions
+        self.label_meaning, self.decisions = source.label_meaning, dict(source.decisions)
         self.notes = [*source.notes, f"corrupted: {name}"]
 
     def load(self, index: int) -> Image.Image:

@@ -90,7 +90,7 @@ class DatasetSource(ImageSource):
             raise InputError(f"{self.name} is empty; give a data set with images")
         self.ids = NumberedIds(len(dataset))
         self.concurrent = opens_anew(dataset)
-        self._items_say = labels is None
+        self._items_say, self._known = labels is None, True
         position, item = self._first_item()
         self._ready = {position: item}  # `load` gives it once more, so it is decoded once
         self._room = _ROOM
@@ -103,6 +103,9 @@ class DatasetSource(ImageSource):
             self._find_labels(position, item)
         else:
             self._take_labels(labels)
+        if self.labels is not None and self._known and max(self.labels) < 0:
+            self.labels = None
+            self._unlabelled("treated as unlabelled: every label is -1, which stands for none")
 
     def load(self, index: int) -> Image.Image | torch.Tensor:
         """The image of an item, as an RGB image or a tensor; see `invariscope.data.pixels`."""
@@ -254,6 +257,7 @@ class DatasetSource(ImageSource):
         """Labels of a list that the data set keeps, in the terms of its items."""
         names, said = (words, "") if words else self._names_for(labels)
         found = compare(labels, words, names, say)
+        self._known = found.labels is not None
         self.labels = [-1] * len(self.ids) if found.labels is None else found.labels
         self.class_names = found.names
         moved = found.moved and found.names is not None
@@ -290,7 +294,7 @@ class DatasetSource(ImageSource):
             ]
 
     def _labels_of_items(self, names: list[str] | None, meant: str) -> None:
-        self.labels = [-1] * len(self.ids)
+        self.labels, self._known = [-1] * len(self.ids), False
         self.class_names, self.label_meaning = names, "numbers"
         self.decisions = {**self.decisions, "labels": f"what each item says as it is loaded{meant}"}
 

@@ -132,8 +132,10 @@ class HuggingFaceSource(ImageSource):
             self.labels, self.class_names = class_indices(values, len(self.ids))
         except (ValueError, TypeError) as error:
             if refuse:
-                raise InputError(f"{self.name}: {what}: {error}") from error
-            self._say(f"treated as unlabelled: {what}: {error}")
+                raise InputError(
+                    f"{self.name}: {what} cannot be used ({error}); name another with label=COLUMN"
+                ) from error
+            self._say(f"treated as unlabelled: {what} cannot be used ({error}); label=COLUMN works")
 
     def _say(self, line: str) -> None:
         self.notes = [*self.notes, line]

@@ -140,7 +140,7 @@ def _indices(name: str, labels: Any, count: int) -> tuple[list[int], list[str] |
     try:
         return class_indices(labels, count)
     except (ValueError, TypeError) as error:
-        raise InputError(f"{name}: {error}") from error
+        raise InputError(f"{name}: {error}; one label for each path works") from error
 
 
 @SOURCES.register("paths")
@@ -167,7 +167,10 @@ def paths(argument: str | None = None, *, root: str | None = None, suffix: str =
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{argument}: cannot be read as a list of paths: {error}") from error
+        raise InputError(
+            f"{argument}: cannot be read as a list of paths ({error}); a text file in UTF-8 with a "
+            "path a line works"
+        ) from error
     names, labels = _split_lines(argument, [line for line in lines if line], bool(suffix))
     return PathsSource(
         names, labels, root=file.parent if root is None else root, suffix=suffix, name=argument

@@ -97,7 +97,10 @@ class ShardsSource(FilesSource):
         try:
             self.labels, self.class_names = class_indices(values, len(self.ids))
         except (ValueError, TypeError) as error:
-            raise InputError(f"{self.name}: the labels {found!r}: {error}") from error
+            raise InputError(
+                f"{self.name}: the labels {found!r} cannot be used ({error}); name another field "
+                "with label=FIELD, or label=none"
+            ) from error
         self.decisions = {"fields": f"{said}, label {found!r}"}
 
     def _find_labels(self, fields: Sequence[str], wanted: str | None) -> tuple[Any, str]:

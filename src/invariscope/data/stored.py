@@ -60,7 +60,8 @@ def _from_tiff(file: File, layout: Layout, all_bands: bool) -> Stored:
 
 def _has_deep_colour(picture: Image.Image) -> bool:
     """Whether Pillow gives the upper bytes only of a PNG's colours."""
-    return picture.mode != "I;16" and any(str(t[3]).endswith(";16B") for t in picture.tile)
+    tiles = getattr(picture, "tile", ())
+    return picture.mode != "I;16" and any(str(tile[3]).endswith(";16B") for tile in tiles)
 
 
 def _from_deep_png(picture: Image.Image, file: File) -> Stored:

@@ -110,7 +110,10 @@ def _settled(kind: str, position: int, item: Any) -> Any:
             image = image.copy()
     except (ValueError, OSError, SyntaxError) as error:
         if position == 0:
-            raise InputError(f"{kind}, image 0: {error}") from error
+            raise InputError(
+                f"{kind}: its image 0 cannot be used ({error}); pictures, uint8 arrays or floats "
+                "in [0, 1] work"
+            ) from error
         return error
     return image if label is None else (image, label)
 

@@ -124,7 +124,7 @@ def prepare_search(
         **source.decisions, **said(bands, probe.preprocessing), **probe.decisions(shown)
     }  # fmt: skip
     manifest["warnings"] += [*probe.doubts(shown), *colourless]
-    note = size_note(source, probe.preprocessing, example.index)
+    note = size_note(probe.preprocessing, example.size)
     manifest["warnings"] += [note] if note else []
     manifest["warnings"] += steadiness(probe, source, order, decoded)
     manifest["warnings"] += [random] if random else []

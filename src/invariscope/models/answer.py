@@ -320,6 +320,8 @@ def classified(
         answer = replace(answer, doubt=answer.doubt or doubt)
     elif task == "classification" and are_probabilities(values):
         form = "probabilities"
+        said = "probabilities, whose logarithms are the logits"
+        answer = replace(answer, how="; ".join(part for part in (answer.how, said) if part))
     return replace(answer, task=task, form=form)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from invariscope.errors import InputError
 from invariscope.models.npz import build_from_npz
-from invariscope.models.state_file import read_state
+from invariscope.models.state_file import read_weights
 from invariscope.models.zoo import ZooModel
 
 # Put in by DataParallel, torch.compile, FSDP and activation checkpoints, anywhere in a name.
@@ -67,7 +67,7 @@ def build_from_checkpoint(architecture: ZooModel, path: str | Path) -> Fitted:
     """
     if Path(path).suffix == ".npz" and Path(path).expanduser().is_file():
         return Fitted(*build_from_npz(architecture, Path(path).expanduser()))
-    state = read_state(path)
+    state, said = read_weights(path)
     module = architecture.build(pretrained=False)
     own = module.state_dict()
     names = _by_prefix(state, own)
@@ -76,7 +76,7 @@ def build_from_checkpoint(architecture: ZooModel, path: str | Path) -> Fitted:
         names = plain
     options = _input_channels(names.state, own)
     heads = architecture.classifiers(module)
-    warnings: list[str] = []
+    warnings = [f"checkpoint {path}: {said}"] if said else []
     if _only_heads_missing(names.state, own, heads):
         if not _take_head(names, own, heads):
             beside = _droppable(names, own, heads)

@@ -5,6 +5,9 @@ answers that are computed from the outputs of several (the mean of two heads) or
 pooling, a product): the last linear map as wide as the answer after which no module with parameters
 begins, and with it those beside it if the answer is a weighted sum of what they put out.
 
+Third rule, for ensembles: all linear maps of that width, each run once, where the answer is a
+weighted sum of their outputs or of their probabilities, wherever they lie.
+
 An adapter (LoRA) around a linear map counts as that map: a module that reads and puts out what a
 linear map inside it does, and is affine itself.
 """
@@ -54,7 +57,18 @@ def makers(recorder: Recorder, maps: Sequence[LinearMap], answer: Tensor) -> lis
     for count in range(len(beside), 1, -1):
         if is_weighted_sum(answer, [each.output for each in beside[:count]]):
             return beside[:count][::-1]
-    return beside[:1]
+    return _ensemble(maps, answer, width) or beside[:1]
+
+
+def _ensemble(maps: Sequence[LinearMap], answer: Tensor, width: int) -> list[LinearMap]:
+    """Several maps, each run once, whose scores or probabilities the answer averages; or none."""
+    alike = [each for each in maps if each.width == width and each.output.shape == answer.shape]
+    names = [each.name for each in alike]
+    if len(alike) < 2 or len(set(names)) < len(names) or answer.ndim != 2:
+        return []
+    scores = [each.output for each in alike]
+    averaged = (scores, [score.float().softmax(1) for score in scores])
+    return alike if any(is_weighted_sum(answer, parts) for parts in averaged) else []
 
 
 def is_weighted_sum(answer: Tensor, parts: Sequence[Tensor]) -> bool:

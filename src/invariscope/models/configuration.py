@@ -72,11 +72,15 @@ def read_configuration(what: str, words: Iterable[str]) -> Preprocessing:
     if not path.is_file():
         if "/" in what or path.suffix:
             raise InputError(f"preprocessing {what}: there is no such file")
-        raise unknown_name("preprocessing", what, [*words, "FILE", "timm:NAME"])
+        known = unknown_name("preprocessing", what, [*words, "FILE", "timm:NAME"])
+        raise InputError(f"{known}; or write key=value, such as size=224")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise InputError(f"preprocessing {what} is no JSON file: {first_line(error)}") from error
+        raise InputError(
+            f"preprocessing {what} is no JSON file ({first_line(error)}); a "
+            "preprocessor_config.json, a timm config.json or what a manifest holds works"
+        ) from error
     return from_values(values, str(path))
 
 

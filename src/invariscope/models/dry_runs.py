@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from invariscope.errors import InputError
-from invariscope.models.grids import Guess, band_pictures, shown_layouts
+from invariscope.models.band_pictures import band_pictures
+from invariscope.models.grids import Guess, shown_layouts
 from invariscope.models.trace import Trace, Wishes, trace
 
 

@@ -123,7 +123,8 @@ def choose_embedding(
         value = torch.cat(read, 1)
         several = f"what {len(read)} classifiers read, concatenated: " if len(read) > 1 else ""
         how = several + " and ".join(f"input of {head.name}" for head in own_heads)
-        return Embedding(sources, value.shape[1], heads[0].start, last, how), value
+        doubt = _runs_again(recorder, own_heads)
+        return Embedding(sources, value.shape[1], heads[0].start, last, how, doubt), value
     pooled = [each for key in EMBEDDING_KEYS for each in leaves if each.path[-1:] == (key,)]
     if pooled and pooled[0].path != answer.path:
         return _of_leaf(recorder, pooled[0], end, f"the output {pooled[0].key!r}")
@@ -134,6 +135,19 @@ def choose_embedding(
             "another layer with embedding"
         )
     return _of_leaf(recorder, leaf, end, f"the model's output, {_shape(leaf)}", doubt)
+
+
+def _runs_again(recorder: Recorder, heads: Sequence[LinearMap]) -> str:
+    """What is to be said of a network that runs several times in a pass; "" where it does not."""
+    names = {head.name for head in heads}
+    times = max((call.times for call in recorder.calls() if call.name in names), default=1)
+    if times == 1:
+        return ""
+    return (
+        f"{heads[-1].name} runs {times} times in one pass of the model (an average over views of "
+        "the picture?): the embedding and the layers are those of its last run, the logits are "
+        "the model's answer; pass the network inside it to measure one run"
+    )
 
 
 def pre_logits(module: nn.Module | None, images: Tensor) -> Tensor | None:

@@ -5,6 +5,7 @@ three bands is stopped right there. Where the network fails before (it normalise
 itself, or checks their number), the first convolution that it has registered tells.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -53,9 +54,7 @@ def input_channels(module: nn.Module, size: tuple[int, int] | None) -> tuple[str
     handles = []
     try:
         for name, layer in layers:
-            handles.append(
-                layer.register_forward_pre_hook(lambda m, given, name=name: look(name, m, given))
-            )
+            handles.append(layer.register_forward_pre_hook(partial(look, name)))
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             module(picture)
     except Exception:  # a network may raise anything for a picture of three channels

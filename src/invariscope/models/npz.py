@@ -65,7 +65,8 @@ def build_from_npz(architecture: ZooModel, path: str | Path) -> tuple[nn.Module,
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: where the file is none, numpy leaves it open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name].shape for name in archive.files}
     except Exception as error:
         raise InputError(

@@ -146,7 +146,7 @@ class Preprocessing:
             fill = [round(255 * value) for value in mean]
             if isinstance(image, Tensor):  # torchvision pads tensors with one number alone
                 colour = image.new_tensor(fill).view(-1, 1, 1) / 255
-                return CenterCropOrPad(self.size, fill=0)(image - colour) + colour
+                return CenterCropOrPad(list(self.size), fill=0)(image - colour) + colour
             fill = [value / 255 for value in fill] if image.mode == "F" else fill
             return CenterCropOrPad(self.size, fill=fill)(image)  # pyright: ignore[reportArgumentType]
         return pixels.center_crop(image, list(self.size))

@@ -40,7 +40,7 @@ from invariscope.models.state_hash import hash_state
 from invariscope.models.trace import Trace, Wishes
 
 # Where a model says nothing about its input: large enough for every stride in use.
-_DEFAULT_SIDE = 224
+_DEFAULT_SIZE = (224, 224)
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,8 @@ class Probe:
         self._watched: tuple[str, ...] = ()
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
-        self._dtype = (
-            first.dtype if first is not None and first.is_floating_point() else torch.float32
-        )
+        floating = first is not None and first.is_floating_point()
+        self._dtype = first.dtype if first is not None and floating else torch.float32
         # Channels-last is the fast memory format of convolutions, on CPUs and on GPUs.
         self._channels_last = self.module is not None and any(
             isinstance(part, nn.Conv2d) for part in self.module.modules()
@@ -127,7 +126,7 @@ class Probe:
         self._lay_out()
 
     def __repr__(self) -> str:
-        return f"Probe({self.spec!r}, device={str(self.device)!r})"
+        return f"Probe({self.spec!r}, device='{self.device}')"
 
     @cached_property
     def weights_hash(self) -> str:
@@ -152,15 +151,14 @@ class Probe:
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """Name of each logit, where the model tells one for each."""
-        names = self._class_names or known_class_names(self.module)
-        return names if names is not None and len(names) == self.num_outputs else None
+        names = self._class_names or known_class_names(self.module) or ()
+        return names if len(names) == self.num_outputs else None
 
     @property
     def class_ids(self) -> tuple[str, ...] | None:
         """WordNet ids of the logits, where they are known, as those of ImageNet-1k are."""
-        names = self.class_names
-        if names is not None:
-            return wordnet_ids_of(names)
+        if self.class_names is not None:
+            return wordnet_ids_of(self.class_names)
         known = self._imagenet and self.num_outputs == 1000
         return imagenet_class_ids() if known else None
 
@@ -171,12 +169,11 @@ class Probe:
             example: One or two images in [0, 1] at the input resolution.
         """
         seen = self._trace(example)
-        layouts = self._layouts(seen)
+        layouts, source = self._layouts(seen), self.preprocessing.source
         maps = {"maps": describe_layouts(layouts)} if layouts else {}
-        source = {"preprocessing": self.preprocessing.source}
-        return {**seen.decisions(), **maps, **self._decided, **source}
+        return {**seen.decisions(), **maps, **self._decided, "preprocessing": source}
 
-    def doubts(self, example: Float[Tensor, "image 3 height width"]) -> list[str]:
+    def doubts(self, example: Float[Tensor, "image band height width"]) -> list[str]:
         """What may surprise about this model, one line each: for the warnings of a run."""
         seen = self._trace(example)
         doubts = (seen.answer.doubt, seen.embedding.doubt, doubt_maps(self._layouts(seen)))
@@ -406,7 +403,7 @@ class Probe:
         return self._dry_runs.of(images)
 
     def _any_trace(self) -> Trace:
-        size = self.preprocessing.size or (_DEFAULT_SIDE, _DEFAULT_SIDE)
+        size = self.preprocessing.size or _DEFAULT_SIZE
         return self._dry_runs.any(self.preprocessing.channels or 3, *size)
 
     def _shown(self, images: Tensor, layers: Sequence[str]) -> Trace:

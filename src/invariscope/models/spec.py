@@ -143,8 +143,11 @@ def _with_channels(probe: Probe) -> Probe:
 def _prepared(probe: Probe, preprocessing: PreprocessingLike) -> Probe:
     """The probe with what the user states; what was unknown before is no longer warned of."""
     prepared = probe.with_preprocessing(resolve(probe.preprocessing, preprocessing))
-    if prepared.preprocessing.stated:
-        prepared.warnings = tuple(w for w in probe.warnings if not w.startswith(UNKNOWN))
+    others = tuple(line for line in probe.warnings if not line.startswith(UNKNOWN))
+    if len(others) < len(probe.warnings) and not prepared.preprocessing.stated:
+        size_known = prepared.preprocessing.size is not None
+        others = (unknown_normalisation(probe.module, size_known), *others)
+    prepared.warnings = others
     return prepared
 
 

@@ -67,6 +67,19 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     """The state dict in a file (.pt, .pth, .bin, .ckpt, .safetensors), wrappers removed.
 
     Raises:
+        InputError: As `read_weights`.
+    """
+    return read_weights(path)[0]
+
+
+def read_weights(path: str | Path) -> tuple[dict[str, Tensor], str]:
+    """The state dict in a file, and what is to be said where the file holds several.
+
+    Returns:
+        The arrays by their names; one line that names what was taken and what lies beside it, or
+        "" for a file of one state dict.
+
+    Raises:
         InputError: There is no such file, it cannot be read, it would run code, or it holds no
             state dict.
     """
@@ -149,7 +162,8 @@ def _culprit(text: str) -> str:
     return f" ({after[0]})" if after else ""
 
 
-def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
+def _unwrap(content: Any, path: Path) -> tuple[dict[str, Tensor], str]:
+    said = ""
     for _ in range(6):
         if not isinstance(content, Mapping):
             break
@@ -157,12 +171,30 @@ def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
         inner = _inner(content)
         if inner is None or len(tensors) > len(content) / 2:
             if tensors:
-                return tensors
+                return tensors, said
             break
+        said = said or _beside(content, inner)
         content = inner
     raise InputError(
         f"checkpoint {path} holds no state dict; save one with "
         "torch.save(model.state_dict(), 'plain.pt')"
+    )
+
+
+def _beside(content: Mapping[Any, Any], inner: Mapping[Any, Any]) -> str:
+    """What is to be said of state dicts of the same names beside the one that is taken."""
+    taken = next(key for key, value in content.items() if value is inner)
+    others = [
+        str(key)
+        for key, value in content.items()
+        if isinstance(value, Mapping) and value is not inner and value.keys() == inner.keys()
+        and not str(key).lower().startswith(_BESIDE)
+    ]  # fmt: skip
+    if not others:
+        return ""
+    return (
+        f"the weights under {taken!r} are taken, not those under {', '.join(map(repr, others))}; "
+        "save the others as a file of their own to measure them"
     )
 
 
@@ -173,7 +205,7 @@ def _inner(content: Mapping[Any, Any]) -> Mapping[Any, Any] | None:
             return content[key]
     others = {
         sum(isinstance(value, Tensor) for value in entry.values()): entry
-        for key, entry in reversed(content.items())
+        for key, entry in reversed(list(content.items()))
         if isinstance(entry, Mapping) and not str(key).lower().startswith(_BESIDE)
     }
     most = max(others, default=0)

@@ -27,6 +27,7 @@ class Picture:
         reason: Why there are none.
         label: Its class index, -1 for none.
         fits: Whether the model can be shown so many bands.
+        size: Height and width before the preprocessing.
     """
 
     index: int
@@ -34,6 +35,7 @@ class Picture:
     reason: str = ""
     label: int = -1
     fits: bool = True
+    size: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,16 @@ _READ_TWICE = 8
 def load_picture(source: ImageSource, preprocessing: Preprocessing, index: int) -> Picture:
     """Decodes one image; one that cannot be read or shown comes back with its reason."""
     try:
-        pixels = preprocessing.geometry(source.load(index))
+        loaded = source.load(index)
+        pixels = preprocessing.geometry(loaded)
     except UnreadableImage as problem:
         return Picture(index, None, problem.reason)
     except BandMismatch as problem:
         return Picture(index, None, str(problem), fits=False)
     # After loading: some data sets know a label only then.
     label = -1 if source.labels is None else int(source.labels[index])
-    return Picture(index, pixels, label=label)
+    width, height = loaded.size if isinstance(loaded, Image.Image) else loaded.shape[:-3:-1]
+    return Picture(index, pixels, label=label, size=(height, width))
 
 
 def first_picture(
@@ -96,14 +100,12 @@ def first_picture(
     )
 
 
-def size_note(source: ImageSource, preprocessing: Preprocessing, index: int) -> str:
+def size_note(preprocessing: Preprocessing, size: tuple[int, int]) -> str:
     """A line where a picture has the model's size already and is resized and cropped all the same.
 
     Data sets such as ImageNet-C are stored as they were evaluated, at 224 × 224.
     """
-    picture = source.load(index)
-    width, height = picture.size if isinstance(picture, Image.Image) else picture.shape[:-3:-1]
-    size, resize = (height, width), preprocessing.resize
+    (height, width), resize = size, preprocessing.resize
     if preprocessing.size != size or resize in (None, size):
         return ""
     if resize == min(size) and (preprocessing.crop_mode == "center" or height == width):

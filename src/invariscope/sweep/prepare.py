@@ -125,7 +125,7 @@ def prepare(
     untrained, note = _twin(probe, twin, seed)
     warnings = [*colourless, *([random] if random else []), *([note] if note else [])]
     plan = make_plan(chosen, twin=untrained is not None, floor=floor)
-    note = size_note(source, probe.preprocessing, example.index)
+    note = size_note(probe.preprocessing, example.size)
     warnings += [note] if note else []
     shown = as_float(example.pixels)[None].to(probe.device)
     watched = probe.watch(layers, shown)
@@ -190,6 +190,8 @@ def steadiness(
 ) -> list[str]:
     """What does not hold still about the model on the first images, which are decoded for it."""
     pictures = first_pictures(source, probe.preprocessing, selected, decoded, PICTURES)
+    if not pictures:
+        return []
     batch = torch.stack([as_float(pixels) for pixels in pictures])
     return list(unsteady(probe, batch.to(probe.device)))
 

@@ -26,6 +26,8 @@ IN_ORDER = "order"
 """As ``model_classes``: class k of the data is output k, whatever the names."""
 
 _SHOWN = 5
+# TF-slim's networks, and what was converted from them, put a background before the 1000 classes.
+_WITH_BACKGROUND = 1001
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,20 @@ def _by_label(source: ImageSource, probe: Probe, present: Sequence[int]) -> Clas
                 f"the labels say that {names[other[0]]} is output {other[0]}, the model's names "
                 "say another"
             )
-    warning = (
-        f"the labels run from 1 to {highest} and are taken as the model's outputs 1 to {highest}; "
-        "if they count from 1, subtract 1"
-    )
+    warnings = []
+    if from_one:
+        warnings.append(
+            f"the labels run from 1 to {highest} and are taken as the model's outputs 1 to "
+            f"{highest}; if they count from 1, subtract 1"
+        )
+    elif outputs == _WITH_BACKGROUND and highest < outputs - 1 and probe.class_names is None:
+        warnings.append(
+            f"the model has {outputs} outputs, as ImageNet networks that begin with a background: "
+            "class k is then output k + 1, but labels are taken as outputs as they are; add 1 to "
+            "the labels if it is so"
+        )
     return ClassMatch(
-        np.arange(outputs),
-        "a label is the number of the model's output",
-        (warning,) if from_one else (),
+        np.arange(outputs), "a label is the number of the model's output", (*warnings,)
     )
 
 
