@@ -16,68 +16,19 @@ from torch.utils.data import Dataset, Subset
 from torchvision import datasets as torchvision_datasets
 
 import invariscope
-from invariscope.data import ImageSource, UnreadableImage, open_source
+from invariscope.data import UnreadableImage, open_source
 from invariscope.data.opens_anew import opens_anew
 from invariscope.data.quiet import NeedsQuiet, enter_pool, quiet
 from invariscope.data.reading import in_order
 from invariscope.errors import InputError
+from open_records import COUNT, SIDE, Augmented, Gone, Records, Reopened, pixels_of
 
-COUNT, SIDE = 80, 8
 PIXELS = np.random.default_rng(3).integers(0, 256, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
-
-
-def pixels_of(source: ImageSource, index: int) -> np.ndarray:
-    return np.asarray(source.load(index))
 
 
 def read(source, workers, items=None):
     items = range(len(source)) if items is None else items
     return list(in_order(source, pixels_of, items, workers=workers, ahead=16, known=range(8)))
-
-
-class Records(Dataset):
-    """Items at places of one file; how it is pickled is left to subclasses."""
-
-    def __init__(self, path):
-        self.path, self.file = path, open(path, "rb")
-
-    def __len__(self):
-        return COUNT
-
-    def __getitem__(self, index):
-        self.file.seek(index * SIDE * SIDE * 3)
-        time.sleep(0.0005)  # another thread would move the file here
-        taken = self.file.read(SIDE * SIDE * 3)
-        return np.frombuffer(taken, np.uint8).reshape(SIDE, SIDE, 3)
-
-    def __del__(self):
-        self.file.close()
-
-
-class Reopened(Records):
-    """Opens its file anew in a copy."""
-
-    def __reduce__(self):
-        return type(self), (self.path,)
-
-
-class Augmented(Reopened):
-    """Draws at random."""
-
-    def __getitem__(self, index):
-        image = super().__getitem__(index)
-        return np.clip(image // 2 + np.uint8(torch.randint(0, 90, (1,)).item()), 0, 255)
-
-
-class Gone(Reopened):
-    """A copy of it cannot be opened."""
-
-    def __reduce__(self):
-        return _open_nothing, ()
-
-
-def _open_nothing():
-    raise OSError("no such device")
 
 
 @pytest.fixture

@@ -1,0 +1,60 @@
+"""Data sets of one file for the tests of reading, in a module that other processes can import."""
+
+import time
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from invariscope.data import ImageSource
+
+COUNT, SIDE = 80, 8
+
+
+def pixels_of(source: ImageSource, index: int) -> np.ndarray:
+    return np.asarray(source.load(index))
+
+
+class Records(Dataset):
+    """Items at places of one file; how it is pickled is left to subclasses."""
+
+    def __init__(self, path):
+        self.path, self.file = path, open(path, "rb")
+
+    def __len__(self):
+        return COUNT
+
+    def __getitem__(self, index):
+        self.file.seek(index * SIDE * SIDE * 3)
+        time.sleep(0.0005)  # another thread would move the file here
+        taken = self.file.read(SIDE * SIDE * 3)
+        return np.frombuffer(taken, np.uint8).reshape(SIDE, SIDE, 3)
+
+    def __del__(self):
+        self.file.close()
+
+
+class Reopened(Records):
+    """Opens its file anew in a copy."""
+
+    def __reduce__(self):
+        return type(self), (self.path,)
+
+
+class Augmented(Reopened):
+    """Draws at random."""
+
+    def __getitem__(self, index):
+        image = super().__getitem__(index)
+        return np.clip(image // 2 + np.uint8(torch.randint(0, 90, (1,)).item()), 0, 255)
+
+
+class Gone(Reopened):
+    """A copy of it cannot be opened."""
+
+    def __reduce__(self):
+        return _open_nothing, ()
+
+
+def _open_nothing():
+    raise OSError("no such device")
