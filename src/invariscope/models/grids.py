@@ -100,7 +100,7 @@ def _by_kernel(finding: Finding, module: nn.Module, guess: Guess) -> Finding:
     parts = [part for part in module.modules() if isinstance(part, nn.Conv2d)]
     wide = any(max(int(side) for side in part.kernel_size) > 1 for part in parts)
     alone = isinstance(module, nn.Conv2d)
-    excused = alone and (finding.still or module.padding_mode == "circular")
+    excused = finding.still or (alone and module.padding_mode == "circular")
     if wide and (excused or not finding.refuted):
         return Finding(replace(guess.layout, shown="by its convolutions"))
     return finding

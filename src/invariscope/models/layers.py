@@ -226,9 +226,9 @@ def _ruled(item: str, trace: Trace, blocks: Sequence[Call]) -> list[Call]:
     if item != "auto":
         return []
     pool = trace.call(trace.pool) if trace.pool else None
-    if pool is None or pool.layout is None or pool.layout.kind not in _POOLED:
+    if pool is None or pool.layout is None or (blocks and pool.end <= blocks[-1].end):
         return list(blocks)
-    return [*blocks, *([pool] if not blocks or pool.end > blocks[-1].end else [])]
+    return [*blocks, *([pool] if pool.layout.kind in _POOLED else [])]
 
 
 def _named(item: str, module: nn.Module | None, trace: Trace) -> list[str]:
