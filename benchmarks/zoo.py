@@ -51,7 +51,7 @@ averaged to a vector).
 
 def main() -> None:
     """Examines what has no row yet, then writes the page."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rows", type=Path, help="file of finished rows, read and written")
     parser.add_argument("--only", default="", help="names of members to examine anew, commas")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "zoo.md")

@@ -70,7 +70,7 @@ CLASSIFIERS: dict[str, Configuration] = {
     "MobileViTForImageClassification": ("mobilevit", 96, _MOBILEVIT),
     "MobileViTV2ForImageClassification": (
         "mobilevitv2",
-        96,
+        192,
         {"width_multiplier": 0.5, "initializer_range": 0.1},
     ),
     "PoolFormerForImageClassification": ("poolformer", 96, _STAGES),
