@@ -108,6 +108,10 @@ NO_MAPS = {
         [m[:, :, :6], m[:, :, 6:].flatten(2)[:, :, PERMUTED[PERMUTED < 72]].view_as(m[:, :, 6:])],
         2,
     ),
+    "a third of the cells permuted": lambda m: torch.cat(
+        [m[:, :, :8], m[:, :, 8:].flatten(2)[:, :, PERMUTED[PERMUTED < 48]].view_as(m[:, :, 8:])],
+        2,
+    ),
     "an encoding of positions": lambda m: (
         torch.linspace(0, 1, m.numel() // len(m)).view(1, *m.shape[1:]).expand_as(m)
     ),

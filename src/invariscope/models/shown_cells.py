@@ -34,6 +34,8 @@ _LEAST_CORRELATION = 0.2
 _LEAST_EVIDENCE = 4.0
 _MARGIN = 8.0
 _TOLERANCE = 0.1
+# How far beyond it cells clearly look elsewhere; in between, other pictures are shown.
+_REFUTED = 1.5
 # So good that a reading of other axes or in another order cannot be as good.
 _CLEAR = 0.9
 _LEAST_CHANGE = 1e-6
@@ -138,7 +140,7 @@ def _best(
             if math.prod(cells.digits) >= _LEAST_CELLS
         ]
         scores += [(_score(source, cells), cells) for cells in others]
-    elsewhere = not any(score.possible for score, _ in scores)
+    elsewhere = all(score.refuted for score, _ in scores)
     if not scores:
         return None, bool(source[:, source[0].isfinite()].std(1, correction=0).max() > _TOLERANCE)
     scores.sort(key=lambda one: one[0].evidence)
@@ -158,12 +160,13 @@ def _same(one: Cells, other: Cells) -> bool:
 class _Score:
     """How well a reading fits: its smaller correlation, and the log-likelihood over chance.
 
-    ``possible``: no cell clearly looks elsewhere. ``shown``: that, and the evidence is enough.
+    ``refuted``: cells clearly look elsewhere. ``shown``: none do, and the evidence is enough.
+    Between the two, other pictures decide.
     """
 
     quality: float
     evidence: float
-    possible: bool
+    refuted: bool
     shown: bool
 
 
@@ -174,20 +177,25 @@ def _score(source: Float[Tensor, "2 place"], cells: Cells) -> _Score:
     dead = int((~alive).sum())
     cost = 0.5 * (int(source[0].isfinite().sum()) - int(alive.sum())) + _DEAD * dead
     quality, evidence = 1.0, 0.0
-    possible = shown = 2 * int(alive.sum()) > alive.numel()
+    shown = 2 * int(alive.sum()) > alive.numel()
+    refuted = not shown
+    if not alive.any():
+        return _Score(0.0, -cost, refuted, shown)
     for look, place, length in zip(looks, cells.places(), cells.grid, strict=True):
         r, spread = _correlation(look[alive], place[alive])
         rest = _typical_rest(look[alive], place[alive], length)
         if length == 1:
-            possible = possible and spread <= _TOLERANCE
+            shown = shown and spread <= _TOLERANCE
+            refuted = refuted or spread > _REFUTED * _TOLERANCE
             continue
         count = int(alive.sum())
         gain = -0.5 * count * math.log(max(1 - r * r, 1e-9)) if r > 0 else 0.0
         least = _LEAST_EVIDENCE if count >= 4 else 0.0
-        possible = possible and rest <= max(_TOLERANCE, 0.75 / length)
-        shown = shown and r >= _LEAST_CORRELATION and gain >= least
+        tolerance = max(_TOLERANCE, 0.75 / length)
+        refuted = refuted or rest > _REFUTED * tolerance
+        shown = shown and rest <= tolerance and r >= _LEAST_CORRELATION and gain >= least
         quality, evidence = min(quality, r), evidence + gain
-    return _Score(quality, evidence - cost, possible, possible and shown)
+    return _Score(quality, evidence - cost, refuted, shown)
 
 
 def _correlation(look: Tensor, place: Tensor) -> tuple[float, float]:
@@ -201,17 +209,17 @@ def _correlation(look: Tensor, place: Tensor) -> tuple[float, float]:
 
 
 def _typical_rest(look: Tensor, place: Tensor, length: int) -> float:
-    """How far from where it should look a typical cell looks: cells at the edge may look around it.
+    """How far from where they should look three quarters of the cells do, as a standard deviation.
 
-    Of two lines, the fitted one (cells that see the whole picture look near its middle) and that of
-    cells which look where they are, the better one.
+    Cells at the edge may look around it. Of two lines, the fitted one (cells that see the whole
+    picture look near its middle) and that of cells which look where they are, the better one.
     """
     look, place = look - look.mean(), (place - place.mean()).double()
     own = place / max(length - 1, 1)
     power = place.square().sum()
     fitted = place * (look * place).sum() / power if power > 0 else own * 0
-    rests = [(look - line).abs().median() for line in (fitted, own)]
-    return 1.48 * float(min(rests))  # the standard deviation of a normal distribution
+    rests = [(look - line).abs().quantile(0.75) for line in (fitted, own)]
+    return float(min(rests)) / 1.15  # three quarters of a normal distribution lie within
 
 
 def _layout(cells: Cells, shape: tuple[int, ...], guess: Layout, quality: float) -> Layout:
