@@ -4,7 +4,8 @@ from torch import nn
 
 from invariscope.errors import InputError
 from invariscope.models import Layer, load_model
-from invariscope.models.layers import MAX_LAYERS, parse_selection
+from invariscope.models.blocks import MAX_LAYERS
+from invariscope.models.layers import parse_selection
 
 # spec -> side of the images, first and last block, their number, the layout of the blocks
 AUTO = {
