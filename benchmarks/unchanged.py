@@ -1,12 +1,13 @@
-"""Hashes the tables of a fixed set of runs, so that a change of structure can show that no number moved.
+"""Hashes the tables of a fixed set of runs: shows that a change of structure moved no number.
 
     python benchmarks/unchanged.py --output before.json     # on the commit before
     python benchmarks/unchanged.py --against before.json    # on the commit after, same machine
 
-Everything goes through the command line and the files that a run leaves: sweeps with groups, maps, Lie
-derivatives, twin and floor; a search for factors; foregrounds; two trainings under two seeds, measured, and
-what the augmentation did to the classes; three studies. Tables are compared as values, whatever the order
-of their columns and rows; arrays likewise. Exits with 1 where a table differs or is missing.
+Everything goes through the command line and the files that a run leaves: sweeps with groups,
+maps, Lie derivatives, twin and floor; a search for factors; foregrounds; two trainings under two
+seeds, measured, and what the augmentation did to the classes; three studies. Tables are compared
+as values, whatever the order of columns and rows; arrays likewise. Exits with 1 where a table
+differs or is missing.
 """
 
 import argparse
@@ -28,12 +29,13 @@ TRAINED = "-d transforms2d:shapes -m small:cnn7?width=0.2 --num-train 128 --num-
 COMMANDS = {
     "sweep": f"measure builtin:efficientnet-lite0 -d samples -n 6 -g C4,flip --metrics {METRICS} "
     "-t rotate=10/45,brightness_down --layers blocks.2.0,embedding,logits --twin",
-    "maps": "measure timm:resnet18+untrained -d samples -n 4 -t translate_x,zoom_in --border reflect "
-    "--layers layer*,logits --metrics channel_invariance,channel_equivariance,class_distance_ratio",
-    "stamps": "measure builtin:efficientnet-lite0 -d stamps -n 64 -t standard",
+    "maps": "measure timm:resnet18+untrained -d samples -n 4 -t translate_x,zoom_in "
+    "--border reflect --layers layer*,logits "
+    "--metrics channel_invariance,channel_equivariance,class_distance_ratio",
+    "stamps": "measure builtin:efficientnet-lite0 -d stamps -n 40 -t rotate,solarize",
     "compared": "measure builtin:efficientnet-lite0 timm:resnet18+untrained -d samples -n 8 "
     "-t rotate=10/45",
-    "factors": "factors -d stamps --classes ant,bear -n 16 -t singles",
+    "factors": "factors -d stamps --classes bear,camel -n 8 -t singles",
     "foregrounds": "foregrounds -d stamps --masks alpha -n 40",
     "plain": f"train {TRAINED} --seeds 2",
     "cropped": f"train {TRAINED} --seeds 2 -a RandomResizedCrop",
@@ -41,7 +43,8 @@ COMMANDS = {
     "plain-1": "measure trained:plain/seed-1 -d transforms2d:shapes -n 96 -t rotate=10/45",
     "cropped-0": "measure trained:cropped/seed-0 -d transforms2d:shapes -n 96 -t rotate=10/45",
     "cropped-1": "measure trained:cropped/seed-1 -d transforms2d:shapes -n 96 -t rotate=10/45",
-    "effects/classes.csv": "class-effects --without none=plain-0,plain-1 --with crops=cropped-0,cropped-1",
+    "effects/classes.csv": "class-effects --without none=plain-0,plain-1 "
+    "--with crops=cropped-0,cropped-1",
     "availability": "study run availability --preset smoke --cells cells",
     "natural-factors": "study run natural-factors --preset smoke --cells cells",
     "rrc-beta": "study run rrc-beta --preset smoke --cells cells",
@@ -80,7 +83,7 @@ def hashes(folder: Path) -> dict[str, str]:
             sys.exit(f"{' '.join(line)}: exit {done.returncode}\n{done.stderr[-2000:]}")
         print(output, file=sys.stderr)
     files = [path for path in folder.rglob("*") if path.suffix in {".parquet", ".csv", ".npz"}]
-    # Cells of studies are named by hashes of the version: they are hashed by what studies make of them.
+    # Cells of studies are named by hashes of the version; their studies' tables are what counts.
     kept = [path for path in sorted(files) if "cells" not in path.relative_to(folder).parts]
     return {path.relative_to(folder).as_posix(): _digest(path) for path in kept}
 
