@@ -82,9 +82,12 @@ def test_the_caller_may_load_and_measure_in_inference_mode():
         made = Net()  # its parameters are inference tensors
         found = measured(made), measured(Net().requires_grad_(False))
         inside = embedding(made)
+        kept = load_model(made).module
     for each in found:
         assert each == pytest.approx(wanted, abs=1e-6)
     assert torch.equal(inside, embedding(Net()))
+    assert kept is not None
+    assert not any(value.is_inference() for value in kept.parameters())  # derivatives need that
 
 
 def test_an_int8_network_gives_the_vector_of_its_own_classifier():
