@@ -224,7 +224,8 @@ def _spread(here: pd.DataFrame, layer: str, place: Place, k: int) -> Spread:
         values = rows[column].to_numpy(dtype=float)
         chance = null[column].to_numpy(dtype=float) if len(null) else None
         known = values[np.isfinite(values)]
-        quartiles = ", ".join(number(q) for q in np.quantile(known, (0.25, 0.5, 0.75))) or "–"
+        cuts = np.quantile(known, (0.25, 0.5, 0.75)) if known.size else []
+        quartiles = ", ".join(number(cut) for cut in cuts) or "–"
         label = (
             f"Histogram: channel {column} of {len(known)} living channels under {place.words};"
             f" quartiles {quartiles}."
