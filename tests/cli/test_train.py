@@ -92,6 +92,8 @@ def test_invariance_during_training_and_the_network_afterwards(invariscope, clas
         (["-m", "small:resnet81"], "resnet"),
         (["-d", "pictures"], "pictures has no labels, and a training needs them"),
         (["--device", "cuda:9"], "cuda:9"),
+        (["--value-range", "9"], "--value-range 9: give the stored numbers that are black and"),
+        (["--value-range", "0,90"], "no image can be read"),
     ],
 )
 def test_bad_input_is_one_line(invariscope, classes, more, message):

@@ -133,3 +133,16 @@ def test_to_image_reads_ambiguous_shapes_by_their_container():
     assert np.array_equal(np.asarray(to_image(square)), square)
     found = np.asarray(to_image(torch.from_numpy(square)))
     assert np.array_equal(found, np.moveaxis(square, 0, -1))
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (np.eye(3), "given beside the array; one-hot rows: the class is the place of the 1"),
+        (np.array([[0], [1], [2]]), "given beside the array; a column of one label an image"),
+        ([0, 1, 2], "given beside the array"),
+        ([-1, -1, -1], "treated as unlabelled: every label is -1, which stands for none"),
+    ],
+)
+def test_how_labels_were_read_is_a_decision(labels, said):
+    assert open_source((COLOUR, labels)).decisions["labels"] == said

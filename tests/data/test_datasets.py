@@ -16,6 +16,7 @@ from torch.utils.data import (
 )
 
 from invariscope.data import UnreadableImage, open_source
+from invariscope.data.datasets import DatasetSource
 from invariscope.errors import InputError
 
 
@@ -173,7 +174,7 @@ def test_one_bad_leading_item_does_not_stop_the_rest():
 
 
 def test_values_outside_the_range_later_on_are_unreadable():
-    source = open_source(Pictures(lambda i: torch.full((3, 2, 2), float(i))))
+    source = DatasetSource(Pictures(lambda i: torch.full((3, 2, 2), float(i))))
     with pytest.raises(UnreadableImage, match=r"2: float values from 2 to 2; images must be in"):
         source.load(2)
 
@@ -238,3 +239,37 @@ def test_labels_that_are_all_minus_one_are_none():
         assert source.labels is None
         assert "every label is -1" in source.notes[0]
     assert open_source((array, [-1, 0, 1])).labels == [-1, 0, 1]
+
+
+def test_floats_of_which_some_lie_outside_are_refused_as_a_set():
+    # the dark ones alone would be read as [0, 1], on another scale than the others
+    mixed = Pictures(lambda i: torch.full((3, 2, 2), 0.5 if i % 2 == 0 else 200.0))
+    with pytest.raises(InputError, match=r"2 of the 4 pictures looked at lie outside \[0, 1\]"):
+        open_source(mixed)
+    assert float(np.asarray(open_source(mixed, value_range=(0, 255)).load(0)).max()) < 0.01
+    kept = open_source(mixed, value_range=(0, 1))
+    assert float(np.asarray(kept.load(0)).max()) == 0.5
+    with pytest.raises(UnreadableImage, match="float values from 200 to 200"):
+        kept.load(1)
+    normalised = Pictures(lambda i: torch.full((3, 2, 2), 0.5 - 0.7 * i))
+    with pytest.raises(InputError, match="drop a Normalize step, or say what is black and white"):
+        open_source(normalised)
+
+
+def test_looking_at_floats_makes_each_item_once():
+    pictures = Pictures(lambda i: torch.full((3, 2, 2), i / 4))
+    source = open_source(pictures)
+    for index in range(4):
+        source.load(index)
+    assert pictures.made == 4
+
+
+def test_a_label_under_an_unknown_key_is_named():
+    source = open_source(Pictures(lambda i: {"img": grey(i), "gt": i, "where": "here"}))
+    assert source.labels is None
+    (note,) = source.notes
+    assert note == source.decisions["labels"]
+    assert "its items have the keys img, gt, where; a label is understood under label, " in note
+    for without in ({"image": grey(0)}, {"image": grey(0), "label": None}):
+        assert not open_source(Pictures(lambda i, item=without: item)).notes
+    assert not open_source((Pictures(lambda i: {"img": grey(i), "gt": i}), [0, 1, 0, 1])).notes

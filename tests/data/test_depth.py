@@ -297,3 +297,43 @@ def test_without_tifffile_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "tifffile", None)
     with pytest.raises(UnreadableImage, match=r"pip install 'invariscope\[tiff\]'"):
         decode_image(file, "x")
+
+
+def test_float_files_have_one_scale_or_none(tmp_path):
+    """A dark picture of a set of 0..255 lies in [0, 1] by itself."""
+    dark, bright = (np.full((4, 5), white, np.float32) for white in (0.9, 254.3))
+    files = [tiff(dark), *[tiff(bright)] * 3]
+    root = folder(tmp_path, *files)
+    with pytest.raises(InputError) as caught:
+        open_source(root)
+    said = str(caught.value)
+    assert "float pictures on no known scale: 3 of the 4 pictures looked at lie outside" in said
+    assert "value_range=(0, 255) (--value-range 0,255)" in said
+    assert "\n" not in said
+    read = open_source(root, value_range=(0, 255))
+    assert float(np.asarray(read.load(0)).max()) == pytest.approx(0.9 / 255)
+    # Pillow's own floats as well
+    for number in range(4):
+        Image.fromarray(dark if number else bright).save(f"{root}/{number:03}.tif")
+    with pytest.raises(InputError, match="1 of the 4 pictures looked at"):
+        open_source(root)
+
+
+def test_float_files_in_the_unit_range_and_without_numbers_are_taken_as_they_are(tmp_path):
+    unit_range = np.linspace(0, 1, 20, dtype=np.float32).reshape(4, 5)
+    hole = np.where(unit_range > 0.9, np.nan, unit_range)
+    files = [tiff(unit_range), tiff(hole), tiff(np.where(unit_range > 0.9, np.inf, unit_range))]
+    source = open_source(folder(tmp_path, *files))
+    assert float(np.asarray(source.load(0)).max()) == 1
+    for index in (1, 2):
+        with pytest.raises(UnreadableImage, match="not finite"):
+            source.load(index)
+
+
+def test_all_of_a_float_array_decides():
+    values = np.full((40, 3, 4, 5), 0.5, np.float32)
+    values[33] = 200
+    with pytest.raises(InputError, match=r"float values from 0\.5 to 200"):
+        open_source(values)
+    found = open_source(values, value_range=(0, 255))
+    assert float(np.asarray(found.load(0)).max()) == pytest.approx(0.5 / 255)

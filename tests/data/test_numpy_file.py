@@ -82,3 +82,22 @@ def test_what_is_refused():
     np.savez("u.npz", features=GREY)
     with pytest.raises(InputError, match=r"none of its arrays \(features \[4, 5, 6\]\) is"):
         open_source("u.npz")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_numbers_that_need_a_range_get_it_as_they_are_opened(dtype):
+    values = (GENERATOR.random((3, 3, 5, 6)) * 4000).astype(dtype)
+    np.save("i.npy", values)
+    np.savez("a.npz", images=values, labels=[0, 1, 0])
+    for file in ("i.npy", "a.npz"):
+        with pytest.raises(InputError, match="value_range"):
+            open_source(file)
+        for source in (
+            open_source(file, value_range=(0, 4095)),
+            open_source(f"{file}?value_range=0,4095"),
+            open_source(f"numpy:{file}", value_range=(0, 4095)),
+        ):
+            np.testing.assert_allclose(first(source), values[0] / 4095, atol=1e-6)
+            assert source.decisions["bit depth"].endswith("0..4095, as given")
+    with pytest.raises(InputError, match="value_range is '0-4095'"):
+        open_source("i.npy?value_range=0-4095")

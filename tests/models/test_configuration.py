@@ -112,8 +112,6 @@ def test_old_files_name_sizes_by_one_number():
     [
         ([1, 2], "is no configuration of preprocessing"),
         ({"hidden_size": 3}, "is no configuration of preprocessing"),
-        ({"image_processor_type": "MobileViTImageProcessor", "do_flip_channel_order": True,
-          "image_mean": [0.5] * 3}, "does more than resize"),
         ({"image_processor_type": "PerceiverImageProcessor"}, "does more than resize"),
         ({"image_mean": [0.5] * 3, "size": {"longest_edge": 3}}, "is not understood"),
         ({"mean": [0.5] * 3, "interpolation": "bilinear", "colour": 3}, "is not understood"),
@@ -132,3 +130,30 @@ def test_no_json_and_an_empty_folder(tmp_path):
     for what, message in ((tmp_path / "file.json", "is no JSON file"), (tmp_path, "has no prepro")):
         with pytest.raises(InputError, match=message):
             read_configuration(str(what), ())
+
+
+def test_the_settings_of_pretrainedmodels_are_a_file_too(tmp_path):
+    file = tmp_path / "settings.json"
+    values = {
+        "input_space": "BGR", "input_size": [3, 224, 224], "input_range": [0, 255],
+        "mean": [104, 117, 128], "std": [1, 1, 1],
+    }  # fmt: skip
+    file.write_text(json.dumps(values))
+    found = read_configuration(str(file), ())
+    assert (found.channel_order, found.size, found.resize) == ("bgr", (224, 224), 256)
+    images = torch.rand(1, 3, 2, 2)
+    wanted = 255 * images.flip(1) - torch.tensor([104.0, 117.0, 128.0]).view(3, 1, 1)
+    assert torch.allclose(found.normalise(images), wanted, atol=1e-4)
+
+
+def test_mobilevits_processor_puts_blue_first_and_subtracts_no_mean(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    processor = transformers.MobileViTImageProcessor(
+        size={"shortest_edge": 36}, crop_size={"height": 32, "width": 32}
+    )
+    processor.save_pretrained(tmp_path)
+    found = read_configuration(str(tmp_path), ())
+    image = Image.fromarray(torch.randint(0, 256, (36, 36, 3), dtype=torch.uint8).numpy())
+    wanted = processor(image, return_tensors="pt")["pixel_values"]
+    got = found.normalise(found.geometry(image)[None].float() / 255)
+    assert torch.allclose(got, wanted, atol=1e-6)

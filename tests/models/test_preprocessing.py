@@ -13,7 +13,7 @@ from torchvision import models as tv
 
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing, load_model
-from invariscope.models.preprocessing import from_timm
+from invariscope.models.preprocessing import ANY_CHANNELS, from_timm
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +180,30 @@ def test_bad_tensors_are_named(image):
 def test_integer_tensors_other_than_uint8_are_refused():
     with pytest.raises(InputError, match=r"int64 came; uint8"):
         Preprocessing().geometry(torch.zeros(3, 8, 8, dtype=torch.int64))
+
+
+def test_blue_first_turns_the_channels_and_takes_mean_and_std_along(photograph):
+    colours = Preprocessing(mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
+    blue = colours.override({"channel_order": "bgr"})
+    images = torch.rand(2, 3, 4, 5)
+    assert torch.equal(blue.normalise(images), colours.normalise(images).flip(1))
+    assert blue.override({"channel_order": "rgb"}).mean == colours.mean
+    stated = colours.override({"channel_order": "bgr", "mean": [0.7, 0.8, 0.9]})
+    assert (stated.mean, stated.std) == ((0.7, 0.8, 0.9), (0.6, 0.5, 0.4))
+    assert Preprocessing.from_dict(blue.as_dict()) == blue
+    assert "channel_order" not in colours.as_dict()
+    # a border has the colour of the mean, whatever the order
+    crop = {"size": 40, "resize": 40, "crop_mode": "border"}
+    assert torch.equal(
+        blue.override(crop).geometry(photograph), colours.override(crop).geometry(photograph)
+    )
+
+
+def test_blue_first_is_for_three_channels():
+    assert Preprocessing().override({"channel_order": "bgr"}).channels == 3
+    assert ANY_CHANNELS.override({"channel_order": "bgr"}).channels == 3
+    assert Preprocessing(channel_order="bgr").override({"channels": 1}).channel_order == "rgb"
+    with pytest.raises(InputError, match="channel_order bgr is for three channels, and 1 came"):
+        Preprocessing().override({"channels": 1, "channel_order": "bgr"})
+    with pytest.raises(InputError, match="unknown channel order 'gbr'"):
+        Preprocessing().override({"channel_order": "gbr"})

@@ -242,3 +242,21 @@ def test_pictures_that_use_a_small_part_of_their_range_are_named():
     result = invariscope.measure(network(3), deep, **how)
     assert "4 of the pictures" in " ".join(result.manifest["images"]["notes"])
     assert result.manifest["settings"]["value_range"] == [0, 65535]
+
+
+def test_grey_pictures_of_a_grey_network_have_no_colour_to_change():
+    grey = RNG.integers(0, 256, (4, 16, 17), dtype=np.uint8)
+    result = invariscope.measure(
+        network(1), grey, table="transforms2d", metrics="relative_invariance"
+    )
+    assert any("left out hue, saturation" in line for line in result.manifest["warnings"])
+    assert not {"hue", "saturation"} & set(result.frame.transformation)
+    with pytest.raises(InputError, match=r"hue: a change of colour needs .* have 1 band"):
+        invariscope.measure(network(1), grey, transformations="rotate=90,hue")
+    labelled = (RNG.integers(0, 256, (8, 16, 17), dtype=np.uint8), [0] * 4 + [1] * 4)
+    with pytest.raises(InputError, match="saturation 4: a change of colour needs"):
+        find_factors(network(1), labelled, operations="saturation 4", pairs=2)
+    # colours that the network sees as their luminance do change it
+    colour = RNG.integers(0, 256, (4, 16, 17, 3), dtype=np.uint8)
+    result = invariscope.measure(network(1), colour, transformations="hue", layers="last")
+    assert "hue" in set(result.frame.transformation)

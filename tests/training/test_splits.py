@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from invariscope.data.datasets import DatasetSource
 from invariscope.errors import InputError
+from invariscope.models import Preprocessing
 from invariscope.training import train
-from invariscope.training.splits import open_splits
+from invariscope.training.evaluation import TestImages
+from invariscope.training.splits import Split, open_splits
 
 
 def picture(path, value):
@@ -122,3 +126,39 @@ def test_of_test_and_val_the_test_split_if_it_has_the_classes(tiny, tmp_path):
 def test_classes_named_by_numbers_keep_their_order(tiny, tmp_path):
     root = split_root(tmp_path, *map(str, range(11)), classes=("",))
     assert open_splits(tiny.with_(data=root))[2] == tuple(map(str, range(11)))
+
+
+def test_numbers_of_another_range_are_trained_on(tiny, tmp_path):
+    data = str(tmp_path / "data.npz")
+    deep = np.random.default_rng(0).integers(0, 4096, (24, 3, 12, 12)).astype(np.int32)
+    labels = np.arange(24) % 2
+    np.savez(data, x_train=deep[:16], y_train=labels[:16], x_test=deep[16:], y_test=labels[16:])
+    with pytest.raises(InputError, match="value_range"):
+        open_splits(tiny.with_(data=data))
+    recipe = tiny.with_(data=data, value_range=[0, 4095])
+    for part, wanted in zip(open_splits(recipe), (deep[:16], deep[16:]), strict=False):
+        found = part.source.load(part.indices[0])
+        np.testing.assert_allclose(found, wanted[part.indices[0]] / 4095, atol=1e-6)
+    assert recipe.from_dict(recipe.as_dict()) == recipe
+    assert recipe.key != tiny.with_(data=data).key
+    # unsaid it leaves no trace, so that older trainings go on
+    assert "value_range" not in tiny.as_dict()
+    assert tiny.with_(value_range=None).key == tiny.key
+    with pytest.raises(InputError, match="black and white work"):
+        tiny.with_(value_range=(3, 3))
+
+
+def test_random_test_images_are_warned_of():
+    class Random:
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            return torch.rand(3, 12, 12), index % 2
+
+    source = DatasetSource(Random())
+    split = Split(source, [0, 1, 2, 3])
+    (note,) = TestImages(split, Preprocessing(size=(12, 12))).notes
+    assert "images are random: dataset:Random gave other pixels" in note
+    still = DatasetSource([torch.rand(3, 12, 12)] * 4, [0, 1, 0, 1])
+    assert not TestImages(Split(still, [0, 1, 2, 3]), Preprocessing(size=(12, 12))).notes

@@ -13,6 +13,7 @@ DEFAULT_IMAGES = 32
 #: What --preprocessing sets by name; any other word without a value is a word or a file.
 _VALUES = (
     "size", "resize", "interpolation", "mean", "std", "channels", "crop_mode", "bands",
+    "channel_order",
 )  # fmt: skip
 
 

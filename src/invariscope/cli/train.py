@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from invariscope.cli.measure import two_numbers
 from invariscope.errors import InputError
 
 
@@ -40,6 +41,10 @@ def train(
     ] = "cosine",
     size: Annotated[
         int | None, typer.Option(min=8, help="Side of the input (default: the architecture's).")
+    ] = None,
+    value_range: Annotated[
+        str | None,
+        typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
     ] = None,
     num_train: Annotated[int | None, typer.Option(min=2, help="Images to train on.")] = None,
     num_test: Annotated[int | None, typer.Option(min=2, help="Images to test on.")] = None,
@@ -90,7 +95,7 @@ def train(
             "data": data, "model": model, "augment": augment, "test": test, "seed": seed,
             "epochs": epochs, "batch_size": batch_size, "optimizer": optimizer,
             "schedule": schedule, "augerino": augerino, "size": size,
-            "num_train": num_train, "num_test": num_test,
+            "num_train": num_train, "num_test": num_test, "value_range": two_numbers(value_range),
         },
         seeds=seeds,
         rates=rates,

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from invariscope.data.depth import Facts, ValueRange, check_range
-from invariscope.data.labels import class_indices
+from invariscope.data.labels import class_indices, label_form
 from invariscope.data.pixels import (
     check_type,
     image_layout,
@@ -66,10 +66,14 @@ class ArraySource(ImageSource):
             self.ids = NumberedIds(len(self._images))
             if labels is not None:
                 self.labels, self.class_names = class_indices(labels, len(self.ids))
+                form = label_form(labels)
+                said = "given beside the array" + (f"; {form}" if form else "")
+                self.decisions = {**self.decisions, "labels": said}
                 if max(self.labels, default=0) < 0:
                     self.labels = None
                     said = "treated as unlabelled: every label is -1, which stands for none"
                     self.notes = [*self.notes, said]
+                    self.decisions = {**self.decisions, "labels": said}
         except ValueError as error:
             raise InputError(f"{name} of images: {error}") from error
 

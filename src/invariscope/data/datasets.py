@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from invariscope.data.depth import Facts, ValueRange
+from invariscope.data.depth import Facts, ValueRange, facts_of_values
 from invariscope.data.item_labels import SECONDS, compare, item_label
 from invariscope.data.labels import class_indices, label_form
 from invariscope.data.opens_anew import opens_anew
@@ -36,6 +36,7 @@ IMAGE_KEYS = ("image", "img", "images", "pixel_values", "x")
 Say = Callable[[int], int | str | None]
 
 _ROOM = 32 << 20  # bytes of looked-at images that are kept until they are loaded
+_KEYS = 10  # that are named
 _LISTENED = 30  # items of a data set that keeps no list of labels
 
 
@@ -95,7 +96,7 @@ class DatasetSource(ImageSource):
         self._ready = {position: item}  # `load` gives it once more, so it is decoded once
         self._room = _ROOM
         picture = split_item(item)[0]
-        self._deep = _highest(picture) is not None
+        self._deep = _facts(picture) is not None
         said = self._said_of_axes(picture)
         if said:
             self.decisions = {**self.decisions, "axes": said}
@@ -124,12 +125,12 @@ class DatasetSource(ImageSource):
             raise UnreadableImage(self.ids[index], _describe(error)) from error
 
     def facts(self, index: int) -> Facts | None:
-        """The largest number of an item of 16 bits; None for a data set whose items have 8."""
+        """The numbers of an item of 16 bits or floats; None for a data set whose items have 8."""
         if not self._deep:
             return None
         try:
-            return Facts(highest=_highest(split_item(self._dataset[index])[0]))
-        except Exception:  # as in `load`, which will say so
+            return _facts(split_item(self._look_at(index))[0]) or Facts()
+        except (LookupError, ValueError):  # as in `load`, which will say so
             return Facts()
 
     def _picture(self, index: int) -> Any:
@@ -226,7 +227,7 @@ class DatasetSource(ImageSource):
             if found is None and split_item(item)[1] is not None:
                 self._hear_items(say, position)
             elif found is None:
-                return
+                self._say_keys(item)
             else:
                 self._agree(*found, label_form(stored), say)
         except ValueError as error:
@@ -234,6 +235,19 @@ class DatasetSource(ImageSource):
                 f"treated as unlabelled: the second part of its items is no class index ({error}); "
                 "give the data set a list `targets`, or pass (images, labels)"
             )
+
+    def _say_keys(self, item: Any) -> None:
+        """Names the keys of a dictionary of which none is understood as its label."""
+        if not isinstance(item, Mapping) or len(item) < 2:
+            return
+        keys = list(map(str, item))
+        shown = ", ".join(keys[:_KEYS]) + ", …" * (len(keys) > _KEYS)
+        if any(key in LABEL_KEYS for key in keys):  # it is there, and None
+            return
+        self._unlabelled(
+            f"treated as unlabelled: its items have the keys {shown}; a label is understood under "
+            f"{', '.join(LABEL_KEYS)}: rename it, or pass (images, labels)"
+        )
 
     def _look_at(self, place: int) -> Any:
         """An item, kept for `load` where it is small.
@@ -364,13 +378,14 @@ def split_item(item: Any) -> tuple[Any, Any]:
     return item, None
 
 
-def _highest(picture: Any) -> int | None:
-    """The largest number of a picture of 16 bits; None for another one."""
+def _facts(picture: Any) -> Facts | None:
+    """The facts of a picture that is deeper than 8 bits; None for another one."""
     if isinstance(picture, Image.Image):
-        return int(np.asarray(picture).max()) if picture.mode.startswith("I;16") else None
+        deep = picture.mode == "F" or picture.mode.startswith("I;16")
+        return facts_of_values(np.asarray(picture)) if deep else None
     if isinstance(picture, np.ndarray | torch.Tensor):
         pixels = to_numpy(picture)
-        return int(pixels.max()) if pixels.dtype == np.uint16 and pixels.size else None
+        return None if pixels.dtype == np.uint8 else facts_of_values(pixels)
     return None
 
 

@@ -9,7 +9,9 @@ for the whole source, in this order:
 3. What is found: of up to `LOOKED_AT` pictures of the source, a seeded choice, the largest number.
    16-bit files often hold 10, 12 or 14 bits (X-rays, cameras, satellites); if all numbers of all
    these pictures fit, that is the scale, which is said in ``decisions`` and ``notes``.
-4. The type: 0..65535 for integers, [0, 1] for floats.
+4. The type: 0..65535 for integers, [0, 1] for floats. If some of several float pictures that are
+   looked at lie outside [0, 1], the source is refused: a dark picture of a set of 0..255 would be
+   read on another scale than the others.
 
 Numbers outside the scale are never clipped: such a picture cannot be used, with the reason.
 """
@@ -76,19 +78,36 @@ class Facts:
 
     Args:
         highest: The largest stored number, where it is a 16-bit integer whose depth nobody states.
+        extent: The lowest and the largest number, where they are floats that are finite.
         alpha_band: The number of the sample, from 1, that a TIFF declares alpha.
         left_out: How many samples beyond red, green and blue a TIFF has that are not alpha.
         pages: How many pages or frames the file has.
     """
 
     highest: int | None = None
+    extent: tuple[float, float] | None = None
     alpha_band: int | None = None
     left_out: int = 0
     pages: int = 1
 
 
+def facts_of_values(values: np.ndarray) -> Facts:
+    """The facts of stored numbers, [..., height, width] or with bands.
+
+    Example:
+        >>> facts_of_values(np.array([[0.5, 3.0]])).extent
+        (0.5, 3.0)
+    """
+    if not values.size:
+        return Facts()
+    if np.issubdtype(values.dtype, np.floating):
+        extent = float(values.min()), float(values.max())
+        return Facts(extent=extent if np.isfinite(extent).all() else None)
+    return Facts(highest=int(values.max()) if values.dtype == np.uint16 else None)
+
+
 def given_range(value: Any) -> ValueRange | None:
-    """The range that a user gives as two numbers, low and high; None for None.
+    """The range that a user gives as two numbers, or as "LOW,HIGH" in a spec; None for None.
 
     Raises:
         InputError: It is no such pair.
@@ -100,7 +119,8 @@ def given_range(value: Any) -> ValueRange | None:
     if value is None or isinstance(value, ValueRange):
         return value
     try:
-        low, high = (float(number) for number in value)
+        two = value.split(",") if isinstance(value, str) else value
+        low, high = (float(number) for number in two)
     except (TypeError, ValueError):
         low, high = 0.0, 0.0
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
@@ -169,12 +189,18 @@ def settle(source: Any, value_range: Any) -> Any:
 
     Returns:
         The source.
+
+    Raises:
+        InputError: Float pictures on no known scale, without a value range.
     """
     given = given_range(value_range)
     if given is not None:
         source.value_range = given
+    elif source.value_range is not None and not source.value_range.found:
+        given = source.value_range  # as its spec says
     elif source.value_range is None:
         facts = _looked_at(source)
+        _check_floats(source, [fact.extent for fact in facts if fact.extent is not None])
         _settle_depth(source, [fact.highest for fact in facts if fact.highest is not None])
     else:
         return source
@@ -199,6 +225,30 @@ def _looked_at(source: Any) -> list[Facts]:
             break
         found.append(facts)
     return found
+
+
+def _check_floats(source: Any, extents: list[tuple[float, float]]) -> None:
+    outside = [one for one in extents if one[0] < -TOLERANCE or one[1] > 1 + TOLERANCE]
+    if not outside or len(extents) < 2:  # a single picture says it by itself
+        return
+    low = 0.0 - _rounded_up(-min(low for low, _ in extents))
+    high = _rounded_up(max(high for _, high in extents))
+    normalised = "drop a Normalize step, or " if low < 0 else ""
+    raise InputError(
+        f"{source.name}: float pictures on no known scale: {len(outside)} of "
+        f"{_pictures(len(extents))} looked at lie outside [0, 1]; {normalised}say what is black "
+        f"and white in all of them: value_range=({low:g}, {high:g}) (--value-range "
+        f"{low:g},{high:g}) or what they were made with, such as (0, 255); (0, 1) leaves out those "
+        "outside it"
+    )
+
+
+def _rounded_up(value: float) -> float:
+    """To three digits, so that the value lies within; 0 for what is below."""
+    if value <= 0:
+        return 0.0
+    unit = 10.0 ** (np.floor(np.log10(value)) - 2)
+    return float(np.ceil(value / unit) * unit)
 
 
 def _settle_depth(source: Any, highest: list[int]) -> None:

@@ -62,8 +62,10 @@ def label_form(values: Any) -> str:
         ('one-hot rows: the class is the place of the 1', '')
     """
     listed = _listed(values)
-    rows = isinstance(listed, np.ndarray) and listed.ndim == 2 and listed.shape[1] > 1
-    return "one-hot rows: the class is the place of the 1" if rows else ""
+    if not isinstance(listed, np.ndarray) or listed.ndim != 2:
+        return ""
+    one_hot = "one-hot rows: the class is the place of the 1"
+    return one_hot if listed.shape[1] > 1 else "a column of one label an image"
 
 
 def class_order(names: Iterable[str]) -> list[str]:

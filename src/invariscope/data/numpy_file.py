@@ -3,8 +3,9 @@
 The arrays of an ``.npz`` are found by their names, for a split (``test`` unless given):
 ``test_images`` and ``test_labels`` (MedMNIST), ``x_test`` and ``y_test`` (Keras); without splits
 ``images`` and ``labels``, ``x`` and ``y``, ``data`` and ``labels``, ``arr_0`` and ``arr_1``. The
-labels of an ``.npy`` are those of a second file: ``images.npy?labels=labels.npy``. Objects
-(pickles) are never read.
+labels of an ``.npy`` are those of a second file: ``images.npy?labels=labels.npy``. Numbers whose
+black and white nobody knows (floats beyond [0, 1], int32) need ``?value_range=0,4095``, or that of
+`open_source`. Objects (pickles) are never read.
 """
 
 import os
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from invariscope.data.depth import ValueRange, given_range
 from invariscope.data.source import SOURCES
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
@@ -35,6 +37,7 @@ def numpy_file(
     split: str | None = None,
     images: str | None = None,
     labels: str | None = None,
+    value_range: "ValueRange | str | None" = None,
 ) -> "ArraySource":
     """Opens the arrays of a file.
 
@@ -43,6 +46,7 @@ def numpy_file(
         split: Which part of an ``.npz`` with several; None: ``test``, else ``val``.
         images: The name of the array of images.
         labels: The name of the array of labels; of an ``.npy``, a second file; "none": unlabelled.
+        value_range: The stored numbers that are black and white, "0,4095"; None: by the type.
 
     Raises:
         InputError: The file cannot be read, the arrays are not there or are no images.
@@ -59,13 +63,13 @@ def numpy_file(
 
     if not argument:
         raise InputError("numpy: which file? numpy:data.npz?split=test works")
-    file = Path(argument).expanduser()
+    file, limits = Path(argument).expanduser(), given_range(value_range)
     arrays = _read(argument, file)
     if isinstance(arrays, np.ndarray):
         if split is not None or images is not None:
             raise InputError(f"{argument}: it holds one array; only labels=FILE.npy can be said")
         beside = None if labels in (None, "none") else _read(argument, file.parent / labels)
-        source = ArraySource(arrays, beside, name=argument)
+        source = ArraySource(arrays, beside, name=argument, value_range=limits)
         source.decisions = {**source.decisions, "arrays": f"images {list(arrays.shape)}"}
         return source
     splits, chosen, note = _split(argument, arrays, split, images)
@@ -86,7 +90,7 @@ def numpy_file(
             "image"
         )
         values = None
-    source = ArraySource(arrays[which], values, name=argument)
+    source = ArraySource(arrays[which], values, name=argument, value_range=limits)
     source.notes, source.splits = [*source.notes, *notes], splits
     said = f"images {which!r}" + (f", labels {about!r}" if values is not None else ", no labels")
     source.decisions = {**source.decisions, "arrays": said}

@@ -63,25 +63,25 @@ def open_source(
     if isinstance(images, ImageSource):
         return images if value_range is None else settle(images, value_range)
     if isinstance(images, str):
-        return settle(_open_spec(images), value_range)
+        return settle(_open_spec(images, given_range(value_range)), value_range)
     if isinstance(images, os.PathLike):
-        source = _open_path(os.fspath(images), os.fspath(images), {})
-        return settle(source, value_range)
+        path = os.fspath(images)
+        return settle(_open_path(path, path, {}, given_range(value_range)), value_range)
     source = _open_object(images, num_images, given_range(value_range))
     return settle(source, value_range)
 
 
-def _open_spec(spec: str) -> ImageSource:
+def _open_spec(spec: str, given: ValueRange | None) -> ImageSource:
     name = re.split("[:?]", spec, maxsplit=1)[0]
     if name in SOURCES and not (spec in PATH_SOURCES and os.path.exists(spec)):
-        return _open_named(spec)
+        return _open_named(spec, given)
     if Path(spec).expanduser().exists():
-        return _open_path(spec, spec, {})
+        return _open_path(spec, spec, {}, given)
     path = spec.partition("?")[0]
     if Path(path).expanduser().exists():
-        return _open_path(spec, path, split_spec(f"_?{spec.partition('?')[2]}")[2])
+        return _open_path(spec, path, split_spec(f"_?{spec.partition('?')[2]}")[2], given)
     if "://" not in spec and is_container(path) and re.search(r"[{*]|::", path):
-        return _renamed(_open_named(f"webdataset:{spec}"), spec)
+        return _renamed(_open_named(f"webdataset:{spec}", given), spec)
     if "://" not in spec and re.search(r"[*\[]", spec):
         return matching(spec)
     if refusal := refuse_path(spec):
@@ -94,9 +94,9 @@ def _open_spec(spec: str) -> ImageSource:
     raise InputError(f"{unknown_name('image source', name, SOURCES)}; nor is it a folder")
 
 
-def _open_named(spec: str) -> ImageSource:
+def _open_named(spec: str, given: ValueRange | None) -> ImageSource:
     name, argument, query = split_spec(spec)
-    source = _renamed(_make(name, SOURCES.get(name), argument, query), spec)
+    source = _renamed(_make(name, SOURCES.get(name), argument, query, given), spec)
     if spec == name and os.path.isdir(spec):
         source.notes = [
             *source.notes,
@@ -110,7 +110,9 @@ def _renamed(source: ImageSource, name: str) -> ImageSource:
     return source
 
 
-def _open_path(spec: str, path: str, query: Mapping[str, str]) -> ImageSource:
+def _open_path(
+    spec: str, path: str, query: Mapping[str, str], given: ValueRange | None
+) -> ImageSource:
     """A file or folder that exists, with the options of its kind of source."""
     kind = _kind_of(path)
     if kind is None:
@@ -119,7 +121,7 @@ def _open_path(spec: str, path: str, query: Mapping[str, str]) -> ImageSource:
         if query:
             raise InputError(f"{spec!r}: an image file has no options; leave out what follows ?")
         return FolderSource(path)
-    return _renamed(_make(kind, SOURCES.get(kind), path, query), spec)
+    return _renamed(_make(kind, SOURCES.get(kind), path, query, given), spec)
 
 
 def _kind_of(path: str) -> str | None:
@@ -142,14 +144,21 @@ def _looks_like_path(spec: str) -> bool:
 
 
 def _make(
-    name: str, factory: SourceFactory, argument: str | None, query: Mapping[str, str]
+    name: str,
+    factory: SourceFactory,
+    argument: str | None,
+    query: Mapping[str, str],
+    given: ValueRange | None,
 ) -> ImageSource:
+    """What the maker of a source makes; one that refuses numbers by itself is told the range."""
     parameters = list(inspect.signature(factory).parameters.values())[1:]
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         known = [parameter.name for parameter in parameters]
         for key in query:
             if key not in known:
                 raise unknown_name(f"option of {name}", key, known)
+    if given is not None and any(parameter.name == "value_range" for parameter in parameters):
+        return factory(argument, **{**query, "value_range": given})
     return factory(argument, **query)
 
 

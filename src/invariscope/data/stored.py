@@ -1,14 +1,15 @@
 """What an open image file holds: RGB pixels of 8 bits, or its numbers with all their bands."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from invariscope.data.depth import Facts, Stored, ValueRange
+from invariscope.data.depth import Facts, Stored, ValueRange, facts_of_values
 from invariscope.data.rgb import alpha_of, check_size, stored_picture, to_rgb
-from invariscope.data.tiff import Layout, layout_of, layout_of_file, read_samples, upright
+from invariscope.data.tiff import FLOAT, Layout, layout_of, layout_of_file, read_samples, upright
 
 File = str | os.PathLike[str] | bytes
 
@@ -102,19 +103,20 @@ def alpha_of_file(picture: Image.Image | None, file: File) -> np.ndarray | None:
 
 
 def facts_of(picture: Image.Image | None, file: File) -> Facts:
-    """What the file tells of depth and bands; its pixels are decoded only if they have 16 bits."""
+    """What the file tells of depth and bands; its pixels are decoded only if they are deep."""
     layout = _layout(picture, file)
-    highest, alpha, left_out = None, None, 0
+    alpha, left_out, numbers = None, 0, Facts()
     if layout is not None and layout.plain and layout.samples > 1:
         alpha = None if layout.alpha is None else layout.alpha + 1
         left_out = layout.bands - 3 if layout.photometric == 2 else 0
     pages = getattr(picture, "n_frames", 1)
-    sixteen = layout is not None and layout.plain and layout.bits == 16 and layout.kind == 1
+    deep = layout is not None and layout.plain and (layout.bits, layout.kind) == (16, 1)
+    deep = deep or (layout is not None and layout.kind == FLOAT)
     if picture is not None and picture.format == "PNG":
-        sixteen = picture.mode == "I;16" or _has_deep_colour(picture)
-    if sixteen:
+        deep = picture.mode == "I;16" or _has_deep_colour(picture)
+    if deep:
         stored = read_stored(picture, file, False)
         if isinstance(stored, Stored):
-            highest = int(stored.values.max())
+            numbers = facts_of_values(stored.values)
             pages = 1 if stored.values.shape[-1] > 1 else pages
-    return Facts(highest, alpha, left_out, pages)
+    return replace(numbers, alpha_band=alpha, left_out=left_out, pages=pages)

@@ -23,7 +23,7 @@ from PIL import TiffImagePlugin
 
 _COLOURS = {0: 1, 1: 1, 2: 3}  # by PhotometricInterpretation: WhiteIsZero, BlackIsZero, RGB
 _ALPHA = (1, 2)
-_SIGNED, _FLOAT = 2, 3
+_SIGNED, FLOAT = 2, 3
 MOST_BANDS = 512
 
 

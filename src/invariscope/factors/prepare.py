@@ -17,7 +17,7 @@ from invariscope.factors.rows import PAIRS_PER_BLOCK
 from invariscope.models import PreprocessingLike, Probe, load_model
 from invariscope.registry import unknown_name
 from invariscope.results.manifest import FORMAT
-from invariscope.sweep.bands import check_colour, left_out, matched, said
+from invariscope.sweep.bands import check_colour, colour_bands, left_out, matched, said
 from invariscope.sweep.block import as_float
 from invariscope.sweep.loading import Picture, first_picture, random_images, size_note
 from invariscope.sweep.prepare import choose_device, steadiness
@@ -115,7 +115,8 @@ def prepare_search(
     assert example.pixels is not None
     bands = len(example.pixels)
     probe = probe.for_bands(bands)
-    pool, colourless = _acting(pool, bands, operations)
+    colours = colour_bands(source, probe.preprocessing, order, decoded, bands)
+    pool, colourless = _acting(pool, colours, operations)
     shown = as_float(example.pixels)[None].to(probe.device)
     probe.watch("last", shown)
     manifest = _manifest(probe, source, pool, members, drawn, alone, table, pairs, seed)

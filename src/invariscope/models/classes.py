@@ -52,7 +52,7 @@ def known_class_names(module: Any) -> tuple[str, ...] | None:
     ids then); transformers' have ``id2label``, whose placeholders ("LABEL_0") are no names.
     """
     config = getattr(module, "pretrained_cfg", None)
-    if config:
+    if config and (isinstance(config, Mapping) or hasattr(config, "label_names")):
         names = config.get("label_names") if isinstance(config, Mapping) else config.label_names
         if names:
             return tuple(map(str, names))

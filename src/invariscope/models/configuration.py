@@ -2,7 +2,8 @@
 
 =========================  =======================================================
 a JSON file                `Preprocessing.as_dict`, Hugging Face's
-                           ``preprocessor_config.json`` or timm's ``config.json``
+                           ``preprocessor_config.json``, timm's ``config.json`` or
+                           the settings of pretrainedmodels (``input_space`` …)
 a folder                   one of these inside it
 ``timm:NAME``              timm's configuration of the model, without its weights
 ``torchvision:NAME@W``     the preset of torchvision's weights
@@ -96,6 +97,8 @@ def from_values(values: Any, source: str) -> Preprocessing:
                 return from_timm_values(values["pretrained_cfg"], source)
             if "image_mean" in values or "image_processor_type" in values:
                 return from_processor(values, source)
+            if (caffe := from_caffe(values, source)) is not None:
+                return caffe
             if "input_size" in values:
                 return from_timm_values(values, source)
             if "interpolation" in values and "mean" in values:
@@ -118,6 +121,41 @@ def from_timm_values(config: Mapping[str, Any], source: str) -> Preprocessing:
     return from_timm_config(resolve_data_config(pretrained_cfg=dict(config)), source)
 
 
+def from_caffe(values: Mapping[str, Any], source: str) -> Preprocessing | None:
+    """What the library pretrainedmodels does with images under these values; None: not its.
+
+    Args:
+        values: ``input_space`` ("RGB" or, for Caffe's weights, "BGR"), ``input_range`` ([0, 1] or
+            [0, 255]), ``mean`` and ``std`` in that order and range, ``input_size``.
+        source: Where they come from, for the manifest.
+
+    Example:
+        >>> caffe = {"input_space": "BGR", "input_range": [0, 255], "mean": [102, 51, 0]}
+        >>> found = from_caffe({**caffe, "std": [1, 1, 1]}, "an example")
+        >>> found.channel_order, found.mean
+        ('bgr', (0.4, 0.2, 0.0))
+    """
+    space, limits = values.get("input_space"), values.get("input_range")
+    mean, std = values.get("mean"), values.get("std")
+    if not (isinstance(mean, list | tuple) and isinstance(std, list | tuple)):
+        return None
+    if len(mean) != 3 or len(std) != 3 or (space is None and limits is None):
+        return None
+    space, limits = str(space or "RGB").upper(), list(limits or (0, 1))
+    if space not in ("RGB", "BGR") or limits not in ([0, 1], [0, 255]):
+        return None
+    side = values.get("input_size")
+    side = side[-1] if isinstance(side, list | tuple) and len(side) == 3 else None
+    return Preprocessing(
+        size=None if side is None else (side, side),
+        resize=None if side is None else math.floor(side / 0.875),
+        mean=tuple(float(value) / limits[1] for value in mean),
+        std=tuple(float(value) / limits[1] for value in std),
+        channel_order=space.lower(),
+        source=f"{source}: {space} in 0..{limits[1]}, as in pretrainedmodels",
+    )
+
+
 def from_processor(values: Mapping[str, Any], source: str) -> Preprocessing:
     """What a Hugging Face image processor of these values does.
 
@@ -126,8 +164,6 @@ def from_processor(values: Mapping[str, Any], source: str) -> Preprocessing:
     """
     kind = str(values.get("image_processor_type") or values.get("feature_extractor_type") or "")
     odd = next((word for word in _OTHER if word in kind), None)
-    if values.get("do_flip_channel_order"):
-        odd = "the order blue, green, red"
     if odd:
         raise InputError(
             f"preprocessing {source}: {kind or 'the image processor'} does more than resize, crop "
@@ -144,6 +180,7 @@ def from_processor(values: Mapping[str, Any], source: str) -> Preprocessing:
         channels=len(mean),
         source=source,
         crop_mode=crop_mode,
+        channel_order="bgr" if values.get("do_flip_channel_order") else "rgb",
     )
 
 
@@ -186,7 +223,9 @@ def _processor_normalisation(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and std for pixels in [0, 1], whatever range the processor brings them into."""
     mean, std = values.get("image_mean") or (0.5,) * 3, values.get("image_std") or (0.5,) * 3
-    if not values.get("do_normalize", "image_mean" in values):
+    # MobileViT's processor keeps a mean, and has no step that would subtract it
+    normalises = "image_mean" in values and "do_flip_channel_order" not in values
+    if not values.get("do_normalize", normalises):
         mean, std = (0.0,) * len(mean), (1.0,) * len(mean)
     if values.get("include_top"):  # EfficientNet's divides once more
         std = tuple(

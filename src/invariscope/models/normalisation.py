@@ -10,13 +10,14 @@ by something that holds a configuration (`configuration`):
 ``none``           0 and 1, on purpose: pixels in [0, 1]
 =================  ==============================================================
 
-A word states mean and std alone; sizes stay as they are. A module of whose normalisation nothing is
-known gets pixels in [0, 1] and a warning, unless it visibly normalises by itself: a normalising
-layer before its first weights, or an own ``mean`` and ``std``.
+A word states mean and std of red, green and blue; sizes stay as they are. A module of whose
+normalisation nothing is known gets pixels in [0, 1] and a warning, unless it visibly normalises by
+itself: a normalising layer before its first weights, a ``mean`` and ``std`` among its tensors or
+held by one of its layers. What a module carries: `carried`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,10 @@ WORDS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 PreprocessingLike = str | Path | Mapping[str, Any] | Preprocessing
 """A word, a file, changes by name (with a word or file under ``like``), or all values."""
 
-#: How the warning begins, by which it is found again.
-UNKNOWN = "mean and std are unknown"
+#: How every warning about mean and std begins, by which it is found again.
+ABOUT = "mean and std"
+#: What the networks of pretrainedmodels, and some of Caffe's weights, carry.
+ATTRIBUTES = ("input_space", "input_range", "mean", "std")
 _NORMALISING = re.compile(r"normali[sz]|standardi[sz]|preproc|mean_?shift", re.IGNORECASE)
 
 
@@ -82,6 +85,7 @@ def _like(base: Preprocessing, given: str | Path) -> Preprocessing:
         channels=channels,
         mean=mean,
         std=std,
+        channel_order="rgb",
         source=f"mean and std by the user: {word}{kept}",
     )
 
@@ -104,8 +108,7 @@ def own_normalisation(module: nn.Module) -> str | None:
         >>> own_normalisation(nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3)))
         'its layer 0 (BatchNorm2d) comes before its first weights'
     """
-    values = {name.rpartition(".")[2].lower() for name, value in _small_values(module)}
-    if any("mean" in name for name in values) and any("std" in name for name in values):
+    if _mean_and_std(_tensors(module)):
         return "it holds a mean and a std of its own"
     for name, value in vars(module).items():
         steps = getattr(value, "transforms", [value])
@@ -113,6 +116,10 @@ def own_normalisation(module: nn.Module) -> str | None:
             type(step).__name__ == "Normalize" for step in steps
         ):
             return f"its attribute {name} holds a Normalize"
+    for name, part in module.named_children():
+        weights = any(value.ndim > 1 for value in part.parameters() if value.numel() > 3)
+        if not weights and _mean_and_std({**vars(part), **_tensors(part)}):
+            return f"its layer {name} ({type(part).__name__}) holds a mean and a std"
     for name, part in module.named_modules():
         if not name:
             continue
@@ -127,23 +134,30 @@ def own_normalisation(module: nn.Module) -> str | None:
     return None
 
 
-def _small_values(module: nn.Module) -> Iterator[tuple[str, Any]]:
-    """Buffers, parameters and attributes of the module itself of one value or one per colour."""
-    held = {**vars(module), **dict(module.named_buffers(recurse=False))}
-    held |= dict(module.named_parameters(recurse=False))
-    for name, value in held.items():
-        length = value.numel() if isinstance(value, Tensor) else None
-        if isinstance(value, list | tuple):
-            length = len(value)
-        if length in (1, 3):
-            yield name, value
+def _tensors(module: nn.Module) -> dict[str, Any]:
+    """Buffers, parameters and attributes of the module itself that are tensors."""
+    held = {name: value for name, value in vars(module).items() if isinstance(value, Tensor)}
+    buffers = dict(module.named_buffers(recurse=False))
+    return held | buffers | dict(module.named_parameters(recurse=False))
+
+
+def _mean_and_std(values: Mapping[str, Any]) -> bool:
+    """Whether there are a mean and a std among them, of one value or one per colour."""
+    names = [name.lower() for name, value in values.items() if _length(value) in (1, 3)]
+    return any("mean" in name for name in names) and any("std" in name for name in names)
+
+
+def _length(value: Any) -> int | None:
+    if isinstance(value, Tensor):
+        return value.numel()
+    return len(value) if isinstance(value, list | tuple) else None
 
 
 def unknown_normalisation(module: nn.Module | None, size_known: bool) -> str:
     """The warning for a model of whose mean and std nothing is known: one line."""
     size = "" if size_known else ", pictures keep their size"
     return (
-        f"{UNKNOWN} and were not applied: the model gets pixels in [0, 1]{size}"
+        f"{ABOUT} are unknown and were not applied: the model gets pixels in [0, 1]{size}"
         f"{_carried(module)}; state them: --preprocessing imagenet, clip, inception, a "
         "configuration file, or none if [0, 1] is right (in Python preprocessing='imagenet')"
     )
@@ -170,5 +184,15 @@ def _carried(module: nn.Module | None) -> str:
             " (a module of torchvision does not carry the preset of its weights: --preprocessing "
             "torchvision:NAME@WEIGHTS takes it)"
         )
+    stated = [f"{name}={getattr(module, name)!r}" for name in ATTRIBUTES if _is_plain(module, name)]
+    if stated:
+        return (
+            f" (its attributes {', '.join(stated)} were not taken: they do not say whether it "
+            "normalises by itself)"
+        )
     side = getattr(getattr(module, "config", None), "image_size", None)
     return f" (its configuration says image_size {side})" if side else ""
+
+
+def _is_plain(module: nn.Module, name: str) -> bool:
+    return isinstance(getattr(module, name, None), str | int | float | list | tuple)

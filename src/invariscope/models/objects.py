@@ -4,11 +4,11 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
-from invariscope.models.hf_folder import module_preprocessing
+from invariscope.models.carried import carried
 from invariscope.models.hints import wrong_object
-from invariscope.models.normalisation import own_normalisation, unknown_normalisation
-from invariscope.models.preprocessing import ANY_CHANNELS, from_timm
+from invariscope.models.preprocessing import ANY_CHANNELS
 from invariscope.models.probe import Probe
 from invariscope.models.program import from_exported, from_torchscript
 from invariscope.models.twin import copy_module
@@ -42,25 +42,34 @@ def from_object(model: Any, spec: str | None = None, copied: bool = True) -> Pro
 
 def from_module(module: nn.Module, spec: str | None = None, copied: bool = True) -> Probe:
     """The probe of a module, with the preprocessing that it carries."""
-    # What torch.compile and the parallel wrappers hold inside; hooks do not fire in the former.
-    inner = getattr(module, "_orig_mod", module)
-    if isinstance(inner, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        inner = inner.module
+    inner, around = _unwrapped(module)
     name = spec or f"module:{type(inner).__name__}"
-    carried = bool(getattr(inner, "pretrained_cfg", None))
-    preprocessing = from_timm(inner) if carried else module_preprocessing(inner) or ANY_CHANNELS
-    said, warnings = {}, ()
-    if not preprocessing.stated:
-        own = own_normalisation(inner)
-        if own:
-            said["normalisation"] = f"the module normalises its pixels by itself: {own}"
-        else:
-            warnings = (unknown_normalisation(inner, preprocessing.size is not None),)
+    found = carried(inner)
+    said = {"normalisation": found.normalisation} if found.normalisation else {}
+    if around:
+        said["wrapper"] = f"measured is the {type(inner).__name__} inside {' of '.join(around)}"
     return Probe(
         copy_module(inner, name) if copied else inner,
-        preprocessing,
+        found.preprocessing,
         name,
-        imagenet=carried and timm_is_imagenet(inner),
+        imagenet=timm_is_imagenet(inner),
         decisions=said,
-        warnings=warnings,
+        warnings=(found.warning,) if found.warning else (),
     )
+
+
+def _unwrapped(module: nn.Module) -> tuple[nn.Module, list[str]]:
+    """What torch.compile, the parallel wrappers and averaged weights hold inside, and their names.
+
+    Hooks do not fire inside a compiled module.
+    """
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
+    around: list[str] = []
+    while True:
+        inner = module.module if isinstance(module, wrappers) else getattr(
+            module, "_orig_mod", module
+        )  # fmt: skip
+        if inner is module:
+            return module, around
+        around.append(type(module).__name__)
+        module = inner

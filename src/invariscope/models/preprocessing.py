@@ -25,6 +25,7 @@ from invariscope.registry import unknown_name
 
 # How the source of values begins where nobody has stated mean and std.
 UNSTATED = "identity"
+CHANNEL_ORDERS = ("rgb", "bgr")
 _CROP_MODES = ("center", "squash", "border")
 _INTERPOLATIONS = tuple(mode.value for mode in InterpolationMode if mode.value != "nearest-exact")
 _FLOAT_INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
@@ -49,6 +50,8 @@ class Preprocessing:
             keeps it and pads with the mean colour; timm's three.
         bands: Numbers, from 1, of the bands of the pictures that are used, in this order; None uses
             all of them.
+        channel_order: "bgr" for a network that takes blue first (Caffe's weights); mean and std
+            are then in that order too.
 
     Example:
         >>> small = Preprocessing(size=(4, 4), resize=4)
@@ -65,6 +68,7 @@ class Preprocessing:
     source: str = f"{UNSTATED}: the model has no configuration, images keep their size and values"
     crop_mode: str = "center"
     bands: tuple[int, ...] | None = None
+    channel_order: str = "rgb"
 
     def __post_init__(self):
         check_numbers(self.channels, self.bands)
@@ -82,6 +86,14 @@ class Preprocessing:
             raise unknown_name("interpolation", self.interpolation, _INTERPOLATIONS)
         if self.crop_mode not in _CROP_MODES:
             raise unknown_name("crop mode", self.crop_mode, _CROP_MODES)
+        if self.channel_order not in CHANNEL_ORDERS:
+            raise unknown_name("channel order", str(self.channel_order), CHANNEL_ORDERS)
+        if self.channel_order != "rgb" and self.channels != 3:
+            raise InputError(
+                f"preprocessing: channel_order {self.channel_order} is for three channels, and "
+                f"{self.channels or 'any number'} came; with mean and std for three it works, or "
+                "channels=3"
+            )
 
     def geometry(self, image: Image.Image | Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
         """Resizes and crops one image to the model's input resolution.
@@ -103,20 +115,21 @@ class Preprocessing:
         if not isinstance(image, Tensor):
             image = image if image.mode == "RGB" else image.convert("RGB")
             if self.bands is None and self.channels in (3, 1, None):
-                return _pixels_of(self._resize_and_crop(image, self.mean))
+                return _pixels_of(self._resize_and_crop(image, self._colour))
             image = _pixels_of(image)
         image = chosen_bands(image, self.bands, self.channels)
         if self.size is None:
             return image if image.dtype == torch.uint8 else image.clamp(0, 1)
         if image.dtype == torch.uint8 and len(image) == 3:
-            return _pixels_of(self._resize_and_crop(pixels.to_pil_image(image), self.mean))
+            return _pixels_of(self._resize_and_crop(pixels.to_pil_image(image), self._colour))
         if image.dtype == torch.uint8 or self.interpolation not in _FLOAT_INTERPOLATIONS:
             return self._band_by_band(image).clamp(0, 1 if image.is_floating_point() else 255)
-        return self._resize_and_crop(image, self.mean).clamp(0, 1)
+        return self._resize_and_crop(image, self._colour).clamp(0, 1)
 
     def _band_by_band(self, image: Tensor) -> Tensor:
         """Each band as a grey Pillow image: two or four together would count as holding alpha."""
-        means = self.mean if len(self.mean) == len(image) else (sum(self.mean) / len(self.mean),)
+        means = self._colour
+        means = means if len(means) == len(image) else (sum(means) / len(means),)
         plain = image if image.dtype == torch.uint8 else image.float()  # Pillow has no float16
         bands = [Image.fromarray(band.contiguous().numpy()) for band in plain]
         means = means * len(bands) if len(means) == 1 else means
@@ -164,6 +177,8 @@ class Preprocessing:
             the luminance of three bands, [image, 1, height, width].
         """
         images = to_channels(images, self.channels)
+        if self.channel_order == "bgr":
+            images = images.flip(1)
         if not any(self.mean) and all(value == 1 for value in self.std):
             return images
         mean = images.new_tensor(self.mean).view(1, -1, 1, 1)
@@ -173,8 +188,9 @@ class Preprocessing:
     def override(self, changes: Mapping[str, Any], by: str = "the user") -> "Preprocessing":
         """These values with some of them replaced by the user's.
 
-        A new ``size`` without a new ``resize`` keeps the ratio of the two. A single number stands
-        for a square size and for the same mean or std in every channel.
+        A new ``size`` without a new ``resize`` keeps the ratio of the two, a new ``channel_order``
+        without mean and std takes these along. A single number stands for a square size and for
+        the same mean or std in every channel.
 
         Example:
             >>> Preprocessing(size=(224, 224), resize=256).override({"size": 112}).resize
@@ -191,16 +207,22 @@ class Preprocessing:
         ]
         if channels is None and given and "channels" not in values:
             channels = values["channels"] = len(given[0])
+        if channels is None and values.get("channel_order", "rgb") != "rgb":
+            channels = values["channels"] = 3
         bands = values.get("bands", self.bands)
         values["bands"] = tuple(bands) if isinstance(bands, list | tuple | range) else bands
         values["bands"] = (bands,) if isinstance(bands, int) else values["bands"]
         check_numbers(channels, values["bands"])
+        if channels != 3 and "channel_order" not in values:
+            values["channel_order"] = "rgb"
         count = channels or 1
         for key in ("mean", "std"):
             if key in values:
                 values[key] = _numbers(values[key], key, count)
             elif count != len(getattr(self, key)):
                 values[key] = _per_channel(getattr(self, key), count)
+            elif values.get("channel_order", self.channel_order) != self.channel_order:
+                values[key] = getattr(self, key)[::-1]
         if values.get("size") is not None:
             values["size"] = _pair(values["size"], "size")
             if "resize" not in values:
@@ -213,6 +235,11 @@ class Preprocessing:
         elif self.stated or not {"mean", "std"} <= changes.keys():
             source = f"{self.source}; {source}"
         return replace(self, **values, source=source)
+
+    @property
+    def _colour(self) -> tuple[float, ...]:
+        """The mean in the order of the picture, with which a border is filled."""
+        return self.mean[::-1] if self.channel_order == "bgr" else self.mean
 
     @property
     def stated(self) -> bool:
@@ -240,6 +267,8 @@ class Preprocessing:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.bands is None:  # as in the manifests of earlier versions
             del values["bands"]
+        if self.channel_order == "rgb":
+            del values["channel_order"]
         return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
     @classmethod

@@ -36,7 +36,7 @@ from invariscope.models.hf_folder import load_transformers
 from invariscope.models.hints import wrong_spec
 from invariscope.models.input_channels import with_input_channels
 from invariscope.models.normalisation import (
-    UNKNOWN,
+    ABOUT,
     PreprocessingLike,
     resolve,
     unknown_normalisation,
@@ -141,14 +141,23 @@ def _with_channels(probe: Probe) -> Probe:
 
 
 def _prepared(probe: Probe, preprocessing: PreprocessingLike) -> Probe:
-    """The probe with what the user states; what was unknown before is no longer warned of."""
+    """The probe with what the user states; what is known now is not warned of."""
     prepared = probe.with_preprocessing(resolve(probe.preprocessing, preprocessing))
-    others = tuple(line for line in probe.warnings if not line.startswith(UNKNOWN))
-    if len(others) < len(probe.warnings) and not prepared.preprocessing.stated:
+    about = tuple(line for line in probe.warnings if line.startswith(ABOUT))
+    others = tuple(line for line in probe.warnings if not line.startswith(ABOUT))
+    if about and not prepared.preprocessing.stated:
         size_known = prepared.preprocessing.size is not None
-        others = (unknown_normalisation(probe.module, size_known), *others)
-    prepared.warnings = others
+        about = (unknown_normalisation(probe.module, size_known),)
+    elif _states_normalisation(preprocessing):
+        about = ()
+    prepared.warnings = (*about, *others)
     return prepared
+
+
+def _states_normalisation(given: PreprocessingLike) -> bool:
+    if not isinstance(given, Mapping):
+        return True
+    return "like" in given or {"mean", "std"} <= given.keys()
 
 
 def _from_spec(spec: str, seed: int) -> Probe:

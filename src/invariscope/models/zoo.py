@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -177,7 +177,8 @@ def timm_is_imagenet(module: nn.Module) -> bool:
     from timm.data import infer_imagenet_subset  # pyright: ignore[reportPrivateImportUsage]
 
     config = getattr(module, "pretrained_cfg", None)
-    return bool(config) and infer_imagenet_subset(config) == "imagenet-1k"
+    known = isinstance(config, Mapping) and bool(config)
+    return known and infer_imagenet_subset(config) == "imagenet-1k"
 
 
 def not_fetched(spec: str, error: Exception) -> InputError:

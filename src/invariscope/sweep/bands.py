@@ -1,8 +1,8 @@
 """What the bands of the pictures decide before the first block: which are used, what can act.
 
 Geometry moves all bands alike. Changes of colour (`Family.needs_colour`) have a meaning for red,
-green and blue alone: on pictures of any other number of bands they are left out with a warning, or
-refused where the user named them.
+green and blue alone: on pictures of any other number of bands, and on grey pictures for a network
+of one channel, they are left out with a warning, or refused where the user named them.
 """
 
 import copy
@@ -14,9 +14,11 @@ from torch import Tensor
 from invariscope.data import ImageSource
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
+from invariscope.sweep.loading import Picture, first_pictures
 from invariscope.transformations import Transformation
 
 COLOURS = 3
+_LOOKED_AT = 4
 
 
 def matched(source: ImageSource, preprocessing: Preprocessing) -> ImageSource:
@@ -27,6 +29,28 @@ def matched(source: ImageSource, preprocessing: Preprocessing) -> ImageSource:
     other = copy.copy(source)
     other.all_bands = wanted
     return other
+
+
+def colour_bands(
+    source: ImageSource,
+    preprocessing: Preprocessing,
+    selected: Sequence[int],
+    decoded: dict[int, Picture],
+    bands: int,
+) -> int:
+    """How many bands of the pictures differ: 1 for grey ones that a network of one channel gets.
+
+    Args:
+        source: Where images come from.
+        preprocessing: Resize and crop.
+        selected: Indices into the source; the first few are looked at.
+        decoded: What is decoded already; takes those that are decoded here.
+        bands: Of a picture.
+    """
+    if preprocessing.channels != 1 or bands != COLOURS:
+        return bands
+    pictures = first_pictures(source, preprocessing, selected, decoded, _LOOKED_AT)
+    return 1 if all(torch.equal(one, one[:1].expand_as(one)) for one in pictures) else bands
 
 
 def acting(

@@ -19,7 +19,7 @@ from invariscope.metrics import (
 )
 from invariscope.models import PreprocessingLike, Probe, load_model
 from invariscope.models.steadiness import PICTURES, unsteady
-from invariscope.sweep.bands import acting, as_colour, matched, said
+from invariscope.sweep.bands import acting, as_colour, colour_bands, matched, said
 from invariscope.sweep.block import Setup, as_float
 from invariscope.sweep.lie import lie_cell
 from invariscope.sweep.loading import (
@@ -121,7 +121,8 @@ def prepare(
     assert example.pixels is not None
     bands = len(example.pixels)
     probe = probe.for_bands(bands)
-    chosen, colourless = acting(chosen, bands, named=transformations not in (None, "all"))
+    colours = colour_bands(source, probe.preprocessing, selected, decoded, bands)
+    chosen, colourless = acting(chosen, colours, named=transformations not in (None, "all"))
     untrained, note = _twin(probe, twin, seed)
     warnings = [*colourless, *([random] if random else []), *([note] if note else [])]
     plan = make_plan(chosen, twin=untrained is not None, floor=floor)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
 from invariscope.sweep.block import as_float
+from invariscope.sweep.loading import random_images
 from invariscope.training.decoding import decoded
 from invariscope.training.images import MEMORY_BYTES
 from invariscope.training.splits import Split
@@ -28,7 +29,7 @@ class TestImages:
         workers: Decoding, as for `invariscope.measure`.
 
     Attributes:
-        notes: What was left out.
+        notes: What was left out, and that the images are random where they are.
     """
 
     __test__ = False  # the name says what it is, not that it is a test
@@ -41,7 +42,8 @@ class TestImages:
         memory: int = MEMORY_BYTES,
         workers: int | None = None,
     ):
-        self.notes: list[str] = []
+        random = random_images(split.source, preprocessing, split.indices, {})
+        self.notes: list[str] = [random] if random else []
         self._workers = workers
         self._split = split
         self._preprocessing = preprocessing

@@ -6,10 +6,11 @@ A recipe decides every bit of the trained weights on the CPU with a given number
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from invariscope.data.depth import given_range
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
 from invariscope.training.augerino import AugerinoSettings
@@ -41,6 +42,7 @@ class Recipe:
             ``milestones(100, 150; 0.1)``, in epochs.
         augerino: Settings of Augerino, such as ``tx,ty; regulariser=0.2`` (`augerino.settings`);
             None trains without.
+        value_range: The stored numbers that are black and white, as for `invariscope.measure`.
         seed: Of the first weights, the order of the images, what is drawn for them, dropout.
 
     Raises:
@@ -68,11 +70,15 @@ class Recipe:
     schedule: str = "constant"
     augerino: str | None = None
     seed: int = 0
+    value_range: Sequence[float] | None = None
 
     def __post_init__(self):
         if self.optimizer not in OPTIMIZERS:
             raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
         schedule(self.schedule)
+        limits = given_range(self.value_range)
+        if limits is not None:
+            object.__setattr__(self, "value_range", (limits.low, limits.high))
         if self.augerino is not None:
             AugerinoSettings.parse(self.augerino)
         for name in ("num_train", "num_test", "size", "batch_size"):
@@ -106,7 +112,9 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """The values as JSON knows them; `from_dict` is the way back."""
-        return {**asdict(self), "epochs": float(self.epochs)}
+        values = {**asdict(self), "epochs": float(self.epochs)}
+        limits = values.pop("value_range")  # unsaid as in the recipes of earlier versions
+        return values if limits is None else {**values, "value_range": list(limits)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":

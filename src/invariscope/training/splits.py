@@ -73,7 +73,7 @@ def open_splits(recipe: Recipe) -> tuple[Split, Split, tuple[str, ...]]:
     """
     train_spec, test_spec = _specs(recipe)
     in_folders = recipe.test is None and train_spec != recipe.data and os.path.isdir(recipe.data)
-    source = _with_labels(open_source(train_spec))
+    source = _with_labels(open_source(train_spec, recipe.value_range))
     classes = _classes(source, train_spec)
     labelled = _labelled(source)
     if test_spec is None:
@@ -82,7 +82,7 @@ def open_splits(recipe: Recipe) -> tuple[Split, Split, tuple[str, ...]]:
         train = Split(source, [i for i in labelled if i not in held_out], note)
         test = Split(source, [i for i in labelled if i in held_out], note)
     else:
-        test_source = _with_labels(open_source(test_spec))
+        test_source = _with_labels(open_source(test_spec, recipe.value_range))
         if _classes(test_source, test_spec) != classes:
             raise InputError(
                 f"the classes of {train_spec} and of {test_spec} differ; train and test on images "
@@ -103,7 +103,7 @@ def _specs(recipe: Recipe) -> tuple[str, str | None]:
     if "train" in folders:
         return _folder_specs(folders, recipe.test)
     name, argument, query = split_spec(recipe.data)
-    options = _split_options(name, argument) or _options_of_file(recipe.data)
+    options = _split_options(name, argument) or _options_of_file(recipe)
     wanted = None if recipe.test == HELD_OUT_NAME else recipe.test
     if not options:
         return recipe.data, wanted
@@ -137,11 +137,12 @@ def _top_folders(place: str) -> set[str]:
     return {entry.name for entry in os.scandir(place) if entry.is_dir() and entry.name[0] != "."}
 
 
-def _options_of_file(spec: str) -> tuple[str, str, str] | None:
+def _options_of_file(recipe: Recipe) -> tuple[str, str, str] | None:
     """The same for a file that holds its splits: a table with such a column, an ``.npz``."""
+    spec = recipe.data
     if split_spec(spec)[0] in SOURCES and split_spec(spec)[0] not in PATH_SOURCES:
         return None
-    parts = {split_kind(part): part for part in open_source(spec).splits}
+    parts = {split_kind(part): part for part in open_source(spec, recipe.value_range).splits}
     test = parts.get("test") or parts.get("val")
     return ("split", parts["train"], test) if "train" in parts and test else None
 

@@ -1,0 +1,104 @@
+"""Modules of kinds that are easily got wrong, loaded and measured."""
+
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+import invariscope
+from invariscope.errors import InputError
+from invariscope.models import load_model
+
+IMAGES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.fc = nn.Conv2d(3, 6, 3), nn.Linear(6, 4)
+
+    def forward(self, images):
+        return self.fc(self.conv(images).relu().mean((2, 3)))
+
+
+class Volume(Net):
+    """A picture as a clip of one frame, under a weight of five axes."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 6, (1, 3, 3))
+
+    def forward(self, images):
+        return self.fc(self.conv(images[:, :, None]).relu().mean((2, 3, 4)))
+
+
+class Clips(Volume):
+    """Takes [clip, channel, frame, height, width] alone."""
+
+    def forward(self, images):
+        _, _, _, height, width = images.shape
+        return self.fc(self.conv(images).relu().mean((2, 3, 4))) * (height / width)
+
+
+def measured(model):
+    result = invariscope.measure(
+        model, IMAGES, transformations="rotate=90", metrics="relative_invariance"
+    )
+    frame = result.frame[result.frame.level == 1]
+    return {layer: float(rows.value.iloc[0]) for layer, rows in frame.groupby("layer")}
+
+
+def vectors(model):
+    probe = load_model(model)
+    probe.watch("last", IMAGES)
+    return probe.forward(IMAGES, ["embedding", "logits"]).vectors
+
+
+def embedding(model):
+    return vectors(model)["embedding"]
+
+
+def test_a_weight_of_five_axes_is_measured():
+    flat, deep = Net(), Volume()
+    deep.conv.weight.data = flat.conv.weight.data[:, :, None]
+    deep.conv.bias.data = flat.conv.bias.data
+    assert torch.allclose(embedding(deep), embedding(flat), atol=1e-6)
+    found, wanted = measured(deep), measured(flat)
+    assert found["embedding"] == pytest.approx(wanted["embedding"], abs=1e-5)
+    assert found["logits"] == pytest.approx(wanted["logits"], abs=1e-5)
+
+
+def test_a_network_of_clips_is_refused_in_one_line():
+    with pytest.raises(InputError, match=r"clip|frame|video") as caught:
+        measured(Clips())
+    assert "\n" not in str(caught.value)
+
+
+def test_the_caller_may_load_and_measure_in_inference_mode():
+    wanted = measured(Net())
+    with torch.inference_mode():
+        made = Net()  # its parameters are inference tensors
+        found = measured(made), measured(Net().requires_grad_(False))
+        inside = embedding(made)
+        kept = load_model(made).module
+    for each in found:
+        assert each == pytest.approx(wanted, abs=1e-6)
+    assert torch.equal(inside, embedding(Net()))
+    assert kept is not None
+    assert not any(value.is_inference() for value in kept.parameters())  # derivatives need that
+
+
+def test_an_int8_network_gives_the_vector_of_its_own_classifier():
+    plain = Net().eval()
+    with warnings.catch_warnings():  # torch points to another library
+        warnings.simplefilter("ignore")
+        int8 = torch.ao.quantization.quantize_dynamic(plain, {nn.Linear}, dtype=torch.qint8)
+    assert type(int8.fc) is not nn.Linear
+    assert torch.allclose(embedding(int8), embedding(plain), atol=1e-6)
+    found, wanted = measured(int8), measured(plain)
+    assert found["embedding"] == pytest.approx(wanted["embedding"], abs=1e-6)
+    with torch.no_grad():  # its scores are its own, not the plain network's
+        assert torch.equal(vectors(int8)["logits"], int8(IMAGES))
+    assert found["logits"] > 0
