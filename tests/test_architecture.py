@@ -5,7 +5,8 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src" / "invariscope"
 RANK = {
-    "errors": 0, "registry": 0, "seeding": 0, "forward_mode": 0,
+    "errors": 0, "registry": 0, "seeding": 0, "forward_mode": 0, "files": 0, "devices": 0,
+    "statistics": 1,
     "transformations": 1, "data": 1, "models": 1, "metrics": 1,
     "results": 2, "sweep": 3, "report": 4, "factors": 5, "training": 6, "studies": 7,
     "cli": 8,

@@ -161,7 +161,9 @@ def test_files_that_cannot_be_read(folder, tmp_path):
         Foregrounds.load(tmp_path)
     measure_foregrounds(folder, masks="alpha").save(tmp_path / "out")
     (tmp_path / "out" / "foregrounds.parquet").write_bytes(b"PAR1")
-    with pytest.raises(InputError, match=r"foregrounds.parquet cannot be read .*measure again"):
+    with pytest.raises(
+        InputError, match=r"cannot read .*foregrounds.parquet .damaged.: measure again"
+    ):
         Foregrounds.load(tmp_path / "out")
 
 

@@ -84,7 +84,7 @@ def test_a_damaged_block_is_measured_again(folder, tmp_path):
     before = table(tmp_path / "run")
     block = tmp_path / "run" / "rows" / "block-00001.parquet"
     block.write_bytes(block.read_bytes()[:-200])
-    with pytest.raises(InputError, match=r"block-00001.parquet is damaged: run the same command"):
+    with pytest.raises(InputError, match=r"block-00001.parquet .damaged.: run the same command"):
         invariscope.factors.Factors.load(tmp_path / "run").pairs("few")
     (tmp_path / "run" / "factors.parquet").unlink()
     run(folder, tmp_path / "run")

@@ -13,8 +13,8 @@ from PIL import Image
 import invariscope
 from invariscope.errors import InputError, RunError
 from invariscope.factors import Factors, get_operations
-from invariscope.factors.significance import sign_flip_p
-from invariscope.results.intervals import bootstrap_interval
+from invariscope.statistics.intervals import bootstrap_interval
+from invariscope.statistics.sign_flips import sign_flip_p
 from oracles.factors import (
     reference_factors,
     reference_flip_p,
@@ -315,7 +315,7 @@ def test_saved_and_loaded(labelled, found, tmp_path):
         invariscope.Result.load(tmp_path / "run")
     table = tmp_path / "run" / "factors.parquet"
     table.write_bytes(table.read_bytes()[:-300])
-    with pytest.raises(InputError, match=re.escape(f"{table} is damaged")):
+    with pytest.raises(InputError, match=re.escape(f"cannot read {table} (damaged)")):
         Factors.load(tmp_path / "run")
     table.unlink()
     with pytest.raises(InputError, match=r"has no factors\.parquet yet"):

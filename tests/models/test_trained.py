@@ -161,7 +161,7 @@ def test_folders_that_are_no_trained_model(tmp_path):
     with pytest.raises(InputError, match=r"has no model.json"):
         load_model(f"trained:{tmp_path}")
     (tmp_path / "model.json").write_text("{}")
-    with pytest.raises(InputError, match="is no description of one"):
+    with pytest.raises(InputError, match=r"model.json .it lacks"):
         load_model(f"trained:{tmp_path}")
     saved(tmp_path)
     torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "weights.pt")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from invariscope.results.intervals import REPLICATES, resampling_counts
+from invariscope.statistics.intervals import REPLICATES, resampling_counts
 
 
 def reference_box(mask, threshold):

@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
-from invariscope.results.intervals import resampling_counts
 from invariscope.seeding import generator
+from invariscope.statistics.intervals import resampling_counts
 
 
 def accuracy(run, classes, name):

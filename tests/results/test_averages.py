@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from invariscope.errors import InputError
-from invariscope.results import Result, RowStore, averages, interval_run_length
+from invariscope.results import Result, RowStore, averages
+from invariscope.statistics.intervals import interval_run_length
 from oracles.averages import reference_average_interval
 from oracles.runs import manifest_of, tables_of
 

@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 
 from invariscope.errors import InputError
-from invariscope.results import Result, RowStore, interval_run_length
+from invariscope.results import Result, RowStore
 from invariscope.results.comparison import compare_values
+from invariscope.statistics.intervals import interval_run_length
 from oracles.runs import manifest_of, tables_of
 
 

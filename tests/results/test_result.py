@@ -104,7 +104,7 @@ def test_folders_that_are_no_runs(run, tmp_path):
             Result.load(folder)
     manifest.write_text(good)
     (folder / "summary.parquet").write_bytes(b"broken")
-    with pytest.raises(InputError, match=r"cannot read .*summary.parquet: delete the file"):
+    with pytest.raises(InputError, match=r"cannot read .*summary.parquet .*: delete the file"):
         Result.load(folder)
     (folder / "example.png").write_bytes(b"broken")
     (folder / "summary.parquet").unlink()

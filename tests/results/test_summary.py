@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invariscope.errors import InputError
-from invariscope.results import RowBuilder, RowStore, bootstrap_interval, summarise, write_summary
+from invariscope.results import RowBuilder, RowStore, summarise, write_summary
+from invariscope.statistics.intervals import bootstrap_interval
 from oracles.runs import manifest_of, tables_of
 
 

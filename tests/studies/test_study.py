@@ -128,5 +128,7 @@ def test_a_damaged_folder_is_one_line(toy, tmp_path):
         read_study(tmp_path)
     run_study("toy", "smoke", output=tmp_path, lab=Lab(tmp_path / "cells"))
     (tmp_path / "tables" / "seeds.csv").unlink()
-    with pytest.raises(InputError, match=r"is damaged: .*seeds.csv.*; run the study again"):
+    with pytest.raises(
+        InputError, match=r"cannot read .*seeds.csv .No such file.*: run the study again"
+    ):
         read_study(tmp_path)

@@ -258,7 +258,7 @@ def test_a_loss_that_is_no_number(tiny):
 
 def test_a_broken_checkpoint(tiny, tmp_path):
     (tmp_path / CHECKPOINT).write_bytes(b"no checkpoint")
-    with pytest.raises(InputError, match=r"cannot be read .*delete it to train from the start"):
+    with pytest.raises(InputError, match=r"cannot read .*delete it to train from the start"):
         train(tiny, output=tmp_path)
 
 

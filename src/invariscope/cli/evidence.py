@@ -17,8 +17,8 @@ from invariscope.factors.foregrounds import Foregrounds
 from invariscope.factors.hierarchy import Hierarchy, class_hierarchy
 from invariscope.factors.recommendation import ADVICE, Recommendation, recommend
 from invariscope.factors.wordnet import WordNet
+from invariscope.files import write_file
 from invariscope.results import Result
-from invariscope.results.atomic import write_file
 
 CODE = "augment.py"
 _COLUMNS = (

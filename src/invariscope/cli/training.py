@@ -1,7 +1,6 @@
 """The runs of `invariscope train`: the choice of hyperparameters, the seeds, the bar, the table."""
 
 import hashlib
-import io
 import json
 import signal
 import textwrap
@@ -19,8 +18,8 @@ from rich.table import Table
 from invariscope.cli.measure import joined, slug
 from invariscope.cli.memory import keep_freed_memory
 from invariscope.cli.terminal import show_notes
+from invariscope.files import write_csv, write_parquet
 from invariscope.registry import unknown_name
-from invariscope.results.atomic import write_file
 from invariscope.training import Recipe, TrainedRun, cross_validate, mean_over_seeds, train
 from invariscope.training.during import measuring as measuring_hook
 from invariscope.training.loop import ALONE
@@ -98,7 +97,7 @@ def _chosen(
     found = cross_validate(
         recipe, rates, decays, output=folder / "cross-validation", trainer=trained
     )
-    write_file(folder / GRID, found.table.to_csv(index=False).encode())
+    write_csv(folder / GRID, found.table)
     best = found.best
     text = (
         f"chosen on held-out training images: learning rate {best.learning_rate:g}, weight decay "
@@ -179,10 +178,8 @@ def _bar(console: Console) -> Iterator[Callable[..., Any]]:
 def _write(folder: Path, runs: Sequence[TrainedRun]) -> None:
     rows = [(run.recipe.seed, run.accuracy, len(run.correct)) for run in runs]
     table = pd.DataFrame(rows, columns=["seed", "accuracy", "n"])
-    write_file(folder / ACCURACIES, table.to_csv(index=False).encode())
-    buffer = io.BytesIO()
-    pd.concat([run.correct for run in runs]).to_parquet(buffer, index=False)
-    write_file(folder / CORRECT, buffer.getvalue())
+    write_csv(folder / ACCURACIES, table)
+    write_parquet(folder / CORRECT, pd.concat([run.correct for run in runs]))
 
 
 def _show(console: Console, runs: Sequence[TrainedRun], folder: Path) -> None:

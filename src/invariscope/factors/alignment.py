@@ -34,9 +34,9 @@ from invariscope.errors import InputError
 from invariscope.factors.result import Factors
 from invariscope.factors.table import OVERALL
 from invariscope.results import Result
-from invariscope.results.correlation import permutation_p, spearman
-from invariscope.results.intervals import bootstrap_interval
 from invariscope.seeding import generator
+from invariscope.statistics.correlation import permutation_p, spearman
+from invariscope.statistics.intervals import bootstrap_interval
 from invariscope.transformations import IDENTITY
 
 METRIC, LAYER = "relative_invariance", "embedding"

@@ -39,9 +39,9 @@ from invariscope.factors.helped_samples import helped_samples
 from invariscope.factors.hurt_classes import hurt_classes
 from invariscope.factors.relabelling import relabel
 from invariscope.factors.wordnet import WordNet
-from invariscope.results.intervals import REPLICATES, percentile_interval, resampling_counts
-from invariscope.results.ranking import adjusted
 from invariscope.seeding import generator
+from invariscope.statistics.intervals import REPLICATES, percentile_interval, resampling_counts
+from invariscope.statistics.ranking import adjusted
 
 THRESHOLD = 0.7
 

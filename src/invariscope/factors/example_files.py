@@ -14,10 +14,7 @@ pickled objects):
 | pictures | uint8 `[example, 3, height, width, 3]`: x₁, x₂, T(x₂), at most 112 pixels on a side |
 """  # noqa: E501
 
-import io
 import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,16 +22,13 @@ from pathlib import Path
 import numpy as np
 
 from invariscope.errors import InputError
-from invariscope.results.atomic import write_file
+from invariscope.files import read_arrays, undamaged, write_arrays
 
 EXAMPLES = "examples.npz"
 ROLES = ("helped", "middle", "hurt")
 _FORMAT = 1
 _TEXTS = ("class", "operation", "role", "first", "second")
-_DAMAGE = (
-    OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile,
-    zlib.error,
-)  # fmt: skip
+_REMEDY = "give the search's command again to take the pictures anew"
 
 
 @dataclass(frozen=True)
@@ -86,10 +80,8 @@ def write_examples(folder: str | os.PathLike[str], examples: Sequence[Example]) 
             else np.empty((0, 3, 1, 1, 3), np.uint8)
         ),
     }
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
     path = Path(folder) / EXAMPLES
-    write_file(path, buffer.getvalue(), kept="the rows of the search are kept")
+    write_arrays(path, arrays, kept="the rows of the search are kept")
     return path
 
 
@@ -100,31 +92,17 @@ def read_examples(folder: str | os.PathLike[str]) -> tuple[Example, ...]:
         InputError: The file is damaged, lacks arrays or is of a newer format.
     """
     path = Path(folder) / EXAMPLES
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            if int(file["format"]) > _FORMAT:
-                raise InputError(
-                    f"{path} has format {int(file['format'])}, this version reads up to {_FORMAT}: "
-                    "install a newer invariscope"
-                )
-            texts = [file[name].tolist() for name in _TEXTS]
-            numbers = [file[name].tolist() for name in ("before", "change")]
-            pictures = file["pictures"]
-    except _DAMAGE as problem:
-        raise _damaged(path) from problem
-    if pictures.dtype != np.uint8 or pictures.ndim != 5 or pictures.shape[1::3] != (3, 3):
-        raise _damaged(path)
-    if {len(column) for column in (*texts, *numbers)} != {len(pictures)}:
-        raise _damaged(path)
-    return tuple(
-        Example(class_name, operation, role, first, second, before, change, frames)
-        for class_name, operation, role, first, second, before, change, frames in zip(
-            *texts, *numbers, pictures, strict=True
-        )
-    )
-
-
-def _damaged(path: Path) -> InputError:
-    return InputError(
-        f"cannot read {path}: give the search's command again to take the pictures anew"
-    )
+    file = read_arrays(path, _REMEDY)
+    with undamaged(path, _REMEDY):
+        if int(file["format"]) > _FORMAT:
+            raise InputError(
+                f"{path} has format {int(file['format'])}, this version reads up to {_FORMAT}: "
+                "install a newer invariscope"
+            )
+        texts = [file[name].tolist() for name in _TEXTS]
+        numbers = [file[name].tolist() for name in ("before", "change")]
+        pictures = file["pictures"]
+        if pictures.dtype != np.uint8 or pictures.ndim != 5 or pictures.shape[1::3] != (3, 3):
+            raise ValueError(f"pictures of shape {pictures.shape}")
+        columns = zip(*texts, *numbers, pictures, strict=True)
+        return tuple(Example(*values) for values in columns)

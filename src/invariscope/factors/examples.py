@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from invariscope.devices import as_float
 from invariscope.factors.example_files import ROLES, Example
 from invariscope.factors.table import OVERALL
 from invariscope.sweep.bands import as_colour
-from invariscope.sweep.block import as_float
 from invariscope.sweep.loading import load_picture
 from invariscope.transformations import IDENTITY
 

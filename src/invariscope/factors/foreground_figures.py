@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from invariscope.factors.foregrounds import Foregrounds
 from invariscope.factors.spread import EVERY
+from invariscope.files import write_file
 from invariscope.report.figures import FAINT, INK, MODEL, NULL, TWIN, Look, without_usetex
-from invariscope.results.atomic import write_file
 
 CENTRES = Look(312, 304, left=42, right=14, top=10, bottom=38, text=10.5)
 AREAS = Look(420, 230, left=44, right=22, top=10, bottom=40, text=10.5)

@@ -1,16 +1,22 @@
 """The files of `Foregrounds`: what was measured as JSON, boxes as Parquet, statistics as CSV."""
 
-import io
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.results.atomic import write_file
+from invariscope.files import (
+    read_json,
+    read_parquet,
+    undamaged,
+    write_csv,
+    write_json,
+    write_parquet,
+)
 
 MANIFEST = "foregrounds.json"
+_REMEDY = "measure again"
 TABLES = {
     "images": "foregrounds.parquet",
     "summary": "foregrounds-summary.csv",
@@ -27,14 +33,9 @@ def write_foregrounds(
         RunError: The disk is full or the folder cannot be written.
     """
     for name, file in TABLES.items():
-        buffer = io.BytesIO()
-        if file.endswith(".csv"):
-            tables[name].to_csv(buffer, index=False)
-        else:
-            tables[name].to_parquet(buffer, index=False)
-        write_file(folder / file, buffer.getvalue())
-    text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_file(folder / MANIFEST, text.encode())
+        write = write_csv if file.endswith(".csv") else write_parquet
+        write(folder / file, tables[name])
+    write_json(folder / MANIFEST, manifest)
     return folder
 
 
@@ -47,19 +48,15 @@ def read_foregrounds(folder: Path) -> tuple[dict[str, Any], dict[str, pd.DataFra
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: no {MANIFEST} there; give a folder of invariscope foregrounds")
     tables: dict[str, pd.DataFrame] = {}
-    file = MANIFEST
-    try:
-        manifest = json.loads((folder / file).read_text(encoding="utf-8"))
-        for name, file in TABLES.items():
-            if file.endswith(".csv"):
-                # the class "" (all images) and classes such as "None" are words, not gaps
-                words = pd.read_csv(folder / file, dtype=str, keep_default_na=False)
-                tables[name] = words.apply(_numbers)
-            else:
-                tables[name] = pd.read_parquet(folder / file)
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{folder / file} cannot be read ({reason}); measure again") from error
+    manifest = read_json(folder / MANIFEST, _REMEDY)
+    for name, file in TABLES.items():
+        if file.endswith(".parquet"):
+            tables[name] = read_parquet(folder / file, _REMEDY).to_pandas()
+            continue
+        with undamaged(folder / file, _REMEDY):
+            # the class "" (all images) and classes such as "None" are words, not gaps
+            words = pd.read_csv(folder / file, dtype=str, keep_default_na=False)
+            tables[name] = words.apply(_numbers)
     return manifest, tables
 
 

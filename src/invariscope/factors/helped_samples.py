@@ -27,8 +27,8 @@ import numpy as np
 import pandas as pd
 
 from invariscope.factors.correctness import Correctness
-from invariscope.results.intervals import divide, percentile_interval
 from invariscope.seeding import generator
+from invariscope.statistics.intervals import divide, percentile_interval
 
 SHARED = ("any", "without", "with", "none")
 _REPLICATES = 500

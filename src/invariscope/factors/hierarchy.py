@@ -35,8 +35,8 @@ from scipy import stats
 
 from invariscope.errors import InputError
 from invariscope.factors.wordnet import MEASURES, WordNet
-from invariscope.results.intervals import REPLICATES, percentile_interval
 from invariscope.seeding import generator
+from invariscope.statistics.intervals import REPLICATES, percentile_interval
 
 TOPS = (25, 5)
 OUTCOMES = ("rank_correlation", *(f"iou_{top}" for top in TOPS))

@@ -12,7 +12,7 @@ from invariscope.factors.page_words import operation_words
 from invariscope.factors.result import Factors
 from invariscope.factors.table import OVERALL
 from invariscope.report.words import transformation_words
-from invariscope.results.intervals import bootstrap_interval
+from invariscope.statistics.intervals import bootstrap_interval
 from invariscope.transformations import IDENTITY
 
 

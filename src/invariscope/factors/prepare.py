@@ -9,6 +9,7 @@ import torch
 
 import invariscope
 from invariscope.data import ImageSource, fingerprint, open_source
+from invariscope.devices import as_float, choose_device
 from invariscope.errors import InputError
 from invariscope.factors.operations import ALL, Operation, get_operations, unique_operations
 from invariscope.factors.pairs import class_pairs
@@ -18,9 +19,8 @@ from invariscope.models import PreprocessingLike, Probe, load_model
 from invariscope.registry import unknown_name
 from invariscope.results.manifest import FORMAT
 from invariscope.sweep.bands import check_colour, colour_bands, left_out, matched, said
-from invariscope.sweep.block import as_float
 from invariscope.sweep.loading import Picture, first_picture, random_images, size_note
-from invariscope.sweep.prepare import choose_device, steadiness
+from invariscope.sweep.prepare import steadiness
 from invariscope.sweep.record import environment, execution, value_range_of
 from invariscope.transformations import Transformation
 

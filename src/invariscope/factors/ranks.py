@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.factors.table import OVERALL
-from invariscope.results.intervals import bootstrap_interval
+from invariscope.statistics.intervals import bootstrap_interval
 from invariscope.transformations import IDENTITY
 
 BY = ("relative_change", "proportion_boosted", "weighted_boost")

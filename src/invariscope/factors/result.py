@@ -1,6 +1,5 @@
 """`Factors`: what a search has found, in memory or in a folder."""
 
-import io
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from invariscope.errors import InputError
 from invariscope.factors.example_files import EXAMPLES, Example, read_examples, write_examples
 from invariscope.factors.ranks import Ranks, rank
 from invariscope.factors.rows import PairRows, write_pairs
 from invariscope.factors.table import TABLE_SCHEMA
+from invariscope.files import read_parquet, write_parquet
 from invariscope.registry import unknown_name
 from invariscope.results import read_manifest, write_manifest
-from invariscope.results.atomic import write_file
 
 if TYPE_CHECKING:
     from invariscope.factors.alignment import Alignment
@@ -186,13 +184,8 @@ class Factors:
             raise InputError(
                 f"{folder} has no {TABLE} yet: run the same command again to finish the search"
             )
-        try:
-            table = pq.read_table(path, page_checksum_verification=True)
-            frame = table.select(TABLE_SCHEMA.names).cast(TABLE_SCHEMA).to_pandas()
-        except (OSError, ValueError, KeyError, pa.ArrowException) as problem:
-            raise InputError(
-                f"{path} is damaged: delete it and run the same command again to restore it"
-            ) from problem
+        remedy = "delete it and run the same command again to restore it"
+        frame = read_parquet(path, remedy, TABLE_SCHEMA).to_pandas()
         return cls(manifest, frame, rows_of(manifest, folder / ROWS), folder)
 
 
@@ -210,9 +203,8 @@ def write_factors(folder: Path, frame: pd.DataFrame) -> Path:
         RunError: The disk is full or the folder cannot be written.
     """
     table = pa.Table.from_pandas(frame, schema=TABLE_SCHEMA, preserve_index=False)
-    buffer = io.BytesIO()
-    # Without the metadata of pandas: it names library versions, and the bytes are to be the same.
-    pq.write_table(table.replace_schema_metadata(None), buffer, write_page_checksum=True)
     path = folder / TABLE
-    write_file(path, buffer.getvalue(), kept="the rows of the search are kept")
+    # Without the metadata of pandas: it names library versions, and the bytes are to be the same.
+    table = table.replace_schema_metadata(None)
+    write_parquet(path, table, kept="the rows of the search are kept")
     return path

@@ -12,7 +12,6 @@ Blocks follow the order of the classes, so a class lies in neighbouring files an
 reader ever holds more than one class. Pairs of which an image cannot be read have no row.
 """
 
-import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,14 +19,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from invariscope.errors import InputError
-from invariscope.results.atomic import remove_leftovers, write_file
+from invariscope.files import read_parquet, remove_leftovers, undamaged, write_parquet
 from invariscope.results.rows import block_files, block_path
 
 PAIRS_PER_BLOCK = 32
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
+_REMEDY = "run the same command again to measure that block"
 
 
 def pair_schema(operations: int) -> pa.Schema:
@@ -73,10 +71,8 @@ def pair_table(
 
 def write_pairs(folder: Path, number: int, table: pa.Table) -> None:
     """Writes the rows of a block: afterwards the whole file is on the disk, or none is."""
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, write_page_checksum=True)
     kept = "every block written so far is kept"
-    write_file(block_path(folder, number), buffer.getvalue(), kept=kept)
+    write_parquet(block_path(folder, number), table, kept=kept)
 
 
 def whole_blocks(folder: Path) -> list[int]:
@@ -85,18 +81,24 @@ def whole_blocks(folder: Path) -> list[int]:
     A damaged file does not count, so a resumed search measures that block again.
     """
     remove_leftovers(folder)
-    return [number for number, path in block_files(folder) if _read(path) is not None]
+    return [number for number, path in block_files(folder) if _is_whole(path)]
 
 
-def _read(path: Path) -> pa.Table | None:
+def _is_whole(path: Path) -> bool:
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
+        _read(path)
+    except InputError:
+        return False
+    return True
+
+
+def _read(path: Path) -> pa.Table:
+    table = read_parquet(path, _REMEDY)
+    with undamaged(path, _REMEDY):
         width = table.schema.field("change").type.list_size
         if not table.schema.equals(pair_schema(width)):
-            return None
+            raise ValueError("other columns")
         table.validate(full=True)
-    except _DAMAGE:
-        return None
     return table
 
 
@@ -170,10 +172,6 @@ class PairRows:
             return self._source[number]
         if self._kept is not None and self._kept[0] == number:
             return self._kept[1]
-        path = block_path(self._source, number)
-        table = _read(path)
-        if table is None:
-            state = "is damaged" if path.exists() else "is missing"
-            raise InputError(f"{path} {state}: run the same command again to measure that block")
+        table = _read(block_path(self._source, number))
         self._kept = (number, table)
         return table

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from invariscope.data import ImageSource
+from invariscope.devices import as_float
 from invariscope.errors import InputError, RunError
 from invariscope.factors.example_files import write_examples
 from invariscope.factors.examples import take_examples
@@ -38,7 +39,6 @@ from invariscope.factors.table import tabulate
 from invariscope.metrics.distances import between, prepared
 from invariscope.models import PreprocessingLike
 from invariscope.results import write_manifest
-from invariscope.sweep.block import as_float
 from invariscope.sweep.dim import note_dim
 from invariscope.sweep.folder import open_folder
 from invariscope.sweep.forward import Batches

@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.factors.boxes import MEASURES
-from invariscope.results.intervals import (
+from invariscope.statistics.intervals import (
     bootstrap_replicates,
     exact_sums,
     percentile_interval,

@@ -38,9 +38,10 @@ import pandas as pd
 import pyarrow as pa
 
 from invariscope.factors.rows import ClassRows, PairRows
-from invariscope.factors.significance import false_discovery, sign_flip_p
 from invariscope.metrics.similarity_change import SMALLEST
-from invariscope.results.intervals import bootstrap_interval
+from invariscope.statistics.intervals import bootstrap_interval
+from invariscope.statistics.ranking import adjusted
+from invariscope.statistics.sign_flips import sign_flip_p
 from invariscope.transformations import IDENTITY
 
 OVERALL = ""
@@ -79,7 +80,7 @@ def tabulate(
     """
     found = [_class_numbers(rows.of_class(number), seed) for number in range(len(classes))]
     by_class = {name: np.stack([numbers[name] for numbers in found]) for name in found[0]}
-    by_class["q"] = false_discovery(by_class["p"][:, 1:])
+    by_class["q"] = adjusted(by_class["p"][:, 1:])
     by_class["q"] = np.column_stack([np.full(len(classes), np.nan), by_class["q"]])
     overall = _overall(by_class, seed)
     numbers = {name: np.vstack([overall[name], values]) for name, values in by_class.items()}
@@ -152,7 +153,7 @@ def _overall(by_class: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndar
     numbers |= {name: by_class[name].sum(axis=0) for name in _COUNTS}
     numbers["p"] = sign_flip_p(by_class["change"], seed)
     numbers["p"][0] = np.nan
-    numbers["q"] = false_discovery(numbers["p"])
+    numbers["q"] = adjusted(numbers["p"])
     return numbers
 
 

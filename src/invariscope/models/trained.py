@@ -5,17 +5,16 @@ the number and names of the classes, the preprocessing and the seed. ``model.jso
 a folder that has it is whole.
 """
 
-import json
-import os
+import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from invariscope.errors import InputError
+from invariscope.files import read_json, undamaged, write_file, write_json
 from invariscope.models.architecture import build_architecture
 from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.state_file import read_state
@@ -74,7 +73,6 @@ def save_trained(
         'small:cnn7?width=0.2'
     """
     place = Path(folder).expanduser()
-    place.mkdir(parents=True, exist_ok=True)
     description = TrainedModel(
         architecture=architecture,
         num_classes=num_classes,
@@ -88,12 +86,10 @@ def save_trained(
     training = module.training
     state = {name: value.detach().cpu() for name, value in module.train().state_dict().items()}
     module.train(training)
-    partial = place / f".{WEIGHTS}.{os.getpid()}"
-    torch.save(state, partial)
-    partial.replace(place / WEIGHTS)
-    partial = place / f".{DESCRIPTION}.{os.getpid()}"
-    partial.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(place / DESCRIPTION)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_file(place / WEIGHTS, buffer.getvalue())
+    write_json(place / DESCRIPTION, values)
 
 
 def read_trained(folder: str | Path) -> TrainedModel:
@@ -107,8 +103,9 @@ def read_trained(folder: str | Path) -> TrainedModel:
     if not file.is_file():
         what = "does not exist" if not place.is_dir() else f"has no {DESCRIPTION}"
         raise InputError(f"trained model {place} {what}; give a folder that training has finished")
-    try:
-        values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    remedy = "give a folder that training has finished"
+    values = read_json(file, remedy)
+    with undamaged(file, remedy):
         names = values["class_names"]
         return TrainedModel(
             architecture=str(values["architecture"]),
@@ -117,8 +114,6 @@ def read_trained(folder: str | Path) -> TrainedModel:
             preprocessing=Preprocessing.from_dict(values["preprocessing"]),
             seed=int(values["seed"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"trained model: {file} is no description of one ({error})") from error
 
 
 def load_trained(folder: str | Path) -> tuple[nn.Module, TrainedModel]:

@@ -2,7 +2,6 @@
 
 from invariscope.results.accuracies import read_accuracies
 from invariscope.results.comparison import Comparison, compare
-from invariscope.results.intervals import bootstrap_interval, interval_run_length
 from invariscope.results.leaderboard import Leaderboard
 from invariscope.results.manifest import FORMAT, MANIFEST, read_manifest, write_manifest
 from invariscope.results.result import Result
@@ -28,10 +27,8 @@ __all__ = [
     "RowBuilder",
     "RowStore",
     "Series",
-    "bootstrap_interval",
     "compare",
     "completed_blocks",
-    "interval_run_length",
     "read_accuracies",
     "read_manifest",
     "read_summary",

@@ -13,7 +13,7 @@ import numpy as np
 from invariscope.errors import InputError
 from invariscope.results.agreement import Agreement
 from invariscope.results.averages import IDENTITY
-from invariscope.results.intervals import (
+from invariscope.statistics.intervals import (
     Sums,
     bootstrap_replicates,
     exact_sums,

@@ -27,15 +27,15 @@ import pandas as pd
 
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
-from invariscope.results.intervals import (
+from invariscope.results.manifest import entry_cells
+from invariscope.results.rows import RowStore, Series
+from invariscope.statistics.intervals import (
     Sums,
     bootstrap_replicates,
     exact_sums,
     interval_run_length,
     percentile_interval,
 )
-from invariscope.results.manifest import entry_cells
-from invariscope.results.rows import RowStore, Series
 
 if TYPE_CHECKING:
     from invariscope.results.result import Result

@@ -13,15 +13,12 @@
 | living_images | images on which the channel varies |
 """  # noqa: E501
 
-import io
 import os
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from invariscope.errors import InputError
-from invariscope.results.atomic import write_file
+from invariscope.files import read_parquet, write_parquet
 
 CHANNELS = "channels.parquet"
 
@@ -43,10 +40,8 @@ def write_channels(folder: str | os.PathLike[str], table: pa.Table) -> Path:
     Raises:
         RunError: The disk is full or the folder cannot be written.
     """
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, write_page_checksum=True)
     path = Path(folder) / CHANNELS
-    write_file(path, buffer.getvalue(), kept="the rows of the run are kept")
+    write_parquet(path, table, kept="the rows of the run are kept")
     return path
 
 
@@ -56,11 +51,5 @@ def read_channel_table(folder: str | os.PathLike[str]) -> pa.Table:
     Raises:
         InputError: The file is damaged or lacks columns.
     """
-    path = Path(folder) / CHANNELS
-    try:
-        table = pq.read_table(path, page_checksum_verification=True)
-        return table.select(CHANNEL_SCHEMA.names).cast(CHANNEL_SCHEMA)
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise InputError(
-            f"cannot read {path}: delete it with the run's rows and measure again"
-        ) from error
+    remedy = "delete it with the run's rows and measure again"
+    return read_parquet(Path(folder) / CHANNELS, remedy, CHANNEL_SCHEMA)

@@ -19,7 +19,10 @@ import numpy as np
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.results.intervals import (
+from invariscope.results.manifest import cell_in, unit_beside
+from invariscope.results.rows import Series
+from invariscope.seeding import generator
+from invariscope.statistics.intervals import (
     REPLICATES,
     Sums,
     bootstrap_replicates,
@@ -28,10 +31,7 @@ from invariscope.results.intervals import (
     interval_run_length,
     percentile_interval,
 )
-from invariscope.results.manifest import cell_in, unit_beside
-from invariscope.results.ranking import adjusted
-from invariscope.results.rows import Series
-from invariscope.seeding import generator
+from invariscope.statistics.ranking import adjusted
 
 if TYPE_CHECKING:
     from invariscope.results.result import Result

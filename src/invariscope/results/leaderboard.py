@@ -24,15 +24,15 @@ from invariscope.errors import InputError
 from invariscope.results.accuracies import Accuracies, given_accuracies, measured_accuracies
 from invariscope.results.agreement import Agreement, agree
 from invariscope.results.averages import Average, Scope, frame_of, iterate
-from invariscope.results.correlation import FEWEST_MODELS, permutation_p, spearman
-from invariscope.results.intervals import (
+from invariscope.results.manifest import cell_in, unit_beside
+from invariscope.statistics.correlation import FEWEST_MODELS, permutation_p, spearman
+from invariscope.statistics.intervals import (
     REPLICATES,
     bootstrap_interval,
     interval_run_length,
     percentile_interval,
 )
-from invariscope.results.manifest import cell_in, unit_beside
-from invariscope.results.ranking import adjusted, ranked
+from invariscope.statistics.ranking import adjusted, ranked
 
 if TYPE_CHECKING:
     from invariscope.results.result import Result

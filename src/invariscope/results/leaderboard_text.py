@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from invariscope.results.correlation import FEWEST_MODELS, LARGEST_EXACT, ORDERS
+from invariscope.statistics.correlation import FEWEST_MODELS, LARGEST_EXACT, ORDERS
 
 if TYPE_CHECKING:
     from invariscope.results.leaderboard import Leaderboard

@@ -1,13 +1,12 @@
 """The manifest of a run folder: everything that is needed to repeat the run, as JSON."""
 
-import json
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from invariscope.errors import InputError
-from invariscope.results.atomic import write_file
+from invariscope.files import read_json, write_json
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -35,8 +34,7 @@ def write_manifest(folder: str | os.PathLike[str], manifest: dict[str, Any]) -> 
         RunError: The disk is full or the folder cannot be written.
     """
     path = Path(folder) / MANIFEST
-    text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_file(path, text.encode())
+    write_json(path, manifest)
     return path
 
 
@@ -61,12 +59,7 @@ def read_manifest(folder: str | os.PathLike[str], command: str = MEASURE) -> dic
             f"{folder} is not a run folder (it has no {MANIFEST}): give a folder that "
             f"`invariscope {command}` wrote"
         )
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot read {path}: {' '.join(str(error).split())}; restore the file or measure again"
-        ) from error
+    manifest = read_json(path, "restore the file, or measure again")
     _check(path, manifest, command)
     return manifest
 
@@ -77,8 +70,8 @@ def written_by(folder: str | os.PathLike[str]) -> str:
     What is wrong with such a folder, `read_manifest` says.
     """
     try:
-        manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        manifest = read_json(Path(folder) / MANIFEST, "")
+    except InputError:
         return MEASURE
     return str(manifest.get("command", MEASURE)) if isinstance(manifest, dict) else MEASURE
 

@@ -21,25 +21,18 @@ The file is a NumPy archive (compressed, without pickled objects):
 Maps of more than 64 cells on a side are kept as means over square blocks of cells.
 """  # noqa: E501
 
-import io
 import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from invariscope.errors import InputError
-from invariscope.results.atomic import write_file
+from invariscope.files import read_arrays, undamaged, write_arrays
 
 CHANNEL_PAIRS = "channel_pairs.npz"
 _FORMAT = 1
-_DAMAGE = (
-    OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile,
-    zlib.error,
-)  # fmt: skip
+_REMEDY = "give the run's command again to write the pictures of channel pairs anew"
 
 
 @dataclass(frozen=True)
@@ -95,10 +88,8 @@ def write_channel_pairs(folder: str | os.PathLike[str], shown: ChannelPairs) -> 
         "range": _stacked([pair.ranges for pair in pairs]),
     }
     arrays |= {f"maps{number}": pair.maps for number, pair in enumerate(pairs)}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
     path = Path(folder) / CHANNEL_PAIRS
-    write_file(path, buffer.getvalue(), kept="the rows of the run are kept")
+    write_arrays(path, arrays, kept="the rows of the run are kept")
     return path
 
 
@@ -109,23 +100,17 @@ def read_channel_pairs(folder: str | os.PathLike[str]) -> ChannelPairs:
         InputError: The file is damaged, lacks arrays or is of a newer format.
     """
     path = Path(folder) / CHANNEL_PAIRS
-    try:
-        content = io.BytesIO(path.read_bytes())  # np.load leaves a damaged file open
-        with np.load(content, allow_pickle=False) as file:
-            if int(file["format"]) != _FORMAT:
-                raise ValueError(f"format {int(file['format'])}")
-            names = ("layer", "cell", "channel", "match", "similarity", "range")
-            columns = [file[name] for name in names]
-            pairs = tuple(
-                _pair(file[f"maps{number}"], *values)
-                for number, values in enumerate(zip(*columns, strict=True))
-            )
-            return ChannelPairs(str(file["image"]), pairs)
-    except _DAMAGE as error:
-        raise InputError(
-            f"cannot read {path}: give the run's command again to write the pictures of channel "
-            "pairs anew"
-        ) from error
+    file = read_arrays(path, _REMEDY)
+    with undamaged(path, _REMEDY):
+        if int(file["format"]) != _FORMAT:
+            raise ValueError(f"format {int(file['format'])}")
+        names = ("layer", "cell", "channel", "match", "similarity", "range")
+        columns = [file[name] for name in names]
+        pairs = tuple(
+            _pair(file[f"maps{number}"], *values)
+            for number, values in enumerate(zip(*columns, strict=True))
+        )
+        return ChannelPairs(str(file["image"]), pairs)
 
 
 def _pair(maps, layer, cell, channel, match, similarity, ranges) -> ChannelPair:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from PIL import Image
 
 from invariscope.errors import InputError, RunError
-from invariscope.results.atomic import write_file
+from invariscope.files import write_file
 from invariscope.results.averages import averages as averages_of
 from invariscope.results.channels import (
     CHANNEL_SCHEMA,

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from invariscope.errors import InputError
-from invariscope.results.atomic import remove_leftovers, write_file
+from invariscope.files import remove_leftovers, write_file
 from invariscope.results.row_table import ROW_SCHEMA, arrange, read_contents
 
 _FILE = re.compile(r"block-(\d{5,})\.parquet")

@@ -15,7 +15,6 @@ Rows come in the order: control, metric, transformation, level, layer, class; th
 manifest lists them. The same rows give the same bytes, whatever computed them in how many parts.
 """
 
-import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,13 +23,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from invariscope.errors import InputError
-from invariscope.results.atomic import write_file
-from invariscope.results.intervals import bootstrap_interval, interval_run_length
+from invariscope.files import read_parquet, write_parquet
 from invariscope.results.manifest import entry_cells, unit_beside
 from invariscope.results.rows import RowStore, Series
+from invariscope.statistics.intervals import bootstrap_interval, interval_run_length
 
 SUMMARY = "summary.parquet"
 CLASS_LAYERS = ("embedding", "logits")
@@ -81,12 +79,10 @@ def write_summary(folder: str | os.PathLike[str], frame: pd.DataFrame) -> Path:
         RunError: The disk is full or the folder cannot be written.
     """
     table = pa.Table.from_pandas(frame, schema=SUMMARY_SCHEMA, preserve_index=False)
-    buffer = io.BytesIO()
     # Without the metadata of pandas: it names library versions, and the bytes are to be the same.
     table = table.replace_schema_metadata(None)
-    pq.write_table(table, buffer, write_page_checksum=True)
     path = Path(folder) / SUMMARY
-    write_file(path, buffer.getvalue(), kept="the rows of the run are kept")
+    write_parquet(path, table, kept="the rows of the run are kept")
     return path
 
 
@@ -96,14 +92,8 @@ def read_summary(folder: str | os.PathLike[str]) -> pd.DataFrame:
     Raises:
         InputError: The file is missing, damaged, or lacks columns.
     """
-    path = Path(folder) / SUMMARY
-    try:
-        table = pq.read_table(path, page_checksum_verification=True)
-        return table.select(SUMMARY_SCHEMA.names).cast(SUMMARY_SCHEMA).to_pandas()
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise InputError(
-            f"cannot read {path}: delete the file, and it is computed again from the rows"
-        ) from error
+    remedy = "delete the file, and it is computed again from the rows"
+    return read_parquet(Path(folder) / SUMMARY, remedy, SUMMARY_SCHEMA).to_pandas()
 
 
 def ordered(first: list[str], found: Any) -> list[str]:

@@ -22,8 +22,8 @@ from typing import Any
 
 import invariscope
 from invariscope.errors import InputError
+from invariscope.files import read_json, undamaged, write_json
 from invariscope.registry import Registry
-from invariscope.results.atomic import write_file
 
 DONE = "done"
 CELL = "cell.json"
@@ -135,8 +135,10 @@ class CellResult:
 def finished(folder: Path) -> float | None:
     """The seconds that the cell of a folder took; None if it is not finished."""
     try:
-        return float(json.loads((folder / DONE).read_text(encoding="utf-8"))["seconds"])
-    except (OSError, ValueError, KeyError, TypeError):
+        stamp = read_json(folder / DONE, "")
+        with undamaged(folder / DONE, ""):
+            return float(stamp["seconds"])
+    except InputError:
         return None
 
 
@@ -163,12 +165,12 @@ def do_cell(cell: Cell, cells: Path) -> float:
             "version": invariscope.__version__,
             "machine": platform.node(),
         }
-        write_file(folder / CELL, (json.dumps(about, indent=2) + "\n").encode())
+        write_json(folder / CELL, about)
         started = time.perf_counter()
         kind.write(cell.settings, folder)
         seconds = round(time.perf_counter() - started, 3)
         stamp = {"seconds": seconds, "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-        write_file(folder / DONE, json.dumps(stamp).encode())
+        write_json(folder / DONE, stamp)
         return seconds
 
 

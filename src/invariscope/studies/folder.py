@@ -11,7 +11,6 @@
 `study.json` is written last, so a folder that has one is whole.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,14 @@ from typing import Any
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.results.atomic import write_file
+from invariscope.files import read_json, undamaged, write_csv, write_file, write_json
 from invariscope.studies.claims.record import CLAIMS_FILE, Record, read_claims, write_claims
 from invariscope.studies.findings import Figure, Findings
 
 STUDY = "study.json"
 REPORT = "report.html"
 FORMAT = 1
+_REMEDY = "run the study again"
 _NEEDED = ("study", "preset", "finished", "settings", "figures", "tables", "notes", "execution")
 
 
@@ -57,7 +57,7 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
         RunError: The folder cannot be written.
     """
     for name, table in findings.tables.items():
-        write_file(folder / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
+        write_csv(folder / "tables" / f"{name}.csv", table)
     for number, figure in enumerate(findings.figures, 1):
         write_file(folder / "figures" / f"{number}.svg", figure.svg.encode())
     record = Record(about["study"], about["preset"], about["finished"], tuple(findings.claims))
@@ -69,8 +69,7 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
         "figures": [{"title": one.title, "caption": one.caption} for one in findings.figures],
         "notes": list(findings.notes),
     }
-    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
-    write_file(folder / STUDY, text.encode())
+    write_json(folder / STUDY, about)
     return StudyRun(about, findings, folder)
 
 
@@ -91,24 +90,23 @@ def read_study(folder: Path) -> StudyRun:
             f"{folder} is not a study's folder (it has no {STUDY}): give one that "
             "`invariscope study run` wrote"
         )
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+    about = read_json(path, _REMEDY)
+    with undamaged(path, _REMEDY):
         if about["format"] > FORMAT:
             raise InputError(f"{path} has format {about['format']}: install a newer invariscope")
         missing = [key for key in _NEEDED if key not in about]
         if missing:
             raise KeyError(missing[0])
-        tables = {name: pd.read_csv(folder / "tables" / f"{name}.csv") for name in about["tables"]}
-        figures = [
-            Figure(
-                entry["title"],
-                entry["caption"],
-                (folder / "figures" / f"{number}.svg").read_text(encoding="utf-8"),
-            )
-            for number, entry in enumerate(about["figures"], 1)
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        reason = " ".join(str(problem).split())
-        raise InputError(f"{folder} is damaged: {reason}; run the study again") from problem
+        names, drawn = list(about["tables"]), [(f["title"], f["caption"]) for f in about["figures"]]
+    tables: dict[str, pd.DataFrame] = {}
+    for name in names:
+        file = folder / "tables" / f"{name}.csv"
+        with undamaged(file, _REMEDY):
+            tables[name] = pd.read_csv(file)
+    figures = []
+    for number, (title, caption) in enumerate(drawn, 1):
+        file = folder / "figures" / f"{number}.svg"
+        with undamaged(file, _REMEDY):
+            figures.append(Figure(title, caption, file.read_text(encoding="utf-8")))
     claims = read_claims(folder / CLAIMS_FILE).claims
     return StudyRun(about, Findings(tables, figures, claims, about["notes"]), folder)

@@ -3,12 +3,12 @@
 import platform
 import time
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import invariscope
 from invariscope.errors import InputError
+from invariscope.files import versions
 from invariscope.studies.executor import ProcessPool, cores
 from invariscope.studies.folder import StudyRun, write_study
 from invariscope.studies.lab import Lab
@@ -67,7 +67,7 @@ def run_study(
         "command": command or f"invariscope study run {study.name} --preset {preset}",
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "version": invariscope.__version__,
-        "packages": _versions(),
+        "packages": versions(*_PACKAGES),
         "execution": {
             "seconds": round(time.perf_counter() - started, 3),
             "cell_seconds": round(lab.seconds, 3),
@@ -93,16 +93,6 @@ def _cell(result: Any) -> dict[str, Any]:
         "seconds": result.seconds,
         "reused": result.reused,
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _accelerator() -> str:

@@ -10,7 +10,6 @@ Augerino's accuracy depends on its regulariser, is computed from the trainings o
     invariscope study run validation-scale --preset laptop --workers 2
 """
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invariscope.results.atomic import write_file
+from invariscope.files import write_csv
 from invariscope.studies import cell_kinds
 from invariscope.studies.augerino import REGULARISERS, augerino_methods, augerino_runs
 from invariscope.studies.augerino import Settings as AugerinoStudy
@@ -76,9 +75,7 @@ def write_scale_accuracy(settings: Mapping[str, Any], folder: Path) -> None:
     key = settings["model"].removeprefix(cell_kinds.TRAINED_CELL)
     run = cell_kinds.read_training(folder.parent / key)
     table = scale_accuracy(run, settings["zooms"], settings["test_seeds"])
-    buffer = io.StringIO()
-    table.to_csv(buffer, index=False)
-    write_file(folder / ACCURACY, buffer.getvalue().encode())
+    write_csv(folder / ACCURACY, table)
 
 
 @study(

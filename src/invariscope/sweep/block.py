@@ -12,6 +12,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from invariscope.devices import as_float
 from invariscope.metrics import SweepMetric
 from invariscope.models import Layer, Probe
 from invariscope.results import RowBuilder
@@ -197,11 +198,6 @@ def _differentiate(
                     control=control,
                     values=found.values.numpy(),
                 )
-
-
-def as_float(pixels: Tensor) -> Tensor:
-    """Pixels in [0, 1], float32."""
-    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
 
 
 def _groups(cells: Sequence[Cell], size: int, maps: MapMeasures | None) -> Iterator[Sequence[Cell]]:

@@ -24,8 +24,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from invariscope.files import remove_leftovers, write_file
 from invariscope.metrics.channel_correlation import ChannelCorrelation, PooledChannels
-from invariscope.results.atomic import remove_leftovers, write_file
 from invariscope.results.channels import (
     CHANNEL_SCHEMA,
     CHANNELS,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from invariscope.devices import as_float
 from invariscope.models import Probe
-from invariscope.sweep.block import as_float
 from invariscope.sweep.engine import default_batch_size
 from invariscope.sweep.forward import Batches
 from invariscope.sweep.prepare import Run

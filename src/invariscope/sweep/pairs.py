@@ -17,10 +17,10 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from invariscope.devices import as_float
 from invariscope.metrics import channel_invariance
 from invariscope.models import Activation, FeatureMap, Layer, Probe
 from invariscope.results.pairs import ChannelPair, ChannelPairs, write_channel_pairs
-from invariscope.sweep.block import as_float
 from invariscope.sweep.plan import MEASUREMENT, Cell, Plan
 from invariscope.sweep.prepare import Run
 from invariscope.transformations import action_on

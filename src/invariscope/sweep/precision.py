@@ -11,7 +11,8 @@ import numpy as np
 
 from invariscope.errors import InputError
 from invariscope.metrics import METRICS
-from invariscope.results import RowStore, bootstrap_interval, interval_run_length
+from invariscope.results import RowStore
+from invariscope.statistics.intervals import bootstrap_interval, interval_run_length
 
 
 def check_precision(precision: float | None) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from invariscope.data import ImageSource, open_source, select
+from invariscope.devices import as_float, choose_device
 from invariscope.errors import InputError
 from invariscope.metrics import (
     DEFAULT_METRICS,
@@ -20,7 +21,7 @@ from invariscope.metrics import (
 from invariscope.models import PreprocessingLike, Probe, load_model
 from invariscope.models.steadiness import PICTURES, unsteady
 from invariscope.sweep.bands import acting, as_colour, colour_bands, matched, said
-from invariscope.sweep.block import Setup, as_float
+from invariscope.sweep.block import Setup
 from invariscope.sweep.lie import lie_cell
 from invariscope.sweep.loading import (
     Picture,
@@ -246,20 +247,3 @@ def _check_metrics(wanted: Sequence[SweepMetric], chosen: Sequence[Transformatio
                 f"{lonely[0]} needs a transformation that sets in smoothly: rotate, shear_x, "
                 "translate_x, zoom_in, contrast_up, saturation, …"
             )
-
-
-def choose_device(device: str | torch.device | None) -> torch.device:
-    """The device of that name; an accelerator, if there is one, for None and "auto".
-
-    Raises:
-        InputError: There is no such device.
-    """
-    if device is None or device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as problem:
-        reason = str(problem).splitlines()[0]
-        raise InputError(f"device {device!s} cannot be used: {reason}; try cpu") from problem
-    return chosen

@@ -1,6 +1,5 @@
 """The manifest of a run: what would repeat it, and whether a folder holds the same run already."""
 
-import importlib.metadata
 import platform
 import sys
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from typing import Any
 import invariscope
 from invariscope.data import ImageSource, fingerprint
 from invariscope.errors import InputError
+from invariscope.files import versions
 from invariscope.results.manifest import FORMAT
 from invariscope.sweep.block import Setup
 from invariscope.sweep.plan import BLOCK_SIZE, FLOOR, SHUFFLED, UNTRAINED
@@ -96,7 +96,7 @@ def environment(device: str) -> dict[str, str]:
     """Versions, platform and device, for a manifest."""
     return {
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        **versions(*_PACKAGES),
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device,
     }

@@ -13,15 +13,13 @@ All files are written whole or not at all.
 """
 
 import io
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from invariscope.errors import InputError
-from invariscope.models.failures import first_line
-from invariscope.results.atomic import write_file
+from invariscope.files import undamaged, write_file
 from invariscope.training.recipe import Recipe
 
 CHECKPOINT = "checkpoint.pt"
@@ -48,13 +46,9 @@ def load_checkpoint(folder: Path, recipe: Recipe) -> dict[str, Any] | None:
     path = folder / CHECKPOINT
     if not path.exists():
         return None
-    try:
+    with undamaged(path, "delete it to train from the start"):
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise InputError(
-            f"{path} cannot be read ({first_line(error)}); delete it to train from the start"
-        ) from error
-    check_same_recipe(folder, Recipe.from_dict(state["recipe"]), recipe)
+        check_same_recipe(folder, Recipe.from_dict(state["recipe"]), recipe)
     return state
 
 

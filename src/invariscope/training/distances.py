@@ -15,7 +15,6 @@ alone, in Transforms-2D the transformation.
 batch instead of all pairs. CKA is biased upwards where images are few.
 """
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,11 +24,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from invariscope.data import open_source, select
+from invariscope.devices import choose_device
 from invariscope.errors import InputError
+from invariscope.files import read_json, undamaged, write_json
 from invariscope.metrics import class_distance_ratio, linear_cka
 from invariscope.models import Probe, load_model
-from invariscope.results.atomic import write_file
-from invariscope.sweep.prepare import choose_device
 from invariscope.training.splits import Split
 from invariscope.training.transfer import penultimate
 
@@ -53,14 +52,16 @@ class Distances:
             name: value if math.isfinite(value) else str(value)
             for name, value in asdict(self).items()
         }
-        write_file(folder / _FILE, (json.dumps(values, allow_nan=False) + "\n").encode())
+        write_json(folder / _FILE, values)
 
     @classmethod
     def load(cls, folder: Path) -> "Distances":
         """The inverse of `save`."""
-        values = json.loads((folder / _FILE).read_text())
-        count = int(values.pop("num_images"))
-        return cls(**{name: float(value) for name, value in values.items()}, num_images=count)
+        path, remedy = folder / _FILE, "measure the distances again"
+        values = read_json(path, remedy)
+        with undamaged(path, remedy):
+            count = int(values.pop("num_images"))
+            return cls(**{name: float(value) for name, value in values.items()}, num_images=count)
 
 
 def representation_distances(

@@ -8,9 +8,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from invariscope.devices import as_float
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
-from invariscope.sweep.block import as_float
 from invariscope.sweep.loading import random_images
 from invariscope.training.decoding import decoded
 from invariscope.training.images import MEMORY_BYTES

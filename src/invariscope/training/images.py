@@ -19,10 +19,10 @@ from torch import Tensor
 
 from invariscope.data import ImageSource, UnreadableImage
 from invariscope.data.reading import in_order
+from invariscope.devices import as_float
 from invariscope.errors import InputError
 from invariscope.models.preprocessing import ANY_CHANNELS
 from invariscope.seeding import draws
-from invariscope.sweep.block import as_float
 from invariscope.training.augmentations import Augmentation
 from invariscope.training.decoding import decoded, one_image
 from invariscope.training.splits import Split

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,12 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from torch.nn import functional
 
+from invariscope.devices import choose_device
 from invariscope.errors import InputError
+from invariscope.files import versions
 from invariscope.models import Preprocessing, Probe, build_architecture
 from invariscope.seeding import generator
 from invariscope.sweep.bands import matched
-from invariscope.sweep.prepare import choose_device
 from invariscope.training.augerino import Augerino, AugerinoSettings
 from invariscope.training.augmentations import (
     CutMix,
@@ -186,7 +186,7 @@ class Training:
             "iterations": self.iteration,
             "images": len(self.images),
             "augerino": None if self.augerino is None else self.augerino.numbers(),
-            "versions": {name: version(name) for name in packages},
+            "versions": versions(*packages),
         }
 
 

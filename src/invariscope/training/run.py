@@ -1,7 +1,5 @@
 """A finished training: its network, its accuracy, its history; in memory or from a folder."""
 
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +9,14 @@ import pandas as pd
 from torch import nn
 
 from invariscope.errors import InputError
+from invariscope.files import read_json, read_parquet, undamaged, write_json, write_parquet
 from invariscope.models import Preprocessing, Probe, load_model
 from invariscope.models.trained import save_trained
-from invariscope.results.atomic import write_file
 from invariscope.training.checkpoint import CHECKPOINT
 from invariscope.training.recipe import Recipe
 
 RECIPE, HISTORY, CORRECT, DONE = "recipe.json", "history.parquet", "correct.parquet", "train.json"
+_REMEDY = "delete its folder and train again"
 
 
 @dataclass(frozen=True)
@@ -94,10 +93,10 @@ class TrainedRun:
             "notes": self.notes,
             "facts": dict(self.facts),
         }
-        _write_json(folder / RECIPE, head)
-        _write_table(folder / HISTORY, self.history)
-        _write_table(folder / CORRECT, self.correct)
-        _write_json(folder / DONE, {"accuracy": self.accuracy, "num_test": len(self.correct)})
+        write_json(folder / RECIPE, head)
+        write_parquet(folder / HISTORY, self.history)
+        write_parquet(folder / CORRECT, self.correct)
+        write_json(folder / DONE, {"accuracy": self.accuracy, "num_test": len(self.correct)})
         (folder / CHECKPOINT).unlink(missing_ok=True)
         return TrainedRun(**{**self.__dict__, "folder": folder})
 
@@ -116,27 +115,20 @@ def read_run(folder: str | Path) -> TrainedRun:
     folder = Path(folder)
     if not is_done(folder):
         raise InputError(f"{folder} holds no finished training: it has no {DONE}")
-    head = json.loads((folder / RECIPE).read_text())
+    head = read_json(folder / RECIPE, _REMEDY)
+    correct = read_parquet(folder / CORRECT, _REMEDY).to_pandas()
+    history = read_parquet(folder / HISTORY, _REMEDY).to_pandas()
     probe = load_model(f"trained:{folder}")
     assert probe.module is not None
-    return TrainedRun(
-        recipe=Recipe.from_dict(head["recipe"]),
-        module=probe.module,
-        preprocessing=probe.preprocessing,
-        class_names=tuple(head["class_names"]),
-        correct=pd.read_parquet(folder / CORRECT),
-        history=pd.read_parquet(folder / HISTORY),
-        notes=head["notes"],
-        facts=head["facts"],
-        folder=folder,
-    )
-
-
-def _write_table(path: Path, table: pd.DataFrame) -> None:
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    write_file(path, buffer.getvalue())
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    write_file(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    with undamaged(folder / RECIPE, _REMEDY):
+        return TrainedRun(
+            recipe=Recipe.from_dict(head["recipe"]),
+            module=probe.module,
+            preprocessing=probe.preprocessing,
+            class_names=tuple(head["class_names"]),
+            correct=correct,
+            history=history,
+            notes=head["notes"],
+            facts=head["facts"],
+            folder=folder,
+        )

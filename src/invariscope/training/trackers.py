@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO, runtime_checkable
 
 from invariscope.errors import InputError
-from invariscope.results.atomic import write_file
+from invariscope.files import write_file
 
 
 @runtime_checkable

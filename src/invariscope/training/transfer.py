@@ -7,8 +7,6 @@ augmented. How the layer is fitted says `probes`: ``lbfgs`` (to convergence, the
 ``adam`` (25 epochs, the paper's).
 """
 
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +18,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from invariscope.devices import as_float, choose_device
 from invariscope.errors import InputError
+from invariscope.files import read_json, read_parquet, undamaged, write_json, write_parquet
 from invariscope.models import EMBEDDING, Probe, load_model
 from invariscope.registry import unknown_name
-from invariscope.results.atomic import write_file
-from invariscope.sweep.block import as_float
-from invariscope.sweep.prepare import choose_device
 from invariscope.training.evaluation import TestImages
 from invariscope.training.probes import (
     BATCH_SIZE,
@@ -80,19 +77,20 @@ class Transfer:
 
     def save(self, folder: str | Path) -> None:
         """Writes `correct.parquet` and `transfer.json`, each whole or not at all."""
-        folder, table = Path(folder), io.BytesIO()
-        self.correct.to_parquet(table, index=False)
-        write_file(folder / _CORRECT, table.getvalue())
-        head = {"accuracy": self.accuracy, **self.facts, "notes": self.notes}
-        write_file(folder / _FACTS, (json.dumps(head, indent=1) + "\n").encode())
+        folder = Path(folder)
+        write_parquet(folder / _CORRECT, self.correct)
+        write_json(folder / _FACTS, {"accuracy": self.accuracy, **self.facts, "notes": self.notes})
 
     @classmethod
     def load(cls, folder: str | Path) -> "Transfer":
         """The inverse of `save`."""
-        facts = json.loads((Path(folder) / _FACTS).read_text())
-        del facts["accuracy"]
-        notes = facts.pop("notes")
-        return cls(pd.read_parquet(Path(folder) / _CORRECT), facts, notes)
+        path, remedy = Path(folder) / _FACTS, "measure the transfer again"
+        facts = read_json(path, remedy)
+        with undamaged(path, remedy):
+            del facts["accuracy"]
+            notes = facts.pop("notes")
+        correct = read_parquet(Path(folder) / _CORRECT, remedy)
+        return cls(correct.to_pandas(), facts, notes)
 
 
 def penultimate(probe: Probe, split: Split, *, workers: int | None = None) -> Features:

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from invariscope.devices import as_float
 from invariscope.errors import InputError
 from invariscope.seeding import draws
-from invariscope.sweep.block import as_float
 from invariscope.training.augmentations import AreaLaw, RandomSizeCrop
 from invariscope.training.evaluation import TestImages
 from invariscope.training.run import TrainedRun

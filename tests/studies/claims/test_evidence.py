@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from invariscope.errors import InputError
-from invariscope.results.intervals import bootstrap_interval
+from invariscope.statistics.intervals import bootstrap_interval
 from invariscope.studies.claims import interval, over_images, over_seeds, paired, resampled, share
 
 numbers = st.lists(st.floats(-5, 5), min_size=2, max_size=12).filter(lambda v: np.std(v) > 1e-6)

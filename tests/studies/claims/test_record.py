@@ -42,8 +42,11 @@ def test_the_newest_verdict_counts_and_smoke_only_alone(tmp_path):
     ("change", "message"),
     [
         (lambda content: content.update(format=2), "has format 2"),
-        (lambda content: content.pop("claims"), "is damaged .KeyError: 'claims'"),
-        (lambda content: content["claims"][0].update(verdict="yes"), "is damaged .*verdict yes"),
+        (lambda content: content.pop("claims"), "claims.json .it lacks 'claims'.: run"),
+        (
+            lambda content: content["claims"][0].update(verdict="yes"),
+            "claims.json .it lacks .verdict yes",
+        ),
         (lambda content: content["claims"][0].update(id="000.c77"), "unknown claim '000.c77'"),
     ],
 )
@@ -56,5 +59,5 @@ def test_damage_is_one_line(tmp_path, change, message):
     with pytest.raises(InputError, match=message):
         read_claims(path)
     path.write_text("{")
-    with pytest.raises(InputError, match=r"cannot read .*claims.json: .*; run the study again"):
+    with pytest.raises(InputError, match=r"cannot read .*claims.json .*: run the study again"):
         read_claims(path)

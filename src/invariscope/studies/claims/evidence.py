@@ -3,7 +3,7 @@
 | from | what is drawn | interval |
 |---|---|---|
 | `over_seeds`, `paired` | training seeds | Student's t: mean ± t(0.975, n - 1) · s / √n |
-| `over_images` | images (or pairs of images) | percentile bootstrap of `results.intervals` |
+| `over_images` | images (or pairs of images) | percentile bootstrap of `statistics.intervals` |
 | `share` | trials that come out one way or the other | Clopper and Pearson 1934 |
 | `resampled` | whatever the caller has drawn anew | percentiles of the replicates |
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from invariscope.errors import InputError
-from invariscope.results.intervals import (
+from invariscope.statistics.intervals import (
     bootstrap_replicates,
     exact_sums,
     percentile_interval,

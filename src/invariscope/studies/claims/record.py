@@ -5,7 +5,6 @@ for the latest verdict on each claim; a verdict of the `smoke` preset, which onl
 code runs, counts where there is no other.
 """
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -13,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import InputError
-from invariscope.results.atomic import write_file
+from invariscope.files import read_json, undamaged, write_json
 from invariscope.studies.claims.ledger import get_claim
 from invariscope.studies.claims.verdict import VERDICTS, ClaimResult, Part
 
 CLAIMS_FILE = "claims.json"
 FORMAT = 1
+_REMEDY = "run the study again"
 SMOKE = "smoke"
 _NUMBERS = ("value", "low", "high", "p", "statistic", "ci_low", "ci_high")
 
@@ -55,9 +55,8 @@ def write_claims(folder: Path, record: Record) -> Path:
         "finished": record.finished,
         "claims": [_plain(asdict(claim)) for claim in record.claims],
     }
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     path = folder / CLAIMS_FILE
-    write_file(path, text.encode())
+    write_json(path, content)
     return path
 
 
@@ -67,24 +66,16 @@ def read_claims(path: Path) -> Record:
     Raises:
         InputError: The file cannot be read, is of a newer format, or is damaged.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        reason = " ".join(str(problem).split())
-        raise InputError(f"cannot read {path}: {reason}; run the study again") from problem
+    content = read_json(path, _REMEDY)
     found = content.get("format") if isinstance(content, dict) else None
     if isinstance(found, int) and found > FORMAT:
         raise InputError(
             f"{path} has format {found}: this version reads up to format {FORMAT}; install a newer "
             "invariscope"
         )
-    try:
+    with undamaged(path, _REMEDY):
         claims = tuple(_claim(entry) for entry in content["claims"])
         return Record(content["study"], content["preset"], content["finished"], claims, path.parent)
-    except (KeyError, TypeError, AttributeError) as problem:
-        raise InputError(
-            f"{path} is damaged ({type(problem).__name__}: {problem}); run the study again"
-        ) from problem
 
 
 def newest(folders: Iterable[Path]) -> dict[str, tuple[ClaimResult, Record]]:

@@ -33,7 +33,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from invariscope.errors import InputError
-from invariscope.results.ranking import adjusted
+from invariscope.statistics.ranking import adjusted
 from invariscope.studies.claims.evidence import Evidence, Numbers, over_seeds
 from invariscope.studies.claims.ledger import get_claim
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from invariscope.errors import RunError
-from invariscope.results.atomic import remove_leftovers, write_file
+from invariscope.files import remove_leftovers, write_file
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def adjusted(p: np.ndarray) -> np.ndarray:
     """Probabilities adjusted for the false discovery rate (Benjamini and Hochberg 1995).
 
     Args:
-        p: [comparison] in [0, 1]; NaN was not compared, does not count and stays.
+        p: Of any shape, in [0, 1]; NaN was not compared, does not count and stays.
 
     Example:
         >>> adjusted(np.array([0.01, np.nan, 0.04])).tolist()
@@ -34,7 +34,7 @@ def adjusted(p: np.ndarray) -> np.ndarray:
     """
     from scipy import stats
 
-    found, known = np.full(len(p), np.nan), np.isfinite(p)
+    found, known = np.full(p.shape, np.nan), np.isfinite(p)
     if known.any():
         found[known] = stats.false_discovery_control(p[known])
     return found

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from invariscope.results import correlation
-from invariscope.results.correlation import permutation_p, spearman
+from invariscope.statistics import correlation
+from invariscope.statistics.correlation import permutation_p, spearman
 from oracles.many import reference_permutation_p, reference_spearman
 
 few = st.lists(st.integers(0, 4), min_size=4, max_size=5)

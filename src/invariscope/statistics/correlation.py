@@ -17,8 +17,8 @@ from functools import cache
 
 import numpy as np
 
-from invariscope.results.ranking import ranked
 from invariscope.seeding import generator
+from invariscope.statistics.ranking import ranked
 
 #: With fewer models no order is surprising: 2 / 3! is a third.
 FEWEST_MODELS = 4

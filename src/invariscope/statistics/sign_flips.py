@@ -1,19 +1,18 @@
-"""Is a mean change different from 0? The sign-flip test, and the correction for many tests.
+"""Is a mean change different from 0? The sign-flip test.
 
 If an operation did nothing but add noise that is as likely to bring a pair closer as to take it
 further apart, the sign of each pair's change would be a coin's. So p is the share of all ways to
 draw the signs anew in which the mean is as far from 0 as it was: all 2ⁿ of them up to 13 pairs,
 else 9,999 drawn ones and the observed one, so that p is never below 1 / 10,000. The sums are exact
-(see `results.intervals`), so ties are ties and p does not depend on the machine.
+(see `statistics.intervals`), so ties are ties and p does not depend on the machine.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import stats
 
-from invariscope.results.intervals import exact_sums
 from invariscope.seeding import generator
+from invariscope.statistics.intervals import exact_sums
 
 FLIPS = 9_999
 _EXACT = 13
@@ -59,17 +58,3 @@ def _turned(count: int, seed: int) -> Iterator[np.ndarray]:
         packed = np.frombuffer(draw.bytes(-(-shape[0] * count // 8)), dtype=np.uint8)
         bits = np.unpackbits(packed, count=shape[0] * count).reshape(shape)
         yield bits.astype(np.float64)
-
-
-def false_discovery(p: np.ndarray) -> np.ndarray:
-    """Benjamini and Hochberg's q over all p-values of an array; NaN stays NaN and does not count.
-
-    Example:
-        >>> false_discovery(np.array([[0.01, np.nan], [0.04, 0.03]]))
-        array([[0.03,  nan], [0.04, 0.04]])
-    """
-    known = np.isfinite(p)
-    q = np.full(p.shape, np.nan)
-    if known.any():
-        q[known] = stats.false_discovery_control(p[known])
-    return q

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from invariscope.errors import InputError
-from invariscope.results import bootstrap_interval, interval_run_length, intervals
+from invariscope.statistics import intervals
+from invariscope.statistics.intervals import bootstrap_interval, interval_run_length
 from oracles.intervals import reference_bootstrap
 
 

@@ -8,8 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invariscope.errors import InputError
-from invariscope.results import bootstrap_interval, interval_run_length
-from invariscope.results.intervals import exact_sums, resampling_counts
+from invariscope.statistics.intervals import (
+    bootstrap_interval,
+    exact_sums,
+    interval_run_length,
+    resampling_counts,
+)
 from oracles.intervals import reference_draws, reference_run_bootstrap
 
 

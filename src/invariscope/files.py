@@ -1,0 +1,210 @@
+"""Files that are either whole or not there, however the process ends; one message for damaged ones.
+
+The bytes go to a hidden file in the same folder, reach the disk, and only then take the name. A
+process killed in between leaves the hidden file, which nobody reads and `remove_leftovers` deletes.
+The libraries that make the bytes are loaded when they are wanted.
+"""
+
+import importlib.metadata
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invariscope.errors import InputError, InvariscopeError, RunError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+_SUFFIX = ".part"
+
+
+def write_file(path: Path, content: bytes, *, kept: str = "") -> None:
+    """Writes a whole file, or none, and makes the folder where it is missing.
+
+    Args:
+        path: The file to write; one that is there already is replaced.
+        content: All its bytes.
+        kept: What is safe already, for the message ("3 blocks written so far are kept").
+
+    Raises:
+        RunError: The disk is full, the folder cannot be written, …: what, where and how to go on.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_file(Path(folder) / "a.json", b"{}")
+        ...     sorted(os.listdir(folder))
+        ['a.json']
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}{_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        _remove(part)
+        reason = error.strerror or str(error)
+        kept = f"; {kept}" if kept else ""
+        raise RunError(
+            f"cannot write {path.name} in {path.parent}: {reason}{kept}; make room there or make "
+            "the folder writable, then run the same command again to resume"
+        ) from error
+
+
+def write_json(path: Path, content: Any, *, kept: str = "") -> None:
+    """Writes JSON, whole or not at all; keys keep their order. Arguments as for `write_file`."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_file(path, text.encode(), kept=kept)
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """Reads JSON; `remedy` as for `undamaged`.
+
+    Raises:
+        InputError: The file cannot be read or is no JSON.
+    """
+    with undamaged(path, remedy):
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_parquet(path: Path, table: "pa.Table | pd.DataFrame", *, kept: str = "") -> None:
+    """Writes a table with a checksum for each page. Arguments as for `write_file`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not isinstance(table, pa.Table):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, write_page_checksum=True)
+    write_file(path, buffer.getvalue(), kept=kept)
+
+
+def read_parquet(path: Path, remedy: str, schema: "pa.Schema | None" = None) -> "pa.Table":
+    """Reads a table and checks its pages; `remedy` as for `undamaged`.
+
+    Args:
+        path: The file.
+        remedy: What to do where it is damaged.
+        schema: The columns that it must have; others are left out.
+
+    Raises:
+        InputError: The file cannot be read, a checksum does not hold, or a column is missing.
+    """
+    import pyarrow.parquet as pq
+
+    with undamaged(path, remedy):
+        table = pq.read_table(path, page_checksum_verification=True)
+        return table if schema is None else table.select(schema.names).cast(schema)
+
+
+def write_csv(path: Path, table: "pd.DataFrame", *, kept: str = "") -> None:
+    """Writes a table as CSV, without its index. Arguments as for `write_file`."""
+    write_file(path, table.to_csv(index=False).encode(), kept=kept)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, "np.ndarray"], *, kept: str = "") -> None:
+    """Writes a compressed NumPy archive. Arguments as for `write_file`."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
+    write_file(path, buffer.getvalue(), kept=kept)
+
+
+def read_arrays(path: Path, remedy: str) -> dict[str, "np.ndarray"]:
+    """Reads a NumPy archive, without pickled objects; `remedy` as for `undamaged`.
+
+    Raises:
+        InputError: The file cannot be read or is damaged.
+    """
+    import numpy as np
+
+    with undamaged(path, remedy):
+        content = io.BytesIO(path.read_bytes())  # np.load leaves a damaged file open
+        with np.load(content, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+
+@contextmanager
+def undamaged(path: Path, remedy: str) -> Iterator[None]:
+    """Turns whatever reading a file raises into one line that names it.
+
+    Args:
+        path: The file.
+        remedy: What to do where it is damaged ("delete it and run the same command again").
+
+    Raises:
+        InputError: Something inside raised; what invariscope raises on purpose passes unchanged.
+
+    Example:
+        >>> with undamaged(Path("a.json"), "make it anew"):
+        ...     json.loads("[" * 3)
+        Traceback (most recent call last):
+        invariscope.errors.InputError: cannot read a.json (Expecting value: ...): make it anew
+    """
+    try:
+        yield
+    except InvariscopeError:
+        raise
+    except Exception as error:  # a damaged file may raise anything that its reader does
+        raise InputError(f"cannot read {path} ({_reason(error)}): {remedy}") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, json.JSONDecodeError):
+        return str(error)
+    return f"it lacks {error.args[0]!r}" if isinstance(error, KeyError) else "damaged"
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """The installed versions of packages; one that is not installed has none."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Deletes what killed writes have left in a folder; returns how many files that were.
+
+    Call it before the first write: a file that another process is writing now would go as well.
+    """
+    leftovers = list(folder.glob(f".*{_SUFFIX}"))
+    for part in leftovers:
+        _remove(part)
+    return len(leftovers)
+
+
+def _remove(part: Path) -> None:
+    try:
+        part.unlink()
+    except OSError:
+        # Readers never look at these files, so one that cannot be deleted does no harm, and the
+        # reason why the folder cannot be written is reported by the write itself.
+        return
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the new name itself survive a power cut; only POSIX can open a folder for that."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
