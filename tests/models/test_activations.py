@@ -1,5 +1,3 @@
-from collections import OrderedDict
-
 import pytest
 import torch
 
@@ -9,7 +7,6 @@ from invariscope.models.activations import (
     Vector,
     average_pool,
     layout_of,
-    tensor_of,
     token_grid,
 )
 
@@ -81,12 +78,3 @@ def test_average_pool_is_float32_and_never_a_view():
     pooled = average_pool("x", FeatureMap(half))
     assert pooled.dtype == torch.float32
     torch.testing.assert_close(pooled, half.float().mean((2, 3)))
-
-
-def test_first_tensor_of_an_output():
-    a, b = torch.zeros(1), torch.ones(1)
-    assert tensor_of((None, [a, b])) is a
-    assert tensor_of(OrderedDict(last_hidden_state=a, logits=b)) is b
-    assert tensor_of({"features": b, "last_hidden_state": a}) is a
-    assert tensor_of({"out": a, "aux": b}) is a
-    assert tensor_of("text") is None

@@ -4,7 +4,8 @@ from torch import nn
 
 from invariscope.errors import InputError
 from invariscope.models import Layer, load_model
-from invariscope.models.layers import MAX_LAYERS, parse_selection
+from invariscope.models.blocks import MAX_LAYERS
+from invariscope.models.layers import parse_selection
 
 # spec -> side of the images, first and last block, their number, the layout of the blocks
 AUTO = {
@@ -132,6 +133,62 @@ def names(selection):
 def test_an_unknown_model_in_the_order_of_execution():
     assert names("auto") == ["early.0", "early.1", "late.0", "late.1", "embedding", "logits"]
     assert names(None) == names("auto")
+
+
+class Block(nn.Module):
+    """Adds to maps, and puts them out as a function of them says."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+        self.first, self.second = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+
+    def forward(self, maps):
+        return self.function(maps + self.second(self.first(maps).relu()))
+
+
+class Hidden(nn.Module):
+    """Five blocks: one puts its cells out in an order of its own, one nothing per image."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        order = torch.randperm(64)
+        self.order = order.argsort()
+        functions = [lambda m: m] * 3 + [
+            lambda m: m.flatten(2)[..., order].view_as(m),
+            lambda m: m.transpose(0, 1).flatten(0, 1),
+        ]
+        self.stem = nn.Conv2d(3, 8, 4, 4)
+        self.blocks = nn.ModuleList([Block(function) for function in functions])
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, images):
+        maps = self.stem(images)
+        for block in self.blocks[:4]:
+            maps = block(maps)
+        maps = maps.flatten(2)[..., self.order].view_as(maps)
+        maps = self.blocks[4](maps).unflatten(0, (8, -1)).transpose(0, 1)
+        return self.head(maps.mean((2, 3)))
+
+
+def test_what_auto_leaves_out_is_named():
+    probe = load_model(Hidden())
+    pictures = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    layers = [layer.name for layer in probe.watch("auto", pictures)]
+    assert layers == ["blocks.0", "blocks.1", "blocks.2", "embedding", "logits"]
+    maps = probe.decisions(pictures)["maps"]
+    assert maps == "3 of 3 layers: NCHW; left out: blocks.3, blocks.4"
+    lines = [line for line in probe.doubts(pictures) if "blocks" in line]
+    assert lines == [
+        "no grid of places is shown in blocks.3: left out of auto; a layer that is named is "
+        "averaged to a vector",
+        "no tensor that blocks.4 puts out has one entry per image: left out",
+    ]
+    probe.watch("blocks.3", pictures)
+    assert "vectors: blocks.3" in probe.decisions(pictures)["maps"]
+    probe.watch("blocks.0", pictures)
+    assert not [line for line in probe.doubts(pictures) if "blocks" in line]
 
 
 def test_a_plain_stack_of_convolutions():

@@ -9,7 +9,7 @@ import torch
 from torchvision import models as tv
 
 from invariscope.models import PARTS, load_model
-from invariscope.models.layers import MAX_LAYERS
+from invariscope.models.blocks import MAX_LAYERS
 from invariscope.models.papers import PAPER_MODELS
 
 SPECS = [model for model in PAPER_MODELS if not model.spec.startswith("checkpoint:")]

@@ -44,14 +44,8 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-# Its blocks put out (pixels, patches); the first, which is taken, has no axis of images.
-UNREAD = ("timm:tnt_s_legacy_patch16_224",)
-
-
 def _marks(member: Member) -> list[pytest.MarkDecorator]:
-    zoo = [] if member in QUARTER else [pytest.mark.zoo]
-    unread = [pytest.mark.xfail(reason="tuples of blocks")] if str(member) in UNREAD else []
-    return [*zoo, *unread]
+    return [] if member in QUARTER else [pytest.mark.zoo]
 
 
 @pytest.mark.parametrize("member", [pytest.param(m, id=str(m), marks=_marks(m)) for m in MEMBERS])

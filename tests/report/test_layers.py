@@ -249,9 +249,8 @@ def test_a_layers_page_in_a_browser(result, tmp_path, width):
 
 def test_a_layer_of_dead_channels_has_a_page():
     network = model()
-    with torch.no_grad():
-        network[0].weight.zero_()
-        network[0].bias.zero_()
+    for parameter in network[0].parameters():
+        torch.nn.init.zeros_(parameter)
     images = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8)
     dead = invariscope.measure(network, images, layers="0", groups="C4", metrics=ALL)
     [(_, text)] = [each for each in layer_pages(dead) if each[0].startswith("0")]

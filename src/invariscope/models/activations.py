@@ -1,15 +1,13 @@
 """What a layer puts out, in one of two forms: a feature map or a vector per image.
 
 Models put out channels first or last, tokens with or without class tokens, tokens before or after
-the image axis, tuples and dictionaries. `tensor_of` finds the tensor, `layout_of` recognises its
-axes once, in the dry run, and `Layout.normalise` then brings every later output of that layer
-into [image, channel, height, width] or [image, element] as a view, without a copy.
+the image axis. `layout_of` recognises the axes once, in the dry run, and `Layout.normalise` then
+brings every later output of that layer into [image, channel, height, width] or [image, element] as
+a view, without a copy. Which tensor of an output it is says `invariscope.models.leaves`.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
@@ -19,6 +17,9 @@ from invariscope.models.readings import Cells
 
 # More leading tokens than this are not class or register tokens: the tokens are no grid then.
 MAX_PREFIX_TOKENS = 8
+# What shows a map where its own cells leave it open.
+BY_CLASS = "as others of their class"
+BY_KERNEL = "by their convolutions"
 
 
 @dataclass(frozen=True)
@@ -50,42 +51,6 @@ def average_pool(layer: str, activation: Activation) -> Float[Tensor, "image ele
     if isinstance(activation, Vector):
         return activation.values.to(torch.float32, copy=True)
     return activation.values.mean((2, 3), dtype=torch.float32)
-
-
-def tensor_of(output: Any) -> Tensor | None:
-    """The tensor that stands for an output: the rule for tuples and dictionaries.
-
-    A tensor is itself; of a typed tensor (`e2cnn`'s, with ``.tensor`` and ``.type``) the tensor; of
-    a mapping ``logits``, else ``last_hidden_state``, else its first value that holds a tensor; of a
-    tuple or list the first item that holds one. None where there is none.
-
-    Example:
-        >>> tensor_of((None, {"aux": torch.zeros(1), "logits": torch.ones(2)}))
-        tensor([1., 1.])
-    """
-    return tensor_and_type(output)[0]
-
-
-def tensor_and_type(output: Any) -> tuple[Tensor | None, Any]:
-    """`tensor_of` an output and, where that is a typed tensor, its type; else None.
-
-    Example:
-        >>> tensor_and_type([torch.ones(2)])
-        (tensor([1., 1.]), None)
-    """
-    if isinstance(output, Tensor):
-        return output, None
-    if isinstance(getattr(output, "tensor", None), Tensor) and hasattr(output, "type"):
-        return output.tensor, output.type
-    if isinstance(output, Mapping):
-        preferred = [output[key] for key in ("logits", "last_hidden_state") if key in output]
-        items = preferred + list(output.values())
-    elif isinstance(output, tuple | list):
-        items = list(output)
-    else:
-        return None, None
-    found = (tensor_and_type(item) for item in items)
-    return next((pair for pair in found if pair[0] is not None), (None, None))
 
 
 @dataclass(frozen=True)

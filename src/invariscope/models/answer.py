@@ -19,9 +19,8 @@ seen: a map is dense; one number is a regression; a vector of length 1, a normal
 vector and one with the name of an embedding are embeddings; other vectors are class scores.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -29,6 +28,7 @@ from torch import Tensor
 
 from invariscope.errors import InputError
 from invariscope.models.classifier import makers, reads
+from invariscope.models.leaves import Leaf, Path
 from invariscope.models.recorder import LinearMap, Recorder
 from invariscope.registry import unknown_name
 
@@ -44,30 +44,9 @@ EMBEDDING_KEYS = (
 )  # fmt: skip
 """Keys under which models put out an embedding, the best first."""
 
-Path = tuple[str | int, ...]
 # Probabilities sum to 1 within this, embeddings have the length 1 within this.
 _CLOSE = 1e-3
 _UNIT = "its length is 1 for every image"
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """A tensor of an output.
-
-    Args:
-        path: Keys and positions that lead to it; () where the output is the tensor itself.
-        tensor: The tensor; of a typed tensor (`e2cnn`) what it wraps.
-        kind: The type of a typed tensor, or None.
-    """
-
-    path: Path
-    tensor: Tensor
-    kind: Any = None
-
-    @property
-    def key(self) -> str:
-        """The path as the user writes it: "logits", "0", "heads.1"."""
-        return ".".join(map(str, self.path))
 
 
 @dataclass(frozen=True)
@@ -116,34 +95,6 @@ def check_task(task: str | None) -> None:
     """Raises an `InputError` for a task that there is not."""
     if task is not None and task not in TASKS:
         raise unknown_name("task", task, TASKS)
-
-
-def leaves(output: Any, path: Path = ()) -> Iterator[Leaf]:
-    """The floating-point tensors of an output, in its order.
-
-    Example:
-        >>> [leaf.key for leaf in leaves({"a": torch.ones(2), "b": (None, torch.ones(3))})]
-        ['a', 'b.1']
-    """
-    if isinstance(output, Tensor):
-        if output.is_floating_point() or output.is_quantized:
-            yield Leaf(path, output.dequantize() if output.is_quantized else output)
-    elif isinstance(getattr(output, "tensor", None), Tensor) and hasattr(output, "type"):
-        yield Leaf(path, output.tensor, output.type)
-    elif isinstance(output, Mapping):
-        for key, value in output.items():
-            yield from leaves(value, (*path, str(key)))
-    elif isinstance(output, tuple | list):
-        for position, value in enumerate(output):
-            yield from leaves(value, (*path, position))
-    elif hasattr(output, "__dataclass_fields__"):
-        for key in output.__dataclass_fields__:
-            yield from leaves(getattr(output, key), (*path, key))
-
-
-def leaf_at(output: Any, path: Path) -> Tensor | None:
-    """The tensor at a path of an output, or None where it is not there."""
-    return next((leaf.tensor for leaf in leaves(output) if leaf.path == path), None)
 
 
 def named_leaf(found: Sequence[Leaf], key: str, what: str) -> Leaf:

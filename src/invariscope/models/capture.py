@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from invariscope.models.activations import Activation, Layout, tensor_of
+from invariscope.errors import RunError
+from invariscope.models.activations import Activation, Layout
+from invariscope.models.leaves import Path, leaf_at, tensor_of
 
 Reducer = Callable[[str, Activation], Any]
 """Makes what is kept of (layer name, activation); must not return a view of the activation."""
@@ -33,6 +35,7 @@ class Tap:
         reduce: Called with the layer's name and the activation.
         side: "output", or "input".
         times: How often the module runs in a pass.
+        path: Where in the output the tensor lies.
     """
 
     layer: str
@@ -41,18 +44,26 @@ class Tap:
     reduce: Reducer
     side: str = "output"
     times: int = 1
+    path: Path = ()
 
 
 @contextmanager
-def capture(module: nn.Module, taps: Sequence[Tap]) -> Iterator[dict[str, Any]]:
+def capture(
+    module: nn.Module, taps: Sequence[Tap], images: int | None = None
+) -> Iterator[dict[str, Any]]:
     """Hooks the modules of the taps for one forward pass inside the context; removes them always.
 
     Args:
         module: The model.
         taps: What is wanted.
+        images: How many images go through; None does not check that each layer has as many.
 
     Yields:
         What the reducers made, by layer name, filled during the forward pass.
+
+    Raises:
+        ReducerFailed: Inside the model, by an error of a reducer, or by a `RunError` where a layer
+            puts out another number of entries than there are images.
 
     Example:
         >>> import torch
@@ -67,21 +78,26 @@ def capture(module: nn.Module, taps: Sequence[Tap]) -> Iterator[dict[str, Any]]:
     seen: dict[str, int] = {}
 
     # Not closures: the type checker of the tests would compile them anew for each module.
-    def keep(tap: Tap, value: Any) -> None:
+    def keep(tap: Tap, tensor: Tensor | None) -> None:
         seen[tap.layer] = seen.get(tap.layer, 0) + 1
-        tensor = tensor_of(value)
         if tensor is None or seen[tap.layer] % tap.times:
             return
         try:
-            kept[tap.layer] = tap.reduce(tap.layer, tap.layout.normalise(tensor))
+            activation = tap.layout.normalise(tensor)
+            if images not in (None, len(activation.values)):
+                raise RunError(
+                    f"layer {tap.layer!r}: it puts out {len(activation.values)} entries for "
+                    f"{images} images; leave it out of layers"
+                )
+            kept[tap.layer] = tap.reduce(tap.layer, activation)
         except Exception as error:
             raise ReducerFailed(tap.layer) from error
 
     def before(tap: Tap, module: nn.Module, args: Any, kwargs: Any) -> None:
-        keep(tap, [*args, *kwargs.values()])
+        keep(tap, tensor_of([*args, *kwargs.values()]))
 
     def after(tap: Tap, module: nn.Module, args: Any, output: Any) -> None:
-        keep(tap, output)
+        keep(tap, leaf_at(output, tap.path))
 
     handles: list[Any] = []
     try:

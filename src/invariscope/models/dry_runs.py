@@ -67,7 +67,11 @@ class DryRuns:
     def show(self, seen: Trace, names: Sequence[str]) -> None:
         """Finds out which of these layers are maps, for the images of a dry run."""
         calls = [seen.call(name) for name in names if name not in seen.shown]
-        new = {call.name: Guess(call.layout, call.shape) for call in calls if call and call.layout}
+        new = {
+            call.name: Guess(call.layout, call.shape, call.path)
+            for call in calls
+            if call and call.layout
+        }
         if self._module is None or not new:
             return
         size = next(size for size, known in self._traces.items() if known is seen)

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from invariscope.errors import InputError
-from invariscope.models.activations import Layout, average_pool, tensor_of
-from invariscope.models.answer import EMBEDDING_KEYS, Answer, Leaf, Path
+from invariscope.models.activations import Layout, average_pool
+from invariscope.models.answer import EMBEDDING_KEYS, Answer
+from invariscope.models.leaves import Leaf, Path, leaf_at, tensor_of
 from invariscope.models.recorder import LinearMap, Recorder
 from invariscope.registry import unknown_name
 
@@ -36,7 +37,7 @@ class Source:
             of the model's output.
         layout: How the tensor there is to be read; it is averaged over positions.
         module: Dotted name of the module; "" for the others.
-        path: Where in the model's output it lies, for "answer".
+        path: Where in that output it lies.
     """
 
     side: str
@@ -197,7 +198,8 @@ class Finder:
 
     def __init__(self, recorder: Recorder, vector: Tensor):
         self._recorder, self._vector = recorder, vector
-        self._left = {call.name: call.times for call in recorder.calls()}
+        self._calls = {call.name: call for call in recorder.calls()}
+        self._left = {name: call.times for name, call in self._calls.items()}
         self.found: Source | None = None
 
     @contextmanager
@@ -218,13 +220,14 @@ class Finder:
         self._left[name] = self._left.get(name, 1) - 1
         if self._left[name]:  # it runs again, and the last time counts
             return
-        for side, value in (("input", [*args, *kwargs.values()]), ("output", output)):
-            tensor = tensor_of(value)
+        path = self._calls[name].path if name in self._calls else ()
+        given = tensor_of([*args, *kwargs.values()])
+        for side, tensor in (("input", given), ("output", leaf_at(output, path))):
             layout = None if tensor is None else self._recorder.layout(tensor, module)
             if tensor is None or layout is None or self.found is not None:
                 continue
             if _equal(average_pool(name, layout.normalise(tensor)), self._vector):
-                self.found = Source(side, layout, name)
+                self.found = Source(side, layout, name, path if side == "output" else ())
 
 
 def _of_layer(
@@ -244,7 +247,7 @@ def _of_layer(
         raise unknown_name("layer for the embedding", name, calls)
     width = call.channels or 0
     how = f"output of {name}, named by the user"
-    source = Source("output", call.layout, name)
+    source = Source("output", call.layout, name, call.path)
     return Embedding((source,), width, position, classifier, how), torch.empty(0)
 
 

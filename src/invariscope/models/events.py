@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from invariscope.models.activations import tensor_of
+from invariscope.models.leaves import tensor_of
 
 _SAMPLE = 512
 

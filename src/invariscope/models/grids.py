@@ -17,7 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from invariscope.models.activations import Layout, tensor_of
+from invariscope.models.activations import BY_CLASS, BY_KERNEL, Layout
+from invariscope.models.leaves import Path, leaf_at
 from invariscope.models.readings import axes_of
 from invariscope.models.shown_cells import Finding, decide, first_axes
 
@@ -32,10 +33,12 @@ class Guess:
     Args:
         layout: What the shape of its output suggests.
         shape: That shape, in a dry run with another number of images than `band_pictures`.
+        path: Where in what the module puts out the tensor lies.
     """
 
     layout: Layout
     shape: tuple[int, ...]
+    path: Path = ()
 
 
 def shown_layouts(
@@ -102,7 +105,7 @@ def _by_kernel(finding: Finding, module: nn.Module, guess: Guess) -> Finding:
     alone = isinstance(module, nn.Conv2d)
     excused = finding.still or (alone and module.padding_mode == "circular")
     if wide and (excused or not finding.refuted):
-        return Finding(replace(guess.layout, shown="by its convolutions"))
+        return Finding(replace(guess.layout, shown=BY_KERNEL))
     return finding
 
 
@@ -145,7 +148,7 @@ def _look(
 
 
 def _hook(changes: "_Changes", module: nn.Module, args: Any, output: Any) -> None:
-    changes.see(tensor_of(output))
+    changes.see(leaf_at(output, changes.guess.path))
 
 
 class _Changes:
@@ -155,7 +158,8 @@ class _Changes:
     """
 
     def __init__(self, guess: Guess):
-        self._guess = guess
+        self.guess = guess
+        self._layout = guess.layout
         self.finding = Finding(guess.layout.unshown())
         self._total: dict[tuple[int, ...], Tensor] = {}
         self._now: Tensor | None = None
@@ -176,15 +180,16 @@ class _Changes:
         tensor = None if output is None else self._images_first(output)
         self._squares = {}
         if tensor is None or tensor.ndim < 3:
-            self.finding = Finding(None if tensor is None else Layout("vector"))
+            vector = tensor is not None and self._layout.images_first
+            self.finding = Finding(Layout("vector") if vector else None)
             return
         self._shape = tuple(tensor.shape)
         self._now = _squares(tensor)
         if self._images > 2 and not self._total:
             # Here, so that the other axes are added up only where the first do not show a map.
-            self.finding = decide(self._change_now, self._shape, self._guess.layout, self._size)
+            self.finding = self._decided(self._change_now)
         else:
-            for axes in axes_of(self._shape, first_axes(self._guess.layout)):
+            for axes in axes_of(self._shape, first_axes(self._layout)):
                 self._change_now(axes)
         self._now = None
 
@@ -210,18 +215,31 @@ class _Changes:
             found = torch.cat([squares[axes] for squares in self._passes])
             self._total[axes] = self._total.get(axes, 0) + found
         if not alone:
-            self.finding = decide(self._change, self._shape, self._guess.layout, self._size)
+            self.finding = self._decided(self._change)
 
     def _change(self, axes: tuple[int, ...]) -> Float[Tensor, "band place"]:
         return self._total[axes].sqrt()
 
+    def _decided(self, change: Callable[[tuple[int, ...]], Tensor]) -> Finding:
+        """What the changes show."""
+        finding = decide(change, self._shape, self._layout, self._size)
+        if finding.layout and not finding.layout.shown and self._layout != self.guess.layout:
+            return Finding(finding.layout, refuted=True)  # nothing that is guessed holds
+        return finding
+
     def _images_first(self, output: Tensor) -> Tensor | None:
-        """The output with its images in front; None where no axis counts them."""
-        before, now = self._guess.shape, tuple(output.shape)
+        """The output with its images in front; None where no axis counts them.
+
+        An axis of length two looked like that of the two images of the dry run: then the guess
+        is another.
+        """
+        before, now = self.guess.shape, tuple(output.shape)
         for axis in range(min(2, len(now))) if len(now) == len(before) else ():
             # Two images are as many as in the dry run: then the axis cannot be told by its change.
             other = before[axis] != now[axis] or self._images == 2
             if now[axis] == self._images and other:
+                as_guessed = self.guess.layout.images_first == (axis == 0)
+                self._layout = self.guess.layout if as_guessed else Layout("sequence_first")
                 return output.movedim(axis, 0)
         return None
 
@@ -259,7 +277,7 @@ def _with_siblings(
             continue
         sibling = _sibling(layers[name], shown.get(classes[name], set()))
         if sibling is not None:
-            layouts[name] = replace(sibling, shown="by others of its class")
+            layouts[name] = replace(sibling, shown=BY_CLASS)
     return layouts
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from invariscope.models.activations import tensor_of
+from invariscope.models.leaves import tensor_of
 from invariscope.models.preprocessing import Preprocessing
 
 _SIDE = 224

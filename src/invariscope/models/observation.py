@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from invariscope.errors import RunError
 from invariscope.models.activations import Activation, Vector, average_pool
-from invariscope.models.answer import leaf_at
 from invariscope.models.capture import Reducer, Tap, capture
 from invariscope.models.embedding import tapped_head
 from invariscope.models.layers import EMBEDDING, LOGITS, OUTPUT, layer_names
+from invariscope.models.leaves import leaf_at
 from invariscope.models.trace import Trace
 from invariscope.registry import unknown_name
 
@@ -39,13 +39,13 @@ class Observation:
             self._taps += self._embedding_taps()
 
     @contextmanager
-    def watching(self, module: nn.Module) -> Iterator[None]:
-        """Looks at the pass inside the context."""
+    def watching(self, module: nn.Module, images: int) -> Iterator[None]:
+        """Looks at the pass of so many images inside the context."""
         source = self._seen.embedding.sources[0]
         # timm's pre-logits, where no module reads them or puts them out.
         functional = source.side == "pre-logits" and EMBEDDING in self._layers
         head = tapped_head(module, partial(self._take, 0)) if functional else nullcontext()
-        with capture(module, self._taps) as kept, head:
+        with capture(module, self._taps, images) as kept, head:
             yield
         self._kept = kept
 
@@ -96,7 +96,7 @@ class Observation:
         call = self._seen.call(name)
         if call is None or call.layout is None:
             raise unknown_name("layer", name, layer_names(self._seen))
-        return Tap(name, name, call.layout, self._reduce, times=call.times)
+        return Tap(name, name, call.layout, self._reduce, times=call.times, path=call.path)
 
     def _embedding_taps(self) -> list[Tap]:
         """Takes the parts of the embedding that modules read or put out."""
@@ -106,7 +106,8 @@ class Observation:
             if call is not None:
                 name = f"part {number} of the embedding"
                 pooled = _pooled(partial(self._take, number))
-                taps.append(Tap(name, call.name, source.layout, pooled, source.side, call.times))
+                where = (source.side, call.times, source.path)
+                taps.append(Tap(name, call.name, source.layout, pooled, *where))
         return taps
 
     def _take(self, number: int, vector: Tensor) -> None:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from invariscope.errors import InputError, InvariscopeError, RunError
-from invariscope.models.activations import Layout, average_pool
+from invariscope.models.activations import average_pool
 from invariscope.models.behind import modules_behind, unmoved, words_on
 from invariscope.models.capture import Reducer, ReducerFailed
 from invariscope.models.classes import (
@@ -23,13 +23,13 @@ from invariscope.models.classes import (
 from invariscope.models.dry_runs import DryRuns
 from invariscope.models.failures import first_line, what_would_work
 from invariscope.models.fields import Fields, checked_declaration
+from invariscope.models.layer_words import Layouts, describe_layouts, doubts_on_layers
 from invariscope.models.layers import (
     EMBEDDING,
     LOGITS,
     OUTPUT,
     Layer,
-    describe_layouts,
-    doubt_maps,
+    Selection,
     layer_names,
     select_layers,
 )
@@ -114,7 +114,7 @@ class Probe:
         self._imagenet = imagenet
         self._class_names = None if class_names is None else tuple(class_names)
         self._runs: DryRuns | None = None
-        self._watched: tuple[str, ...] = ()
+        self._watched = Selection()
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
         floating = first is not None and first.is_floating_point()
@@ -169,19 +169,20 @@ class Probe:
             example: One or two images in [0, 1] at the input resolution.
         """
         seen = self._trace(example)
-        layouts, source = self._layouts(seen), self.preprocessing.source
-        maps = {"maps": describe_layouts(layouts)} if layouts else {}
-        return {**seen.decisions(), **maps, **self._decided, "preprocessing": source}
+        maps, source = describe_layouts(*self._layouts(seen)), self.preprocessing.source
+        said = {"maps": maps} if maps else {}
+        return {**seen.decisions(), **said, **self._decided, "preprocessing": source}
 
     def doubts(self, example: Float[Tensor, "image band height width"]) -> list[str]:
         """What may surprise about this model, one line each: for the warnings of a run."""
         seen = self._trace(example)
-        doubts = (seen.answer.doubt, seen.embedding.doubt, doubt_maps(self._layouts(seen)))
-        return [*self.warnings, *(line for line in doubts if line)]
+        doubts = [line for line in (seen.answer.doubt, seen.embedding.doubt) if line]
+        return [*self.warnings, *doubts, *doubts_on_layers(*self._layouts(seen))]
 
-    def _layouts(self, seen: Trace) -> dict[str, Layout | None]:
-        """How the watched layers are read."""
-        return {name: seen.shown[name] for name in self._watched if name in seen.shown}
+    def _layouts(self, seen: Trace) -> tuple[Layouts, Layouts]:
+        """How the watched layers are read, and those that were left out."""
+        names = [layer.name for layer in self._watched.layers if layer.name in seen.shown]
+        return {name: seen.shown[name] for name in names}, self._watched.left_out
 
     def to(self, device: str | torch.device) -> "Probe":
         """Moves the model; returns the probe itself."""
@@ -257,9 +258,8 @@ class Probe:
                 channels, or a model that fails on the images.
         """
         seen = self._trace(example)
-        layers = self._select(selection, seen)
-        self._watched = tuple(layer.name for layer in layers)
-        return layers
+        self._watched = self._select(selection, seen)
+        return self._watched.layers
 
     def layer_names(self, example: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
         """Every name that `watch` accepts, in the order of execution."""
@@ -373,7 +373,7 @@ class Probe:
             output = self._run(batch, RunError)
         else:
             try:
-                with observation.watching(self.module):
+                with observation.watching(self.module, len(images)):
                     output = self._run(batch, RunError)
             except ReducerFailed as failed:
                 raise failed.__cause__ or failed from None
@@ -415,6 +415,6 @@ class Probe:
         self._dry_runs.show(seen, layers)
         return seen
 
-    def _select(self, selection: str | Sequence[str] | None, seen: Trace) -> tuple[Layer, ...]:
+    def _select(self, selection: str | Sequence[str] | None, seen: Trace) -> Selection:
         show = partial(self._dry_runs.show, seen)
         return select_layers(selection, self.module, seen, self._declared, show)

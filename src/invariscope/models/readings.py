@@ -153,7 +153,12 @@ def plain_readings(
 def other_readings(
     shape: Sequence[int], axes: tuple[int, ...], input_size: tuple[int, int]
 ) -> list[Cells]:
-    """The readings in another order: exchanged rows and columns, windows, nested units."""
+    """The readings in another order: exchanged rows and columns, windows, nested units.
+
+    None where no axis is left for the channels: then tokens and channels could be taken for cells.
+    """
+    if len(axes) == len(shape) - 1:
+        return []
     found = [
         replace(plain, rows=(1,), columns=(0,)) for plain in plain_readings(shape, axes, input_size)
     ]

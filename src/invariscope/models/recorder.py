@@ -19,10 +19,9 @@ from invariscope.models.activations import (
     Layout,
     average_pool,
     layout_of,
-    tensor_and_type,
-    tensor_of,
 )
 from invariscope.models.fields import Fields, fields_of_type
+from invariscope.models.leaves import Path, layer_leaf, tensor_of
 
 # How many of the last linear maps are remembered: their outputs are kept alive, so that "same
 # memory" cannot be a reused address.
@@ -44,6 +43,7 @@ class Call:
         note: What its output says of its channels that cannot be followed; "" for nothing.
         times: How often it ran in the pass; the last time counts.
         hands_on: Whether it puts out what the last module in it did, perhaps in another shape.
+        path: Where in what it puts out the tensor lies that stands for it.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Call:
     note: str = ""
     times: int = 1
     hands_on: bool = False
+    path: Path = ()
 
     @property
     def channels(self) -> int | None:
@@ -161,7 +162,8 @@ class Recorder:
 
     def _end(self, name: str, module: nn.Module, args: Any, kwargs: Any, result: Any) -> None:
         self.clock += 1
-        output, kind = tensor_and_type(result)
+        leaf = layer_leaf(result, lambda tensor: self.layout(tensor, module) is not None)
+        output = None if leaf is None else leaf.tensor
         given = tensor_of([*args, *kwargs.values()])
         owns = next(module.parameters(recurse=False), None) is not None
         start = self._starts.get(name, self.clock)
@@ -169,10 +171,11 @@ class Recorder:
         shape = () if output is None else tuple(output.shape)
         before = self._calls.pop(name, None)
         times = 1 if before is None else before.times + 1
-        fields, note = fields_seen(kind, shape, layout)
+        fields, note = fields_seen(None if leaf is None else leaf.kind, shape, layout)
+        path = () if leaf is None else leaf.path
         hands_on = output is not None and self._hands_on(start, output)
         self._calls[name] = Call(
-            name, start, self.clock, layout, shape, owns, fields, note, times, hands_on
+            name, start, self.clock, layout, shape, owns, fields, note, times, hands_on, path
         )
         if output is None or layout is None:
             return

@@ -14,18 +14,12 @@ from torch import Tensor, nn
 
 from invariscope.errors import InputError
 from invariscope.models.activations import Layout
-from invariscope.models.answer import (
-    Answer,
-    check_task,
-    choose_leaf,
-    classified,
-    leaves,
-    named_leaf,
-)
+from invariscope.models.answer import Answer, check_task, choose_leaf, classified, named_leaf
 from invariscope.models.classifier import linear_maps, makers
 from invariscope.models.embedding import Embedding, Finder, Source, choose_embedding, pre_logits
 from invariscope.models.failures import is_list_per_image, refused_output
 from invariscope.models.fields import Fields
+from invariscope.models.leaves import leaves
 from invariscope.models.recorder import Call, LinearMap, Recorder, fields_seen
 
 # What a model without a head ends with: features as they are, pooled or normalised.

@@ -1,0 +1,67 @@
+"""How layers are read, in words: what the run says of them in its record and its warnings."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from invariscope.models.activations import BY_CLASS, BY_KERNEL, Layout
+
+NO_MAP = "no grid of places is shown in"
+# Layers that a line names.
+_NAMED = 5
+
+
+Layouts = Mapping[str, Layout | None]
+
+
+def describe_layouts(layouts: Layouts, left_out: Layouts) -> str:
+    """How some layers are read, and which were left out, in one line.
+
+    Example:
+        >>> read = {"a": Layout("nchw"), "b": Layout("nchw"), "c": Layout("sequence")}
+        >>> describe_layouts(read, {"d": Layout("sequence")})
+        '2 of 3 layers: NCHW; no maps, taken as vectors: c; left out: d'
+    """
+    spatial = [each for each in layouts.values() if each and each.spatial]
+    kinds = Counter(each.describe() for each in spatial)
+    parts = [f"{count} of {len(layouts)} layers: {kind}" for kind, count in kinds.items()]
+    for how in (BY_CLASS, BY_KERNEL):
+        count = sum(each.shown == how for each in spatial)
+        parts += [f"{count} of these {how}"] if count else []
+    vectors = [name for name, layout in layouts.items() if layout and not layout.spatial]
+    if vectors:
+        parts.append(f"no maps, taken as vectors: {_some(vectors)}")
+    if left_out:
+        parts.append(f"left out: {_some(list(left_out))}")
+    return "; ".join(parts)
+
+
+def doubts_on_layers(layouts: Layouts, left_out: Layouts) -> list[str]:
+    """Lines on layers of several places that are not shown to be maps, or that are left out.
+
+    Example:
+        >>> layouts = {"queries": Layout("sequence"), "fc": Layout("vector")}
+        >>> doubts_on_layers(layouts, {})
+        ['no grid of places is shown in queries: averaged to vectors, not in the metrics of maps']
+        >>> doubts_on_layers({}, {"windows": None})
+        ['no tensor that windows puts out has one entry per image: left out']
+    """
+    averaged = [name for name, each in layouts.items() if each and _is_sequence(each)]
+    unshown = [name for name, layout in left_out.items() if layout is not None]
+    mixed = [name for name, layout in left_out.items() if layout is None]
+    verb = "puts" if len(mixed) == 1 else "put"
+    lines = {
+        f"{NO_MAP} {_some(averaged)}: averaged to vectors, not in the metrics of maps": averaged,
+        f"{NO_MAP} {_some(unshown)}: left out of auto; a layer that is named is averaged to a "
+        "vector": unshown,
+        f"no tensor that {_some(mixed)} {verb} out has one entry per image: left out": mixed,
+    }
+    return [line for line, names in lines.items() if names]
+
+
+def _is_sequence(layout: Layout) -> bool:
+    return layout.kind.startswith("sequence")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
