@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -15,6 +17,8 @@ CONFIG = {
 
 
 class Net(nn.Module):
+    pretrained_cfg: Any
+
     def __init__(self):
         super().__init__()
         self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4, 5)
@@ -62,12 +66,14 @@ class Forwarding(nn.Module):
         return self.inner(self.normalize(images))
 
 
-def given(module, images, **more):
+def given(module, images, **more) -> torch.Tensor:
     """What the innermost network gets."""
     probe = load_model(module, **more)
     probe.watch("last", images)
     probe.forward(images, ["embedding"])
-    return next(part for part in probe.module.modules() if hasattr(part, "given")).given
+    assert probe.module is not None
+    found: Any = next(part for part in probe.module.modules() if hasattr(part, "given"))
+    return found.given
 
 
 def about(probe):
@@ -117,7 +123,7 @@ def test_a_configuration_without_mean_and_std_is_none():
 
 
 def test_timms_own_classes_and_what_adds_nothing_to_them_are_trusted():
-    model = timm.create_model("test_resnet", pretrained=False)
+    model: Any = timm.create_model("test_resnet", pretrained=False)
 
     class Mine(type(model)):
         """Without a forward of its own."""

@@ -62,8 +62,8 @@ def embedding(model):
 
 def test_a_weight_of_five_axes_is_measured():
     flat, deep = Net(), Volume()
-    deep.conv.weight.data = flat.conv.weight.data[:, :, None]
-    deep.conv.bias.data = flat.conv.bias.data
+    state = flat.state_dict()
+    deep.load_state_dict({**state, "conv.weight": state["conv.weight"][:, :, None]})
     assert torch.allclose(embedding(deep), embedding(flat), atol=1e-6)
     found, wanted = measured(deep), measured(flat)
     assert found["embedding"] == pytest.approx(wanted["embedding"], abs=1e-5)
