@@ -184,7 +184,7 @@ def carry_out(
             tables.append(table)
         else:
             write_manifest(folder, manifest)  # first: no reason of a skipped image is lost
-            write_pairs(folder / ROWS, block.number, table)
+            write_pairs(folder / ROWS, block.number, table, manifest["identity"])
     return _finish(search, manifest, tables, folder)
 
 
@@ -310,7 +310,7 @@ def _finish(
     found = Factors(manifest, frame, rows, folder=folder)
     found = Factors(manifest, frame, rows, folder, take_examples(search, found))
     if folder is not None:
-        write_examples(folder, found.examples)
+        write_examples(folder, found.examples, manifest["identity"])
         write_factors(folder, frame)
         write_manifest(folder, manifest)
     return found

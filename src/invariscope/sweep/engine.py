@@ -195,6 +195,7 @@ def carry_out(
     if folder is not None:
         manifest, done = open_folder(folder, manifest, resume)
         write_example(folder, run.picture())
+    identity = manifest["identity"]
     channels = _channel_state(run)
     if channels is not None and folder is not None:
         done = channels.take_up(folder, done, len(blocks(run.selected)))
@@ -219,7 +220,7 @@ def carry_out(
         """Whether the blocks so far are enough; looks at the rows of the first ``measured``."""
         if precision is None or not is_time_to_look(measured):
             return False
-        store = RowStore(tables if folder is None else folder / ROWS, blocks=range(measured))
+        store = RowStore(tables if folder is None else folder / ROWS, range(measured), identity)
         reached = widest(store, run.setup.metrics[0].name, run.setup.seed)
         if reached > precision:
             return False
@@ -243,7 +244,7 @@ def carry_out(
             tables.append(table)
         else:
             write_manifest(folder, manifest)  # first: no reason of a skipped image is lost
-            write_block(folder / ROWS, block.number, table)
+            write_block(folder / ROWS, block.number, table, identity)
             if channels is not None:
                 channels.save(folder)
         if is_precise(block.number + 1):
@@ -259,7 +260,7 @@ def _channel_state(run: Run) -> ChannelState | None:
     entries = []
     for cell in run.plan.cells[1:]:
         entries += [(cell.key, cell.control)] + [(cell.key, SHUFFLED)] * cell.null
-    return ChannelState(entries, run.probe.device)
+    return ChannelState(entries, run.probe.device, run.manifest["identity"])
 
 
 def _sample(run: Run, block: Block) -> Sample:
@@ -310,7 +311,7 @@ def _finish(
     tables: list[Any],
     channels: ChannelState | None,
 ) -> Result:
-    store = RowStore(tables if folder is None else folder / ROWS)
+    store = RowStore(tables if folder is None else folder / ROWS, run=manifest["identity"])
     if not store.images:
         raise RunError(
             f"no block of {run.source.name} has two images that can be read; "

@@ -16,7 +16,7 @@ def open_folder(
     resume: bool,
     *,
     command: str = MEASURE,
-    completed: Callable[[Path], list[int]] = completed_blocks,
+    completed: Callable[[Path, str], list[int]] = completed_blocks,
 ) -> tuple[dict[str, Any], list[int]]:
     """Makes the folder, or takes up the same run in it.
 
@@ -25,13 +25,13 @@ def open_folder(
         manifest: The manifest of the run that is about to start.
         resume: Whether a folder that holds the run already may be taken up.
         command: The command whose runs these are.
-        completed: Which blocks of its rows are whole.
+        completed: Which blocks of its rows are whole, by their folder and the run's identity.
 
     Returns:
         The run's manifest (an earlier one keeps its events and times), the blocks that are done.
 
     Raises:
-        InputError: The folder holds something else, or cannot be written.
+        InputError: The folder holds something else or rows of another run, or cannot be written.
     """
     if (folder / "manifest.json").exists():
         if not resume:
@@ -41,7 +41,7 @@ def open_folder(
         old = read_manifest(folder, command)
         check_same_run(old, manifest, str(folder))
         old["execution"]["status"] = "running"
-        return old, completed(folder / "rows")
+        return old, completed(folder / "rows", old["identity"])
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: give a folder for the run with --output")
     try:

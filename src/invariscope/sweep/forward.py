@@ -33,6 +33,7 @@ class Batches:
     def __init__(self, size: int, note: Callable[[str], None]):
         self.size = size
         self._note = note
+        self._widths: dict[tuple[str, str], int] = {}
 
     def forward(
         self,
@@ -50,7 +51,8 @@ class Batches:
             watcher: Makes the watcher of the batch that holds the images from start to stop.
 
         Raises:
-            RunError: Not even one image fits into the device's memory.
+            RunError: Not even one image fits into the device's memory, or a layer's vectors are
+                wider or narrower than those of an earlier batch.
         """
         parts: list[dict[str, Tensor]] = []
         start = 0
@@ -71,12 +73,25 @@ class Batches:
                 if images.device.type == "cuda":
                     torch.cuda.empty_cache()
                 continue
+            self._check_widths(probe, parts[-1])
             if watching is not None:
                 _keep(watching.keep, probe)
             start += len(batch)
         if len(parts) == 1:
             return parts[0]
         return {layer: torch.cat([part[layer] for part in parts]) for layer in parts[0]}
+
+    def _check_widths(self, probe: Probe, vectors: dict[str, Tensor]) -> None:
+        """Holds the vectors of a batch to the widths of the first one of the network."""
+        for layer, values in vectors.items():
+            width = self._widths.setdefault((probe.spec, layer), values.shape[1])
+            if values.shape[1] != width:
+                raise RunError(
+                    f"{probe.spec} gave {width} numbers for each image at {layer} at first and "
+                    f"{values.shape[1]} for a later batch, so images cannot be compared; every "
+                    "block written so far is kept: make the width the same for all images, then "
+                    "run the same command again to resume"
+                )
 
 
 def _keep(keep: Callable[[], None], probe: Probe) -> None:
