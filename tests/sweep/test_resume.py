@@ -104,6 +104,47 @@ def test_other_settings_are_refused_and_named(folder, tmp_path):
         run(folder, tmp_path / "run", num_images=4, resume=False)
 
 
+HOLDING = """
+import sys, time
+from pathlib import Path
+from invariscope.sweep.lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_one_process_per_folder_and_a_dead_one_is_no_obstacle(folder, tmp_path):
+    output = tmp_path / "run"
+    output.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDING, str(output)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    part = output / ".manifest.json.1.part"
+    part.write_bytes(b"under way")
+    message = rf"run is in use by process {process.pid} on \S+ since \S+: wait for it or give ano"
+    with pytest.raises(InputError, match=message):
+        run(folder, output, num_images=4)
+    with pytest.raises(InputError, match=message):
+        invariscope.find_factors(model, (np.zeros((4, 9, 9, 3), np.uint8), [0] * 4), output=output)
+    assert part.exists()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    run(folder, output, num_images=4)
+    assert not (output / ".lock.json").exists()
+
+
+def test_a_run_that_fails_gives_the_folder_free(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "write_block", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(folder, tmp_path / "run", num_images=4)
+    monkeypatch.undo()
+    run(folder, tmp_path / "run", num_images=4)
+
+
 def test_folders_that_cannot_be_used(folder, tmp_path):
     file = tmp_path / "file"
     file.write_text("")

@@ -189,12 +189,25 @@ def carry_out(
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
     check_precision(precision)
     size = batch_size or default_batch_size(run)
-    manifest = run.manifest
-    done: list[int] = []
-    folder = None if output is None else Path(output)
-    if folder is not None:
-        manifest, done = open_folder(folder, manifest, resume)
+    if output is None:
+        return _carry_out(run, run.manifest, [], None, size, workers, precision, progress)
+    folder = Path(output)
+    with open_folder(folder, run.manifest, resume) as (manifest, done):
         write_example(folder, run.picture())
+        return _carry_out(run, manifest, done, folder, size, workers, precision, progress)
+
+
+def _carry_out(
+    run: Run,
+    manifest: dict[str, Any],
+    done: list[int],
+    folder: Path | None,
+    size: int,
+    workers: int | None,
+    precision: float | None,
+    progress: Progress,
+) -> Result:
+    """Measures the blocks that are not done, into the folder or in memory."""
     identity = manifest["identity"]
     channels = _channel_state(run)
     if channels is not None and folder is not None:
