@@ -296,7 +296,7 @@ def test_a_state_that_holds_other_arrays_starts_the_sums_over(folder, tmp_path, 
     ):  # fmt: skip
         buffer = io.BytesIO()
         kept = {name: value for name, value in (arrays | change).items() if value is not None}
-        np.savez(buffer, **kept)
+        np.savez(buffer, **kept)  # pyright: ignore[reportArgumentType]
         buffer.write(hashlib.sha256(buffer.getvalue()).digest())
         copy = shutil.copytree(stopped, tmp_path / "copy")
         (copy / "channels.state").write_bytes(buffer.getvalue())
@@ -311,7 +311,8 @@ def test_sums_and_channels_of_another_run_are_refused_by_name(folder, tmp_path, 
         arrays = {name: file[name] for name in file.files}
     assert str(arrays["run"]) == whole.manifest["identity"]
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays | {"run": np.array("0" * 16)})
+    arrays["run"] = np.array("0" * 16)
+    np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
     buffer.write(hashlib.sha256(buffer.getvalue()).digest())
     (stopped / "channels.state").write_bytes(buffer.getvalue())
     with pytest.raises(InputError, match=r"channels.state holds sums of another run: delete it"):
