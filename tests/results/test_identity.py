@@ -70,6 +70,9 @@ def test_saved_files_carry_the_identity_and_loading_asks_for_it(run, tmp_path):
     shutil.copy(other / "rows" / "block-00001.parquet", folder / "rows")
     with pytest.raises(InputError, match=REFUSED):
         Result.load(folder)
+    shutil.copytree(other / "rows", folder / "rows", dirs_exist_ok=True)  # all of them
+    with pytest.raises(InputError, match=r"block-00000.parquet holds rows of another run"):
+        Result.load(folder)
 
 
 def test_a_manifest_without_identity_is_an_error_of_one_line(run, tmp_path):
