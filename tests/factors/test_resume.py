@@ -1,6 +1,8 @@
 """A search that is killed, resumed, refused or written to a full disk."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from PIL import Image
 
 import invariscope
 from invariscope.errors import InputError, RunError
+from invariscope.factors import Factors
 
 SCRIPT = """
 import sys, torch, invariscope
@@ -127,3 +130,35 @@ def test_a_full_disk_keeps_what_was_written(folder, tmp_path, monkeypatch):
     run(folder, tmp_path / "whole")
     run(folder, tmp_path / "run")
     assert table(tmp_path / "run") == table(tmp_path / "whole")
+
+
+def test_rows_and_pictures_of_another_search_are_refused_by_name(folder, tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    run(folder, one, pairs=40, operations="invert")
+    run(folder, other, pairs=40, operations="invert", seed=1)
+    before = table(one)
+    block = "rows/block-00001.parquet"
+    shutil.copy(other / block, one / block)
+    again = {"pairs": 40, "operations": "invert"}
+    for opened in (lambda: run(folder, one, **again), lambda: Factors.load(one)):
+        with pytest.raises(InputError, match=r"block-00001.parquet holds rows of another run: del"):
+            opened()
+    (one / block).unlink()
+    (one / "factors.parquet").unlink()
+    run(folder, one, **again)
+    assert table(one) == before
+    shutil.copy(other / "examples.npz", one)
+    with pytest.raises(InputError, match=r"examples.npz holds pictures of another run: delete it"):
+        _ = Factors.load(one).examples
+    saved = Factors.load(other).save(tmp_path / "saved")
+    for file in ("examples.npz", "factors.parquet"):
+        assert (saved / file).read_bytes() == (other / file).read_bytes()
+    assert Factors.load(saved).pairs("few").equals(Factors.load(other).pairs("few"))
+
+
+def test_a_search_of_another_version_is_not_gone_on_with(folder, tmp_path):
+    run(folder, tmp_path, pairs=2, operations="invert")
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": "0.0.1"}))
+    with pytest.raises(InputError, match=r"invariscope 0.0.1, this is invariscope 0.1.0"):
+        run(folder, tmp_path, pairs=2, operations="invert")

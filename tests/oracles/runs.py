@@ -25,6 +25,7 @@ def manifest_of(images=20, model="toy", data="toys", seed=0):
     return {
         "format": 1,
         "version": "0.1.0",
+        "identity": "0123456789abcdef",
         "settings": {
             "model": model,
             "data": data,

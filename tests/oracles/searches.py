@@ -79,7 +79,8 @@ def known_search(
     frame["first_half"] = flat
     frame["second_half"] = flat
     manifest = {
-        "format": 1, "version": "0.1.0", "command": "factors",
+        "format": 1, "version": "0.1.0", "identity": "0123456789abcdef",
+        "command": "factors",
         "settings": settings_of(classes, pool, pairs),
         "images": {
             "selected": 2 * pairs * len(classes), "available": 10_000, "skipped": [], "notes": [],

@@ -127,6 +127,7 @@ def make_result(
     manifest = {
         "format": 1,
         "version": "0.1.0",
+        "identity": "0123456789abcdef",
         "settings": {
             "model": "builtin:efficientnet-lite0", "weights": "3f" * 32,
             "preprocessing": {"size": [224, 224], "resize": 256, "interpolation": "bicubic",

@@ -1,6 +1,10 @@
 """A run that is killed, resumed, refused or written to a full disk."""
 
+import hashlib
+import io
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +18,7 @@ from PIL import Image
 import invariscope
 from invariscope.errors import InputError, RunError
 from invariscope.results import Result
+from invariscope.sweep import engine
 
 SCRIPT = """
 import sys, torch, invariscope
@@ -99,6 +104,47 @@ def test_other_settings_are_refused_and_named(folder, tmp_path):
         run(folder, tmp_path / "run", num_images=4, resume=False)
 
 
+HOLDING = """
+import sys, time
+from pathlib import Path
+from invariscope.sweep.lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_one_process_per_folder_and_a_dead_one_is_no_obstacle(folder, tmp_path):
+    output = tmp_path / "run"
+    output.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDING, str(output)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    part = output / ".manifest.json.1.part"
+    part.write_bytes(b"under way")
+    message = rf"run is in use by process {process.pid} on \S+ since \S+: wait for it or give ano"
+    with pytest.raises(InputError, match=message):
+        run(folder, output, num_images=4)
+    with pytest.raises(InputError, match=message):
+        invariscope.find_factors(model, (np.zeros((4, 9, 9, 3), np.uint8), [0] * 4), output=output)
+    assert part.exists()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    run(folder, output, num_images=4)
+    assert not (output / ".lock.json").exists()
+
+
+def test_a_run_that_fails_gives_the_folder_free(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "write_block", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(folder, tmp_path / "run", num_images=4)
+    monkeypatch.undo()
+    run(folder, tmp_path / "run", num_images=4)
+
+
 def test_folders_that_cannot_be_used(folder, tmp_path):
     file = tmp_path / "file"
     file.write_text("")
@@ -155,3 +201,127 @@ def test_blocks_in_which_nothing_can_be_read(tmp_path):
     result = run(source, tmp_path / "run")
     assert result.manifest["images"]["used"] in (0, 2)  # the same block, or one block each
     assert len(result.manifest["images"]["skipped"]) + result.manifest["images"]["used"] == 40
+
+
+def test_rows_of_another_run_are_refused_by_name(folder, tmp_path):
+    """Copied in, they would be averaged in: other numbers, and no word."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    before = run(folder, one, num_images=40).frame
+    run(folder, other, num_images=40, seed=1)
+    block = "rows/block-00001.parquet"
+    shutil.copy(other / block, one / block)
+    for again in (lambda: run(folder, one, num_images=40), lambda: Result.load(one)):
+        with pytest.raises(InputError, match=r"block-00001.parquet holds rows of another run: del"):
+            again()
+    (one / block).unlink()
+    assert run(folder, one, num_images=40).frame.equals(before)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": "0.0.1"}, r"a run of invariscope 0.0.1, this is invariscope 0.1.0.*output"),
+        ({"environment": {"torch": "1.0"}}, r"a run of torch 1.0, this is torch .*that version$"),
+        ({"environment": {}}, "a run of torch of an unknown version"),
+        ({"identity": "0" * 16}, "the manifest of .* was changed after its run began"),
+    ],
+)
+def test_a_run_of_another_version_is_not_gone_on_with(folder, tmp_path, change, message):
+    run(folder, tmp_path / "run", num_images=4)
+    path = tmp_path / "run" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(InputError, match=message):
+        run(folder, tmp_path / "run", num_images=4)
+
+
+class Widening(torch.nn.Module):
+    """Has five channels for bright pictures and six for dark ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = torch.nn.Identity()
+
+    def forward(self, x):
+        count = 5 if x.mean() > 0.45 else 6
+        return self.body(x.repeat(1, 2, 1, 1)[:, :count]).mean((2, 3))
+
+
+@pytest.mark.parametrize("metrics", ["relative_invariance", "channel_invariance", "lie_derivative"])
+def test_an_output_whose_width_changes_ends_the_run_in_one_line(metrics):
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.rand(8, 3, 12, 12, generator=generator)
+    asked = {"transformations": "rotate=90,brightness_down", "workers": 0, "metrics": metrics}
+    if metrics == "lie_derivative":  # level 0 alone: the batches themselves must differ
+        pictures[:4] *= 0.1
+        asked["batch_size"] = 4
+    with pytest.raises(
+        RunError, match=r"gave \S+ numbers for .* at first and \S+ for .*kept.*resume$"
+    ):
+        invariscope.measure(Widening(), pictures, **asked)
+
+
+def channels_of(folder, output, **more):
+    return run(folder, output, num_images=70, metrics="channel_invariance", **more)
+
+
+@pytest.fixture
+def stopped(folder, tmp_path, monkeypatch):
+    """A run with sums of channels that has two of its three blocks."""
+    real = engine.write_block
+
+    def failing(rows, number, *more):
+        if number == 2:
+            raise RunError("stopped")
+        return real(rows, number, *more)
+
+    monkeypatch.setattr(engine, "write_block", failing)
+    with pytest.raises(RunError, match="stopped"):
+        channels_of(folder, tmp_path / "stopped")
+    monkeypatch.undo()
+    assert (tmp_path / "stopped" / "channels.state").exists()
+    return tmp_path / "stopped"
+
+
+def test_a_state_that_holds_other_arrays_starts_the_sums_over(folder, tmp_path, stopped):
+    whole = channels_of(folder, tmp_path / "whole").frame
+    content = (stopped / "channels.state").read_bytes()[:-32]
+    with np.load(io.BytesIO(content)) as file:
+        arrays = {name: file[name] for name in file.files}
+    layers = arrays["sums"].copy()
+    layers[:, 1] = "of another plan"
+    for change in (
+        {"sums0.products": None}, {"run": None}, {"channels": np.array([["embedding", "many"]])},
+        {"sums": layers}, {"sums": arrays["sums"][:, :2]}, {"sums0.products": np.zeros((2, 2))},
+        {"blocks": np.array("two")},
+    ):  # fmt: skip
+        buffer = io.BytesIO()
+        kept = {name: value for name, value in (arrays | change).items() if value is not None}
+        np.savez(buffer, **kept)  # pyright: ignore[reportArgumentType]
+        buffer.write(hashlib.sha256(buffer.getvalue()).digest())
+        copy = shutil.copytree(stopped, tmp_path / "copy")
+        (copy / "channels.state").write_bytes(buffer.getvalue())
+        assert channels_of(folder, copy).frame.equals(whole), change.keys()
+        shutil.rmtree(copy)
+
+
+def test_sums_and_channels_of_another_run_are_refused_by_name(folder, tmp_path, stopped):
+    whole = channels_of(folder, tmp_path / "whole")
+    content = (stopped / "channels.state").read_bytes()[:-32]
+    with np.load(io.BytesIO(content)) as file:
+        arrays = {name: file[name] for name in file.files}
+    assert str(arrays["run"]) == whole.manifest["identity"]
+    buffer = io.BytesIO()
+    arrays["run"] = np.array("0" * 16)
+    np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
+    buffer.write(hashlib.sha256(buffer.getvalue()).digest())
+    (stopped / "channels.state").write_bytes(buffer.getvalue())
+    with pytest.raises(InputError, match=r"channels.state holds sums of another run: delete it"):
+        channels_of(folder, stopped)
+    (stopped / "channels.state").unlink()
+    assert channels_of(folder, stopped).frame.equals(whole.frame)
+    channels_of(folder, tmp_path / "other", seed=1)
+    shutil.copy(tmp_path / "other" / "channels.parquet", stopped)
+    with pytest.raises(InputError, match=r"channels.parquet holds channels of another run: delete"):
+        channels_of(folder, stopped)
+    (stopped / "channels.parquet").unlink()
+    assert channels_of(folder, stopped).frame.equals(whole.frame)

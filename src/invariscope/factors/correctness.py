@@ -18,6 +18,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -200,12 +201,12 @@ def read_runs(runs: Mapping[str, Sequence[str | os.PathLike[str]]]) -> pd.DataFr
                     "models on the same images"
                 )
             data = own
-            frames.append(_run_frame(folder, manifest.get("classes"), method))
+            frames.append(_run_frame(folder, manifest, method))
     return pd.concat(frames, ignore_index=True)
 
 
-def _run_frame(folder: Path, classes: Sequence[str] | None, method: str) -> pd.DataFrame:
-    store = RowStore(folder / _ROWS)
+def _run_frame(folder: Path, manifest: dict[str, Any], method: str) -> pd.DataFrame:
+    store = RowStore(folder / _ROWS, run=manifest["identity"])
     found = store.dense(_LAYER, only=[(_METRIC, "")])
     if not found or IDENTITY not in found[0].cells:
         raise InputError(
@@ -216,7 +217,7 @@ def _run_frame(folder: Path, classes: Sequence[str] | None, method: str) -> pd.D
     known = np.isfinite(values) & (store.labels >= 0)
     if not known.any():
         raise InputError(f"{folder} knows the accuracy of no image: measure it with labelled data")
-    named = list(classes or [])
+    named = list(manifest.get("classes") or [])
     labels = store.labels[known].tolist()
     return pd.DataFrame(
         {

@@ -8,6 +8,7 @@ pickled objects):
 | array | meaning |
 |---|---|
 | format | 1 |
+| run | the identity of the search (`results/identity.py`) |
 | class, operation, first, second | `[example]`, text: names, and the ids of the two images |
 | role | `[example]`, text: helped (the largest change), middle (the median), hurt (the least, below 0) |
 | before, change | `[example]`, float64: s₀ and s_T − s₀, as in the rows |
@@ -23,6 +24,7 @@ import numpy as np
 
 from invariscope.errors import InputError
 from invariscope.files import read_arrays, undamaged, write_arrays
+from invariscope.results.identity import RUN, check_run
 
 EXAMPLES = "examples.npz"
 ROLES = ("helped", "middle", "hurt")
@@ -56,8 +58,10 @@ class Example:
     pictures: np.ndarray
 
 
-def write_examples(folder: str | os.PathLike[str], examples: Sequence[Example]) -> Path:
-    """Writes `examples.npz`, whole or not at all.
+def write_examples(
+    folder: str | os.PathLike[str], examples: Sequence[Example], run: str = ""
+) -> Path:
+    """Writes `examples.npz`, whole or not at all; `run` is the identity of the search.
 
     Raises:
         RunError: The disk is full or the folder cannot be written.
@@ -72,6 +76,7 @@ def write_examples(folder: str | os.PathLike[str], examples: Sequence[Example]) 
     arrays = {name: np.array(texts[name], dtype=np.str_) for name in _TEXTS}
     arrays |= {
         "format": np.array(_FORMAT),
+        RUN: np.array(run),
         "before": np.array([one.before for one in examples], dtype=np.float64),
         "change": np.array([one.change for one in examples], dtype=np.float64),
         "pictures": (
@@ -85,11 +90,12 @@ def write_examples(folder: str | os.PathLike[str], examples: Sequence[Example]) 
     return path
 
 
-def read_examples(folder: str | os.PathLike[str]) -> tuple[Example, ...]:
+def read_examples(folder: str | os.PathLike[str], run: str | None = None) -> tuple[Example, ...]:
     """Reads `examples.npz`.
 
     Raises:
-        InputError: The file is damaged, lacks arrays or is of a newer format.
+        InputError: The file is damaged, lacks arrays, is of a newer format, or is not of the search
+            whose identity is given.
     """
     path = Path(folder) / EXAMPLES
     file = read_arrays(path, _REMEDY)
@@ -99,6 +105,7 @@ def read_examples(folder: str | os.PathLike[str]) -> tuple[Example, ...]:
                 f"{path} has format {int(file['format'])}, this version reads up to {_FORMAT}: "
                 "install a newer invariscope"
             )
+        check_run(path, str(file[RUN]), run, "pictures", "take them anew")
         texts = [file[name].tolist() for name in _TEXTS]
         numbers = [file[name].tolist() for name in ("before", "change")]
         pictures = file["pictures"]

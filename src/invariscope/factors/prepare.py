@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 
-import invariscope
 from invariscope.data import ImageSource, fingerprint, open_source
 from invariscope.devices import as_float, choose_device
 from invariscope.errors import InputError
@@ -17,11 +16,10 @@ from invariscope.factors.result import COMMAND
 from invariscope.factors.rows import PAIRS_PER_BLOCK
 from invariscope.models import PreprocessingLike, Probe, load_model
 from invariscope.registry import unknown_name
-from invariscope.results.manifest import FORMAT
 from invariscope.sweep.bands import check_colour, colour_bands, left_out, matched, said
 from invariscope.sweep.loading import Picture, first_picture, random_images, size_note
 from invariscope.sweep.prepare import steadiness
-from invariscope.sweep.record import environment, execution, value_range_of
+from invariscope.sweep.record import environment, execution, head, value_range_of
 from invariscope.transformations import Transformation
 
 DEFAULT_PAIRS = 64
@@ -119,8 +117,9 @@ def prepare_search(
     pool, colourless = _acting(pool, colours, operations)
     shown = as_float(example.pixels)[None].to(probe.device)
     probe.watch("last", shown)
-    manifest = _manifest(probe, source, pool, members, drawn, alone, table, pairs, seed)
-    manifest["settings"]["shear_centre"] = shear_centre
+    manifest = _manifest(
+        probe, source, pool, members, drawn, alone, table, pairs, seed, shear_centre
+    )
     manifest["decisions"] = {
         **source.decisions, **said(bands, probe.preprocessing), **probe.decisions(shown)
     }  # fmt: skip
@@ -203,39 +202,40 @@ def _manifest(
     table: np.ndarray,
     pairs: int,
     seed: int,
+    shear_centre: str,
 ) -> dict[str, Any]:
     """The manifest of a search; `settings` is what must match on resuming."""
     used = np.unique(table[:, 1:])
     wnids = dict(zip(source.class_names or (), source.class_ids or (), strict=False))
     columns = {key: column for column, key in enumerate(unique_operations(pool))}
+    settings = {
+        "model": probe.spec,
+        "weights": probe.weights_hash,
+        "preprocessing": probe.preprocessing.as_dict(),
+        "data": source.name,
+        **value_range_of(source),
+        "seed": seed,
+        "pairs": pairs,
+        "images": fingerprint(source, table[:, 1:].ravel().tolist()),
+        "block_size": PAIRS_PER_BLOCK,
+        "classes": [
+            {
+                "name": name,
+                "wnid": wnids.get(name),
+                "images": len(members[name]),
+                "pairs": len(found),
+            }
+            for name, found in drawn.items()
+            if len(found)
+        ],
+        "operations": [
+            {**operation.as_dict(), "column": columns.get(operation.key)} for operation in pool
+        ],
+        "shear_centre": shear_centre,
+    }
     return {
-        "format": FORMAT,
-        "version": invariscope.__version__,
+        **head(settings),
         "command": COMMAND,
-        "settings": {
-            "model": probe.spec,
-            "weights": probe.weights_hash,
-            "preprocessing": probe.preprocessing.as_dict(),
-            "data": source.name,
-            **value_range_of(source),
-            "seed": seed,
-            "pairs": pairs,
-            "images": fingerprint(source, table[:, 1:].ravel().tolist()),
-            "block_size": PAIRS_PER_BLOCK,
-            "classes": [
-                {
-                    "name": name,
-                    "wnid": wnids.get(name),
-                    "images": len(members[name]),
-                    "pairs": len(found),
-                }
-                for name, found in drawn.items()
-                if len(found)
-            ],
-            "operations": [
-                {**operation.as_dict(), "column": columns.get(operation.key)} for operation in pool
-            ],
-        },
         "images": {
             "selected": len(used),
             "available": len(source.ids),

@@ -111,11 +111,12 @@ class Factors:
         """Pairs as pictures (`invariscope.factors.examples` says which); () where none were kept.
 
         Raises:
-            InputError: Their file is damaged.
+            InputError: Their file is damaged or of another run.
         """
         if self._examples is None:
             kept = self.folder is not None and (self.folder / EXAMPLES).is_file()
-            self._examples = read_examples(self.folder) if self.folder and kept else ()
+            run = self.manifest["identity"]
+            self._examples = read_examples(self.folder, run) if self.folder and kept else ()
         return self._examples
 
     def to_html(
@@ -162,11 +163,12 @@ class Factors:
         folder = Path(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError(f"{folder} is not empty: give a new folder")
+        run = self.manifest["identity"]
         for number, table in enumerate(self._rows.blocks()):
-            write_pairs(folder / ROWS, number, table)
+            write_pairs(folder / ROWS, number, table, run)
         write_factors(folder, self.frame)
         if self.examples:
-            write_examples(folder, self.examples)
+            write_examples(folder, self.examples, run)
         write_manifest(folder, self.manifest)
         return folder
 
@@ -175,7 +177,8 @@ class Factors:
         """Reads what `save` or a finished search has written.
 
         Raises:
-            InputError: There is no finished search in the folder, or a file is damaged.
+            InputError: There is no finished search in the folder, or a file is damaged or of
+                another run.
         """
         folder = Path(folder)
         manifest = read_manifest(folder, COMMAND)
@@ -193,7 +196,8 @@ def rows_of(manifest: dict[str, Any], source: Path | Sequence[pa.Table]) -> Pair
     """The rows of a search, by its manifest."""
     settings = manifest["settings"]
     columns = {entry["column"] for entry in settings["operations"]} - {None}
-    return PairRows(source, [entry["pairs"] for entry in settings["classes"]], len(columns))
+    pairs = [entry["pairs"] for entry in settings["classes"]]
+    return PairRows(source, pairs, len(columns), manifest["identity"])
 
 
 def write_factors(folder: Path, frame: pd.DataFrame) -> Path:

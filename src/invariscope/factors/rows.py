@@ -19,10 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from invariscope.errors import InputError
 from invariscope.files import read_parquet, remove_leftovers, undamaged, write_parquet
-from invariscope.results.rows import block_files, block_path
+from invariscope.results.identity import check_run, run_of, stamped
+from invariscope.results.rows import ROWS_OF_BLOCK, block_files, block_path
 
 PAIRS_PER_BLOCK = 32
 _REMEDY = "run the same command again to measure that block"
@@ -69,27 +71,30 @@ def pair_table(
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def write_pairs(folder: Path, number: int, table: pa.Table) -> None:
-    """Writes the rows of a block: afterwards the whole file is on the disk, or none is."""
+def write_pairs(folder: Path, number: int, table: pa.Table, run: str = "") -> None:
+    """Writes the rows of a block of a run, by its identity: the whole file or none."""
     kept = "every block written so far is kept"
-    write_parquet(block_path(folder, number), table, kept=kept)
+    write_parquet(block_path(folder, number), stamped(table, run), kept=kept)
 
 
-def whole_blocks(folder: Path) -> list[int]:
+def whole_blocks(folder: Path, run: str | None = None) -> list[int]:
     """The numbers of the blocks that are whole, ascending; leftovers of killed writes are deleted.
 
     A damaged file does not count, so a resumed search measures that block again.
+
+    Raises:
+        InputError: A whole file is not of the run whose identity is given; the message names it.
     """
     remove_leftovers(folder)
-    return [number for number, path in block_files(folder) if _is_whole(path)]
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        _read(path)
-    except InputError:
-        return False
-    return True
+    whole = []
+    for number, path in block_files(folder):
+        try:
+            table = _read(path)
+        except InputError:
+            continue
+        check_run(path, run_of(table.schema), run, *ROWS_OF_BLOCK)
+        whole.append(number)
+    return whole
 
 
 def _read(path: Path) -> pa.Table:
@@ -126,16 +131,32 @@ class PairRows:
         source: The ``rows`` folder of a search, or its tables, one per block.
         pairs: How many pairs each class has, in the order of the classes.
         operations: How many operations were computed.
+        run: The identity that all files must carry; None: they are not asked.
+
+    Raises:
+        InputError: A file is of another run.
     """
 
     def __init__(
         self, source: str | os.PathLike[str] | Sequence[pa.Table], pairs: Sequence[int],
-        operations: int,
+        operations: int, run: str | None = None,
     ):  # fmt: skip
         self._source = Path(source) if isinstance(source, str | os.PathLike) else source
         self._ends = np.cumsum([0, *pairs])
         self._operations = operations
+        self._run = run
+        if isinstance(self._source, Path) and run is not None:
+            self._check_files(self._source, run)
         self._kept: tuple[int, pa.Table] | None = None  # neighbouring classes share a block
+
+    def _check_files(self, folder: Path, run: str) -> None:
+        """Looks at the end of every file; a damaged one says so when it is read."""
+        for _, path in block_files(folder):
+            try:
+                found = run_of(pq.read_schema(path))
+            except (OSError, pa.ArrowException):
+                continue
+            check_run(path, found, run, *ROWS_OF_BLOCK)
 
     @property
     def classes(self) -> int:
@@ -172,6 +193,9 @@ class PairRows:
             return self._source[number]
         if self._kept is not None and self._kept[0] == number:
             return self._kept[1]
-        table = _read(block_path(self._source, number))
+        path = block_path(self._source, number)
+        table = _read(path)
+        check_run(path, run_of(table.schema), self._run, *ROWS_OF_BLOCK)
+        table = table.replace_schema_metadata(None)
         self._kept = (number, table)
         return table

@@ -149,12 +149,27 @@ def carry_out(
     """Measures the blocks that are missing and tabulates. Arguments as for `find_factors`."""
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
-    manifest, done = search.manifest, list[int]()
-    folder = None if output is None else Path(output)
-    if folder is not None:
-        manifest, done = open_folder(
-            folder, manifest, resume, command=COMMAND, completed=whole_blocks
-        )
+    size = batch_size or default_batch_size(search)
+    if output is None:
+        return _carry_out(search, search.manifest, [], None, size, workers, progress)
+    folder = Path(output)
+    with open_folder(folder, search.manifest, resume, command=COMMAND, completed=whole_blocks) as (
+        manifest,
+        done,
+    ):
+        return _carry_out(search, manifest, done, folder, size, workers, progress)
+
+
+def _carry_out(
+    search: Search,
+    manifest: dict[str, Any],
+    done: list[int],
+    folder: Path | None,
+    size: int,
+    workers: int | None,
+    progress: Progress,
+) -> Factors:
+    """Measures the blocks that are not done, into the folder or in memory."""
     blocks = search.blocks
     missing = sorted(set(range(len(blocks))) - set(done))
     progress.start(
@@ -168,7 +183,7 @@ def carry_out(
         manifest["execution"]["events"].append(text)
         progress.note(text)
 
-    batches = Batches(batch_size or default_batch_size(search), note)
+    batches = Batches(size, note)
     tables: list[pa.Table] = []
     started, before = time.perf_counter(), manifest["execution"]["seconds"]
     numbered = [(number, list(dict.fromkeys(blocks[number][:, 1:].ravel().tolist())))
@@ -184,7 +199,7 @@ def carry_out(
             tables.append(table)
         else:
             write_manifest(folder, manifest)  # first: no reason of a skipped image is lost
-            write_pairs(folder / ROWS, block.number, table)
+            write_pairs(folder / ROWS, block.number, table, manifest["identity"])
     return _finish(search, manifest, tables, folder)
 
 
@@ -310,7 +325,7 @@ def _finish(
     found = Factors(manifest, frame, rows, folder=folder)
     found = Factors(manifest, frame, rows, folder, take_examples(search, found))
     if folder is not None:
-        write_examples(folder, found.examples)
+        write_examples(folder, found.examples, manifest["identity"])
         write_factors(folder, frame)
         write_manifest(folder, manifest)
     return found

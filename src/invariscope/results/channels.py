@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from invariscope.files import read_parquet, write_parquet
+from invariscope.files import read_parquet, undamaged, write_parquet
+from invariscope.results.identity import check_run, run_of, stamped
 
 CHANNELS = "channels.parquet"
 
@@ -34,22 +35,27 @@ CHANNEL_SCHEMA = pa.schema(
 )
 
 
-def write_channels(folder: str | os.PathLike[str], table: pa.Table) -> Path:
-    """Writes `channels.parquet` of a run folder, whole or not at all.
+def write_channels(folder: str | os.PathLike[str], table: pa.Table, run: str = "") -> Path:
+    """Writes `channels.parquet` of a run folder, whole or not at all; `run` is its identity.
 
     Raises:
         RunError: The disk is full or the folder cannot be written.
     """
     path = Path(folder) / CHANNELS
-    write_parquet(path, table, kept="the rows of the run are kept")
+    write_parquet(path, stamped(table, run), kept="the rows of the run are kept")
     return path
 
 
-def read_channel_table(folder: str | os.PathLike[str]) -> pa.Table:
+def read_channel_table(folder: str | os.PathLike[str], run: str | None = None) -> pa.Table:
     """Reads `channels.parquet` of a run folder.
 
     Raises:
-        InputError: The file is damaged or lacks columns.
+        InputError: The file is damaged, lacks columns, or is not of the run whose identity is
+            given.
     """
     remedy = "delete it with the run's rows and measure again"
-    return read_parquet(Path(folder) / CHANNELS, remedy, CHANNEL_SCHEMA)
+    path = Path(folder) / CHANNELS
+    table = read_parquet(path, remedy)
+    check_run(path, run_of(table.schema), run, "channels", "measure them")
+    with undamaged(path, remedy):
+        return table.select(CHANNEL_SCHEMA.names).cast(CHANNEL_SCHEMA)

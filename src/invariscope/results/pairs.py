@@ -11,6 +11,7 @@ The file is a NumPy archive (compressed, without pickled objects):
 | array | meaning |
 |---|---|
 | format | 1 |
+| run | the identity of the run (`results/identity.py`) |
 | image | id of the example image |
 | layer, cell | `[pair]`, text, as in the rows |
 | channel, match | `[pair]`, int32 |
@@ -29,6 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from invariscope.files import read_arrays, undamaged, write_arrays
+from invariscope.results.identity import RUN, check_run
 
 CHANNEL_PAIRS = "channel_pairs.npz"
 _FORMAT = 1
@@ -70,8 +72,8 @@ class ChannelPairs:
         return [pair for pair in self.pairs if pair.layer == layer]
 
 
-def write_channel_pairs(folder: str | os.PathLike[str], shown: ChannelPairs) -> Path:
-    """Writes `channel_pairs.npz` of a run folder, whole or not at all.
+def write_channel_pairs(folder: str | os.PathLike[str], shown: ChannelPairs, run: str = "") -> Path:
+    """Writes `channel_pairs.npz` of a run folder, whole or not at all; `run` is its identity.
 
     Raises:
         RunError: The disk is full or the folder cannot be written.
@@ -79,6 +81,7 @@ def write_channel_pairs(folder: str | os.PathLike[str], shown: ChannelPairs) -> 
     pairs = shown.pairs
     arrays = {
         "format": np.array(_FORMAT),
+        RUN: np.array(run),
         "image": np.array(shown.image),
         "layer": np.array([pair.layer for pair in pairs], dtype=np.str_),
         "cell": np.array([pair.cell for pair in pairs], dtype=np.str_),
@@ -93,17 +96,19 @@ def write_channel_pairs(folder: str | os.PathLike[str], shown: ChannelPairs) -> 
     return path
 
 
-def read_channel_pairs(folder: str | os.PathLike[str]) -> ChannelPairs:
+def read_channel_pairs(folder: str | os.PathLike[str], run: str | None = None) -> ChannelPairs:
     """Reads `channel_pairs.npz` of a run folder.
 
     Raises:
-        InputError: The file is damaged, lacks arrays or is of a newer format.
+        InputError: The file is damaged, lacks arrays, is of a newer format, or is not of the run
+            whose identity is given.
     """
     path = Path(folder) / CHANNEL_PAIRS
     file = read_arrays(path, _REMEDY)
     with undamaged(path, _REMEDY):
         if int(file["format"]) != _FORMAT:
             raise ValueError(f"format {int(file['format'])}")
+        check_run(path, str(file[RUN]), run, "pictures", "take them anew")
         names = ("layer", "cell", "channel", "match", "similarity", "range")
         columns = [file[name] for name in names]
         pairs = tuple(

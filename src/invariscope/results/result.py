@@ -182,15 +182,16 @@ class Result:
         return folder
 
     def _write(self, folder: Path) -> None:
+        run = self.manifest["identity"]
         for number, table in zip(self.store.blocks, self.store.iter_tables(), strict=True):
-            write_block(folder / ROWS, number, table)
+            write_block(folder / ROWS, number, table, run)
         if self.example is not None:
             write_example(folder, self.example)
         if self.channels is not None:
             table = pa.Table.from_pandas(self.channels, CHANNEL_SCHEMA, preserve_index=False)
-            write_channels(folder, table.replace_schema_metadata(None))
+            write_channels(folder, table.replace_schema_metadata(None), run)
         if self.channel_pairs is not None:
-            write_channel_pairs(folder, self.channel_pairs)
+            write_channel_pairs(folder, self.channel_pairs, run)
         write_summary(folder, self.summary)
         write_manifest(folder, self.manifest)  # last: without it the folder is no run
 
@@ -199,18 +200,20 @@ class Result:
         """Reads a run folder; of an unfinished run, the blocks that are there.
 
         Raises:
-            InputError: No such folder, no run in it, damaged files, or a newer format.
+            InputError: No such folder, no run in it, damaged files or files of another run, or a
+                newer format.
         """
         folder = Path(folder)
         manifest = read_manifest(folder)
-        store = RowStore(folder / ROWS)
+        run = manifest["identity"]
+        store = RowStore(folder / ROWS, run=run)
         if not store.images:
             raise InputError(
                 f"{folder} has no rows yet: go on with its run, with the same command as before"
             )
         finished = manifest["execution"]["status"] == "finished"
         summary = read_summary(folder) if finished and (folder / SUMMARY).exists() else None
-        channels = read_channel_table(folder) if (folder / CHANNELS).exists() else None
+        channels = read_channel_table(folder, run) if (folder / CHANNELS).exists() else None
         result = cls(
             manifest,
             store,
@@ -221,7 +224,7 @@ class Result:
         )
         try:
             if (folder / CHANNEL_PAIRS).exists():
-                result.channel_pairs = read_channel_pairs(folder)
+                result.channel_pairs = read_channel_pairs(folder, run)
         except InputError as problem:  # pictures only: no number depends on them
             result.warnings.append(str(problem))
         if not finished:

@@ -18,9 +18,12 @@ import pyarrow.parquet as pq
 
 from invariscope.errors import InputError
 from invariscope.files import remove_leftovers, write_file
+from invariscope.results.identity import check_run, run_of, stamped
 from invariscope.results.row_table import ROW_SCHEMA, arrange, read_contents
 
 _FILE = re.compile(r"block-(\d{5,})\.parquet")
+#: What a row file holds, and why its run goes on without it.
+ROWS_OF_BLOCK = ("rows", "measure that block")
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
 
 
@@ -29,19 +32,20 @@ def block_path(folder: str | os.PathLike[str], index: int) -> Path:
     return Path(folder) / f"block-{index:05d}.parquet"
 
 
-def write_block(folder: str | os.PathLike[str], index: int, table: pa.Table) -> Path:
+def write_block(folder: str | os.PathLike[str], index: int, table: pa.Table, run: str = "") -> Path:
     """Writes the rows of one block: afterwards the whole file is on the disk, or none is.
 
     Args:
         folder: The `rows` folder of the run; made where it is missing.
         index: Number of the block, from 0.
         table: Columns as in `ROW_SCHEMA` (names as strings or dictionaries), in any order.
+        run: The identity of the run (`results/identity.py`); "" for rows of none.
 
     Raises:
         InputError: A column is missing.
         RunError: The disk is full or the folder cannot be written; earlier blocks are untouched.
     """
-    table = arrange(table)
+    table = stamped(arrange(table), run)
     buffer = io.BytesIO()
     with pq.ParquetWriter(buffer, table.schema, write_page_checksum=True) as writer:
         start = 0
@@ -54,14 +58,23 @@ def write_block(folder: str | os.PathLike[str], index: int, table: pa.Table) -> 
     return path
 
 
-def completed_blocks(folder: str | os.PathLike[str]) -> list[int]:
+def completed_blocks(folder: str | os.PathLike[str], run: str | None = None) -> list[int]:
     """The numbers of the blocks that are whole, ascending; all is read and checked.
 
     Truncated and corrupt files do not count, so a resumed run measures those blocks again. What
     killed writes have left is deleted, so call this before the run writes its first block.
+
+    Raises:
+        InputError: A whole file is not of the run whose identity is given; the message names it.
     """
     remove_leftovers(Path(folder))
-    return [index for index, path in block_files(Path(folder)) if _is_whole(path)]
+    whole = []
+    for index, path in block_files(Path(folder)):
+        found = _run_of_whole(path)
+        if found is not None:
+            check_run(path, found, run, *ROWS_OF_BLOCK)
+            whole.append(index)
+    return whole
 
 
 def block_files(folder: Path) -> list[tuple[int, Path]]:
@@ -72,10 +85,11 @@ def block_files(folder: Path) -> list[tuple[int, Path]]:
     return sorted((int(match[1]), path) for match, path in found if match)
 
 
-def _is_whole(path: Path) -> bool:
+def _run_of_whole(path: Path) -> str | None:
+    """The identity that a file carries ("": none); None where the file is not whole."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            contents = _footer(file)
+            contents, run = _footer(file), run_of(file.schema_arrow)
             groups = [
                 file.read_row_groups([group], use_threads=False)
                 for group in range(file.num_row_groups)
@@ -84,9 +98,9 @@ def _is_whole(path: Path) -> bool:
             table = pa.concat_tables([ROW_SCHEMA.empty_table(), *groups])
             table.validate(full=True)
     except _DAMAGE:
-        return False
+        return None
     # Pages have checksums, the footer has none: what it says must follow from the pages.
-    return contents == read_contents(arrange(table).schema)
+    return run if contents == read_contents(arrange(table).schema) else None
 
 
 def _footer(file: pq.ParquetFile) -> dict[str, Any]:
@@ -127,9 +141,11 @@ class RowStore:
     Args:
         source: The `rows` folder of a run, or one table per block in the run's order.
         blocks: The numbers of the blocks to read; others are not even opened. All by default.
+        run: The identity that all files must carry; by default that of the first one.
 
     Raises:
-        InputError: A file is damaged, or two blocks hold the same image; the message names it.
+        InputError: A file is damaged or of another run, or two blocks hold the same image; the
+            message names it.
 
     Attributes:
         images: Ids in the run's order: by block, then by first appearance.
@@ -141,7 +157,9 @@ class RowStore:
         self,
         source: str | os.PathLike[str] | Sequence[pa.Table],
         blocks: Collection[int] | None = None,
+        run: str | None = None,
     ):
+        self._run = run
         if isinstance(source, str | os.PathLike):
             files = block_files(Path(source))
             files = [file for file in files if blocks is None or file[0] in blocks]
@@ -210,9 +228,12 @@ class RowStore:
             return read_contents(block.schema)
         try:
             with pq.ParquetFile(block) as file:
-                return _footer(file)
+                contents, found = _footer(file), run_of(file.schema_arrow)
         except _DAMAGE as error:
             raise _damaged(block) from error
+        self._run = found if self._run is None else self._run
+        check_run(block, found, self._run, *ROWS_OF_BLOCK)
+        return contents
 
     def _read_block(self, place: int, layers: Collection[str]) -> pa.Table:
         block, entries = self._blocks[place], self._contents[place]["layers"]

@@ -15,6 +15,7 @@ import hashlib
 import io
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from invariscope.files import remove_leftovers, write_file
+from invariscope.errors import InputError
+from invariscope.files import remove_leftovers, undamaged, write_file
 from invariscope.metrics.channel_correlation import ChannelCorrelation, PooledChannels
 from invariscope.results.channels import (
     CHANNEL_SCHEMA,
@@ -32,6 +34,7 @@ from invariscope.results.channels import (
     read_channel_table,
     write_channels,
 )
+from invariscope.results.identity import RUN, check_run
 from invariscope.sweep.plan import MEASUREMENT
 
 Key = tuple[str, str, str]
@@ -40,6 +43,7 @@ Key = tuple[str, str, str]
 #: Memory for the sums of all layers and cells; the widest layers go without beyond it.
 SUMS_BYTES = 1 << 30
 STATE = "channels.state"
+_ANEW = "the sums are started over"
 #: A write may take this share of the time since the last one.
 _WRITING_SHARE = 0.05
 
@@ -58,9 +62,15 @@ class ChannelState:
     Args:
         entries: The (cell, control) pairs of each layer, in the order of the table.
         device: Where the sums are.
+        run: The identity of the run, which its files carry.
     """
 
-    def __init__(self, entries: Sequence[tuple[str, str]], device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        entries: Sequence[tuple[str, str]],
+        device: torch.device | str = "cpu",
+        run: str = "",
+    ):
         self.blocks = 0
         self.sums: dict[Key, ChannelCorrelation] = {}
         self.scores: dict[tuple[str, str], Tensor] = {}
@@ -68,7 +78,7 @@ class ChannelState:
         self.silent: dict[Key, np.ndarray] = {}
         self.without: tuple[str, ...] = ()
         self._order = {entry: number for number, entry in enumerate(entries)}
-        self._device = device
+        self._device, self._run = device, run
         self._channels: dict[str, int] = {}
         self._block = _Block()
         self._finished = False
@@ -164,6 +174,9 @@ class ChannelState:
         Returns:
             The blocks that need not be measured again: those that the sums hold. Without sums that
             fit to the rows the run starts over.
+
+        Raises:
+            InputError: The sums in the folder are those of another run.
         """
         self._total = blocks
         if len(done) == blocks and (folder / CHANNELS).exists():
@@ -178,13 +191,13 @@ class ChannelState:
     def finish(self, folder: Path | None) -> pa.Table:
         """The table of channels; in a run folder it is written, or read where it was before."""
         if self._finished and folder is not None:
-            return read_channel_table(folder)
+            return read_channel_table(folder, self._run)
         table = self._table()
         if folder is None:
             return table
         if self.blocks < self._total:  # a run that was precise enough may be continued
             self.save(folder, at_once=True)
-        write_channels(folder, table)
+        write_channels(folder, table, self._run)
         if self.blocks == self._total:
             (folder / STATE).unlink(missing_ok=True)
         return table
@@ -217,7 +230,7 @@ class ChannelState:
 
     def _arrays(self) -> dict[str, np.ndarray]:
         """Everything that later blocks and the table depend on."""
-        arrays: dict[str, np.ndarray] = {"blocks": np.array(self.blocks)}
+        arrays: dict[str, np.ndarray] = {RUN: np.array(self._run), "blocks": np.array(self.blocks)}
         for number, (key, sums) in enumerate(self.sums.items()):
             for part in fields(ChannelCorrelation):
                 value = getattr(sums, part.name)
@@ -236,34 +249,50 @@ class ChannelState:
 
     def _load(self, folder: Path, done: int) -> None:
         """Reads the state that a run has left, unless it is damaged or ahead of the rows."""
-        try:
-            content = (folder / STATE).read_bytes()
-        except OSError:
+        path = folder / STATE
+        arrays: dict[str, np.ndarray] = {}
+        with suppress(InputError), undamaged(path, _ANEW):
+            arrays = _read_arrays(path)
+        if RUN not in arrays:
             return  # there is none yet, and what cannot be read is measured again
-        content, digest = content[:-32], content[-32:]
-        if hashlib.sha256(content).digest() != digest:
-            return
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        if int(arrays["blocks"]) > done:
-            return
-        self.blocks = int(arrays["blocks"])
+        check_run(path, str(arrays[RUN]), self._run, "sums", "start them over")
+        with suppress(InputError), undamaged(path, _ANEW):
+            if int(arrays["blocks"]) <= done:
+                self._take(arrays)
+
+    def _take(self, arrays: dict[str, np.ndarray]) -> None:
+        """Takes up the sums of `_arrays`, all of them or (where it raises) none."""
+        sums, silent, scores = {}, {}, {}
         for number, (layer, cell, control) in enumerate(arrays["sums"].tolist()):
-            key = (layer, cell, control)
             found = {
                 part.name: self._restored(arrays[f"sums{number}.{part.name}"])
                 for part in fields(ChannelCorrelation)
             }
-            self.sums[key] = ChannelCorrelation(**found)
-            self.silent[key] = arrays[f"silent{number}"]
+            sums[layer, cell, control] = ChannelCorrelation(**found)
+            silent[layer, cell, control] = arrays[f"silent{number}"]
         for number, (layer, cell) in enumerate(arrays["scores"].tolist()):
-            self.scores[layer, cell] = torch.from_numpy(arrays[f"scores{number}"]).to(self._device)
-        self.exact = {(la, ce): flag == "1" for la, ce, flag in arrays["exact"].tolist()}
-        for layer, count in arrays["channels"].tolist():
-            self.know(layer, int(count))
+            scores[layer, cell] = torch.from_numpy(arrays[f"scores{number}"]).to(self._device)
+        exact = {(la, ce): flag == "1" for la, ce, flag in arrays["exact"].tolist()}
+        channels = {layer: int(count) for layer, count in arrays["channels"].tolist()}
+        for (layer, *entry), of_layer in sums.items():
+            if tuple(entry) not in self._order or len(of_layer.products) != channels[layer]:
+                raise ValueError("sums of other cells or channels")
+        self.blocks = int(arrays["blocks"])
+        self.sums, self.silent, self.scores, self.exact = sums, silent, scores, exact
+        for layer, count in channels.items():
+            self.know(layer, count)
 
     def _restored(self, array: np.ndarray) -> Any:
         return int(array) if array.ndim == 0 else torch.from_numpy(array).to(self._device)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    content = path.read_bytes()
+    content, digest = content[:-32], content[-32:]
+    if hashlib.sha256(content).digest() != digest:
+        raise ValueError("the digest is another")
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
 
 
 def _means(found: PooledChannels) -> tuple[float, float]:

@@ -189,12 +189,26 @@ def carry_out(
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
     check_precision(precision)
     size = batch_size or default_batch_size(run)
-    manifest = run.manifest
-    done: list[int] = []
-    folder = None if output is None else Path(output)
-    if folder is not None:
-        manifest, done = open_folder(folder, manifest, resume)
+    if output is None:
+        return _carry_out(run, run.manifest, [], None, size, workers, precision, progress)
+    folder = Path(output)
+    with open_folder(folder, run.manifest, resume) as (manifest, done):
         write_example(folder, run.picture())
+        return _carry_out(run, manifest, done, folder, size, workers, precision, progress)
+
+
+def _carry_out(
+    run: Run,
+    manifest: dict[str, Any],
+    done: list[int],
+    folder: Path | None,
+    size: int,
+    workers: int | None,
+    precision: float | None,
+    progress: Progress,
+) -> Result:
+    """Measures the blocks that are not done, into the folder or in memory."""
+    identity = manifest["identity"]
     channels = _channel_state(run)
     if channels is not None and folder is not None:
         done = channels.take_up(folder, done, len(blocks(run.selected)))
@@ -219,7 +233,7 @@ def carry_out(
         """Whether the blocks so far are enough; looks at the rows of the first ``measured``."""
         if precision is None or not is_time_to_look(measured):
             return False
-        store = RowStore(tables if folder is None else folder / ROWS, blocks=range(measured))
+        store = RowStore(tables if folder is None else folder / ROWS, range(measured), identity)
         reached = widest(store, run.setup.metrics[0].name, run.setup.seed)
         if reached > precision:
             return False
@@ -243,7 +257,7 @@ def carry_out(
             tables.append(table)
         else:
             write_manifest(folder, manifest)  # first: no reason of a skipped image is lost
-            write_block(folder / ROWS, block.number, table)
+            write_block(folder / ROWS, block.number, table, identity)
             if channels is not None:
                 channels.save(folder)
         if is_precise(block.number + 1):
@@ -259,7 +273,7 @@ def _channel_state(run: Run) -> ChannelState | None:
     entries = []
     for cell in run.plan.cells[1:]:
         entries += [(cell.key, cell.control)] + [(cell.key, SHUFFLED)] * cell.null
-    return ChannelState(entries, run.probe.device)
+    return ChannelState(entries, run.probe.device, run.manifest["identity"])
 
 
 def _sample(run: Run, block: Block) -> Sample:
@@ -310,7 +324,7 @@ def _finish(
     tables: list[Any],
     channels: ChannelState | None,
 ) -> Result:
-    store = RowStore(tables if folder is None else folder / ROWS)
+    store = RowStore(tables if folder is None else folder / ROWS, run=manifest["identity"])
     if not store.images:
         raise RunError(
             f"no block of {run.source.name} has two images that can be read; "

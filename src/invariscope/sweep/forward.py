@@ -1,6 +1,7 @@
 """Forward passes in batches that fit: smaller ones after running out of memory, same numbers."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from invariscope.errors import RunError
 from invariscope.models import Activation, Probe, average_pool
+from invariscope.models.capture import Reducer
 
 
 class Watcher(Protocol):
@@ -33,6 +35,7 @@ class Batches:
     def __init__(self, size: int, note: Callable[[str], None]):
         self.size = size
         self._note = note
+        self._shapes: dict[tuple[str, str], tuple[int, ...]] = {}
 
     def forward(
         self,
@@ -50,15 +53,17 @@ class Batches:
             watcher: Makes the watcher of the batch that holds the images from start to stop.
 
         Raises:
-            RunError: Not even one image fits into the device's memory.
+            RunError: Not even one image fits into the device's memory, or a layer's activations
+                have another shape than in an earlier batch.
         """
         parts: list[dict[str, Tensor]] = []
         start = 0
         while start < len(images):
             batch = images[start : start + self.size]
             watching = None if watcher is None else watcher(start, start + len(batch))
+            look = partial(self._look, probe, watching or average_pool, watching is not None)
             try:
-                parts.append(probe.forward(batch, layers, watching or average_pool).vectors)
+                parts.append(probe.forward(batch, layers, look).vectors)
             except torch.OutOfMemoryError as problem:
                 if self.size == 1:
                     size = f"{images.shape[-1]}×{images.shape[-2]}"
@@ -77,6 +82,29 @@ class Batches:
         if len(parts) == 1:
             return parts[0]
         return {layer: torch.cat([part[layer] for part in parts]) for layer in parts[0]}
+
+    def _look(
+        self, probe: Probe, look: Reducer, whole: bool, layer: str, activation: Activation
+    ) -> Tensor:
+        """Hands activations on that have the shape of the first ones; pooled maps, any grid."""
+        shape = tuple(activation.values.shape[1:])
+        shape = shape if whole else shape[:1]
+        first = self._shapes.setdefault((probe.spec, layer), shape)
+        if shape[: len(first)] != first[: len(shape)]:
+            raise shape_changed(probe, layer, first, shape)
+        return look(layer, activation)
+
+
+def shape_changed(
+    probe: Probe, layer: str, first: tuple[int, ...], now: tuple[int, ...]
+) -> RunError:
+    """The error of a layer whose activations have another shape than at first."""
+    before, after = ("×".join(map(str, shape)) for shape in (first, now))
+    return RunError(
+        f"{probe.spec} gave {before} numbers for each image at {layer} at first and {after} for a "
+        "later batch, so images cannot be compared; every block written so far is kept: make the "
+        "shape the same for all images, then run the same command again to resume"
+    )
 
 
 def _keep(keep: Callable[[], None], probe: Probe) -> None:

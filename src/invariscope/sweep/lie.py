@@ -33,6 +33,7 @@ from invariscope.errors import RunError
 from invariscope.metrics import Spread
 from invariscope.metrics.lie_derivative import relative, softmax_derivative, squared_norm
 from invariscope.models import LOGITS, Activation, FeatureMap, Probe, differentiate
+from invariscope.sweep.forward import shape_changed
 from invariscope.transformations import Generator, Resampling, Transformation, generator_of
 
 LIE_DERIVATIVE = "lie_derivative"
@@ -215,8 +216,11 @@ class _Measured:
                     yield LieValues(cell.key, layer, LIE_SOFTMAX, _defined(softened))
 
     def _spread(self, layer: str, values: Tensor) -> None:
+        size = values[0].numel()
+        first = self._sizes.setdefault(layer, size)
+        if size != first:
+            raise shape_changed(self._probe, layer, (first,), (size,))
         self._spreads.setdefault(layer, Spread()).update(values)
-        self._sizes[layer] = values[0].numel()
 
     def _keep(self, cell: LieCell, layer: str, metric: str, moved: Tensor) -> None:
         """The mean over outputs of the squares."""

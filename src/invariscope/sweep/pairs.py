@@ -57,7 +57,7 @@ def pairs_of_run(run: Run, table: pa.Table, folder: Path | None) -> ChannelPairs
         seed=run.setup.seed,
     )
     if folder is not None:
-        write_channel_pairs(folder, found)
+        write_channel_pairs(folder, found, run.manifest["identity"])
     return found
 
 

@@ -147,6 +147,8 @@ def prepare(
         why = left_out or match.decision or "the images have no labels"
         raise InputError(f"none of the metrics can be measured: {why}")
     wanted = fit
+    # the names, not the file that holds them: with other classes it is another run
+    stated = None if model_classes is None else list(probe.class_names or ())
     setup = Setup(probe, untrained, plan, wanted, watched, seed, inexact == "skip")
     manifest = make_manifest(
         setup,
@@ -154,6 +156,7 @@ def prepare(
         selected,
         floor=floor,
         table=table,
+        model_classes=IN_ORDER if model_classes == IN_ORDER else stated,
         decisions={
             **source.decisions,
             **({"class match": match.decision} if match.decision else {}),
@@ -163,9 +166,6 @@ def prepare(
         },
         warnings=warnings,
     )
-    # the names, not the file that holds them: with other classes it is another run
-    stated = None if model_classes is None else list(probe.class_names or ())
-    manifest["settings"]["model_classes"] = IN_ORDER if model_classes == IN_ORDER else stated
     manifest["example"] = {"image": source.ids[example.index]}
     return Run(setup, source, selected, match.outputs, example, decoded, manifest)
 

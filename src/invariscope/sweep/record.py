@@ -9,6 +9,7 @@ import invariscope
 from invariscope.data import ImageSource, fingerprint
 from invariscope.errors import InputError
 from invariscope.files import versions
+from invariscope.results.identity import identity
 from invariscope.results.manifest import FORMAT
 from invariscope.sweep.block import Setup
 from invariscope.sweep.plan import BLOCK_SIZE, FLOOR, SHUFFLED, UNTRAINED
@@ -23,6 +24,7 @@ def make_manifest(
     *,
     floor: bool,
     table: str,
+    model_classes: str | list[str] | None,
     decisions: dict[str, str],
     warnings: list[str],
 ) -> dict[str, Any]:
@@ -30,34 +32,34 @@ def make_manifest(
     probe, plan = setup.probe, setup.plan
     how = plan.transformations[0].resampling
     controls = [SHUFFLED] + [FLOOR] * floor + [UNTRAINED] * plan.twin
+    settings = {
+        "model": probe.spec,
+        "weights": probe.weights_hash,
+        "preprocessing": probe.preprocessing.as_dict(),
+        "task": decisions.get("task"),
+        "embedding": decisions.get("embedding"),
+        "data": source.name,
+        **value_range_of(source),
+        "seed": setup.seed,
+        "num_images": len(selected),
+        "images": fingerprint(source, selected),
+        "table": table,
+        "border": how.border,
+        "fill": how.fill,
+        "interpolation": how.interpolation,
+        "metrics": [metric.name for metric in setup.metrics],
+        "controls": controls,
+        "block_size": BLOCK_SIZE,
+        "inexact": "skip" if setup.skip_inexact else "interpolate",
+        "layers": [
+            {"name": la.name, "part": la.part, "depth": la.depth, "grid": list(la.grid)}
+            for la in setup.layers
+        ],
+        "cells": [entry.as_dict() for entry in plan.entries],
+        "model_classes": model_classes,
+    }
     return {
-        "format": FORMAT,
-        "version": invariscope.__version__,
-        "settings": {
-            "model": probe.spec,
-            "weights": probe.weights_hash,
-            "preprocessing": probe.preprocessing.as_dict(),
-            "task": decisions.get("task"),
-            "embedding": decisions.get("embedding"),
-            "data": source.name,
-            **value_range_of(source),
-            "seed": setup.seed,
-            "num_images": len(selected),
-            "images": fingerprint(source, selected),
-            "table": table,
-            "border": how.border,
-            "fill": how.fill,
-            "interpolation": how.interpolation,
-            "metrics": [metric.name for metric in setup.metrics],
-            "controls": controls,
-            "block_size": BLOCK_SIZE,
-            "inexact": "skip" if setup.skip_inexact else "interpolate",
-            "layers": [
-                {"name": la.name, "part": la.part, "depth": la.depth, "grid": list(la.grid)}
-                for la in setup.layers
-            ],
-            "cells": [entry.as_dict() for entry in plan.entries],
-        },
+        **head(settings),
         "classes": None if source.class_names is None else list(source.class_names),
         "images": {
             "selected": len(selected),
@@ -83,6 +85,17 @@ def make_manifest(
         "example": None,
         "decisions": decisions,
         "warnings": warnings,
+    }
+
+
+def head(settings: dict[str, Any]) -> dict[str, Any]:
+    """The first entries of a manifest: format, version, the run's identity, its settings."""
+    version = invariscope.__version__
+    return {
+        "format": FORMAT,
+        "version": version,
+        "identity": identity(settings, version, versions("torch")["torch"]),
+        "settings": settings,
     }
 
 
@@ -116,7 +129,16 @@ def execution(cells: int, passes: int) -> dict[str, Any]:
 
 
 def check_same_run(old: dict[str, Any], new: dict[str, Any], folder: str) -> None:
-    """Raises an `InputError` that names the first setting in which a folder's run differs."""
+    """Raises an `InputError` that names the first version or setting in which a run differs."""
+    for package, before, now in (
+        ("invariscope", old.get("version"), new["version"]),
+        ("torch", _torch(old), _torch(new)),
+    ):
+        if before != now:
+            raise InputError(
+                f"{folder} holds a run of {package} {before}, this is {package} {now}, and their "
+                "rows may differ; give another --output, or resume it with that version"
+            )
     before, now = old["settings"], new["settings"]
     for key in now:
         if before.get(key) != now[key]:
@@ -125,6 +147,14 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], folder: str) -> Non
                 f"{_short(before.get(key))} there and {_short(now[key])} now; "
                 "give another --output, or the same settings to resume it"
             )
+    if old["identity"] != new["identity"]:
+        raise InputError(
+            f"the manifest of {folder} was changed after its run began: give another --output"
+        )
+
+
+def _torch(manifest: dict[str, Any]) -> str:
+    return str((manifest.get("environment") or {}).get("torch", "of an unknown version"))
 
 
 def _short(value: Any) -> str:

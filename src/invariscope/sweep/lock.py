@@ -1,0 +1,64 @@
+"""One process per run folder: a lock that the operating system drops when its process is dead.
+
+Beside the lock (`.lock`) lies a note of who holds it (`.lock.json`), which only the message of the
+second process reads.
+"""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from invariscope.errors import InputError
+from invariscope.files import read_json, undamaged, write_json
+
+LOCK = ".lock"
+HOLDER = ".lock.json"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds the lock of a run folder, which must be there, until the end of the block.
+
+    Raises:
+        InputError: Another process holds it, or the folder cannot be written.
+        RunError: The disk is full.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, locked(Path(folder)):
+        ...     sorted(os.listdir(folder))
+        ['.lock', '.lock.json']
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"{folder} is in use by {_holder(folder / HOLDER)}: wait for it or give another output"
+        ) from None
+    except OSError as problem:
+        raise InputError(
+            f"cannot write to {folder}: {problem.strerror}; give another folder with --output"
+        ) from problem
+    try:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = {"process": os.getpid(), "host": socket.gethostname(), "since": since}
+        write_json(folder / HOLDER, holder)
+        yield
+    finally:
+        (folder / HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    try:
+        holder = read_json(path, "")
+        with undamaged(path, ""):
+            return f"process {holder['process']} on {holder['host']} since {holder['since']}"
+    except InputError:  # it has just begun or ended
+        return "another process"
