@@ -1,13 +1,13 @@
 """One process per run folder: a lock that the operating system drops when its process is dead.
 
 Beside the lock (`.lock`) lies a note of who holds it (`.lock.json`), which only the message of the
-second process reads.
+second process reads. Both go when the run ends; what a killed run leaves is in nobody's way.
 """
 
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,9 +34,13 @@ def locked(folder: Path) -> Iterator[None]:
         ...     sorted(os.listdir(folder))
         ['.lock', '.lock.json']
     """
-    lock = FileLock(folder / LOCK)
+    path = folder / LOCK
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
+        while not path.exists():  # opened just before its holder removed it
+            lock.release()
+            lock.acquire(timeout=0)
     except Timeout:
         raise InputError(
             f"{folder} is in use by {_holder(folder / HOLDER)}: wait for it or give another output"
@@ -52,6 +56,8 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         (folder / HOLDER).unlink(missing_ok=True)
+        with suppress(OSError):  # where an open file cannot be removed, it stays
+            path.unlink(missing_ok=True)
         lock.release()
 
 
