@@ -1,13 +1,14 @@
 """Files that are whole or not there: a failure at any step leaves what was there before."""
 
 import builtins
+import math
 import os
 from pathlib import Path
 
 import pytest
 
 from invariscope.errors import RunError
-from invariscope.files import remove_leftovers, write_file
+from invariscope.files import read_json, remove_leftovers, write_file, write_json
 
 
 @pytest.fixture
@@ -90,3 +91,12 @@ def test_leftovers_only(old):
     assert remove_leftovers(old.parent) == 2
     assert sorted(os.listdir(old.parent)) == [".hidden", "a.parquet", "notes.part"]
     assert remove_leftovers(old.parent / "nowhere") == 0
+
+
+def test_numbers_that_json_does_not_have_are_written_where_they_may_be(tmp_path):
+    path = tmp_path / "train.json"
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"accuracy": math.nan})
+    assert not path.exists()
+    write_json(path, {"accuracy": math.nan}, allow_nan=True)
+    assert math.isnan(read_json(path, "")["accuracy"])

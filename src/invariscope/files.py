@@ -61,10 +61,20 @@ def write_file(path: Path, content: bytes, *, kept: str = "") -> None:
         ) from error
 
 
-def write_json(path: Path, content: Any, *, kept: str = "") -> None:
-    """Writes JSON, whole or not at all; keys keep their order. Arguments as for `write_file`."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_file(path, text.encode(), kept=kept)
+def write_json(path: Path, content: Any, *, allow_nan: bool = False) -> None:
+    """Writes JSON, whole or not at all; keys keep their order.
+
+    Args:
+        path: The file, as for `write_file`.
+        content: What JSON can hold.
+        allow_nan: Takes NaN and infinity, which `read_json` reads, though the standard has neither.
+
+    Raises:
+        RunError: As for `write_file`.
+        ValueError: The content holds NaN or infinity and must not.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=allow_nan) + "\n"
+    write_file(path, text.encode())
 
 
 def read_json(path: Path, remedy: str) -> Any:
@@ -127,12 +137,16 @@ def read_arrays(path: Path, remedy: str) -> dict[str, "np.ndarray"]:
     Raises:
         InputError: The file cannot be read or is damaged.
     """
+    with undamaged(path, remedy):
+        return unpacked(path.read_bytes())  # np.load leaves a damaged file open
+
+
+def unpacked(archive: bytes) -> dict[str, "np.ndarray"]:
+    """The arrays of a NumPy archive; raises whatever NumPy does where it is damaged."""
     import numpy as np
 
-    with undamaged(path, remedy):
-        content = io.BytesIO(path.read_bytes())  # np.load leaves a damaged file open
-        with np.load(content, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+    with np.load(io.BytesIO(archive), allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
 
 
 @contextmanager

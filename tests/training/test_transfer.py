@@ -1,6 +1,9 @@
 """Transfer: features are the input of the last layer, and the last layer alone is new."""
 
+import math
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -10,7 +13,7 @@ from invariscope.models import Preprocessing, load_model
 from invariscope.training import Recipe, train
 from invariscope.training.probes import fit_logistic
 from invariscope.training.splits import Split, open_splits
-from invariscope.training.transfer import penultimate, transfer
+from invariscope.training.transfer import Transfer, penultimate, transfer
 
 FAKE = "torchvision:FakeData?size=60&image_size=3,12,12&num_classes=3"
 NET = "small:cnn7?width=0.2&size=12"
@@ -83,3 +86,8 @@ def test_messages():
     probe.spec = "mine"
     with pytest.raises(InputError, match="model mine does not say its input's side"):
         transfer(probe, FAKE)
+
+
+def test_a_fact_that_is_no_number_loses_no_transfer(tmp_path):
+    Transfer(pd.DataFrame({"correct": [True, False]}), {"loss": math.nan}).save(tmp_path)
+    assert math.isnan(Transfer.load(tmp_path).facts["loss"])

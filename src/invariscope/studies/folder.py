@@ -69,7 +69,7 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
         "figures": [{"title": one.title, "caption": one.caption} for one in findings.figures],
         "notes": list(findings.notes),
     }
-    write_json(folder / STUDY, about)
+    write_json(folder / STUDY, about, allow_nan=True)
     return StudyRun(about, findings, folder)
 
 

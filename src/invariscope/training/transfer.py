@@ -79,7 +79,8 @@ class Transfer:
         """Writes `correct.parquet` and `transfer.json`, each whole or not at all."""
         folder = Path(folder)
         write_parquet(folder / _CORRECT, self.correct)
-        write_json(folder / _FACTS, {"accuracy": self.accuracy, **self.facts, "notes": self.notes})
+        head = {"accuracy": self.accuracy, **self.facts, "notes": self.notes}
+        write_json(folder / _FACTS, head, allow_nan=True)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Transfer":
