@@ -6,21 +6,11 @@ from torch import nn
 
 from invariscope.models import load_model
 from invariscope.models.band_pictures import band_pictures
+from networks.toys import Lay
 
 SIDE = 48
 EXAMPLE = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))
 WIDE = torch.rand(2, 3, SIDE, 2 * SIDE, generator=torch.Generator().manual_seed(3))
-
-
-class Lay(nn.Module):
-    """Puts out what a function makes of a map: the module under test."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, maps):
-        return self.function(maps)
 
 
 class Network(nn.Module):

@@ -9,18 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from invariscope.models import load_model
+from networks.toys import Lay
 
 CHANNELS = 8
 UNSHOWN = "no grid of places is shown in it: averaged to a vector"
-
-
-class Lay(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, maps):
-        return self.function(maps)
 
 
 class Attention(nn.Module):

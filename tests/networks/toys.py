@@ -16,6 +16,17 @@ KERNEL = 5
 LAYERS = ("conv1", "conv2", "conv3")
 
 
+class Lay(nn.Module):
+    """Puts out what a function makes of a map."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, maps):
+        return self.function(maps)
+
+
 def isotropic_network(seed: int = 0, channels: int = 6) -> nn.Sequential:
     """Isotropic Gaussian filters, zero borders: invariance 1 in every layer under quarter turns."""
     draw = torch.Generator().manual_seed(seed)

@@ -150,9 +150,7 @@ def carry_out(
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
     size = batch_size or default_batch_size(search)
-    if output is None:
-        return _carry_out(search, search.manifest, [], None, size, workers, progress)
-    folder = Path(output)
+    folder = None if output is None else Path(output)
     with open_folder(folder, search.manifest, resume, command=COMMAND, completed=whole_blocks) as (
         manifest,
         done,

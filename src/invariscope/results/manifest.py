@@ -141,7 +141,8 @@ def _check(path: Path, manifest: Any, command: str) -> None:
         for key in keys
         if key not in manifest[part]
     ]
-    missing = missing or ([] if isinstance(manifest.get("identity"), str) else ["identity"])
+    if not missing and not isinstance(manifest.get("identity"), str):
+        missing = ["identity"]
     if missing:
         raise InputError(
             f"{path} lacks {missing[0]!r}: restore the file, or measure again into a new folder"

@@ -25,8 +25,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from invariscope.errors import InputError
-from invariscope.files import remove_leftovers, undamaged, write_file
+from invariscope.files import remove_leftovers, unpacked, write_file
 from invariscope.metrics.channel_correlation import ChannelCorrelation, PooledChannels
 from invariscope.results.channels import (
     CHANNEL_SCHEMA,
@@ -43,7 +42,6 @@ Key = tuple[str, str, str]
 #: Memory for the sums of all layers and cells; the widest layers go without beyond it.
 SUMS_BYTES = 1 << 30
 STATE = "channels.state"
-_ANEW = "the sums are started over"
 #: A write may take this share of the time since the last one.
 _WRITING_SHARE = 0.05
 
@@ -250,13 +248,14 @@ class ChannelState:
     def _load(self, folder: Path, done: int) -> None:
         """Reads the state that a run has left, unless it is damaged or ahead of the rows."""
         path = folder / STATE
-        arrays: dict[str, np.ndarray] = {}
-        with suppress(InputError), undamaged(path, _ANEW):
+        try:
             arrays = _read_arrays(path)
+        except Exception:  # there is none yet, or it is damaged: then it is measured again
+            return
         if RUN not in arrays:
-            return  # there is none yet, and what cannot be read is measured again
+            return
         check_run(path, str(arrays[RUN]), self._run, "sums", "start them over")
-        with suppress(InputError), undamaged(path, _ANEW):
+        with suppress(Exception):  # other arrays than those of `_arrays`: likewise
             if int(arrays["blocks"]) <= done:
                 self._take(arrays)
 
@@ -291,8 +290,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     content, digest = content[:-32], content[-32:]
     if hashlib.sha256(content).digest() != digest:
         raise ValueError("the digest is another")
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    return unpacked(content)
 
 
 def _means(found: PooledChannels) -> tuple[float, float]:

@@ -189,11 +189,10 @@ def carry_out(
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
     check_precision(precision)
     size = batch_size or default_batch_size(run)
-    if output is None:
-        return _carry_out(run, run.manifest, [], None, size, workers, precision, progress)
-    folder = Path(output)
+    folder = None if output is None else Path(output)
     with open_folder(folder, run.manifest, resume) as (manifest, done):
-        write_example(folder, run.picture())
+        if folder is not None:
+            write_example(folder, run.picture())
         return _carry_out(run, manifest, done, folder, size, workers, precision, progress)
 
 

@@ -14,7 +14,7 @@ from invariscope.sweep.record import check_same_run
 
 @contextmanager
 def open_folder(
-    folder: Path,
+    folder: Path | None,
     manifest: dict[str, Any],
     resume: bool,
     *,
@@ -24,7 +24,7 @@ def open_folder(
     """Makes the folder, or takes up the same run in it; it is locked until the end of the block.
 
     Args:
-        folder: The run folder.
+        folder: The run folder; None for a run in memory, of which nothing is done.
         manifest: The manifest of the run that is about to start.
         resume: Whether a folder that holds the run already may be taken up.
         command: The command whose runs these are.
@@ -37,6 +37,9 @@ def open_folder(
         InputError: The folder holds something else or rows of another run, cannot be written, or
             is in use by another process.
     """
+    if folder is None:
+        yield manifest, []
+        return
     if not (folder / MANIFEST).exists():
         _make(folder)
     with locked(folder):
