@@ -36,7 +36,7 @@ def search_of(pairs: int):
     import numpy as np
 
     from invariscope.cli.memory import keep_freed_memory
-    from invariscope.factors import prepare_search
+    from invariscope.search import prepare_search
 
     keep_freed_memory()  # as the command line does, for all that is timed
     rng = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def search_of(pairs: int):
 
 
 def run(search) -> float:
-    from invariscope.factors import carry_out
+    from invariscope.search import carry_out
     from invariscope.sweep.progress import Silent
 
     started = time.perf_counter()
@@ -182,10 +182,10 @@ def table_time(classes: int, pairs: int) -> dict:
     """Seconds and peak memory of a table, from rows on the disk."""
     import numpy as np
 
-    from invariscope.factors import get_operations
-    from invariscope.factors.operations import unique_operations
-    from invariscope.factors.rows import PAIRS_PER_BLOCK, PairRows, pair_table, write_pairs
-    from invariscope.factors.table import tabulate
+    from invariscope.search import get_operations
+    from invariscope.search.operations import unique_operations
+    from invariscope.search.rows import PAIRS_PER_BLOCK, PairRows, pair_table, write_pairs
+    from invariscope.search.table import tabulate
 
     pool = get_operations()
     columns = {key: column for column, key in enumerate(unique_operations(pool))}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from invariscope.studies.claims import NOT_RUN, ClaimResult, Part, get_claim
 from invariscope.studies.claims.record import counts
-from invariscope.studies.folder import StudyRun, read_study
-from invariscope.studies.words import duration, value_text
+from invariscope.studies.lab.folder import StudyRun, read_study
+from invariscope.studies.lab.words import duration, value_text
 
 
 def main() -> None:

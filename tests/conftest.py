@@ -6,6 +6,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+pytest_plugins = ["nouns", "small_searches"]
+
 # Modules that tests import; read for doctests they would be imported under a second name.
 collect_ignore = ["oracles"]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from invariscope.models import PARTS
-from invariscope.studies.parts import EQUIVARIANCE, KINDS
+from invariscope.studies.paper002.parts import EQUIVARIANCE, KINDS
 
 #: Seeds differ by this much, so that there is an interval.
 JITTER = (0.0, 0.001, 0.002, -0.001)

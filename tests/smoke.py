@@ -10,13 +10,13 @@ from pathlib import Path
 import pandas as pd
 
 from invariscope.studies.claims import CLAIMS, NOT_RUN, VERDICTS, ClaimResult
-from invariscope.studies.folder import StudyRun, read_study
+from invariscope.studies.lab.folder import StudyRun, read_study
 
 # A process of its own: the type checker of the tests makes small networks five times slower.
 _TWICE = """
 import json, sys
-from invariscope.studies.lab import Lab
-from invariscope.studies.running import run_study
+from invariscope.studies.lab.lab import Lab
+from invariscope.studies.lab.running import run_study
 name, folder, changes = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 for out, reused in (("out", False), ("again", True)):
     lab = Lab(folder + "/cells")

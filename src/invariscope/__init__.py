@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invariscope.factors import find_factors
     from invariscope.models import load_model
     from invariscope.results import Leaderboard, Result
+    from invariscope.search import find_factors
     from invariscope.sweep import measure
 
 __version__ = "0.1.0"
@@ -22,7 +22,7 @@ __all__ = ["Leaderboard", "Result", "__version__", "find_factors", "load_model",
 
 _HOMES = {
     "measure": "invariscope.sweep",
-    "find_factors": "invariscope.factors",
+    "find_factors": "invariscope.search",
     "load_model": "invariscope.models",
     "Result": "invariscope.results",
     "Leaderboard": "invariscope.results",

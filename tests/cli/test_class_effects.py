@@ -114,7 +114,7 @@ def test_tables_give_the_effects(invariscope, place):
 
 def test_no_wordnet_is_said(invariscope, place, monkeypatch):
     answers().to_csv("answers.csv", index=False)
-    monkeypatch.setattr("invariscope.factors.wordnet.standard_folders", lambda: [place / "none"])
+    monkeypatch.setattr("invariscope.effects.wordnet.standard_folders", lambda: [place / "none"])
     code, out, _ = invariscope("class-effects", "answers.csv", "--without", "none")
     assert code == 0
     assert "note: hurt classes are not compared in WordNet: no WordNet in" in out

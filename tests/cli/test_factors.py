@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from invariscope.factors import Factors
-from invariscope.factors.recommendation import ADVICE
+from invariscope.advice.recommendation import ADVICE
+from invariscope.search import Factors
 
 MODEL = ("--model", "python:tiny:make", "--preprocessing", "size=24", "-j", 0)
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from invariscope.cli import app as cli
-from invariscope.studies.study import STUDIES, studies
+from invariscope.studies.lab.study import STUDIES, studies
 from oracles.studies import known_run, known_study
 
 

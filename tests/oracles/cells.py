@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from invariscope.errors import InputError, RunError
-from invariscope.studies.cells import cell_kind
+from invariscope.studies.lab.cells import cell_kind
 
 
 @cell_kind("double")

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from invariscope.factors import Factors, get_operations
-from invariscope.factors.example_files import Example
-from invariscope.factors.operations import unique_operations
-from invariscope.factors.rows import PairRows
-from invariscope.factors.table import OVERALL, TABLE_SCHEMA
+from invariscope.search import Factors, get_operations
+from invariscope.search.example_files import Example
+from invariscope.search.operations import unique_operations
+from invariscope.search.rows import PairRows
+from invariscope.search.table import OVERALL, TABLE_SCHEMA
 
 POOL = "rotate,translate_x,invert,posterize,shear_x 4 + invert 3,saturation 0"
 

@@ -3,11 +3,11 @@
 import pandas as pd
 
 from invariscope.studies.claims import above, below, decide, not_run, within
-from invariscope.studies.figures import Row, Series, curves, dots
-from invariscope.studies.findings import Findings
-from invariscope.studies.lab import Lab
-from invariscope.studies.running import run_study
-from invariscope.studies.study import Study
+from invariscope.studies.lab.figures import Row, Series, curves, dots
+from invariscope.studies.lab.findings import Findings
+from invariscope.studies.lab.lab import Lab
+from invariscope.studies.lab.running import run_study
+from invariscope.studies.lab.study import Study
 
 EVIL = "<script>alert(1)</script>"
 PRESET = {"data": "samples", "seeds": (0, 1, 2), "epochs": 2.0}

@@ -13,11 +13,11 @@ import subprocess
 
 import pytest
 
-from invariscope.factors.page import page as factors_page
 from invariscope.report import page
 from invariscope.report.leaderboard import page as leaderboard_page
+from invariscope.report.search.page import page as factors_page
+from invariscope.report.study.page import page as study_page
 from invariscope.results import Leaderboard
-from invariscope.studies.page import page as study_page
 from oracles.many import run_of
 from oracles.searches import known_examples, known_search
 from oracles.studies import known_run

@@ -9,8 +9,8 @@ from invariscope.errors import InputError
 from invariscope.report import overlays
 from invariscope.report.leaderboard import page, render_leaderboard
 from invariscope.report.leaderboard_tables import number_rows, short_names
+from invariscope.report.leaderboard_text import letters_of
 from invariscope.results import Leaderboard
-from invariscope.results.leaderboard_text import letters_of
 from oracles.many import run_of
 
 

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from invariscope.errors import InputError
+from invariscope.report.leaderboard_text import letters_of, short
 from invariscope.results import Leaderboard, accuracies, averages, leaderboard
-from invariscope.results.leaderboard_text import letters_of, short
 from invariscope.statistics.intervals import interval_run_length
 from oracles.many import (
     numbers_of,

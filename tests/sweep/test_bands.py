@@ -10,8 +10,8 @@ from torch import nn
 import invariscope
 from invariscope.devices import as_float
 from invariscope.errors import InputError
-from invariscope.factors.search import find_factors
 from invariscope.models import load_model
+from invariscope.search.search import find_factors
 from invariscope.sweep import prepare
 from invariscope.sweep.loading import load_blocks
 from invariscope.transformations import FAMILIES, TABLES, Resampling, get_transformation

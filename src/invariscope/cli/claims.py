@@ -27,8 +27,8 @@ def claims(
         if not folder.is_dir():
             raise InputError(f"no folder at {folder}: give a folder below which studies were run")
     from invariscope.studies.claims.overview import as_rows, as_text, overview
-    from invariscope.studies.running import STUDIES_FOLDER
-    from invariscope.studies.study import study_names
+    from invariscope.studies.lab.running import STUDIES_FOLDER
+    from invariscope.studies.lab.study import study_names
 
     entries = overview(folders or [STUDIES_FOLDER], study_names())
     if as_json:

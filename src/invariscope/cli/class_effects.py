@@ -10,8 +10,8 @@ from invariscope.cli.tables import TABLES, write_table
 from invariscope.errors import InputError
 
 if TYPE_CHECKING:
-    from invariscope.factors.class_effects import ClassEffects
-    from invariscope.factors.wordnet import WordNet
+    from invariscope.effects.class_effects import ClassEffects
+    from invariscope.effects.wordnet import WordNet
 
 _BESIDE = ("summary", "seeds", "helped_samples", "similarity")
 
@@ -73,8 +73,8 @@ def class_effects(
         raise InputError(f"{bare!r} without a table: give the table, or {bare}=RUN,RUN,…")
     import pandas as pd
 
-    from invariscope.factors.class_effects import class_effects as effects_of
-    from invariscope.factors.correctness import read_runs, read_table
+    from invariscope.effects.class_effects import class_effects as effects_of
+    from invariscope.effects.correctness import read_runs, read_table
 
     frames = [read_table(path) for path in tables or ()]
     measured = {method: runs for method, runs in named.items() if runs}
@@ -113,7 +113,7 @@ def _method(option: str, text: str) -> tuple[str, list[Path]]:
 
 def _wordnet(folder: Path | None) -> tuple["WordNet | None", list[str]]:
     """WordNet, or a note that says why there is none."""
-    from invariscope.factors.wordnet import WordNet
+    from invariscope.effects.wordnet import WordNet
 
     if folder is not None:
         return WordNet(folder), []

@@ -8,17 +8,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from invariscope.advice.alignment import Alignment, align
+from invariscope.advice.recommendation import ADVICE, Recommendation, recommend
 from invariscope.cli.tables import write_table
 from invariscope.cli.terminal import show_notes
+from invariscope.effects.wordnet import WordNet
 from invariscope.errors import InputError
-from invariscope.factors import Factors
-from invariscope.factors.alignment import Alignment, align
-from invariscope.factors.foregrounds import Foregrounds
-from invariscope.factors.hierarchy import Hierarchy, class_hierarchy
-from invariscope.factors.recommendation import ADVICE, Recommendation, recommend
-from invariscope.factors.wordnet import WordNet
 from invariscope.files import write_file
+from invariscope.foregrounds.foregrounds import Foregrounds
 from invariscope.results import Result
+from invariscope.search import Factors
+from invariscope.search.hierarchy import Hierarchy, class_hierarchy
 
 CODE = "augment.py"
 _COLUMNS = (

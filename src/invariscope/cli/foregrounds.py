@@ -40,8 +40,8 @@ def foregrounds(
     from rich.console import Console
     from rich.progress import Progress
 
-    from invariscope.factors.foreground_text import to_text
-    from invariscope.factors.foregrounds import measure_foregrounds
+    from invariscope.foregrounds.foregrounds import measure_foregrounds
+    from invariscope.report.foregrounds.text import to_text
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("foregrounds", total=None)
@@ -52,7 +52,7 @@ def foregrounds(
         )  # fmt: skip
     typer.echo(to_text(found))
     if output is not None:
-        from invariscope.factors.foreground_figures import write_figures
+        from invariscope.report.foregrounds.figures import write_figures
 
         found.save(output)
         write_figures(found, output)

@@ -13,11 +13,11 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a folder that `measure`, `factors` or `study run` wrote."""
-    from invariscope.studies.folder import is_study
+    from invariscope.studies.lab.folder import is_study
 
     if is_study(run):
-        from invariscope.studies.folder import read_study
-        from invariscope.studies.page import render_study
+        from invariscope.report.study.page import render_study
+        from invariscope.studies.lab.folder import read_study
 
         typer.echo(f"report: {render_study(read_study(run), output)}")
         return
@@ -26,7 +26,7 @@ def report(
 
     path = output or run / "report.html"
     if written_by(run) == "factors":
-        from invariscope.factors import Factors
+        from invariscope.search import Factors
 
         Factors.load(run).to_html(path)
         typer.echo(f"report: {path}")

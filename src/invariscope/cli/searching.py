@@ -19,12 +19,12 @@ from invariscope.cli.memory import keep_freed_memory
 from invariscope.cli.progress import Bar
 from invariscope.cli.running import default_folder, interruptible
 from invariscope.cli.terminal import duration, show_decisions, show_notes
-from invariscope.factors import Factors, Search, carry_out, prepare_search
-from invariscope.factors.prepare import EMBEDDING
-from invariscope.factors.ranks import AMONG, TOP_COUNT, Estimate, Ranks
-from invariscope.factors.result import TABLE
-from invariscope.factors.search import default_batch_size
-from invariscope.factors.table import OVERALL
+from invariscope.search import Factors, Search, carry_out, prepare_search
+from invariscope.search.prepare import EMBEDDING
+from invariscope.search.ranks import AMONG, TOP_COUNT, Estimate, Ranks
+from invariscope.search.result import TABLE
+from invariscope.search.search import default_batch_size
+from invariscope.search.table import OVERALL
 from invariscope.sweep.estimate import seconds_per_image
 from invariscope.transformations import IDENTITY
 

@@ -11,8 +11,8 @@ import typer
 from invariscope.errors import InputError
 
 if TYPE_CHECKING:
-    from invariscope.studies.cells import CellResult
-    from invariscope.studies.folder import StudyRun
+    from invariscope.studies.lab.cells import CellResult
+    from invariscope.studies.lab.folder import StudyRun
 
 app = typer.Typer(
     help="The experiments of the papers: list them, run one.",
@@ -30,7 +30,7 @@ def list_studies(
 ) -> None:
     """List the studies: what each asks, which claims it decides, what its presets cost."""
     from invariscope.studies.claims import CLAIMS
-    from invariscope.studies.study import as_mapping, get_study, studies
+    from invariscope.studies.lab.study import as_mapping, get_study, studies
 
     found = [get_study(name)] if name else list(studies().values())
     for study in found:
@@ -82,9 +82,9 @@ def run(
 
     from invariscope.cli.memory import keep_freed_memory
     from invariscope.cli.running import interruptible
-    from invariscope.studies.page import render_study
-    from invariscope.studies.running import lab_of, run_study
-    from invariscope.studies.study import get_study, settings_of
+    from invariscope.report.study.page import render_study
+    from invariscope.studies.lab.running import lab_of, run_study
+    from invariscope.studies.lab.study import get_study, settings_of
 
     study = get_study(name)
     settings_of(study, preset, changes)  # what is wrong is said before anything is loaded
@@ -114,9 +114,9 @@ def _changes(given: list[str] | tuple[str, ...]) -> dict[str, str]:
 
 def _show(run: "StudyRun") -> None:
     """The verdicts, in 80 columns."""
+    from invariscope.report.study.page import lead
     from invariscope.studies.claims import get_claim
-    from invariscope.studies.page import lead
-    from invariscope.studies.words import value_text
+    from invariscope.studies.lab.words import value_text
 
     typer.echo()
     for claim in run.findings.claims:

@@ -24,6 +24,7 @@ from invariscope.report.leaderboard_tables import (
     standing_columns,
     standing_rows,
 )
+from invariscope.report.leaderboard_text import correlation_words, letters_of
 from invariscope.report.levels import level_labels, levels_of
 from invariscope.report.readings import Readings
 from invariscope.report.tables import shade
@@ -35,7 +36,6 @@ from invariscope.report.words import (
     with_interval,
 )
 from invariscope.results import Leaderboard
-from invariscope.results.leaderboard_text import correlation_words, letters_of
 
 LONGEST = 1500
 PARTS = ("Early", "Middle", "Late", "Pool", "Final")

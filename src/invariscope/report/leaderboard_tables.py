@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from invariscope.report.leaderboard_text import PARTS, middle_cut, rank_words, strongest
 from invariscope.report.overlays import Mark
 from invariscope.report.tables import Cell, shade
 from invariscope.report.words import metric_words, number, transformation_words, with_interval
 from invariscope.results import Leaderboard
-from invariscope.results.leaderboard_text import PARTS, middle_cut, rank_words, strongest
 
 ALL = "all transformations"
 _SHORT = 22

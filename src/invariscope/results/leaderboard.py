@@ -204,7 +204,7 @@ class Leaderboard:
 
     def to_text(self) -> str:
         """The standings, the parts and the correlations in 80 columns."""
-        from invariscope.results.leaderboard_text import text
+        from invariscope.report.leaderboard_text import text
 
         return text(self)
 

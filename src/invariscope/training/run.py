@@ -30,7 +30,7 @@ class TrainedRun:
         preprocessing: What its images need.
         class_names: Of its outputs.
         correct: One row per test image, with Augerino where it was trained: ``image``, ``class``,
-            ``method`` (the augmentation), ``seed``, ``correct``; `factors.class_effects` takes it.
+            ``method`` (the augmentation), ``seed``, ``correct``; `effects.class_effects` takes it.
         history: One row per logged number: ``iteration``, ``epoch``, ``name``, ``value``.
         notes: What was left out, what is worth knowing.
         facts: Versions, device, seconds, images per second.

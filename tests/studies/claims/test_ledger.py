@@ -2,7 +2,7 @@ import pytest
 
 from invariscope.errors import InputError
 from invariscope.studies.claims import CLAIMS, PAPERS, get_claim
-from invariscope.studies.study import BUILT_IN
+from invariscope.studies.lab.study import BUILT_IN
 
 
 def test_the_ledger_holds_all_46():

@@ -8,7 +8,7 @@ from scipy import stats
 
 import invariscope
 from invariscope.errors import InputError
-from invariscope.factors import get_operations
+from invariscope.search import get_operations
 from invariscope.training.augmentations import Choice, PerClassPolicy, augmentation, class_policies
 from invariscope.transformations import geometry, warp
 

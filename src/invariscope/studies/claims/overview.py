@@ -83,7 +83,7 @@ def as_rows(entries: list[Entry]) -> list[dict[str, Any]]:
 
 
 def _lines(entry: Entry) -> list[str]:
-    from invariscope.studies.words import value_text
+    from invariscope.studies.lab.words import value_text
 
     result, record = entry.result, entry.record
     head = f"{entry.claim.id:{_INDENT}}{result.verdict:14}"

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from invariscope.errors import InputError
-from invariscope.factors import Factors
 from invariscope.registry import unknown_name
+from invariscope.search import Factors
 from invariscope.training.augmentations.augmentation import Augmentation, Composition
 from invariscope.training.augmentations.boxes import RATIO, AreaLaw
 from invariscope.training.augmentations.crops import FixedSizeCrop, RandomSizeCrop, enlarged

@@ -22,9 +22,9 @@ import pandas as pd
 import torch
 
 from invariscope.errors import InputError
-from invariscope.factors.operations import Operation, get_operations
-from invariscope.factors.table import OVERALL
 from invariscope.registry import unknown_name
+from invariscope.search.operations import Operation, get_operations
+from invariscope.search.table import OVERALL
 from invariscope.training.augmentations.augmentation import (
     Augmentation,
     Changed,

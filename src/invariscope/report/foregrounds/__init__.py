@@ -1,0 +1,1 @@
+"""Foregrounds in words and figures."""

@@ -1,0 +1,137 @@
+"""What `invariscope foregrounds` prints: findings in words, then the table, in 80 columns."""
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+
+from invariscope.foregrounds.foregrounds import FAINT, Foregrounds
+from invariscope.foregrounds.masks import SALIENCY
+from invariscope.foregrounds.spread import EVERY, QUANTILES, SUMMARISED
+
+WIDTH = 80
+_SHOWN = 3
+_EXTREMES = 3
+_ENOUGH = 3  # images of a class before its mean is worth a sentence
+
+
+def findings(found: Foregrounds) -> list[str]:
+    """What the numbers say, one sentence or two each: scale, place, which of them varies more."""
+    area, x, y = (found.overall(measure) for measure in ("area", "x", "y"))
+    return [
+        f"Size: the box of the foreground covers {_percent(area['q05'])} to "
+        f"{_percent(area['q95'])} of the image (5 to 95 % of the images), the median is "
+        f"{_percent(area['q50'])}.",
+        f"Place: its centre is at x = {_with_error(x)}, y = {_with_error(y)} (mean ± standard "
+        "error; x to the right, y down, 0.5 is the middle).",
+        _comparison(found.spread[found.spread["class"] == EVERY].iloc[0]),
+        *_extremes(found),
+    ]
+
+
+def notes(found: Foregrounds) -> list[str]:
+    """What does not count, and what to be careful about."""
+    manifest = found.manifest
+    lines = [f"masks: {manifest['decisions']['masks']}"]
+    empty, skipped = manifest["empty"], manifest["skipped"]
+    if empty:
+        lines.append(
+            f"{_images(len(empty))} without any foreground above {manifest['threshold']:g}, in no "
+            f"mean: {_first(empty)}"
+        )
+    if skipped:
+        first = skipped[0]
+        lines.append(f"skipped {_images(len(skipped))}, first {first['image']}: {first['reason']}")
+    faint = int((found.images["peak"] < FAINT).sum())
+    if manifest["masks"] == SALIENCY and faint:
+        lines.append(
+            f"in {_images(faint)} the network found nothing (peak below {FAINT:g}): their boxes "
+            "come from scaling a faint map up"
+        )
+    return lines + list(manifest["notes"])
+
+
+def to_text(found: Foregrounds) -> str:
+    """Findings, table and notes, at most 80 columns wide."""
+    manifest = found.manifest
+    boxes = int(found.spread.loc[found.spread["class"] == EVERY, "n"].iloc[0])
+    title = (
+        f"foregrounds of {manifest['data']}: {_images(boxes)}, masks {manifest['masks']}, "
+        f"threshold {manifest['threshold']:g}"
+    )
+    parts = [textwrap.fill(line, WIDTH) for line in (title, *findings(found))]
+    parts += ["", table(found), ""]
+    parts += [textwrap.fill(f"note: {line}", WIDTH) for line in notes(found)]
+    return "\n".join(parts).rstrip()
+
+
+def table(found: Foregrounds) -> str:
+    """The statistics over all images; ± is the longer arm of the 95 % interval."""
+    head = f"{'':10}{'mean':>15}{'sd':>15}{'SEM':>7}"
+    lines = [head + "".join(f"{100 * share:4.0f} %" for share in QUANTILES.values())]
+    for measure in SUMMARISED:
+        row = found.overall(measure)
+        cells = f"{measure:10}{_with_arm(row, 'mean'):>15}{_with_arm(row, 'sd'):>15}"
+        cells += f"{_number(row['sem'], 4):>7}"
+        lines.append(cells + "".join(f"{row[name]:6.3f}" for name in QUANTILES))
+    return "\n".join(lines)
+
+
+def _comparison(row: pd.Series) -> str:
+    share, low, high = row["size_share"], row["size_share_low"], row["size_share_high"]
+    if not np.isfinite(share):
+        return "Size or place: nothing varies, or there is one box only."
+    interval = f", 95 % interval {_percent(low)} to {_percent(high)}" if np.isfinite(low) else ""
+    if np.isfinite(low) and low > 0.5:
+        verdict = "size varies more than place"
+    elif np.isfinite(high) and high < 0.5:
+        verdict = "place varies more than size"
+    else:
+        verdict = "which of them varies more cannot be told"
+    return (
+        f"Size or place: {_percent(share)} of the variance of the box's edges comes from its size "
+        f"(half its side: ±{row['size']:.3f} of the frame), the rest from its place (±"
+        f"{row['translation']:.3f}){interval}: {verdict}."
+    )
+
+
+def _extremes(found: Foregrounds) -> list[str]:
+    rows = found.summary
+    rows = rows[(rows["measure"] == "area") & (rows["class"] != EVERY) & (rows["n"] >= _ENOUGH)]
+    if len(rows) < 2 * _EXTREMES:
+        return []
+    rows = rows.sort_values("mean", kind="stable")
+    small, large = (
+        ", ".join(f"{row['class']} {_percent(row['mean'])}" for _, row in part.iterrows())
+        for part in (rows.head(_EXTREMES), rows.tail(_EXTREMES)[::-1])
+    )
+    return [
+        f"Of {len(rows)} classes with {_ENOUGH} images or more the largest on average: {large}; "
+        f"the smallest: {small}."
+    ]
+
+
+def _with_arm(row: pd.Series, name: str) -> str:
+    arm = max(row[f"{name}_high"] - row[name], row[name] - row[f"{name}_low"])
+    return f"{_number(row[name], 3)} ±{_number(arm, 3)}"
+
+
+def _with_error(row: pd.Series) -> str:
+    return f"{row['mean']:.3f} ± {_number(row['sem'], 3)}"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else "–"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.0f} %"
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'s' if count != 1 else ''}"
+
+
+def _first(names: list[str]) -> str:
+    more = f", … {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

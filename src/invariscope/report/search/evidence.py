@@ -1,0 +1,191 @@
+"""What stands beside the search on its page: alignment, hierarchy, foregrounds, when given."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from invariscope.advice.alignment import TOP, Alignment
+from invariscope.foregrounds.foregrounds import Foregrounds
+from invariscope.report import svg
+from invariscope.report.foregrounds import figures as foreground_figures
+from invariscope.report.foregrounds.text import findings, notes
+from invariscope.report.search import figures as page_figures
+from invariscope.report.search.words import counted, p_text, share_interval
+from invariscope.report.words import number, percent, transformation_words, with_interval
+from invariscope.search.hierarchy import DISSIMILAR, SIMILAR, Hierarchy
+
+_NAMED = 12
+_MEASURES = {"wup": "Wu–Palmer", "path": "path", "lch": "Leacock–Chodorow"}
+_OUTCOMES = {
+    "rank_correlation": "correlation of ranks",
+    "iou_25": "top 25 in common (IoU)",
+    "iou_5": "top 5 in common (IoU)",
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with its caption."""
+
+    figure: Markup
+    caption: str
+
+
+def alignment_section(found: Alignment) -> dict[str, Any]:
+    """Does training make the model invariant to what varies? Sentences, bars, scatter."""
+    sides = {bool(row["grows"]): row for row in found.sides.to_dict("records")}
+    grows, rest = sides[True], sides[False]
+    bars = [
+        (f"{words}\n{counted(int(row['families']), 'family', 'families')}: {text}", *_numbers(row))
+        for words, row in (("gap above 0", grows), ("gap 0 or below", rest))
+        for text in [percent(float(row["share"]))]
+    ]
+    families = "; ".join(
+        f"{transformation_words(str(row['family']))}: gap {number(row['gap'])}, share"
+        f" {100 * row['share']:.0f} %"
+        for row in found.families.to_dict("records")
+    )
+    drawings = [
+        _drawing(
+            page_figures.two_bars(bars), "alignment-bars",
+            f"Share of a family’s operations among a class’s {TOP} best, mean over families;"
+            " lines are 95 % intervals over classes.",
+            f"Bars: {share_interval(*_numbers(grows))} where the gap is above 0,"
+            f" {share_interval(*_numbers(rest))} elsewhere.",
+        ),
+        _drawing(
+            page_figures.gap_against_share(found.families), "alignment-points",
+            "Each family: circles where training made the model more invariant, squares where not.",
+            f"Points: {families}.",
+        ),
+    ]  # fmt: skip
+    left_out = [transformation_words(name) for name in found.left_out]
+    return {"lead": _alignment_words(found), "drawings": drawings, "left_out": ", ".join(left_out)}
+
+
+def _alignment_words(found: Alignment) -> str:
+    if not math.isfinite(found.difference):
+        return (
+            "Training moved the invariance to all measured families the same way, so there are no"
+            " two sides to compare."
+        )
+    points = (
+        f"{_points(found.difference)} percentage points [{_points(found.low)},"
+        f" {_points(found.high)}]"
+    )
+    chance = f"p = {p_text(found.p)} over {counted(len(found.families), 'family', 'families')}"
+    if found.difference > 0 and found.p < 0.05:
+        start = "The invariances that training adds are those to what varies in the data"
+    elif found.difference > 0:
+        start = (
+            "The invariances that training adds are somewhat more often to what varies in the data,"
+            " but chance among so few families does as much"
+        )
+    else:
+        start = "The invariances that training adds are not those to what varies in the data"
+    rho = f" Rank correlation of gap and share: {number(found.rho)}, p = {p_text(found.rho_p)}."
+    return (
+        f"{start}: the families whose invariance grew differ from the others by {points} in their"
+        f" share among a class’s {TOP} best operations; {chance}, one-sided."
+        f"{rho if math.isfinite(found.rho) else ''}"
+    )
+
+
+def hierarchy_section(found: Hierarchy) -> dict[str, Any]:
+    """Do classes alike in WordNet vary alike? Sentences, figure, every correlation."""
+    first = found.correlations.iloc[0]
+    rho, low, high = (float(first[name]) for name in ("spearman", "ci_low", "ci_high"))
+    p = float(first["p"])
+    if not math.isfinite(rho):
+        verdict = "All pairs of classes are equally alike, so nothing can be correlated"
+    elif p < 0.05:
+        more = "more" if rho > 0 else "less"
+        verdict = f"Classes that are alike in WordNet have {more} similar ranks of operations"
+    else:
+        verdict = "Classes that are alike in WordNet are not shown to vary in like ways"
+    lead = (
+        f"{verdict}: Spearman’s ρ {with_interval(rho, low, high)}, p = {p_text(p)}, over"
+        f" {counted(int(first['n_pairs']), 'pair')} of {int(first['n_classes'])} classes."
+    )
+    rows = [
+        (
+            _OUTCOMES.get(str(row["outcome"]), str(row["outcome"])),
+            _MEASURES.get(str(row["measure"]), str(row["measure"])),
+            with_interval(row["spearman"], row["ci_low"], row["ci_high"]),
+            p_text(row["p"]),
+        )
+        for row in found.correlations.to_dict("records")
+    ]
+    drawing = _drawing(
+        page_figures.hierarchy_points(found.pairs), "hierarchy",
+        "Each point is a pair of classes; the lines are means over a sixth of the range each.",
+        f"Points: WordNet similarity against the correlation of ranks; {lead}",
+    )  # fmt: skip
+    names = list(found.left_out)
+    reasons = [f"{name} ({found.left_out[name]})" for name in names[:_NAMED]]
+    more = f" … and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return {
+        "lead": lead,
+        "groups": _group_words(found),
+        "drawing": drawing,
+        "rows": rows,
+        "left_out": "; ".join(reasons) + more,
+        "left_count": counted(len(names), "class", "classes"),
+    }
+
+
+def _group_words(found: Hierarchy) -> str:
+    row = found.groups.iloc[0].to_dict()
+    if not (math.isfinite(row["similar"]) and math.isfinite(row["dissimilar"])):
+        return ""
+    similar, dissimilar = (
+        counted(int(row[f"n_{name}"]), "pair") for name in ("similar", "dissimilar")
+    )
+    return (
+        f"Ranks of similar classes (Wu–Palmer {SIMILAR} or more,"
+        f" {similar}) correlate by"
+        f" {with_interval(row['similar'], row['similar_low'], row['similar_high'])} on average,"
+        f" those of dissimilar ones ({DISSIMILAR} or less, {dissimilar})"
+        f" by {with_interval(row['dissimilar'], row['dissimilar_low'], row['dissimilar_high'])}."
+    )  # fmt: skip
+
+
+def foregrounds_section(found: Foregrounds) -> dict[str, Any]:
+    """Where the things are and how large: sentences and figures."""
+    area = found.overall("area")
+    drawn = [
+        (foreground_figures.centres(found), "centres", "Where the boxes have their centres.",
+         "Heat map of the centres of the foregrounds’ boxes in the frame."),
+        (foreground_figures.areas(found), "areas", "How much of the image a box covers.",
+         f"Histogram: median {100 * area['q50']:.0f} % of the image."),
+    ]  # fmt: skip
+    by_class = foreground_figures.classes(found)
+    if by_class is not None:
+        text = "Class by class: the share of the image that each box covers."
+        drawn.append((by_class, "classes", text, text))
+    return {
+        "sentences": findings(found),
+        "notes": notes(found),
+        "masks": str(found.manifest["masks"]),
+        "threshold": f"{found.manifest['threshold']:g}",
+        "drawings": [
+            _drawing(figure, f"foreground-{name}", caption, label)
+            for figure, name, caption, label in drawn
+        ],
+    }
+
+
+def _drawing(figure: Figure, name: str, caption: str, label: str) -> Drawing:
+    return Drawing(Markup(svg.inline(figure, name, label, "half")), caption)
+
+
+def _numbers(row: dict[Any, Any]) -> tuple[float, float, float]:
+    return float(row["share"]), float(row["low"]), float(row["high"])
+
+
+def _points(value: float) -> str:
+    text = number(100 * value, 1)
+    return f"+{text}" if value > 0 and text.strip("0.") else text

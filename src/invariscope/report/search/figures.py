@@ -1,0 +1,228 @@
+"""The figures of a search's page, drawn on `matplotlib.figure.Figure` in the report's colours.
+
+Geometric operations are blue circles, appearance orange squares, sub-policies of both green
+diamonds: colour never stands alone.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from invariscope.report.figures import FAINT, FLOOR, INK, MODEL, NULL, TWIN, Look
+from invariscope.report.point_labels import name_points
+from invariscope.report.search.facts import Strip
+from invariscope.report.words import number, transformation_words
+
+COLOURS = {"geometric": MODEL, "appearance": TWIN, "mixed": FLOOR}
+MARKS = {"geometric": "o", "appearance": "s", "mixed": "D"}
+MOST_TICKS = 80
+_BOX, _WHISKERS = (25, 75), (5, 95)
+_SHOWN = (8, 98)
+_ROW = 21
+_BINS = 6
+_POINTS = 400
+
+
+def strips(rows: Sequence[Strip], width: float = 760, most: float = 330) -> Figure:
+    """A row for each operation: every class a tick, the middle half a bar, and the mean.
+
+    Args:
+        rows: The operations, top to bottom.
+        width: Of the figure, in points.
+        most: Room for the labels, at most.
+    """
+    left = min(most, 16 + 5.3 * max(len(strip.label) for strip in rows))
+    look = Look(width, _ROW * len(rows) + 44, left=left, right=14, top=6, bottom=38, text=10.5)
+    figure, axes = look.figure()
+    limits = strip_limits(rows)
+    for place, strip in enumerate(rows):
+        colour = COLOURS[strip.kind]
+        values = np.clip(strip.values, *limits)
+        if not values.size:
+            continue
+        low, first, last, high = np.percentile(values, [_WHISKERS[0], *_BOX, _WHISKERS[1]])
+        if len(values) <= MOST_TICKS:
+            _ticks(axes, values, place, colour)
+        else:  # a line through nine tenths of them
+            axes.plot([low, high], [place, place], color=colour, lw=1)
+        axes.barh(place, last - first, 0.56, first, color=colour, alpha=0.24, lw=0)
+        mean = float(np.clip(strip.row["relative_change"], *limits))
+        axes.plot(mean, place, MARKS[strip.kind], color=colour, ms=5.2, mec="none", zorder=4)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(rows)), [_cut(strip.label, left, 10) for strip in rows])
+    axes.set_xlim(*limits)
+    _percent_axis(axes, look.text, width)
+    axes.set_xlabel("relative change in similarity", fontsize=look.text, color=INK)
+    return figure
+
+
+def strip_limits(rows: Sequence[Strip]) -> tuple[float, float]:
+    """From where to where: nearly all classes, and 0.
+
+    What takes images far apart would flatten the rest: it may stand at the left end.
+    """
+    values = [strip.values for strip in rows if strip.values.size]
+    if not values:
+        return -0.01, 0.01
+    low, high = np.percentile(np.concatenate(values), _SHOWN)
+    low, high = min(float(low), 0.0), max(float(high), 0.0)
+    room = 0.05 * max(high - low, 1e-4)
+    return low - room, high + room
+
+
+def own_against_all(rows: Sequence[tuple[str, np.ndarray, float, float, float]], width: float = 760,
+                    left: float = 150) -> Figure:  # fmt: skip
+    """Figure 3B: the best for all, each class's own, and each class's own held out.
+
+    Args:
+        rows: label, values [class], mean, low, high.
+        width: Of the figure, in points.
+        left: Room for the labels.
+    """
+    look = Look(width, 34 * len(rows) + 46, left=left, right=14, top=6, bottom=38, text=10.5)
+    figure, axes = look.figure()
+    shown = np.concatenate([row[1][np.isfinite(row[1])] for row in rows])
+    ends = [value for row in rows for value in row[2:] if math.isfinite(value)]
+    low, high = np.percentile(shown, [2, 98]) if shown.size else (0.0, 0.0)
+    low, high = min(float(low), 0.0, *ends), max(float(high), 0.0, *ends)
+    room = 0.05 * max(high - low, 1e-4)
+    limits = (low - room, high + room)
+    for place, (_, values, mean, start, stop) in enumerate(rows):
+        known = np.clip(values[np.isfinite(values)], *limits)
+        colour = NULL if place == 0 else MODEL
+        if len(known) <= 4 * MOST_TICKS:
+            _ticks(axes, known, place, colour, 0.3)
+        if math.isfinite(start):
+            axes.plot([start, stop], [place, place], color=INK, lw=3.2, alpha=0.55)
+        if math.isfinite(mean):
+            axes.plot(mean, place, "o", color=INK, ms=6.4, zorder=4)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(rows)), [row[0] for row in rows])
+    axes.set_xlim(*limits)
+    _percent_axis(axes, look.text, width)
+    axes.set_xlabel("relative change in similarity", fontsize=look.text, color=INK)
+    return figure
+
+
+def gap_against_share(families: pd.DataFrame) -> Figure:
+    """Alignment: each family's invariance gap against its share among the classes' tops.
+
+    Args:
+        families: `Alignment.families`.
+    """
+    look = Look(372, 286, left=54, right=16, top=10, bottom=40, text=10.5)
+    figure, axes = look.figure()
+    x, y = (families[name].to_numpy(dtype=float) for name in ("gap", "share"))
+    axes.axvline(0, color=NULL, lw=0.9)
+    for gap, share in zip(x, y, strict=True):
+        mark, colour = ("o", MODEL) if gap > 0 else ("s", TWIN)
+        axes.plot(gap, share, mark, color=colour, ms=6, zorder=3)
+    axes.set_xlim(*_around(x, 0.22))
+    axes.set_ylim(*_around(y, 0.1))
+    names = [transformation_words(str(name)) for name in families["family"]]
+    name_points(axes, x, y, names, look, look.text - 2)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
+    _plain(axes, look.text, "both")
+    axes.set_xlabel("invariance, trained − untrained", fontsize=look.text, color=INK)
+    axes.set_ylabel("share among the tops", fontsize=look.text, color=INK)
+    return figure
+
+
+def two_bars(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
+    """Alignment: the share among the tops where the gap is above 0 and where it is not.
+
+    Args:
+        rows: label, share, low, high.
+    """
+    look = Look(372, 286, left=54, right=16, top=16, bottom=40, text=10.5)
+    figure, axes = look.figure()
+    top = 0.0
+    for place, (_, share, low, high) in enumerate(rows):
+        colour = MODEL if place == 0 else TWIN
+        if not math.isfinite(share):
+            continue
+        axes.bar(place, share, 0.5, color=colour, alpha=0.78, lw=0)
+        if math.isfinite(low):
+            axes.plot([place, place], [low, high], color=INK, lw=2)
+        top = max(top, share, high if math.isfinite(high) else 0.0)
+    axes.set_xlim(-0.6, len(rows) - 0.4)
+    axes.set_ylim(0, 1.15 * max(top, 0.01))
+    axes.set_xticks(range(len(rows)), [row[0] for row in rows])
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
+    _plain(axes, look.text, "y")
+    axes.set_ylabel("share among the tops", fontsize=look.text, color=INK)
+    return figure
+
+
+def hierarchy_points(pairs: pd.DataFrame) -> Figure:
+    """Pairs of classes: WordNet similarity against the correlation of their operations' ranks.
+
+    Args:
+        pairs: `Hierarchy.pairs`; of many, as many as can be seen, evenly through the table.
+    """
+    look = Look(440, 280, left=52, right=16, top=10, bottom=40, text=10.5)
+    figure, axes = look.figure()
+    known = pairs.dropna(subset=["wup", "rank_correlation"])
+    x, y = (known[name].to_numpy(dtype=float) for name in ("wup", "rank_correlation"))
+    step = max(1, -(-len(x) // _POINTS))
+    axes.plot(x[::step], y[::step], "o", color=MODEL, ms=3.6, alpha=0.4, mew=0)
+    edges = np.linspace(float(x.min()), float(x.max()), _BINS + 1) if x.size else np.zeros(1)
+    for low, high in itertools.pairwise(edges.tolist()):
+        inside = (x >= low) & ((x < high) | (high == edges[-1]))
+        if inside.sum() > 2:
+            mean = float(y[inside].mean())
+            axes.plot([low, high], [mean, mean], color=TWIN, lw=2.4, solid_capstyle="butt")
+    axes.axhline(0, color=NULL, lw=0.9)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 1)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 1)))
+    _plain(axes, look.text, "both")
+    axes.set_xlabel("how alike two classes are (WordNet, Wu–Palmer)", fontsize=look.text, color=INK)
+    axes.set_ylabel("correlation of ranks", fontsize=look.text, color=INK)
+    return figure
+
+
+def _ticks(axes: Axes, values: np.ndarray, place: float, colour: str, half: float = 0.24) -> None:
+    """A small vertical line for each class: one path, however many there are."""
+    x = np.repeat(np.sort(values), 3)
+    y = np.tile([place - half, place + half, np.nan], len(values))
+    axes.plot(x, y, color=colour, lw=1, alpha=0.62)
+
+
+def _percent_axis(axes: Axes, text: float, width: float) -> None:
+    axes.axvline(0, color=NULL, lw=1)
+    axes.xaxis.set_major_locator(MaxNLocator(6 if width > 500 else 4))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(
+            lambda value, _: f"{100 * value:+.4g} %".replace("+0 ", "0 ").replace("-", "−")
+        )
+    )
+    _plain(axes, text, "x")
+
+
+def _plain(axes: Axes, text: float, grid: str) -> None:
+    for side in axes.spines.values():
+        side.set_visible(False)
+    axes.patch.set_visible(False)
+    axes.grid(axis=grid, color=FAINT, lw=0.7)  # pyright: ignore[reportArgumentType]
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, labelsize=text - 0.5, labelcolor=INK, pad=5)
+
+
+def _around(values: np.ndarray, share: float) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    low, high = min(float(known.min()), 0.0), max(float(known.max()), 0.0)
+    room = share * max(high - low, 1e-3)
+    return low - room, high + room
+
+
+def _cut(label: str, left: float, size: float) -> str:
+    most = int((left - 8) / (0.5 * size))
+    return label if len(label) <= most else f"{label[: most - 1]}…"

@@ -1,0 +1,288 @@
+"""The page of a search: one HTML file that needs nothing else, neither model nor data."""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from PIL import Image
+
+from invariscope.advice.alignment import Alignment
+from invariscope.advice.recommendation import Recommendation, recommend
+from invariscope.foregrounds.foregrounds import Foregrounds
+from invariscope.report import svg
+from invariscope.report.conventions import warnings
+from invariscope.report.html import PAGE, asset, write_page
+from invariscope.report.search import figures as page_figures
+from invariscope.report.search.conventions import brief_manifest, conventions
+from invariscope.report.search.evidence import (
+    alignment_section,
+    foregrounds_section,
+    hierarchy_section,
+)
+from invariscope.report.search.facts import Facts, Strip
+from invariscope.report.search.tables import (
+    advice_rows,
+    class_heat,
+    class_rows,
+    gradient,
+    kind_rows,
+    operation_rows,
+    shade_styles,
+)
+from invariscope.report.search.verdict import findings, lead
+from invariscope.report.search.words import change_text, counted
+from invariscope.report.words import number
+from invariscope.search.example_files import Example
+from invariscope.search.hierarchy import Hierarchy
+from invariscope.search.ranks import Estimate
+from invariscope.search.result import Factors
+
+_LOADER = jinja2.PackageLoader("invariscope.report", "page")
+_PAGE = PAGE.overlay(loader=_LOADER)
+_POLICIES_SHOWN = 8
+_QUALITY = 84
+_SHOWN_SIDE = 112
+_PHONE = (340.0, 150.0)
+_ROLES = {
+    "helped": "the pair it brings closest",
+    "middle": "the median pair",
+    "hurt": "the pair it hurts most",
+}
+
+
+def render_factors(
+    found: Factors,
+    path: str | os.PathLike[str],
+    *,
+    alignment: Alignment | None = None,
+    hierarchy: Hierarchy | None = None,
+    foregrounds: Foregrounds | None = None,
+    recommendation: Recommendation | None = None,
+) -> Path:
+    """Writes the page; arguments as for `Factors.to_html`.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    target = Path(path)
+    text = page(
+        found,
+        alignment=alignment,
+        hierarchy=hierarchy,
+        foregrounds=foregrounds,
+        recommendation=recommendation,
+    )
+    return write_page(target / "report.html" if target.is_dir() else target, text)
+
+
+def page(
+    found: Factors,
+    *,
+    alignment: Alignment | None = None,
+    hierarchy: Hierarchy | None = None,
+    foregrounds: Foregrounds | None = None,
+    recommendation: Recommendation | None = None,
+) -> str:
+    """The report of a search as the text of an HTML page; arguments as for `Factors.to_html`."""
+    facts = Facts(found)
+    advice = recommend(found) if recommendation is None else recommendation
+    script = asset("page.js")
+    manifest = found.manifest
+    return _PAGE.get_template("factors.html").render(
+        data=facts.settings["data"],
+        facts=_facts(facts),
+        unfinished=manifest["execution"].get("status") != "finished",
+        lead=lead(facts),
+        findings=findings(facts),
+        kinds=sorted({strip.kind for strip in facts.strips}),
+        spreads=_spreads(facts),
+        own=_own_against_all(facts),
+        kind_rows=kind_rows(facts),
+        heat=class_heat(facts),
+        gradient=gradient(),
+        classes=class_rows(facts),
+        operations=operation_rows(facts),
+        groups=_examples(facts),
+        alignment=None if alignment is None else alignment_section(alignment),
+        hierarchy=None if hierarchy is None else hierarchy_section(hierarchy),
+        foregrounds=None if foregrounds is None else foregrounds_section(foregrounds),
+        advice=advice_rows(advice, len(facts.classes)),
+        has_invariance=bool(advice.table["invariance"].notna().any()),
+        has_gap=bool(advice.table["gap"].notna().any()),
+        code=advice.code,
+        conventions=conventions(facts),
+        decisions=manifest.get("decisions", {}),
+        warnings=warnings(manifest),
+        command=_command(facts),
+        manifest=json.dumps(brief_manifest(manifest), indent=2, ensure_ascii=False),
+        version=manifest.get("version", ""),
+        css=Markup(asset("page.css") + _style() + shade_styles()),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _style() -> str:
+    return _LOADER.get_source(_PAGE, "factors.css")[0]
+
+
+def _facts(facts: Facts) -> list[tuple[str, str]]:
+    settings, manifest = facts.settings, facts.manifest
+    pairs = sum(int(entry["pairs"]) for entry in settings["classes"])
+    return [
+        (term, text)
+        for term, text in (
+            ("Model", str(settings["model"])),
+            ("Classes", f"{len(facts.classes):,}"),
+            ("Pairs", f"{pairs:,}"),
+            ("Images", f"{int(manifest['images']['selected']):,}"),
+            ("Operations", f"{len(facts.overall):,}"),
+            ("Date", str(manifest["execution"].get("started", ""))[:10]),
+            ("Weights (sha256)", str(settings.get("weights") or "")[:12]),
+        )
+        if text
+    ]
+
+
+def _spreads(facts: Facts) -> list[dict[str, Any]]:
+    """Figure 3A: families at their best, sub-policies, and every operation."""
+    families = facts.best_of_families
+    policies = [strip for strip in facts.strips if strip.row["policy"]]
+    found = []
+    if families:
+        title = "Single operations, each family at the strength that is best on average"
+        found.append({"title": title, "open": True, **_strips(facts, families, "families")})
+    if policies:
+        shown = policies[:_POLICIES_SHOWN]
+        title = f"Two operations in a row, the best {len(shown)} of {len(policies)}"
+        if len(policies) <= _POLICIES_SHOWN:
+            title = "Two operations in a row"
+        found.append({"title": title, "open": True, **_strips(facts, shown, "policies")})
+    singles = [strip for strip in facts.strips if not strip.row["policy"]]
+    if len(singles) > len(families):
+        title = f"All {len(singles)} single operations, every strength"
+        found.append({"title": title, "open": False, **_strips(facts, singles, "singles")})
+    return found
+
+
+def _strips(facts: Facts, rows: list[Strip], name: str) -> dict[str, Markup]:
+    values = "; ".join(
+        f"{strip.label}: {change_text(strip.row['relative_change'])}" for strip in rows
+    )
+    label = f"Relative change in similarity over classes, mean of each operation. {values}."
+    return _both(lambda *size: page_figures.strips(rows, *size), f"spread-{name}", label)
+
+
+def _own_against_all(facts: Facts) -> dict[str, Markup] | None:
+    """Figure 3B; None for a single class."""
+    best = facts.top_overall
+    if best is None or len(facts.classes) < 2:
+        return None
+    cells = facts.cells
+    chosen = cells.loc[cells["operation"] == best["operation"], "relative_change"]
+    ranks = facts.ranks
+    rows = [
+        ("one for all", chosen.to_numpy(dtype=float), *_ends(ranks.overall)),
+        ("own best, chosen here", facts.tops["value"].to_numpy(dtype=float),
+         *_ends(ranks.per_class)),
+        ("own best, held out", facts.tops["held_out"].to_numpy(dtype=float),
+         *_ends(ranks.per_class_held_out)),
+    ]  # fmt: skip
+    label = "; ".join(f"{row[0]}: mean {change_text(row[2])}" for row in rows)
+    return _both(lambda *size: page_figures.own_against_all(rows, *size), "own", f"{label}.")
+
+
+def _ends(estimate: Estimate) -> tuple[float, float, float]:
+    return estimate.value, estimate.low, estimate.high
+
+
+def _both(draw: Any, name: str, label: str) -> dict[str, Markup]:
+    """The figure for wide screens and for telephones."""
+    wide: Figure = draw()
+    phone: Figure = draw(*_PHONE)
+    return {
+        "wide": Markup(svg.inline(wide, f"{name}-wide", label, "wide")),
+        "phone": Markup(svg.inline(phone, f"{name}-phone", label, "phone")),
+    }
+
+
+def _examples(facts: Facts) -> list[dict[str, Any]]:
+    """The example pairs, class by class."""
+    groups: dict[tuple[str, str], list[Example]] = {}
+    for example in facts.found.examples:
+        groups.setdefault((example.class_name, example.operation), []).append(example)
+    shown = []
+    for (class_name, operation), examples in groups.items():
+        top = facts.top_of[class_name]
+        shown.append(
+            {
+                "class": class_name,
+                "words": facts.words(operation),
+                "operation": operation,
+                "change": change_text(float(top["relative_change"])),
+                "held_out": change_text(float(top["held_out"])),
+                "pairs": counted(int(top["n"]), "pair"),
+                "pictures": [_pictures(facts, example) for example in examples],
+            }
+        )
+    return shown
+
+
+def _pictures(facts: Facts, example: Example) -> dict[str, Any]:
+    after = example.before + example.change
+    relative = example.change / example.before if abs(example.before) >= 1e-6 else float("nan")
+    return {
+        "role": example.role,
+        "title": _ROLES.get(example.role, example.role),
+        "change": change_text(relative),
+        "better": example.change > 0,
+        "frames": [
+            (jpeg(picture), *texts)
+            for picture, *texts in zip(
+                example.pictures,
+                ("anchor", "other", "transformed"),
+                (
+                    "",
+                    Markup("s₀ = {}").format(number(example.before, 3)),
+                    Markup("s<sub>T</sub> = {}").format(number(after, 3)),
+                ),
+                (f"anchor: {example.first}", f"other: {example.second}",
+                 f"{example.second} after {facts.words(example.operation)}"),
+                strict=True,
+            )
+        ],
+    }  # fmt: skip
+
+
+def jpeg(picture: Any) -> str:
+    """A picture in a data URI; small ones are enlarged without smoothing."""
+    image = Image.fromarray(picture)
+    scale = _SHOWN_SIDE / max(image.size)
+    if scale > 1:
+        width, height = (max(1, round(side * scale)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _command(facts: Facts) -> str:
+    """What repeats the search: its command line, or for a search from Python the call."""
+    recorded = facts.manifest["execution"].get("command")
+    if recorded:
+        return f"invariscope {shlex.join(str(word) for word in recorded)}"
+    settings = facts.settings
+    model, data = str(settings["model"]), str(settings["data"])
+    handed_over = ":" not in model or model.startswith(("module:", "callable:"))
+    words = ["model" if handed_over else repr(model)]
+    words.append(repr(data) if ":" in data or "/" in data else "images")
+    words += [f"pairs={settings.get('pairs')!r}", f"seed={settings['seed']!r}"]
+    return "invariscope.find_factors(" + ", ".join(words) + ")"

@@ -1,0 +1,228 @@
+"""The page of a study: one HTML file with question, claims, figures, tables, cost and command."""
+
+import base64
+import hashlib
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from invariscope.report.html import PAGE, asset, write_page
+from invariscope.report.words import number
+from invariscope.studies.claims import ClaimResult, Part, get_claim
+from invariscope.studies.claims.record import SMOKE, counts
+from invariscope.studies.claims.verdict import NOT_RUN
+from invariscope.studies.lab.folder import REPORT, StudyRun
+from invariscope.studies.lab.words import duration, significant, value_text
+
+_LOADER = jinja2.PackageLoader("invariscope.report", "page")
+_PAGE = PAGE.overlay(loader=_LOADER)
+_MOST_ROWS = 400
+
+
+def render_study(run: StudyRun, path: str | os.PathLike[str] | None = None) -> Path:
+    """Writes the page, by default as `report.html` in the study's folder.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    target = run.folder / REPORT if path is None else Path(path)
+    return write_page(target / REPORT if target.is_dir() else target, page(run))
+
+
+def page(run: StudyRun) -> str:
+    """The report of a study as the text of an HTML page."""
+    about, findings = run.about, run.findings
+    script = asset("page.js")
+    return _PAGE.get_template("study.html").render(
+        study=about["study"],
+        paper=about["paper"],
+        preset=about["preset"],
+        question=about["question"],
+        expected=about["expected"],
+        smoke=about["preset"] == SMOKE,
+        facts=_facts(about),
+        lead=lead(findings.claims),
+        claims=[_claim(claim) for claim in findings.claims],
+        figures=[
+            {"title": one.title, "caption": one.caption, "svg": Markup(one.svg)}
+            for one in findings.figures
+        ],
+        notes=findings.notes,
+        tables=[_table(name, table) for name, table in findings.tables.items()],
+        settings=[(name, _setting(value)) for name, value in about["settings"].items()],
+        cost=_cost(about),
+        cells=_cells(about["cells"]),
+        command=about["command"],
+        about=json.dumps(_brief(about), indent=2, ensure_ascii=False),
+        version=about["version"],
+        css=Markup(asset("page.css") + _LOADER.get_source(_PAGE, "study.css")[0]),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def lead(claims: Any) -> str:
+    """The verdicts in one sentence.
+
+    Example:
+        >>> lead([])
+        'This study decides no claim.'
+    """
+    if not claims:
+        return "This study decides no claim."
+    found = [f"{n} {verdict}" for verdict, n in counts(claims).items() if n]
+    many = "claim" if len(claims) == 1 else "claims"
+    text = ", ".join(found[:-1]) + " and " + found[-1] if len(found) > 1 else found[0]
+    return f"Of {len(claims)} {many}: {text}."
+
+
+def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
+    settings, execution = about["settings"], about["execution"]
+    seeds = settings.get("seeds")
+    facts = [
+        ("Study", about["study"]),
+        ("Preset", about["preset"] + (" (changed)" if about["changed"] else "")),
+        ("Data", _data(settings)),
+        ("Seeds", str(len(seeds)) if isinstance(seeds, list) else str(seeds or "")),
+        ("Cells", f"{len(about['cells']):,}"),
+        ("Computing", duration(execution["cell_seconds"])),
+        ("Machine", execution["machine"]),
+        ("Date", about["finished"][:10]),
+    ]
+    return [(term, str(value)) for term, value in facts if value not in ("", None)]
+
+
+def _data(settings: dict[str, Any]) -> str:
+    named = (str(settings.get(name) or "") for name in ("data", "train", "test", "of"))
+    return next((name for name in named if name), "")
+
+
+def _claim(result: ClaimResult) -> dict[str, Any]:
+    claim = get_claim(result.id)
+    return {
+        "id": claim.id,
+        "anchor": claim.id.replace(".", "-"),
+        "statement": claim.statement,
+        "section": claim.section,
+        "rule": claim.rule,
+        "verdict": result.verdict,
+        "mark": result.verdict.replace(" ", "-"),
+        "parts": [_part(part) for part in result.parts],
+        "ran_on": result.ran_on,
+        "note": f"Not run: {result.note}" if result.verdict == NOT_RUN else result.note,
+    }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    rest = [part.rule.replace("-", "−"), f"n = {part.n} {part.unit}"]
+    if math.isfinite(part.p):
+        rest.append("p < 0.001" if part.p < 0.001 else f"p = {significant(part.p)}")
+    return {
+        "name": part.name or "the statistic",
+        "verdict": part.verdict,
+        "value": value_text(part.value, part.low, part.high),
+        "rest": "; ".join([", ".join(rest), *([part.note] if part.note else [])]),
+        "track": track(part),
+    }
+
+
+def track(part: Part) -> dict[str, Any] | None:
+    """Where value, interval and threshold stand on a scale of 0 to 100; None if undefined."""
+    thresholds = _thresholds(part.rule)
+    ends = [part.low, part.high] if math.isfinite(part.low) and math.isfinite(part.high) else []
+    if not math.isfinite(part.value):
+        return None
+    shown = [*thresholds, *ends, part.value]
+    low, high = min(shown), max(shown)
+    room = 0.08 * (high - low) or max(abs(high), 1.0) * 0.08
+    low, high = low - room, high + room
+
+    def place(x: float) -> float:
+        return round(100 * (x - low) / (high - low), 2)
+
+    between = len(thresholds) == 2
+    return {
+        "at": place(part.value),
+        "span": (place(ends[0]), round(place(ends[1]) - place(ends[0]), 2)) if ends else None,
+        "lines": [] if between else [place(x) for x in thresholds],
+        "inside": (
+            (place(thresholds[0]), round(place(thresholds[1]) - place(thresholds[0]), 2))
+            if between
+            else None
+        ),
+    }
+
+
+def _thresholds(rule: str) -> list[float]:
+    """The numbers in a part's rule: "> 0.5" has one, "-0.05 to 0.05" two."""
+    found = []
+    for word in rule.split():
+        try:
+            found.append(float(word))
+        except ValueError:
+            continue
+    return found
+
+
+def _table(name: str, table: pd.DataFrame) -> dict[str, Any]:
+    numeric = [bool(pd.api.types.is_numeric_dtype(table[column])) for column in table.columns]
+    rows = [
+        [(_cell(value), is_number) for value, is_number in zip(row, numeric, strict=True)]
+        for row in table.head(_MOST_ROWS).itertuples(index=False)
+    ]
+    words = f"{len(table):,} rows" if len(table) != 1 else "1 row"
+    if len(table) > _MOST_ROWS:
+        words = f"the first {_MOST_ROWS} of {len(table):,} rows"
+    columns = [
+        (str(column).replace("_", " "), is_number)
+        for column, is_number in zip(table.columns, numeric, strict=True)
+    ]
+    return {"name": name, "words": words, "columns": columns, "rows": rows}
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, float) and not value.is_integer():
+        return number(value, 4) if abs(value) >= 0.001 else f"{value:.2g}".replace("-", "−")
+    return f"{value:.0f}".replace("-", "−") if isinstance(value, float) else str(value)
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value)
+    return "–" if value is None or value == "" else str(value)
+
+
+def _cost(about: dict[str, Any]) -> str:
+    execution = about["execution"]
+    processes = "one process" if execution["workers"] == 1 else f"{execution['workers']} processes"
+    return (
+        f"This command: {duration(execution['seconds'])} on {execution['machine']}, in "
+        f"{processes}. All its cells, when they were done: {duration(execution['cell_seconds'])}."
+    )
+
+
+def _cells(cells: list[dict[str, Any]]) -> list[list[str]]:
+    rows = []
+    for kind in dict.fromkeys(cell["kind"] for cell in cells):
+        own = [cell for cell in cells if cell["kind"] == kind]
+        seconds = [cell["seconds"] for cell in own]
+        found = sum(cell["reused"] for cell in own)
+        rows.append(
+            [kind, f"{len(own):,}", f"{found:,}", duration(sum(seconds)), duration(max(seconds))]
+        )
+    return rows
+
+
+def _brief(about: dict[str, Any]) -> dict[str, Any]:
+    """`study.json` without its cells but the first few."""
+    cells = about["cells"]
+    more = [f"… {len(cells) - 3} more in study.json"] if len(cells) > 3 else []
+    return {**about, "cells": [*cells[:3], *more]}

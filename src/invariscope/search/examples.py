@@ -1,0 +1,99 @@
+"""Which pairs stand as pictures for a search, and taking the pictures.
+
+Of the operations that are on top of a class, each is shown in the class that it helps most, the
+largest relative change first; where there are fewer operations than places, further classes follow
+in the same order. In each class three pairs: the one that the operation helps most, the median one,
+and the one that it hurts most. The first alone would flatter: the largest of many is large by luck.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from invariscope.devices import as_float
+from invariscope.search.example_files import ROLES, Example
+from invariscope.search.table import OVERALL
+from invariscope.sweep.bands import as_colour
+from invariscope.sweep.loading import load_picture
+from invariscope.transformations import IDENTITY
+
+if TYPE_CHECKING:
+    from invariscope.search.prepare import Search
+    from invariscope.search.result import Factors
+
+CLASSES = 6
+SIDE = 112
+
+
+def take_examples(search: "Search", found: "Factors") -> tuple[Example, ...]:
+    """The example pairs of a finished search; their images are decoded once more.
+
+    Args:
+        search: The data, the preprocessing, the operations.
+        found: What the search has found.
+    """
+    operations = {operation.name: operation for operation in search.operations}
+    position = {search.source.ids[k]: k for k in np.unique(search.pairs[:, 1:]).tolist()}
+    taken = []
+    for class_name, name in shown_classes(found):
+        pairs = found.pairs(class_name)
+        for role, row in _roles(pairs[name].to_numpy(dtype=float)):
+            one, other = str(pairs["first"].iloc[row]), str(pairs["second"].iloc[row])
+            frames = [
+                load_picture(search.source, search.probe.preprocessing, position[image]).pixels
+                for image in (one, other)
+            ]
+            first, second = (None if frame is None else as_float(frame)[None] for frame in frames)
+            if first is None or second is None:  # it was readable when the pair was measured
+                continue
+            moved = operations[name](second, search.seed, [other])
+            first, second, moved = as_colour(first), as_colour(second), as_colour(moved)
+            taken.append(
+                Example(
+                    class_name, name, role, one, other,
+                    float(pairs["before"].iloc[row]), float(pairs[name].iloc[row]),
+                    _reduced(torch.cat([first, second, moved])),
+                )
+            )  # fmt: skip
+    return tuple(taken)
+
+
+def shown_classes(found: "Factors") -> list[tuple[str, str]]:
+    """The classes that are shown, each with its top operation."""
+    tops = found.ranks.tops
+    tops = tops[
+        (tops["by"] == "relative_change") & (tops["among"] == "all")
+        & (tops["class"] != OVERALL) & (tops["kind"] != IDENTITY)
+    ].sort_values("value", ascending=False, kind="stable")  # fmt: skip
+    again = tops.duplicated("operation")
+    chosen = [*tops.index[~again], *tops.index[again]][:CLASSES]
+    shown = tops.loc[tops.index.isin(chosen)]
+    return [(str(k), str(v)) for k, v in zip(shown["class"], shown["operation"], strict=True)]
+
+
+def _roles(changes: np.ndarray) -> Iterator[tuple[str, int]]:
+    """(role, row) of the pairs that are shown, each once; only a negative change hurts."""
+    order = np.argsort(-changes, kind="stable")
+    order = order[np.isfinite(changes[order])].tolist()
+    if not order:
+        return
+    rows = dict(zip(ROLES, (order[0], order[len(order) // 2], order[-1]), strict=True))
+    seen = set()
+    for role, row in rows.items():
+        if row not in seen and (role != "hurt" or changes[row] < 0):
+            seen.add(row)
+            yield role, row
+
+
+def _reduced(images: Tensor) -> np.ndarray:
+    """uint8 [image, height, width, 3], at most `SIDE` pixels on a side."""
+    height, width = images.shape[-2:]
+    scale = min(1.0, SIDE / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    if size != (height, width):
+        images = nn.functional.interpolate(images, size, mode="bilinear", antialias=True)
+    pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).cpu().numpy()

@@ -1,0 +1,214 @@
+"""`Factors`: what a search has found, in memory or in a folder."""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from invariscope.errors import InputError
+from invariscope.files import read_parquet, write_parquet
+from invariscope.registry import unknown_name
+from invariscope.results import read_manifest, write_manifest
+from invariscope.search.example_files import EXAMPLES, Example, read_examples, write_examples
+from invariscope.search.ranks import Ranks, rank
+from invariscope.search.rows import PairRows, write_pairs
+from invariscope.search.table import TABLE_SCHEMA
+
+if TYPE_CHECKING:
+    from invariscope.advice.alignment import Alignment
+    from invariscope.advice.recommendation import Recommendation
+    from invariscope.foregrounds.foregrounds import Foregrounds
+    from invariscope.search.hierarchy import Hierarchy
+
+ROWS = "rows"
+TABLE = "factors.parquet"
+COMMAND = "factors"
+
+
+class Factors:
+    """What varies in the classes of a data set.
+
+    Args:
+        manifest: Settings, skipped images, environment.
+        frame: The table; `invariscope.search.table` says what its columns are.
+        rows: The pairs.
+        folder: Where they lie; None for what is in memory.
+        examples: Pairs as pictures; None: those of the folder, if it has any.
+
+    Attributes:
+        manifest: As given.
+        frame: One row for each class and operation; class "" is the mean over classes.
+        folder: As given.
+    """
+
+    def __init__(
+        self,
+        manifest: dict[str, Any],
+        frame: pd.DataFrame,
+        rows: PairRows,
+        folder: Path | None = None,
+        examples: Sequence[Example] | None = None,
+    ):
+        self.manifest, self.frame, self.folder = manifest, frame, folder
+        self._rows = rows
+        self._examples = None if examples is None else tuple(examples)
+
+    def __repr__(self) -> str:
+        settings = self.manifest["settings"]
+        return (
+            f"Factors({settings['model']!r} on {settings['data']!r}, {len(self.classes)} classes, "
+            f"{len(self.operations)} operations)"
+        )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the table."""
+        return tuple(entry["name"] for entry in self.manifest["settings"]["classes"])
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The names of the operations, in the order of the table."""
+        return tuple(entry["name"] for entry in self.manifest["settings"]["operations"])
+
+    @cached_property
+    def ranks(self) -> Ranks:
+        """Tops overall and of each class, and what the paper asks of them."""
+        return rank(self.frame, seed=self.manifest["settings"]["seed"])
+
+    def pairs(self, name: str) -> pd.DataFrame:
+        """The pairs of a class.
+
+        Args:
+            name: The class.
+
+        Returns:
+            first, second (image ids), before (s₀), and for each operation, by its name, the change
+            s_T − s₀; in the order in which the pairs were drawn.
+
+        Raises:
+            InputError: There is no such class, or a file of rows is damaged.
+        """
+        if name not in self.classes:
+            raise unknown_name("class", name, self.classes)
+        rows = self._rows.of_class(self.classes.index(name))
+        change = np.column_stack([np.zeros(len(rows.before)), rows.change])
+        change[~np.isfinite(rows.before)] = np.nan
+        columns = [
+            0 if entry["column"] is None else entry["column"] + 1
+            for entry in self.manifest["settings"]["operations"]
+        ]
+        known = pd.DataFrame({"first": rows.first, "second": rows.second, "before": rows.before})
+        changes = pd.DataFrame(change[:, columns], columns=list(self.operations))
+        return pd.concat([known, changes], axis=1)
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """Pairs as pictures (`invariscope.search.examples` says which); () where none were kept.
+
+        Raises:
+            InputError: Their file is damaged or of another run.
+        """
+        if self._examples is None:
+            kept = self.folder is not None and (self.folder / EXAMPLES).is_file()
+            run = self.manifest["identity"]
+            self._examples = read_examples(self.folder, run) if self.folder and kept else ()
+        return self._examples
+
+    def to_html(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        alignment: "Alignment | None" = None,
+        hierarchy: "Hierarchy | None" = None,
+        foregrounds: "Foregrounds | None" = None,
+        recommendation: "Recommendation | None" = None,
+    ) -> Path:
+        """Writes the report: one HTML page that needs nothing else, neither model nor data.
+
+        Args:
+            path: The file to write, or a folder, which gets ``report.html``.
+            alignment: What `align` found, for a section of its own.
+            hierarchy: What `class_hierarchy` found.
+            foregrounds: What `measure_foregrounds` found.
+            recommendation: What `recommend` says; by default from these factors alone.
+
+        Returns:
+            The file that was written. The same arguments give the same bytes.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        from invariscope.report.search.page import render_factors  # imports matplotlib
+
+        return render_factors(
+            self,
+            path,
+            alignment=alignment,
+            hierarchy=hierarchy,
+            foregrounds=foregrounds,
+            recommendation=recommendation,
+        )
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes manifest, rows and table into a new or empty folder, as a search does.
+
+        Raises:
+            InputError: The folder is not empty.
+        """
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder} is not empty: give a new folder")
+        run = self.manifest["identity"]
+        for number, table in enumerate(self._rows.blocks()):
+            write_pairs(folder / ROWS, number, table, run)
+        write_factors(folder, self.frame)
+        if self.examples:
+            write_examples(folder, self.examples, run)
+        write_manifest(folder, self.manifest)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> "Factors":
+        """Reads what `save` or a finished search has written.
+
+        Raises:
+            InputError: There is no finished search in the folder, or a file is damaged or of
+                another run.
+        """
+        folder = Path(folder)
+        manifest = read_manifest(folder, COMMAND)
+        path = folder / TABLE
+        if not path.is_file():
+            raise InputError(
+                f"{folder} has no {TABLE} yet: run the same command again to finish the search"
+            )
+        remedy = "delete it and run the same command again to restore it"
+        frame = read_parquet(path, remedy, TABLE_SCHEMA).to_pandas()
+        return cls(manifest, frame, rows_of(manifest, folder / ROWS), folder)
+
+
+def rows_of(manifest: dict[str, Any], source: Path | Sequence[pa.Table]) -> PairRows:
+    """The rows of a search, by its manifest."""
+    settings = manifest["settings"]
+    columns = {entry["column"] for entry in settings["operations"]} - {None}
+    pairs = [entry["pairs"] for entry in settings["classes"]]
+    return PairRows(source, pairs, len(columns), manifest["identity"])
+
+
+def write_factors(folder: Path, frame: pd.DataFrame) -> Path:
+    """Writes the table, whole or not at all.
+
+    Raises:
+        RunError: The disk is full or the folder cannot be written.
+    """
+    table = pa.Table.from_pandas(frame, schema=TABLE_SCHEMA, preserve_index=False)
+    path = folder / TABLE
+    # Without the metadata of pandas: it names library versions, and the bytes are to be the same.
+    table = table.replace_schema_metadata(None)
+    write_parquet(path, table, kept="the rows of the search are kept")
+    return path

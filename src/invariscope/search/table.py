@@ -1,0 +1,169 @@
+"""The table of a search: one row for each class and operation, and for all classes together ("").
+
+| column | meaning |
+|---|---|
+| class, operation | "" is the mean over classes, each counting alike |
+| kind | geometric, appearance, mixed or identity |
+| families, magnitude, policy | "shear_x+invert"; "±7.59°, on"; whether it has several steps |
+| key | what is done; equal for equal operations |
+| change | mean of s_T − s₀ |
+| relative_change | mean of (s_T − s₀) / s₀ (paper 000, eq. 2) |
+| proportion_boosted | share of pairs with s_T > s₀ |
+| boost | mean relative change of the boosted pairs; NaN if there is none |
+| weighted_boost | boost · proportion_boosted; 0 if none is boosted |
+| n | pairs with a finite change |
+| n_guarded | pairs with abs(s₀) < 1e-6: no relative change |
+| n_negative | pairs with s₀ < 0, where the sign of the relative change turns round |
+| n_undefined | pairs whose embeddings are not finite or have no length: they count nowhere |
+| p | sign-flip test of change = 0, two-sided; NaN for identities |
+| q | Benjamini–Hochberg over classes × computed operations; of "", over its own rows |
+| first_half, second_half | relative_change of the pairs of even and of odd number: to choose in one
+half and to test in the other |
+
+change, relative_change and proportion_boosted have ``_low`` and ``_high``: 95 % percentile
+bootstrap intervals over the class's pairs; of "", over classes, as is p. The interval of one pair
+or one class is NaN. Where images come back in several pairs these are not independent and true
+intervals are wider; the manifest warns. The row "" is the mean over classes of every column; its
+counts are sums.
+
+Operations of equal keys get the same numbers and count once in q. Identities have a change of 0.
+Source: paper 000, eq. 2 and App. E; the published code has no guard, no interval and no test.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from invariscope.metrics.similarity_change import SMALLEST
+from invariscope.search.rows import ClassRows, PairRows
+from invariscope.statistics.intervals import bootstrap_interval
+from invariscope.statistics.ranking import adjusted
+from invariscope.statistics.sign_flips import sign_flip_p
+from invariscope.transformations import IDENTITY
+
+OVERALL = ""
+_MEANS = ("change", "relative_change", "proportion_boosted")
+_PLAIN = ("boost", "weighted_boost", "first_half", "second_half")
+_COUNTS = ("n", "n_guarded", "n_negative", "n_undefined")
+_NUMBERS = pa.float64()
+
+TABLE_SCHEMA = pa.schema(
+    [pa.field(name, pa.string()) for name in ("class", "operation", "kind", "families")]
+    + [pa.field("magnitude", pa.string()), pa.field("policy", pa.bool_())]
+    + [pa.field("key", pa.string())]
+    + [pa.field(f"{name}{end}", _NUMBERS) for name in _MEANS for end in ("", "_low", "_high")]
+    + [pa.field(name, _NUMBERS) for name in ("boost", "weighted_boost")]
+    + [pa.field(name, pa.int64()) for name in _COUNTS]
+    + [pa.field(name, _NUMBERS) for name in ("p", "q", "first_half", "second_half")]
+)
+
+
+def tabulate(
+    rows: PairRows,
+    classes: Sequence[Mapping[str, Any]],
+    operations: Sequence[Mapping[str, Any]],
+    seed: int,
+) -> pd.DataFrame:
+    """The table, from the rows of one class after the other.
+
+    Args:
+        rows: The pairs.
+        classes: The manifest's classes, in the order of the rows.
+        operations: The manifest's operations; ``column`` says where the rows have each.
+        seed: Decides resamples and signs.
+
+    Returns:
+        The columns of the table; "" first, then the classes; operations in the pool's order.
+    """
+    found = [_class_numbers(rows.of_class(number), seed) for number in range(len(classes))]
+    by_class = {name: np.stack([numbers[name] for numbers in found]) for name in found[0]}
+    by_class["q"] = adjusted(by_class["p"][:, 1:])
+    by_class["q"] = np.column_stack([np.full(len(classes), np.nan), by_class["q"]])
+    overall = _overall(by_class, seed)
+    numbers = {name: np.vstack([overall[name], values]) for name, values in by_class.items()}
+    # Column 0 is the identity; the others follow as in the rows.
+    columns = [0 if entry["column"] is None else entry["column"] + 1 for entry in operations]
+    names = [OVERALL, *(entry["name"] for entry in classes)]
+    frame = pd.DataFrame(
+        {
+            "class": np.repeat(np.array(names, dtype=object), len(operations)),
+            "operation": [entry["name"] for entry in operations] * len(names),
+            **{
+                name: [entry[name] for entry in operations] * len(names)
+                for name in ("kind", "families", "magnitude", "policy")
+            },
+            "key": [" then ".join(entry["key"]) or IDENTITY for entry in operations] * len(names),
+            **{name: values[:, columns].ravel() for name, values in numbers.items()},
+        }
+    )
+    frame = frame[TABLE_SCHEMA.names]
+    return frame.astype({name: np.int64 for name in _COUNTS})
+
+
+def _class_numbers(rows: ClassRows, seed: int) -> dict[str, np.ndarray]:
+    """Every number of a class, [1 + computed operation]; the identity comes first."""
+    change = np.column_stack([np.zeros(len(rows.before)), rows.change])
+    change[~np.isfinite(rows.before)] = np.nan
+    relative = relative_changes(change, rows.before)
+    finite = np.isfinite(change)
+    boosted = np.where(finite, change > 0, np.nan)
+    columns = change.shape[1]
+    stacked = np.hstack([change, relative, boosted])
+    ends = bootstrap_interval(stacked, seed=seed)[:3] if len(stacked) else _nothing(3 * columns)
+    numbers = {
+        f"{name}{suffix}": values[place * columns : (place + 1) * columns]
+        for suffix, values in zip(("", "_low", "_high"), ends, strict=True)
+        for place, name in enumerate(_MEANS)
+    }
+    raised = np.where(boosted == 1, relative, np.nan)
+    numbers["boost"] = _mean(raised)
+    weighted = numbers["boost"] * numbers["proportion_boosted"]
+    numbers["weighted_boost"] = np.where(numbers["proportion_boosted"] == 0, 0.0, weighted)
+    near, below = np.abs(rows.before) < SMALLEST, rows.before < 0
+    numbers["n"] = finite.sum(axis=0)
+    numbers["n_guarded"] = (finite & near[:, None]).sum(axis=0)
+    numbers["n_negative"] = (finite & below[:, None]).sum(axis=0)
+    numbers["n_undefined"] = (~finite).sum(axis=0)
+    numbers["p"] = sign_flip_p(change, seed)
+    numbers["p"][0] = np.nan
+    numbers["first_half"], numbers["second_half"] = _mean(relative[::2]), _mean(relative[1::2])
+    return numbers
+
+
+def relative_changes(change: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """(s_T − s₀) / s₀ [pair, operation] (eq. 2); NaN where abs(s₀) < 1e-6."""
+    guarded = np.where(np.abs(before) < SMALLEST, np.nan, before)
+    return change / guarded[:, None]
+
+
+def _overall(by_class: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+    """The numbers of "" [1 + computed operation] from those of the classes [class, …]."""
+    columns = by_class["change"].shape[1]
+    stacked = np.hstack([by_class[name] for name in _MEANS])
+    ends = bootstrap_interval(stacked, seed=seed)[:3]
+    numbers = {
+        f"{name}{suffix}": values[place * columns : (place + 1) * columns]
+        for suffix, values in zip(("", "_low", "_high"), ends, strict=True)
+        for place, name in enumerate(_MEANS)
+    }
+    numbers |= {name: _mean(by_class[name]) for name in _PLAIN}
+    numbers |= {name: by_class[name].sum(axis=0) for name in _COUNTS}
+    numbers["p"] = sign_flip_p(by_class["change"], seed)
+    numbers["p"][0] = np.nan
+    numbers["q"] = adjusted(numbers["p"])
+    return numbers
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """The mean of each column over what is finite; NaN where nothing is."""
+    finite = np.isfinite(values)
+    total, count = np.where(finite, values, 0.0).sum(axis=0), finite.sum(axis=0)
+    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+
+
+def _nothing(columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    empty = np.full(columns, np.nan)
+    return empty, empty, empty

@@ -1,0 +1,1 @@
+"""Where a study works: jobs, executors, folders, findings."""

@@ -1,0 +1,112 @@
+"""What a study writes: `runs/studies/NAME-PRESET/`.
+
+| file | content |
+|---|---|
+| study.json | settings, preset, command, versions, machine, cost, the cells used, figures' titles |
+| claims.json | the verdicts (`claims/record.py`) |
+| tables/NAME.csv | the tables |
+| figures/N.svg | the figures |
+| report.html | the page |
+
+`study.json` is written last, so a folder that has one is whole.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from invariscope.errors import InputError
+from invariscope.files import read_json, undamaged, write_csv, write_file, write_json
+from invariscope.studies.claims.record import CLAIMS_FILE, Record, read_claims, write_claims
+from invariscope.studies.lab.findings import Figure, Findings
+
+STUDY = "study.json"
+REPORT = "report.html"
+FORMAT = 1
+_REMEDY = "run the study again"
+_NEEDED = ("study", "preset", "finished", "settings", "figures", "tables", "notes", "execution")
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """A study that was run.
+
+    Attributes:
+        about: The content of `study.json`.
+        findings: What was found.
+        folder: Where it lies.
+    """
+
+    about: dict[str, Any]
+    findings: Findings
+    folder: Path
+
+
+def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> StudyRun:
+    """Writes all but the page.
+
+    Args:
+        folder: The study's folder; an earlier run's files of other names stay.
+        about: study, preset, finished, settings, execution, …: what `study.json` says, without the
+            names of tables and figures.
+        findings: What was found.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
+    for name, table in findings.tables.items():
+        write_csv(folder / "tables" / f"{name}.csv", table)
+    for number, figure in enumerate(findings.figures, 1):
+        write_file(folder / "figures" / f"{number}.svg", figure.svg.encode())
+    record = Record(about["study"], about["preset"], about["finished"], tuple(findings.claims))
+    write_claims(folder, record)
+    about = {
+        "format": FORMAT,
+        **about,
+        "tables": list(findings.tables),
+        "figures": [{"title": one.title, "caption": one.caption} for one in findings.figures],
+        "notes": list(findings.notes),
+    }
+    write_json(folder / STUDY, about, allow_nan=True)
+    return StudyRun(about, findings, folder)
+
+
+def is_study(folder: Path) -> bool:
+    """Whether a folder is one that a study wrote."""
+    return (folder / STUDY).is_file()
+
+
+def read_study(folder: Path) -> StudyRun:
+    """Reads a folder that `write_study` wrote.
+
+    Raises:
+        InputError: It is none, a file of it is missing or damaged, or its format is newer.
+    """
+    path = folder / STUDY
+    if not path.is_file():
+        raise InputError(
+            f"{folder} is not a study's folder (it has no {STUDY}): give one that "
+            "`invariscope study run` wrote"
+        )
+    about = read_json(path, _REMEDY)
+    with undamaged(path, _REMEDY):
+        if about["format"] > FORMAT:
+            raise InputError(f"{path} has format {about['format']}: install a newer invariscope")
+        missing = [key for key in _NEEDED if key not in about]
+        if missing:
+            raise KeyError(missing[0])
+        names, drawn = list(about["tables"]), [(f["title"], f["caption"]) for f in about["figures"]]
+    tables: dict[str, pd.DataFrame] = {}
+    for name in names:
+        file = folder / "tables" / f"{name}.csv"
+        with undamaged(file, _REMEDY):
+            tables[name] = pd.read_csv(file)
+    figures = []
+    for number, (title, caption) in enumerate(drawn, 1):
+        file = folder / "figures" / f"{number}.svg"
+        with undamaged(file, _REMEDY):
+            figures.append(Figure(title, caption, file.read_text(encoding="utf-8")))
+    claims = read_claims(folder / CLAIMS_FILE).claims
+    return StudyRun(about, Findings(tables, figures, claims, about["notes"]), folder)

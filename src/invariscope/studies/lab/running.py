@@ -1,0 +1,101 @@
+"""Running a study: settings → laboratory → findings → folder and page."""
+
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import invariscope
+from invariscope.errors import InputError
+from invariscope.files import versions
+from invariscope.studies.lab.executor import ProcessPool, cores
+from invariscope.studies.lab.folder import StudyRun, write_study
+from invariscope.studies.lab.lab import Lab
+from invariscope.studies.lab.study import Study, as_mapping, get_study, settings_of
+
+STUDIES_FOLDER = Path("runs") / "studies"
+_PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "pandas")
+
+
+def run_study(
+    name: str | Study,
+    preset: str = "laptop",
+    *,
+    changes: Mapping[str, str] | None = None,
+    output: str | Path | None = None,
+    lab: Lab | None = None,
+    command: str = "",
+) -> StudyRun:
+    """Runs a study and writes its folder, all but the page.
+
+    Args:
+        name: The study.
+        preset: "smoke", "laptop" or "paper".
+        changes: Settings to replace, as text.
+        output: The folder; by default `runs/studies/NAME-PRESET`.
+        lab: Where it works; by default the cells of `runs/cells`, in this process.
+        command: The command line that asked for it, for the record.
+
+    Returns:
+        What was found, as it was written.
+
+    Raises:
+        InputError: No such study, preset or setting; data that are not there.
+        RunError: Cells failed; those that are finished are kept.
+
+    Example:
+        >>> run = run_study("sources-of-invariance", "smoke")  # doctest: +SKIP
+        >>> [claim.verdict for claim in run.findings.claims]  # doctest: +SKIP
+    """
+    study = name if isinstance(name, Study) else get_study(name)
+    settings = settings_of(study, preset, changes)
+    lab = lab or Lab()
+    folder = Path(output) if output is not None else STUDIES_FOLDER / f"{study.name}-{preset}"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: give a folder by --output")
+    started = time.perf_counter()
+    findings = study.function(lab, settings)
+    about = {
+        "study": study.name,
+        "paper": study.paper,
+        "question": study.question,
+        "expected": study.expected,
+        "preset": preset,
+        "settings": as_mapping(settings),
+        "changed": sorted(changes or {}),
+        "command": command or f"invariscope study run {study.name} --preset {preset}",
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "version": invariscope.__version__,
+        "packages": versions(*_PACKAGES),
+        "execution": {
+            "seconds": round(time.perf_counter() - started, 3),
+            "cell_seconds": round(lab.seconds, 3),
+            "machine": f"{platform.machine()}, {cores()} cores, {_accelerator()}",
+            "workers": getattr(lab.executor, "workers", 1),
+            "python": platform.python_version(),
+        },
+        "cells": [_cell(result) for result in lab.used.values()],
+    }
+    return write_study(folder, about, findings)
+
+
+def lab_of(cells: str | Path, workers: int, progress: Any = None) -> Lab:
+    """A laboratory with a number of processes; 1 is this process."""
+    return Lab(cells, executor=None if workers == 1 else ProcessPool(workers), progress=progress)
+
+
+def _cell(result: Any) -> dict[str, Any]:
+    return {
+        "key": result.cell.key,
+        "kind": result.cell.kind,
+        "settings": dict(result.cell.settings),
+        "seconds": result.seconds,
+        "reused": result.reused,
+    }
+
+
+def _accelerator() -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "no accelerator"

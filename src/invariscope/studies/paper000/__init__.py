@@ -1,0 +1,1 @@
+"""Studies of paper 000: crops, factors of variation, Augerino."""

@@ -1,0 +1,1 @@
+"""Studies of paper 002: where features are equivariant."""

@@ -1,0 +1,1 @@
+"""Studies of paper 004: what invariance is worth."""

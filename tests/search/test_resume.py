@@ -1,0 +1,164 @@
+"""A search that is killed, resumed, refused or written to a full disk."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import invariscope
+from invariscope.errors import InputError, RunError
+from invariscope.search import Factors
+
+SCRIPT = """
+import sys, torch, invariscope
+torch.set_num_threads(1)
+def model(x):
+    import time; time.sleep(float(sys.argv[3]))
+    return torch.nn.functional.adaptive_avg_pool2d(x, 3).flatten(1)
+invariscope.find_factors(model, sys.argv[1], output=sys.argv[2], operations="singles", pairs=80,
+                         workers=0)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """130 pictures of two classes: 130 pairs, so 4 blocks and two over; one picture is broken."""
+    root = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for number in range(130):
+        place = root / ("few" if number % 13 == 0 else "many")
+        place.mkdir(exist_ok=True)
+        pixels = rng.integers(0, 255, (9, 9, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / f"{number:03}.png")
+    (root / "many" / "007.png").write_bytes(b"\x89PNG not really")
+    return root
+
+
+def model(x):
+    return torch.nn.functional.adaptive_avg_pool2d(x, 3).flatten(1)
+
+
+def run(folder, output, **more):
+    more = {"operations": "singles", "pairs": 80, "workers": 0, **more}
+    return invariscope.find_factors(model, folder, output=output, **more)
+
+
+def table(folder):
+    return (folder / "factors.parquet").read_bytes()
+
+
+def test_killed_and_resumed_gives_the_same_bytes(folder, tmp_path):
+    whole = run(folder, tmp_path / "whole")
+    assert len(whole.pairs("few")) == 45
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(folder), str(killed), "0.02"],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    deadline = time.time() + 120
+    while time.time() < deadline and len(list(killed.glob("rows/block-*.parquet"))) < 2:
+        assert process.poll() is None, "the search ended before it could be killed"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = sorted(killed.glob("rows/block-*.parquet"))
+    assert 2 <= len(done) < 4
+    times = {path.name: path.stat().st_mtime_ns for path in done}
+    (killed / "rows" / ".block-00003.parquet.1.part").write_bytes(b"half")
+    resumed = run(folder, killed)
+    for path in done:
+        assert path.stat().st_mtime_ns == times[path.name], "a finished block was measured again"
+    assert table(tmp_path / "whole") == table(killed)
+    assert resumed.manifest["images"]["skipped"] == whole.manifest["images"]["skipped"]
+    assert [entry["image"] for entry in whole.manifest["images"]["skipped"]] == ["many/007.png"]
+    assert not list((killed / "rows").glob(".*"))
+
+
+def test_a_damaged_block_is_measured_again(folder, tmp_path):
+    run(folder, tmp_path / "run")
+    before = table(tmp_path / "run")
+    block = tmp_path / "run" / "rows" / "block-00001.parquet"
+    block.write_bytes(block.read_bytes()[:-200])
+    with pytest.raises(InputError, match=r"block-00001.parquet .damaged.: run the same command"):
+        invariscope.search.Factors.load(tmp_path / "run").pairs("few")
+    (tmp_path / "run" / "factors.parquet").unlink()
+    run(folder, tmp_path / "run")
+    assert table(tmp_path / "run") == before
+
+
+def test_other_settings_are_refused_and_named(folder, tmp_path):
+    run(folder, tmp_path / "run", pairs=4)
+    for more, message in (
+        ({"seed": 1}, "holds a run with other settings: seed is 0 there and 1 now"),
+        ({"pairs": 5}, "pairs is 4 there and 5 now"),
+        ({"operations": "invert"}, "operations is .* there and .* now"),
+        ({"classes": ["few"]}, "images is .* there and .* now"),
+        ({"shear_centre": "centre"}, "operations is .* there and .* now"),
+        ({"resume": False}, "holds a run already"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run(folder, tmp_path / "run", **{"pairs": 4, **more})
+    invariscope.measure(model, folder, output=tmp_path / "sweep", transformations="invert")
+    with pytest.raises(InputError, match="holds a run of `invariscope measure`"):
+        run(folder, tmp_path / "sweep")
+
+
+def test_a_full_disk_keeps_what_was_written(folder, tmp_path, monkeypatch):
+    real = os.replace
+    written = []
+
+    def full(source, target):
+        if "block-" in str(target):
+            written.append(target)
+            if len(written) == 3:
+                raise OSError(28, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(RunError, match=r"No space left on device.*kept.*resume"):
+        run(folder, tmp_path / "run")
+    monkeypatch.undo()
+    assert len(list((tmp_path / "run" / "rows").glob("block-*.parquet"))) == 2
+    run(folder, tmp_path / "whole")
+    run(folder, tmp_path / "run")
+    assert table(tmp_path / "run") == table(tmp_path / "whole")
+
+
+def test_rows_and_pictures_of_another_search_are_refused_by_name(folder, tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    run(folder, one, pairs=40, operations="invert")
+    run(folder, other, pairs=40, operations="invert", seed=1)
+    before = table(one)
+    block = "rows/block-00001.parquet"
+    shutil.copy(other / block, one / block)
+    again = {"pairs": 40, "operations": "invert"}
+    for opened in (lambda: run(folder, one, **again), lambda: Factors.load(one)):
+        with pytest.raises(InputError, match=r"block-00001.parquet holds rows of another run: del"):
+            opened()
+    (one / block).unlink()
+    (one / "factors.parquet").unlink()
+    run(folder, one, **again)
+    assert table(one) == before
+    shutil.copy(other / "examples.npz", one)
+    with pytest.raises(InputError, match=r"examples.npz holds pictures of another run: delete it"):
+        _ = Factors.load(one).examples
+    saved = Factors.load(other).save(tmp_path / "saved")
+    for file in ("examples.npz", "factors.parquet"):
+        assert (saved / file).read_bytes() == (other / file).read_bytes()
+    assert Factors.load(saved).pairs("few").equals(Factors.load(other).pairs("few"))
+
+
+def test_a_search_of_another_version_is_not_gone_on_with(folder, tmp_path):
+    run(folder, tmp_path, pairs=2, operations="invert")
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": "0.0.1"}))
+    with pytest.raises(InputError, match=r"invariscope 0.0.1, this is invariscope 0.1.0"):
+        run(folder, tmp_path, pairs=2, operations="invert")
