@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from invariscope.effects.class_effects import ClassEffects
+from invariscope.effects.on_classes import ClassEffects
 from invariscope.report.leaderboard.text import interval, middle_cut, short
 
 WIDTH = 80
