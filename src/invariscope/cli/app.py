@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-import invariscope
 from invariscope.cli import (
     claims,
     class_effects,
@@ -25,6 +24,7 @@ from invariscope.cli import (
     train,
 )
 from invariscope.errors import InvariscopeError
+from invariscope.version import VERSION
 
 app = typer.Typer(
     name="invariscope",
@@ -51,7 +51,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"invariscope {invariscope.__version__}")
+        typer.echo(f"invariscope {VERSION}")
         raise typer.Exit
 
 

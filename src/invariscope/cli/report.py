@@ -22,7 +22,7 @@ def report(
         typer.echo(f"report: {render_study(read_study(run), output)}")
         return
     from invariscope.results import Result
-    from invariscope.results.manifest import written_by
+    from invariscope.runs.manifest import written_by
 
     path = output or run / "report.html"
     if written_by(run) == "factors":

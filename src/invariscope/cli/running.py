@@ -16,7 +16,8 @@ from invariscope.cli.memory import keep_freed_memory
 from invariscope.cli.progress import Bar
 from invariscope.cli.terminal import show_plan, show_result
 from invariscope.errors import InputError, RunError
-from invariscope.sweep import carry_out, estimate, prepare
+from invariscope.runs import carry_out, estimate
+from invariscope.sweep import SweepRequest, prepare
 from invariscope.transformations import Resampling
 
 
@@ -34,16 +35,20 @@ def measure_one(
     console = Console(highlight=False, soft_wrap=False)
     keep_freed_memory()
     with console.status(f"loading {spec} and {data}"):
-        run = prepare(spec, data, resampling=_resampling(*resampling), **settings)
-    folder = folder or default_folder(run.manifest, run.source.name)
+        request = SweepRequest(
+            model=spec, images=data, resampling=_resampling(*resampling), **settings
+        )
+        sweep = prepare(request)
+    folder = folder or default_folder(sweep.manifest, sweep.source.name)
     if dry_run:
         with console.status("timing one batch"):
-            cost = estimate(run, carry["batch_size"])
-        show_plan(console, run, cost, folder)
+            layers = [layer.name for layer in sweep.setup.layers]
+            cost = estimate(sweep, sweep.probe, layers, carry["batch_size"])
+        show_plan(console, sweep, cost, folder)
         return folder
     with interruptible():
-        with Bar(console, f"{run.probe.spec} on {run.source.name}") as bar:
-            result = carry_out(run, output=folder, progress=bar, **carry)
+        with Bar(console, f"{sweep.probe.spec} on {sweep.source.name}") as bar:
+            result = carry_out(sweep, output=folder, progress=bar, **carry)
         path = result.to_html(folder / "report.html")
     show_result(console, result)
     console.print(f"report: {path}", soft_wrap=True)
@@ -63,7 +68,7 @@ def check_all(
     for number, spec in enumerate(specs, 1):
         with console.status(f"checking {spec} ({number} of {len(specs)})"):
             try:
-                prepare(spec, data, resampling=how, **settings)
+                prepare(SweepRequest(model=spec, images=data, resampling=how, **settings))
             except InputError as problem:
                 raise InputError(f"{problem} (model {spec}; none is measured yet)") from problem
 

@@ -11,28 +11,30 @@ from rich.table import Table
 from invariscope.report.run.readings import DERIVATIVE, HEADLINE_LAYERS, Readings
 from invariscope.report.run.verdict import verdict
 from invariscope.results import Result
-from invariscope.sweep import Cost, Run
+from invariscope.runs import Cost
+from invariscope.sweep import Sweep
 
 
-def show_plan(console: Console, run: Run, cost: Cost, folder: Path) -> None:
+def show_plan(console: Console, sweep: Sweep, cost: Cost, folder: Path) -> None:
     """The plan of a run that is not carried out (``--dry-run``)."""
-    settings = run.manifest["settings"]
+    settings = sweep.manifest["settings"]
     layers = [layer["name"] for layer in settings["layers"]]
+    used, there = len(sweep.subject.selected), len(sweep.source.ids)
     lines = {
-        "model": f"{settings['model']}, input {run.manifest['settings']['preprocessing']['size']}",
-        "data": f"{settings['data']}: {cost.images} of {len(run.source.ids)} images",
-        "cells": f"{cost.cells} ({len(settings['cells'])} levels, equal ones once)",
+        "model": f"{settings['model']}, input {settings['preprocessing']['size']}",
+        "data": f"{settings['data']}: {used} of {there} images",
+        "cells": f"{sweep.cells} ({len(settings['cells'])} levels, equal ones once)",
         "metrics": ", ".join(settings["metrics"]),
         "layers": f"{len(layers)}: {layers[0]} … {layers[-1]}",
         "controls": ", ".join(settings["controls"]),
         "passes": f"{cost.passes} forward passes (image × cell)",
-        "time": f"about {duration(cost.seconds)} on {run.probe.device}, forward passes only",
+        "time": f"about {duration(cost.seconds)} on {sweep.probe.device}, forward passes only",
         "memory": f"about {cost.bytes / 2**30:.1f} GiB",
         "output": str(folder),
     }
     for name, text in lines.items():
         console.print(textwrap.fill(f"{name:9} {text}", 80, subsequent_indent=" " * 10))
-    show_decisions(console, run.manifest)
+    show_decisions(console, sweep.manifest)
 
 
 def show_decisions(console: Console, manifest: Mapping[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """Images that are in memory already, as one array."""
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ import torch
 from PIL import Image
 
 from invariscope.data.depth import Facts, ValueRange, check_range
+from invariscope.data.digests import digest_of_pixels
 from invariscope.data.labels import class_indices, label_form
 from invariscope.data.pixels import (
     check_type,
@@ -92,8 +92,7 @@ class ArraySource(ImageSource):
 
     def content(self, index: int) -> str:
         """A hash of the pixels."""
-        pixels = np.ascontiguousarray(self._images[index])
-        return hashlib.blake2b(pixels.tobytes(), digest_size=16).hexdigest()
+        return digest_of_pixels(self._images[index])
 
     def _item(self, index: int) -> np.ndarray | torch.Tensor:
         image = self._images[index]

@@ -9,7 +9,8 @@ from PIL import Image
 
 from invariscope.data.decode import decode_alpha, decode_image, look
 from invariscope.data.depth import Facts
-from invariscope.data.source import ImageSource
+from invariscope.data.digests import digest_of_file
+from invariscope.data.source import ImageSource, UnreadableImage
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +42,13 @@ class FilesSource(ImageSource):
     def load(self, index: int) -> "Image.Image | torch.Tensor":
         """The image at a position."""
         return decode_image(self.file(index), self.ids[index], self.value_range, self.all_bands)
+
+    def digest(self, index: int) -> str:
+        """The digest of the file, which no decoder changes."""
+        try:
+            return digest_of_file(self.file(index))
+        except (OSError, UnreadableImage):
+            return ""
 
     def facts(self, index: int) -> Facts:
         """What the file tells of depth and bands; only formats that may be deep are opened."""

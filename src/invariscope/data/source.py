@@ -150,6 +150,13 @@ class ImageSource(ABC):
         """
         return ""
 
+    def digest(self, index: int) -> str:
+        """What the content of an image is known by (`invariscope.data.digests`), without decoding.
+
+        "" where only the decoded pixels can tell, or the image cannot be read.
+        """
+        return self.content(index)
+
 
 class NumberedIds(Sequence[str]):
     """The ids "0", "1", … of a source whose images have no names, without storing them.

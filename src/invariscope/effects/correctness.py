@@ -26,11 +26,13 @@ import pyarrow as pa
 from jaxtyping import Bool, Int64
 
 from invariscope.errors import InputError
-from invariscope.results import RowStore, read_manifest
+from invariscope.results import RowStore
+from invariscope.runs.block_files import ROWS
+from invariscope.runs.manifest import read_manifest
 from invariscope.transformations import IDENTITY
 
 COLUMNS = ("image", "class", "method", "seed", "correct")
-_METRIC, _LAYER, _ROWS = "accuracy", "logits", "rows"
+_METRIC, _LAYER = "accuracy", "logits"
 _TRUTH = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
@@ -206,7 +208,7 @@ def read_runs(runs: Mapping[str, Sequence[str | os.PathLike[str]]]) -> pd.DataFr
 
 
 def _run_frame(folder: Path, manifest: dict[str, Any], method: str) -> pd.DataFrame:
-    store = RowStore(folder / _ROWS, run=manifest["identity"])
+    store = RowStore(folder / ROWS, run=manifest["identity"])
     found = store.dense(_LAYER, only=[(_METRIC, "")])
     if not found or IDENTITY not in found[0].cells:
         raise InputError(

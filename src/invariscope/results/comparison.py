@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.results.manifest import cell_in, unit_beside
+from invariscope.results.cells import cell_in, unit_beside
 from invariscope.results.rows import Series
 from invariscope.seeding import generator
 from invariscope.statistics.intervals import (

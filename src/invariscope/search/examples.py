@@ -14,14 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from invariscope.devices import as_float
+from invariscope.runs.bands import as_colour
 from invariscope.search.example_files import ROLES, Example
 from invariscope.search.table import OVERALL
-from invariscope.sweep.bands import as_colour
-from invariscope.sweep.loading import load_picture
 from invariscope.transformations import IDENTITY
 
 if TYPE_CHECKING:
-    from invariscope.search.prepare import Search
+    from invariscope.search.job import Search
     from invariscope.search.result import Factors
 
 CLASSES = 6
@@ -42,10 +41,7 @@ def take_examples(search: "Search", found: "Factors") -> tuple[Example, ...]:
         pairs = found.pairs(class_name)
         for role, row in _roles(pairs[name].to_numpy(dtype=float)):
             one, other = str(pairs["first"].iloc[row]), str(pairs["second"].iloc[row])
-            frames = [
-                load_picture(search.source, search.probe.preprocessing, position[image]).pixels
-                for image in (one, other)
-            ]
+            frames = [search.load(search.source, position[image]).pixels for image in (one, other)]
             first, second = (None if frame is None else as_float(frame)[None] for frame in frames)
             if first is None or second is None:  # it was readable when the pair was measured
                 continue

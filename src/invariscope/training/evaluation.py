@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from invariscope.devices import as_float
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
-from invariscope.sweep.loading import random_images
+from invariscope.runs.loading import random_images
 from invariscope.training.decoding import decoded
 from invariscope.training.images import MEMORY_BYTES
 from invariscope.training.splits import Split

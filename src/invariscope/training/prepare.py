@@ -18,8 +18,8 @@ from invariscope.devices import choose_device
 from invariscope.errors import InputError
 from invariscope.files import versions
 from invariscope.models import Preprocessing, Probe, build_architecture
+from invariscope.runs.bands import matched
 from invariscope.seeding import generator
-from invariscope.sweep.bands import matched
 from invariscope.training.augerino import Augerino, AugerinoSettings
 from invariscope.training.augmentations import (
     CutMix,

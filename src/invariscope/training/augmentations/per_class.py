@@ -23,7 +23,7 @@ import torch
 
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
-from invariscope.search.operations import Operation, get_operations
+from invariscope.search.operations import get_operations
 from invariscope.search.table import OVERALL
 from invariscope.training.augmentations.augmentation import (
     Augmentation,
@@ -32,7 +32,7 @@ from invariscope.training.augmentations.augmentation import (
     Images,
     Labels,
 )
-from invariscope.transformations import IDENTITY, Transformation
+from invariscope.transformations import IDENTITY, Operation, Transformation
 
 Weighing = Literal["uniform", "fixed", "softmax"]
 WEIGHINGS = ("uniform", "fixed", "softmax")

@@ -1,8 +1,8 @@
 """From an image source to blocks of pixels: each image is decoded once, ahead of the network."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from invariscope.data import ImageSource, UnreadableImage
+from invariscope.data.digests import digest_of_pixels
 from invariscope.data.reading import in_order
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
@@ -28,6 +29,7 @@ class Picture:
         label: Its class index, -1 for none.
         fits: Whether the model can be shown so many bands.
         size: Height and width before the preprocessing.
+        digest: What its content is known by; "": it is not recorded.
     """
 
     index: int
@@ -36,6 +38,11 @@ class Picture:
     label: int = -1
     fits: bool = True
     size: tuple[int, int] = (0, 0)
+    digest: str = ""
+
+
+Load = Callable[[ImageSource, int], Picture]
+"""Reads one picture of a source; with processes it must be possible to pickle it."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +51,41 @@ class Block:
 
     Args:
         number: Which block of the run.
-        indices: Indices into the source, in the run's order.
-        pixels: uint8 or float [image, band, height, width].
-        labels: Class index of each image, -1 for none.
-        skipped: (index, reason) of the images that could not be read.
+        pictures: Those that could be read, in the run's order.
+        ids: Their ids.
+        skipped: (id, reason) of those that could not.
     """
 
     number: int
-    indices: list[int]
-    pixels: Tensor
-    labels: list[int] = field(default_factory=list)
-    skipped: list[tuple[int, str]] = field(default_factory=list)
+    pictures: list[Picture]
+    ids: list[str]
+    skipped: list[tuple[str, str]]
+
+    @property
+    def indices(self) -> list[int]:
+        """Their positions in the source."""
+        return [picture.index for picture in self.pictures]
+
+    @property
+    def labels(self) -> list[int]:
+        """Their class indices, -1 for none."""
+        return [picture.label for picture in self.pictures]
+
+    def pixels(self) -> Tensor:
+        """uint8 or float [image, band, height, width].
+
+        Raises:
+            InputError: They have different sizes.
+        """
+        frames = [picture.pixels for picture in self.pictures if picture.pixels is not None]
+        sizes = {tuple(frame.shape[-2:]) for frame in frames}
+        if len(sizes) > 1:
+            shown = ", ".join(f"{width}×{height}" for height, width in sorted(sizes)[:3])
+            raise InputError(
+                f"the images have different sizes ({shown}, …) and the model states no input size: "
+                "give one, such as preprocessing={'size': 224}"
+            )
+        return torch.stack(alike(frames))
 
 
 #: Blocks that are decoded ahead of the one that is measured.
@@ -63,7 +94,14 @@ _AHEAD = 2
 _READ_TWICE = 8
 
 
-def load_picture(source: ImageSource, preprocessing: Preprocessing, index: int) -> Picture:
+def loading(preprocessing: Preprocessing, *, digests: bool = True) -> Load:
+    """Reads pictures by `load_picture`."""
+    return partial(load_picture, preprocessing=preprocessing, digests=digests)
+
+
+def load_picture(
+    source: ImageSource, index: int, preprocessing: Preprocessing, *, digests: bool = True
+) -> Picture:
     """Decodes one image; one that cannot be read or shown comes back with its reason."""
     try:
         loaded = source.load(index)
@@ -75,7 +113,8 @@ def load_picture(source: ImageSource, preprocessing: Preprocessing, index: int) 
     # After loading: some data sets know a label only then.
     label = -1 if source.labels is None else int(source.labels[index])
     width, height = loaded.size if isinstance(loaded, Image.Image) else loaded.shape[:-3:-1]
-    return Picture(index, pixels, label=label, size=(height, width))
+    digest = (source.digest(index) or digest_of_pixels(loaded)) if digests else ""
+    return Picture(index, pixels, label=label, size=(height, width), digest=digest)
 
 
 def first_picture(
@@ -88,7 +127,7 @@ def first_picture(
     """
     seen: dict[int, Picture] = {}
     for index in selected:
-        picture = seen[index] = load_picture(source, preprocessing, index)
+        picture = seen[index] = load_picture(source, index, preprocessing)
         if picture.pixels is not None:
             return picture, seen
         if not picture.fits:
@@ -138,10 +177,10 @@ def random_images(
     if source.concurrent:
         return ""
     for index in selected[:_READ_TWICE]:
-        again = load_picture(source, preprocessing, index)
+        again = load_picture(source, index, preprocessing)
         first = seen.setdefault(index, again)
         if first is again:
-            again = load_picture(source, preprocessing, index)
+            again = load_picture(source, index, preprocessing)
         if first.pixels is None or again.pixels is None:
             continue
         if first.pixels.shape != again.pixels.shape or not torch.equal(first.pixels, again.pixels):
@@ -172,7 +211,7 @@ def first_pictures(
     found: list[Tensor] = []  # of one size; grey and colour may mix
     for index in list(dict.fromkeys(selected))[: 2 * count]:
         if index not in decoded:
-            decoded[index] = load_picture(source, preprocessing, index)
+            decoded[index] = load_picture(source, index, preprocessing)
         pixels = decoded[index].pixels
         if pixels is not None and (not found or pixels.shape[-2:] == found[0].shape[-2:]):
             found.append(pixels)
@@ -183,7 +222,7 @@ def first_pictures(
 
 def load_blocks(
     source: ImageSource,
-    preprocessing: Preprocessing,
+    load: Load,
     numbered: Sequence[tuple[int, list[int]]],
     *,
     workers: int | None,
@@ -193,7 +232,7 @@ def load_blocks(
 
     Args:
         source: Where images come from.
-        preprocessing: Resize and crop.
+        load: How they are read.
         numbered: (block number, indices into the source).
         workers: Threads or processes that decode, see `invariscope.data.reading`; None chooses.
         ready: Pictures that are decoded already.
@@ -202,38 +241,15 @@ def load_blocks(
     missing = [index for index in indices if index not in ready]
     longest = max((len(block) for _, block in numbered), default=0)
     decoded = in_order(
-        source,
-        partial(_load, preprocessing),
-        missing,
-        workers=workers,
-        ahead=_AHEAD * longest,
-        known=missing,
+        source, load, missing, workers=workers, ahead=_AHEAD * longest, known=missing
     )
     pictures = (ready[index] if index in ready else next(decoded) for index in indices)
     with closing(decoded):
         for number, block in numbered:
-            yield _block(number, list(islice(pictures, len(block))))
-
-
-def _load(preprocessing: Preprocessing, source: ImageSource, index: int) -> Picture:
-    return load_picture(source, preprocessing, index)
-
-
-def _block(number: int, pictures: list[Picture]) -> Block:
-    readable = [picture for picture in pictures if picture.pixels is not None]
-    skipped = [(picture.index, picture.reason) for picture in pictures if picture.pixels is None]
-    frames = [picture.pixels for picture in readable if picture.pixels is not None]
-    sizes = {tuple(pixels.shape[-2:]) for pixels in frames}
-    if len(sizes) > 1:
-        shown = ", ".join(f"{width}×{height}" for height, width in sorted(sizes)[:3])
-        raise InputError(
-            f"the images have different sizes ({shown}, …) and the model states no input size: "
-            "give one, such as preprocessing={'size': 224}"
-        )
-    if not readable:
-        return Block(number, [], torch.empty(0), skipped=skipped)
-    indices, labels = [p.index for p in readable], [p.label for p in readable]
-    return Block(number, indices, torch.stack(alike(frames)), labels, skipped)
+            loaded = list(islice(pictures, len(block)))
+            readable = [picture for picture in loaded if not picture.reason]
+            skipped = [(source.ids[p.index], p.reason) for p in loaded if p.reason]
+            yield Block(number, readable, [source.ids[p.index] for p in readable], skipped)
 
 
 def alike(frames: list[Tensor]) -> list[Tensor]:

@@ -6,7 +6,7 @@ import torch
 
 import invariscope
 from invariscope.models import Preprocessing
-from invariscope.sweep.loading import size_note
+from invariscope.runs.loading import size_note
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as problem:
         raise InputError(
-            f"cannot write to {folder}: {problem.strerror}; give another folder with --output"
+            f"cannot write to {folder}: {problem.strerror}; give another folder as the output"
         ) from problem
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds")

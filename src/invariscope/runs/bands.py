@@ -14,7 +14,7 @@ from torch import Tensor
 from invariscope.data import ImageSource
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
-from invariscope.sweep.loading import Picture, first_pictures
+from invariscope.runs.loading import Picture, first_pictures
 from invariscope.transformations import Transformation
 
 COLOURS = 3
