@@ -10,11 +10,10 @@ from rich.table import Table
 
 from invariscope.advice.alignment import Alignment, align
 from invariscope.advice.recommendation import ADVICE, Recommendation, recommend
-from invariscope.cli.tables import write_table
 from invariscope.cli.terminal import show_notes
 from invariscope.effects.wordnet import WordNet
 from invariscope.errors import InputError
-from invariscope.files import write_file
+from invariscope.files import write_csv, write_file
 from invariscope.foregrounds.foregrounds import Foregrounds
 from invariscope.results import Result
 from invariscope.search import Factors
@@ -106,7 +105,7 @@ def write_evidence(found: Evidence, folder: Path) -> None:
     if found.hierarchy is not None:
         tables["hierarchy.csv"] = found.hierarchy.correlations
     for name, frame in tables.items():
-        write_table(frame, folder / name)
+        write_csv(folder / name, frame)
     code = found.recommendation.code.encode()
     write_file(folder / CODE, code, kept="the search is kept")
 
