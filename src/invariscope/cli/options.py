@@ -36,9 +36,7 @@ Task = Annotated[
     str | None, typer.Option(help="classification, multilabel, regression, embedding, dense.")
 ]
 Embedding = Annotated[str | None, typer.Option(help="The layer whose output is the embedding.")]
-OutputKey = Annotated[
-    str | None, typer.Option(help="Which of the model's outputs is its answer.")
-]
+OutputKey = Annotated[str | None, typer.Option(help="Which of the model's outputs is its answer.")]
 ValueRange = Annotated[
     str | None,
     typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),

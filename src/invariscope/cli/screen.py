@@ -1,8 +1,5 @@
 """What the command line writes on: a terminal that speaks of options."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from invariscope.cli.flags import with_flags
 from invariscope.terminal import Terminal
 

@@ -1,22 +1,20 @@
 """What an augmentation does to classes, as text of 80 columns; accuracies in per cent."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from rich.table import Table
 
+from invariscope.effects.on_classes import ClassEffects
 from invariscope.terminal import interval, paragraphs, rendered, short, table
-
-if TYPE_CHECKING:
-    from invariscope.effects.on_classes import ClassEffects
 
 Blocks = Iterator[str | Table]
 MOST_CLASSES = 20
 _GROUPS = {"hurt": "one another", "helped": "the helped", "rest": "all others"}
 
 
-def text(effects: "ClassEffects") -> str:
+def effects_text(effects: ClassEffects) -> str:
     """Each method's effect and the classes that it hurts; helped samples; WordNet; notes."""
     parts = [list(_method(effects, row)) for row in effects.summary.to_dict("records")]
     parts += [list(_helped_samples(effects)), list(_similarity(effects))]
@@ -24,7 +22,7 @@ def text(effects: "ClassEffects") -> str:
     return "\n\n".join(rendered(*blocks) for blocks in parts if blocks)
 
 
-def _method(effects: "ClassEffects", row: dict[Any, Any]) -> Blocks:
+def _method(effects: ClassEffects, row: dict[Any, Any]) -> Blocks:
     yield (
         f"{row['method']} against {effects.without}: {row['n_pairs']} pairs of seeds, "
         f"{row['n_classes']:,} classes, {row['n_images']:,} images"
@@ -73,7 +71,7 @@ def _classes(hurt: pd.DataFrame) -> Blocks:
         yield f"and {len(hurt) - MOST_CLASSES} more, in the table of all classes"
 
 
-def _helped_samples(effects: "ClassEffects") -> Blocks:
+def _helped_samples(effects: ClassEffects) -> Blocks:
     frame = effects.helped_samples
     yield "do they help the same images? mean IoU of the lists of helped images, 95 %"
     yield ""
@@ -86,7 +84,7 @@ def _helped_samples(effects: "ClassEffects") -> Blocks:
     yield table(("", "<all pairs of lists", "<no run in common"), lines)
 
 
-def _similarity(effects: "ClassEffects") -> Blocks:
+def _similarity(effects: ClassEffects) -> Blocks:
     frame = effects.similarity
     if frame.empty:
         return
