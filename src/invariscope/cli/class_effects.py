@@ -72,6 +72,7 @@ def class_effects(
         raise InputError(f"{bare!r} without a table: give the table, or {bare}=RUN,RUN,…")
     import pandas as pd
 
+    from invariscope.cli.screen import Screen
     from invariscope.effects.correctness import read_runs, read_table
     from invariscope.effects.on_classes import class_effects as effects_of
 

@@ -44,16 +44,16 @@ def compare(
     known = None if accuracy is None else read_accuracies(accuracy)
     results = [Result.load(run) for run in runs]
     board = Leaderboard(results, accuracy=known, source=str(accuracy or ""))
-    terminal = Screen()
-    terminal.whole(board.to_text())
+    screen = Screen()
+    screen.block(board.to_text())
     for path in output or ():
         if path.suffix == _PAGE:
-            terminal.line(f"leaderboard: {board.to_html(path)}")
+            screen.line(f"leaderboard: {board.to_html(path)}")
             continue
         table = board.averages if board.comparison is None else board.comparison.frame
         write_table(path, table)
-        terminal.line(f"table: {path}")
+        screen.line(f"table: {path}")
         if not board.correlations.empty:
             beside = path.with_stem(f"{path.stem}-correlations")
             write_table(beside, board.correlations)
-            terminal.line(f"correlations: {beside}")
+            screen.line(f"correlations: {beside}")

@@ -7,10 +7,23 @@ them, and says that instead.
 
 import re
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
 
 _ARGUMENT = re.compile(r"`([a-z]\w*)(?:=([^`\n]*))?`")
 #: Options that have another name than the library's argument.
 _OTHERS = {"changes": "--set", "values": "--mask-values"}
+
+
+_apps: list["typer.Typer"] = []
+
+
+def speak_of(app: "typer.Typer") -> None:
+    """Takes the options of an application's commands from now on."""
+    _apps.append(app)
+    _flags.cache_clear()
 
 
 def with_flags(text: str) -> str:
@@ -43,10 +56,8 @@ def _flags() -> dict[str, tuple[str, str]]:
     """By argument: its option, and the option that says no."""
     from typer.main import get_command
 
-    from invariscope.cli.app import app
-
     flags = {name: (flag, flag) for name, flag in _OTHERS.items()}
-    commands = [get_command(app)]
+    commands = [get_command(app) for app in _apps]
     for command in commands:
         commands += getattr(command, "commands", {}).values()
         for option in command.params:
