@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.files import read_json, undamaged, write_csv, write_file, write_json
+from invariscope.files import read_csv, read_json, undamaged, write_csv, write_file, write_json
 from invariscope.studies.claims.record import CLAIMS_FILE, Record, read_claims, write_claims
 from invariscope.studies.lab.findings import Figure, Findings
 
@@ -104,7 +104,7 @@ def read_study(folder: Path) -> StudyRun:
     for name in names:
         file = folder / "tables" / f"{name}.csv"
         with undamaged(file, _REMEDY):
-            tables[name] = pd.read_csv(file)
+            tables[name] = read_csv(file)
     figures = []
     for number, (title, caption) in enumerate(drawn, 1):
         file = folder / "figures" / f"{number}.svg"

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invariscope.files import write_csv
+from invariscope.files import read_csv, write_csv
 from invariscope.studies.claims import ClaimResult, Part, above, below, decide, paired, resampled
 from invariscope.studies.lab import cell_kinds
 from invariscope.studies.lab.cells import Cell, cell_kind
@@ -122,7 +122,7 @@ def validation_scale(lab: Lab, settings: Settings) -> Findings:
     ]  # fmt: skip
     results = lab.run(cells, "enlarging test images")
     tables = [
-        pd.read_csv(result.folder / ACCURACY).assign(method=name_of(method), seed=run.recipe.seed)
+        read_csv(result.folder / ACCURACY).assign(method=name_of(method), seed=run.recipe.seed)
         for result, (method, run) in zip(results, runs, strict=True)
     ]
     table = pd.concat(tables, ignore_index=True)
