@@ -9,9 +9,9 @@ import pytest
 from invariscope.errors import InputError
 from invariscope.results import Result, RowStore, write_block
 from invariscope.results.channels import CHANNEL_SCHEMA, read_channel_table, write_channels
-from invariscope.runs.manifest import read_manifest
-from invariscope.runs.identity import identity, run_of
 from invariscope.results.pairs import ChannelPairs, read_channel_pairs, write_channel_pairs
+from invariscope.runs.identity import identity, run_of
+from invariscope.runs.manifest import read_manifest
 from oracles.runs import completed_blocks, manifest_of, tables_of
 
 OWN, OTHER = "0123456789abcdef", "fedcba9876543210"

@@ -1,7 +1,5 @@
 """One run of `invariscope measure`: the progress bar, the plan, the table at the end."""
 
-import hashlib
-import json
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -9,12 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from invariscope.cli.measure import slug
+from invariscope.cli.folders import default_folder
 from invariscope.cli.memory import keep_freed_memory
-from invariscope.cli.progress import Bar
-from invariscope.cli.terminal import show_plan, show_result
+from invariscope.cli.progress import RunBar
+from invariscope.cli.screen import Screen
+from invariscope.cli.showing import show_plan, show_result
 from invariscope.errors import InputError, RunError
 from invariscope.runs import carry_out, estimate
 from invariscope.sweep import SweepRequest, prepare
@@ -32,26 +29,24 @@ def measure_one(
     **settings: Any,
 ) -> Path:
     """Measures one model and writes its run folder, which is returned."""
-    console = Console(highlight=False, soft_wrap=False)
+    screen = Screen()
     keep_freed_memory()
-    with console.status(f"loading {spec} and {data}"):
-        request = SweepRequest(
-            model=spec, images=data, resampling=_resampling(*resampling), **settings
-        )
-        sweep = prepare(request)
+    with screen.status(f"loading {spec} and {data}"):
+        how = _resampling(*resampling)
+        sweep = prepare(SweepRequest(model=spec, images=data, resampling=how, **settings))
     folder = folder or default_folder(sweep.manifest, sweep.source.name)
     if dry_run:
-        with console.status("timing one batch"):
+        with screen.status("timing one batch"):
             layers = [layer.name for layer in sweep.setup.layers]
             cost = estimate(sweep, sweep.probe, layers, carry["batch_size"])
-        show_plan(console, sweep, cost, folder)
+        show_plan(screen, sweep, cost, folder)
         return folder
     with interruptible():
-        with Bar(console, f"{sweep.probe.spec} on {sweep.source.name}") as bar:
+        with RunBar(screen, f"{sweep.probe.spec} on {sweep.source.name}") as bar:
             result = carry_out(sweep, output=folder, progress=bar, **carry)
         path = result.to_html(folder / "report.html")
-    show_result(console, result)
-    console.print(f"report: {path}", soft_wrap=True)
+    show_result(screen, result)
+    screen.line(f"report: {path}")
     return folder
 
 
@@ -63,10 +58,10 @@ def check_all(
     Raises:
         InputError: The first model that cannot be measured as asked, by name.
     """
-    console = Console(highlight=False, soft_wrap=False)
+    screen = Screen()
     how = _resampling(*resampling)
     for number, spec in enumerate(specs, 1):
-        with console.status(f"checking {spec} ({number} of {len(specs)})"):
+        with screen.status(f"checking {spec} ({number} of {len(specs)})"):
             try:
                 prepare(SweepRequest(model=spec, images=data, resampling=how, **settings))
             except InputError as problem:
@@ -98,10 +93,3 @@ def interruptible() -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def default_folder(manifest: dict[str, Any], data: str) -> Path:
-    """A folder that belongs to these settings: the same command finds its run again."""
-    settings = manifest["settings"]
-    mark = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-    return Path("runs") / f"{slug(settings['model'].split('/')[-1])}_{slug(Path(data).name)}_{mark}"

@@ -1,7 +1,7 @@
 """What runs have found: rows on disk, intervals, summary, averages, comparisons, `Result`."""
 
 from invariscope.results.accuracies import read_accuracies
-from invariscope.results.comparison import Comparison, compare
+from invariscope.results.comparison import Comparison
 from invariscope.results.leaderboard import Leaderboard
 from invariscope.results.result import Result
 from invariscope.results.row_table import ROW_SCHEMA, RowBuilder
@@ -24,7 +24,6 @@ __all__ = [
     "RowBuilder",
     "RowStore",
     "Series",
-    "compare",
     "read_accuracies",
     "read_summary",
     "summarise",

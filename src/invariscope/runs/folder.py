@@ -59,7 +59,7 @@ def open_folder(
             return
         if not resume:
             raise InputError(
-                f"{folder} holds a run already: give another output, or let it be resumed"
+                f"{folder} holds a run already: give another `output`, or leave out `resume=False`"
             )
         old = read_manifest(folder, manifest.get("command", MEASURE))
         done = completed_blocks(folder / ROWS, old["identity"], rows)
@@ -93,7 +93,7 @@ class Content:
                 if image in known and self._digest(index) not in ("", known[image]):
                     raise InputError(
                         f"{folder} holds a run on other images: {image} has another content now "
-                        "than when it was measured; give another output, or the same images to "
+                        "than when it was measured; give another `output`, or the same images to "
                         "resume it"
                     )
 
@@ -106,17 +106,17 @@ class Content:
 def _make(folder: Path) -> None:
     """Makes the folder of a new run where it is not there, empty."""
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: give a folder as the output")
+        raise InputError(f"{folder} is a file: give a folder as `output`")
     try:
         # What a run leaves that was killed before its manifest was written is no obstacle.
         if folder.is_dir() and any(not _is_leftover(file) for file in folder.iterdir()):
             raise InputError(
-                f"{folder} is not empty and holds no run: give a new or empty folder as the output"
+                f"{folder} is not empty and holds no run: give a new or empty folder as `output`"
             )
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise InputError(
-            f"cannot write to {folder}: {problem.strerror}; give another folder as the output"
+            f"cannot write to {folder}: {problem.strerror}; give another folder as `output`"
         ) from problem
 
 

@@ -185,7 +185,7 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], folder: Path) -> No
         if before != now:
             raise InputError(
                 f"{folder} holds a run of {package} {before}, this is {package} {now}, and their "
-                "rows may differ; give another output, or resume it with that version"
+                "rows may differ; give another `output`, or resume it with that version"
             )
     before, now = old["settings"], new["settings"]
     for key in now:
@@ -193,11 +193,11 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], folder: Path) -> No
             raise InputError(
                 f"{folder} holds a run with other settings: {key} is "
                 f"{_short(before.get(key))} there and {_short(now[key])} now; "
-                "give another output, or the same settings to resume it"
+                "give another `output`, or the same settings to resume it"
             )
     if old["identity"] != new["identity"]:
         raise InputError(
-            f"the manifest of {folder} was changed after its run began: give another output"
+            f"the manifest of {folder} was changed after its run began: give another `output`"
         )
 
 
