@@ -143,7 +143,7 @@ class Search(Job[Factors]):
                 f"{len(manifest['images']['skipped'])} images were skipped"
             )
         factors = Factors(manifest, frame, rows, run.folder)
-        examples = take_examples(self, factors)
+        examples = take_examples(self.subject, self.operations, factors)
         if run.folder is not None:
             write_examples(run.folder, examples, run.identity)
             write_factors(run.folder, frame)

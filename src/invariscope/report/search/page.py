@@ -16,7 +16,7 @@ from PIL import Image
 
 from invariscope.advice.alignment import Alignment
 from invariscope.advice.recommendation import Recommendation, recommend
-from invariscope.foregrounds.foregrounds import Foregrounds
+from invariscope.foregrounds.result import Foregrounds
 from invariscope.report.kit import svg
 from invariscope.report.kit.page import PAGE, asset, write_page
 from invariscope.report.kit.provenance import warnings
