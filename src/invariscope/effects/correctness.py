@@ -28,6 +28,7 @@ from jaxtyping import Bool, Int64
 from invariscope.errors import InputError
 from invariscope.files import read_csv
 from invariscope.results import RowStore
+from invariscope.results.agreement import other_contents
 from invariscope.runs.block_files import ROWS
 from invariscope.runs.manifest import read_manifest
 from invariscope.transformations import IDENTITY
@@ -188,10 +189,10 @@ def read_runs(runs: Mapping[str, Sequence[str | os.PathLike[str]]]) -> pd.DataFr
         runs: The run folders of each method, one for each training seed.
 
     Raises:
-        InputError: No run there, no accuracy in it, other data than in the first, or a folder given
-            twice for one method.
+        InputError: No run there, no accuracy in it, other data or images than in the first, or a
+            folder given twice for one method.
     """
-    frames, data = [], ""
+    frames, stores, data = [], list[RowStore](), ""
     for method, folders in runs.items():
         for number, folder in enumerate(map(Path, folders)):
             if folder in map(Path, folders[:number]):
@@ -204,12 +205,21 @@ def read_runs(runs: Mapping[str, Sequence[str | os.PathLike[str]]]) -> pd.DataFr
                     "models on the same images"
                 )
             data = own
-            frames.append(_run_frame(folder, manifest, method))
+            store = RowStore(folder / ROWS, run=manifest["identity"])
+            stores.append(store)
+            frames.append(_run_frame(folder, store, manifest, method))
+    changed = other_contents(stores)
+    if changed:
+        raise InputError(
+            f"the runs are on different images: {changed[0]} has another content in one of them; "
+            "measure all models on the same images"
+        )
     return pd.concat(frames, ignore_index=True)
 
 
-def _run_frame(folder: Path, manifest: dict[str, Any], method: str) -> pd.DataFrame:
-    store = RowStore(folder / ROWS, run=manifest["identity"])
+def _run_frame(
+    folder: Path, store: RowStore, manifest: dict[str, Any], method: str
+) -> pd.DataFrame:
     found = store.dense(_LAYER, only=[(_METRIC, "")])
     if not found or IDENTITY not in found[0].cells:
         raise InputError(

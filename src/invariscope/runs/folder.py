@@ -21,6 +21,7 @@ from invariscope.runs.lock import HOLDER, LOCK, locked
 from invariscope.runs.manifest import (
     MANIFEST,
     MEASURE,
+    check_same_images,
     check_same_run,
     read_manifest,
     write_manifest,
@@ -62,9 +63,10 @@ def open_folder(
                 f"{folder} holds a run already: give another `output`, or leave out `resume=False`"
             )
         old = read_manifest(folder, manifest.get("command", MEASURE))
+        check_same_run(old, manifest, folder)
         done = completed_blocks(folder / ROWS, old["identity"], rows)
         content.check(folder, done)
-        check_same_run(old, manifest, folder)
+        check_same_images(old, manifest, folder)
         old["execution"]["status"] = "running"
         yield old, done
 

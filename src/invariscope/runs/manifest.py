@@ -38,6 +38,8 @@ _NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
         "images": ("selected", "skipped"),
     },
 }
+#: The setting that is a digest of ids and labels.
+_IMAGES = "images"
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pyarrow", "pillow")
 
 
@@ -177,7 +179,11 @@ def _check(path: Path, manifest: Any, command: str) -> None:
 
 
 def check_same_run(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
-    """Raises an `InputError` that names the first version or setting in which a run differs."""
+    """Raises an `InputError` that names the first version or setting in which a run differs.
+
+    The images are left to `Content`, which can name the first that differs, and to
+    `check_same_images`.
+    """
     for package, before, now in (
         ("invariscope", old.get("version"), new["version"]),
         ("torch", _torch(old), _torch(new)),
@@ -189,15 +195,24 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], folder: Path) -> No
             )
     before, now = old["settings"], new["settings"]
     for key in now:
-        if before.get(key) != now[key]:
+        if key != _IMAGES and before.get(key) != now[key]:
             raise InputError(
                 f"{folder} holds a run with other settings: {key} is "
                 f"{_short(before.get(key))} there and {_short(now[key])} now; "
                 "give another `output`, or the same settings to resume it"
             )
-    if old["identity"] != new["identity"]:
+    if old["identity"] != identity(before, old["version"], _torch(old)):
         raise InputError(
             f"the manifest of {folder} was changed after its run began: give another `output`"
+        )
+
+
+def check_same_images(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
+    """Raises an `InputError` where the images are others by their ids or labels."""
+    if old["settings"].get(_IMAGES) != new["settings"][_IMAGES]:
+        raise InputError(
+            f"{folder} holds a run on other images, by their ids or labels: give another `output`, "
+            "or the same images to resume it"
         )
 
 
