@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.optimize import isotonic_regression
 
+from invariscope.report.kit.drawings import key_mark
 from invariscope.report.kit.look import (
     AMBER,
-    FAINT,
     FLOOR,
     INK,
     KEPT,
@@ -30,6 +30,8 @@ from invariscope.report.kit.look import (
     TWIN,
     VIOLET,
     Look,
+    plain,
+    value_axis,
 )
 from invariscope.report.kit.point_labels import name_points
 
@@ -67,13 +69,15 @@ class Mark:
     shape: str
 
     @property
-    def key(self) -> Markup:
-        """The mark in the page's key, in a box of 34 × 12."""
+    def head(self) -> Markup:
+        """Letter and mark as they stand before the model's name."""
         dashes = f' stroke-dasharray="{" ".join(map(str, self.dash))}"' if self.dash else ""
-        return Markup(
+        drawing = Markup(
             f'<path d="M1 6h32" fill="none" stroke="var({self.variable})" stroke-width="1.8"'
             f'{dashes}/><path d="{self.shape}" fill="var({self.variable})"/>'
         )
+        letter = Markup('<span class="letter">{}</span> ').format(self.letter)
+        return letter + key_mark(drawing)
 
 
 def marks(letters: dict[str, str]) -> dict[str, Mark]:
@@ -136,7 +140,8 @@ def over_levels(
         for model, rows in curves.groupby("model", sort=False)
     }
     figure, axes = HALF.figure()
-    _frame(axes, limits)
+    plain(axes, HALF.text)
+    value_axis(axes, limits)
     axes.set_xlim(-0.25, max(len(levels) - 1, 0) + 0.25)
     step = 1 if len(levels) <= 5 else 2 if len(levels) <= 7 else 3
     shown = [level for level in levels if (len(levels) - 1 - place[level]) % step == 0]
@@ -161,7 +166,8 @@ def over_depth(
         for model, rows in averages.groupby("model", sort=False)
     }
     figure, axes = HALF.figure()
-    _frame(axes, limits)
+    plain(axes, HALF.text)
+    value_axis(axes, limits)
     axes.set_xlim(-3, 103)
     axes.set_xticks([0, 25, 50, 75, 100], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     axes.set_xlabel("depth", fontsize=HALF.text - 1, color=NULL, labelpad=1)
@@ -178,7 +184,7 @@ def against_accuracy(points: pd.DataFrame, drawn: dict[str, Mark], names: dict[s
         names: The models' names, short.
     """
     figure, axes = HALF.figure()
-    _frame(axes, None)
+    plain(axes, HALF.text)
     points = points[np.isfinite(points["value"].to_numpy(dtype=float))]
     x, y = points["accuracy"].to_numpy(dtype=float), points["value"].to_numpy(dtype=float)
     for number, row in enumerate(points.to_dict("records")):
@@ -197,24 +203,6 @@ def against_accuracy(points: pd.DataFrame, drawn: dict[str, Mark], names: dict[s
     texts = [f"{drawn[model].letter} {names[model]}" for model in models]
     name_points(axes, x, y, texts, HALF, HALF.text - 1.5)
     return figure
-
-
-def _frame(axes: Axes, limits: tuple[float, float] | None) -> None:
-    for side in ("top", "right", "left", "bottom"):
-        axes.spines[side].set_visible(False)
-    axes.patch.set_visible(False)
-    axes.grid(axis="y", color=FAINT, lw=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=HALF.text - 0.5, labelcolor=INK, pad=4)
-    if limits is None:
-        return
-    axes.set_ylim(*limits)
-    if -1.5 < limits[0] and limits[1] < 1.6:
-        axes.axhline(0, color=NULL, lw=0.9)
-        low = math.ceil(limits[0] * 2) / 2
-        axes.set_yticks(np.arange(low, 1.01, 0.5 if limits[0] < -0.3 else 0.25))
-    else:
-        axes.yaxis.set_major_locator(MaxNLocator(5))
 
 
 def _lines(
