@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from invariscope.files import write_file
 from invariscope.foregrounds.foregrounds import Foregrounds
 from invariscope.foregrounds.spread import EVERY
+from invariscope.outside import shortened
 from invariscope.report.kit.look import (
     INK,
     MODEL,
@@ -23,7 +24,6 @@ from invariscope.report.kit.look import (
     TWIN,
     Look,
     plain,
-    shortened,
     without_usetex,
 )
 

@@ -81,16 +81,6 @@ def single_values(
     axes.plot(x, y, color=colour, lw=1, alpha=alpha)
 
 
-def shortened(text: str, most: int) -> str:
-    """The text, cut where it is longer than that many characters.
-
-    Example:
-        >>> shortened("a class", 7), shortened("a class", 5)
-        ('a class', 'a cl…')
-    """
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
 def without_usetex() -> Any:
     """The settings under which figures become SVG: text stays text, names stay fixed."""
     return matplotlib.rc_context(

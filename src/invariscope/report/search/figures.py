@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from invariscope.outside import shortened
 from invariscope.report.kit.look import (
     FLOOR,
     INK,
@@ -22,7 +23,6 @@ from invariscope.report.kit.look import (
     TWIN,
     Look,
     plain,
-    shortened,
     single_values,
 )
 from invariscope.report.kit.point_labels import name_points

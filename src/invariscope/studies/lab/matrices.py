@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Rectangle
 
-from invariscope.report.kit.look import INK, MODEL, Look, plain, shortened
+from invariscope.outside import shortened
+from invariscope.report.kit.look import INK, MODEL, Look, plain
 from invariscope.studies.lab.figures import figure_of
 from invariscope.studies.lab.findings import Figure
 
@@ -44,9 +45,9 @@ def matrix(
         ValueError: Not one name for each row and column.
 
     Example:
-        >>> found = matrix("Accuracy", "One is best.", np.eye(2), "ab", "cd",
+        >>> figure = matrix("Accuracy", "One is best.", np.eye(2), "ab", "cd",
         ...                row_label="trained on", column_label="tested on")
-        >>> found.svg.count("<svg ")
+        >>> figure.svg.count("<svg ")
         2
     """
     values = np.asarray(values, dtype=np.float64)
