@@ -135,20 +135,11 @@ def over_levels(
     """
     levels = sorted(set(curves["level"]))
     place = {level: number for number, level in enumerate(levels)}
-    lines = {
-        str(model): rows.sort_values("level").assign(at=lambda one: one["level"].map(place))
-        for model, rows in curves.groupby("model", sort=False)
-    }
-    figure, axes = HALF.figure()
-    plain(axes, HALF.text)
-    value_axis(axes, limits)
-    axes.set_xlim(-0.25, max(len(levels) - 1, 0) + 0.25)
     step = 1 if len(levels) <= 5 else 2 if len(levels) <= 7 else 3
     shown = [level for level in levels if (len(levels) - 1 - place[level]) % step == 0]
-    axes.set_xticks([place[level] for level in shown], [labels.get(k, str(k)) for k in shown])
-    axes.set_xlabel("level", fontsize=HALF.text - 1, color=NULL, labelpad=1)
-    _lines(axes, lines, drawn, limits)
-    return figure
+    ticks = {place[level]: labels.get(level, str(level)) for level in shown}
+    curves = curves.assign(at=curves["level"].map(place))
+    return _overlay(curves, drawn, limits, "level", (-0.25, max(len(levels) - 1, 0) + 0.25), ticks)
 
 
 def over_depth(
@@ -161,18 +152,9 @@ def over_depth(
         drawn: The models' marks.
         limits: Lower and upper end of the axis.
     """
-    lines = {
-        str(model): rows.sort_values("depth", kind="stable").assign(at=lambda one: one["depth"])
-        for model, rows in averages.groupby("model", sort=False)
-    }
-    figure, axes = HALF.figure()
-    plain(axes, HALF.text)
-    value_axis(axes, limits)
-    axes.set_xlim(-3, 103)
-    axes.set_xticks([0, 25, 50, 75, 100], ["0 %", "25 %", "50 %", "75 %", "100 %"])
-    axes.set_xlabel("depth", fontsize=HALF.text - 1, color=NULL, labelpad=1)
-    _lines(axes, lines, drawn, limits)
-    return figure
+    ticks = {share: f"{share} %" for share in (0, 25, 50, 75, 100)}
+    curves = averages.assign(at=averages["depth"])
+    return _overlay(curves, drawn, limits, "depth", (-3, 103), ticks)
 
 
 def against_accuracy(points: pd.DataFrame, drawn: dict[str, Mark], names: dict[str, str]) -> Figure:
@@ -205,13 +187,30 @@ def against_accuracy(points: pd.DataFrame, drawn: dict[str, Mark], names: dict[s
     return figure
 
 
-def _lines(
-    axes: Axes,
-    lines: dict[str, pd.DataFrame],
+def _overlay(
+    curves: pd.DataFrame,
     drawn: dict[str, Mark],
     limits: tuple[float, float],
+    label: str,
+    ends: tuple[float, float],
+    ticks: dict[int, str],
+) -> Figure:
+    """The models' curves (columns model, at, value, ci_low, ci_high) on one pair of axes."""
+    figure, axes = HALF.figure()
+    plain(axes, HALF.text)
+    value_axis(axes, limits)
+    axes.set_xlim(*ends)
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.set_xlabel(label, fontsize=HALF.text - 1, color=NULL, labelpad=1)
+    _lines(axes, curves, drawn, limits)
+    return figure
+
+
+def _lines(
+    axes: Axes, curves: pd.DataFrame, drawn: dict[str, Mark], limits: tuple[float, float]
 ) -> None:
     ends: list[tuple[float, Mark]] = []
+    lines = dict(iter(curves.sort_values("at", kind="stable").groupby("model", sort=False)))
     for model, mark in drawn.items():
         if model not in lines:
             continue

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from invariscope.models.parts import PARTS
 from invariscope.report.kit.drawings import Drawing, drawing
 from invariscope.report.kit.heat import GRADIENT
 from invariscope.report.kit.page import render, write_page
@@ -36,7 +37,6 @@ from invariscope.report.run.readings import Readings
 from invariscope.results import Leaderboard
 
 LONGEST = 1500
-PARTS = ("Early", "Middle", "Late", "Pool", "Final")
 
 
 @dataclass(frozen=True)

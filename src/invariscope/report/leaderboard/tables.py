@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from invariscope.models.parts import PARTS
 from invariscope.outside import shortened
 from invariscope.report.kit.heat import Cell, HeatMap, value_cell
 from invariscope.report.kit.words import metric_words, number, transformation_words, with_interval
 from invariscope.report.leaderboard.overlays import Mark
-from invariscope.report.leaderboard.text import PARTS, rank_words, strongest
+from invariscope.report.leaderboard.text import rank_words, strongest
 from invariscope.results import Leaderboard
 
 ALL = "all transformations"

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from invariscope.models.parts import PARTS
 from invariscope.report.kit.drawings import Drawing, drawing
 from invariscope.report.kit.heat import Cell, HeatMap, by_part, link
 from invariscope.report.kit.words import (
@@ -25,7 +26,6 @@ from invariscope.report.run.layered import Column, Layered, mean_score
 from invariscope.report.run.readings import Score, apart
 from invariscope.report.run.tables import score_cell
 
-PARTS = ("Early", "Middle", "Late", "Pool", "Final")
 WORST = 8
 _MARKS = ("model", "twin")
 

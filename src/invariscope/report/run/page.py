@@ -10,7 +10,7 @@ from invariscope.report.kit.heat import GRADIENT
 from invariscope.report.kit.page import columns, write_page
 from invariscope.report.kit.page import render as render_page
 from invariscope.report.kit.provenance import command, decisions, warnings
-from invariscope.report.kit.words import images_counted, metric_phrase
+from invariscope.report.kit.words import counted, metric_phrase
 from invariscope.report.run.cards import curves
 from invariscope.report.run.channels import section
 from invariscope.report.run.conventions import conventions
@@ -106,7 +106,7 @@ def page(result: ResultLike, layers: str = "layers") -> str:
         data=settings.get("data", "images"),
         facts=_facts(readings),
         headline_words=f"{words}{where}",
-        images_words=images_counted(readings.n),
+        images_words=counted(readings.n, "image"),
         unfinished=_unfinished(readings),
         heat=None if channels and about.metric in (*MAIN, *BESIDE) else heat_map(readings, links),
         channels=channels,

@@ -8,9 +8,17 @@ from invariscope.foregrounds.foregrounds import Foregrounds
 from invariscope.report.foregrounds import figures as foreground_figures
 from invariscope.report.foregrounds.text import findings, notes
 from invariscope.report.kit.drawings import drawing
-from invariscope.report.kit.words import number, percent, transformation_words, with_interval
+from invariscope.report.kit.words import (
+    counted,
+    number,
+    p_text,
+    percent,
+    share_interval,
+    signed,
+    transformation_words,
+    with_interval,
+)
 from invariscope.report.search import figures as page_figures
-from invariscope.report.search.words import counted, p_text, share_interval
 from invariscope.search.hierarchy import DISSIMILAR, SIMILAR, Hierarchy
 
 _NAMED = 12
@@ -61,8 +69,8 @@ def _alignment_words(found: Alignment) -> str:
             " two sides to compare."
         )
     points = (
-        f"{_points(found.difference)} percentage points [{_points(found.low)},"
-        f" {_points(found.high)}]"
+        f"{signed(100 * found.difference, 1)} percentage points [{signed(100 * found.low, 1)},"
+        f" {signed(100 * found.high, 1)}]"
     )
     chance = f"p = {p_text(found.p)} over {counted(len(found.families), 'family', 'families')}"
     if found.difference > 0 and found.p < 0.05:
@@ -168,8 +176,3 @@ def foregrounds_section(found: Foregrounds) -> dict[str, Any]:
 
 def _numbers(row: dict[Any, Any]) -> tuple[float, float, float]:
     return float(row["share"]), float(row["low"]), float(row["high"])
-
-
-def _points(value: float) -> str:
-    text = number(100 * value, 1)
-    return f"+{text}" if value > 0 and text.strip("0.") else text

@@ -82,10 +82,7 @@ def strip_limits(rows: Sequence[Strip]) -> tuple[float, float]:
     values = [strip.values for strip in rows if strip.values.size]
     if not values:
         return -0.01, 0.01
-    low, high = np.percentile(np.concatenate(values), _SHOWN)
-    low, high = min(float(low), 0.0), max(float(high), 0.0)
-    room = 0.05 * max(high - low, 1e-4)
-    return low - room, high + room
+    return _around(np.percentile(np.concatenate(values), _SHOWN), 0.05, 1e-4)
 
 
 def own_against_all(rows: Sequence[tuple[str, np.ndarray, float, float, float]], width: float = 760,
@@ -101,10 +98,8 @@ def own_against_all(rows: Sequence[tuple[str, np.ndarray, float, float, float]],
     figure, axes = look.figure()
     shown = np.concatenate([row[1][np.isfinite(row[1])] for row in rows])
     ends = [value for row in rows for value in row[2:] if math.isfinite(value)]
-    low, high = np.percentile(shown, [2, 98]) if shown.size else (0.0, 0.0)
-    low, high = min(float(low), 0.0, *ends), max(float(high), 0.0, *ends)
-    room = 0.05 * max(high - low, 1e-4)
-    limits = (low - room, high + room)
+    most = np.percentile(shown, [2, 98]) if shown.size else ()
+    limits = _around(np.array([*most, *ends]), 0.05, 1e-4)
     for place, (_, values, mean, start, stop) in enumerate(rows):
         known = np.clip(values[np.isfinite(values)], *limits)
         colour = NULL if place == 0 else MODEL
@@ -212,8 +207,8 @@ def _percent_axis(axes: Axes, text: float, width: float) -> None:
     plain(axes, text, "x")
 
 
-def _around(values: np.ndarray, share: float) -> tuple[float, float]:
-    known = values[np.isfinite(values)]
-    low, high = min(float(known.min()), 0.0), max(float(known.max()), 0.0)
-    room = share * max(high - low, 1e-3)
-    return low - room, high + room
+def _around(values: np.ndarray, share: float, least: float = 1e-3) -> tuple[float, float]:
+    """Limits that hold 0 and all values that are known, with a share of room on both sides."""
+    known = [0.0, *values[np.isfinite(values)].tolist()]
+    room = share * max(max(known) - min(known), least)
+    return min(known) - room, max(known) + room

@@ -14,7 +14,7 @@ from invariscope.report.kit.drawings import both
 from invariscope.report.kit.page import render, write_page
 from invariscope.report.kit.pictures import Picture, jpeg
 from invariscope.report.kit.provenance import command, decisions, warnings
-from invariscope.report.kit.words import number
+from invariscope.report.kit.words import counted, number
 from invariscope.report.search import figures as page_figures
 from invariscope.report.search.conventions import brief_manifest, conventions
 from invariscope.report.search.evidence import (
@@ -33,7 +33,7 @@ from invariscope.report.search.tables import (
     shade_styles,
 )
 from invariscope.report.search.verdict import findings, lead
-from invariscope.report.search.words import change_text, counted
+from invariscope.report.search.words import change_text
 from invariscope.search.example_files import Example
 from invariscope.search.hierarchy import Hierarchy
 from invariscope.search.ranks import Estimate

@@ -9,15 +9,18 @@ import numpy as np
 from invariscope.advice.recommendation import Recommendation
 from invariscope.report.kit.drawings import track
 from invariscope.report.kit.heat import Cell, HeatMap, blend
-from invariscope.report.kit.words import magnitude_text, number, percent, transformation_words
-from invariscope.report.search.facts import Facts
-from invariscope.report.search.words import (
-    change_interval,
-    change_text,
+from invariscope.report.kit.words import (
     counted,
+    magnitude_text,
+    number,
     p_text,
+    percent,
     share_interval,
+    signed,
+    transformation_words,
 )
+from invariscope.report.search.facts import Facts
+from invariscope.report.search.words import change_interval, change_text
 from invariscope.search.ranks import KINDS
 from invariscope.transformations import IDENTITY
 
@@ -80,7 +83,7 @@ def class_heat(facts: Facts) -> HeatMap | None:
     rows = []
     for name, numbers, where, certain in zip(classes, values, places, marks, strict=True):
         cells = [
-            Cell(_plain(value, digits), marks=f"d{int(place)}{' s' if bold else ''}")
+            Cell(signed(100 * value, digits), marks=f"d{int(place)}{' s' if bold else ''}")
             if math.isfinite(value)
             else Cell("–")
             for value, place, bold in zip(numbers, where, certain, strict=True)
@@ -89,11 +92,6 @@ def class_heat(facts: Facts) -> HeatMap | None:
     families = [facts.family_words(str(family)) for family in order]
     end = f"{number(100 * limit, digits)}\u00a0%"
     return HeatMap(families, [("", rows)], (f"−{end} or less", f"+{end} or more"))
-
-
-def _plain(value: float, digits: int) -> str:
-    text = number(100 * value, digits)
-    return f"+{text}" if value > 0 and text.strip("0.") else text
 
 
 def class_rows(facts: Facts) -> list[tuple[str, ...]]:

@@ -11,12 +11,11 @@ import pandas as pd
 from invariscope.report.kit.drawings import Track
 from invariscope.report.kit.drawings import track as track_of
 from invariscope.report.kit.page import render, write_page
-from invariscope.report.kit.words import number
+from invariscope.report.kit.words import duration, listed, number, significant, value_text
 from invariscope.studies.claims import ClaimResult, Part, get_claim
 from invariscope.studies.claims.record import SMOKE, counts
 from invariscope.studies.claims.verdict import NOT_RUN
 from invariscope.studies.lab.folder import REPORT, StudyRun
-from invariscope.studies.lab.words import duration, significant, value_text
 
 _MOST_ROWS = 400
 
@@ -67,8 +66,7 @@ def lead(claims: Any) -> str:
         return "This study decides no claim."
     found = [f"{n} {verdict}" for verdict, n in counts(claims).items() if n]
     many = "claim" if len(claims) == 1 else "claims"
-    text = ", ".join(found[:-1]) + " and " + found[-1] if len(found) > 1 else found[0]
-    return f"Of {len(claims)} {many}: {text}."
+    return f"Of {len(claims)} {many}: {listed(found)}."
 
 
 def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
