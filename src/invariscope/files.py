@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, however the process ends; one message for damaged ones.
+"""Writes files whole or not at all, however the process ends, and reads them with one message.
 
 The bytes go to a hidden file in the same folder, reach the disk, and only then take the name. A
 process killed in between leaves the hidden file, which nobody reads and `remove_leftovers` deletes.
@@ -142,7 +142,7 @@ def read_arrays(path: Path, remedy: str) -> dict[str, "np.ndarray"]:
 
 
 def unpacked(archive: bytes) -> dict[str, "np.ndarray"]:
-    """The arrays of a NumPy archive; raises whatever NumPy does where it is damaged."""
+    """Returns the arrays of a NumPy archive; raises whatever NumPy does where it is damaged."""
     import numpy as np
 
     with np.load(io.BytesIO(archive), allow_pickle=False) as file:
@@ -183,7 +183,7 @@ def _reason(error: Exception) -> str:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """The installed versions of packages; one that is not installed has none."""
+    """Returns the installed versions of packages; one that is not installed has none."""
     found = {}
     for package in packages:
         try:

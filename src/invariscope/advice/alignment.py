@@ -48,7 +48,7 @@ _EXACT = 20_000
 
 @dataclass(frozen=True)
 class Alignment:
-    """Whether families whose invariance grows in training are those that vary in the data.
+    """The answer: do the families whose invariance grows in training vary in the data?
 
     Attributes:
         families: One row per family: family, gap, share, operations (how many), grows (gap > 0).
@@ -126,7 +126,7 @@ def align(found: Factors, trained: Result, untrained: Result | None = None) -> A
 
 
 def invariance_gaps(trained: Result, untrained: Result | None = None) -> dict[str, float]:
-    """Median invariance of the trained model less that of the untrained one, by family.
+    """Computes the median invariance of the trained model less the untrained one's, by family.
 
     Args:
         trained: A run with `relative_invariance`.
@@ -176,7 +176,7 @@ def _middle(levels: Mapping[int, float]) -> float:
 
 
 def family_gap(name: str, gaps: Mapping[str, float]) -> float:
-    """The number of a family of the search among those of measured families; NaN if it has none.
+    """Looks up the number of a family of the search among measured families; NaN if none.
 
     Example:
         >>> family_gap("contrast", {"contrast_up": 0.25, "contrast_down": 0.75})
@@ -211,7 +211,7 @@ def _entries(found: Factors) -> list[dict[str, Any]]:
 
 
 def measured_name(step: Mapping[str, Any]) -> str:
-    """Under which name `measure` knows a step of an operation.
+    """Returns the name under which `measure` knows a step of an operation.
 
     Example:
         >>> measured_name({"family": "rescale", "magnitude": 0.5, "signed": False})

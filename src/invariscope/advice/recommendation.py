@@ -1,4 +1,4 @@
-"""Which augmentations to add, how far, for which classes, and which ones would hurt.
+"""Recommends augmentations: which, how far, for which classes, and which would hurt.
 
 For each family three kinds of evidence:
 
@@ -51,7 +51,7 @@ ADVICE = ("add", "add for some classes", "has it", "would hurt", "no evidence")
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What to augment with.
+    """The augmentations to take.
 
     Attributes:
         table: One row per family, in the order of the advice: family, advice, low and high (the
@@ -66,7 +66,7 @@ class Recommendation:
     code: str
 
     def of(self, advice: str) -> pd.DataFrame:
-        """The rows with that advice."""
+        """Returns the rows with that advice."""
         return self.table[self.table["advice"] == advice]
 
 

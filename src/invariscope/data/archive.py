@@ -64,11 +64,11 @@ class ArchiveSource(FilesSource):
         self.notes = notes
 
     def file(self, index: int) -> bytes:
-        """The bytes of an image's file."""
+        """Reads the bytes of an image's file."""
         return self._container.read(self._positions[index])
 
     def suffix(self, index: int) -> str:
-        """The suffix of an image's file."""
+        """Returns the suffix of an image's file."""
         return suffix_of(self.ids[index])
 
 

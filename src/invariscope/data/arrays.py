@@ -1,4 +1,4 @@
-"""Images that are in memory already, as one array."""
+"""Reads images that are in memory already, as one array."""
 
 import hashlib
 from typing import Any
@@ -78,20 +78,20 @@ class ArraySource(ImageSource):
             raise InputError(f"{name} of images: {error}") from error
 
     def load(self, index: int) -> Image.Image | torch.Tensor:
-        """An RGB image, or a tensor [C, H, W]; see `invariscope.data.pixels`."""
+        """Returns an RGB image, or a tensor [C, H, W]; see `invariscope.data.pixels`."""
         try:
             return to_image(self._item(index), self.value_range, self._axes)
         except ValueError as error:
             raise UnreadableImage(self.ids[index], str(error)) from error
 
     def facts(self, index: int) -> Facts | None:
-        """The largest number of the whole array, where it holds 16 bits."""
+        """Returns the largest number of the whole array, where it holds 16 bits."""
         if self._images.dtype != np.uint16:
             return None
         return Facts(highest=int(self._images.max() if index == 0 else self._images[index].max()))
 
     def content(self, index: int) -> str:
-        """A hash of the pixels."""
+        """Hashes the pixels."""
         pixels = np.ascontiguousarray(self._images[index])
         return hashlib.blake2b(pixels.tobytes(), digest_size=16).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Which folder of a path is the class of an image, and which folders are splits.
+"""Finds which folder of a path is the class of an image, and which folders are splits.
 
 | layout | classes |
 |---|---|
@@ -30,7 +30,7 @@ _KINDS = {"tra": "train", "val": "val", "tes": "test", "eva": "val", "dev": "val
 
 
 def split_kind(name: str) -> str | None:
-    """Which split a folder's name says: "train", "val", "test", or None.
+    """Recognises the split that a folder's name says: "train", "val", "test", or None.
 
     Example:
         >>> split_kind("Validation"), split_kind("train2017"), split_kind("trains")
@@ -41,7 +41,7 @@ def split_kind(name: str) -> str | None:
 
 
 def split_names(folders: Sequence[str]) -> dict[str, str]:
-    """The splits among folders, by kind; empty where they are no splits.
+    """Finds the splits among folders, by kind; empty where they are no splits.
 
     They are where all are named so, or two kinds at least and half of the folders: a class "train"
     beside "bus" and "car" is one.
@@ -63,7 +63,7 @@ def split_names(folders: Sequence[str]) -> dict[str, str]:
 
 
 def split_folders(root: str | os.PathLike[str]) -> dict[str, str]:
-    """Paths of the split folders directly below a folder, by kind; empty where there are none."""
+    """Finds the split folders directly below a folder, by kind; empty where there are none."""
     try:
         with os.scandir(os.path.expanduser(root)) as scan:
             folders = [entry.name for entry in scan if entry.is_dir() and entry.name[0] != "."]
@@ -90,7 +90,7 @@ def refuse_splits(root: str, folders: Sequence[str], above: str = "") -> None:
 def class_of_each(
     root: str, images: Sequence[str], wanted: str | None
 ) -> tuple[list[str], str, str]:
-    """The name of the class of each image.
+    """Finds the name of the class of each image.
 
     Args:
         root: The folder, for messages.

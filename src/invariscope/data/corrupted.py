@@ -1,4 +1,4 @@
-"""Images of another source, corrupted: ``corrupted:noise?of=SPEC``.
+"""Corrupts the images of another source: ``corrupted:noise?of=SPEC``.
 
 Out-of-distribution data for a network that has seen the originals (003 §4.2). What is drawn for an
 image is a function of the seed and of its id alone. In units of [0, 1]:
@@ -99,7 +99,7 @@ class CorruptedSource(ImageSource):
         self.notes = [*source.notes, f"corrupted: {name}"]
 
     def load(self, index: int) -> Image.Image:
-        """The image after the corruption, uint8."""
+        """Returns the image after the corruption, uint8."""
         image = self._source.load(index)
         if isinstance(image, Image.Image) or len(image) not in (1, 3):
             pixels = np.asarray(seen_as_rgb(image), dtype=np.float64) / 255

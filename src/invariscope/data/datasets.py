@@ -1,4 +1,4 @@
-"""Any map-style data set: torch's, torchvision's, a list of images, or what looks like one.
+"""Reads any map-style data set: torch's, torchvision's, a list of images, or the like.
 
 An item is an image, or a tuple or list that starts with the image and its label, or a dictionary
 that has them under one of `IMAGE_KEYS` and `LABEL_KEYS`. What counts as an image: see
@@ -109,7 +109,7 @@ class DatasetSource(ImageSource):
             self._unlabelled("treated as unlabelled: every label is -1, which stands for none")
 
     def load(self, index: int) -> Image.Image | torch.Tensor:
-        """The image of an item, as an RGB image or a tensor; see `invariscope.data.pixels`."""
+        """Loads an item as an RGB image or a tensor; see `invariscope.data.pixels`."""
         try:
             return to_image(self._picture(index), self.value_range, self._axes)
         # a data set may raise anything for a bad file; the reason is kept and reported
@@ -117,7 +117,7 @@ class DatasetSource(ImageSource):
             raise UnreadableImage(self.ids[index], _describe(error)) from error
 
     def alpha(self, index: int) -> np.ndarray | None:
-        """The alpha channel of an item that is a Pillow image, float32 [height, width], or None."""
+        """Returns the alpha channel of a Pillow image, float32 [height, width], or None."""
         try:
             image = self._picture(index)
             return alpha_of(image) if isinstance(image, Image.Image) else None
@@ -125,7 +125,7 @@ class DatasetSource(ImageSource):
             raise UnreadableImage(self.ids[index], _describe(error)) from error
 
     def facts(self, index: int) -> Facts | None:
-        """The numbers of an item of 16 bits or floats; None for a data set whose items have 8."""
+        """Looks at an item of 16 bits or floats; None for a data set whose items have 8 bits."""
         if not self._deep:
             return None
         try:
@@ -268,7 +268,7 @@ class DatasetSource(ImageSource):
         return self._ready[place]
 
     def _agree(self, labels: list[int], words: list[str] | None, form: str, say: Say) -> None:
-        """Labels of a list that the data set keeps, in the terms of its items."""
+        """Puts the labels of a list that the data set keeps into the terms of its items."""
         names, said = (words, "") if words else self._names_for(labels)
         found = compare(labels, words, names, say)
         self._known = found.labels is not None
@@ -284,7 +284,7 @@ class DatasetSource(ImageSource):
             self.class_ids = self._ids_for(found.names)
 
     def _hear_items(self, say: Say, position: int) -> None:
-        """Labels that only the items know: a few of them are asked which kind they are."""
+        """Takes labels that only the items know: a few of them are asked which kind they are."""
         order = generator(0, "labels of items").permutation(len(self.ids))[:_LISTENED].tolist()
         said, end = [], time.monotonic() + SECONDS
         for place in [position, *order]:
@@ -353,7 +353,7 @@ def _unformatted(dataset: Any) -> Any:
 
 
 def split_item(item: Any) -> tuple[Any, Any]:
-    """The image and the label (or None) of one item of a data set.
+    """Splits one item of a data set into its image and its label (or None).
 
     Raises:
         ValueError: A dictionary without an image, or an empty tuple.

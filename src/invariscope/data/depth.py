@@ -1,4 +1,4 @@
-"""How deep stored numbers are: which of them is black, which is white.
+"""Decides how deep stored numbers are: which of them is black, which is white.
 
 Eight bits are 0..255. Deeper numbers keep their depth: they become floats in [0, 1], by one scale
 for the whole source, in this order:
@@ -46,7 +46,7 @@ class ValueRange:
     found: bool = False
 
     def holds_for(self, dtype: np.dtype) -> bool:
-        """Whether numbers of this type are scaled by it."""
+        """Tells whether numbers of this type are scaled by it."""
         if self.found:
             return np.issubdtype(dtype, np.integer) and dtype != np.uint8
         return dtype != np.uint8 or self.high <= 255
@@ -74,7 +74,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Facts:
-    """What one look at a picture tells of its source.
+    """The facts that one look at a picture tells of its source.
 
     Args:
         highest: The largest stored number, where it is a 16-bit integer whose depth nobody states.
@@ -92,7 +92,7 @@ class Facts:
 
 
 def facts_of_values(values: np.ndarray) -> Facts:
-    """The facts of stored numbers, [..., height, width] or with bands.
+    """Collects the facts of stored numbers, [..., height, width] or with bands.
 
     Example:
         >>> facts_of_values(np.array([[0.5, 3.0]])).extent
@@ -107,7 +107,7 @@ def facts_of_values(values: np.ndarray) -> Facts:
 
 
 def given_range(value: Any) -> ValueRange | None:
-    """The range that a user gives as two numbers, or as "LOW,HIGH" in a spec; None for None.
+    """Reads the range that a user gives as two numbers or as "LOW,HIGH"; None for None.
 
     Raises:
         InputError: It is no such pair.
@@ -132,7 +132,7 @@ def given_range(value: Any) -> ValueRange | None:
 
 
 def scaled(stored: Stored, range_of_source: ValueRange | None) -> np.ndarray:
-    """The picture as it is shown, by the rules of this module.
+    """Scales the stored numbers of a picture, by the rules of this module.
 
     Args:
         stored: Its numbers.

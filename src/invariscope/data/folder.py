@@ -1,4 +1,4 @@
-"""Images in a folder: flat and unlabelled, or with class folders.
+"""Reads images in a folder: flat and unlabelled, or with class folders.
 
 If sub-folders of the root hold images (at any depth), they are classes, and images that lie
 directly in the root are left out; `invariscope.data.class_folders` says which folder of a path is
@@ -67,11 +67,11 @@ class FolderSource(FilesSource):
             )
 
     def file(self, index: int) -> str:
-        """The path of an image."""
+        """Returns the path of an image."""
         return os.path.join(self._root, self.ids[index])
 
     def suffix(self, index: int) -> str:
-        """The suffix of an image's file."""
+        """Returns the suffix of an image's file."""
         return suffix_of(self.ids[index])
 
     def _open_file(self, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face library: ``hf:NAME?split=…&image=…&label=…&config=…``, or objects.
+"""Reads Hugging Face data sets: ``hf:NAME?split=…&image=…&label=…&config=…``, or objects.
 
 NAME is the name of a data set, or a folder written by ``save_to_disk``. ``split`` is ``test``
 unless given; ``image`` and ``label`` name the columns and are found by their type otherwise. The
@@ -65,18 +65,18 @@ class HuggingFaceSource(ImageSource):
             self.decisions = {**self.decisions, "labels": "given beside the data set"}
 
     def load(self, index: int) -> "Image.Image | torch.Tensor":
-        """The image of a row, decoded by the rules of `invariscope.data.decode`."""
+        """Decodes the image of a row, by the rules of `invariscope.data.decode`."""
         return decode_image(self._file(index), self.ids[index], self.value_range, self.all_bands)
 
     def facts(self, index: int) -> Facts:
-        """What a row's file tells of depth and bands."""
+        """Looks at the depth and bands of a row's file."""
         try:
             return look(self._file(index), self.ids[index])
         except UnreadableImage:
             return Facts()
 
     def alpha(self, index: int) -> np.ndarray | None:
-        """The alpha channel of a row's image, float32 [height, width] in [0, 1], or None."""
+        """Decodes the alpha channel of a row, float32 [height, width] in [0, 1], or None."""
         return decode_alpha(self._file(index), self.ids[index])
 
     def _file(self, index: int) -> str | bytes:
@@ -171,7 +171,7 @@ def hugging_face(
 
 
 def open_hugging_face(data: Any, labels: Any = None) -> HuggingFaceSource | None:
-    """A source for an object of the library ``datasets``; None for what is read otherwise.
+    """Opens an object of the library ``datasets``; None for what is read otherwise.
 
     A data set with a transform of the user's own (``set_transform``), one without a column of
     images and a stream are not read here.
@@ -199,7 +199,7 @@ def open_hugging_face(data: Any, labels: Any = None) -> HuggingFaceSource | None
 
 
 def hub_library() -> Any:
-    """The package ``datasets``, where it is installed."""
+    """Imports the package ``datasets``, where it is installed."""
     try:
         import datasets  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:

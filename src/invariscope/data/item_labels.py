@@ -1,4 +1,4 @@
-"""What the items of a data set say about their labels, beside the list that it keeps.
+"""Compares the labels that the items of a data set say with the list that it keeps.
 
 What an item says counts: a ``target_transform`` changes items, not the list. So some items of every
 class are looked at, first one of each class, then a second and a third, `CHECKED` of them at most.
@@ -28,7 +28,7 @@ SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Agreement:
-    """What the list and the items say together.
+    """The labels that the list and the items agree on.
 
     Args:
         labels: Class index of each image; None: the items have to say it as they are loaded.
@@ -44,7 +44,7 @@ class Agreement:
 
 
 def item_label(value: Any) -> int | str | None:
-    """The label of one item: a class index, a word, or None for none.
+    """Reads the label of one item: a class index, a word, or None for none.
 
     Raises:
         ValueError: It is no label of one class.
@@ -65,7 +65,7 @@ def item_label(value: Any) -> int | str | None:
 
 
 def some_of_each(labels: Sequence[int]) -> list[int]:
-    """Positions to look at: one of each class in a seeded order, then a second, then a third.
+    """Picks positions to look at: one of each class in a seeded order, then a second, a third.
 
     Example:
         >>> sorted(some_of_each([0, 0, 0, 0, 1]))[-1], len(some_of_each([0] * 1000))
@@ -127,7 +127,7 @@ def _listen(
     words: list[str] | None,
     say: Callable[[int], int | str | None],
 ) -> dict[int, int | str]:
-    """What the items at these positions say; time counts only while they agree with the list."""
+    """Asks the items at these positions; time counts only while they agree with the list."""
     said: dict[int, int | str] = {}
     end, agree = time.monotonic() + SECONDS, True
     for position in positions:
@@ -150,7 +150,7 @@ def _same(label: int, words: list[str] | None, value: int | str) -> bool:
 
 
 def _meaning(labels: Sequence[int], said: dict[int, int | str]) -> dict[int, int | str] | None:
-    """What each class of the list is among the items; None where that is not settled."""
+    """Maps each class of the list to what the items say; None where that is not settled."""
     meaning: dict[int, int | str] = {}
     for position, value in said.items():
         if meaning.setdefault(labels[position], value) != value:

@@ -1,4 +1,4 @@
-"""Images in a file of NumPy: ``images.npy``, ``data.npz?split=test&images=KEY&labels=KEY``.
+"""Reads images in a file of NumPy: ``images.npy``, ``data.npz?split=test&images=KEY&labels=KEY``.
 
 The arrays of an ``.npz`` are found by their names, for a split (``test`` unless given):
 ``test_images`` and ``test_labels`` (MedMNIST), ``x_test`` and ``y_test`` (Keras); without splits

@@ -1,11 +1,11 @@
-"""Where an installed package lies, without importing it."""
+"""Finds an installed package without importing it."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
 
 def package_folder(name: str) -> Path | None:
-    """The folder of a top-level package, or None if it is not installed.
+    """Finds the folder of a top-level package; None if it is not installed.
 
     Example:
         >>> package_folder("invariscope").name

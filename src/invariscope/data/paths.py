@@ -1,4 +1,4 @@
-"""Image files named one by one: a list of paths, a text file, a pattern such as ``photos/*.jpg``.
+"""Reads image files named one by one: a list, a text file, a pattern such as ``photos/*.jpg``.
 
 | given | labels |
 |---|---|
@@ -88,11 +88,11 @@ class PathsSource(FilesSource):
         self._check_files()
 
     def file(self, index: int) -> str:
-        """Where an image lies."""
+        """Returns the path of an image's file."""
         return os.path.join(self._root, os.path.expanduser(self.ids[index]) + self._suffix)
 
     def suffix(self, index: int) -> str:
-        """The suffix of an image's file."""
+        """Returns the suffix of an image's file."""
         return suffix_of(self.ids[index] + self._suffix)
 
     def _refuse_two_labels(
@@ -193,7 +193,7 @@ def _split_lines(
 
 
 def numbers(words: list[str]) -> list[int] | list[str]:
-    """Labels from text: whole numbers if all of them are.
+    """Reads labels from text: whole numbers if all of them are.
 
     Example:
         >>> numbers(["1", "007"]), numbers(["1", "cat"])
@@ -207,7 +207,7 @@ def _is_number(word: str) -> bool:
 
 
 def matching(pattern: str) -> ImageSource:
-    """The images whose path matches a pattern with ``*``, ``?``, ``[…]`` or ``**``.
+    """Finds the images whose path matches a pattern with ``*``, ``?``, ``[…]`` or ``**``.
 
     Raises:
         InputError: None does.

@@ -71,11 +71,11 @@ class ShardsSource(FilesSource):
         self._read_labels(fields, label)
 
     def file(self, index: int) -> bytes:
-        """The bytes of an image's file."""
+        """Returns the bytes of an image's file."""
         return self._bytes(index, self._image)
 
     def suffix(self, index: int) -> str:
-        """The suffix of an image's file, from its field."""
+        """Returns the suffix of an image's file, from its field."""
         return suffix_of(f"image.{self._image}")
 
     def _bytes(self, index: int, field: str) -> bytes:
@@ -188,7 +188,7 @@ def webdataset(
 
 
 def shard_files(pattern: str) -> list[str]:
-    """The files that braces, stars and "::" stand for.
+    """Returns the files that braces, stars and "::" stand for.
 
     Raises:
         InputError: A star matches nothing, or it is no file but a stream.
@@ -261,7 +261,7 @@ def _is_image(field: str) -> bool:
 
 
 def has_labels_beside(names: Sequence[str]) -> bool:
-    """Whether the images of a tar have their labels beside them, as in a shard.
+    """Tells whether the images of a tar have their labels beside them, as in a shard.
 
     Example:
         >>> has_labels_beside(["a/1.jpg", "a/1.cls"]), has_labels_beside(["1.jpg", "readme.txt"])

@@ -1,4 +1,4 @@
-"""What an image source is: the contract, the error for one bad image, the names of sources.
+"""Defines image sources: the contract, the error for one bad image, the names of sources.
 
 A source knows the ids and, where it can, the labels of its images before any pixel is decoded. It
 keeps no decoded image, and `ImageSource.load` gives the same answer for an index in any order and
@@ -102,7 +102,7 @@ class ImageSource(ABC):
 
     @abstractmethod
     def load(self, index: int) -> Union[Image.Image, "torch.Tensor"]:
-        """The image at a position of `ids`.
+        """Loads the image at a position of `ids`.
 
         Returns:
             An RGB Pillow image of any size for grey and colour of 8 bits, else a tensor
@@ -115,7 +115,7 @@ class ImageSource(ABC):
     def pixels(
         self, indices: Sequence[int], device: "str | torch.device" = "cpu"
     ) -> "torch.Tensor | None":
-        """Many images at once, from a source that makes them instead of decoding them.
+        """Returns many images at once, from a source that makes them instead of decoding them.
 
         Args:
             indices: Positions of `ids`.
@@ -128,7 +128,7 @@ class ImageSource(ABC):
         return None
 
     def alpha(self, index: int) -> np.ndarray | None:
-        """How opaque each pixel of an image is, before `load` composites it over a colour.
+        """Returns how opaque each pixel of an image is, before `load` composites it over a colour.
 
         Returns:
             float32 [height, width] in [0, 1], of the size of the image that `load` gives, or None
@@ -140,11 +140,11 @@ class ImageSource(ABC):
         return None
 
     def facts(self, index: int) -> Facts | None:
-        """What a look at an image tells of depth and bands; None: this source has 8 bits."""
+        """Looks at the depth and bands of an image; None: this source has 8 bits."""
         return None
 
     def content(self, index: int) -> str:
-        """What tells this image from another one of the same id; "" where the id is enough.
+        """Returns what tells this image from another one of the same id; "" where the id is enough.
 
         The ids of arrays are only numbers, so arrays give a hash of the pixels here.
         """

@@ -1,4 +1,4 @@
-"""Labelled images with known masks, composed of cut-outs and photographs: ``stamps:8``.
+"""Composes labelled images with known masks of cut-outs and photographs: ``stamps:8``.
 
 Each photographic cut-out of Debian's ``tuxpaint-stamps-default`` (`invariscope.data.cutouts`) is
 put on real photographs (`invariscope.data.backgrounds`): 8 images of each unless the argument says
@@ -100,7 +100,7 @@ class StampsSource(ImageSource):
         self._write_notes(count, scenes, missing)
 
     def load(self, index: int) -> Image.Image:
-        """The RGB image [256 × 256] at a position."""
+        """Composes the RGB image [256 × 256] at a position."""
         what = self._compositions[index]
         if what.background is None:
             frame = Image.new("RGB", (SIDE, SIDE), self._colour)
@@ -112,7 +112,7 @@ class StampsSource(ImageSource):
         return Image.alpha_composite(frame.convert("RGBA"), layer).convert("RGB")
 
     def alpha(self, index: int) -> np.ndarray:
-        """The mask of the cut-out, float32 [256, 256] in [0, 1]: its opacity at each pixel."""
+        """Returns the mask of the cut-out, float32 [256, 256] in [0, 1]: its opacity."""
         return np.asarray(self._layer(index).getchannel("A"), dtype=np.float32) / 255
 
     def _layer(self, index: int) -> Image.Image:

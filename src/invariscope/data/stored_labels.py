@@ -1,4 +1,4 @@
-"""Where a data set keeps its labels and the names of its classes, without decoding an image.
+"""Finds the labels and class names that a data set keeps, without decoding an image.
 
 Wrappers are looked through by their shape, not by their class: what has ``indices`` and ``dataset``
 is a subset, what has ``datasets`` a concatenation, what has ``tensors`` a tensor data set.
@@ -20,7 +20,7 @@ _NAMES = ("classes", "class_names", "label_names", "idx_to_class", "id2label")
 
 
 def stored_labels(dataset: Any) -> Any | None:
-    """The labels that a data set keeps as an attribute, one per item, or None.
+    """Finds the labels that a data set keeps as an attribute, one per item, or None.
 
     Example:
         >>> class Pictures:
@@ -59,7 +59,7 @@ def stored_labels(dataset: Any) -> Any | None:
 
 
 def stored_class_names(dataset: Any) -> list[str] | None:
-    """The name of each class index that a data set keeps, or None.
+    """Finds the name of each class index that a data set keeps, or None.
 
     ``class_to_idx`` says which index a name has, whatever the order of ``classes``. A class with
     several names, as in torchvision's ImageNet, goes by its first. The parts of a concatenation
@@ -96,7 +96,7 @@ def stored_class_names(dataset: Any) -> list[str] | None:
 
 
 def stored_class_ids(dataset: Any) -> list[str] | None:
-    """The WordNet ids that torchvision's ImageNet keeps as ``wnids``, or None."""
+    """Finds the WordNet ids that torchvision's ImageNet keeps as ``wnids``, or None."""
     found = getattr(dataset, "wnids", None)
     if isinstance(found, Sequence) and not isinstance(found, str):
         return [str(name) for name in found]
@@ -105,7 +105,7 @@ def stored_class_ids(dataset: Any) -> list[str] | None:
 
 
 def parts_disagree(dataset: Any) -> bool:
-    """Whether the parts of a concatenation name their classes differently.
+    """Tells whether the parts of a concatenation name their classes differently.
 
     Example:
         >>> class Part:

@@ -1,4 +1,4 @@
-"""Data sets that can only be read from the first item on: generators, streams, iterable data sets.
+"""Reads data that have no length: generators, streams, iterable data sets.
 
 They have no length and no place to go back to, so the first `num_images` items are taken, in their
 order, and kept in memory. Items are those of `invariscope.data.datasets`.
@@ -21,7 +21,7 @@ MOST_BYTES = 8 << 30
 
 
 def is_stream(images: Any) -> bool:
-    """Whether an object can only be read from the first item on."""
+    """Tells whether an object can only be read from the first item on."""
     # torch's iterable data sets have a [index] that raises, and some a length
     if any(base.__name__ == "IterableDataset" for base in type(images).__mro__):
         return True

@@ -1,4 +1,4 @@
-"""A table of paths and labels: ``labels.csv``, ``.tsv``, ``.parquet``, or a data frame of pandas.
+"""Reads a table of paths and labels: ``labels.csv``, ``.tsv``, ``.parquet``, or a data frame.
 
 The columns are found by name, whatever the case. A path: ``path``, ``file``, ``filename``,
 ``image``, … (of several, the one whose files exist). A label: ``label``, ``class``, ``target``,

@@ -1,4 +1,4 @@
-"""Which images several training seeds of several methods get right.
+"""Arranges which images several training seeds of several methods get right.
 
 The tidy form is a table with one row per image, method and seed, as CSV or parquet:
 
@@ -179,7 +179,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def read_runs(runs: Mapping[str, Sequence[str | os.PathLike[str]]]) -> pd.DataFrame:
-    """The tidy form of run folders that `measure` wrote.
+    """Reads run folders that `measure` wrote into the tidy form.
 
     Args:
         runs: The run folders of each method, one for each training seed.

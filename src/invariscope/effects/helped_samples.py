@@ -1,4 +1,4 @@
-"""Do methods help the same images? Intersection over union of helped samples (paper 000 App. B).
+"""Compares the images that methods help: intersection over union (paper 000 App. B).
 
 The helped list of a pair of runs, s without the augmentation and t with it, is the images that s
 gets wrong and t gets right. Two lists agree by |A ∩ B| / |A ∪ B|, in [0, 1]; 1: the same images, 0:
@@ -37,7 +37,7 @@ _REPLICATES = 500
 def helped_samples(
     answers: Correctness, without: str, methods: Sequence[str], seed: int
 ) -> pd.DataFrame:
-    """How alike the lists of helped images are, within and across methods.
+    """Measures how alike the lists of helped images are, within and across methods.
 
     Args:
         answers: The right and wrong answers of all runs.

@@ -1,4 +1,4 @@
-"""Are the classes that an augmentation hurts alike? Their similarity in WordNet (paper 000 D.1).
+"""Compares the classes that an augmentation hurts by their similarity in WordNet (paper 000 D.1).
 
 Means of Wu and Palmer's similarity (`wordnet.py`), in (0, 1], over pairs of classes:
 
@@ -29,7 +29,7 @@ _EQUAL = 1e-9
 def hurt_classes(
     classes: pd.DataFrame, wordnet: WordNet, synsets: Mapping[str, str], seed: int
 ) -> tuple[pd.DataFrame, list[str]]:
-    """How alike the classes are that each method hurts, helps, and neither.
+    """Measures how alike the classes are that each method hurts, helps, and neither.
 
     Args:
         classes: One row per ``method`` and ``class``, with whether it is ``hurt`` or ``helped``.

@@ -1,4 +1,4 @@
-"""Reading WordNet's `data.noun` and `index.noun`.
+"""Reads WordNet's `data.noun` and `index.noun`.
 
 A line of `data.noun` is `offset lexicographer_file n words(hex) (word id)… pointers (symbol offset
 part_of_speech source_target)… | gloss`; the offset is the place of the line in the file. A line of
@@ -49,7 +49,7 @@ class Nouns:
         return int(self.max_depths.max())
 
     def senses(self, noun: str) -> list[int]:
-        """The offsets of a noun's senses, the most frequent first; empty if there is none."""
+        """Returns the offsets of a noun's senses, the most frequent first; none if unknown."""
         lemma = noun.strip().lower().replace(" ", "_").encode()
         line = self.index.get(lemma)
         if line is None:
@@ -64,7 +64,7 @@ class Nouns:
         return offsets
 
     def name(self, place: int) -> str:
-        """`word.n.01`: the first word, and which of its senses the synset is."""
+        """Returns `word.n.01`: the first word, and which of its senses the synset is."""
         word = self.words[place].decode()
         senses = self.senses(word)
         if self.offsets[place] not in senses:

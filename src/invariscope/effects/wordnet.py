@@ -1,4 +1,4 @@
-"""WordNet's nouns: which class is a kind of which, and how alike two classes are.
+"""Reads WordNet's nouns: which class is a kind of which, and how alike two classes are.
 
 Read from `data.noun` and `index.noun` of WordNet 3.0, the version that ImageNet's ids stem from. A
 synset goes by its wnid: `n` and the eight digits of its place in the file, `n02084071` for the dog.
@@ -42,7 +42,7 @@ _FAR = np.int16(4096)
 
 
 def standard_folders() -> list[Path]:
-    """Where WordNet is looked for: Debian's `wordnet-base`, then where NLTK keeps its corpora."""
+    """Lists where WordNet is looked for: Debian's `wordnet-base`, NLTK's corpora."""
     given = [Path(part) for part in os.environ.get("NLTK_DATA", "").split(os.pathsep) if part]
     homes = [Path.home(), Path(sys.prefix), Path(sys.prefix) / "share", Path("/usr/share")]
     corpora = [*given, *(home / "nltk_data" for home in homes)]
@@ -86,7 +86,7 @@ class WordNet:
         return [f"n{offset:08d}" for offset in self._nouns.offsets]
 
     def name(self, wnid: str) -> str:
-        """The name that NLTK gives a synset: its first noun, and which of its senses this is.
+        """Returns NLTK's name of a synset: its first noun, and which of its senses this is.
 
         Raises:
             InputError: No such synset.
@@ -94,7 +94,7 @@ class WordNet:
         return self._name(self._place(wnid))
 
     def hypernyms(self, wnid: str) -> tuple[str, ...]:
-        """The synsets that this one is a kind of, or an instance of; none for the root.
+        """Returns the synsets that this one is a kind of, or an instance of; none for the root.
 
         Raises:
             InputError: No such synset.
@@ -103,7 +103,7 @@ class WordNet:
         return tuple(f"n{self._nouns.offsets[parent]:08d}" for parent in parents)
 
     def synset_of(self, class_name: str) -> str | None:
-        """The wnid that a class name stands for, or None.
+        """Finds the wnid that a class name stands for, or None.
 
         In this order: a wnid (`n02084071`, a folder of ImageNet); a name in NLTK's form
         (`crane.n.05`); the name of a class of ImageNet-1k, alone (`great white shark`, `crane
@@ -136,7 +136,7 @@ class WordNet:
     def similarity(
         self, first: Sequence[str], second: Sequence[str], measure: str = "wup"
     ) -> Float64[np.ndarray, " pair"]:
-        """The similarity of each pair of synsets.
+        """Computes the similarity of each pair of synsets.
 
         Args:
             first: One wnid for each pair.
@@ -164,7 +164,7 @@ class WordNet:
     def matrix(
         self, wnids: Sequence[str], measure: str = "wup"
     ) -> Float64[np.ndarray, "synset synset"]:
-        """The similarities of all pairs [synset, synset], symmetric.
+        """Computes the similarities of all pairs [synset, synset], symmetric.
 
         Entry (i, j) with i <= j is that of i and j in this order, as `wup` may depend on it.
 

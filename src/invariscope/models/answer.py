@@ -1,4 +1,4 @@
-"""The answer of a model: which tensor of its output it is, and what kind of answer.
+"""Finds the answer of a model: which tensor of its output it is, and what kind of answer.
 
 Models put out a tensor, or tensors in tuples, lists, dictionaries and ModelOutputs. Which of them
 is the answer is told by what made it, not by its position, in this order:
@@ -75,7 +75,7 @@ class Answer:
         return self.task in ("classification", "multilabel")
 
     def logits(self, answer: Tensor) -> Float[Tensor, "image element"]:
-        """The answer as logits [image, class]; a new tensor in float32.
+        """Returns the answer as logits [image, class]; a new tensor in float32.
 
         Example:
             >>> Answer((), "classification", "score").logits(torch.tensor([[2.0]]))
@@ -98,7 +98,7 @@ def check_task(task: str | None) -> None:
 
 
 def named_leaf(found: Sequence[Leaf], key: str, what: str) -> Leaf:
-    """The tensor that the user names, by its whole key or its last part.
+    """Returns the tensor that the user names, by its whole key or its last part.
 
     Raises:
         InputError: There is none; the message lists those that there are.
@@ -120,7 +120,7 @@ def named_leaf(found: Sequence[Leaf], key: str, what: str) -> Leaf:
 def choose_leaf(
     found: Sequence[Leaf], recorder: Recorder, maps: Sequence[LinearMap], what: str
 ) -> Answer:
-    """Which tensor of an output is the answer, by the rule at the top of this file.
+    """Chooses the tensor of an output that is the answer, by the rule at the top of this file.
 
     Args:
         found: The tensors of the output that have an entry per image.
@@ -193,7 +193,7 @@ def _width(leaf: Leaf) -> int:
 
 
 def deepest(found: Sequence[Leaf]) -> Leaf:
-    """Of several feature maps the one with the smallest grid, the last of these.
+    """Returns the feature map with the smallest grid, the last one of several.
 
     Example:
         >>> maps = [Leaf((k,), torch.ones(2, 4, side, side)) for k, side in enumerate((8, 4, 4))]
@@ -204,7 +204,7 @@ def deepest(found: Sequence[Leaf]) -> Leaf:
 
 
 def is_unit(values: Tensor) -> bool:
-    """Whether all rows have the length 1 and are no probabilities.
+    """Tells whether all rows have the length 1 and are no probabilities.
 
     Example:
         >>> is_unit(torch.tensor([[0.6, -0.8]])), is_unit(torch.tensor([[1.0, 0.0]]))
@@ -217,7 +217,7 @@ def is_unit(values: Tensor) -> bool:
 
 
 def are_probabilities(values: Tensor) -> bool:
-    """Whether all rows are probabilities: none below 0, and their sum is 1."""
+    """Tells whether all rows are probabilities: none below 0, and their sum is 1."""
     if values.ndim != 2 or values.shape[1] < 2:
         return False
     sums = values.float().sum(1)
@@ -232,7 +232,7 @@ def classified(
     headless: bool,
     what: str,
 ) -> Answer:
-    """The answer with its task and form.
+    """Returns the answer with its task and form.
 
     Args:
         answer: Where it lies; with a task where its place tells one, else "".

@@ -32,7 +32,7 @@ _KINDS = ("small", "timm", "torchvision", "builtin", "checkpoint")
 def build_architecture(
     spec: str, *, num_classes: int, seed: int, untrained: bool = False
 ) -> tuple[nn.Module, Preprocessing]:
-    """A module to be trained, and what its images need.
+    """Builds a module to be trained, and the preprocessing of its images.
 
     Args:
         spec: One of the forms at the top of this module.

@@ -1,4 +1,4 @@
-"""The pictures of the probe of the input: one, and copies of which a band is another picture."""
+"""Makes the pictures of the probe of the input: one, and copies in which a band is replaced."""
 
 import math
 
@@ -14,7 +14,7 @@ BANDS = 4
 def band_pictures(
     channels: int, height: int, width: int, look: int = 0
 ) -> Float[Tensor, "9 channel h w"]:
-    """The picture and its copies: none replaced, four bands of rows, four bands of columns.
+    """Returns the picture and its copies: none replaced, four bands of rows, four bands of columns.
 
     Args:
         channels: Number of channels.

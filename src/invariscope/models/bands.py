@@ -1,4 +1,4 @@
-"""How the bands of pictures become the channels of a network.
+"""Turns the bands of pictures into the channels of a network.
 
 A picture has bands (red, green, blue; near infrared; one band of an X-ray), a network takes
 channels. Transformations act on the bands, normalisation on the channels.
@@ -43,7 +43,7 @@ def check_numbers(channels: object, bands: object) -> None:
 def chosen_bands(
     image: Shaped[Tensor, "..."], bands: Sequence[int] | None, channels: int | None
 ) -> Shaped[Tensor, "..."]:
-    """The bands of a picture that are used, as many as transformations act on.
+    """Returns the bands of a picture that are used, as many as transformations act on.
 
     Args:
         image: [band, height, width], uint8 or float.
@@ -102,7 +102,7 @@ def check_fit(bands: int, channels: int | None) -> None:
 def to_channels(
     images: Float[Tensor, "image band height width"], channels: int | None
 ) -> Float[Tensor, "image channel height width"]:
-    """What the network is shown of the bands, before normalisation; see the table above."""
+    """Turns bands into the channels of the network, before normalisation; see the table above."""
     bands = images.shape[1]
     if channels is None or bands == channels:
         return images

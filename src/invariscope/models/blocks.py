@@ -1,4 +1,4 @@
-"""The blocks of a model: what ``auto`` watches.
+"""Finds the blocks of a model, which ``auto`` watches.
 
 A **block** is an item of a chain that holds two or more weight arrays. A chain is a ``Sequential``,
 ``ModuleList`` or ``ModuleDict``, or a module whose children are all of one class and hold the same
@@ -48,7 +48,7 @@ class Blocks:
 def auto_blocks(
     module: nn.Module, trace: Trace, usable: Iterable[Call], show: Show, also: Sequence[str] = ()
 ) -> Blocks:
-    """The layers of ``auto``.
+    """Returns the layers of ``auto``.
 
     Args:
         module: The model.

@@ -1,4 +1,4 @@
-"""Models whose weights come inside a Python package: nothing is fetched from a hub.
+"""Loads models whose weights come inside a Python package: nothing is fetched from a hub.
 
 Another package adds a model through the entry-point group ``invariscope.models``: a function
 ``factory(*, pretrained: bool) -> nn.Module``, which must build the same architecture either way.
@@ -31,19 +31,19 @@ def _efficientnet_lite(number: int, *, pretrained: bool) -> nn.Module:
 
 @BUILTIN.register("efficientnet-lite0")
 def efficientnet_lite0(*, pretrained: bool) -> nn.Module:
-    """EfficientNet-Lite 0 (4.65 M parameters, 224 pixels), ImageNet-1k, Apache-2.0."""
+    """Builds EfficientNet-Lite 0 (4.65 M parameters, 224 pixels), ImageNet-1k, Apache-2.0."""
     return _efficientnet_lite(0, pretrained=pretrained)
 
 
 @BUILTIN.register("efficientnet-lite1")
 def efficientnet_lite1(*, pretrained: bool) -> nn.Module:
-    """EfficientNet-Lite 1 (5.42 M parameters, 240 pixels), ImageNet-1k, Apache-2.0."""
+    """Builds EfficientNet-Lite 1 (5.42 M parameters, 240 pixels), ImageNet-1k, Apache-2.0."""
     return _efficientnet_lite(1, pretrained=pretrained)
 
 
 @BUILTIN.register("efficientnet-lite2")
 def efficientnet_lite2(*, pretrained: bool) -> nn.Module:
-    """EfficientNet-Lite 2 (6.09 M parameters, 260 pixels), ImageNet-1k, Apache-2.0."""
+    """Builds EfficientNet-Lite 2 (6.09 M parameters, 260 pixels), ImageNet-1k, Apache-2.0."""
     return _efficientnet_lite(2, pretrained=pretrained)
 
 

@@ -1,4 +1,4 @@
-"""The preprocessing that a module carries, and whether it can be meant.
+"""Reads the preprocessing that a module carries, and judges whether it can be meant.
 
 | what is carried | by | taken | said |
 |---|---|---|---|
@@ -33,7 +33,7 @@ from invariscope.models.preprocessing import ANY_CHANNELS, Preprocessing, from_t
 
 @dataclass(frozen=True)
 class Carried:
-    """What a module says of its pictures.
+    """The preprocessing that a module carries.
 
     Args:
         preprocessing: What was taken.
@@ -47,7 +47,7 @@ class Carried:
 
 
 def carried(module: nn.Module) -> Carried:
-    """What is taken of the configuration that a module carries.
+    """Reads the preprocessing from the configuration that a module carries.
 
     Example:
         >>> carried(nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3))).normalisation
@@ -105,7 +105,7 @@ def _of_caffe(owner: nn.Module) -> Preprocessing | None:
 
 
 def _adapted(module: nn.Module) -> nn.Module:
-    """What an adapter of peft adapts; any other module itself."""
+    """Returns the module that an adapter of peft adapts; any other module itself."""
     if type(module).__module__.partition(".")[0] == "peft":
         base: Any = getattr(module, "get_base_model", None)
         return base() if base is not None else module

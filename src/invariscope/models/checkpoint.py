@@ -59,7 +59,7 @@ class _Names:
 
 
 def build_from_checkpoint(architecture: ZooModel, path: str | Path) -> Fitted:
-    """The architecture with the weights of a file.
+    """Returns the architecture with the weights of a file.
 
     Raises:
         InputError: The file cannot be read or its arrays do not fit; the message names the first
@@ -181,7 +181,7 @@ def _only_heads_missing(
 
 
 def _droppable(names: _Names, own: Mapping[str, Any], heads: Sequence[str]) -> dict[str, Tensor]:
-    """What a model without its classifier leaves out: heads, not layers that a deeper one has."""
+    """Removes heads that a model without its classifier leaves out, no layers of a deeper model."""
     parts = {name.partition(".")[0] for name in own}
     foreign = {
         name: value

@@ -1,4 +1,4 @@
-"""What the outputs of a classifier are called; the classes of ImageNet-1k in their order."""
+"""Names the outputs of a classifier; knows the classes of ImageNet-1k in their order."""
 
 import json
 import os
@@ -15,7 +15,7 @@ _WORDNET_ID = re.compile(r"n\d{8}")
 
 @lru_cache(maxsize=1)
 def imagenet_class_ids() -> tuple[str, ...]:
-    """The 1000 WordNet ids, from timm's list.
+    """Returns the 1000 WordNet ids, from timm's list.
 
     Example:
         >>> imagenet_class_ids()[0], len(imagenet_class_ids())
@@ -28,7 +28,7 @@ def imagenet_class_ids() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def imagenet_class_names() -> tuple[tuple[str, ...], ...]:
-    """The names of each of the 1000 classes: alone, as torchvision spells it, and with synonyms.
+    """Returns the names of the 1000 classes: alone, as torchvision spells them, and with synonyms.
 
     Alone, the names are unique: "crane" is the machine, "crane bird" the bird.
 
@@ -46,7 +46,7 @@ def imagenet_class_names() -> tuple[tuple[str, ...], ...]:
 
 
 def known_class_names(module: Any) -> tuple[str, ...] | None:
-    """The names of a module's outputs that its own configuration tells, or None.
+    """Returns the names of a module's outputs that its own configuration tells, or None.
 
     timm's configurations have ``label_names`` or tell which subset of ImageNet it is (its WordNet
     ids then); transformers' have ``id2label``, whose placeholders ("LABEL_0") are no names.
@@ -81,7 +81,7 @@ def _subset_ids(subset: str) -> tuple[str, ...]:
 
 
 def wordnet_ids_of(names: Sequence[str]) -> tuple[str, ...] | None:
-    """The WordNet ids of the outputs with these names: ids themselves, or ImageNet-1k's 1000 names.
+    """Returns the WordNet ids of outputs named by ids, or by the 1000 names of ImageNet-1k.
 
     Example:
         >>> wordnet_ids_of(["n01440764", "n01443537"]), wordnet_ids_of(["cat", "dog"])
@@ -98,7 +98,7 @@ def wordnet_ids_of(names: Sequence[str]) -> tuple[str, ...] | None:
 def class_aliases(
     names: Sequence[str] | None, ids: Sequence[str] | None
 ) -> list[tuple[str, ...]] | None:
-    """All names that each output goes by; None where it has none.
+    """Returns all names that each output goes by; None where it has none.
 
     Args:
         names: One name per output, or None.
@@ -123,7 +123,7 @@ def class_aliases(
 def stated_class_names(
     words: str | os.PathLike[str] | Sequence[str], outputs: int | None, model: str
 ) -> tuple[str, ...]:
-    """The names of outputs that the user states.
+    """Returns the names of outputs that the user states.
 
     Args:
         words: "imagenet" for the 1000 classes of ImageNet-1k in their usual order; a file with a

@@ -1,4 +1,4 @@
-"""Preprocessing from what holds a configuration: a file, a folder, the name of a known model.
+"""Reads preprocessing from a configuration: a file, a folder, the name of a known model.
 
 =========================  =======================================================
 a JSON file                `Preprocessing.as_dict`, Hugging Face's
@@ -43,7 +43,7 @@ _OTHER = ("Perceiver", "ImageGPT", "Flava", "Pix2Struct", "Detr", "Yolos", "Vide
 
 
 def read_configuration(what: str, words: Iterable[str]) -> Preprocessing:
-    """The preprocessing that a file, a folder or the name of a known model states.
+    """Reads the preprocessing that a file, a folder or the name of a known model states.
 
     Args:
         what: See the top of this module.
@@ -86,7 +86,7 @@ def read_configuration(what: str, words: Iterable[str]) -> Preprocessing:
 
 
 def from_values(values: Any, source: str) -> Preprocessing:
-    """The preprocessing in the content of a configuration file of whichever kind.
+    """Reads the content of a configuration file of whichever kind.
 
     Raises:
         InputError: It is none that is understood.
@@ -115,14 +115,14 @@ def from_values(values: Any, source: str) -> Preprocessing:
 
 
 def from_timm_values(config: Mapping[str, Any], source: str) -> Preprocessing:
-    """What timm does with images under this ``pretrained_cfg``."""
+    """Reads the preprocessing of timm from a ``pretrained_cfg``."""
     from timm.data import resolve_data_config  # pyright: ignore[reportPrivateImportUsage]
 
     return from_timm_config(resolve_data_config(pretrained_cfg=dict(config)), source)
 
 
 def from_caffe(values: Mapping[str, Any], source: str) -> Preprocessing | None:
-    """What the library pretrainedmodels does with images under these values; None: not its.
+    """Reads the preprocessing of the library pretrainedmodels; None: the values are not its.
 
     Args:
         values: ``input_space`` ("RGB" or, for Caffe's weights, "BGR"), ``input_range`` ([0, 1] or
@@ -157,7 +157,7 @@ def from_caffe(values: Mapping[str, Any], source: str) -> Preprocessing | None:
 
 
 def from_processor(values: Mapping[str, Any], source: str) -> Preprocessing:
-    """What a Hugging Face image processor of these values does.
+    """Reads the preprocessing of a Hugging Face image processor.
 
     Raises:
         InputError: It does something that is no resizing, cropping and normalising.

@@ -1,4 +1,4 @@
-"""Which vector is the embedding, and where it is read.
+"""Decides which vector is the embedding, and where it is read.
 
 One rule, the first line that applies:
 
@@ -48,7 +48,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Embedding:
-    """Where the embedding is read.
+    """The place where the embedding is read.
 
     Args:
         sources: Concatenated in this order.
@@ -82,7 +82,7 @@ def choose_embedding(
     own: Tensor | None,
     rerun: Callable[[Tensor], "Source | None"],
 ) -> tuple[Embedding, Tensor]:
-    """The embedding by the rule at the top of this file, and its value for the dry run.
+    """Chooses the embedding by the rule at the top of this file; also returns its value.
 
     Args:
         recorder: What ran.
@@ -139,7 +139,7 @@ def choose_embedding(
 
 
 def _runs_again(recorder: Recorder, heads: Sequence[LinearMap]) -> str:
-    """What is to be said of a network that runs several times in a pass; "" where it does not."""
+    """Warns of a network that runs several times in a pass; "" where it does not."""
     names = {head.name for head in heads}
     times = max((call.times for call in recorder.calls() if call.name in names), default=1)
     if times == 1:
@@ -152,7 +152,7 @@ def _runs_again(recorder: Recorder, heads: Sequence[LinearMap]) -> str:
 
 
 def pre_logits(module: nn.Module | None, images: Tensor) -> Tensor | None:
-    """What timm's pre-logits function gives, [image, element]; None for other models.
+    """Calls timm's pre-logits function, [image, element]; returns None for other models.
 
     Several tensors are concatenated; maps and tokens are averaged over positions.
     """

@@ -1,4 +1,4 @@
-"""What the modules of a model take and give, in the order of execution, to find where it begins.
+"""Records what the modules of a model take and give, to find where a difference begins.
 
 Every module is hooked once for a pass; of each tensor a sample stays. A container ends after what
 is in it, so the first event that shows something is the innermost place where it shows: the output
@@ -21,7 +21,7 @@ _SAMPLE = 512
 
 @dataclass(frozen=True)
 class Event:
-    """What went into a module, or came out of it.
+    """A tensor that went into a module, or came out of it.
 
     Args:
         name: Dotted name of the module.
@@ -89,7 +89,7 @@ def recorded(modules: Iterable[nn.Module], images: int) -> Iterator[list[Event]]
 def first_difference(
     one: Iterable[Event], other: Iterable[Event], tolerance: float, rows: Callable[[Tensor], Tensor]
 ) -> tuple[Event, Event] | None:
-    """The first events of two passes that differ by more than a share of their size.
+    """Finds the first events of two passes that differ by more than a share of their size.
 
     Args:
         one: Of one pass.

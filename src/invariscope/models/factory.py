@@ -1,4 +1,4 @@
-"""``python:package.module:name``: a function of the user's that returns the model."""
+"""Calls ``python:package.module:name``: a function of the user's that returns the model."""
 
 import importlib
 import sys
@@ -14,7 +14,7 @@ from invariscope.registry import unknown_name
 
 
 def call_factory(rest: str, seed: int, spec: str) -> Any:
-    """What the function returns.
+    """Calls the user's function and returns its model.
 
     Args:
         rest: ``package.module:name``.

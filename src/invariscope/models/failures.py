@@ -1,4 +1,4 @@
-"""How an error of somebody else's code is put into one line, and what would work instead.
+"""Puts an error of somebody else's code into one line, and says what would work instead.
 
 The text of torch, timm or a model stands in the middle of a message at most; the message ends in
 what the caller can do. Which that is, is recognised by the text, by what the model's ``forward``
@@ -20,7 +20,7 @@ _SIZES = ("image_size", "img_size", "input_size")
 
 
 def first_line(error: BaseException) -> str:
-    r"""The first line of an error's text, at most 200 characters.
+    r"""Returns the first line of an error's text, at most 200 characters.
 
     Example:
         >>> first_line(ValueError("bad shape\nand a long story"))
@@ -33,7 +33,7 @@ def first_line(error: BaseException) -> str:
 def what_would_work(
     error: BaseException, shape: Sequence[int], model: Callable[..., Any] | None = None
 ) -> str:
-    """What a model that fails on images seems to need, in the caller's terms.
+    """Says what a model that fails on images seems to need, in the caller's terms.
 
     Args:
         error: What it raised.
@@ -57,7 +57,7 @@ def what_would_work(
 
 
 def refused_output(output: Any, images: int) -> str:
-    """Why an output is no tensor of one entry per image, and what would be.
+    """Says why an output is no tensor of one entry per image, and what would be.
 
     Example:
         >>> refused_output(None, 2)
@@ -68,7 +68,7 @@ def refused_output(output: Any, images: int) -> str:
 
 
 def is_list_per_image(output: Any, images: int) -> bool:
-    """Whether an output is a list of dictionaries, one for each image, as detectors give.
+    """Tells whether an output is a list of dictionaries, one for each image, as detectors give.
 
     Example:
         >>> is_list_per_image([{"boxes": Tensor(3, 4)}, {"boxes": Tensor(0, 4)}], 2)
@@ -82,7 +82,7 @@ def is_list_per_image(output: Any, images: int) -> bool:
 
 
 def _output(output: Any, images: int) -> tuple[str, str]:
-    """What came, and what would work."""
+    """Says what came, and what would work."""
     if output is None:
         return "None", "a forward that returns its output works"
     if isinstance(output, str) or (
@@ -117,7 +117,7 @@ def _output(output: Any, images: int) -> tuple[str, str]:
 
 
 def _asks_for(model: Callable[..., Any] | None) -> str:
-    """What a forward asks for beyond one batch of images; "" where that cannot be told."""
+    """Says what a forward needs beyond one batch of images; "" where that cannot be told."""
     function = getattr(model, "forward", model)
     try:
         parameters = list(inspect.signature(function).parameters.values())  # pyright: ignore[reportArgumentType]
@@ -151,7 +151,7 @@ def _asks_for(model: Callable[..., Any] | None) -> str:
 
 
 class _Failure:
-    """What is known about a failure beside its text."""
+    """A failure's circumstances beside its text."""
 
     def __init__(self, shape: list[int], model: Callable[..., Any] | None):
         self.shape, self.model = shape, model

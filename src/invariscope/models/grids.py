@@ -1,4 +1,4 @@
-"""The probe of the input: is a layer's output a feature map, and in which order are its cells?
+"""Probes the input: is a layer's output a feature map, and in which order are its cells?
 
 A made-up picture is shown to the model, and eight copies in each of which a band of it is replaced
 by another picture: four bands of rows, which overlap and fade into one another, and four of
@@ -48,7 +48,7 @@ def shown_layouts(
     layers: Mapping[str, Guess],
     known: Mapping[str, Layout | None],
 ) -> dict[str, Layout | None]:
-    """How each of these layers is to be read, from one pass of the model if it is clear.
+    """Finds the layout of each of these layers, from one pass of the model if it is clear.
 
     Layers that are neither shown nor refuted are looked at again with other pictures, up to three
     times. Where the model cannot take nine images at once, a look is eight passes of two.
@@ -92,7 +92,7 @@ def shown_layouts(
 
 
 def _by_kernel(finding: Finding, module: nn.Module, guess: Guess) -> Finding:
-    """What convolutions tell of a layer that the probe leaves open.
+    """Decides by its convolutions on a layer that the probe leaves open.
 
     A convolution whose kernel spans more than one cell makes a map, where nothing moves that shows
     it, or where it reads around the edge. So does a block of such convolutions that is not refuted:
@@ -170,7 +170,7 @@ class _Changes:
         return bool(self._total) and not self.finding.refuted
 
     def begin(self, size: tuple[int, int], images: int) -> None:
-        """A look begins, in passes of so many images."""
+        """Begins a look, in passes of so many images."""
         self._size, self._images = size, images
         self._passes: list[dict[tuple[int, ...], Tensor]] = []
         self._squares: dict[tuple[int, ...], Tensor] = {}
@@ -203,11 +203,11 @@ class _Changes:
         return self._squares[axes].sqrt()
 
     def end_pass(self) -> None:
-        """A pass of the look is over."""
+        """Ends a pass of the look."""
         self._passes.append(self._squares)
 
     def end(self) -> None:
-        """The look is over."""
+        """Ends the look."""
         if not all(self._passes):
             return
         alone = self._images > 2 and not self._total
@@ -221,7 +221,7 @@ class _Changes:
         return self._total[axes].sqrt()
 
     def _decided(self, change: Callable[[tuple[int, ...]], Tensor]) -> Finding:
-        """What the changes show."""
+        """Decides what the changes show."""
         finding = decide(change, self._shape, self._layout, self._size)
         if finding.layout and not finding.layout.shown and self._layout != self.guess.layout:
             return Finding(finding.layout, refuted=True)  # nothing that is guessed holds

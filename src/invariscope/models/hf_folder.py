@@ -1,4 +1,4 @@
-"""Models of Hugging Face's transformers from a folder (extra ``transformers``).
+"""Loads models of Hugging Face's transformers from a folder (extra ``transformers``).
 
 ``transformers:FOLDER`` is what ``save_pretrained`` has written: the class that ``config.json``
 names is built and its weights are read from the folder, nothing is fetched and no code of the
@@ -25,7 +25,7 @@ _SHOWN = 3
 
 
 def load_transformers(place: str, untrained: bool, seed: int, spec: str) -> Probe:
-    """The probe of a folder of transformers.
+    """Loads the probe of a folder of transformers.
 
     Raises:
         InputError: transformers is not installed, the folder holds no model of pictures, its
@@ -76,7 +76,7 @@ def load_transformers(place: str, untrained: bool, seed: int, spec: str) -> Prob
 
 
 def module_preprocessing(module: Any) -> Preprocessing | None:
-    """The settings beside the weights that a module of transformers was loaded from, if any."""
+    """Reads the settings beside the weights that a module of transformers was loaded from."""
     config = getattr(module, "config", None)
     place = getattr(config, "_name_or_path", "") if config is not None else ""
     if not isinstance(place, str) or not place or not Path(place).is_dir():
@@ -85,7 +85,7 @@ def module_preprocessing(module: Any) -> Preprocessing | None:
 
 
 def folder_preprocessing(folder: Path, module: nn.Module) -> Preprocessing:
-    """What the image processor of a folder does; unknown where the folder has none."""
+    """Reads a folder's image processor; the preprocessing is unknown where it has none."""
     if not _has_processor(folder):
         return ANY_CHANNELS
     source = f"image processor in {folder}"

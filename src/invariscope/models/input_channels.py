@@ -1,4 +1,4 @@
-"""How many channels a network takes, read from its first layer.
+"""Reads from its first layer how many channels a network takes.
 
 The layer is the first convolution or linear map that is called: a pass over one black picture of
 three bands is stopped right there. Where the network fails before (it normalises four channels
@@ -22,7 +22,7 @@ class _Reached(Exception):
 
 
 def input_channels(module: nn.Module, size: tuple[int, int] | None) -> tuple[str, int] | None:
-    """The name of the first layer and the channels of the pictures that it implies.
+    """Finds the first layer and the channels of the pictures that it implies.
 
     Args:
         module: The network, in eval mode.
@@ -71,7 +71,7 @@ def input_channels(module: nn.Module, size: tuple[int, int] | None) -> tuple[str
 def with_input_channels(
     module: nn.Module, preprocessing: Preprocessing
 ) -> tuple[Preprocessing, dict[str, str], list[str]]:
-    """The preprocessing for as many channels as the network takes, what was decided, warnings."""
+    """Fits the preprocessing to the channels that the network takes; with decisions, warnings."""
     found = input_channels(module, preprocessing.size)
     if found is None or found[1] == preprocessing.channels:
         return preprocessing, {}, []

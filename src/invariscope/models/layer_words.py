@@ -1,4 +1,4 @@
-"""How layers are read, in words: what the run says of them in its record and its warnings."""
+"""Describes in words how layers are read, for the record and the warnings of a run."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ Layouts = Mapping[str, Layout | None]
 
 
 def describe_layouts(layouts: Layouts, left_out: Layouts) -> str:
-    """How some layers are read, and which were left out, in one line.
+    """Describes how some layers are read, and which were left out, in one line.
 
     Example:
         >>> read = {"a": Layout("nchw"), "b": Layout("nchw"), "c": Layout("sequence")}
@@ -36,7 +36,7 @@ def describe_layouts(layouts: Layouts, left_out: Layouts) -> str:
 
 
 def doubts_on_layers(layouts: Layouts, left_out: Layouts) -> list[str]:
-    """Lines on layers of several places that are not shown to be maps, or that are left out.
+    """Warns of layers of several positions that are not shown to be maps, or are left out.
 
     Example:
         >>> layouts = {"queries": Layout("sequence"), "fc": Layout("vector")}

@@ -1,4 +1,4 @@
-"""Which layers are watched: names, globs, ``auto``.
+"""Selects the layers that are watched: names, globs, ``auto``.
 
 ``auto`` watches the outputs of the model's blocks (`invariscope.models.blocks`) that a probe of the
 input shows to be maps (`invariscope.models.grids`), the global pooling where its output is not the
@@ -66,7 +66,7 @@ class Selection:
 
 
 def parse_selection(selection: str | Sequence[str] | None) -> tuple[str, ...]:
-    """The items of a selection; a comma separates, None is ``auto``.
+    """Splits a selection into its items; a comma separates, None is ``auto``.
 
     Example:
         >>> parse_selection("layer1.*, last")
@@ -89,7 +89,7 @@ def select_layers(
     declared: Sequence[tuple[str, int | Fields]],
     show: Show,
 ) -> Selection:
-    """The layers of a selection in the order of execution, embedding and logits always among them.
+    """Selects layers in the order of execution, embedding and logits always among them.
 
     Args:
         selection: Names, globs, ``auto``, ``last``.
@@ -166,13 +166,13 @@ def _size(call: Call) -> tuple[tuple[int, int], int]:
 
 
 def layer_names(trace: Trace) -> tuple[str, ...]:
-    """Every name that a selection may use: the modules that run, embedding, logits."""
+    """Returns every name that a selection may use: the modules that run, embedding, logits."""
     names = [call.name for call in usable_calls(trace)]
     return (*names, EMBEDDING, *_final(trace))
 
 
 def usable_calls(trace: Trace) -> list[Call]:
-    """The modules that can be watched; those with the name of a layer of ours are not."""
+    """Returns the modules that can be watched; those with the name of a layer of ours are not."""
     return [
         call
         for call in trace.calls

@@ -1,4 +1,4 @@
-"""Models as ONNX files, run by onnxruntime (extra ``onnx``): ``onnx:PATH``.
+"""Runs models in ONNX files by onnxruntime (extra ``onnx``): ``onnx:PATH``.
 
 The first input is the picture, [image, channel, height, width] or, where its last axis is 1 or 3
 and its second is not, [image, height, width, channel]; a fixed number of images is kept to by
@@ -34,7 +34,7 @@ _TYPES = {
 
 
 def load_onnx(path: str, spec: str) -> Probe:
-    """The probe of an ONNX file.
+    """Loads the probe of an ONNX file.
 
     Raises:
         InputError: onnxruntime is not installed, there is no such file, it cannot be read, or it

@@ -1,4 +1,4 @@
-"""What `Probe.predict` takes for pictures, and how they become one batch."""
+"""Makes one batch of the pictures that `Probe.predict` takes."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from invariscope.errors import InputError
 
 
 def as_images(images: Any, bands: set[int]) -> list[Image.Image | Tensor]:
-    """The pictures one by one.
+    """Returns the pictures one by one.
 
     Args:
         images: A Pillow image, a batch as an array or a tensor, or a sequence of these.
@@ -43,7 +43,7 @@ def as_images(images: Any, bands: set[int]) -> list[Image.Image | Tensor]:
 
 
 def batches(pictures: Sequence[Tensor], size: int = 32) -> Iterator[Tensor]:
-    """The pictures in batches, in [0, 1].
+    """Yields the pictures in batches, in [0, 1].
 
     Raises:
         InputError: Their sizes differ.

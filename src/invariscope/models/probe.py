@@ -1,4 +1,4 @@
-"""A model with its own preprocessing and the layers that are being watched."""
+"""Probes a model with its own preprocessing and the layers that are being watched."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +45,7 @@ _DEFAULT_SIZE = (224, 224)
 
 @dataclass(frozen=True)
 class Outputs:
-    """What one forward pass gave.
+    """The outputs of one forward pass.
 
     Args:
         vectors: What the reducer made of each layer, by name: [image, element] in float32 with the
@@ -145,7 +145,7 @@ class Probe:
 
     @property
     def task(self) -> str:
-        """What the answer is, one of `invariscope.models.answer.TASKS`."""
+        """The task that the answer solves, one of `invariscope.models.answer.TASKS`."""
         return self._any_trace().answer.task
 
     @property
@@ -163,7 +163,7 @@ class Probe:
         return imagenet_class_ids() if known else None
 
     def decisions(self, example: Float[Tensor, "image band height width"]) -> dict[str, str]:
-        """What was decided about this model, a sentence by subject: for the manifest of a run.
+        """Returns the decisions about this model, a sentence by subject: for the manifest of a run.
 
         Args:
             example: One or two images in [0, 1] at the input resolution.
@@ -174,7 +174,7 @@ class Probe:
         return {**seen.decisions(), **said, **self._decided, "preprocessing": source}
 
     def doubts(self, example: Float[Tensor, "image band height width"]) -> list[str]:
-        """What may surprise about this model, one line each: for the warnings of a run."""
+        """Returns what may surprise about this model, one line each: for the warnings of a run."""
         seen = self._trace(example)
         doubts = [line for line in (seen.answer.doubt, seen.embedding.doubt) if line]
         return [*self.warnings, *doubts, *doubts_on_layers(*self._layouts(seen))]
@@ -198,26 +198,26 @@ class Probe:
         return self
 
     def with_preprocessing(self, preprocessing: Preprocessing) -> "Probe":
-        """The same model, not a copy of it, with other preprocessing."""
+        """Returns the same model, no copy of it, with other preprocessing."""
         other = copy.copy(self)
         other.preprocessing, other._runs = preprocessing, None
         return other
 
     def with_class_names(self, names: Any) -> "Probe":
-        """The same model, not a copy of it, with names of its outputs (`stated_class_names`)."""
+        """Returns the same model, no copy, with names of its outputs (`stated_class_names`)."""
         other = copy.copy(self)
         other._class_names = stated_class_names(names, self.num_outputs, self.spec)
         return other
 
     def with_said(self, decisions: Mapping[str, str], warnings: Sequence[str]) -> "Probe":
-        """The same model, not a copy of it, with more that was decided or may surprise."""
+        """Returns the same model, no copy of it, with more decisions and warnings."""
         other = copy.copy(self)
         other._decided = {**self._decided, **decisions}
         other.warnings = (*self.warnings, *warnings)
         return other
 
     def for_bands(self, bands: int) -> "Probe":
-        """The same model for pictures of so many bands, where it does not say what it takes."""
+        """Fits a model that does not say what it takes to pictures of so many bands."""
         if self.preprocessing.channels is not None:
             return self
         other = self.with_preprocessing(self.preprocessing.override({"channels": bands}, by=""))
@@ -227,13 +227,13 @@ class Probe:
         return other.with_said({"channels": f"{line} of the pictures"}, [])
 
     def with_fields(self, fields: Mapping[str, int | Fields]) -> "Probe":
-        """The same model, not a copy of it, with other declared fields."""
+        """Returns the same model, no copy of it, with other declared fields."""
         other = copy.copy(self)
         other._declared = checked_declaration(fields)
         return other
 
     def with_wishes(self, wishes: Wishes) -> "Probe":
-        """The same model, not a copy of it, with what the user says of task and embedding."""
+        """Returns the same model, no copy of it, with the user's wishes of task and embedding."""
         other = copy.copy(self)
         other._wishes, other._runs = wishes, None
         return other
@@ -243,7 +243,7 @@ class Probe:
         selection: str | Sequence[str] | None,
         example: Float[Tensor, "image band height width"],
     ) -> tuple[Layer, ...]:
-        """The layers of a selection, in the order of execution.
+        """Returns the layers of a selection, in the order of execution.
 
         Args:
             selection: "auto" (also None), "last" (the last layer before pooling), a dotted name, a
@@ -262,7 +262,7 @@ class Probe:
         return self._watched.layers
 
     def layer_names(self, example: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
-        """Every name that `watch` accepts, in the order of execution."""
+        """Returns every name that `watch` accepts, in the order of execution."""
         return layer_names(self._trace(example))
 
     def forward(
@@ -323,7 +323,7 @@ class Probe:
             self._decided["twin"] = start(self.module, active)
 
     def untrained(self, seed: int, *, active: bool = False) -> "Probe":
-        """The random twin: the same architecture and preprocessing, weights drawn from the seed.
+        """Makes the random twin: the same architecture and preprocessing, weights from the seed.
 
         Args:
             seed: Of the weights.

@@ -1,4 +1,4 @@
-"""Models that come as a whole program: TorchScript and ``torch.export``.
+"""Loads models that come as a whole program: TorchScript and ``torch.export``.
 
 A program is run as it is. TorchScript takes no hooks, so that it is measured at its outputs. An
 exported program is unflattened into modules, which take hooks, where these give the same output and
@@ -72,7 +72,7 @@ class Program(nn.Module):
         self._state, self._opaque = state, opaque
 
     def forward(self, images: Tensor) -> Any:
-        """Outputs for any number of images."""
+        """Computes outputs for any number of images."""
         if self._opaque and torch.autograd.forward_ad.unpack_dual(images).tangent is not None:
             raise InputError("derivatives do not pass through this program; other metrics work")
         count, most = len(images), self._batch.most
@@ -87,13 +87,13 @@ class Program(nn.Module):
         return _joined(parts)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """The weights, of which a hash is taken."""
+        """Returns the weights, of which a hash is taken."""
         if self._state is not None or self._inner[0] is None:
             return dict(self._state or {})
         return self._inner[0].state_dict()
 
     def named_parameters(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, nn.Parameter]]:
-        """Those of the program: they tell device and type."""
+        """Yields those of the program: they tell device and type."""
         if self._inner[0] is not None:
             yield from self._inner[0].named_parameters()
 
@@ -112,7 +112,7 @@ def program_probe(
     program: nn.Module, spec: str, preprocessing: Preprocessing, decisions: Mapping[str, str],
     warnings: tuple[str, ...] = (),
 ) -> Probe:  # fmt: skip
-    """A probe of a program, which has no untrained twin."""
+    """Makes the probe of a program, which has no untrained twin."""
 
     def fresh(seed: int) -> nn.Module:
         raise InputError(
@@ -127,7 +127,7 @@ def program_probe(
 
 
 def load_torchscript(path: str, spec: str) -> Probe:
-    """The probe of a TorchScript file."""
+    """Loads the probe of a TorchScript file."""
     file = existing(path, "torchscript", spec)
     try:
         with quiet():
@@ -141,7 +141,7 @@ def load_torchscript(path: str, spec: str) -> Probe:
 
 
 def from_torchscript(module: torch.jit.ScriptModule, spec: str) -> Probe:
-    """The probe of a TorchScript module; a copy is measured."""
+    """Makes the probe of a TorchScript module; a copy is measured."""
     buffer = io.BytesIO()
     try:
         with quiet():
@@ -164,7 +164,7 @@ def _torchscript(program: Any, spec: str) -> Probe:
 
 
 def load_exported(path: str, spec: str) -> Probe:
-    """The probe of a file of ``torch.export.save``."""
+    """Loads the probe of a file of ``torch.export.save``."""
     file = existing(path, "export", spec)
     try:
         with quiet():
@@ -178,7 +178,7 @@ def load_exported(path: str, spec: str) -> Probe:
 
 
 def from_exported(program: Any, spec: str) -> Probe:
-    """The probe of an ``ExportedProgram``."""
+    """Makes the probe of an ``ExportedProgram``."""
     shape = _input_shape(program, spec)
     batch = Batch(*_range(program, shape[0]))
     preprocessing = _given_size(shape)
@@ -278,7 +278,7 @@ def _given_size(shape: tuple[Any, ...]) -> Preprocessing:
 
 
 def fixed_size(channels: Any, height: Any, width: Any) -> Preprocessing:
-    """Preprocessing of a program: its size where that is fixed, no mean and std."""
+    """Returns the preprocessing of a program: its size where that is fixed, no mean and std."""
     plain = ANY_CHANNELS
     if isinstance(channels, int):
         plain = plain.override({"channels": channels}, by="")
@@ -299,7 +299,7 @@ def _trains(program: Any) -> bool:
 
 
 def existing(path: str, kind: str, spec: str) -> Path:
-    """The file of a program, which must exist."""
+    """Returns the file of a program, which must exist."""
     file = Path(path).expanduser()
     if not file.is_file():
         what = "is a folder" if file.is_dir() else "does not exist"
@@ -309,7 +309,7 @@ def existing(path: str, kind: str, spec: str) -> Path:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the warnings of libraries that these formats are being left."""
+    """Silences the warnings of libraries that these formats are being left."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

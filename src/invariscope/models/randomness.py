@@ -1,4 +1,4 @@
-"""The process's own random generators: torch's, NumPy's and Python's."""
+"""Watches the process's own random generators: torch's, NumPy's and Python's."""
 
 import pickle
 import random

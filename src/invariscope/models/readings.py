@@ -1,4 +1,4 @@
-"""How a map's cells can lie in a tensor: the readings among which a probe of the input decides.
+"""Lists how a map's cells can lie in a tensor: a probe of the input decides among these.
 
 The cells of a map stand in one or two axes of a layer's output, after each other: row by row,
 column by column, window by window (NesT, Swin), or pixel of the window by pixel (grid attention,
@@ -54,7 +54,7 @@ class Cells:
         return height, width
 
     def raster(self, tensor: Shaped[Tensor, "image ..."]) -> Shaped[Tensor, "image channel h w"]:
-        """The map: a view if the cells stand in raster order, else a copy.
+        """Returns the map: a view if the cells stand in raster order, else a copy.
 
         Example:
             >>> windows = torch.arange(16).view(1, 4, 4, 1)  # two by two windows of two by two
@@ -72,7 +72,7 @@ class Cells:
         return cells.permute(0, 1, *order).reshape(*cells.shape[:2], *self.grid)
 
     def places(self) -> tuple[Tensor, Tensor]:
-        """Row and column of each cell, in the tensor's order; [cell], from 0."""
+        """Returns row and column of each cell, in the tensor's order; [cell], from 0."""
         return _places(self.digits, self.rows, self.columns)
 
     @property
@@ -81,7 +81,7 @@ class Cells:
         return (self.rows, self.columns) == ((0,), (1,))
 
     def describe(self) -> str:
-        """The order of the cells, in words.
+        """Returns the order of the cells, in words.
 
         Example:
             >>> Cells((1, 2), (4, 4, 14, 14), (0, 2), (1, 3)).describe()
@@ -116,7 +116,7 @@ def _places(
 
 
 def axes_of(shape: Sequence[int], first: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """The axes that may count cells, those that are likeliest first.
+    """Yields the axes that may count cells, the likeliest first.
 
     Args:
         shape: Of an output, the image axis in front.
@@ -137,7 +137,7 @@ def axes_of(shape: Sequence[int], first: Sequence[int]) -> Iterator[tuple[int, .
 def plain_readings(
     shape: Sequence[int], axes: tuple[int, ...], input_size: tuple[int, int]
 ) -> list[Cells]:
-    """The readings row by row: two axes as they are, or one with tokens before or after a grid."""
+    """Returns the readings row by row: two axes, or one with tokens before or after a grid."""
     if len(axes) == 2:
         return [Cells(axes, (shape[axes[0]], shape[axes[1]]))]
     tokens = shape[axes[0]]
@@ -153,7 +153,7 @@ def plain_readings(
 def other_readings(
     shape: Sequence[int], axes: tuple[int, ...], input_size: tuple[int, int]
 ) -> list[Cells]:
-    """The readings in another order: exchanged rows and columns, windows, nested units.
+    """Returns the readings in another order: exchanged rows and columns, windows, nested units.
 
     None where no axis is left for the channels: then tokens and channels could be taken for cells.
     """

@@ -1,4 +1,4 @@
-"""Which reading of a layer's output the probe of the input shows.
+"""Decides which reading of a layer's output the probe of the input shows.
 
 What a cell of a layer sees at its place changes most under the bands of the picture that cover this
 place. So the middle of the bands, weighted with the change that each brings about in the cell, says
@@ -61,7 +61,7 @@ _LEAST_CELLS = 16
 
 @dataclass(frozen=True)
 class Finding:
-    """What the probe says of one layer.
+    """The verdict of the probe on one layer.
 
     Args:
         layout: How it is to be read: a map that is shown, or a vector; None where its first axes
@@ -76,7 +76,7 @@ class Finding:
 
 
 def first_axes(layout: Layout) -> tuple[int, ...]:
-    """Which axes count cells if a layer is what its shape suggests, the image axis in front."""
+    """Returns the axes that count cells if a layer is what its shape suggests, images in front."""
     return {"nchw": (2, 3), "nhwc": (1, 2)}.get(layout.kind, (1,))
 
 
@@ -118,7 +118,7 @@ def decide(
 
 
 def sources(change: Float[Tensor, "band place"]) -> Float[Tensor, "2 place"] | None:
-    """Where in the picture each place looks; NaN for those that see nothing, None if most do not.
+    """Locates where each place looks; NaN for those that see nothing, None if most do not.
 
     Example:
         >>> rows = [[1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 1.0]]

@@ -1,4 +1,4 @@
-"""From what the user writes to a probe.
+"""Loads the probe of what the user writes.
 
 ===============================  =================================================================
 ``timm:NAME``                    timm's model with its pretrained weights
@@ -72,7 +72,7 @@ def load_model(
     output_key: str | None = None,
     seed: int = 0,
 ) -> Probe:
-    """A model, ready to be measured.
+    """Loads a model, ready to be measured.
 
     Args:
         spec_or_module: A spec (see the top of this module), an ``nn.Module`` (it is copied: the

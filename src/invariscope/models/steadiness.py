@@ -1,4 +1,4 @@
-"""Whether a model holds still: the same picture gives the same numbers, whatever else is measured.
+"""Checks that a model holds still: the same picture gives the same numbers in any company.
 
 Three small passes over the first pictures tell, before anything is measured: A and B over the same
 batch, C over some of it in another order. What they say is compared with the distance between the
@@ -45,7 +45,7 @@ class _Moving(Exception):
 
 
 def unsteady(probe: Probe, images: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
-    """What does not hold still about a model, one line each; () for one whose numbers do.
+    """Finds what does not hold still about a model, one line each; () for a steady model.
 
     Args:
         probe: The model.
@@ -103,7 +103,7 @@ class _Check:
         return self.probe.forward(pictures, self.layers).vectors
 
     def again(self, pictures: Tensor, first: dict[str, Tensor], what: str) -> dict[str, Tensor]:
-        """A later pass; raises `_Moving` where it gives no vectors of the same width."""
+        """Runs a later pass; raises `_Moving` where it gives no vectors of the same width."""
         try:
             found = self.run(pictures)
         except torch.OutOfMemoryError:
@@ -125,7 +125,7 @@ class _Check:
         return found
 
     def moves(self, first: dict[str, Tensor], state: dict[str, Any]) -> list[str]:
-        """A against B: randomness and moving state."""
+        """Compares A and B: randomness and moving state."""
         second = self.again(self.pictures, first, "a second pass over the same images")
         wobble = widest(first, second)
         drawn, changed = self.drawn(), changed_in(state, state_of(self.probe.networks))
@@ -148,7 +148,7 @@ class _Check:
         return [_state_line(changed, "")] if changed else []
 
     def mixes(self, first: dict[str, Tensor]) -> list[str]:
-        """A against C: dependence on the other images of the batch."""
+        """Compares A and C: dependence on the other images of the batch."""
         if _same_pictures(self.pictures):
             return []
         if len(self.pictures) > 2:
@@ -172,7 +172,7 @@ class _Check:
         ]
 
     def constant(self, first: dict[str, Tensor]) -> list[str]:
-        """Vectors that are the same for different pictures."""
+        """Finds vectors that are the same for different pictures."""
         if _same_pictures(self.pictures):
             return []
         found: dict[str, list[str]] = {}
@@ -193,7 +193,7 @@ class _Check:
         ]
 
     def not_finite(self, first: dict[str, Tensor]) -> str:
-        """Where NaN or infinity comes from."""
+        """Says where NaN or infinity comes from."""
         layer = next(name for name in first if not first[name].isfinite().all())
         count = int((~first[layer].isfinite().all(dim=1)).sum())
         kind = "NaN" if first[layer].isnan().any() else "infinity"
@@ -221,7 +221,7 @@ class _Check:
         return max(rounding, _TF32) if self.probe.device.type != "cpu" else rounding
 
     def where(self, other: Tensor, rows: Callable[[Tensor], Tensor]) -> str:
-        """Where two passes first differ, in words; "" where that cannot be seen."""
+        """Says where two passes first differ; "" where that cannot be seen."""
         passes: list[list[Event]] = []
         for pictures in (self.pictures, other):
             with recorded(self.probe.networks, len(pictures)) as events:
@@ -239,7 +239,7 @@ class _Check:
 
 
 def _cause(module: nn.Module) -> str:
-    """What a module itself says of why it does not hold still."""
+    """Says why a module itself does not hold still."""
     if getattr(module, "track_running_stats", True) is False:
         return ", which normalises by the batch: track_running_stats=False"
     return ", which is in training mode: call eval() before" if module.training else ""

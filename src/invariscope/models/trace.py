@@ -1,4 +1,4 @@
-"""The dry run: forward passes that find out what runs, in which order, and what comes out.
+"""Runs a model dry: forward passes show what runs, in which order, and what comes out.
 
 Which modules run, which tensor of the output is the answer (`answer`), which linear maps make it
 (`classifier`), where the embedding is read (`embedding`): all is seen in a forward pass on two
@@ -30,7 +30,7 @@ _HEADLESS_ENDS = (
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user says of a model; None: it is seen.
+    """The user's words on a model; where they are None, it is seen.
 
     Args:
         task: One of `invariscope.models.answer.TASKS`.
@@ -48,7 +48,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Trace:
-    """What the dry run saw.
+    """The record of a dry run.
 
     Args:
         calls: The modules that ran, in the order in which they ended.
@@ -73,7 +73,7 @@ class Trace:
     shown: dict[str, Layout | None] = field(default_factory=dict)
 
     def call(self, name: str) -> Call | None:
-        """The module of that name, or None where it did not run."""
+        """Returns the module of that name, or None where it did not run."""
         found = next((call for call in self.calls if call.name == name), None)
         if found is None or name not in self.shown:
             return found
@@ -107,7 +107,7 @@ class Trace:
         return self.embedding.position
 
     def decisions(self) -> dict[str, str]:
-        """What was decided, a sentence by subject."""
+        """Returns the decisions, a sentence by subject."""
         form = {
             "probabilities": "; they are probabilities, whose logarithms are the logits",
             "score": "; one score, above 0 for the second of two classes",

@@ -1,4 +1,4 @@
-"""What training leaves behind, and the way back: ``trained:FOLDER``.
+"""Saves what a training leaves behind, and loads it: ``trained:FOLDER``.
 
 A folder holds ``weights.pt``, a plain state dict, and ``model.json``: the spec of the architecture,
 the number and names of the classes, the preprocessing and the seed. ``model.json`` is written last:
@@ -93,7 +93,7 @@ def save_trained(
 
 
 def read_trained(folder: str | Path) -> TrainedModel:
-    """The description of a trained model.
+    """Reads the description of a trained model.
 
     Raises:
         InputError: There is no such folder, or it holds no whole model.
@@ -117,7 +117,7 @@ def read_trained(folder: str | Path) -> TrainedModel:
 
 
 def load_trained(folder: str | Path) -> tuple[nn.Module, TrainedModel]:
-    """The module with its trained weights, in training mode on the CPU, and its description.
+    """Loads the module with its trained weights, in training mode on the CPU; its description.
 
     Raises:
         InputError: The folder holds no whole model, or its weights do not fit the architecture.

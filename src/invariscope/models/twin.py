@@ -1,4 +1,4 @@
-"""The untrained twin: the same architecture with weights drawn anew.
+"""Makes the untrained twin: the same architecture with weights drawn anew.
 
 A model from a spec is built again without its weights, with the initialisation of its library.
 For any other module a copy is reset, by this rule: every submodule with ``reset_parameters``
@@ -56,7 +56,7 @@ def untrained_twin(
     seed: int,
     what: str,
 ) -> nn.Module:
-    """A module of the same architecture with random weights, on the CPU.
+    """Makes a module of the same architecture with random weights, on the CPU.
 
     Args:
         module: The model; None for a plain callable.
@@ -78,7 +78,7 @@ def untrained_twin(
 
 
 def dormant_scales(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The scales of residual branches that are off: constants of a value near zero, by name.
+    """Finds the scales of residual branches that are off: constants near zero, by name.
 
     Example:
         >>> import timm
@@ -128,7 +128,7 @@ def start(module: nn.Module, active: bool) -> str:
 
 
 def copy_module(module: nn.Module, what: str) -> nn.Module:
-    """A deep copy, so that a user's model keeps its mode, device and weights.
+    """Copies a module deeply, so that the user's keeps its mode, device and weights.
 
     Raises:
         InputError: The module cannot be copied.
@@ -146,7 +146,7 @@ def copy_module(module: nn.Module, what: str) -> nn.Module:
 
 
 def reset_copy(module: nn.Module, seed: int, what: str) -> nn.Module:
-    """A copy of a module with its weights drawn anew, by the rule at the top of this file."""
+    """Copies a module and draws its weights anew, by the rule at the top of this file."""
     # In training mode e2cnn drops the filters computed from the old weights; a probe is put back
     # into eval mode, where they are computed from the new ones.
     twin = copy_module(module, what).cpu().train()

@@ -1,4 +1,4 @@
-"""How far two passes over the same pictures are apart, for the distance between the pictures."""
+"""Measures how far two passes over the same pictures are apart."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ class Wobble:
 def widest(
     one: dict[str, Tensor], other: dict[str, Tensor], all_of: dict[str, Tensor] | None = None
 ) -> Wobble:
-    """The layer at which two passes are furthest apart, for the distance between pictures."""
+    """Finds the layer at which two passes are furthest apart, relative to the pictures."""
     found = []
     for layer, vectors in one.items():
         every = (all_of or one)[layer]
@@ -44,13 +44,13 @@ def widest(
 
 
 def apart_by(one: Tensor, other: Tensor) -> float:
-    """The largest distance between an image's vectors in two passes; infinite for NaN."""
+    """Returns the largest distance between an image's vectors in two passes; infinite for NaN."""
     distance = float((one.double() - other.double()).norm(dim=1).max())
     return distance if distance == distance else float("inf")
 
 
 def distance_between(vectors: Tensor) -> float:
-    """The root mean square distance between pictures."""
+    """Returns the root mean square distance between pictures."""
     distances = torch.nn.functional.pdist(vectors.double())
     return float(distances.square().mean().sqrt())
 

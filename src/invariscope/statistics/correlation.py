@@ -1,4 +1,4 @@
-"""Spearman's rank correlation over models, with what it is sure of.
+"""Computes Spearman's rank correlation over models, its interval and its p-value.
 
 ρ is Pearson's correlation of the ranks (average ranks for ties), from -1 to 1; undefined (NaN)
 where all models share one rank. Two statements of different kinds go with it:
@@ -27,7 +27,7 @@ ORDERS = 9999
 
 
 def spearman(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """ρ of each column over the first axis.
+    """Computes Spearman's ρ of each column over the first axis.
 
     Args:
         values: [model, column]; a column with a NaN gives NaN.
@@ -48,7 +48,7 @@ def spearman(values: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def permutation_p(values: np.ndarray, others: np.ndarray, *, seed: int) -> float:
-    """Two-sided p of ρ over the orders of the models; NaN where ρ is undefined.
+    """Computes the two-sided p of ρ over the orders of the models; NaN where ρ is undefined.
 
     Args:
         values: [model], finite.

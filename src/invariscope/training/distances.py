@@ -1,4 +1,4 @@
-"""How a network's features lie to one another: distance ratio, sensitivity, CKA (004 §4.3).
+"""Measures how features lie to one another: distance ratio, sensitivity, CKA (004 §4.3).
 
 All are of the penultimate layer, on images whose twins are known: images that differ in one thing
 alone, in Transforms-2D the transformation.
@@ -37,7 +37,7 @@ _FILE = "distances.json"
 
 @dataclass(frozen=True)
 class Distances:
-    """See the module; NaN where a number is undefined."""
+    """The five numbers of the module; NaN where one is undefined."""
 
     ratio: float
     cosine_ratio: float
@@ -56,7 +56,7 @@ class Distances:
 
     @classmethod
     def load(cls, folder: Path) -> "Distances":
-        """The inverse of `save`."""
+        """Returns the inverse of `save`."""
         path, remedy = folder / _FILE, "measure the distances again"
         values = read_json(path, remedy)
         with undamaged(path, remedy):
@@ -73,7 +73,7 @@ def representation_distances(
     device: str = "auto",
     workers: int | None = None,
 ) -> Distances:
-    """All five numbers of a network on a set of images that has twins.
+    """Computes all five numbers of a network on a set of images that has twins.
 
     Args:
         model: The network, or its spec.
@@ -105,7 +105,7 @@ def distances(
     twins: Float[Tensor, "image feature"],
     labels: Int64[Tensor, " image"],
 ) -> Distances:
-    """All five numbers from features.
+    """Computes all five numbers from features.
 
     Args:
         features: Of the images.

@@ -1,4 +1,4 @@
-"""Which test images a network is right about."""
+"""Tests which images a network is right about."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -59,11 +59,11 @@ class TestImages:
                 self.notes.append(f"{len(split) - count} test images cannot be read: left out")
 
     def batches(self) -> Iterator[tuple[list[int], Tensor]]:
-        """Places in the split, and the images as the network's preprocessing crops them."""
+        """Yields positions in the split, and the images as the preprocessing crops them."""
         return iter(self._kept) if self._kept is not None else self._decoded()
 
     def correct(self, module: nn.Module, device: torch.device) -> pd.DataFrame:
-        """One row per image, in the split's order: ``image``, ``class``, ``correct``.
+        """Tests a network: a row per image, in split order: ``image``, ``class``, ``correct``.
 
         Args:
             module: From normalised images to logits; it is put into eval mode and back.

@@ -1,4 +1,4 @@
-"""The images of a training: decoded once and kept as bytes where they fit, else read as they come.
+"""Brings the images of a training: kept as bytes where they fit, else read as they come.
 
 Images of one size are one uint8 tensor on the device, and a batch of them is an index. Images of
 several sizes are kept one by one. What would exceed `MEMORY_BYTES` is decoded anew in each epoch,
@@ -45,7 +45,7 @@ class Batch(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Which images one step of a training takes.
+    """The images that one step of a training takes.
 
     Args:
         epoch: Counted from 0; another epoch draws anew.
@@ -106,7 +106,7 @@ class TrainingImages:
         return self._kept is not None
 
     def batches(self, steps: Sequence[Step]) -> Iterator[Batch]:
-        """The batches of some steps, in their order, on the device."""
+        """Yields the batches of some steps, in their order, on the device."""
         if self._kept is not None or self._made:
             for step in steps:
                 yield self._batch(step)

@@ -1,4 +1,4 @@
-"""How the learning rate changes over a training.
+"""Changes the learning rate over a training.
 
 =============================  ===================================================================
 ``constant``                   does not

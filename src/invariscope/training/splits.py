@@ -1,4 +1,4 @@
-"""Which images a training learns from and which it is tested on.
+"""Splits images into those a training learns from and those it is tested on.
 
 A source with splits gives both: ``fashion-mnist`` is trained on as ``fashion-mnist?split=train``
 and tested on as ``fashion-mnist?split=test``; torchvision's data sets likewise. A folder that holds
@@ -59,7 +59,7 @@ class Split:
 
 
 def open_splits(recipe: Recipe) -> tuple[Split, Split, tuple[str, ...]]:
-    """The images to train on, those to test on, and the names of the classes.
+    """Opens the images to train on and those to test on; also names the classes.
 
     Raises:
         InputError: A source cannot be opened, has no labels or fewer than two classes, the two have

@@ -1,4 +1,4 @@
-"""Accuracy on test images that are enlarged at random: paper 000, App. F.
+"""Tests on images that are enlarged at random: paper 000, App. F.
 
 Each test image first becomes its FixedSizeCenterCrop, then a random box about its centre, without a
 change of shape, whose area is a share U(1/m², 1) of the crop's, resized to the crop's side: the
@@ -53,7 +53,7 @@ def scale_accuracy(
     num_images: int | None = None,
     device: str = "cpu",
 ) -> pd.DataFrame:
-    """The accuracy of one training at each enlargement.
+    """Tests one training at each enlargement.
 
     Args:
         run: A finished training; its recipe says which images it is tested on.
@@ -99,7 +99,7 @@ def validation_scale(
     test_seeds: Sequence[int] = TEST_SEEDS,
     **how: object,
 ) -> pd.DataFrame:
-    """The curve of each method over its training seeds.
+    """Computes the curve of each method over its training seeds.
 
     Args:
         runs: Finished trainings; those of one augmentation are seeds of one method.
@@ -122,7 +122,7 @@ def validation_scale(
 
 
 def over_training_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean over test seeds, then mean and standard error over training seeds.
+    """Averages over test seeds, then takes mean and standard error over training seeds.
 
     Args:
         table: ``method``, ``seed``, ``scale``, ``test_seed``, ``accuracy``.

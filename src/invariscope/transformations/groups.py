@@ -1,4 +1,4 @@
-"""Finite groups and sets of motions by name: turns ``Cn``, also flipped ``Dn``, shifts, products.
+"""Names finite groups and sets of motions: turns ``Cn``, also flipped ``Dn``, shifts, products.
 
 A name stands for a tuple of elements, the identity first, swept like a transformation: the elements
 are the levels.
@@ -47,7 +47,7 @@ LARGEST_SET = 1024  # elements: one forward pass each
 
 
 def elements(name: str) -> tuple[Element, ...]:
-    """The elements of a named group or set, the identity first.
+    """Returns the elements of a named group or set, the identity first.
 
     Raises:
         InputError: No such group, or a number in it that makes no sense.
@@ -78,7 +78,7 @@ def elements(name: str) -> tuple[Element, ...]:
 
 
 def is_group(name: str) -> bool:
-    """Whether a name is that of a group, a set of shifts or a product.
+    """Tells whether a name is that of a group, a set of shifts or a product.
 
     Example:
         >>> [is_group(name) for name in ("C4", "C4*shift(0..8)", "rotate", "shift")]
@@ -88,7 +88,7 @@ def is_group(name: str) -> bool:
 
 
 def group_family(name: str) -> Family:
-    """The group as a family whose magnitudes are the numbers of its elements."""
+    """Returns the group as a family whose magnitudes are the numbers of its elements."""
     members = elements(name)
 
     def matrices(numbers: np.ndarray, height: int, width: int) -> np.ndarray:

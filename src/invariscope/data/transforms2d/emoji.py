@@ -1,4 +1,4 @@
-"""Emoji as objects: animals, plants and things of Google's Noto Color Emoji.
+"""Draws emoji as objects: animals, plants and things of Google's Noto Color Emoji.
 
 The pictures are those of Debian's package ``fonts-noto-color-emoji`` (bitmaps of 136 × 128 in the
 font), drawn by Pillow. Left out: faces, people, hands, symbols, flags, clocks, and pictures of
@@ -34,7 +34,7 @@ EMOJI: tuple[tuple[str, int], ...] = tuple(
 
 
 def installed_count() -> int:
-    """How many there are.
+    """Counts the emoji that are installed.
 
     Raises:
         InputError: The font is not installed.
@@ -48,7 +48,7 @@ def installed_count() -> int:
 
 
 def draw_emoji(number: int) -> Image.Image:
-    """The picture of class number k, RGBA.
+    """Draws the picture of class number k, RGBA.
 
     Raises:
         InputError: The font cannot be read.

@@ -1,4 +1,4 @@
-"""Transforms-2D in batches: sample i is a function of (seed, split, i), wherever it is made.
+"""Makes Transforms-2D in batches: sample i is a function of (seed, split, i) alone.
 
 Sample i shows the object of class i mod (number of classes), so classes are balanced; its
 background and the parameters of each transformation are hashes of (seed, split, i). Nothing else
@@ -111,7 +111,7 @@ class Transforms2D:
         return [tuple(each) for each in given]
 
     def twin(self, **numbers: int) -> "Transforms2D":
-        """The same samples with something drawn anew.
+        """Returns the same samples with something drawn anew.
 
         Args:
             numbers: ``transformation=1`` for another transformation, ``background=1``,
@@ -131,12 +131,12 @@ class Transforms2D:
         return (_counters(indices) + self.twins.get("object", 0)) % len(self.prototypes)
 
     def backgrounds(self, indices: Indices) -> Int64[Tensor, " image"]:
-        """Which background each sample has."""
+        """Draws the background of each sample."""
         drawn = self._draws("background", "background", _counters(indices), 1)[:, 0]
         return torch.floor(drawn * len(self.scenes)).to(torch.int64)
 
     def parameters(self, indices: Indices) -> dict[str, Float64[Tensor, "image parameter"]]:
-        """What is drawn for each category that occurs, as `TRANSFORMS2D` names it.
+        """Draws the parameters of each category that occurs, as `TRANSFORMS2D` names it.
 
         A class that does not have the category has a row all the same: it is drawn, not used.
         """
@@ -165,7 +165,7 @@ class Transforms2D:
         return torch.cat(parts)
 
     def layers(self, counters: Int64[Tensor, " image"]) -> Float[Tensor, "image 4 height width"]:
-        """The objects of some samples after their transformations, before they are pasted."""
+        """Transforms the objects of some samples, before they are pasted."""
         labels = self.labels(counters)
         pictures, outlines, _ = self._tensors(counters.device)
         lists = self.lists
@@ -247,7 +247,7 @@ class Transforms2D:
 def paste(
     layer: Float[Tensor, "image 4 height width"], behind: Float[Tensor, "image 3 height width"]
 ) -> UInt8[Tensor, "image 3 height width"]:
-    """A layer over a picture, as bytes.
+    """Pastes a layer over a picture, as bytes.
 
     Example:
         >>> half = torch.tensor([0.5, 0.0, 0.0, 0.5]).view(1, 4, 1, 1)

@@ -1,4 +1,4 @@
-"""Objects pasted on the images of another data set, X = C + O: paper 004 (§3.2, §4.1, App. A.1).
+"""Pastes objects on the images of another data set, X = C + O: paper 004 (§3.2, §4.1, App. A.1).
 
 ``pasted:SOURCE?split=train&alpha=0.5&beta=1&label=class``. C are the images of SOURCE, in the paper
 CIFAR-10 (``torchvision:CIFAR10`` with its ``root``); stand-ins that need no download are
@@ -64,7 +64,7 @@ def choose_objects(
     seed: int = 0,
     split: str = "train",
 ) -> Int64[np.ndarray, " image"]:
-    """Which object each image gets.
+    """Chooses the object that each image gets.
 
     Args:
         labels: Class of each image; class k's own object is object k.
@@ -143,14 +143,14 @@ class PastedSource(ImageSource):
             self.chosen = np.where(self.chosen == NONE, NONE, self._anew(twin, len(objects)))
 
     def load(self, index: int) -> Image.Image:
-        """One image; the same pixels as in any batch."""
+        """Makes one image; the same pixels as in any batch."""
         pixels = self.pixels([index])[0]
         return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
 
     def pixels(
         self, indices: Sequence[int], device: "str | torch.device" = "cpu"
     ) -> "torch.Tensor":
-        """Images as bytes [image, 3, height, width], pasted on a device."""
+        """Makes images as bytes [image, 3, height, width], pasted on a device."""
         from invariscope.data.transforms2d import pasting
 
         wanted, behind = np.asarray(list(indices), dtype=np.int64), None

@@ -1,4 +1,4 @@
-"""Pasting objects on images, in batches: what `pasted` does once torch is there."""
+"""Pastes objects on images, in batches: what `pasted` does once torch is there."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def pasted(
     room: Float64[np.ndarray, "image 2"] | None,
     device: str | torch.device,
 ) -> Bytes:
-    """Images with their objects.
+    """Pastes objects on images.
 
     Args:
         objects: The objects.
@@ -60,7 +60,7 @@ def pasted(
 
 
 def corner(layer: Layer) -> Float64[Tensor, "image 2"]:
-    """Where the centres are to lie for objects in the upper right corner."""
+    """Returns where the centres are to lie for objects in the upper right corner."""
     side = layer.pixels.shape[-1]
     low, high = layer.outline.amin(1), layer.outline.amax(1)
     left = torch.minimum(_CORNER[0] * side + 0 * low[:, 0], side - (high - low)[:, 0])
@@ -74,7 +74,7 @@ def framed(
     side: int,
     colours: Float64[np.ndarray, "image 2 3"] | None = None,
 ) -> Bytes:
-    """Images of a source as bytes, at one size: smaller ones framed, larger ones reduced.
+    """Brings images of a source to one size, as bytes: smaller ones framed, larger ones reduced.
 
     Args:
         source: The images.

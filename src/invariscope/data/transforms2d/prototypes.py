@@ -1,4 +1,4 @@
-"""The objects of Transforms-2D: one picture with an alpha channel per class, and whose it is.
+"""Draws the objects of Transforms-2D: one picture with alpha per class, and whose it is.
 
 ===============================================  ===================================================
 ``shapes``                                       100, drawn by ourselves (`shapes`), always there
@@ -61,7 +61,7 @@ class Prototypes:
 
 @dataclass(frozen=True)
 class PrototypeSource:
-    """Where prototypes come from.
+    """The origin of prototypes.
 
     Args:
         count: How many classes there are; raises `InputError` where they are not installed.
@@ -114,7 +114,7 @@ PROTOTYPES.add("emoji", PrototypeSource(emoji.installed_count, _emoji, emoji.CRE
 
 
 def prototype_source(name: str) -> PrototypeSource:
-    """A source by its name in a spec, ``hf:DATASET`` among them.
+    """Returns a source by its name in a spec, ``hf:DATASET`` among them.
 
     Raises:
         InputError: There is none of that name.
@@ -171,7 +171,7 @@ def prototypes(
 
 
 def trimmed(picture: Image.Image) -> Image.Image:
-    """An RGBA picture without the margins in which nothing is visible."""
+    """Trims the margins of an RGBA picture in which nothing is visible."""
     picture = picture.convert("RGBA")
     seen = [255 if alpha > 255 * cutouts.OPAQUE else 0 for alpha in range(256)]
     box = picture.getchannel("A").point(seen).getbbox()

@@ -1,4 +1,4 @@
-"""What Transforms-2D pastes its objects on: small square pictures, all of one size.
+"""Makes the backgrounds of Transforms-2D: small square pictures, all of one size.
 
 ===============  ===================================================================================
 ``photographs``  882 crops (as many as the paper has backgrounds) of the 17 wallpapers of

@@ -1,4 +1,4 @@
-"""Transforms-2D as an image source: ``transforms2d:stamps?transformations=rotation+scale``.
+"""Opens Transforms-2D as an image source: ``transforms2d:stamps?transformations=rotation+scale``.
 
 All options have defaults: ``transformations=paper`` (names joined by ``+`` in the order in which
 they are applied; lists separated by ``/`` go to equal shares of the classes), ``classes`` (all) and
@@ -55,7 +55,7 @@ class Transforms2DSource(ImageSource):
         self.notes = notes
 
     def load(self, index: int) -> Image.Image:
-        """The RGB image of a sample; the same pixels as in any batch."""
+        """Makes the RGB image of a sample; the same pixels as in any batch."""
         pixels = self.data.pixels([index])[0]
         return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
 
@@ -132,7 +132,7 @@ def transforms2d(
 
 
 def default_backgrounds(name: str) -> str:
-    """The backgrounds that go with objects.
+    """Returns the backgrounds that go with objects.
 
     Example:
         >>> default_backgrounds("shapes"), default_backgrounds("stamps")

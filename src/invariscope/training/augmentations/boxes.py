@@ -1,4 +1,4 @@
-"""The laws of the crops: how much of the image, of which shape, where (paper 000 §2, App. C).
+"""Draws the boxes of the crops: how much of the image, its shape, its place (paper 000 §2, App. C).
 
 - Area: a share σ² of the image's, σ² = low + (high − low) B with B ~ Beta(1, α), drawn by the
   inverse distribution function B = 1 − (1 − u)^(1/α). α = 1 is uniform, as in RandomResizedCrop; a
@@ -27,7 +27,7 @@ SIZE_DRAWS, PLACE_DRAWS = 2 * TRIES, 2
 
 @dataclass(frozen=True)
 class AreaLaw:
-    """Which share of the image's area a box has.
+    """The law of a box's share of the image's area.
 
     Args:
         low: The smallest share.
@@ -55,7 +55,7 @@ class AreaLaw:
             raise InputError(f"Beta(1, {self.alpha:g}) came: a number above 0 works")
 
     def __call__(self, draws: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """The share for each uniform number."""
+        """Returns the share for each uniform number."""
         beta = -torch.expm1(torch.log1p(-draws) / self.alpha)
         return self.low + (self.high - self.low) * beta
 
@@ -94,7 +94,7 @@ def random_boxes(
     ratio: tuple[float, float] = RATIO,
     centred: bool = False,
 ) -> Boxes:
-    """One box in each image.
+    """Draws one box in each image.
 
     Args:
         draws: `SIZE_DRAWS` numbers for each image, area and shape of each try, and `PLACE_DRAWS`

@@ -79,7 +79,7 @@ class _Part:
 
 
 def augmentation(name: str, size: int, *, class_names: Sequence[str] | None = None) -> Augmentation:
-    """The augmentation of a name.
+    """Makes the augmentation of a name.
 
     Args:
         name: One of the table above, or several joined by " + ".
@@ -123,7 +123,7 @@ def augmentation(name: str, size: int, *, class_names: Sequence[str] | None = No
 
 
 def mixing(name: str) -> CutMix | None:
-    """The part of a name that acts on a batch with its labels.
+    """Returns the part of a name that acts on a batch with its labels.
 
     Example:
         >>> mixing("random crop + CutMix"), mixing("random crop")
@@ -133,7 +133,7 @@ def mixing(name: str) -> CutMix | None:
 
 
 def evaluation_resize(name: str, size: int) -> int:
-    """The short side of a test image before the centre crop, for models trained with that name.
+    """Returns the short side of a test image before its crop, for models trained with that name.
 
     Example:
         >>> evaluation_resize("T.(30%)", 224), evaluation_resize("random crop", 32)

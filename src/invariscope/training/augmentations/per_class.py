@@ -1,4 +1,4 @@
-"""A policy for each class, of the operations that vary in it (paper 000 §4.2, end).
+"""Augments each class by a policy of the operations that vary in it (paper 000 §4.2, end).
 
 From the table of `find_factors`: per class the operations that raise the similarity of the most
 pairs (``proportion_boosted``), at most 25, of those that raise it for more than 40 % and do not
@@ -62,7 +62,7 @@ def class_policies(
     enough: float = ENOUGH,
     operations: Mapping[str, Operation] | None = None,
 ) -> dict[str, tuple[Choice, ...]]:
-    """The policy of each class of a search.
+    """Makes the policy of each class of a search.
 
     Args:
         table: `Factors.frame`, or the same columns from a file.
@@ -148,7 +148,7 @@ class PerClassPolicy(Augmentation):
         self.num_draws = self._slots * (1 + 2 * self._steps)
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
-        """The images, each by its class.
+        """Returns the images, each by its class.
 
         Raises:
             InputError: The labels are missing.

@@ -1,4 +1,4 @@
-"""Flips, moves and turns of the square that the network sees."""
+"""Flips, moves and turns the square that the network sees."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ class HorizontalFlip(Augmentation):
     num_draws = 1
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
-        """The images, half of them flipped."""
+        """Returns the images, half of them flipped."""
         flipped = (draws[:, 0] < 0.5).to(images.device)
         return torch.where(flipped[:, None, None, None], images.flip(-1), images)
 
@@ -47,7 +47,7 @@ class Translation(Augmentation):
         self.share = share
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
-        """The images, moved."""
+        """Returns the images, moved."""
         frame = images.shape[-2:]
         axes = [
             moved(
@@ -59,7 +59,7 @@ class Translation(Augmentation):
         return resample(images, *axes)
 
     def extra_repr(self) -> str:
-        """For printing."""
+        """Prints the settings."""
         return f"{self.share}"
 
 
@@ -83,14 +83,14 @@ class Rotation(Augmentation):
         self.order = order
 
     def degrees(self, draws: Draws) -> np.ndarray:
-        """The angle of each image, counter-clockwise, in [0, 360)."""
+        """Returns the angle of each image, counter-clockwise, in [0, 360)."""
         turn = draws[:, 0].double().cpu().numpy()
         return 360 * (np.floor(turn * self.order) / self.order if self.order else turn)
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
-        """The images, turned."""
+        """Returns the images, turned."""
         return geometry.warp(images, geometry.rotation(self.degrees(draws)))
 
     def extra_repr(self) -> str:
-        """For printing."""
+        """Prints the settings."""
         return f"order={self.order}"

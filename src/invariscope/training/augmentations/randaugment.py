@@ -1,4 +1,4 @@
-"""RandAugment: two operations drawn from fourteen, all at one magnitude (Cubuk et al. 2020).
+"""Augments by RandAugment: two of fourteen operations, at one magnitude (Cubuk et al. 2020).
 
 The operations and their magnitudes are torchvision's ``v2.RandAugment``, done by its functions on
 eight bits. Its own class draws once for a batch; here each image draws its own, and the images of
@@ -53,7 +53,7 @@ class RandAugment(Augmentation):
         self.num_draws = 2 * num_ops
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
-        """The images after their operations, in steps of 1/255."""
+        """Returns the images after their operations, in steps of 1/255."""
         out = (images * 255).round().clamp(0, 255).to(torch.uint8)
         names = list(OPERATIONS)
         operation = whole_number(draws[:, 0::2], len(names))
@@ -71,7 +71,7 @@ class RandAugment(Augmentation):
         return out.to(images.dtype) / 255
 
     def extra_repr(self) -> str:
-        """For printing."""
+        """Prints the settings."""
         return f"{self.num_ops}, magnitude={self.magnitude}"
 
 

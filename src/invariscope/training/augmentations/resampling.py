@@ -1,4 +1,4 @@
-"""Crop and resize for a whole batch: two small matrices for each image.
+"""Crops and resizes a whole batch by two small matrices for each image.
 
 Each row of a matrix is one output pixel: the weights of the input pixels along one axis. The filter
 is torchvision's ``resized_crop(antialias=True)``: with a box of b pixels that becomes s pixels, the
@@ -17,7 +17,7 @@ Weights = Float[Tensor, "image size length"]
 def box_weights(
     length: int, start: Int64[Tensor, " image"], extent: Int64[Tensor, " image"], size: int
 ) -> Weights:
-    """The weights along one axis of boxes that become `size` pixels.
+    """Returns the weights along one axis of boxes that become `size` pixels.
 
     Args:
         length: Pixels of the image along the axis.
@@ -44,7 +44,7 @@ def box_weights(
 def moved(
     weights: Float[Tensor, "image_or_one size length"], shift: Int64[Tensor, " image"]
 ) -> Weights:
-    """The weights that read a picture moved by `shift` pixels to the right or down, else black.
+    """Returns the weights of a picture moved by `shift` pixels to the right or down, else black.
 
     Example:
         >>> moved(torch.eye(3)[None], torch.tensor([1]))[0].tolist()
@@ -60,7 +60,7 @@ def moved(
 def window(
     weights: Float[Tensor, "1 resized length"], start: Int64[Tensor, " image"], size: int
 ) -> Weights:
-    """The `size` output pixels from `start` on of one common resize; those beyond it are black.
+    """Takes `size` output pixels from `start` on of one common resize; those beyond it are black.
 
     Args:
         weights: [1, resized, length].
@@ -77,6 +77,6 @@ def resample(
     rows: Float[Tensor, "image new_height height"],
     columns: Float[Tensor, "image new_width width"],
 ) -> Float[Tensor, "image channel new_height new_width"]:
-    """Each image read with its rows' and its columns' weights."""
+    """Reads each image with its rows' and its columns' weights."""
     rows, columns = (w.to(images.device, images.dtype)[:, None] for w in (rows, columns))
     return rows @ images @ columns.mT
