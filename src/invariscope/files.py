@@ -184,13 +184,13 @@ def _reason(error: Exception) -> str:
 
 def versions(*packages: str) -> dict[str, str]:
     """Returns the installed versions of packages; one that is not installed has none."""
-    found = {}
+    installed = {}
     for package in packages:
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def remove_leftovers(folder: Path) -> int:

@@ -56,9 +56,9 @@ def missing_formula(error: BaseException | None) -> str | None:
     """
     if not isinstance(error, NotImplementedError | RuntimeError):
         return None
-    found = _OPERATION.search(str(error))
-    if found:
-        return found.group(1)
+    match = _OPERATION.search(str(error))
+    if match:
+        return match.group(1)
     text = str(error)
     custom = _CUSTOM_FUNCTION.search(text) and ("jvp" in text or "setup_context" in text)
     return "an autograd.Function without jvp" if custom else None

@@ -70,9 +70,9 @@ CREDIT = (
 
 def installed_backgrounds() -> tuple[list[Background], list[str]]:
     """Returns the photographs that are on this machine, and the packages of which none is."""
-    found = [each for each in BACKGROUNDS if Path(each.file).is_file()]
-    packages = {each.package for each in found}
-    return found, [name for name in (_KDE, _MATE, _LOMIRI) if name not in packages]
+    installed = [each for each in BACKGROUNDS if Path(each.file).is_file()]
+    packages = {each.package for each in installed}
+    return installed, [name for name in (_KDE, _MATE, _LOMIRI) if name not in packages]
 
 
 def crop_background(

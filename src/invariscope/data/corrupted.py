@@ -107,18 +107,13 @@ class CorruptedSource(ImageSource):
             pixels = np.moveaxis(np.asarray(image, dtype=np.float64), 0, -1)
             pixels = np.repeat(pixels, 3 // pixels.shape[-1], axis=-1)
         draw = generator(self._seed, f"corrupted {self._kind} {self.ids[index]}")
-        found = np.clip(CORRUPTIONS[self._kind](pixels, draw), 0, 1)
-        return Image.fromarray(np.round(255 * found).astype(np.uint8))
+        values = np.clip(CORRUPTIONS[self._kind](pixels, draw), 0, 1)
+        return Image.fromarray(np.round(255 * values).astype(np.uint8))
 
 
 @SOURCES.register("corrupted")
 def corrupted(argument: str | None = None, *, of: str = "", seed: str = "0") -> CorruptedSource:
-    """Opens a source through a corruption.
-
-    Args:
-        argument: The corruption.
-        of: The spec of the images; ``%26`` stands for an ampersand.
-        seed: Of what is drawn.
+    """Opens a source through a corruption; the options are those of `CorruptedSource`.
 
     Raises:
         InputError: An unknown corruption, or a source that cannot be opened.

@@ -38,16 +38,16 @@ class ValueRange:
     Args:
         low: Black.
         high: White.
-        found: Whether they were found in a sample of pictures; else the user said so.
+        sampled: Whether they were found in a sample of pictures; else the user said so.
     """
 
     low: float
     high: float
-    found: bool = False
+    sampled: bool = False
 
     def holds_for(self, dtype: np.dtype) -> bool:
         """Tells whether numbers of this type are scaled by it."""
-        if self.found:
+        if self.sampled:
             return np.issubdtype(dtype, np.integer) and dtype != np.uint8
         return dtype != np.uint8 or self.high <= 255
 
@@ -149,9 +149,9 @@ def scaled(stored: Stored, range_of_source: ValueRange | None) -> np.ndarray:
     if values.dtype == bool:
         values = values.astype(np.uint8) * np.uint8(255)
     own = range_of_source
-    if own is None or own.found or not own.holds_for(values.dtype):
-        found = own if own is not None and own.holds_for(values.dtype) else None
-        own = stored.range or found
+    if own is None or own.sampled or not own.holds_for(values.dtype):
+        seen = own if own is not None and own.holds_for(values.dtype) else None
+        own = stored.range or seen
     if own is None and values.dtype == np.uint8:
         values = 255 - values if stored.white_is_zero else values
         if stored.alpha is None:
@@ -196,7 +196,7 @@ def settle(source: Any, value_range: Any) -> Any:
     given = given_range(value_range)
     if given is not None:
         source.value_range = given
-    elif source.value_range is not None and not source.value_range.found:
+    elif source.value_range is not None and not source.value_range.sampled:
         given = source.value_range  # as its spec says
     elif source.value_range is None:
         facts = _looked_at(source)
@@ -218,17 +218,17 @@ def _looked_at(source: Any) -> list[Facts]:
         from invariscope.seeding import generator
 
         places = sorted(generator(0, "depth").choice(count, LOOKED_AT, replace=False).tolist())
-    found: list[Facts] = []
-    for place in places:
-        facts = source.facts(place)
+    looks: list[Facts] = []
+    for index in places:
+        facts = source.facts(index)
         if facts is None:  # a source of bytes: nothing to find
             break
-        found.append(facts)
-    return found
+        looks.append(facts)
+    return looks
 
 
 def _check_floats(source: Any, extents: list[tuple[float, float]]) -> None:
-    outside = [one for one in extents if one[0] < -TOLERANCE or one[1] > 1 + TOLERANCE]
+    outside = [extent for extent in extents if extent[0] < -TOLERANCE or extent[1] > 1 + TOLERANCE]
     if not outside or len(extents) < 2:  # a single picture says it by itself
         return
     low = 0.0 - _rounded_up(-min(low for low, _ in extents))
@@ -259,7 +259,7 @@ def _settle_depth(source: Any, highest: list[int]) -> None:
     if top == 0 or bits == 16:
         _say(source, f"16 bits: 0..65535 ({looked} is {top})")
         return
-    source.value_range = ValueRange(0, 2**bits - 1, found=True)
+    source.value_range = ValueRange(0, 2**bits - 1, sampled=True)
     line = (
         f"{bits} bits in 16: white is {2**bits - 1} ({looked} is {top}, {100 * top / 65535:.2g} % "
         "of the range of 16 bits); value_range=(0, 65535) or another pair says otherwise "
@@ -323,7 +323,7 @@ def _check(values: np.ndarray, own: ValueRange) -> None:
             "normalisation: drop the Normalize step, give uint8 for 0..255, or say what is black "
             "and white with value_range=(LOW, HIGH) (--value-range LOW,HIGH)"
         )
-    where = "found in a sample of the pictures" if own.found else "given"
+    where = "found in a sample of the pictures" if own.sampled else "given"
     raise ValueError(
         f"values from {low:g} to {high:g} lie outside the range {own} that was {where}; "
         f"value_range=({min(low, own.low):g}, {max(high, own.high):g}) holds them"

@@ -21,7 +21,7 @@ MAY_BE_DEEP = (".png", ".tif", ".tiff")
 class FilesSource(ImageSource):
     """Images that are files, decoded by the rules of `invariscope.data.decode`.
 
-    A subclass sets the attributes of `ImageSource` and writes `file` and `suffix`.
+    A subclass sets the attributes of `ImageSource` and writes `file`; `suffix`, if ids have none.
     """
 
     concurrent = True
@@ -34,9 +34,9 @@ class FilesSource(ImageSource):
             UnreadableImage: There is none.
         """
 
-    @abstractmethod
     def suffix(self, index: int) -> str:
         """Returns the suffix of an image's file, such as ".png"."""
+        return os.path.splitext(self.ids[index])[1]
 
     def load(self, index: int) -> "Image.Image | torch.Tensor":
         """Decodes the image at a position."""
@@ -51,13 +51,3 @@ class FilesSource(ImageSource):
     def alpha(self, index: int) -> np.ndarray | None:
         """Decodes the alpha channel of the file, float32 [height, width] in [0, 1], or None."""
         return decode_alpha(self.file(index), self.ids[index])
-
-
-def suffix_of(name: str) -> str:
-    """Returns the suffix of a path, with its dot.
-
-    Example:
-        >>> suffix_of("a.b/c.tar.PNG")
-        '.PNG'
-    """
-    return os.path.splitext(name)[1]

@@ -105,7 +105,7 @@ def compare(
     if not said:
         return Agreement(labels, words or names, False, "its list; the items come without labels")
     count = f"{len(said)} checked item{'s' * (len(said) != 1)}"
-    if all(_same(labels[place], words, value) for place, value in said.items()):
+    if all(_same(labels[position], words, value) for position, value in said.items()):
         share = f", of {len({labels[p] for p in said})} of {len(set(labels))} classes"
         return Agreement(labels, words or names, False, f"its list, as {count}{share}, say")
     meaning = _meaning(labels, said)
@@ -163,13 +163,13 @@ def _in_words(
     labels: list[int], names: list[str] | None, meaning: dict[int, str], count: str
 ) -> Agreement:
     """The list in the words of the items."""
-    found = class_order(meaning.values())
-    if len(found) == len(meaning) and -1 not in meaning:  # a word for each index of the list
+    words = class_order(meaning.values())
+    if len(words) == len(meaning) and -1 not in meaning:  # a word for each index of the list
         own = filled(meaning, len(names or ()))
         return Agreement(labels, own, False, f"its list, named by the words that {count} say")
-    place = {word: index for index, word in enumerate(found)}
-    moved = [place[meaning[label]] if label in meaning else -1 for label in labels]
-    return Agreement(moved, found, False, f"the words that {count} say, in place of its list")
+    index_of = {word: index for index, word in enumerate(words)}
+    moved = [index_of[meaning[label]] if label in meaning else -1 for label in labels]
+    return Agreement(moved, words, False, f"the words that {count} say, in place of its list")
 
 
 def _in_numbers(

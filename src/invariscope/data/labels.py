@@ -75,9 +75,9 @@ def class_order(names: Iterable[str]) -> list[str]:
         >>> class_order(["10", "9", "10"]), class_order(["10", "9", "a"])
         (['9', '10'], ['10', '9', 'a'])
     """
-    found = set(names)
-    numbers = numbers_of(list(found))
-    return sorted(found) if numbers is None else sorted(found, key=lambda name: (int(name), name))
+    names = set(names)
+    numbers = numbers_of(list(names))
+    return sorted(names) if numbers is None else sorted(names, key=lambda name: (int(name), name))
 
 
 def numbers_of(names: Sequence[str]) -> list[int] | None:

@@ -80,13 +80,7 @@ class Mnist6Source(ImageSource):
 def mnist6(
     argument: str | None = None, *, split: str = "test", of: str = "mnist5k", seed: str = "0"
 ) -> Mnist6Source:
-    """Opens MNIST6.
-
-    Args:
-        argument: The task: ``plain``, ``rot-inv`` or ``rot-eq``.
-        split: ``train`` or ``test``.
-        of: ``mnist5k``, ``digits``, or torchvision's root of MNIST.
-        seed: Of the turns.
+    """Opens one task of MNIST6; the options are the arguments of `Mnist6Source`.
 
     Raises:
         InputError: An unknown task, part or source.

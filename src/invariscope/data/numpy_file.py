@@ -99,11 +99,11 @@ def numpy_file(
 
 def _read(name: str, file: Path) -> "np.ndarray | dict[str, np.ndarray]":
     try:
-        found = np.load(file, mmap_mode="r" if file.suffix == ".npy" else None, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found:
-            return {key: found[key] for key in found.files}
+        held = np.load(file, mmap_mode="r" if file.suffix == ".npy" else None, allow_pickle=False)
+        if isinstance(held, np.ndarray):
+            return held
+        with held:
+            return {key: held[key] for key in held.files}
     except FileNotFoundError as error:
         raise InputError(f"{name}: no such file: {os.fspath(file)!r}") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

@@ -13,7 +13,7 @@ def package_folder(name: str) -> Path | None:
         >>> package_folder("no_such_package") is None
         True
     """
-    found = find_spec(name)
-    if found is None or not found.submodule_search_locations:
+    installed = find_spec(name)
+    if installed is None or not installed.submodule_search_locations:
         return None
-    return Path(found.submodule_search_locations[0])
+    return Path(installed.submodule_search_locations[0])

@@ -92,7 +92,7 @@ def check_type(dtype: np.dtype, value_range: ValueRange | None) -> None:
     """
     if dtype in (np.uint8, np.uint16) or np.issubdtype(dtype, np.floating):
         return
-    if np.issubdtype(dtype, np.integer) and value_range is not None and not value_range.found:
+    if np.issubdtype(dtype, np.integer) and value_range is not None and not value_range.sampled:
         return
     others = "; value_range=(LOW, HIGH) says what is black and white in other numbers"
     way = others if np.issubdtype(dtype, np.integer) else ""
@@ -136,8 +136,8 @@ def said_of_axes(shape: tuple[int, ...], first: bool) -> str:
     """Explains the axes of images whose shape leaves a doubt; "" where it leaves none."""
     if len(shape) != 3 or shape[0] in (1, 3) or shape[-1] in (1, 3):
         return ""
-    bands, other = (shape[0], "HWC") if first else (shape[-1], "CHW")
+    bands, axes = (shape[0], "HWC") if first else (shape[-1], "CHW")
     return (
         f"images of shape {list(shape)} have {bands} bands, the shortest axis; "
-        f"ArraySource(images, axes={other!r}) says otherwise"
+        f"ArraySource(images, axes={axes!r}) says otherwise"
     )

@@ -72,7 +72,7 @@ def shown(
     picture: Image.Image | Stored, value_range: ValueRange | None
 ) -> "Image.Image | torch.Tensor":
     """Returns a picture as a source does: three bands or one of 8 bits as RGB, else a tensor."""
-    if isinstance(picture, Image.Image) and value_range is not None and not value_range.found:
+    if isinstance(picture, Image.Image) and value_range is not None and not value_range.sampled:
         if value_range.holds_for(np.dtype(np.uint8)):
             picture = Stored(np.asarray(picture))
     if isinstance(picture, Image.Image):

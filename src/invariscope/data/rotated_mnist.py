@@ -88,16 +88,7 @@ def rotated_mnist(
     digits: str = "0,1,2,3,4,5,6,7,8",
     rotate: str = "yes",
 ) -> RotatedMnistSource:
-    """Opens rotated digits.
-
-    Args:
-        argument: Must be None; the name takes no argument.
-        split: ``train`` or ``test``.
-        of: ``mnist5k``, ``digits``, or torchvision's root of MNIST.
-        size: Side of the images in pixels.
-        seed: Of the angles.
-        digits: Which digits, with commas.
-        rotate: ``yes`` or ``no``.
+    """Opens rotated digits; the options are the arguments of `RotatedMnistSource`.
 
     Raises:
         InputError: A value that cannot be.

@@ -213,3 +213,8 @@ def split_spec(spec: str) -> tuple[str, str | None, dict[str, str]]:
             raise InputError(f"image source {spec!r}: {key!r} is given twice; give it once")
         query[key] = unquote(value)
     return name, argument if colon else None, query
+
+
+def escaped(value: str) -> str:
+    """Escapes a value of a query, as `split_spec` reads it."""
+    return value.replace("%", "%25").replace("&", "%26")

@@ -194,10 +194,10 @@ def _colour(name: str) -> tuple[int, int, int]:
 
 
 def _photographs() -> list[Background]:
-    found, missing = installed_backgrounds()
+    installed, missing = installed_backgrounds()
     if missing:
         raise _not_installed(missing, "; or write stamps?background=grey")
-    return found
+    return installed
 
 
 def _not_installed(packages: list[str], instead: str = "") -> InputError:

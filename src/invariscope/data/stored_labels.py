@@ -84,8 +84,8 @@ def stored_class_names(dataset: Any) -> list[str] | None:
         return listed
     features = getattr(dataset, "features", None)
     if isinstance(features, Mapping):
-        found = [features[key] for key in LABEL_KEYS if key in features]
-        return _names(getattr(found[0], "names", None)) if found else None
+        kinds = [features[key] for key in LABEL_KEYS if key in features]
+        return _names(getattr(kinds[0], "names", None)) if kinds else None
     info = getattr(dataset, "info", None)  # of MedMNIST: {"label": {"0": "adipose", …}}
     if isinstance(info, Mapping) and isinstance(info.get("label"), Mapping):
         return _names(info["label"])
@@ -97,9 +97,9 @@ def stored_class_names(dataset: Any) -> list[str] | None:
 
 def stored_class_ids(dataset: Any) -> list[str] | None:
     """Finds the WordNet ids that torchvision's ImageNet keeps as ``wnids``, or None."""
-    found = getattr(dataset, "wnids", None)
-    if isinstance(found, Sequence) and not isinstance(found, str):
-        return [str(name) for name in found]
+    ids = getattr(dataset, "wnids", None)
+    if isinstance(ids, Sequence) and not isinstance(ids, str):
+        return [str(name) for name in ids]
     inner = getattr(dataset, "dataset", None)
     return None if inner is None else stored_class_ids(inner)
 
@@ -151,15 +151,15 @@ def _names(values: Any) -> list[str] | None:
 
 def _by_index(index: Mapping[Any, Any], listed: list[str]) -> list[str] | None:
     """The names of a mapping from name to index; of several the one that ``classes`` has."""
-    found: dict[int, list[str]] = {}
+    names_of: dict[int, list[str]] = {}
     for name, position in index.items():
-        place = _whole(position)
-        if place is None:
+        number = _whole(position)
+        if number is None:
             return listed or None
-        found.setdefault(place, []).append(str(name))
+        names_of.setdefault(number, []).append(str(name))
     chosen = {
-        place: listed[place] if place < len(listed) and listed[place] in names else names[0]
-        for place, names in found.items()
+        number: listed[number] if number < len(listed) and listed[number] in names else names[0]
+        for number, names in names_of.items()
     }
     return filled(chosen)
 

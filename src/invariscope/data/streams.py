@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from invariscope.data.datasets import DatasetSource, split_item
+from invariscope.data.datasets import DatasetSource
 from invariscope.data.depth import ValueRange
+from invariscope.data.labelled import split_item
 from invariscope.errors import InputError
 
 MOST_BYTES = 8 << 30

@@ -193,9 +193,9 @@ class _Effect:
         self.right = _counts(right, answers.members, len(self.sizes))
         # In whole numbers, so that a share on the threshold is not above it by a rounding.
         self.enough = math.floor(threshold * self.pairs + 1e-9) + 1
-        one, other = self.right[: self.before], self.right[self.before :]
+        before, after = self.right[: self.before], self.right[self.before :]
         #: Loss in right answers of each pair of seeds [seed without, seed with, class].
-        self.losses = one[:, None] - other[None]
+        self.losses = before[:, None] - after[None]
         self.hurt = (self.losses > 0).sum(axis=(0, 1))
         self.helped = (self.losses < 0).sum(axis=(0, 1))
         self.relabelled = relabel(self.right, self.before, self.enough, seed)

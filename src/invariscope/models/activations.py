@@ -178,15 +178,15 @@ def layout_of(
     if not tensor.is_floating_point() or tensor.numel() == 0 or not shape:
         return None
     if len(shape) == 3 and shape[0] != images and shape[1] == images:
-        found = token_grid(shape[0], input_size, prefix)
-        return Layout("tokens_first", *found) if found else Layout("sequence_first")
+        tokens = token_grid(shape[0], input_size, prefix)
+        return Layout("tokens_first", *tokens) if tokens else Layout("sequence_first")
     if shape[0] != images:
         return None
     if len(shape) <= 2:
         return Layout("vector")
     if len(shape) == 3:
-        found = token_grid(shape[1], input_size, prefix)
-        return Layout("tokens", *found) if found else Layout("sequence")
+        tokens = token_grid(shape[1], input_size, prefix)
+        return Layout("tokens", *tokens) if tokens else Layout("sequence")
     if len(shape) == 4:
         if channels_last is None:
             channels_last = _looks_channels_last(shape, input_size)

@@ -97,33 +97,33 @@ def check_task(task: str | None) -> None:
         raise unknown_name("task", task, TASKS)
 
 
-def named_leaf(found: Sequence[Leaf], key: str, what: str) -> Leaf:
+def named_leaf(leaves: Sequence[Leaf], key: str, what: str) -> Leaf:
     """Returns the tensor that the user names, by its whole key or its last part.
 
     Raises:
         InputError: There is none; the message lists those that there are.
     """
-    for leaf in found:
+    for leaf in leaves:
         if leaf.key == key:
             return leaf
-    ends = [leaf for leaf in found if leaf.path and str(leaf.path[-1]) == key]
+    ends = [leaf for leaf in leaves if leaf.path and str(leaf.path[-1]) == key]
     if len(ends) == 1:
         return ends[0]
-    if not any(leaf.path for leaf in found):
+    if not any(leaf.path for leaf in leaves):
         raise InputError(
             f"model {what}: its output is one tensor, so there is no output {key!r}; leave "
             "output_key out"
         )
-    raise unknown_name(f"output of model {what}", key, [leaf.key for leaf in found])
+    raise unknown_name(f"output of model {what}", key, [leaf.key for leaf in leaves])
 
 
 def choose_leaf(
-    found: Sequence[Leaf], recorder: Recorder, maps: Sequence[LinearMap], what: str
+    leaves: Sequence[Leaf], recorder: Recorder, maps: Sequence[LinearMap], what: str
 ) -> Answer:
     """Chooses the tensor of an output that is the answer, by the rule at the top of this file.
 
     Args:
-        found: The tensors of the output that have an entry per image.
+        leaves: The tensors of the output that have an entry per image.
         recorder: What ran.
         maps: The last linear maps of the network.
         what: The model, for the doubt.
@@ -131,20 +131,20 @@ def choose_leaf(
     Returns:
         The answer; its task is "" where its place does not tell one.
     """
-    if len(found) == 1:
-        leaf = found[0]
+    if len(leaves) == 1:
+        leaf = leaves[0]
         task = "embedding" if _is_named_embedding(leaf) else ""
         return Answer(leaf.path, task, how=f"the output {leaf.key!r}" if leaf.path else "")
-    listed = ", ".join(f"{leaf.key} {list(leaf.tensor.shape[1:])}" for leaf in found)
-    named = _first_named(found, ANSWER_KEYS)
+    listed = ", ".join(f"{leaf.key} {list(leaf.tensor.shape[1:])}" for leaf in leaves)
+    named = _first_named(leaves, ANSWER_KEYS)
     if named is not None:
         return Answer(named.path, "", how=f"{named.key!r} of the outputs {listed}")
-    if all(leaf.tensor.ndim == 4 for leaf in found):
-        leaf = deepest(found)
+    if all(leaf.tensor.ndim == 4 for leaf in leaves):
+        leaf = deepest(leaves)
         how = f"{leaf.key!r}, the deepest of the feature maps {listed}"
         return Answer(leaf.path, "embedding", how=how)
-    read = [leaf for leaf in found if any(reads(each, leaf.tensor) for each in maps)]
-    others = [leaf for leaf in found if leaf not in read and not _is_named_embedding(leaf)]
+    read = [leaf for leaf in leaves if any(reads(each, leaf.tensor) for each in maps)]
+    others = [leaf for leaf in leaves if leaf not in read and not _is_named_embedding(leaf)]
     made = [leaf for leaf in others if any(each.made(leaf.tensor) for each in maps)]
     if made:
         return _made(made, recorder, maps, listed, what)
@@ -152,10 +152,10 @@ def choose_leaf(
     if wide and maps:
         how = f"{wide[0].key!r} of the outputs {listed}: as wide as {maps[-1].name}"
         return Answer(wide[0].path, "", how=how, doubt=_doubt(what, wide[0], listed))
-    named = _first_named(found, EMBEDDING_KEYS)
+    named = _first_named(leaves, EMBEDDING_KEYS)
     if named is not None:
         return Answer(named.path, "embedding", how=f"{named.key!r} of the outputs {listed}")
-    first = (others or list(found))[0]
+    first = (others or list(leaves))[0]
     how = f"{first.key!r}, the first of the outputs {listed}"
     return Answer(first.path, "", how=how, doubt=_doubt(what, first, listed))
 
@@ -180,8 +180,8 @@ def _doubt(what: str, leaf: Leaf, listed: str) -> str:
     )
 
 
-def _first_named(found: Sequence[Leaf], keys: Sequence[str]) -> Leaf | None:
-    return next((leaf for key in keys for leaf in found if leaf.path[-1:] == (key,)), None)
+def _first_named(leaves: Sequence[Leaf], keys: Sequence[str]) -> Leaf | None:
+    return next((leaf for key in keys for leaf in leaves if leaf.path[-1:] == (key,)), None)
 
 
 def _is_named_embedding(leaf: Leaf) -> bool:
@@ -192,7 +192,7 @@ def _width(leaf: Leaf) -> int:
     return leaf.tensor.shape[1] if leaf.tensor.ndim > 1 else 1
 
 
-def deepest(found: Sequence[Leaf]) -> Leaf:
+def deepest(maps: Sequence[Leaf]) -> Leaf:
     """Returns the feature map with the smallest grid, the last one of several.
 
     Example:
@@ -200,7 +200,7 @@ def deepest(found: Sequence[Leaf]) -> Leaf:
         >>> deepest(maps).path
         (2,)
     """
-    return min(reversed(found), key=lambda leaf: leaf.tensor.shape[2:].numel())
+    return min(reversed(maps), key=lambda leaf: leaf.tensor.shape[2:].numel())
 
 
 def is_unit(values: Tensor) -> bool:

@@ -41,7 +41,7 @@ def modules_behind(model: Callable[..., Any]) -> tuple[nn.Module, ...]:
         ()
     """
     own = set(map(id, model.modules())) if isinstance(model, nn.Module) else set()
-    found: dict[int, nn.Module] = {}
+    modules: dict[int, nn.Module] = {}
     seen: set[int] = set()
     queue: deque[tuple[Any, int]] = deque([(model, 0)])
     while queue and len(seen) < _MOST:
@@ -50,10 +50,10 @@ def modules_behind(model: Callable[..., Any]) -> tuple[nn.Module, ...]:
             continue
         seen.add(id(thing))
         if isinstance(thing, nn.Module) and id(thing) not in own:
-            found[id(thing)] = thing
+            modules[id(thing)] = thing
             own.update(map(id, thing.modules()))
         queue.extend((part, far + 1) for part in _parts(thing))
-    return tuple(found.values())
+    return tuple(modules.values())
 
 
 def words_on(model: Callable[..., Any], behind: Iterable[nn.Module]) -> dict[str, str]:

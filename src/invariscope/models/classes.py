@@ -13,7 +13,6 @@ from invariscope.errors import InputError
 _WORDNET_ID = re.compile(r"n\d{8}")
 
 
-@lru_cache(maxsize=1)
 def imagenet_class_ids() -> tuple[str, ...]:
     """Returns the 1000 WordNet ids, from timm's list.
 
@@ -21,9 +20,7 @@ def imagenet_class_ids() -> tuple[str, ...]:
         >>> imagenet_class_ids()[0], len(imagenet_class_ids())
         ('n01440764', 1000)
     """
-    from timm.data import ImageNetInfo  # pyright: ignore[reportPrivateImportUsage]
-
-    return tuple(ImageNetInfo("imagenet-1k").label_names())
+    return _subset_ids("imagenet-1k")
 
 
 @lru_cache(maxsize=1)
@@ -159,11 +156,11 @@ def _read_names(file: Path) -> list[str]:
         text = file.read_text(encoding="utf-8")
         if file.suffix.lower() != ".json":
             return [line.strip() for line in text.splitlines() if line.strip()]
-        found = json.loads(text)
-        if isinstance(found, dict):
-            found = [found[str(index)] for index in range(len(found))]
+        names = json.loads(text)
+        if isinstance(names, dict):
+            names = [names[str(index)] for index in range(len(names))]
         # ImageNet's own file has [id, name] for each index
-        return [str(name[0] if isinstance(name, list) else name) for name in found]
+        return [str(name[0] if isinstance(name, list) else name) for name in names]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(
             f"model_classes: {str(file)!r} is no file of class names ({type(error).__name__}); "

@@ -44,7 +44,7 @@ def makers(recorder: Recorder, maps: Sequence[LinearMap], answer: Tensor) -> lis
     for each in reversed(maps):
         if each.width != width or answer.ndim == 0:
             continue
-        known = [other.name for other in [*beside, each]]
+        known = [head.name for head in [*beside, each]]
         later = [
             call.name
             for call in recorder.calls()

@@ -66,10 +66,10 @@ def read_configuration(what: str, words: Iterable[str]) -> Preprocessing:
         return from_torchvision(model.weights.transforms(), source)
     path = Path(what).expanduser()
     if path.is_dir():
-        found = [path / name for name in (PROCESSOR, "config.json") if (path / name).is_file()]
-        if not found:
+        files = [path / name for name in (PROCESSOR, "config.json") if (path / name).is_file()]
+        if not files:
             raise InputError(f"preprocessing {what}: the folder has no {PROCESSOR} or config.json")
-        path = found[0]
+        path = files[0]
     if not path.is_file():
         if "/" in what or path.suffix:
             raise InputError(f"preprocessing {what}: there is no such file")
@@ -228,9 +228,8 @@ def _processor_normalisation(
     if not values.get("do_normalize", normalises):
         mean, std = (0.0,) * len(mean), (1.0,) * len(mean)
     if values.get("include_top"):  # EfficientNet's divides once more
-        std = tuple(
-            one * other for one, other in zip(std, values.get("image_std") or std, strict=True)
-        )
+        twice = zip(std, values.get("image_std") or std, strict=True)
+        std = tuple(first * second for first, second in twice)
     scale = 255 * values.get("rescale_factor", 1 / 255) if values.get("do_rescale", True) else 255
     scale = 1.0 if math.isclose(scale, 1.0) else scale
     offset = 1.0 if values.get("rescale_offset") and values.get("do_rescale", True) else 0.0

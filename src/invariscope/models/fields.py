@@ -152,10 +152,10 @@ def declared_fields(
     """
     from fnmatch import fnmatchcase
 
-    found = [value for pattern, value in declared if fnmatchcase(layer, pattern)]
-    if not found or channels is None:
+    fitting = [value for pattern, value in declared if fnmatchcase(layer, pattern)]
+    if not fitting or channels is None:
         return None
-    last = found[-1]
+    last = fitting[-1]
     if not isinstance(last, Fields):
         return regular_fields(last, channels, layer)
     if last.channels != channels:

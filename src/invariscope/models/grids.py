@@ -8,7 +8,7 @@ read as others of their class. All of it is deterministic; no generator is moved
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -75,13 +75,13 @@ def shown_layouts(
         with _quiet(pictures.device):
             at_once = at_once and _look(run, module, [pictures], watched)
             if not at_once:
-                pairs = [pictures[[0, place]] for place in range(1, len(pictures))]
+                pairs = [pictures[[0, band]] for band in range(1, len(pictures))]
                 _look(run, module, pairs, watched)
-        found = {
+        findings = {
             name: _by_kernel(changes.finding, module.get_submodule(name), layers[name])
             for name, changes in watched.items()
         }
-        layouts |= _with_siblings(found, layers, classes, {**known, **layouts})
+        layouts |= _with_siblings(findings, layers, classes, {**known, **layouts})
         watched = {
             name: changes
             for name, changes in watched.items()
@@ -125,25 +125,21 @@ def _look(
     watched: Mapping[str, "_Changes"],
 ) -> bool:
     """Runs the batches with hooks on the layers; whether the model takes them."""
-    handles = [
-        module.get_submodule(name).register_forward_hook(partial(_hook, changes))
-        for name, changes in watched.items()
-    ]
     size = (int(batches[0].shape[-2]), int(batches[0].shape[-1]))
     try:
-        for changes in watched.values():
-            changes.begin(size, len(batches[0]))
-        for batch in batches:
-            run(batch)
+        with ExitStack() as hooks:
+            for name, changes in watched.items():
+                layer = module.get_submodule(name)
+                hooks.enter_context(layer.register_forward_hook(partial(_hook, changes)))
+                changes.begin(size, len(batches[0]))
+            for batch in batches:
+                run(batch)
+                for changes in watched.values():
+                    changes.end_pass()
             for changes in watched.values():
-                changes.end_pass()
-        for changes in watched.values():
-            changes.end()
+                changes.end()
     except Exception:  # whatever a model raises: passes of two, or nothing is shown
         return False
-    finally:
-        for handle in handles:
-            handle.remove()
     return True
 
 
@@ -212,8 +208,8 @@ class _Changes:
             return
         alone = self._images > 2 and not self._total
         for axes in self._passes[0]:
-            found = torch.cat([squares[axes] for squares in self._passes])
-            self._total[axes] = self._total.get(axes, 0) + found
+            squares_of_look = torch.cat([squares[axes] for squares in self._passes])
+            self._total[axes] = self._total.get(axes, 0) + squares_of_look
         if not alone:
             self.finding = self._decided(self._change)
 
@@ -236,8 +232,8 @@ class _Changes:
         before, now = self.guess.shape, tuple(output.shape)
         for axis in range(min(2, len(now))) if len(now) == len(before) else ():
             # Two images are as many as in the dry run: then the axis cannot be told by its change.
-            other = before[axis] != now[axis] or self._images == 2
-            if now[axis] == self._images and other:
+            differs = before[axis] != now[axis] or self._images == 2
+            if now[axis] == self._images and differs:
                 as_guessed = self.guess.layout.images_first == (axis == 0)
                 self._layout = self.guess.layout if as_guessed else Layout("sequence_first")
                 return output.movedim(axis, 0)
@@ -254,7 +250,7 @@ def _squares(tensor: Tensor) -> Tensor:
 
 
 def _with_siblings(
-    found: Mapping[str, Finding],
+    findings: Mapping[str, Finding],
     layers: Mapping[str, Guess],
     classes: Mapping[str, type[nn.Module]],
     known: Mapping[str, Layout | None],
@@ -266,12 +262,12 @@ def _with_siblings(
     everything.
     """
     shown: dict[type[nn.Module], set[Layout]] = {}
-    own = {name: finding.layout for name, finding in found.items()}
+    own = {name: finding.layout for name, finding in findings.items()}
     for name, layout in {**known, **own}.items():
         if layout is not None and layout.spatial and layout.shown:
             shown.setdefault(classes[name], set()).add(layout)
     layouts: dict[str, Layout | None] = {}
-    for name, finding in found.items():
+    for name, finding in findings.items():
         layouts[name] = finding.layout
         if finding.layout is None or finding.layout.shown or finding.refuted:
             continue

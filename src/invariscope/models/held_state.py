@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 def state_of(networks: Sequence[nn.Module]) -> dict[str, Any]:
     """Records buffers by value, and parameters by how often they were changed in place."""
-    found: dict[str, Any] = {}
+    state: dict[str, Any] = {}
     for number, network in enumerate(networks):
         for name, buffer in network.named_buffers():
-            found[f"{number}.{name}"] = buffer.detach().clone()
+            state[f"{number}.{name}"] = buffer.detach().clone()
         for name, parameter in network.named_parameters():
             count = 0 if parameter.is_inference() else parameter._version
-            found[f"{number}.{name}"] = (parameter.data_ptr(), count)
-    return found
+            state[f"{number}.{name}"] = (parameter.data_ptr(), count)
+    return state
 
 
 def changed_in(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

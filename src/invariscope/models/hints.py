@@ -93,7 +93,7 @@ def _of_name(text: str) -> str:
             f"`hf download {text} --local-dir {folder}`, then transformers:{folder}"
         )
     name, plus, wish = text.partition("+")
-    places = [f"{place}:{name}{plus}{wish}" for place in _holding(name)]
+    places = [f"{library}:{name}{plus}{wish}" for library in _holding(name)]
     return f"did you mean {' or '.join(places)}?" if places else ""
 
 

@@ -133,8 +133,8 @@ def select_layers(
         part, depth = _part(call, trace, positions, before_pool), depth_of(call.end, ladder)
         unshown = call.layout is not None and call.layout.kind.startswith("sequence")
         note = f"{NO_MAP} it: averaged to a vector" if unshown else "" if fields else call.note
-        found = Layer(call.name, part, depth, *_size(call), fields or call.fields, note)
-        layers.append((call.end, found))
+        watched = Layer(call.name, part, depth, *_size(call), fields or call.fields, note)
+        layers.append((call.end, watched))
     fields = declared_fields(EMBEDDING, trace.width, declared) or trace.fields
     layers.append((embedding, Layer(EMBEDDING, "Pool", depth_of(embedding, ladder), fields=fields)))
     for final in _final(trace):
@@ -218,11 +218,11 @@ def _named(item: str, module: nn.Module | None, trace: Trace) -> list[str]:
         )
     usable = [call.name for call in usable_calls(trace)]
     if _is_glob(item):
-        found = [name for name in usable if fnmatch.fnmatchcase(name, item)]
+        names = [name for name in usable if fnmatch.fnmatchcase(name, item)]
         own = (EMBEDDING, *_final(trace))
-        if not found and not any(fnmatch.fnmatchcase(name, item) for name in own):
+        if not names and not any(fnmatch.fnmatchcase(name, item) for name in own):
             raise unknown_name("layer", item, layer_names(trace))
-        return found
+        return names
     if item in usable:
         return [item]
     if trace.call(item) is not None:

@@ -79,8 +79,8 @@ def layer_leaf(output: Any, is_per_image: Callable[[Tensor], bool]) -> Leaf | No
         >>> layer_leaf((pixels, patches), lambda tensor: len(tensor) == 2).path
         (1,)
     """
-    found = sorted(_walk(output, ()), key=_rank)
-    return next((leaf for leaf in found if is_per_image(leaf.tensor)), found[0] if found else None)
+    every = sorted(_walk(output, ()), key=_rank)
+    return next((leaf for leaf in every if is_per_image(leaf.tensor)), every[0] if every else None)
 
 
 def tensor_of(value: Any) -> Tensor | None:

@@ -153,14 +153,17 @@ def _length(value: Any) -> int | None:
     return len(value) if isinstance(value, list | tuple) else None
 
 
-def unknown_normalisation(module: nn.Module | None, size_known: bool) -> str:
-    """Makes the warning for a model of whose mean and std nothing is known: one line."""
-    size = "" if size_known else ", pictures keep their size"
-    return (
+def unstated(module: nn.Module | None, preprocessing: Preprocessing) -> tuple[str, ...]:
+    """Warns in one line where nothing is known of a model's mean and std; () where it is."""
+    if preprocessing.stated:
+        return ()
+    size = "" if preprocessing.size is not None else ", pictures keep their size"
+    line = (
         f"{ABOUT} are unknown and were not applied: the model gets pixels in [0, 1]{size}"
         f"{_carried(module)}; state them: --preprocessing imagenet, clip, inception, a "
         "configuration file, or none if [0, 1] is right (in Python preprocessing='imagenet')"
     )
+    return (line,)
 
 
 def _carried(module: nn.Module | None) -> str:

@@ -44,17 +44,17 @@ def from_module(module: nn.Module, spec: str | None = None, copied: bool = True)
     """Makes the probe of a module, with the preprocessing that it carries."""
     inner, around = _unwrapped(module)
     name = spec or f"module:{type(inner).__name__}"
-    found = carried(inner)
-    said = {"normalisation": found.normalisation} if found.normalisation else {}
+    own = carried(inner)
+    said = {"normalisation": own.normalisation} if own.normalisation else {}
     if around:
         said["wrapper"] = f"measured is the {type(inner).__name__} inside {' of '.join(around)}"
     return Probe(
         copy_module(inner, name) if copied else inner,
-        found.preprocessing,
+        own.preprocessing,
         name,
         imagenet=timm_is_imagenet(inner),
         decisions=said,
-        warnings=(found.warning,) if found.warning else (),
+        warnings=(own.warning,) if own.warning else (),
     )
 
 

@@ -100,11 +100,11 @@ def _runner(session: Any, given: Any, channels_last: bool, outputs: list[str]) -
         if kind is np.uint8:
             images = images.mul(255).round().clamp(0, 255)
         pixels = images.detach().cpu().contiguous().numpy().astype(kind, copy=False)
-        found = [
+        tensors = [
             torch.from_numpy(np.array(value)).to(images.device)
             for value in session.run(outputs, {given.name: pixels})
         ]
-        return found[0] if len(found) == 1 else dict(zip(outputs, found, strict=True))
+        return tensors[0] if len(tensors) == 1 else dict(zip(outputs, tensors, strict=True))
 
     return run
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from invariscope.errors import InputError
 from invariscope.models.failures import first_line
-from invariscope.models.normalisation import unknown_normalisation
+from invariscope.models.normalisation import unstated
 from invariscope.models.preprocessing import ANY_CHANNELS, UNSTATED, Preprocessing
 from invariscope.models.probe import Probe
 
@@ -119,11 +119,9 @@ def program_probe(
             f"model {spec}: a program cannot be drawn anew; an nn.Module has an untrained twin"
         )
 
-    if not preprocessing.stated:
-        warnings += (unknown_normalisation(None, preprocessing.size is not None),)
-    return Probe(
-        program, preprocessing, spec, fresh=fresh, decisions=decisions, warnings=warnings
-    )  # fmt: skip
+    warnings += unstated(None, preprocessing)
+    said = {"decisions": decisions, "warnings": warnings}
+    return Probe(program, preprocessing, spec, fresh=fresh, **said)
 
 
 def load_torchscript(path: str, spec: str) -> Probe:
@@ -181,7 +179,7 @@ def from_exported(program: Any, spec: str) -> Probe:
     """Makes the probe of an ``ExportedProgram``."""
     shape = _input_shape(program, spec)
     batch = Batch(*_range(program, shape[0]))
-    preprocessing = _given_size(shape)
+    preprocessing = fixed_size(*shape[1:])
     example = torch.zeros(batch.least if batch.least > 1 else min(2, batch.most), *_sides(shape))
     with quiet(), torch.no_grad():
         flat = program.module()
@@ -273,10 +271,6 @@ def _sides(shape: tuple[Any, ...]) -> tuple[int, int, int]:
     return channels if isinstance(shape[1], int) else 3, height, width
 
 
-def _given_size(shape: tuple[Any, ...]) -> Preprocessing:
-    return fixed_size(shape[1], shape[2], shape[3])
-
-
 def fixed_size(channels: Any, height: Any, width: Any) -> Preprocessing:
     """Returns the preprocessing of a program: its size where that is fixed, no mean and std."""
     plain = ANY_CHANNELS
@@ -292,8 +286,8 @@ def _trains(program: Any) -> bool:
     """Whether a dropout or a batch normalisation of the program is in training mode."""
     for node in program.graph.nodes:
         name = str(node.target)
-        place = 5 if "batch_norm" in name else 2 if "dropout" in name else None
-        if place is not None and len(node.args) > place and node.args[place] is True:
+        position = 5 if "batch_norm" in name else 2 if "dropout" in name else None
+        if position is not None and len(node.args) > position and node.args[position] is True:
             return True
     return False
 

@@ -104,15 +104,15 @@ class Cells:
 def _places(
     digits: tuple[int, ...], rows: tuple[int, ...], columns: tuple[int, ...]
 ) -> tuple[Tensor, Tensor]:
-    found = []
+    axes = []
     for chosen in (rows, columns):
-        place = torch.zeros(digits)
+        position = torch.zeros(digits)
         for digit in chosen:
             count = torch.arange(digits[digit], dtype=torch.float32)
             shape = [-1 if axis == digit else 1 for axis in range(len(digits))]
-            place = place * digits[digit] + count.view(shape)
-        found.append(place.flatten())
-    return found[0], found[1]
+            position = position * digits[digit] + count.view(shape)
+        axes.append(position.flatten())
+    return axes[0], axes[1]
 
 
 def axes_of(shape: Sequence[int], first: Sequence[int]) -> Iterator[tuple[int, ...]]:
@@ -159,19 +159,19 @@ def other_readings(
     """
     if len(axes) == len(shape) - 1:
         return []
-    found = [
+    readings = [
         replace(plain, rows=(1,), columns=(0,)) for plain in plain_readings(shape, axes, input_size)
     ]
     if len(axes) == 2:
         outer, inner = shape[axes[0]], shape[axes[1]]
         for size in grids_of(outer * inner, input_size):
-            found += _windows(axes, size, outer, inner)
-        return found
+            readings += _windows(axes, size, outer, inner)
+        return readings
     tokens = shape[axes[0]]
     for before in range(MAX_EXTRA_TOKENS + 1):
         for size in grids_of(tokens - before, input_size):
-            found += [replace(cells, prefix=before) for cells in _nested(axes, size)]
-    return found
+            readings += [replace(cells, prefix=before) for cells in _nested(axes, size)]
+    return readings
 
 
 def _windows(
@@ -218,7 +218,7 @@ def grids_of(cells: int, input_size: tuple[int, int]) -> list[tuple[int, int]]:
         >>> grids_of(196, (224, 224)), grids_of(18, (100, 60)), grids_of(35, (224, 224))
         ([(14, 14)], [(6, 3)], [])
     """
-    found = []
+    grids = []
     for height in _divisors(cells) if cells >= 4 else ():
         width = cells // height
         least = max(side / (n + 1) for side, n in zip(input_size, (height, width), strict=True))
@@ -226,8 +226,8 @@ def grids_of(cells: int, input_size: tuple[int, int]) -> list[tuple[int, int]]:
             side / max(n - 1, 0.5) for side, n in zip(input_size, (height, width), strict=True)
         )
         if least < most:
-            found.append((height, width))
-    return found
+            grids.append((height, width))
+    return grids
 
 
 def _divisors(number: int) -> list[int]:

@@ -6,7 +6,7 @@ last linear maps with what they read, and the last global poolings.
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -127,18 +127,14 @@ class Recorder:
     @contextmanager
     def watching(self, module: nn.Module | None) -> Iterator[None]:
         """Records what runs inside the context."""
-        handles: list[Any] = []
-        try:
+        with ExitStack() as hooks:
             for name, child in module.named_modules() if module is not None else ():
                 if name:
                     # Not closures: the type checker of the tests would compile each anew.
                     begin, end = partial(self._begin, name), partial(self._end, name)
-                    handles.append(child.register_forward_pre_hook(begin, with_kwargs=True))
-                    handles.append(child.register_forward_hook(end, with_kwargs=True))
+                    hooks.enter_context(child.register_forward_pre_hook(begin, with_kwargs=True))
+                    hooks.enter_context(child.register_forward_hook(end, with_kwargs=True))
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def layout(self, tensor: Tensor, module: nn.Module | None) -> Layout | None:
         """Finds how a tensor of this pass is to be read."""
@@ -199,8 +195,8 @@ class Recorder:
             return 0 < left_out <= MAX_PREFIX_TOKENS * tokens
         if memory(last[1]) == memory(output):
             return last[2] == version(output)
-        one, other = last[1].float(), output.float()
-        same = [torch.isclose(one.norm(p), other.norm(p), rtol=1e-4) for p in (1, 2)]
+        before, after = last[1].float(), output.float()
+        same = [torch.isclose(before.norm(p), after.norm(p), rtol=1e-4) for p in (1, 2)]
         return bool(torch.stack(same).all())
 
     def _remember_linear(
@@ -212,10 +208,10 @@ class Recorder:
         last = output.ndim != 4 or not isinstance(module, nn.Conv2d)
         layout = layout_of(given, **self._known, channels_last=last)
         if layout is not None:
-            found = LinearMap(
+            linear_map = LinearMap(
                 name, module, given, output, version(output), start, self.clock, layout
             )  # fmt: skip
-            (self.linear if linear else self.wrappers).append(found)
+            (self.linear if linear else self.wrappers).append(linear_map)
 
     def _wraps(self, name: str, module: nn.Module, given: Tensor, output: Tensor) -> bool:
         """Whether a module may be an adapter or an 8-bit form of a linear map.

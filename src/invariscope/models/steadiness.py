@@ -105,7 +105,7 @@ class _Check:
     def again(self, pictures: Tensor, first: dict[str, Tensor], what: str) -> dict[str, Tensor]:
         """Runs a later pass; raises `_Moving` where it gives no vectors of the same width."""
         try:
-            found = self.run(pictures)
+            vectors_again = self.run(pictures)
         except torch.OutOfMemoryError:
             raise
         except (RunError, RuntimeError) as problem:  # a layer of another shape is no RunError
@@ -115,14 +115,14 @@ class _Check:
                 "whose layers keep their shapes works"
             ) from problem
         for layer in self.layers:
-            widths = [vectors[layer].shape[1] for vectors in (first, found)]
+            widths = [vectors[layer].shape[1] for vectors in (first, vectors_again)]
             if widths[0] != widths[1]:
                 raise _Moving(
                     f"the {layer} has {widths[0]} elements in one pass and {widths[1]} in {what}: "
                     "its width changes with the images of a batch, so images cannot be compared; "
                     "a model with outputs of one width works"
                 )
-        return found
+        return vectors_again
 
     def moves(self, first: dict[str, Tensor], state: dict[str, Any]) -> list[str]:
         """Compares A and B: randomness and moving state."""
@@ -175,7 +175,7 @@ class _Check:
         """Finds vectors that are the same for different pictures."""
         if _same_pictures(self.pictures):
             return []
-        found: dict[str, list[str]] = {}
+        layers_of: dict[str, list[str]] = {}
         for layer, vectors in first.items():
             size, between = float(vectors.norm(dim=1).max()), distance_between(vectors)
             if size == 0:
@@ -185,11 +185,11 @@ class _Check:
                 text = f"different images give the same{rest}"
             else:
                 continue
-            found.setdefault(text, []).append(layer)
+            layers_of.setdefault(text, []).append(layer)
         return [
             f"{text} at the {' and the '.join(layers)}: numbers there say nothing; look at the "
             "weights (are they loaded?) and at the preprocessing"
-            for text, layers in found.items()
+            for text, layers in layers_of.items()
         ]
 
     def not_finite(self, first: dict[str, Tensor]) -> str:
@@ -203,11 +203,11 @@ class _Check:
             return f"{text}: so are the normalised images; look at mean and std of preprocessing"
         with recorded(self.probe.networks, len(self.pictures)) as events:
             self.run(self.pictures)
-        place = next((number for number, event in enumerate(events) if not event.finite), None)
-        if place is None:
+        start = next((number for number, event in enumerate(events) if not event.finite), None)
+        if start is None:
             return f"{text}; a model that gives finite numbers for these images works"
-        event = events[place]
-        return f"{text}: it begins {event.place}, {_cause_of_nan(event, events[:place])}"
+        event = events[start]
+        return f"{text}: it begins {event.where}, {_cause_of_nan(event, events[:start])}"
 
     def beyond_rounding(self, wobble: Wobble) -> bool:
         """Whether a difference is more than the last bit of the outputs."""
@@ -216,26 +216,26 @@ class _Check:
     def precision(self) -> float:
         """The relative rounding of the coarsest floating-point type of the model."""
         types = {p.dtype for net in self.probe.networks for p in net.parameters()}
-        found = [torch.finfo(dtype).eps for dtype in types if dtype.is_floating_point]
-        rounding = max([*found, torch.finfo(torch.float32).eps])
+        roundings = [torch.finfo(dtype).eps for dtype in types if dtype.is_floating_point]
+        rounding = max([*roundings, torch.finfo(torch.float32).eps])
         return max(rounding, _TF32) if self.probe.device.type != "cpu" else rounding
 
-    def where(self, other: Tensor, rows: Callable[[Tensor], Tensor]) -> str:
+    def where(self, others: Tensor, rows: Callable[[Tensor], Tensor]) -> str:
         """Says where two passes first differ; "" where that cannot be seen."""
         passes: list[list[Event]] = []
-        for pictures in (self.pictures, other):
+        for pictures in (self.pictures, others):
             with recorded(self.probe.networks, len(pictures)) as events:
                 self.run(pictures)
             passes.append(events)
         coarsest = max((torch.finfo(event.dtype).eps for event in passes[0]), default=0.0)
-        found = first_difference(passes[0], passes[1], max(1e-4, 4 * coarsest), rows)
-        if found is None:
+        events_apart = first_difference(passes[0], passes[1], max(1e-4, 4 * coarsest), rows)
+        if events_apart is None:
             return ""
-        one, another = found
-        text = f", first {one.place}"
-        if one.shape[1:] != another.shape[1:]:
-            text += f", which changes from {list(one.shape)} to {list(another.shape)}"
-        return text + _cause(one.module)
+        first, second = events_apart
+        text = f", first {first.where}"
+        if first.shape[1:] != second.shape[1:]:
+            text += f", which changes from {list(first.shape)} to {list(second.shape)}"
+        return text + _cause(first.module)
 
 
 def _cause(module: nn.Module) -> str:

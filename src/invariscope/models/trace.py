@@ -74,10 +74,10 @@ class Trace:
 
     def call(self, name: str) -> Call | None:
         """Returns the module of that name, or None where it did not run."""
-        found = next((call for call in self.calls if call.name == name), None)
-        if found is None or name not in self.shown:
-            return found
-        return replace(found, layout=self.shown[name])
+        match = next((call for call in self.calls if call.name == name), None)
+        if match is None or name not in self.shown:
+            return match
+        return replace(match, layout=self.shown[name])
 
     @property
     def classifier(self) -> str | None:
@@ -161,16 +161,16 @@ def _conclude(
     wishes: Wishes,
 ) -> Trace:
     every = list(leaves(output))
-    found = [leaf for leaf in every if recorder.layout(leaf.tensor, None) is not None]
-    if not found or is_list_per_image(output, len(images)):
+    usable = [leaf for leaf in every if recorder.layout(leaf.tensor, None) is not None]
+    if not usable or is_list_per_image(output, len(images)):
         raise InputError(f"model {what}: {refused_output(output, len(images))}")
     maps = linear_maps(recorder)
     if wishes.output_key is None:
-        answer = choose_leaf(found, recorder, maps, what)
+        answer = choose_leaf(usable, recorder, maps, what)
     else:
-        leaf = named_leaf(found, wishes.output_key, what)
+        leaf = named_leaf(usable, wishes.output_key, what)
         answer = Answer(leaf.path, "", how=f"the output {leaf.key!r}, named by the user")
-    leaf = next(leaf for leaf in found if leaf.path == answer.path)
+    leaf = next(leaf for leaf in usable if leaf.path == answer.path)
     heads = _heads(recorder, module, maps, leaf.tensor)
     headless = not heads and module is not None and _is_headless(recorder, module, leaf.tensor)
     answer = classified(answer, leaf.tensor, wishes.task, heads, headless, what)
@@ -181,12 +181,12 @@ def _conclude(
         finder = Finder(recorder, vector)
         with finder.watching(module):
             run(images)
-        return finder.found
+        return finder.source
 
     asked = wishes.embedding is not None or answer.task == "embedding"
     own = None if asked else pre_logits(module, images)
     embedding, value = choose_embedding(
-        recorder, module, answer, found, heads, wishes.embedding, own, rerun
+        recorder, module, answer, usable, heads, wishes.embedding, own, rerun
     )
     fields = None
     if embedding.is_answer:

@@ -85,13 +85,13 @@ def dormant_scales(module: nn.Module) -> dict[str, nn.Parameter]:
         >>> list(dormant_scales(timm.create_model("resnet10t")))[0]
         'layer1.0.bn2.weight'
     """
-    found = {}
-    for place, part in module.named_modules():
+    scales = {}
+    for prefix, part in module.named_modules():
         # A response normalisation adds to what it normalises: at zero it hands that on.
         if "ResponseNorm" in type(part).__name__ or "GRN" in type(part).__name__:
             continue
         for leaf, value in part.named_parameters(recurse=False):
-            name = f"{place}.{leaf}" if place else leaf
+            name = f"{prefix}.{leaf}" if prefix else leaf
             if any(word in leaf.lower() for word in _NO_SCALE) or value.numel() == 0:
                 continue
             lengths = [length for length in value.shape if length > 1]
@@ -100,8 +100,8 @@ def dormant_scales(module: nn.Module) -> dict[str, nn.Parameter]:
                 and bool((value.abs() < _OFF).all())
                 and value.min() == value.max()
             ):
-                found[name] = value
-    return found
+                scales[name] = value
+    return scales
 
 
 def start(module: nn.Module, active: bool) -> str:

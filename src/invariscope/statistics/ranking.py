@@ -34,7 +34,7 @@ def adjusted(p: np.ndarray) -> np.ndarray:
     """
     from scipy import stats
 
-    found, known = np.full(p.shape, np.nan), np.isfinite(p)
+    result, known = np.full(p.shape, np.nan), np.isfinite(p)
     if known.any():
-        found[known] = stats.false_discovery_control(p[known])
-    return found
+        result[known] = stats.false_discovery_control(p[known])
+    return result

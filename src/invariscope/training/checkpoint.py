@@ -52,13 +52,13 @@ def load_checkpoint(folder: Path, recipe: Recipe) -> dict[str, Any] | None:
     return state
 
 
-def check_same_recipe(folder: Path, found: Recipe, wanted: Recipe) -> None:
+def check_same_recipe(folder: Path, kept: Recipe, wanted: Recipe) -> None:
     """Refuses to go on with another training's folder.
 
     Raises:
         InputError: Names the values that differ.
     """
-    old, new = found.as_dict(), wanted.as_dict()
+    old, new = kept.as_dict(), wanted.as_dict()
     differ = [
         f"{name} {old[name]!r} there, {new[name]!r} now" for name in new if old[name] != new[name]
     ]

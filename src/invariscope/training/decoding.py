@@ -51,9 +51,9 @@ def _made(split: Split, prepare: Prepared) -> Iterator[Tensor]:
             yield prepare(Image.fromarray(each))
 
 
-def one_image(split: Split, place: int, prepare: Prepared) -> Tensor | UnreadableImage:
+def one_image(split: Split, position: int, prepare: Prepared) -> Tensor | UnreadableImage:
     """Decodes one image of a split, by its position."""
-    return _one(prepare, split.source, split.indices[place])
+    return _one(prepare, split.source, split.indices[position])
 
 
 def _one(prepare: Prepared, source: ImageSource, index: int) -> Tensor | UnreadableImage:

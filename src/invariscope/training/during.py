@@ -36,6 +36,6 @@ def averages_by_name(result: Result) -> dict[str, float]:
     """Averages each metric, family, layer and part over the levels above 0."""
     frame = result.averages()
     frame = frame[frame["transformation"].notna()]
-    place = frame["layer"].fillna(frame["part"])
-    names = frame["metric"] + " " + frame["transformation"] + " " + place
+    layer = frame["layer"].fillna(frame["part"])
+    names = frame["metric"] + " " + frame["transformation"] + " " + layer
     return {str(n): float(v) for n, v in zip(names, frame["value"], strict=True)}

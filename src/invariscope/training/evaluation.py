@@ -78,23 +78,23 @@ class TestImages:
         with torch.inference_mode():
             for chosen, pixels in self.batches():
                 batch = self._preprocessing.normalise(as_float(pixels.to(device)))
-                found = module(batch.contiguous(memory_format=layout)).argmax(dim=1).cpu()
-                right.append(found == torch.from_numpy(labels[chosen]))
+                answers = module(batch.contiguous(memory_format=layout)).argmax(dim=1).cpu()
+                right.append(answers == torch.from_numpy(labels[chosen]))
                 places += chosen
         module.train(training)
         names = self._split.source.class_names
         shown = [str(label) if names is None else names[label] for label in labels[places]]
         return pd.DataFrame(
             {
-                "image": [ids[place] for place in places],
+                "image": [ids[position] for position in places],
                 "class": shown,
                 "correct": torch.cat(right).numpy().astype(np.int8),
             }
         )
 
     def _decoded(self) -> Iterator[tuple[list[int], Tensor]]:
-        found = enumerate(decoded(self._split, self._preprocessing.geometry, self._workers))
-        while chunk := list(islice(found, _BATCH)):
-            pairs = [(place, image) for place, image in chunk if isinstance(image, Tensor)]
+        images = enumerate(decoded(self._split, self._preprocessing.geometry, self._workers))
+        while chunk := list(islice(images, _BATCH)):
+            pairs = [(index, image) for index, image in chunk if isinstance(image, Tensor)]
             if pairs:
-                yield [place for place, _ in pairs], torch.stack([image for _, image in pairs])
+                yield [index for index, _ in pairs], torch.stack([image for _, image in pairs])

@@ -101,7 +101,7 @@ class Training:
 
     def steps(self) -> list[Step]:
         """Returns the steps that are left, with this process's share of each batch."""
-        found: list[Step] = []
+        steps: list[Step] = []
         share, shares = self.accelerator.process_index, self.accelerator.num_processes
         size = min(self.recipe.batch_size, len(self.images))
         order, epoch = np.empty(0, dtype=np.int64), -1
@@ -111,8 +111,8 @@ class Training:
                 draw = generator(self.recipe.seed, f"order {epoch}")
                 order = draw.permutation(len(self.images))
             start = (iteration % self.per_epoch) * size
-            found.append(Step(epoch, order[start : start + size][share::shares]))
-        return found
+            steps.append(Step(epoch, order[start : start + size][share::shares]))
+        return steps
 
     def probe(self) -> Probe:
         """Returns the network as it is now, to be measured; this puts it into eval mode."""
@@ -140,11 +140,11 @@ class Training:
 
     def correct(self) -> pd.DataFrame:
         """Tests which images the network is right about now."""
-        found = self.test.correct(self.model, self.accelerator.device)
+        table = self.test.correct(self.model, self.accelerator.device)
         method = self.recipe.augment + ("" if self.augerino is None else " + Augerino")
-        found.insert(2, "method", method)
-        found.insert(3, "seed", self.recipe.seed)
-        return found
+        table.insert(2, "method", method)
+        table.insert(3, "seed", self.recipe.seed)
+        return table
 
     def state(self) -> dict[str, Any]:
         """Returns everything that `restore` needs, as tensors, numbers and text."""

@@ -112,17 +112,17 @@ def fit_logistic(
         slope = torch.cat([error.mT @ x + penalty * weight, error.sum(dim=0)[:, None]], dim=1)
         return float(value), slope.flatten().cpu().numpy()
 
-    found: Any = minimize(
+    minimum: Any = minimize(
         loss,
         np.zeros(num_classes * (width + 1)),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": _MOST_ITERATIONS, "gtol": _TOLERANCE, "ftol": 0.0, "maxls": 50},
     )
-    fitted = torch.from_numpy(found.x).to(x.device).reshape(num_classes, width + 1)
+    fitted = torch.from_numpy(minimum.x).to(x.device).reshape(num_classes, width + 1)
     weight = fitted[:, :width] / spread
-    converged = bool(np.abs(found.jac).max() <= _TOLERANCE)
-    return LinearProbe(weight, fitted[:, width] - weight @ mean, int(found.nit), converged)
+    converged = bool(np.abs(minimum.jac).max() <= _TOLERANCE)
+    return LinearProbe(weight, fitted[:, width] - weight @ mean, int(minimum.nit), converged)
 
 
 def fit_adam(

@@ -96,8 +96,8 @@ class TrainedRun:
         write_json(folder / RECIPE, head, allow_nan=True)
         write_parquet(folder / HISTORY, self.history)
         write_parquet(folder / CORRECT, self.correct)
-        found = {"accuracy": self.accuracy, "num_test": len(self.correct)}
-        write_json(folder / DONE, found, allow_nan=True)
+        results = {"accuracy": self.accuracy, "num_test": len(self.correct)}
+        write_json(folder / DONE, results, allow_nan=True)
         (folder / CHECKPOINT).unlink(missing_ok=True)
         return TrainedRun(**{**self.__dict__, "folder": folder})
 

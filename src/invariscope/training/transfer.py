@@ -124,7 +124,7 @@ def penultimate(probe: Probe, split: Split, *, workers: int | None = None) -> Fe
     return Features(
         torch.cat(values),
         torch.from_numpy(labels[places]).to(probe.device),
-        [ids[place] for place in places],
+        [ids[position] for position in places],
         list(images.notes),
     )
 

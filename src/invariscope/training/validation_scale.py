@@ -85,8 +85,8 @@ def scale_accuracy(
                 drawn = torch.from_numpy(numbers).to(device)
                 for row, crop in enumerate(crops):
                     batch = crop.apply(as_float(pixels.to(device)), drawn)
-                    found = module(run.preprocessing.normalise(batch)).argmax(dim=1).cpu()
-                    right[row, column] += int((found == labels[places]).sum())
+                    answers = module(run.preprocessing.normalise(batch)).argmax(dim=1).cpu()
+                    right[row, column] += int((answers == labels[places]).sum())
     for row, zoom in enumerate(zooms):
         for column, seed in enumerate(test_seeds):
             rows.append((float(zoom), seed, right[row, column] / seen, seen))
@@ -137,6 +137,6 @@ def over_training_seeds(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, values in means.groupby(["method", "scale"], sort=False):
         method, scale = key  # pyright: ignore[reportGeneralTypeIssues]
-        found = mean_over_seeds(values.to_numpy(dtype=float))
-        rows.append((method, scale, found.value, found.sem, found.n))
+        mean = mean_over_seeds(values.to_numpy(dtype=float))
+        rows.append((method, scale, mean.value, mean.sem, mean.n))
     return pd.DataFrame(rows, columns=["method", "scale", "accuracy", "sem", "n"])

@@ -97,8 +97,8 @@ def scaling(factor: np.ndarray) -> np.ndarray:
 
 def translation(right: np.ndarray, down: np.ndarray) -> np.ndarray:
     """Returns forward matrices [N, 2, 3] that shift by pixels."""
-    one, zero = np.ones_like(right, dtype=np.float64), np.zeros_like(right, dtype=np.float64)
-    matrices = _matrices(one, zero, zero, one)
+    unit, zero = np.ones_like(right, dtype=np.float64), np.zeros_like(right, dtype=np.float64)
+    matrices = _matrices(unit, zero, zero, unit)
     matrices[:, 0, 2], matrices[:, 1, 2] = right, down
     return matrices
 
@@ -274,12 +274,12 @@ def _take(images: Tensor, path: _IndexPath, resampling: Resampling) -> Tensor:
     height, width = images.shape[-2:]
     rows, inside_rows = fold(path.rows, height, resampling.border)
     columns, inside_columns = fold(path.columns, width, resampling.border)
-    place = rows[:, None] * width + columns[None, :]
+    source = rows[:, None] * width + columns[None, :]
     inside = np.logical_and(inside_rows[:, None], inside_columns[None, :])
     if path.transposed:
-        place, inside = place.T, inside.T
-    device, (moved_height, moved_width) = images.device, place.shape
-    index = torch.from_numpy(np.ascontiguousarray(place).reshape(-1)).to(device)
+        source, inside = source.T, inside.T
+    device, (moved_height, moved_width) = images.device, source.shape
+    index = torch.from_numpy(np.ascontiguousarray(source).reshape(-1)).to(device)
     if images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous():
         last = images.permute(0, 2, 3, 1).flatten(1, 2).index_select(1, index)
         out = last.unflatten(1, (moved_height, moved_width)).permute(0, 3, 1, 2)

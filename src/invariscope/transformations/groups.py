@@ -60,16 +60,16 @@ def elements(name: str) -> tuple[Element, ...]:
         >>> elements("C4*flip") == elements("D4")
         True
     """
-    found = [_FACTOR.fullmatch(part) for part in name.split("*")]
-    if None in found:
-        wrong = name.split("*")[found.index(None)]
+    factors = [_FACTOR.fullmatch(part) for part in name.split("*")]
+    if None in factors:
+        wrong = name.split("*")[factors.index(None)]
         inside = "" if wrong == name else f" in {name!r}"
         raise InputError(
             f"unknown group {wrong!r}{inside}: C4, C8, D4, D8 (any n), flip, flip_vertical, "
             "shift(8), shift_x(1..32), shift_y(0..32:4) and products such as C4*flip work"
         )
     members: tuple[Element, ...] = (Element(),)
-    for factor in found:
+    for factor in factors:
         assert factor is not None
         right = _shifts(factor) if factor["first"] else _turns(factor)
         # The left factor runs fastest, so that C4*flip lists D4 in D4's order.

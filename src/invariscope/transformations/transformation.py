@@ -312,9 +312,7 @@ def get_transformations(
     )
     if not chosen:
         raise InputError("no transformation is named; try rotate, or leave the option out for all")
-    doubled = {
-        item.name for item in chosen if [other.name for other in chosen].count(item.name) > 1
-    }
+    doubled = {item.name for item in chosen if [each.name for each in chosen].count(item.name) > 1}
     if doubled:
         raise InputError(f"named twice: {', '.join(sorted(doubled))}; name each family once")
     return chosen

@@ -52,14 +52,14 @@ def hue(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
     value = colours.amax(1)
     chroma = value - colours.amin(1)
     some = chroma.clamp(min=1e-12)
-    place = torch.where(
+    angle = torch.where(
         value == red,
         (green - blue).div_(some),
         torch.where(value == green, (blue - red).div_(some).add_(2), (red - green).div_(some) + 4),
     )
     # channel n is value − chroma · clamp(min(k, 4 − k), 0, 1) with k = (n + place) mod 6
     steps = colours.new_tensor([5.0, 3.0, 1.0]).view(1, 3, 1, 1)
-    turned = (place + 6 * drawn[:, :1, None])[:, None] + steps
+    turned = (angle + 6 * drawn[:, :1, None])[:, None] + steps
     turned = torch.remainder(turned, 6)
     part = torch.minimum(turned, 4 - turned).clamp_(0, 1)
     return _within(value[:, None] - part.mul_(chroma[:, None]), alpha)

@@ -32,8 +32,8 @@ def pixelate(layer: Pixels, applied: Each) -> Pixels:
     """Reduces to 0.3 of the side by averaging, and enlarges again without interpolation."""
     side = layer.shape[-1]
     coarse = functional.adaptive_avg_pool2d(layer, max(1, round(_COARSE * side)))
-    found = functional.interpolate(coarse, size=(side, side), mode="nearest")
-    return torch.where(applied[:, None, None, None] > 0, found, layer)
+    enlarged = functional.interpolate(coarse, size=(side, side), mode="nearest")
+    return torch.where(applied[:, None, None, None] > 0, enlarged, layer)
 
 
 def elastic(layer: Pixels, draws: Float64[Tensor, "image channel height width"]) -> Pixels:
@@ -59,7 +59,7 @@ def erase(layer: Pixels, drawn: Float[Tensor, "image 3"]) -> Pixels:
     side = layer.shape[-1]
     width = round(_ERASED * side / _REFERENCE)
     corner = torch.floor(drawn[:, 1:] * (side - width + 1))
-    place = torch.arange(side, device=layer.device, dtype=layer.dtype)
-    inside = (place >= corner[:, :, None]) & (place < corner[:, :, None] + width)
+    line = torch.arange(side, device=layer.device, dtype=layer.dtype)
+    inside = (line >= corner[:, :, None]) & (line < corner[:, :, None] + width)
     hole = inside[:, 0, None, :] & inside[:, 1, :, None] & (drawn[:, 0] > 0)[:, None, None]
     return layer * ~hole[:, None]

@@ -78,9 +78,9 @@ class Transforms2D:
     twins: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self):
-        side, other = self.prototypes.pictures.shape[-1], self.scenes.pixels.shape[-1]
-        if side != other:
-            raise InputError(f"objects of a frame of {side} and backgrounds of {other}: give one")
+        side, behind = self.prototypes.pictures.shape[-1], self.scenes.pixels.shape[-1]
+        if side != behind:
+            raise InputError(f"objects of a frame of {side} and backgrounds of {behind}: give one")
         for name in [name for names in self.lists for name in names]:
             if name not in TRANSFORMS2D:
                 raise unknown_name("Transforms-2D transformation", name, TRANSFORMS2D)
@@ -153,12 +153,12 @@ class Transforms2D:
         self, indices: Indices, device: str | torch.device = "cpu"
     ) -> UInt8[Tensor, "image 3 height width"]:
         """Samples as bytes, on a device."""
-        place = torch.device(device)
-        counters = _counters(indices).to(place)
-        self._tensors(place)  # made once, before threads ask for them
-        chunk = CHUNKS.get(place.type, _CHUNK_ON_A_DEVICE)
+        target = torch.device(device)
+        counters = _counters(indices).to(target)
+        self._tensors(target)  # made once, before threads ask for them
+        chunk = CHUNKS.get(target.type, _CHUNK_ON_A_DEVICE)
         threads = torch.get_num_threads()
-        if place.type != "cpu" or threads == 1 or len(counters) <= _FEW:
+        if target.type != "cpu" or threads == 1 or len(counters) <= _FEW:
             parts = [self._composed(part) for part in counters.split(chunk)]
         else:
             parts = self._composed_in_threads(counters.split(chunk), threads)
@@ -172,14 +172,14 @@ class Transforms2D:
         if len(lists) == 1:
             layer = Layer.of(pictures[labels], outlines[labels])
             return self._transformed(layer, lists[0], counters)
-        found = pictures.new_empty((len(counters), 4, self.size, self.size))
+        moved = pictures.new_empty((len(counters), 4, self.size, self.size))
         share = labels * len(lists) // len(self.prototypes)
         for number, names in enumerate(lists):
             chosen = torch.nonzero(share == number)[:, 0]
             if len(chosen):
                 layer = Layer.of(pictures[labels[chosen]], outlines[labels[chosen]])
-                found[chosen] = self._transformed(layer, names, counters[chosen])
-        return found
+                moved[chosen] = self._transformed(layer, names, counters[chosen])
+        return moved
 
     def _composed_in_threads(self, chunks: Sequence[Tensor], threads: int) -> list[Tensor]:
         """Chunks side by side, each on one core.

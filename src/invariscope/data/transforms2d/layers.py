@@ -134,8 +134,8 @@ def shearing(
 ) -> Float64[Tensor, "image 2 2"]:
     """Shears first along x (the top moves right), then along y (the right side up), in degrees."""
     lean_x, lean_y = -torch.tan(torch.deg2rad(x)), -torch.tan(torch.deg2rad(y))
-    one = torch.ones_like(x)
-    return _rows(one, lean_x, lean_y, 1 + lean_x * lean_y)
+    unit = torch.ones_like(x)
+    return _rows(unit, lean_x, lean_y, 1 + lean_x * lean_y)
 
 
 def gaussian_blur(pixels: Pixels, sigma: Float[Tensor, " image"], radius: int) -> Pixels:
@@ -154,8 +154,8 @@ def gaussian_matrix(
     sigma: Float[Tensor, " image"], side: int, radius: int
 ) -> Float[Tensor, "image row column"]:
     """Puts the taps of the Gaussian about pixel r in row r; taps outside the frame are dropped."""
-    place = torch.arange(side, device=sigma.device, dtype=sigma.dtype)
-    apart = place[:, None] - place[None, :]
+    line = torch.arange(side, device=sigma.device, dtype=sigma.dtype)
+    apart = line[:, None] - line[None, :]
     reach = torch.arange(-radius, radius + 1, device=sigma.device, dtype=sigma.dtype)
     width = (2 * sigma.square()).clamp(min=1e-6)[:, None]
     total = torch.exp(-reach.square() / width).sum(1)

@@ -38,7 +38,7 @@ from PIL import Image
 
 from invariscope.data.mnist_base import whole_number
 from invariscope.data.opening import open_source
-from invariscope.data.source import SOURCES, ImageSource, split_spec
+from invariscope.data.source import SOURCES, ImageSource, escaped, split_spec
 from invariscope.data.transforms2d.prototypes import Prototypes, prototype_source, prototypes
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
@@ -199,23 +199,7 @@ def pasted(
     seed: str = "0",
     **query: str,
 ) -> PastedSource:
-    """Opens a data set with pasted objects.
-
-    Args:
-        argument: SOURCE: the images on which objects are pasted.
-        split: ``train`` or ``test``, of SOURCE.
-        alpha: Share of the images with their class's own object.
-        beta: Share of the images with an object.
-        label: ``class`` or ``object``.
-        input: ``both``, ``class`` or ``object``.
-        objects: Where the objects come from.
-        first_object: Index of the first one.
-        place: ``corner`` or ``anywhere``.
-        colours: ``own`` or ``drawn``.
-        size: Side in pixels.
-        twin: ``object`` or ``picture``.
-        seed: Of everything that is drawn.
-        query: Options of SOURCE.
+    """Opens a data set with pasted objects; the options are those of this module.
 
     Raises:
         InputError: A value that cannot be, or a source that cannot be opened.
@@ -316,9 +300,5 @@ def _base_spec(argument: str, split: str, query: dict[str, str], side: int) -> s
         )
     if "size" in known and name == "transforms2d":
         own["size"] = str(side)
-    options = "&".join(f"{key}={_escaped(value)}" for key, value in own.items())
+    options = "&".join(f"{key}={escaped(value)}" for key, value in own.items())
     return f"{argument}?{options}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("%", "%25").replace("&", "%26")

@@ -48,12 +48,12 @@ def published_backgrounds(dataset: str) -> tuple[Image.Image, ...]:
     Raises:
         InputError: The package ``datasets`` or the data set cannot be had.
     """
-    found = []
+    squares = []
     for row in _configuration(dataset, "backgrounds"):
         picture = row["image"].convert("RGB")
         side = min(picture.size)
-        found.append(picture.crop((0, 0, side, side)))
-    return tuple(found)
+        squares.append(picture.crop((0, 0, side, side)))
+    return tuple(squares)
 
 
 def _configuration(dataset: str, name: str) -> Any:

@@ -129,8 +129,8 @@ def _colours(number: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     )
     hues = (360 * first, 360 * first + 80 + 200 * apart)
     lights = (0.72, 0.32) if which < 0.5 else (0.32, 0.72)
-    one, other = (_hsl(hue % 360, light) for hue, light in zip(hues, lights, strict=True))
-    return one, other
+    pattern, ground = (_hsl(hue % 360, light) for hue, light in zip(hues, lights, strict=True))
+    return pattern, ground
 
 
 def _hsl(hue: float, light: float) -> tuple[int, int, int]:

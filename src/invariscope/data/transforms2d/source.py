@@ -80,19 +80,7 @@ def transforms2d(
     backgrounds: str | None = None,
     twin: str | None = None,
 ) -> Transforms2DSource:
-    """Opens Transforms-2D.
-
-    Args:
-        argument: The objects: ``shapes`` (None), ``stamps``, ``emoji``, ``hf:NAME``.
-        split: ``train``, ``val`` or ``test``.
-        transformations: Names joined by ``+``; lists for shares of the classes by ``/``.
-        classes: How many classes; None: all from the first on.
-        first: Index of the first class.
-        num: How many samples; None: as many as the paper has.
-        size: Side in pixels.
-        seed: Of everything that is drawn.
-        backgrounds: What `scenes` knows; None: ``photographs``, or what goes with the objects.
-        twin: What is drawn anew.
+    """Opens Transforms-2D; the options are those of this module.
 
     Raises:
         InputError: A value that cannot be, or a package that is not installed.
@@ -144,12 +132,12 @@ def default_backgrounds(name: str) -> str:
 
 
 def _twins(text: str | None, known: Sequence[str]) -> dict[str, int]:
-    found: dict[str, Any] = {}
+    twins: dict[str, Any] = {}
     for part in text.split("+") if text else ():
         name, colon, number = part.partition(":")
         if name not in known:
             raise unknown_name("twin", name, known)
-        if name in found:
+        if name in twins:
             raise InputError(f"{_WHAT}: twin={text}: {name} comes twice; give it once")
-        found[name] = whole_number(_WHAT, "twin", number) if colon else 1
-    return found
+        twins[name] = whole_number(_WHAT, "twin", number) if colon else 1
+    return twins

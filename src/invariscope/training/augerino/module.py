@@ -154,8 +154,8 @@ class Augerino(nn.Module):
         """Computes the weight of each generator from uniform numbers."""
         centred = draws.to(self.widths.raw) - 0.5
         if self.zoom_in:
-            place = self.widths.generators.index("scale")
-            only = torch.arange(centred.shape[1], device=centred.device) == place
+            scale = self.widths.generators.index("scale")
+            only = torch.arange(centred.shape[1], device=centred.device) == scale
             centred = torch.where(only, -draws.to(centred) / 2, centred)
         return centred * self.widths()
 

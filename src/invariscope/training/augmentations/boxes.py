@@ -117,15 +117,15 @@ def random_boxes(
     wide = torch.sqrt(pixels * shape).round().long()
     fits = (tall > 0) & (tall <= height) & (wide > 0) & (wide <= width)
     first = fits.long().argmax(dim=1, keepdim=True)
-    found = fits.any(dim=1)
+    any_fits = fits.any(dim=1)
     largest_height, largest_width = _largest(frame, ratio)
-    tall = torch.where(found, tall.gather(1, first)[:, 0], largest_height)
-    wide = torch.where(found, wide.gather(1, first)[:, 0], largest_width)
+    tall = torch.where(any_fits, tall.gather(1, first)[:, 0], largest_height)
+    wide = torch.where(any_fits, wide.gather(1, first)[:, 0], largest_width)
     top, left = (height - tall) // 2, (width - wide) // 2
     if not centred:
         places = draws[:, SIZE_DRAWS:]
-        top = torch.where(found, whole_number(places[:, 0], height - tall + 1), top)
-        left = torch.where(found, whole_number(places[:, 1], width - wide + 1), left)
+        top = torch.where(any_fits, whole_number(places[:, 0], height - tall + 1), top)
+        left = torch.where(any_fits, whole_number(places[:, 1], width - wide + 1), left)
     return Boxes(top, left, tall, wide)
 
 

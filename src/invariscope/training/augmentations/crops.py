@@ -90,8 +90,8 @@ class FixedSizeCrop(Augmentation):
         for axis, (length, resized) in enumerate(
             zip(images.shape[-2:], self._resized(images), strict=True)
         ):
-            one = torch.zeros(1, dtype=torch.int64, device=draws.device)
-            common = box_weights(length, one, one + length, resized)
+            start_of_all = torch.zeros(1, dtype=torch.int64, device=draws.device)
+            common = box_weights(length, start_of_all, start_of_all + length, resized)
             start = self._start(draws[:, -2:][:, axis] if self.random else draws[:, :1], resized)
             if shift is not None:
                 start = start - shift[axis]

@@ -158,19 +158,19 @@ def _parts(name: str, class_names: Sequence[str] | None) -> list[_Part]:
 
 def _part(term: str, class_names: Sequence[str] | None) -> _Part:
     for pattern, make in _PATTERNS.items():
-        found = re.fullmatch(pattern, term)
-        if found:
-            return make(*found.groups())
-    found = re.fullmatch(r"per-class\((.+?)(?:, *(\w+))?\)", term)
-    if found:
-        policy = _per_class(found[1], found[2] or "uniform", class_names)
+        match = re.fullmatch(pattern, term)
+        if match:
+            return make(*match.groups())
+    match = re.fullmatch(r"per-class\((.+?)(?:, *(\w+))?\)", term)
+    if match:
+        policy = _per_class(match[1], match[2] or "uniform", class_names)
         return _Part("change", lambda size, moved: policy)
     raise unknown_name("augmentation", term, NAMES)
 
 
 def _per_class(folder: str, weighing: str, class_names: Sequence[str] | None) -> PerClassPolicy:
-    found = Factors.load(folder)
-    return PerClassPolicy(class_policies(found.frame, weighing), class_names or found.classes)
+    factors = Factors.load(folder)
+    return PerClassPolicy(class_policies(factors.frame, weighing), class_names or factors.classes)
 
 
 def _fixed(**how: Any) -> _Part:

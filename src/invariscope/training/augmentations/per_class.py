@@ -117,7 +117,7 @@ def _probabilities(weights: np.ndarray, weighing: str) -> np.ndarray:
 def _operation(name: str, operations: Mapping[str, Operation] | None) -> Operation:
     if operations is not None and name in operations:
         return operations[name]
-    return next(found for found in get_operations(name) if found.name == name)
+    return next(each for each in get_operations(name) if each.name == name)
 
 
 class PerClassPolicy(Augmentation):
@@ -188,8 +188,8 @@ def _magnitudes(
     transformation: Transformation, levels: np.ndarray, turned: np.ndarray
 ) -> np.ndarray:
     """The magnitude of each image; those that are turned go in the opposite direction."""
-    found = np.array(transformation.magnitudes)[levels]
+    magnitudes = np.array(transformation.magnitudes)[levels]
     opposite = transformation.family.opposite
     if not transformation.signed or opposite is None:
-        return found
-    return np.where(turned, [opposite(float(value)) for value in found], found)
+        return magnitudes
+    return np.where(turned, [opposite(float(value)) for value in magnitudes], magnitudes)

@@ -35,9 +35,9 @@ def box_weights(
     scale = extent.double()[:, None, None] / size
     pixel = torch.arange(length, device=start.device)[None, None, :]
     centre = scale * (torch.arange(size, device=start.device).double()[None, :, None] + 0.5)
-    place = pixel - start[:, None, None]
-    weights = (1 - (place + 0.5 - centre).abs() / scale.clamp(min=1)).clamp(min=0)
-    weights = weights * ((place >= 0) & (place < extent[:, None, None]))
+    offset = pixel - start[:, None, None]
+    weights = (1 - (offset + 0.5 - centre).abs() / scale.clamp(min=1)).clamp(min=0)
+    weights = weights * ((offset >= 0) & (offset < extent[:, None, None]))
     return weights / weights.sum(dim=2, keepdim=True)
 
 
@@ -51,9 +51,9 @@ def moved(
         [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     """
     length = weights.shape[2]
-    place = torch.arange(length, device=weights.device)[None, :] + shift[:, None]
-    inside = (place >= 0) & (place < length)
-    index = place.clamp(0, length - 1)[:, None, :].expand(-1, weights.shape[1], -1)
+    source = torch.arange(length, device=weights.device)[None, :] + shift[:, None]
+    inside = (source >= 0) & (source < length)
+    index = source.clamp(0, length - 1)[:, None, :].expand(-1, weights.shape[1], -1)
     return weights.expand(len(shift), -1, -1).gather(2, index) * inside[:, None, :]
 
 
@@ -67,9 +67,9 @@ def window(
         start: Where the window of each image begins; it may lie outside.
         size: Pixels of the window.
     """
-    place = start[:, None] + torch.arange(size, device=start.device)[None, :]
-    inside = (place >= 0) & (place < weights.shape[1])
-    return weights[0][place.clamp(0, weights.shape[1] - 1)] * inside[:, :, None]
+    row = start[:, None] + torch.arange(size, device=start.device)[None, :]
+    inside = (row >= 0) & (row < weights.shape[1])
+    return weights[0][row.clamp(0, weights.shape[1] - 1)] * inside[:, :, None]
 
 
 def resample(
