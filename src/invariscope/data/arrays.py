@@ -9,14 +9,8 @@ from PIL import Image
 
 from invariscope.data.depth import Facts, ValueRange, check_range
 from invariscope.data.labels import class_indices, label_form
-from invariscope.data.pixels import (
-    check_type,
-    image_layout,
-    said_of_axes,
-    to_image,
-    to_numpy,
-)
-from invariscope.data.source import ImageSource, NumberedIds, UnreadableImage
+from invariscope.data.pixels import check_type, image_layout, said_of_axes, to_image, to_numpy
+from invariscope.data.source import UNLABELLED, ImageSource, NumberedIds, UnreadableImage
 from invariscope.errors import InputError
 
 
@@ -68,12 +62,10 @@ class ArraySource(ImageSource):
                 self.labels, self.class_names = class_indices(labels, len(self.ids))
                 form = label_form(labels)
                 said = "given beside the array" + (f"; {form}" if form else "")
-                self.decisions = {**self.decisions, "labels": said}
+                self.say("labels", said)
                 if max(self.labels, default=0) < 0:
                     self.labels = None
-                    said = "treated as unlabelled: every label is -1, which stands for none"
-                    self.notes = [*self.notes, said]
-                    self.decisions = {**self.decisions, "labels": said}
+                    self.say("labels", UNLABELLED, noted=True)
         except ValueError as error:
             raise InputError(f"{name} of images: {error}") from error
 
@@ -112,6 +104,6 @@ class ArraySource(ImageSource):
         first = image_layout(shape[1:], dtype, self._is_tensor, self._axes)
         said = "" if self._axes else said_of_axes(shape[1:], first)
         if said:
-            self.decisions = {**self.decisions, "axes": said}
+            self.say("axes", said)
         if floating or self.value_range is not None:
             check_range(self._images, self.value_range)

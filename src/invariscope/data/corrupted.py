@@ -30,10 +30,6 @@ from invariscope.seeding import generator
 Corrupt = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
-def _noise(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    return pixels + 0.3 * draw.standard_normal(pixels.shape)
-
-
 def _impulse(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     chosen, white = draw.random((2, *pixels.shape[:2]))
     hit = (chosen < 0.1)[..., None]
@@ -46,14 +42,6 @@ def _blur(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     return np.asarray(blurred) / 255
 
 
-def _contrast(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    return pixels.mean() + 0.3 * (pixels - pixels.mean())
-
-
-def _invert(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    return 1 - pixels
-
-
 def _blocks(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     image = Image.fromarray(np.round(255 * pixels).astype(np.uint8))
     small = [max(1, round(8 * side / max(image.size))) for side in image.size]
@@ -62,11 +50,11 @@ def _blocks(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
 
 
 CORRUPTIONS: dict[str, Corrupt] = {
-    "noise": _noise,
+    "noise": lambda pixels, draw: pixels + 0.3 * draw.standard_normal(pixels.shape),
     "impulse": _impulse,
     "blur": _blur,
-    "contrast": _contrast,
-    "invert": _invert,
+    "contrast": lambda pixels, draw: pixels.mean() + 0.3 * (pixels - pixels.mean()),
+    "invert": lambda pixels, draw: 1 - pixels,
     "blocks": _blocks,
 }
 

@@ -16,7 +16,7 @@ from invariscope.data.labelled import LabelledItems, split_item
 from invariscope.data.opens_anew import opens_anew
 from invariscope.data.pixels import image_layout, said_of_axes, to_image, to_numpy
 from invariscope.data.rgb import alpha_of
-from invariscope.data.source import NumberedIds, UnreadableImage
+from invariscope.data.source import UNLABELLED, NumberedIds, UnreadableImage
 from invariscope.errors import InputError
 
 _ROOM = 32 << 20  # bytes of looked-at images that are kept until they are loaded
@@ -81,14 +81,14 @@ class DatasetSource(LabelledItems):
         self._deep = _facts(picture) is not None
         said = self._said_of_axes(picture)
         if said:
-            self.decisions = {**self.decisions, "axes": said}
+            self.say("axes", said)
         if labels is None:
             self._find_labels(position, item)
         else:
             self._take_labels(labels)
         if self.labels is not None and self._known and max(self.labels) < 0:
             self.labels = None
-            self._unlabelled("treated as unlabelled: every label is -1, which stands for none")
+            self.say("labels", UNLABELLED, noted=True)
 
     def load(self, index: int) -> Image.Image | torch.Tensor:
         """Loads an item as an RGB image or a tensor; see `invariscope.data.pixels`."""
@@ -133,7 +133,7 @@ class DatasetSource(LabelledItems):
                 failures.append(error)
                 continue
             try:
-                self._image(item)
+                to_image(split_item(item)[0], self.value_range, self._axes)
             except ValueError as error:
                 raise InputError(f"{self.name}, image {position}: {error}") from error
             return position, item
@@ -141,9 +141,6 @@ class DatasetSource(LabelledItems):
             f"{self.name}: none of its first {len(failures)} items can be loaded "
             f"({_describe(failures[0])}); items that are an image or (image, label) work"
         ) from failures[0]
-
-    def _image(self, item: Any) -> Image.Image | torch.Tensor:
-        return to_image(split_item(item)[0], self.value_range, self._axes)
 
     def _said_of_axes(self, picture: Any) -> str:
         if not isinstance(picture, np.ndarray | torch.Tensor) or self._axes is not None:

@@ -206,7 +206,7 @@ def settle(source: Any, value_range: Any) -> Any:
         return source
     if given is not None:
         facts = _looked_at(source)
-        _say(source, f"black and white are the stored numbers {given}, as given")
+        source.say("bit depth", f"black and white are the stored numbers {given}, as given")
     _settle_bands(source, facts)
     return source
 
@@ -257,7 +257,7 @@ def _settle_depth(source: Any, highest: list[int]) -> None:
     top, looked = max(highest), f"the largest number in {_pictures(len(highest))} looked at"
     bits = next((bits for bits in _DEPTHS if top < 2**bits), 16)
     if top == 0 or bits == 16:
-        _say(source, f"16 bits: 0..65535 ({looked} is {top})")
+        source.say("bit depth", f"16 bits: 0..65535 ({looked} is {top})")
         return
     source.value_range = ValueRange(0, 2**bits - 1, sampled=True)
     line = (
@@ -265,7 +265,7 @@ def _settle_depth(source: Any, highest: list[int]) -> None:
         "of the range of 16 bits); value_range=(0, 65535) or another pair says otherwise "
         "(--value-range 0,65535)"
     )
-    _say(source, line)
+    source.say("bit depth", line)
     source.notes = [*source.notes, f"bit depth: {line}"]
 
 
@@ -291,11 +291,7 @@ def _settle_bands(source: Any, facts: list[Facts]) -> None:
         notes.append(f"files of several pages or frames (up to {pages}) give their first")
     if notes:
         source.notes = [*source.notes, *notes]
-        source.decisions = {**source.decisions, "bands": "; ".join(notes)}
-
-
-def _say(source: Any, depth: str) -> None:
-    source.decisions = {**source.decisions, "bit depth": depth}
+        source.say("bands", "; ".join(notes))
 
 
 def _of_type(values: np.ndarray) -> ValueRange:

@@ -104,10 +104,7 @@ class FolderSource(FilesSource):
     def _read_classes(self, tree: "_Found", num_loose: int, wanted: str | None) -> None:
         self.labels, classes, how, note = labels_by_folder(self.name, self.ids, wanted)
         order = "" if numbers_of(classes) is None else ", in the order of the numbers"
-        self.decisions = {
-            **self.decisions,
-            "labels": f"{how}; {_count(len(classes), 'class', 'es')}{order}",
-        }
+        self.say("labels", f"{how}; {_count(len(classes), 'class', 'es')}{order}")
         self.class_names = classes
         counts = Counter(self.labels)
         notes = [*self.notes, *([note] if note else [])]

@@ -56,7 +56,7 @@ class HuggingFaceSource(FilesSource):
             self._read_labels(datasets, data, label)
         else:
             self._take(labels, "the labels")
-            self.decisions = {**self.decisions, "labels": "given beside the data set"}
+            self.say("labels", "given beside the data set")
 
     def file(self, index: int) -> str | bytes:
         """Returns the path or the bytes of a row's image."""
@@ -108,11 +108,12 @@ class HuggingFaceSource(FilesSource):
             self.class_names = list(kind.names)
         if max(self.labels) < 0:
             self.labels = self.class_names = None
-            self._say(f"treated as unlabelled: the column {column!r} holds no label in this split")
+            line = f"treated as unlabelled: the column {column!r} holds no label in this split"
+            self.say("labels", line, noted=True)
             return
         others = [name for name in classes if name != column]
         more = f"; there are {', '.join(others)} as well (label=…)" if others else ""
-        self.decisions = {**self.decisions, "labels": f"the column {column!r}{more}"}
+        self.say("labels", f"the column {column!r}{more}")
 
     def _take(self, values: Any, what: str, refuse: bool = True) -> None:
         try:
@@ -122,11 +123,8 @@ class HuggingFaceSource(FilesSource):
                 raise InputError(
                     f"{self.name}: {what} cannot be used ({error}); name another with label=COLUMN"
                 ) from error
-            self._say(f"treated as unlabelled: {what} cannot be used ({error}); label=COLUMN works")
-
-    def _say(self, line: str) -> None:
-        self.notes = [*self.notes, line]
-        self.decisions = {**self.decisions, "labels": line}
+            line = f"treated as unlabelled: {what} cannot be used ({error}); label=COLUMN works"
+            self.say("labels", line, noted=True)
 
 
 @SOURCES.register("hf")

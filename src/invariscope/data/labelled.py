@@ -75,13 +75,15 @@ class LabelledItems(ImageSource):
             said += meant
             self.label_meaning = "numbers"
         self.class_names = names
-        self.decisions = {**self.decisions, "labels": said}
+        self.say("labels", said)
 
     def _find_labels(self, position: int, item: Any) -> None:
         if parts_disagree(self._dataset):
-            self._unlabelled(
+            self.say(
+                "labels",
                 "treated as unlabelled: the joined data sets name their classes differently; pass "
-                "(images, labels)"
+                "(images, labels)",
+                noted=True,
             )
             return
 
@@ -98,9 +100,11 @@ class LabelledItems(ImageSource):
             else:
                 self._agree(*known, label_form(stored), say)
         except ValueError as error:
-            self._unlabelled(
+            self.say(
+                "labels",
                 f"treated as unlabelled: the second part of its items is no class index ({error}); "
-                "give the data set a list `targets`, or pass (images, labels)"
+                "give the data set a list `targets`, or pass (images, labels)",
+                noted=True,
             )
 
     def _say_keys(self, item: Any) -> None:
@@ -111,9 +115,11 @@ class LabelledItems(ImageSource):
         shown = ", ".join(keys[:_KEYS]) + ", …" * (len(keys) > _KEYS)
         if any(key in LABEL_KEYS for key in keys):  # it is there, and None
             return
-        self._unlabelled(
+        self.say(
+            "labels",
             f"treated as unlabelled: its items have the keys {shown}; a label is understood under "
-            f"{', '.join(LABEL_KEYS)}: rename it, or pass (images, labels)"
+            f"{', '.join(LABEL_KEYS)}: rename it, or pass (images, labels)",
+            noted=True,
         )
 
     def _agree(self, labels: list[int], words: list[str] | None, form: str, say: Say) -> None:
@@ -126,7 +132,7 @@ class LabelledItems(ImageSource):
         moved = agreement.moved and agreement.names is not None
         self.label_meaning = "outputs" if moved else "names" if words else "numbers"
         text = "; ".join([agreement.said, *([form] if form else [])]) + said
-        self.decisions = {**self.decisions, "labels": text}
+        self.say("labels", text)
         if agreement.moved or said:
             self.notes = [*self.notes, f"labels: {text}"]
         if not agreement.moved:
@@ -148,22 +154,15 @@ class LabelledItems(ImageSource):
         if any(isinstance(value, str) for value in said):
             if names is None or not set(said) <= set(names):
                 raise ValueError("words without a list of names")
-        self._labels_of_items(names, meant)
+        self.labels, self._known = [-1] * len(self.ids), False
+        self.class_names, self.label_meaning = names, "numbers"
+        self.say("labels", f"what each item says as it is loaded{meant}")
         if said and not names and set(said) == set(range(1, max(said) + 1)) and len(said) > 1:
             self.notes = [
                 *self.notes,
                 f"{len(said)} of its labels were looked at: they run from 1 to {max(said)}; if "
                 "they count from 1, subtract 1, as outputs count from 0",
             ]
-
-    def _labels_of_items(self, names: list[str] | None, meant: str) -> None:
-        self.labels, self._known = [-1] * len(self.ids), False
-        self.class_names, self.label_meaning = names, "numbers"
-        self.decisions = {**self.decisions, "labels": f"what each item says as it is loaded{meant}"}
-
-    def _unlabelled(self, why: str) -> None:
-        self.notes = [*self.notes, why]
-        self.decisions = {**self.decisions, "labels": why}
 
     def _names_for(self, labels: Sequence[int]) -> tuple[list[str] | None, str]:
         """The data set's class names, where its labels fit them; what is to be said otherwise."""

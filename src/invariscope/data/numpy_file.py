@@ -70,7 +70,7 @@ def numpy_file(
             raise InputError(f"{argument}: it holds one array; only labels=FILE.npy can be said")
         beside = None if labels in (None, "none") else _read(argument, file.parent / labels)
         source = ArraySource(arrays, beside, name=argument, value_range=limits)
-        source.decisions = {**source.decisions, "arrays": f"images {list(arrays.shape)}"}
+        source.say("arrays", f"images {list(arrays.shape)}")
         return source
     splits, chosen, note = _split(argument, arrays, split, images)
     which = _name(argument, arrays, images, _IMAGES, chosen, "images")
@@ -93,7 +93,7 @@ def numpy_file(
     source = ArraySource(arrays[which], values, name=argument, value_range=limits)
     source.notes, source.splits = [*source.notes, *notes], splits
     said = f"images {which!r}" + (f", labels {about!r}" if values is not None else ", no labels")
-    source.decisions = {**source.decisions, "arrays": said}
+    source.say("arrays", said)
     return source
 
 

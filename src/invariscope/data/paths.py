@@ -194,11 +194,8 @@ def numbers(words: list[str]) -> list[int] | list[str]:
         >>> numbers(["1", "007"]), numbers(["1", "cat"])
         ([1, 7], ['1', 'cat'])
     """
-    return [int(word) for word in words] if all(map(_is_number, words)) else words
-
-
-def _is_number(word: str) -> bool:
-    return word.isascii() and word.removeprefix("-").isdecimal()
+    whole = all(word.isascii() and word.removeprefix("-").isdecimal() for word in words)
+    return [int(word) for word in words] if whole else words
 
 
 def matching(pattern: str) -> ImageSource:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import torch
 
 
+UNLABELLED = "treated as unlabelled: every label is -1, which stands for none"
+
+
 class UnreadableImage(InvariscopeError):
     """One image cannot be used; the run skips it, counts it and names it in the report.
 
@@ -142,6 +145,12 @@ class ImageSource(ABC):
     def facts(self, index: int) -> Facts | None:
         """Looks at the depth and bands of an image; None: this source has 8 bits."""
         return None
+
+    def say(self, subject: str, sentence: str, *, noted: bool = False) -> None:
+        """Adds a decision, and a note where it may surprise."""
+        self.decisions = {**self.decisions, subject: sentence}
+        if noted:
+            self.notes = [*self.notes, sentence]
 
     def content(self, index: int) -> str:
         """Returns what tells this image from another one of the same id; "" where the id is enough.

@@ -87,8 +87,7 @@ def open_stream(
     source = DatasetSource(kept, name=f"stream:{kind}", value_range=value_range)
     short = f" (it has no more; {num_images} were asked for)" if len(kept) < num_images else ""
     line = f"the first {len(kept):,} items of {kind} were taken, in its order{short}"
-    source.notes = [*source.notes, line]
-    source.decisions = {**source.decisions, "stream": line}
+    source.say("stream", line, noted=True)
     return source
 
 

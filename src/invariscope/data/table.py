@@ -169,7 +169,7 @@ def _read(name: str, file: Path) -> "pd.DataFrame":
         }  # fmt: skip
         with open(file, encoding="utf-8-sig") as lines:
             first = lines.readline()
-        how["sep"] = "\t" if kind == ".tsv" else _separator(first)
+        how["sep"] = "\t" if kind == ".tsv" else max(",;\t", key=first.count)
         if _names_an_image(first, how["sep"]):
             frame = pd.read_csv(file, header=None, **how)
             return frame.rename(columns=dict(enumerate(("path", "label"))))
@@ -180,10 +180,6 @@ def _read(name: str, file: Path) -> "pd.DataFrame":
         raise InputError(
             f"{name}: cannot be read as a table: {type(error).__name__}: {reason}"
         ) from error
-
-
-def _separator(line: str) -> str:
-    return max(",;\t", key=line.count)
 
 
 def _names_an_image(line: str, separator: str) -> bool:

@@ -148,7 +148,7 @@ def choose_leaf(
     made = [leaf for leaf in others if any(each.made(leaf.tensor) for each in maps)]
     if made:
         return _made(made, recorder, maps, listed, what)
-    wide = [leaf for leaf in others if maps and _width(leaf) == maps[-1].width]
+    wide = [leaf for leaf in others if maps and (*leaf.tensor.shape, 1)[1] == maps[-1].width]
     if wide and maps:
         how = f"{wide[0].key!r} of the outputs {listed}: as wide as {maps[-1].name}"
         return Answer(wide[0].path, "", how=how, doubt=_doubt(what, wide[0], listed))
@@ -186,10 +186,6 @@ def _first_named(leaves: Sequence[Leaf], keys: Sequence[str]) -> Leaf | None:
 
 def _is_named_embedding(leaf: Leaf) -> bool:
     return bool(leaf.path) and leaf.path[-1] in EMBEDDING_KEYS
-
-
-def _width(leaf: Leaf) -> int:
-    return leaf.tensor.shape[1] if leaf.tensor.ndim > 1 else 1
 
 
 def deepest(maps: Sequence[Leaf]) -> Leaf:

@@ -211,10 +211,7 @@ class _Changes:
             squares_of_look = torch.cat([squares[axes] for squares in self._passes])
             self._total[axes] = self._total.get(axes, 0) + squares_of_look
         if not alone:
-            self.finding = self._decided(self._change)
-
-    def _change(self, axes: tuple[int, ...]) -> Float[Tensor, "band place"]:
-        return self._total[axes].sqrt()
+            self.finding = self._decided(lambda axes: self._total[axes].sqrt())
 
     def _decided(self, change: Callable[[tuple[int, ...]], Tensor]) -> Finding:
         """Decides what the changes show."""

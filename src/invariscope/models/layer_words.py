@@ -45,7 +45,7 @@ def doubts_on_layers(layouts: Layouts, left_out: Layouts) -> list[str]:
         >>> doubts_on_layers({}, {"windows": None})
         ['no tensor that windows puts out has one entry per image: left out']
     """
-    averaged = [name for name, each in layouts.items() if each and _is_sequence(each)]
+    averaged = [n for n, each in layouts.items() if each and each.kind.startswith("sequence")]
     unshown = [name for name, layout in left_out.items() if layout is not None]
     mixed = [name for name, layout in left_out.items() if layout is None]
     verb = "puts" if len(mixed) == 1 else "put"
@@ -56,10 +56,6 @@ def doubts_on_layers(layouts: Layouts, left_out: Layouts) -> list[str]:
         f"no tensor that {_some(mixed)} {verb} out has one entry per image: left out": mixed,
     }
     return [line for line, names in lines.items() if names]
-
-
-def _is_sequence(layout: Layout) -> bool:
-    return layout.kind.startswith("sequence")
 
 
 def _some(names: Sequence[str]) -> str:

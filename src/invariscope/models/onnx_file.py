@@ -58,7 +58,7 @@ def load_onnx(path: str, spec: str) -> Probe:
             f"{first_line(error)})"
         ) from error
     given, shape = _picture_input(session, spec)
-    last = _is_channels_last(shape)
+    last = shape[3] in (1, 3) and shape[1] not in (1, 3)
     channels, height, width = (shape[3], *shape[1:3]) if last else shape[1:]
     batch = Batch(shape[0], shape[0]) if isinstance(shape[0], int) else Batch()
     outputs = [output.name for output in session.get_outputs()]
@@ -85,10 +85,6 @@ def _picture_input(session: Any, spec: str) -> tuple[Any, list[Any]]:
             f"model {spec} takes {came}; one picture input of four axes, of floats or uint8, works"
         )
     return inputs[0], list(inputs[0].shape)
-
-
-def _is_channels_last(shape: list[Any]) -> bool:
-    return shape[3] in (1, 3) and shape[1] not in (1, 3)
 
 
 def _runner(session: Any, given: Any, channels_last: bool, outputs: list[str]) -> Any:

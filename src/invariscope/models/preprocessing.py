@@ -289,13 +289,13 @@ ANY_CHANNELS = Preprocessing(mean=(0.0,), std=(1.0,), channels=None)
 """For a model that says nothing: the identity on pictures of any number of bands."""
 
 
-def from_timm(module: Any, source: str | None = None) -> Preprocessing:
+def from_timm(module: Any) -> Preprocessing:
     """Reads timm's evaluation of this model from the module's ``pretrained_cfg``."""
     from timm.data import resolve_model_data_config  # pyright: ignore[reportPrivateImportUsage]
 
     name = (getattr(module, "pretrained_cfg", None) or {}).get("architecture", "?")
     config = resolve_model_data_config(module)
-    return from_timm_config(config, source or f"timm configuration of {name}")
+    return from_timm_config(config, f"timm configuration of {name}")
 
 
 def from_timm_config(config: Mapping[str, Any], source: str) -> Preprocessing:

@@ -93,34 +93,6 @@ def scale_accuracy(
     return pd.DataFrame(rows, columns=["scale", "test_seed", "accuracy", "n_images"])
 
 
-def validation_scale(
-    runs: Sequence[TrainedRun],
-    zooms: Sequence[float] = ZOOMS,
-    test_seeds: Sequence[int] = TEST_SEEDS,
-    **how: object,
-) -> pd.DataFrame:
-    """Computes the curve of each method over its training seeds.
-
-    Args:
-        runs: Finished trainings; those of one augmentation are seeds of one method.
-        zooms: Largest enlargements.
-        test_seeds: Of what the images draw.
-        **how: What `scale_accuracy` takes besides.
-
-    Returns:
-        ``method``, ``scale``, ``accuracy``, ``sem`` (NaN for one seed), ``n`` (training seeds).
-    """
-    tables = [
-        scale_accuracy(run, zooms, test_seeds, **how).assign(  # pyright: ignore[reportArgumentType]
-            method=run.recipe.augment, seed=run.recipe.seed
-        )
-        for run in runs
-    ]
-    if not tables:
-        raise InputError("validation scale: no training was given")
-    return over_training_seeds(pd.concat(tables, ignore_index=True))
-
-
 def over_training_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """Averages over test seeds, then takes mean and standard error over training seeds.
 

@@ -103,9 +103,9 @@ def translation(right: np.ndarray, down: np.ndarray) -> np.ndarray:
     return matrices
 
 
-def reflection(horizontal: bool, count: int = 1) -> np.ndarray:
-    """Returns forward matrices [count, 2, 3] of a left-right (horizontal) or top-bottom flip."""
-    x = np.full(count, -1.0 if horizontal else 1.0)
+def reflection(horizontal: bool) -> np.ndarray:
+    """Returns the forward matrix [1, 2, 3] of a left-right (horizontal) or top-bottom flip."""
+    x = np.array([-1.0 if horizontal else 1.0])
     return _matrices(x, 0 * x, 0 * x, -x)
 
 

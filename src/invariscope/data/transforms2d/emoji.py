@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from invariscope.data.packages import needs_debian
 from invariscope.errors import InputError
 
 FONT = "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
@@ -40,10 +41,7 @@ def installed_count() -> int:
         InputError: The font is not installed.
     """
     if not Path(FONT).is_file():
-        raise InputError(
-            f"transforms2d:emoji needs the Debian package {PACKAGE}: apt-get install {PACKAGE}; "
-            "or write transforms2d:shapes"
-        )
+        raise needs_debian("transforms2d:emoji", [PACKAGE], "; or write transforms2d:shapes")
     return len(EMOJI)
 
 

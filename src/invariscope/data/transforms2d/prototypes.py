@@ -17,12 +17,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Float64
 from PIL import Image
 
 from invariscope.data import cutouts
+from invariscope.data.packages import needs_debian
 from invariscope.data.transforms2d import emoji, shapes
 from invariscope.data.transforms2d.published import published_objects
 from invariscope.errors import InputError
@@ -90,14 +92,10 @@ def _stamp(number: int) -> Picture:
 
 
 def _stamps_count() -> int:
-    from pathlib import Path
-
     classes = cutouts.cutout_classes()
     if not Path(cutouts.FOLDER, f"{classes[0].files[0]}.png").is_file():
-        raise InputError(
-            f"transforms2d:stamps needs the Debian package {cutouts.PACKAGE}: apt-get install "
-            f"{cutouts.PACKAGE}; or write transforms2d:shapes"
-        )
+        instead = "; or write transforms2d:shapes"
+        raise needs_debian("transforms2d:stamps", [cutouts.PACKAGE], instead)
     return len(classes)
 
 

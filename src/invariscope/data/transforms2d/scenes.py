@@ -21,6 +21,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageColor
 
 from invariscope.data import backgrounds
+from invariscope.data.packages import needs_debian
 from invariscope.data.transforms2d.published import published_backgrounds
 from invariscope.errors import InputError
 from invariscope.seeding import generator, uniform
@@ -90,11 +91,7 @@ def scenes(name: str, size: int = 32) -> Scenes:
 def _photographs(size: int) -> Scenes:
     installed, missing = backgrounds.installed_backgrounds()
     if missing:
-        packages = " ".join(missing)
-        raise InputError(
-            f"backgrounds=photographs needs the Debian packages {packages}: apt-get install "
-            f"{packages}; or write backgrounds=drawn"
-        )
+        raise needs_debian("backgrounds=photographs", missing, "; or write backgrounds=drawn")
     names = [f"{installed[k % len(installed)].name} {k // len(installed)}" for k in range(COUNT)]
     drawn = [uniform(0, f"scene {what}", names) for what in ("fraction", "x", "y")]
     pictures = []

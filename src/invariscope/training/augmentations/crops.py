@@ -78,7 +78,7 @@ class FixedSizeCrop(Augmentation):
         super().__init__()
         self.size, self.random, self.padding = size, random, padding
         self.resize = enlarged(size) if resize is None else resize
-        self.translate = _checked_share(translate)
+        self.translate = checked_share(translate)
         if self.resize < size:
             raise InputError(f"a crop of {size} from a short side of {self.resize}: give a larger")
         self.num_draws = 2 * (int(random) + int(translate > 0))
@@ -145,7 +145,7 @@ class RandomSizeCrop(Augmentation):
     ):
         super().__init__()
         self.size, self.area, self.ratio, self.centred = size, area, ratio, centred
-        self.translate = _checked_share(translate)
+        self.translate = checked_share(translate)
         self.num_draws = SIZE_DRAWS + PLACE_DRAWS * (int(not centred) + int(translate > 0))
 
     def boxes(self, draws: Draws, frame: tuple[int, int]) -> Boxes:
@@ -182,7 +182,8 @@ def _shift(
     return down, right
 
 
-def _checked_share(translate: float) -> float:
+def checked_share(translate: float) -> float:
+    """Checks the largest move, a share of the side."""
     if not 0 <= translate <= 1:
         raise InputError(f"T.({100 * translate:g}%) came: a share from 0% to 100% works")
     return translate

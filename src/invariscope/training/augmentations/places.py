@@ -11,6 +11,7 @@ from invariscope.training.augmentations.augmentation import (
     Images,
     Labels,
 )
+from invariscope.training.augmentations.crops import checked_share
 from invariscope.training.augmentations.resampling import moved, resample
 from invariscope.transformations import geometry
 
@@ -42,9 +43,7 @@ class Translation(Augmentation):
 
     def __init__(self, share: float):
         super().__init__()
-        if not 0 <= share <= 1:
-            raise InputError(f"T.({100 * share:g}%) came: a share from 0% to 100% works")
-        self.share = share
+        self.share = checked_share(share)
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
         """Returns the images, moved."""
