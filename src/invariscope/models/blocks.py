@@ -1,4 +1,4 @@
-"""The blocks of a model: what ``auto`` watches.
+"""Finds the blocks of a model, which ``auto`` watches.
 
 A **block** is an item of a chain that holds two or more weight arrays. A chain is a ``Sequential``,
 ``ModuleList`` or ``ModuleDict``, or a module whose children are all of one class and hold the same
@@ -48,7 +48,7 @@ class Blocks:
 def auto_blocks(
     module: nn.Module, trace: Trace, usable: Iterable[Call], show: Show, also: Sequence[str] = ()
 ) -> Blocks:
-    """The layers of ``auto``.
+    """Returns the layers of ``auto``.
 
     Args:
         module: The model.
@@ -68,24 +68,24 @@ def auto_blocks(
     def maps(names: Iterable[str]) -> list[Call]:
         wanted = [name for name in names if name in calls]
         show((*wanted, *also))
-        found = [call for name in wanted if (call := trace.call(name)) is not None]
-        return [call for call in found if call.layout is not None and call.layout.spatial]
+        shown = [call for name in wanted if (call := trace.call(name)) is not None]
+        return [call for call in shown if call.layout is not None and call.layout.spatial]
 
     blocks = tried = _blocks(module, calls)
-    found = maps(blocks)
-    if len(found) < _MIN_BLOCKS:
+    shown = maps(blocks)
+    if len(shown) < _MIN_BLOCKS:
         layers = _layers_with_weights(module, calls, blocks)
         others = maps(layers)
-        if len(others) > len(found):
-            found, tried = others, [*blocks, *layers]
-    if not found:
-        found = maps(calls)
-    found = sorted(found, key=lambda call: call.end)
+        if len(others) > len(shown):
+            shown, tried = others, [*blocks, *layers]
+    if not shown:
+        shown = maps(calls)
+    shown = sorted(shown, key=lambda call: call.end)
     left_out = tuple(name for name in tried if _has_places(trace, name))
-    if len(found) > MAX_LAYERS:
-        kept = np.unique(np.linspace(0, len(found) - 1, MAX_LAYERS).round().astype(int))
-        found = [found[index] for index in kept]
-    return Blocks(found, left_out)
+    if len(shown) > MAX_LAYERS:
+        kept = np.unique(np.linspace(0, len(shown) - 1, MAX_LAYERS).round().astype(int))
+        shown = [shown[index] for index in kept]
+    return Blocks(shown, left_out)
 
 
 def _has_places(trace: Trace, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Where the numbers of a training go while it runs.
+"""Sends the numbers of a training somewhere while it runs.
 
 A tracker is three methods. `CsvTracker` and `TensorBoardTracker` are ours; one for another service
 is a class of ten lines.
@@ -19,13 +19,13 @@ class Tracker(Protocol):
     """Takes the numbers of one training."""
 
     def start(self, settings: Mapping[str, Any]) -> None:
-        """The training begins, or goes on after an interruption, with these settings."""
+        """Returns the training begins, or goes on after an interruption, with these settings."""
 
     def log(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Numbers at an iteration, by name; iterations never fall."""
+        """Returns numbers at an iteration, by name; iterations never fall."""
 
     def finish(self) -> None:
-        """The training is over, also where it failed."""
+        """Returns the training is over, also where it failed."""
 
 
 class CsvTracker:
