@@ -90,8 +90,6 @@ class Block:
 
 #: Blocks that are decoded ahead of the one that is measured.
 _AHEAD = 2
-#: Images that are read twice to see whether they are random.
-_READ_TWICE = 8
 
 
 def loading(preprocessing: Preprocessing, *, digests: bool = True) -> Load:
@@ -115,109 +113,6 @@ def load_picture(
     width, height = loaded.size if isinstance(loaded, Image.Image) else loaded.shape[:-3:-1]
     digest = (source.digest(index) or digest_of_pixels(loaded)) if digests else ""
     return Picture(index, pixels, label=label, size=(height, width), digest=digest)
-
-
-def first_picture(
-    source: ImageSource, preprocessing: Preprocessing, selected: Sequence[int]
-) -> tuple[Picture, dict[int, Picture]]:
-    """The first image that can be read, and all that was decoded to find it.
-
-    Raises:
-        InputError: None of the images can be read, or the model cannot be shown its bands.
-    """
-    seen: dict[int, Picture] = {}
-    for index in selected:
-        picture = seen[index] = load_picture(source, index, preprocessing)
-        if picture.pixels is not None:
-            return picture, seen
-        if not picture.fits:
-            raise InputError(f"{source.name}, image {source.ids[index]}: {picture.reason}")
-    example = seen[selected[0]]
-    raise InputError(
-        f"none of the {len(selected)} images of {source.name} can be read; the first: "
-        f"{source.ids[example.index]}: {example.reason}"
-    )
-
-
-def size_note(preprocessing: Preprocessing, size: tuple[int, int]) -> str:
-    """A line where a picture has the model's size already and is resized and cropped all the same.
-
-    Data sets such as ImageNet-C are stored as they were evaluated, at 224 × 224.
-    """
-    (height, width), resize = size, preprocessing.resize
-    if preprocessing.size != size or resize in (None, size):
-        return ""
-    if resize == min(size) and (preprocessing.crop_mode == "center" or height == width):
-        return ""
-    shown = "×".join(map(str, resize)) if isinstance(resize, tuple) else resize
-    return (
-        f"the pictures have the model's size, {height}×{width}, already, and are resized to "
-        f"{shown} and cropped all the same ({preprocessing.source}); --preprocessing "
-        f"resize={min(size)} takes them as they are"
-    )
-
-
-def random_images(
-    source: ImageSource,
-    preprocessing: Preprocessing,
-    selected: Sequence[int],
-    seen: dict[int, Picture],
-) -> str:
-    """Says so if the images of a user's data set are not the same when they are read again.
-
-    Args:
-        source: Where images come from; sources that decode files themselves are not asked.
-        preprocessing: Resize and crop.
-        selected: The images of the run; the first few are read.
-        seen: Pictures that are decoded already; takes those that are decoded here.
-
-    Returns:
-        A line for the warnings of the run, or "".
-    """
-    if source.concurrent:
-        return ""
-    for index in selected[:_READ_TWICE]:
-        again = load_picture(source, index, preprocessing)
-        first = seen.setdefault(index, again)
-        if first is again:
-            again = load_picture(source, index, preprocessing)
-        if first.pixels is None or again.pixels is None:
-            continue
-        if first.pixels.shape != again.pixels.shape or not torch.equal(first.pixels, again.pixels):
-            return (
-                f"images are random: {source.name} gave other pixels when it was asked for image "
-                f"{source.ids[index]} again, so numbers change from run to run; give the data "
-                "without random augmentation"
-            )
-    return ""
-
-
-def first_pictures(
-    source: ImageSource,
-    preprocessing: Preprocessing,
-    selected: Sequence[int],
-    decoded: dict[int, Picture],
-    count: int,
-) -> list[Tensor]:
-    """The pixels of the first images of one size, as many as ``count``; decodes what is missing.
-
-    Args:
-        source: Where images come from.
-        preprocessing: Resize and crop.
-        selected: Indices into the source; at most twice as many as are wanted are looked at.
-        decoded: What is decoded already, an image that can be read among it; the others are added.
-        count: How many are wanted.
-    """
-    found: list[Tensor] = []  # of one size; grey and colour may mix
-    for index in list(dict.fromkeys(selected))[: 2 * count]:
-        if index not in decoded:
-            decoded[index] = load_picture(source, index, preprocessing)
-        pixels = decoded[index].pixels
-        if pixels is not None and (not found or pixels.shape[-2:] == found[0].shape[-2:]):
-            found.append(pixels)
-        if len(found) == count:
-            break
-    return alike(found)
 
 
 def load_blocks(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from invariscope.devices import as_float
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
-from invariscope.runs.loading import random_images
+from invariscope.runs.first_pictures import FirstPictures
 from invariscope.training.decoding import decoded
 from invariscope.training.images import MEMORY_BYTES
 from invariscope.training.splits import Split
@@ -42,7 +42,7 @@ class TestImages:
         memory: int = MEMORY_BYTES,
         workers: int | None = None,
     ):
-        random = random_images(split.source, preprocessing, split.indices, {})
+        random = FirstPictures(split.source, preprocessing, split.indices).random()
         self.notes: list[str] = [random] if random else []
         self._workers = workers
         self._split = split
