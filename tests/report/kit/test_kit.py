@@ -46,11 +46,12 @@ def test_a_fact_that_a_template_needs_is_missed():
 def test_tables_escape_align_and_say_what_sorts():
     text = shown(
         'kit.table("<L>", headings, rows, "sortable")',
-        headings=columns("<a>", numbers=["n"]), rows=[["<b>", 3]],
+        headings=columns("<a>", "words", numbers=["n"]), rows=[["<b>", "two", 3]],
     )  # fmt: skip
     assert '<p class="hidden" role="status"></p><div class="scroll"' in text
-    assert '<th scope="col">&lt;a&gt;</th><th scope="col" data-type="number" class="num">n' in text
-    assert '<tr><th scope="row">&lt;b&gt;</th><td class="num">3' in text
+    assert '<th scope="col">&lt;a&gt;</th><th scope="col">words</th>' in text
+    assert '<th scope="col" data-type="number" class="num">n</th>' in text
+    assert '<tr><th scope="row">&lt;b&gt;</th><td>two<td class="num">3' in text
     assert "<b>" not in text
 
 
