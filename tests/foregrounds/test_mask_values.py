@@ -129,7 +129,7 @@ def test_a_mask_that_shows_two_of_the_labels_is_read_as_the_others(tmp_path):
         return grey(mask)
 
     found = measured(tmp_path, make)
-    assert found.manifest["empty"] == ["0"]
+    assert found.manifest["images"]["empty"] == ["0"]
     np.testing.assert_allclose(areas(found)[1:], TRUTH[1:])
 
 
@@ -185,6 +185,6 @@ def test_floats_that_nobody_can_read_are_skipped_with_the_reason(tmp_path):
         values = 0.5 * squares(number).astype(np.float32) * (1 if number else 9)
         Image.fromarray(values).save(tmp_path / "masks" / f"{number}.tiff")
     found = measure_foregrounds([Image.new("RGB", (SIDE, SIDE))] * 3, masks=tmp_path / "masks")
-    (skipped,) = found.manifest["skipped"]
+    (skipped,) = found.manifest["images"]["skipped"]
     assert "floats from 0 to 4.5; in [0, 1], or whole numbers, work" in skipped["reason"]
     np.testing.assert_allclose(areas(found), TRUTH[1:3])
