@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> InputError:
-    """Returns the error for a name that is not known: it lists the nearest names, then all of them.
+    """Makes the error for a name that is not known: it lists the nearest names, then all of them.
 
     Example:
         >>> str(unknown_name("transformation", "rotat", ["rotate", "blur"]))

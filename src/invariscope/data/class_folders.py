@@ -2,7 +2,7 @@
 
 | layout | classes |
 |---|---|
-| ``cat/1.png``, ``cat/deep/1.png`` | the top folder, as ever |
+| ``cat/1.png``, ``cat/deep/1.png`` | the top folder |
 | ``train/…``, ``val/…`` | none: these are splits, and an error says which folder to give |
 | ``images/cat/1.png``: all below one folder | the first level that has several folders |
 | ``a/abbey/1.png``: letters | the path |

@@ -1,8 +1,8 @@
 """Reads files inside a zip or tar, one at a time, in any thread.
 
-Of a tar the place of each file is kept, and the tar is opened for each of them. A zip is opened
-once in a process by `zipfile`, which locks its own reads. A compressed tar has no places to go to,
-so its files are kept in memory as they are.
+The position of each file in a tar is kept, and the tar is opened for each of them. A zip is opened
+once in a process by `zipfile`, which locks its own reads. A compressed tar has no positions to go
+to, so its files are kept in memory as they are.
 """
 
 import os

@@ -1,9 +1,9 @@
 """Compares the labels that the items of a data set say with the list that it keeps.
 
-What an item says counts: a ``target_transform`` changes items, not the list. So some items of every
-class are looked at, first one of each class, then a second and a third, `CHECKED` of them at most.
-Where they say what the list says, the list is used. Where every item of a class says the same other
-thing, the list is translated. Anything else leaves the labels to the items, as they are loaded.
+The items count: a ``target_transform`` changes items, not the list. So some items of every class
+are looked at, first one of each class, then a second and a third, `CHECKED` of them at most. Where
+they agree with the list, the list is used. Where all items of a class agree on something else, the
+list is translated. Otherwise the labels are left to the items, as they are loaded.
 """
 
 import time

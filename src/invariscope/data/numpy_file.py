@@ -3,8 +3,8 @@
 The arrays of an ``.npz`` are found by their names, for a split (``test`` unless given):
 ``test_images`` and ``test_labels`` (MedMNIST), ``x_test`` and ``y_test`` (Keras); without splits
 ``images`` and ``labels``, ``x`` and ``y``, ``data`` and ``labels``, ``arr_0`` and ``arr_1``. The
-labels of an ``.npy`` are those of a second file: ``images.npy?labels=labels.npy``. Numbers whose
-black and white nobody knows (floats beyond [0, 1], int32) need ``?value_range=0,4095``, or that of
+labels of an ``.npy`` are those of a second file: ``images.npy?labels=labels.npy``. Numbers without
+a known black and white (floats beyond [0, 1], int32) need ``?value_range=0,4095``, or that of
 `open_source`. Objects (pickles) are never read.
 """
 

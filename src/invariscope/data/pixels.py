@@ -13,7 +13,7 @@ value range is given: they look normalised, and the transformations act before n
 
 **Which axis holds the bands.** The one of length 1 or 3; where both ends are, tensors and floats
 are channels-first and arrays of integers channels-last. Where neither is, the shorter end if it is
-the shortest of all three axes; else nobody knows, and ``axes="CHW"`` or ``"HWC"`` must say it.
+the shortest of all three axes; else it is unknown, and ``axes="CHW"`` or ``"HWC"`` must say it.
 """
 
 from typing import Any
@@ -85,7 +85,7 @@ def to_numpy(value: np.ndarray | torch.Tensor) -> np.ndarray:
 
 
 def check_type(dtype: np.dtype, value_range: ValueRange | None) -> None:
-    """Refuses numbers whose black and white nobody knows.
+    """Refuses numbers without a known black and white.
 
     Raises:
         ValueError: Neither uint8, uint16 nor floats, without a value range.
@@ -107,7 +107,7 @@ def image_layout(
     """Tells whether an image of that shape and type is channels-first.
 
     Raises:
-        ValueError: It is no image, or nobody knows.
+        ValueError: It is no image, or its axes are unknown.
     """
     if axes is not None and axes not in AXES:
         raise ValueError(f"axes is {axes!r}; CHW and HWC work")

@@ -131,7 +131,7 @@ class ImageSource(ABC):
         return None
 
     def alpha(self, index: int) -> np.ndarray | None:
-        """Returns how opaque each pixel of an image is, before `load` composites it over a colour.
+        """Returns the opacity of each pixel of an image, before `load` composites it over a colour.
 
         Returns:
             float32 [height, width] in [0, 1], of the size of the image that `load` gives, or None

@@ -1,15 +1,15 @@
 """Finds the answer of a model: which tensor of its output it is, and what kind of answer.
 
-Models put out a tensor, or tensors in tuples, lists, dictionaries and ModelOutputs. Which of them
-is the answer is told by what made it, not by its position, in this order:
+Models put out a tensor, or tensors in tuples, lists, dictionaries and ModelOutputs. The answer is
+recognised by what made it, not by its position, in this order:
 
 1. the one that the user names;
-2. class scores by their name (`ANSWER_KEYS`), one of them after the other;
-3. of nothing but feature maps the deepest: the one of the smallest grid, the last of these;
-4. the one that a linear map of the network has made, where no other linear map reads it in turn
-   (features that a classifier reads are not the answer) and its name is not that of an embedding;
-5. the one that is as wide as the last linear map, and is not what that map has read;
-6. an embedding by its name (`EMBEDDING_KEYS`), one of them after the other;
+2. class scores by their name, in the order of `ANSWER_KEYS`;
+3. the deepest feature map, if all are feature maps: the last one with the smallest grid;
+4. the output of a linear map of the network, unless another linear map reads it (features that a
+   classifier reads are not the answer) or its name is that of an embedding;
+5. the one that is as wide as the last linear map and is not the input of that map;
+6. an embedding by its name, in the order of `EMBEDDING_KEYS`;
 7. the first.
 
 A **task** says what the answer is: ``classification`` (one score per class), ``multilabel`` (one

@@ -2,12 +2,12 @@
 
 A **block** is an item of a chain that holds two or more weight arrays. A chain is a ``Sequential``,
 ``ModuleList`` or ``ModuleDict``, or a module whose children are all of one class and hold the same
-arrays, at least half of whose items with parameters are such; the model itself is one. Items that
-hold chains in turn are opened if they are stages: if they put out what runs last in them, and
-nothing with weights follows their chain on its grid. Blocks add their input or mix, so they are
-not opened; nor is anything a block that runs inside another one. So ``layer1.0`` of a ResNet,
-``blocks.0.0`` of an EfficientNet, ``blocks.0`` of a transformer or mixer, ``stages.0.blocks.0`` of
-a ConvNeXt, a dense layer of a DenseNet.
+arrays; at least half of its items with parameters must be blocks. The model itself is a chain.
+Items that hold chains are opened if they are stages: if they put out the output of their last
+layer, and nothing with weights follows their chain on its grid. Blocks add their input or mix, so
+they are not opened, and a layer that runs inside a block is no block. Examples are ``layer1.0`` of
+a ResNet, ``blocks.0.0`` of an EfficientNet, ``blocks.0`` of a transformer or mixer,
+``stages.0.blocks.0`` of a ConvNeXt, and a dense layer of a DenseNet.
 
 A model with fewer than three blocks that are maps is watched at its convolutions (VGG, AlexNet), or
 else, when it has none, at its linear maps on tokens outside blocks; failing both, at every module

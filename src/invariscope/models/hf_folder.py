@@ -2,8 +2,8 @@
 
 ``transformers:FOLDER`` is what ``save_pretrained`` has written: the class that ``config.json``
 names is built and its weights are read from the folder, nothing is fetched and no code of the
-folder is run. Of a model of pictures and texts the tower for pictures is taken. Pictures are
-prepared as its image processor says, whose settings are in ``preprocessor_config.json``.
+folder is run. A model of pictures and texts gives its tower for pictures. Pictures are prepared by
+its image processor, whose settings are in ``preprocessor_config.json``.
 """
 
 from collections.abc import Iterator

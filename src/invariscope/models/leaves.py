@@ -1,11 +1,11 @@
 """Lists the tensors of an output, and finds the one that stands for a layer.
 
 Modules put out a tensor, or tensors in tuples, lists, dictionaries, dataclasses and ModelOutputs.
-Which of them is a *model's* answer is told by `invariscope.models.answer`. Of a **layer** it is
-the first that has one value set for each image (`layer_leaf`): its first axis counts the images,
-or, for tokens before images, its second. So a block that hands on pixels [image and patch, ...]
-beside patches [image, ...] (TNT) is read at its patches. The dry run chooses once; the probe of
-the input and every later pass take the tensor at the same path.
+`invariscope.models.answer` finds a *model's* answer among them. A **layer** stands for the first
+tensor that has one value set for each image (`layer_leaf`): its first axis counts the images, or,
+for tokens before images, its second. So a block that hands on pixels [image and patch, ...] beside
+patches [image, ...] (TNT) is read at its patches. The dry run chooses once; the probe of the input
+and every later pass take the tensor at the same path.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -10,10 +10,10 @@ by something that holds a configuration (`configuration`):
 ``none``           0 and 1, on purpose: pixels in [0, 1]
 =================  ==============================================================
 
-A word states mean and std of red, green and blue; sizes stay as they are. A module of whose
-normalisation nothing is known gets pixels in [0, 1] and a warning, unless it visibly normalises by
-itself: a normalising layer before its first weights, a ``mean`` and ``std`` among its tensors or
-held by one of its layers. What a module carries: `carried`.
+A word states mean and std of red, green and blue; sizes stay as they are. A module without a known
+normalisation gets pixels in [0, 1] and a warning, unless it visibly normalises by itself: by a
+normalising layer before its first weights, or a ``mean`` and ``std`` among its tensors or in one
+of its layers. `carried` reads the preprocessing that a module carries.
 """
 
 import re

@@ -273,7 +273,7 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Preprocessing":
-        """Returns the inverse of `as_dict`.
+        """Reads the values that `as_dict` wrote.
 
         Example:
             >>> Preprocessing.from_dict(Preprocessing(size=(8, 8)).as_dict()).size

@@ -1,7 +1,7 @@
 """Records by hooks what runs in a forward pass: modules in their order, and their outputs.
 
-Nothing about a model is assumed. Shapes and small tensors near the end are kept, nothing else: the
-last linear maps with what they read, and the last global poolings.
+Nothing about a model is assumed. Only shapes and small tensors near the end are kept: the last
+linear maps with their inputs, and the last global poolings.
 """
 
 from collections import deque

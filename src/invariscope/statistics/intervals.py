@@ -1,6 +1,6 @@
 """Computes intervals: the percentile bootstrap over images, for all cells at once.
 
-What is resampled is the image, the unit that was drawn, never the image × cell pair; all cells
+Images are resampled, the units that were drawn, never image × cell pairs; all cells
 share the same resamples. Where the values of neighbouring images share an image (metrics that pair
 image i with the next one), runs of consecutive images are resampled instead, with the run's end
 joined to its start: single images would treat neighbours as independent and give intervals that

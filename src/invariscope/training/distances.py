@@ -56,7 +56,7 @@ class Distances:
 
     @classmethod
     def load(cls, folder: Path) -> "Distances":
-        """Returns the inverse of `save`."""
+        """Loads what `save` wrote."""
         path, remedy = folder / _FILE, "measure the distances again"
         values = read_json(path, remedy)
         with undamaged(path, remedy):

@@ -175,7 +175,7 @@ class Training:
         return self.seconds + time.monotonic() - self.started
 
     def facts(self) -> dict[str, Any]:
-        """Returns how it ran: device, time, versions."""
+        """Returns facts about the run: device, time, versions."""
         packages = ("invariscope", "torch", "torchvision", "timm", "accelerate")
         return {
             "device": str(self.accelerator.device),

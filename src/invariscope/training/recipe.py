@@ -118,7 +118,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
-        """Returns the inverse of `as_dict`.
+        """Reads the values that `as_dict` wrote.
 
         Raises:
             InputError: A name that no recipe has.

@@ -19,13 +19,13 @@ class Tracker(Protocol):
     """Takes the numbers of one training."""
 
     def start(self, settings: Mapping[str, Any]) -> None:
-        """Returns the training begins, or goes on after an interruption, with these settings."""
+        """Begins a training, or takes it up after an interruption, with these settings."""
 
     def log(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Returns numbers at an iteration, by name; iterations never fall."""
+        """Logs numbers at an iteration, by name; iterations never fall."""
 
     def finish(self) -> None:
-        """Returns the training is over, also where it failed."""
+        """Ends the training, also where it failed."""
 
 
 class CsvTracker:

@@ -84,7 +84,7 @@ class Transfer:
 
     @classmethod
     def load(cls, folder: str | Path) -> "Transfer":
-        """Returns the inverse of `save`."""
+        """Loads what `save` wrote."""
         path, remedy = Path(folder) / _FACTS, "measure the transfer again"
         facts = read_json(path, remedy)
         with undamaged(path, remedy):

@@ -66,7 +66,7 @@ def kernel(
     *,
     border: str = "zeros",
 ) -> tuple[int, ...]:
-    """Returns which elements act as the identity on an output: the kernel of the action.
+    """Finds the elements that act as the identity on an output: the kernel of the action.
 
     G-EED (paper 003, eq. 2) averages the output over these before it compares: over the whole group
     where the action is trivial, over the identity alone where it is faithful.

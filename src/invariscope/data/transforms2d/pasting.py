@@ -60,7 +60,7 @@ def pasted(
 
 
 def corner(layer: Layer) -> Float64[Tensor, "image 2"]:
-    """Returns where the centres are to lie for objects in the upper right corner."""
+    """Returns the centres of objects that are to lie in the upper right corner."""
     side = layer.pixels.shape[-1]
     low, high = layer.outline.amin(1), layer.outline.amax(1)
     left = torch.minimum(_CORNER[0] * side + 0 * low[:, 0], side - (high - low)[:, 0])

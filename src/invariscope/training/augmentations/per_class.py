@@ -4,7 +4,7 @@ From the table of `find_factors`: per class the operations that raise the simila
 pairs (``proportion_boosted``), at most 25, of those that raise it for more than 40 % and do not
 lower it on average (``relative_change`` ≥ 0). For each image each operation of its class is done,
 one after the other, with its probability; every step goes to a level drawn uniformly from 0 up to
-the one that was found, in a direction of its own where there are two.
+the level of the search, in a direction of its own where there are two.
 
 Probabilities, for n operations: "uniform" 1/n, "fixed" 0.1, or "softmax" of the weighted boosts. Of
 "uniform" and "softmax" one operation is done on average. That each operation is drawn on its own is
