@@ -36,7 +36,9 @@ def carry_out(
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
     folder = None if output is None else Path(output)
     progress = progress or Silent()
-    job.manifest["execution"].update(cells=job.cells, forward_passes=_passes(job, range(len(job.blocks))))
+    job.manifest["execution"].update(
+        cells=job.cells, forward_passes=_passes(job, range(len(job.blocks)))
+    )
     content = Content(job.source, job.blocks, job.ready)
     with open_folder(folder, job.manifest, resume, job.rows, content) as (manifest, done):
         run = Run(manifest, folder, [], done)

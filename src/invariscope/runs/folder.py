@@ -1,6 +1,6 @@
 """The run folder: opened or resumed by one process at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ class Content:
     """
 
     def __init__(
-        self, source: ImageSource, blocks: Sequence[list[int]], ready: dict[int, Picture]
+        self, source: ImageSource, blocks: Sequence[list[int]], ready: Mapping[int, Picture]
     ):
         self._source, self._blocks, self._ready = source, blocks, ready
 

@@ -43,7 +43,8 @@ def locked(folder: Path) -> Iterator[None]:
             lock.acquire(timeout=0)
     except Timeout:
         raise InputError(
-            f"{folder} is in use by {_holder(folder / HOLDER)}: wait for it or give another `output`"
+            f"{folder} is in use by {_holder(folder / HOLDER)}: wait for it or give another "
+            "`output`"
         ) from None
     except OSError as problem:
         raise InputError(

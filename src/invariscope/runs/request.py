@@ -12,7 +12,6 @@ import torch
 
 from invariscope.models import PreprocessingLike
 
-
 R = TypeVar("R", bound="Request")
 
 
