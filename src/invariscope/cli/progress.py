@@ -31,7 +31,7 @@ class Bar:
             expand=True,
             transient=transient,
         )
-        self._screen = screen
+        self._screen, self._transient = screen, transient
 
     def __enter__(self):
         self._bar.start()
@@ -46,8 +46,9 @@ class Bar:
         self._bar.update(self._task, completed=done)  # so that a full bar's clock stands still
 
     def note(self, text: str) -> None:
-        """One line above the bars."""
-        self._screen.line(text, style="yellow")
+        """One line above the bars; a bar that leaves nothing behind has none."""
+        if not self._transient:
+            self._screen.line(text, style="yellow")
 
 
 class _Speed(ProgressColumn):

@@ -44,7 +44,7 @@ class RowFormat:
 
     Attributes:
         groups: How many rows of a table belong to each row group of its file, in order.
-        check: Raises one of `DAMAGE` where a file and its table are no such rows.
+        check: Raises one of `DAMAGE` where a readable file, and its table, are no such rows.
     """
 
     groups: Callable[[pa.Table], Sequence[int]] = _whole
