@@ -32,7 +32,7 @@ def test_pictures_of_the_models_size_that_are_resized_all_the_same(size, resize,
     line = size_note(given, size)
     assert bool(line) == noted
     if noted:
-        assert "(its configuration); --preprocessing resize=224 takes them as they are" in line
+        assert "(its configuration); `preprocessing={'resize': 224}` takes them as they are" in line
 
 
 def test_the_note_stands_among_the_warnings_and_its_hint_works():

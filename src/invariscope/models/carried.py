@@ -75,16 +75,15 @@ def _doubted(owner: nn.Module, what: str, found: Preprocessing) -> Carried:
         return Carried(
             found,
             f"{ABOUT} were taken from the {what} of {name}, a class that may normalise by itself: "
-            "if it does, they are applied twice, and --preprocessing none is right (in Python "
-            "preprocessing='none'); another --preprocessing, such as imagenet, confirms or changes "
-            "them",
+            "if it does, they are applied twice, and `preprocessing='none'` is right; another "
+            "`preprocessing`, such as imagenet, confirms or changes them",
         )
     unit = dict(mean=(0.0,) * len(found.mean), std=(1.0,) * len(found.std))
     return Carried(
         replace(found, **unit, source=f"{found.source}, without its mean and std"),
         f"{ABOUT} of the {what} of {name} were not applied, as {name} normalises by itself: {own}; "
-        f"if it does not, state them: --preprocessing mean={_listed(found.mean)} --preprocessing "
-        f"std={_listed(found.std)}",
+        f"if it does not, state them: `preprocessing={{'mean': "
+        f"({_listed(found.mean)}), 'std': ({_listed(found.std)})}}`",
         f"the module normalises its pixels by itself: {own}",
     )
 
@@ -119,4 +118,4 @@ def _wrote(library: str, module: nn.Module) -> bool:
 
 
 def _listed(values: tuple[float, ...]) -> str:
-    return ",".join(f"{value:g}" for value in values)
+    return ", ".join(f"{value:g}" for value in values)

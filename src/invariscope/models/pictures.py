@@ -53,7 +53,7 @@ def batches(pictures: Sequence[Tensor], size: int = 32) -> Iterator[Tensor]:
         if len({picture.shape for picture in chunk}) > 1:
             raise InputError(
                 "images: sizes differ and the model's preprocessing has none; "
-                "give preprocessing={'size': …} to load_model"
+                "give `preprocessing={'size': …}`"
             )
         yield torch.stack(
             [

@@ -113,8 +113,8 @@ def size_note(preprocessing: Preprocessing, size: tuple[int, int]) -> str:
     shown = "×".join(map(str, resize)) if isinstance(resize, tuple) else resize
     return (
         f"the pictures have the model's size, {height}×{width}, already, and are resized to "
-        f"{shown} and cropped all the same ({preprocessing.source}); --preprocessing "
-        f"resize={min(size)} takes them as they are"
+        f"{shown} and cropped all the same ({preprocessing.source}); "
+        f"`preprocessing={{'resize': {min(size)}}}` takes them as they are"
     )
 
 
@@ -228,7 +228,7 @@ def _block(number: int, pictures: list[Picture]) -> Block:
         shown = ", ".join(f"{width}×{height}" for height, width in sorted(sizes)[:3])
         raise InputError(
             f"the images have different sizes ({shown}, …) and the model states no input size: "
-            "give one, such as preprocessing={'size': 224}"
+            "give one, such as `preprocessing={'size': 224}`"
         )
     if not readable:
         return Block(number, [], torch.empty(0), skipped=skipped)
