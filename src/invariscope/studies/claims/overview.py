@@ -13,7 +13,7 @@ from invariscope.terminal import paragraphs, rendered
 
 
 @dataclass(frozen=True)
-class Entry:
+class ClaimStatus:
     """A claim and the newest verdict on it.
 
     Attributes:
@@ -27,7 +27,7 @@ class Entry:
     record: Record | None
 
 
-def overview(folders: Iterable[Path], studies: Collection[str]) -> list[Entry]:
+def overview(folders: Iterable[Path], studies: Collection[str]) -> list[ClaimStatus]:
     """All claims of the ledger with their newest verdicts.
 
     Args:
@@ -35,20 +35,20 @@ def overview(folders: Iterable[Path], studies: Collection[str]) -> list[Entry]:
         studies: The names of the studies that there are; a claim without a run
             says whether its own is among them.
     """
-    found = newest(folders)
+    verdicts = newest(folders)
     entries = []
     for claim in CLAIMS.values():
-        if claim.id in found:
-            entries.append(Entry(claim, *found[claim.id]))
+        if claim.id in verdicts:
+            entries.append(ClaimStatus(claim, *verdicts[claim.id]))
             continue
         reason = f"its study has no run yet: invariscope study run {claim.study}"
         if claim.study not in studies:
             reason = f"its study, {claim.study}, is not there yet"
-        entries.append(Entry(claim, not_run(claim.id, reason), None))
+        entries.append(ClaimStatus(claim, not_run(claim.id, reason), None))
     return entries
 
 
-def as_text(entries: list[Entry]) -> str:
+def as_text(entries: list[ClaimStatus]) -> str:
     """The overview in 80 columns."""
     parts = []
     for paper, subject in PAPERS.items():
@@ -59,7 +59,7 @@ def as_text(entries: list[Entry]) -> str:
     return "\n\n".join([*parts, f"{len(entries)} claims: {total}"])
 
 
-def as_rows(entries: list[Entry]) -> list[dict[str, Any]]:
+def as_rows(entries: list[ClaimStatus]) -> list[dict[str, Any]]:
     """The overview as JSON holds it: an undefined number is null."""
     rows = []
     for entry in entries:
@@ -77,7 +77,7 @@ def as_rows(entries: list[Entry]) -> list[dict[str, Any]]:
     return rows
 
 
-def _text(entry: Entry) -> str:
+def _text(entry: ClaimStatus) -> str:
     from invariscope.studies.lab.words import value_text
 
     result, record = entry.result, entry.record
