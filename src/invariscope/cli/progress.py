@@ -45,10 +45,6 @@ class Bar:
         self._task = self._bar.add_task(visible(what), total=total, seen="")
         self._bar.update(self._task, completed=done)  # so that a full bar's clock stands still
 
-    def at(self, done: int, total: int) -> None:
-        """So much of it is done."""
-        self._bar.update(self._task, completed=done, total=total)
-
     def note(self, text: str) -> None:
         """One line above the bars."""
         self._screen.line(text, style="yellow")
@@ -63,11 +59,14 @@ class _Speed(ProgressColumn):
 
 
 class RunBar(Bar):
-    """The bar of a run or a search (a `Progress` of `invariscope.sweep`)."""
+    """The bar of a run or a search (a `Progress` of `invariscope.runs`)."""
 
-    def __init__(self, screen: Terminal, title: str, unit: str = "cells"):
-        screen.line(title, style="bold")
-        super().__init__(screen, _Speed(), TimeRemainingColumn())
+    def __init__(
+        self, screen: Terminal, title: str = "", unit: str = "cells", transient: bool = False
+    ):
+        if title:
+            screen.line(title, style="bold")
+        super().__init__(screen, _Speed(), TimeRemainingColumn(), transient=transient)
         self._unit = unit
 
     def start(self, *, images: int, cells: int, passes: int, done: int) -> None:

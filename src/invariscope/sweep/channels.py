@@ -33,7 +33,7 @@ from invariscope.results.channels import (
     read_channel_table,
     write_channels,
 )
-from invariscope.results.identity import RUN, check_run
+from invariscope.runs.identity import RUN, check_run
 from invariscope.sweep.plan import MEASUREMENT
 
 Key = tuple[str, str, str]

@@ -13,7 +13,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from invariscope.files import write_file
-from invariscope.foregrounds.foregrounds import Foregrounds
+from invariscope.foregrounds.result import Foregrounds
 from invariscope.foregrounds.spread import EVERY
 from invariscope.outside import shortened
 from invariscope.report.kit import svg

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import invariscope
 from invariscope.errors import InputError
 from invariscope.files import read_json, undamaged, write_json
 from invariscope.registry import Registry
+from invariscope.version import VERSION
 
 DONE = "done"
 CELL = "cell.json"
@@ -162,7 +162,7 @@ def do_cell(cell: Cell, cells: Path) -> float:
         about = {
             "kind": cell.kind,
             "settings": dict(cell.settings),
-            "version": invariscope.__version__,
+            "version": VERSION,
             "machine": platform.node(),
         }
         write_json(folder / CELL, about)
