@@ -5,7 +5,6 @@ process killed in between leaves the hidden file, which nobody reads and `remove
 The libraries that make the bytes are loaded when they are wanted.
 """
 
-import importlib.metadata
 import io
 import json
 import os
@@ -204,6 +203,8 @@ def _reason(error: Exception) -> str:
 
 def versions(*packages: str) -> dict[str, str]:
     """Returns the installed versions of packages; one that is not installed has none."""
+    import importlib.metadata
+
     installed = {}
     for package in packages:
         try:

@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
 from invariscope.errors import InputError
@@ -66,12 +65,17 @@ class Registry(Generic[T]):
 
     def names(self) -> set[str]:
         """Returns the names of all entries, plug-ins among them, without loading these."""
-        return set(self._entries) | {point.name for point in entry_points(group=self.group)}
+        return set(self._entries) | {point.name for point in self._points()}
 
     def _load_plugins(self) -> None:
         if self._plugins_loaded:
             return
         self._plugins_loaded = True
-        for point in entry_points(group=self.group):
+        for point in self._points():
             if point.name not in self._entries:
                 self._entries[point.name] = point.load()
+
+    def _points(self):
+        from importlib.metadata import entry_points  # 40 ms, which a help text need not wait for
+
+        return entry_points(group=self.group)

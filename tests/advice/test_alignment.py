@@ -126,7 +126,7 @@ def test_names_that_differ(found):
 
 
 def test_what_is_missing_is_said(found, runs, data):
-    with pytest.raises(InputError, match=r"untrained model: measure with --twin"):
+    with pytest.raises(InputError, match=r"untrained model: measure with `twin=True`"):
         align(found, runs[0])
     other = invariscope.measure(network(0), data, transformations="hue", layers="last", twin=True)
     with pytest.raises(InputError, match=r"none of the search's families .*measure with"):

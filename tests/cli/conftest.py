@@ -58,7 +58,7 @@ def invariscope(monkeypatch, capsys):
         with pytest.raises(SystemExit) as ended:
             main()
         out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
+        assert "Traceback" not in out + err, err
         return int(ended.value.code or 0), out, err
 
     return run

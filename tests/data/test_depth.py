@@ -308,7 +308,7 @@ def test_float_files_have_one_scale_or_none(tmp_path):
         open_source(root)
     said = str(caught.value)
     assert "float pictures on no known scale: 3 of the 4 pictures looked at lie outside" in said
-    assert "value_range=(0, 255) (--value-range 0,255)" in said
+    assert "`value_range=(0, 255)`" in said
     assert "\n" not in said
     read = open_source(root, value_range=(0, 255))
     assert float(np.asarray(read.load(0)).max()) == pytest.approx(0.9 / 255)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from invariscope import registry
 from invariscope.data import SOURCES, ImageSource, open_source
 from invariscope.data.fashion_mnist import DEBIAN_FOLDER
 from invariscope.data.source import split_spec
@@ -76,7 +75,7 @@ def test_a_folder_of_the_name_of_a_source_is_pointed_out(tmp_path, monkeypatch):
 def test_a_source_of_another_package(monkeypatch):
     point = EntryPoint("plugin", f"{__name__}:Plugin", "invariscope.data")
     monkeypatch.setattr(EntryPoint, "load", lambda self: Plugin)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
     monkeypatch.setattr(SOURCES, "_plugins_loaded", False)
     monkeypatch.setattr(SOURCES, "_entries", dict(SOURCES._entries))
     source = open_source("plugin?colour=7")

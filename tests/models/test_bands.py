@@ -79,7 +79,7 @@ def test_colour_becomes_luminance_for_one_channel_and_one_band_is_repeated_for_t
     ("bands", "channels", "message"),
     [
         (4, 3, r"4 bands and the model takes 3 channels; choose bands, .*'bands': \[1, 2, 3\]"),
-        (13, 1, r"13 bands and the model takes 1 channel; .*--preprocessing bands=1\)"),
+        (13, 1, r"13 bands and the model takes 1 channel; .*`preprocessing={'bands': \[1\]}`"),
         (3, 4, "3 bands and the model takes 4 channels; give pictures of 4 bands or a model of 3"),
         (1, 2, "1 band and the model takes 2 channels; give pictures of 2 bands or a model of 1"),
     ],

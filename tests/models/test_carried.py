@@ -92,7 +92,7 @@ def test_a_wrapper_that_normalises_and_carries_a_configuration_normalises_once(m
     (line,) = about(probe)
     assert "were not applied" in line
     assert "normalises by itself: it" in line
-    assert "mean=0.4,0.5,0.6 --preprocessing std=0.1,0.2,0.3" in line
+    assert "`preprocessing={'mean': (0.4, 0.5, 0.6), 'std': (0.1, 0.2, 0.3)}`" in line
     assert probe.preprocessing.size == (32, 32)
     assert probe.decisions(images)["preprocessing"].endswith("without its mean and std")
     # what the message says works, and is not doubted any more

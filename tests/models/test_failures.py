@@ -92,8 +92,7 @@ def unpacked(x):
 INPUTS = {
     "fixed size": (
         lambda: timm.create_model("vit_tiny_patch16_224"),
-        r"it needs images of 224 pixels; preprocessing=\{'size': 224\} "
-        r"\(--preprocessing size=224\) works",
+        r"it needs images of 224 pixels; `preprocessing=\{'size': 224\}` works",
     ),
     "fixed size of torchvision": (
         lambda: torchvision.models.VisionTransformer(32, 16, 1, 1, 8, 8),

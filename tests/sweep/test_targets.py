@@ -181,7 +181,7 @@ def test_numbers_that_do_not_fit(tmp_path):
         ones, classifier(3)
     )
     assert "named 1 to 3 and taken as" in match_classes(ones, classifier(4)).warnings[0]
-    assert "outputs 0 to 2; model_classes says" in outputs(
+    assert "outputs 0 to 2; `model_classes` says" in outputs(
         folder(tmp_path / "far", "0", "1", "7"), classifier(3)
     )
     twice = folder(tmp_path / "twice", "1", "01")
@@ -249,7 +249,7 @@ def test_numbers_moved_on_purpose_are_outputs():
 
 def test_fewer_names_than_outputs_are_no_basis():
     source = open_source(Listed([0, 1, 2], ["ant", "bee", "cow"]))
-    assert "3 classes and the model 10 outputs; model_classes" in outputs(source, classifier(10))
+    assert "3 classes and the model 10 outputs; `model_classes`" in outputs(source, classifier(10))
     assert outputs(source, classifier(10), in_order=True) == list(range(10))
     assert "3 classes and the model 2 outputs" in outputs(source, classifier(2), in_order=True)
 
@@ -258,7 +258,7 @@ def test_wordnet_ids_and_a_model_of_which_nothing_is_known(tmp_path):
     source = folder(tmp_path, "n01440764", "n02102040", "n02979186")
     model = classifier(1000)
     found = outputs(source, model)
-    assert "not known that they are ImageNet's in their usual order; model_classes='im" in found
+    assert "not known that they are ImageNet's in their usual order; `model_classes='im" in found
     assert outputs(source, model.with_class_names("imagenet")) == [0, 217, 482]
     assert outputs(source, classifier(3)) == [0, 1, 2]
 

@@ -96,7 +96,7 @@ def align(factors: Factors, trained: Result, untrained: Result | None = None) ->
     if not known:
         raise InputError(
             f"none of the search's families ({', '.join(names)}) is among the measured ones "
-            f"({', '.join(gaps)}): measure with --transformations of the same names"
+            f"({', '.join(gaps)}): measure with `transformations` of the same names"
         )
     gap = np.array([matched[names[family]] for family in known])
     shares = shares[:, known]
@@ -148,7 +148,7 @@ def invariance_gaps(trained: Result, untrained: Result | None = None) -> dict[st
         raise InputError(f"the run of the trained model has no {METRIC} at the {LAYER}")
     if not theirs:
         raise InputError(
-            f"no {METRIC} of the untrained model: measure with --twin, or give the run of "
+            f"no {METRIC} of the untrained model: measure with `twin=True`, or give the run of "
             "MODEL+untrained"
         )
     gaps: dict[str, dict[int, float]] = {}
@@ -194,7 +194,7 @@ def _shares(factors: Factors) -> tuple[list[str], np.ndarray, list[int]]:
     frame = singles(factors)
     frame = frame[frame["class"] != OVERALL]
     if frame.empty:
-        raise InputError("the search has no single operations: search with --operations singles")
+        raise InputError("the search has no single operations: search with `operations='singles'`")
     order = ["proportion_boosted", "relative_change"]
     best = frame.sort_values(order, ascending=False, kind="stable").groupby("class").head(TOP)
     frame = frame.assign(top=frame.index.isin(best.index[best["proportion_boosted"].notna()]))

@@ -14,12 +14,14 @@ from invariscope.effects.wordnet import WordNet
 from invariscope.errors import InputError
 from invariscope.files import write_csv, write_file
 from invariscope.foregrounds.result import Foregrounds
+from invariscope.report.search.evidence import alignment_words, hierarchy_words
 from invariscope.results import Result
 from invariscope.search import Factors
 from invariscope.search.hierarchy import Hierarchy, class_hierarchy
 from invariscope.terminal import table
 
 CODE = "augment.py"
+_NAMED = 5
 _COLUMNS = (
     "raises, lowers: share of classes in which an operation brings pairs closer, in which all take "
     "them apart (false discovery rate 5 %); invariance: the model's own; training: what it changed"
@@ -112,13 +114,15 @@ def write_evidence(found: Evidence, folder: Path) -> None:
 
 def show_evidence(screen: Screen, found: Evidence) -> None:
     """What it says, in 80 columns."""
-    lines = []
-    if found.alignment is not None:
-        lines += _alignment(found.alignment)
-    if found.hierarchy is not None:
-        lines += _hierarchy(found.hierarchy)
-    for line in lines:
-        screen.say(line)
+    for compared, words, what in (
+        (found.alignment, alignment_words, "Not measured"),
+        (found.hierarchy, hierarchy_words, "Not in WordNet"),
+    ):
+        if compared is not None:
+            screen.say(words(compared))
+            if left_out := list(compared.left_out):
+                more = ", …" if len(left_out) > _NAMED else ""
+                screen.say(f"{what}, so left out: {', '.join(left_out[:_NAMED])}{more}.")
     show_notes(screen, found.notes)
     screen.print()
     if (found.recommendation.table["advice"] != ADVICE[-1]).any():
@@ -126,37 +130,7 @@ def show_evidence(screen: Screen, found: Evidence) -> None:
         screen.say(_COLUMNS, style="dim")
     unclear = found.recommendation.of(ADVICE[-1])["family"].tolist()
     if unclear:
-        text = f"No evidence for or against augmenting with {', '.join(unclear)}."
-        screen.say(text)
-
-
-def _alignment(found: Alignment) -> list[str]:
-    if np.isnan(found.difference):
-        return ["Training moved the invariance to all families the same way: nothing to compare."]
-    verdict = "more" if found.difference > 0 else "less"
-    lines = [
-        f"What training makes the model invariant to is {verdict} often among the classes' top 5: "
-        f"share {100 * found.difference:+.1f} points [{100 * found.low:+.1f}, "
-        f"{100 * found.high:+.1f}], p = {found.p:.3g} over {len(found.families)} families."
-    ]
-    if found.left_out:
-        lines.append(f"Not measured, so left out: {', '.join(found.left_out)}.")
-    return lines
-
-
-def _hierarchy(found: Hierarchy) -> list[str]:
-    first = found.correlations.iloc[0]
-    lines = [
-        f"Similar classes (WordNet, {first['measure']}) have similar operations: Spearman "
-        f"{first['spearman']:+.3f} [{first['ci_low']:+.3f}, {first['ci_high']:+.3f}], p = "
-        f"{first['p']:.3g}, over {int(first['n_pairs'])} pairs of {int(first['n_classes'])} "
-        "classes."
-    ]
-    if found.left_out:
-        names = ", ".join(list(found.left_out)[:5])
-        more = ", …" if len(found.left_out) > 5 else ""
-        lines.append(f"Not in WordNet, so left out: {names}{more}.")
-    return lines
+        screen.say(f"No evidence for or against augmenting with {', '.join(unclear)}.")
 
 
 def _recommendation(found: Recommendation) -> Table:

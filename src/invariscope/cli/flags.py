@@ -32,6 +32,8 @@ def with_flags(text: str) -> str:
     Example:
         >>> with_flags("give `output`, `value_range=(0, 4095)` or `preprocessing={'size': 224}`")
         'give --output, --value-range 0,4095 or --preprocessing size=224'
+        >>> with_flags("`preprocessing={'mean': (0.4, 0.5), 'std': (1, 2)}`")
+        '--preprocessing mean=0.4,0.5 --preprocessing std=1,2'
         >>> with_flags("`invariscope measure` with `resume=False` and `dim`")
         '`invariscope measure` with --no-resume and `dim`'
     """
@@ -47,8 +49,9 @@ def _option(match: re.Match[str]) -> str:
         return flags[0]
     if value == "False":
         return flags[1]
-    value = re.sub(r"[][(){}'\"]", "", value).replace(": ", "=").replace(", ", ",")
-    return f"{flags[0]} {value}"
+    entries = re.split(r", (?='\w+': )", value)  # of a dictionary
+    plain = (re.sub(r"[][(){}'\"]", "", entry) for entry in entries)
+    return " ".join(f"{flags[0]} {e.replace(': ', '=').replace(', ', ',')}" for e in plain)
 
 
 @cache

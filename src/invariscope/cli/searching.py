@@ -18,13 +18,16 @@ from invariscope.cli.memory import keep_freed_memory
 from invariscope.cli.progress import RunBar
 from invariscope.cli.running import interruptible
 from invariscope.cli.screen import Screen
-from invariscope.cli.showing import duration, show_decisions, show_notes
+from invariscope.cli.showing import show_decisions, show_notes
+from invariscope.report.search.facts import Facts
+from invariscope.report.search.verdict import findings, lead
 from invariscope.runs import carry_out, estimate
 from invariscope.search import Factors, Search, SearchRequest, prepare_search
 from invariscope.search.job import EMBEDDING
-from invariscope.search.ranks import AMONG, TOP_COUNT, Estimate, Ranks
+from invariscope.search.ranks import AMONG
 from invariscope.search.result import TABLE
 from invariscope.search.table import OVERALL
+from invariscope.studies.lab.words import duration
 from invariscope.terminal import paragraphs, table
 from invariscope.transformations import IDENTITY
 
@@ -98,7 +101,7 @@ def _show_plan(screen: Screen, search: Search, batch_size: int | None, folder: P
 
 def show_factors(screen: Screen, factors: Factors) -> None:
     """What is on top, overall and of each class, and what the paper asks, in 80 columns."""
-    ranks, frame = factors.ranks, factors.frame
+    frame = factors.frame
     pairs = int(frame.loc[frame["class"] == OVERALL, "n"].max())
     screen.print()
     screen.print(_overall_table(factors, f"{len(factors.classes)} classes, {pairs} pairs"))
@@ -113,7 +116,8 @@ def show_factors(screen: Screen, factors: Factors) -> None:
         style="dim",
     )
     screen.print()
-    for line in _findings(factors, ranks):
+    facts = Facts(factors)
+    for line in (lead(facts), *findings(facts)):
         screen.say(line)
     show_notes(screen, factors.manifest["warnings"], factors.manifest["images"]["skipped"])
 
@@ -154,44 +158,8 @@ def _class_table(factors: Factors) -> Table:
     return table(columns, lines, title="Top operation of each class")
 
 
-def _findings(factors: Factors, ranks: Ranks) -> list[str]:
-    everywhere = ranks.above_zero_everywhere
-    shown = ", ".join(everywhere[:3]) + (", …" if len(everywhere) > 3 else "")
-    kinds = [
-        f"{row['kind']} {_share(row['tops'])} {_interval(row['low'], row['high'], signed=False)} "
-        f"of the classes' tops, {_share(row['pool'])} of the pool"
-        for row in ranks.shares.to_dict("records")
-        if row["kind"] != IDENTITY and row["pool"] > 0
-    ]
-    cells = factors.frame[factors.frame["class"] != OVERALL].drop_duplicates(["class", "key"])
-    found = cells[cells["q"] <= 0.05]
-    return [
-        "Above zero in every class: " + (f"{len(everywhere)} operations ({shown})." if everywhere
-                                         else "no operation."),
-        f"The best operation overall changes similarity by {_estimate(ranks.overall)}; each "
-        f"class's own by {_estimate(ranks.per_class)}, held out "
-        f"{_estimate(ranks.per_class_held_out)}; it is above zero in "
-        f"{_share(ranks.above_zero.value)} of the classes, held out in "
-        f"{_share(ranks.above_zero_held_out.value)}.",
-        f"Of a class's {TOP_COUNT} best, {ranks.raising.value:.1f} raise the similarity, held out "
-        f"{ranks.raising_held_out.value:.1f}.",
-        "; ".join(kinds).capitalize() + ".",
-        f"Among geometric operations none beats the identity in "
-        f"{_share(ranks.identity_on_top.value)} of the classes.",
-        f"At a false discovery rate of 5 %, {int((found['change'] > 0).sum())} of "
-        f"{int(cells['q'].notna().sum())} (class, operation) cells bring pairs closer, "
-        f"{int((found['change'] < 0).sum())} take them apart.",
-        f"Null controls: {ranks.nulls} operations that change nothing have a largest change of "
-        f"{ranks.null:g}.",
-    ]  # fmt: skip
-
-
 def _named(kind: str, operation: str) -> str:
     return "none helps" if kind == IDENTITY else operation
-
-
-def _estimate(estimate: Estimate) -> str:
-    return f"{_percent(estimate.value)} {_interval(estimate.low, estimate.high)}"
 
 
 def _percent(value: float) -> str:
@@ -205,8 +173,5 @@ def _share(value: float) -> str:
     return "–" if np.isnan(value) else f"{100 * value:.0f} %"
 
 
-def _interval(low: float, high: float, signed: bool = True) -> str:
-    if np.isnan(low):
-        return ""
-    sign = "+.1f" if signed else ".0f"
-    return f"[{100 * low:{sign}}, {100 * high:{sign}}]"
+def _interval(low: float, high: float) -> str:
+    return "" if np.isnan(low) else f"[{100 * low:+.1f}, {100 * high:+.1f}]"

@@ -11,6 +11,7 @@ from invariscope.report.run.readings import DERIVATIVE, HEADLINE_LAYERS, Reading
 from invariscope.report.run.verdict import verdict
 from invariscope.results import Result
 from invariscope.runs import Cost
+from invariscope.studies.lab.words import duration
 from invariscope.sweep import Sweep
 from invariscope.terminal import paragraphs, table
 
@@ -159,12 +160,3 @@ def _shown(readings: Readings, name: str, level: int) -> str:
         if entry["transformation"] == name and entry["level"] == level:
             return entry["shown"].removesuffix(" of the side")
     return ""
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: "40 s", "12 min", "3.0 h"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

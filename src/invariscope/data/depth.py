@@ -237,8 +237,8 @@ def _check_floats(source: Any, extents: list[tuple[float, float]]) -> None:
     raise InputError(
         f"{source.name}: float pictures on no known scale: {len(outside)} of "
         f"{_pictures(len(extents))} looked at lie outside [0, 1]; {normalised}say what is black "
-        f"and white in all of them: value_range=({low:g}, {high:g}) (--value-range "
-        f"{low:g},{high:g}) or what they were made with, such as (0, 255); (0, 1) leaves out those "
+        f"and white in all of them: `value_range=({low:g}, {high:g})` "
+        f"or what they were made with, such as (0, 255); (0, 1) leaves out those "
         "outside it"
     )
 
@@ -262,8 +262,7 @@ def _settle_depth(source: Any, highest: list[int]) -> None:
     source.value_range = ValueRange(0, 2**bits - 1, sampled=True)
     line = (
         f"{bits} bits in 16: white is {2**bits - 1} ({looked} is {top}, {100 * top / 65535:.2g} % "
-        "of the range of 16 bits); value_range=(0, 65535) or another pair says otherwise "
-        "(--value-range 0,65535)"
+        "of the range of 16 bits); `value_range=(0, 65535)` or another pair says otherwise"
     )
     source.say("bit depth", line)
     source.notes = [*source.notes, f"bit depth: {line}"]
@@ -275,16 +274,16 @@ def _settle_bands(source: Any, facts: list[Facts]) -> None:
     if alpha:
         notes.append(
             f"TIFF files declare their band {max(alpha)} alpha, so it is composited over white; if "
-            "it is near infrared or another band, choose bands: preprocessing={'bands': [1, 2, 3]} "
-            "(--preprocessing bands=1,2,3)"
+            "it is near infrared or another band, `preprocessing={'bands': [1, 2, 3]}` chooses "
+            "bands"
         )
     left_out = max((fact.left_out for fact in facts), default=0)
     if left_out:
         numbers = ", ".join(str(4 + k) for k in range(left_out))
         notes.append(
             f"TIFF files hold more bands than red, green and blue: {numbers} left out for models "
-            "of 3 channels; a model of more gets them, and preprocessing={'bands': [4, 1, 2]} "
-            "(--preprocessing bands=4,1,2) chooses"
+            "of 3 channels; a model of more gets them, and "
+            "`preprocessing={'bands': [4, 1, 2]}` chooses"
         )
     pages = max((fact.pages for fact in facts), default=1)
     if pages > 1:
@@ -301,7 +300,7 @@ def _of_type(values: np.ndarray) -> ValueRange:
     if low < 0 or high > 65535:
         raise ValueError(
             f"integer values from {low} to {high}; only 0..65535 is defined: "
-            "value_range=(LOW, HIGH) (--value-range LOW,HIGH) says another black and white"
+            "`value_range=(LOW, HIGH)` says another black and white"
         )
     return ValueRange(0, 65535)
 
@@ -317,12 +316,12 @@ def _check(values: np.ndarray, own: ValueRange) -> None:
         raise ValueError(
             f"float values from {low:.3g} to {high:.3g}; images must be in [0, 1], before "
             "normalisation: drop the Normalize step, give uint8 for 0..255, or say what is black "
-            "and white with value_range=(LOW, HIGH) (--value-range LOW,HIGH)"
+            "and white with `value_range=(LOW, HIGH)`"
         )
     where = "found in a sample of the pictures" if own.sampled else "given"
     raise ValueError(
         f"values from {low:g} to {high:g} lie outside the range {own} that was {where}; "
-        f"value_range=({min(low, own.low):g}, {max(high, own.high):g}) holds them"
+        f"`value_range=({min(low, own.low):g}, {max(high, own.high):g})` holds them"
     )
 
 

@@ -94,7 +94,7 @@ def check_type(dtype: np.dtype, value_range: ValueRange | None) -> None:
         return
     if np.issubdtype(dtype, np.integer) and value_range is not None and not value_range.sampled:
         return
-    others = "; value_range=(LOW, HIGH) says what is black and white in other numbers"
+    others = "; `value_range=(LOW, HIGH)` says what is black and white in other numbers"
     way = others if np.issubdtype(dtype, np.integer) else ""
     raise ValueError(
         f"dtype {dtype}; images are uint8 in 0..255, uint16 in 0..65535 or float in [0, 1]{way}"

@@ -67,7 +67,7 @@ def open_stream(
     kind = type(stream).__name__
     if num_images is None:
         raise InputError(
-            f"images of type {kind} have no length: say how many to take with num_images=500, or "
+            f"images of type {kind} have no length: say how many to take with `num_images=500`, or "
             "give list(itertools.islice(data, 500))"
         )
     names = _class_names(stream)
@@ -78,7 +78,7 @@ def open_stream(
         if size > MOST_BYTES:
             raise InputError(
                 f"the first {len(kept):,} images of {kind} take {MOST_BYTES >> 30} GiB of memory; "
-                f"take fewer: num_images={len(kept)}"
+                f"take fewer: `num_images={len(kept)}`"
             )
         kept.append(item)
     if not kept:

@@ -25,7 +25,7 @@ SAMPLE = 24
 
 _FLAT = 0.6  # of the pixels of a label have a right neighbour of the same
 _SHOWN = 8
-_OVERRIDE = "values=[…] (--mask-values)"
+_OVERRIDE = "`values=[…]`"
 _VOID_COLOUR = (224, 224, 192)  # index 255 of the palette of Pascal VOC
 _BELOW_VOID = 64  # the smallest label beside a void
 _MOST_OF_THE_BORDER = 0.6

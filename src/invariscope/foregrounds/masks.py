@@ -86,7 +86,7 @@ def open_masks(
         ((3, 4), 0.2)
     """
     if masks in (ALPHA, SALIENCY) and values is not None:
-        raise InputError(f"values={list(values)} are those of mask files, not of masks={masks!r}")
+        raise InputError(f"`values={list(values)}` are of mask files, not of `masks={masks!r}`")
     if masks == ALPHA:
         return Masks(lambda index: _alpha(source, index), "the images' own alpha channel")
     if masks == SALIENCY:
@@ -117,7 +117,7 @@ class _MaskFolder:
         self._folder = os.path.expanduser(folder)
         if not os.path.isdir(self._folder):
             raise InputError(
-                f"masks={folder!r}: no such folder; give alpha, saliency or a folder of masks"
+                f"`masks={folder!r}`: no such folder; give alpha, saliency or a folder of masks"
             )
         self._by_path: dict[str, str] = {}
         for place, folders, names in os.walk(self._folder):
@@ -129,7 +129,7 @@ class _MaskFolder:
                     relative = os.path.relpath(os.path.join(place, stem), self._folder)
                     self._by_path.setdefault(relative.replace(os.sep, "/"), file)
         if not self._by_path:
-            raise InputError(f"masks={folder!r}: no image in that folder")
+            raise InputError(f"`masks={folder!r}`: no image in that folder")
         self._pictures = Counter(map(_stem, source.ids))
         self.reading = decide(self._some(), values)
 

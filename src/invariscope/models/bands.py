@@ -90,8 +90,8 @@ def check_fit(bands: int, channels: int | None) -> None:
     if bands > channels:
         numbers = list(range(1, channels + 1))
         way = (
-            f"choose bands, such as preprocessing={{'bands': {numbers}}} "
-            f"(--preprocessing bands={','.join(map(str, numbers))}), or give a model of {bands}"
+            f"choose bands, such as `preprocessing={{'bands': {numbers}}}`, or give a model of "
+            f"{bands}"
         )
     else:
         way = f"give pictures of {counted(channels)} or a model of {bands}"

@@ -176,7 +176,7 @@ class _Failure:
 
 
 def _size(side: int | str | None, text: str = "it needs images of") -> str:
-    how = f"preprocessing={{'size': {side}}} (--preprocessing size={side}) works"
+    how = f"`preprocessing={{'size': {side}}}` works"
     return f"{text} {side} pixels; {how}"
 
 
@@ -188,7 +188,7 @@ def _another_size(match: re.Match[str], failure: _Failure) -> str:
     side = "×".join(str(length) for length in reversed(failure.shape[-2:]))
     return (
         f"it seems to need images of another size than {side}; the size it was made for works, "
-        "such as preprocessing={'size': 224} (--preprocessing size=224)"
+        "such as `preprocessing={'size': 224}`"
     )
 
 
@@ -209,7 +209,7 @@ def _larger(match: re.Match[str], failure: _Failure) -> str:
         return _video(match, failure)
     return (
         f"images of {failure.shape[-1]}×{failure.shape[-2]} are too small for it; a larger size "
-        "works, such as preprocessing={'size': 224} (--preprocessing size=224)"
+        "works, such as `preprocessing={'size': 224}`"
     )
 
 
@@ -220,12 +220,10 @@ def _channels(match: re.Match[str], failure: _Failure) -> str:
     if wanted == came:
         return _PLAIN
     if wanted == 1:
-        return (
-            "it takes 1 channel; preprocessing={'channels': 1} (--preprocessing channels=1) works"
-        )
+        return "it takes 1 channel; `preprocessing={'channels': 1}` works"
     return (
         f"it takes {wanted} channels, the images have {came}; images of {wanted} bands with "
-        f"preprocessing={{'channels': {wanted}}} (--preprocessing channels={wanted}) work"
+        f"`preprocessing={{'channels': {wanted}}}` work"
     )
 
 

@@ -160,8 +160,8 @@ def unstated(module: nn.Module | None, preprocessing: Preprocessing) -> tuple[st
     size = "" if preprocessing.size is not None else ", pictures keep their size"
     line = (
         f"{ABOUT} are unknown and were not applied: the model gets pixels in [0, 1]{size}"
-        f"{_carried(module)}; state them: --preprocessing imagenet, clip, inception, a "
-        "configuration file, or none if [0, 1] is right (in Python preprocessing='imagenet')"
+        f"{_carried(module)}; state them: `preprocessing='imagenet'`, clip, inception, "
+        "a configuration file, or none if [0, 1] is right"
     )
     return (line,)
 
@@ -180,12 +180,12 @@ def _carried(module: nn.Module | None) -> str:
         config: Any = part.pretrained_cfg
         known = f"timm:{config.get('architecture', '?')}"
         return (
-            f" (its part {name} is {known}, whose own values --preprocessing {known} would apply)"
+            f" (its part {name} is {known}, whose own values `preprocessing='{known}'` would apply)"
         )
     if type(module).__module__.startswith("torchvision.models."):
         return (
-            " (a module of torchvision does not carry the preset of its weights: --preprocessing "
-            "torchvision:NAME@WEIGHTS takes it)"
+            " (a module of torchvision does not carry the preset of its weights: "
+            "`preprocessing='torchvision:NAME@WEIGHTS'` takes it)"
         )
     stated = [f"{name}={getattr(module, name)!r}" for name in ATTRIBUTES if _is_plain(module, name)]
     if stated:

@@ -56,6 +56,6 @@ def batches(pictures: Sequence[Tensor]) -> Iterator[Tensor]:
         if len({picture.shape for picture in chunk}) > 1:
             raise InputError(
                 "images: sizes differ and the model's preprocessing has none; "
-                "give preprocessing={'size': …} to load_model"
+                "give `preprocessing={'size': …}`"
             )
         yield torch.stack([as_float(picture) for picture in chunk])

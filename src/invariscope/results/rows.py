@@ -292,6 +292,6 @@ def _distinct(names: pa.ChunkedArray) -> set[str]:
 
 def _damaged(path: Path) -> InputError:
     return InputError(
-        f"{path} is damaged: run `invariscope measure … --resume` on its run folder to measure "
-        "that block again, or delete the file to go without it"
+        f"{path} is damaged: run the same `invariscope measure` again to measure "
+        "that block anew, or delete the file to go without it"
     )

@@ -56,7 +56,7 @@ def check_colour(without: Sequence[str], bands: int, named: bool) -> None:
         raise InputError(
             f"{', '.join(without)}: a change of colour needs red, green and blue, and the pictures "
             f"have {_counted(bands)}; leave it out, or choose three bands by number with "
-            "preprocessing={'bands': [1, 2, 3]}"
+            "`preprocessing={'bands': [1, 2, 3]}`"
         )
 
 

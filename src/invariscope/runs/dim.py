@@ -44,5 +44,5 @@ def note_dim(manifest: dict[str, Any], block: Block) -> None:
     images["notes"] = [note for note in images["notes"] if start not in note]
     images["notes"].append(
         f"{len(known)} of the pictures {start}{names}; if white lies lower, say so with "
-        "value_range=(LOW, HIGH) (--value-range LOW,HIGH)"
+        "`value_range=(LOW, HIGH)`"
     )

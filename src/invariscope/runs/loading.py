@@ -83,7 +83,7 @@ class Block:
             shown = ", ".join(f"{width}×{height}" for height, width in sorted(sizes)[:3])
             raise InputError(
                 f"the images have different sizes ({shown}, …) and the model states no input size: "
-                "give one, such as preprocessing={'size': 224}"
+                "give one, such as `preprocessing={'size': 224}`"
             )
         return torch.stack(alike(frames))
 

@@ -117,7 +117,7 @@ def _for_task(
         return fit, ""
     return fit, (
         f"{', '.join(lost)} {'is' if len(lost) == 1 else 'are'} left out: the model's task is "
-        f"{task}, so there are no class scores; if there are, say task='classification'"
+        f"{task}, so there are no class scores; if there are, say `task='classification'`"
     )
 
 

@@ -182,7 +182,7 @@ def _by_number(source: ImageSource, probe: Probe, present: Sequence[int]) -> Cla
         other = next(k for k in present if numbers[k] != k)
         return _none(
             f"label {other} is named {names[other]!r}: names that are numbers and labels "
-            "contradict each other; model_classes='order' takes the labels"
+            "contradict each other; `model_classes='order'` takes the labels"
         )
     taken = sorted(numbers[k] for k in present)
     warnings = []
@@ -214,10 +214,10 @@ def _in_order(source: ImageSource, probe: Probe) -> ClassMatch:
     if are_wordnet_ids(names):
         return _none(
             f"{counts}, of which it is not known that they are ImageNet's in their usual order; "
-            "model_classes='imagenet' (--model-classes imagenet) says so"
+            "`model_classes='imagenet'` says so"
         )
     return _none(
-        f"{counts}; model_classes (--model-classes) says what the outputs are: a file with a name "
+        f"{counts}; `model_classes` says what the outputs are: a file with a name "
         "a line, or imagenet for class folders named by their WordNet id (n02123045)"
     )
 

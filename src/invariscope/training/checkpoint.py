@@ -64,5 +64,5 @@ def check_same_recipe(folder: Path, kept: Recipe, wanted: Recipe) -> None:
     ]
     if differ:
         raise InputError(
-            f"{folder} holds another training ({'; '.join(differ)}): give another --output"
+            f"{folder} holds another training ({'; '.join(differ)}): give another `output`"
         )

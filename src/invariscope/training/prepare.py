@@ -206,7 +206,7 @@ def prepare(recipe: Recipe, accelerator: Accelerator, workers: int | None = None
     )
     size = recipe.size or (preprocessing.size or (0, 0))[0]
     if not size:
-        raise InputError(f"model {recipe.model} does not say its input's side: give --size")
+        raise InputError(f"model {recipe.model} does not say its input's side: give `size`")
     resize = evaluation_resize(recipe.augment, size)
     preprocessing = preprocessing.override({"size": size, "resize": resize})
     if recipe.augerino is not None:

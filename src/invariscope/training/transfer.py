@@ -108,8 +108,7 @@ def penultimate(probe: Probe, split: Split, *, workers: int | None = None) -> Fe
     preprocessing = probe.preprocessing
     if preprocessing.size is None:
         raise InputError(
-            f"model {probe.spec} does not say its input's side: "
-            "give preprocessing={'size': …} to load_model"
+            f"model {probe.spec} does not say its input's side: give `preprocessing={{'size': …}}`"
         )
     images = TestImages(split, preprocessing, workers=workers)
     places: list[int] = []

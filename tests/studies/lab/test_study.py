@@ -68,10 +68,10 @@ def test_settings_are_replaced_by_their_type(toy, name, text, value):
     ("name", "text", "message"),
     [
         ("epoch", "1", "unknown setting of toy 'epoch': did you mean epochs"),
-        ("seeds", "0,x", "--set seeds=x: seeds takes a whole number"),
-        ("epochs", "many", "--set epochs=many: epochs takes a number"),
-        ("size", "2.5", "--set size=2.5: size takes a whole number"),
-        ("twin", "maybe", "--set twin=maybe: twin takes true or false"),
+        ("seeds", "0,x", "seeds=x: seeds takes a whole number"),
+        ("epochs", "many", "epochs=many: epochs takes a number"),
+        ("size", "2.5", "size=2.5: size takes a whole number"),
+        ("twin", "maybe", "twin=maybe: twin takes true or false"),
         ("mode", "sloe", "unknown value of mode 'sloe': did you mean slow"),
     ],
 )
@@ -88,7 +88,7 @@ def test_unknown_presets_and_studies(toy):
 
 
 def test_what_a_preset_cannot_know():
-    with pytest.raises(InputError, match="this preset needs ImageNet: give it by --set data=PATH"):
+    with pytest.raises(InputError, match=r"needs ImageNet: give it by `changes={'data': 'PATH'}`"):
         needed("", "data", "ImageNet")
 
 

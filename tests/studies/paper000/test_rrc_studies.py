@@ -271,7 +271,7 @@ def test_studies_that_train_the_same_have_the_same_recipes():
 
 
 def test_the_paper_preset_says_what_it_needs(tmp_path):
-    with pytest.raises(InputError, match=r"needs ImageNet's training images.*--set train=PATH"):
+    with pytest.raises(InputError, match=r"needs ImageNet's training images.*'train': 'PATH'"):
         run_study("rrc-decomposition", "paper", lab=Lab(tmp_path))
 
 

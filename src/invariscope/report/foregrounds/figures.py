@@ -4,7 +4,6 @@ Drawn on `matplotlib.figure.Figure` objects in the report's colours, so that
 `invariscope.report.kit.svg.inline` can embed them in a page.
 """
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,15 +16,8 @@ from invariscope.files import write_file
 from invariscope.foregrounds.result import Foregrounds
 from invariscope.foregrounds.spread import EVERY
 from invariscope.outside import shortened
-from invariscope.report.kit.look import (
-    INK,
-    MODEL,
-    NULL,
-    TWIN,
-    Look,
-    plain,
-    without_usetex,
-)
+from invariscope.report.kit import svg
+from invariscope.report.kit.look import INK, MODEL, NULL, TWIN, Look, plain
 
 CENTRES = Look(312, 304, left=42, right=14, top=10, bottom=38, text=10.5)
 AREAS = Look(420, 230, left=44, right=22, top=10, bottom=40, text=10.5)
@@ -144,10 +136,7 @@ def write_figures(found: Foregrounds, folder: Path) -> list[Path]:
     for name, figure in drawn.items():
         if figure is None:
             continue
-        buffer = io.BytesIO()
-        with without_usetex():
-            figure.savefig(buffer, format="svg", metadata={"Date": None})
-        write_file(folder / f"{name}.svg", buffer.getvalue())
+        write_file(folder / f"{name}.svg", svg.drawn(figure, "Date").encode())
         written.append(folder / f"{name}.svg")
     return written
 

@@ -8,9 +8,12 @@ import html
 import io
 import re
 from collections.abc import Mapping
+from typing import cast
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from invariscope.outside import visible
 from invariscope.report.kit import look
 
 # Drawing colour -> CSS variable, so that one SVG serves the light page, the dark one and print.
@@ -55,11 +58,7 @@ def inline(figure: Figure, identifier: str, label: str, css_class: str = "") -> 
         >>> markup[:5], 'aria-label="Says &quot;hello&quot;"' in markup, "http" in markup
         ('<svg ', True, False)
     """
-    buffer = io.StringIO()
-    with look.without_usetex():
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(buffer, format="svg", metadata=nothing)
-    body = _REMOVED.sub("", buffer.getvalue())
+    body = _REMOVED.sub("", drawn(figure, "Date", "Creator", "Format", "Type"))
     width, height = figure.get_size_inches() * 72
     body = body[body.index(">", body.index("<svg")) + 1 :]
     body = _own_ids(body.replace("xlink:href=", "href="), identifier)
@@ -75,6 +74,16 @@ def inline(figure: Figure, identifier: str, label: str, css_class: str = "") -> 
         f' viewBox="0 0 {width:g} {height:g}">'
     )
     return start + body.strip()
+
+
+def drawn(figure: Figure, *unsaid: str) -> str:
+    """The figure as an SVG file, without some of its metadata."""
+    for text in cast(list[Text], figure.findobj(Text)):
+        text.set_text(visible(text.get_text(), lines=True))  # fonts have no control characters
+    buffer = io.StringIO()
+    with look.without_usetex():
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(unsaid))
+    return buffer.getvalue()
 
 
 def _own_ids(body: str, identifier: str) -> str:

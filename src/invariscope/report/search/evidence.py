@@ -59,10 +59,11 @@ def alignment_section(found: Alignment) -> dict[str, Any]:
         ),
     ]  # fmt: skip
     left_out = [transformation_words(name) for name in found.left_out]
-    return {"lead": _alignment_words(found), "drawings": drawings, "left_out": ", ".join(left_out)}
+    return {"lead": alignment_words(found), "drawings": drawings, "left_out": ", ".join(left_out)}
 
 
-def _alignment_words(found: Alignment) -> str:
+def alignment_words(found: Alignment) -> str:
+    """What training made the model invariant to, against what varies, in a sentence."""
     if not math.isfinite(found.difference):
         return (
             "Training moved the invariance to all measured families the same way, so there are no"
@@ -90,8 +91,8 @@ def _alignment_words(found: Alignment) -> str:
     )
 
 
-def hierarchy_section(found: Hierarchy) -> dict[str, Any]:
-    """Do classes alike in WordNet vary alike? Sentences, figure, every correlation."""
+def hierarchy_words(found: Hierarchy) -> str:
+    """Whether classes that are alike in WordNet vary alike, in a sentence."""
     first = found.correlations.iloc[0]
     rho, low, high = (float(first[name]) for name in ("spearman", "ci_low", "ci_high"))
     p = float(first["p"])
@@ -102,10 +103,15 @@ def hierarchy_section(found: Hierarchy) -> dict[str, Any]:
         verdict = f"Classes that are alike in WordNet have {more} similar ranks of operations"
     else:
         verdict = "Classes that are alike in WordNet are not shown to vary in like ways"
-    lead = (
+    return (
         f"{verdict}: Spearman’s ρ {with_interval(rho, low, high)}, p = {p_text(p)}, over"
         f" {counted(int(first['n_pairs']), 'pair')} of {int(first['n_classes'])} classes."
     )
+
+
+def hierarchy_section(found: Hierarchy) -> dict[str, Any]:
+    """Do classes alike in WordNet vary alike? Sentences, figure, every correlation."""
+    lead = hierarchy_words(found)
     rows = [
         (
             _OUTCOMES.get(str(row["outcome"]), str(row["outcome"])),

@@ -53,7 +53,7 @@ def run_study(
     lab = lab or Lab()
     folder = Path(output) if output is not None else STUDIES_FOLDER / f"{study.name}-{preset}"
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: give a folder by --output")
+        raise InputError(f"{folder} is a file: give a folder as `output`")
     started = time.perf_counter()
     findings = study.function(lab, settings)
     about = {

@@ -197,7 +197,7 @@ def needed(value: str | None, name: str, what: str) -> str:
         'imagenet/val'
     """
     if not value:
-        raise InputError(f"this preset needs {what}: give it by --set {name}=PATH")
+        raise InputError(f"this preset needs {what}: give it by `changes={{'{name}': 'PATH'}}`")
     return value
 
 
@@ -241,4 +241,4 @@ def _parse(name: str, text: str, kind: Any) -> Any:
         return _WORDS[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError):
         what = _KINDS.get(kind, kind.__name__)
-        raise InputError(f"--set {name}={text}: {name} takes {what}") from None
+        raise InputError(f"{name}={text}: {name} takes {what}") from None

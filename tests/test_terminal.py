@@ -1,0 +1,45 @@
+"""Tables and paragraphs of 80 columns; text is text."""
+
+import io
+
+from invariscope.terminal import Terminal, interval, paragraphs, rendered, table
+
+
+def test_names_are_neither_markup_nor_escapes():
+    text = rendered("[red]a[/red] \x1b[2J:smile:", table(("[b]",), [("[red]\n\x1b",)], title="[i]"))
+    assert text.splitlines() == ["[red]a[/red] \\x1b[2J:smile:", "[i]", "[b]", "[red]\\n\\x1b"]
+
+
+def test_a_long_name_goes_on_in_the_next_line_and_numbers_stay_whole():
+    name = "".join(f"{k:03}" for k in range(100))
+    text = rendered(table(("name", ">n", "<interval"), [(name, 12345.678, "0.1 [0.0, 0.2]")] * 2))
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum("12345.678  0.1 [0.0, 0.2]" in line for line in lines) == 2
+    assert len(lines) < 10
+    assert "…" in text
+    assert name[:12] in text
+    assert name[-6:] in text
+
+
+def test_paragraphs_stand_beside_their_names():
+    lines = rendered(paragraphs([("model", "a " * 60), ("", "b")], 10)).splitlines()
+    assert lines[0].startswith("model     a a")
+    assert lines[1].startswith("          a")
+    assert lines[-1] == "          b"
+
+
+def test_a_line_is_never_broken_and_a_status_is_text():
+    with io.StringIO() as file:
+        terminal = Terminal(file)
+        terminal.line(f"report: {'x' * 200}/[a]\x1b")
+        with terminal.status("[red]loading\x1b"):
+            terminal.say("word " * 30)
+        lines = file.getvalue().splitlines()
+    assert lines[0] == f"report: {'x' * 200}/[a]\\x1b"
+    assert max(map(len, lines[1:])) <= 80
+
+
+def test_numbers_without_an_interval_stand_alone():
+    assert interval(0.5, float("nan"), 0.6) == "0.500"
+    assert interval(-0.0001, -0.1, 0.1, sign="+") == "+0.000 [-0.100, +0.100]"
