@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from invariscope.studies.lab.words import duration, value_text
+from invariscope.report.kit.words import duration, value_text
 
 from invariscope.studies.claims import NOT_RUN, ClaimResult, Part, get_claim
 from invariscope.studies.claims.record import counts

@@ -42,7 +42,7 @@ def test_findings_on_the_screen_and_tables_in_the_folder(cut_outs, invariscope):
     [
         ((), "Missing option '--data'"),
         (("-d", "cuts", "-n", "0"), "--num-images 0: give a number from 1 on, or all"),
-        (("-d", "cuts", "--masks", "nowhere"), "masks='nowhere': no such folder"),
+        (("-d", "cuts", "--masks", "nowhere"), "--masks nowhere: no such folder"),
         (("-d", "pictures", "--masks", "alpha"), "it has no alpha channel; give masks as alpha"),
         (("-d", "cuts", "--masks", "alpha", "--threshold", "2"), "threshold=2: give a number"),
     ],

@@ -27,7 +27,7 @@ from invariscope.search.job import EMBEDDING
 from invariscope.search.ranks import AMONG
 from invariscope.search.result import TABLE
 from invariscope.search.table import OVERALL
-from invariscope.studies.lab.words import duration
+from invariscope.report.kit.words import duration
 from invariscope.terminal import paragraphs, table
 from invariscope.transformations import IDENTITY
 

@@ -11,7 +11,7 @@ from invariscope.report.run.readings import DERIVATIVE, HEADLINE_LAYERS, Reading
 from invariscope.report.run.verdict import verdict
 from invariscope.results import Result
 from invariscope.runs import Cost
-from invariscope.studies.lab.words import duration
+from invariscope.report.kit.words import duration
 from invariscope.sweep import Sweep
 from invariscope.terminal import paragraphs, table
 
