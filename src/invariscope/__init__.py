@@ -1,4 +1,4 @@
-"""Measure what vision models are invariant and equivariant to.
+"""Measures what vision models are invariant and equivariant to.
 
 >>> import invariscope
 >>> invariscope.__version__

@@ -45,5 +45,5 @@ def digest_of_pixels(image: Union["Image.Image", "torch.Tensor", np.ndarray]) ->
     return digest.hexdigest()
 
 
-def _hash() -> "hashlib._Hash":
+def _hash() -> "hashlib.blake2b":
     return hashlib.blake2b(digest_size=_BYTES)

@@ -1,4 +1,4 @@
-"""Which images several training seeds of several methods get right.
+"""Arranges which images several training seeds of several methods get right.
 
 The tidy form is a table with one row per image, method and seed, as CSV or parquet:
 
@@ -149,15 +149,15 @@ def _by_method(
     notes: list[str],
 ) -> Correctness:
     names, members = np.unique(classes.astype(str), return_inverse=True)
-    found: dict[str, list[int]] = {}
-    for place, run in enumerate(runs):
-        found.setdefault(run.partition("\0")[0], []).append(place)
+    rows_of: dict[str, list[int]] = {}
+    for row, run in enumerate(runs):
+        rows_of.setdefault(run.partition("\0")[0], []).append(row)
     return Correctness(
         images=tuple(images),
         classes=tuple(names.tolist()),
         members=members.astype(np.int64),
-        seeds={m: tuple(runs[p].partition("\0")[2] for p in where) for m, where in found.items()},
-        correct={m: right[where] for m, where in found.items()},
+        seeds={m: tuple(runs[p].partition("\0")[2] for p in where) for m, where in rows_of.items()},
+        correct={m: right[where] for m, where in rows_of.items()},
         notes=notes,
     )
 
@@ -183,7 +183,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def read_runs(runs: Mapping[str, Sequence[str | os.PathLike[str]]]) -> pd.DataFrame:
-    """The tidy form of run folders that `measure` wrote.
+    """Reads run folders that `measure` wrote into the tidy form.
 
     Args:
         runs: The run folders of each method, one for each training seed.
@@ -220,13 +220,13 @@ def read_runs(runs: Mapping[str, Sequence[str | os.PathLike[str]]]) -> pd.DataFr
 def _run_frame(
     folder: Path, store: RowStore, manifest: dict[str, Any], method: str
 ) -> pd.DataFrame:
-    found = store.dense(_LAYER, only=[(_METRIC, "")])
-    if not found or IDENTITY not in found[0].cells:
+    blocks = store.dense(_LAYER, only=[(_METRIC, "")])
+    if not blocks or IDENTITY not in blocks[0].cells:
         raise InputError(
             f"{folder} knows no accuracy on the untouched images: measure it with labelled data, a "
             "classifier of the same classes, and accuracy among its `metrics`"
         )
-    values = found[0].values[:, found[0].cells.index(IDENTITY)]
+    values = blocks[0].values[:, blocks[0].cells.index(IDENTITY)]
     known = np.isfinite(values) & (store.labels >= 0)
     if not known.any():
         raise InputError(f"{folder} knows the accuracy of no image: measure it with labelled data")

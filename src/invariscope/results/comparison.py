@@ -119,7 +119,7 @@ def _differences(
         return pd.DataFrame()
     arrays = []
     for series, images, columns in zip(pair, shared.places, column, strict=True):
-        picked = np.ix_(images, [columns[cell] for cell in wanted])
+        picked = np.ix_(images, np.array([columns[cell] for cell in wanted]))
         weights = None if series.weights is None else series.weights[picked]
         arrays += [series.values[picked], weights]
     numbers = paired_differences(

@@ -1,4 +1,4 @@
-"""A training on the disk: what it needs to go on, and what it left when it was done.
+"""Keeps a training on the disk: what it needs to go on, and what it left when it was done.
 
 | file of the folder | content |
 |---|---|
@@ -38,7 +38,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(folder: Path, recipe: Recipe) -> dict[str, Any] | None:
-    """The folder's checkpoint on the CPU, or None without one.
+    """Loads the folder's checkpoint on the CPU; None without one.
 
     Raises:
         InputError: It is of another recipe, or it cannot be read.
@@ -52,13 +52,13 @@ def load_checkpoint(folder: Path, recipe: Recipe) -> dict[str, Any] | None:
     return state
 
 
-def check_same_recipe(folder: Path, found: Recipe, wanted: Recipe) -> None:
+def check_same_recipe(folder: Path, kept: Recipe, wanted: Recipe) -> None:
     """Refuses to go on with another training's folder.
 
     Raises:
         InputError: Names the values that differ.
     """
-    old, new = found.as_dict(), wanted.as_dict()
+    old, new = kept.as_dict(), wanted.as_dict()
     differ = [
         f"{name} {old[name]!r} there, {new[name]!r} now" for name in new if old[name] != new[name]
     ]

@@ -1,4 +1,4 @@
-"""A finished training: its network, its accuracy, its history; in memory or from a folder."""
+"""Holds a finished training: its network, accuracy and history; in memory or from a folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -60,7 +60,7 @@ class TrainedRun:
         return Probe(self.module, self.preprocessing, f"trained:{self.recipe.key}")
 
     def values(self, name: str) -> pd.Series:
-        """One logged number, by iteration.
+        """Returns one logged number, by iteration.
 
         Raises:
             InputError: Nothing of that name was logged.
@@ -96,19 +96,19 @@ class TrainedRun:
         write_json(folder / RECIPE, head, allow_nan=True)
         write_parquet(folder / HISTORY, self.history)
         write_parquet(folder / CORRECT, self.correct)
-        found = {"accuracy": self.accuracy, "num_test": len(self.correct)}
-        write_json(folder / DONE, found, allow_nan=True)
+        results = {"accuracy": self.accuracy, "num_test": len(self.correct)}
+        write_json(folder / DONE, results, allow_nan=True)
         (folder / CHECKPOINT).unlink(missing_ok=True)
         return TrainedRun(**{**self.__dict__, "folder": folder})
 
 
 def is_done(folder: str | Path) -> bool:
-    """Whether the folder holds a finished training."""
+    """Tells whether the folder holds a finished training."""
     return (Path(folder) / DONE).is_file()
 
 
 def read_run(folder: str | Path) -> TrainedRun:
-    """A finished training from its folder.
+    """Reads a finished training from its folder.
 
     Raises:
         InputError: The folder holds none.

@@ -1,4 +1,4 @@
-"""Transformations: named families with levels, acting on batches of images in [0, 1]."""
+"""Transforms batches of images in [0, 1] by named families with levels."""
 
 from invariscope.transformations.action import is_closed, kernel
 from invariscope.transformations.element import Element
