@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from invariscope.report.kit.words import duration, value_text
-
 from invariscope.studies.claims import NOT_RUN, ClaimResult, Part, get_claim
 from invariscope.studies.claims.record import counts
 from invariscope.studies.lab.folder import StudyRun, read_study

@@ -66,8 +66,8 @@ def test_damage_is_an_error_of_one_line(tmp_path):
         except InputError as problem:
             messages.add(str(problem))
     assert messages == {
-        f"{path} is damaged: run the same `invariscope measure … --resume` on its run folder to measure "
-        "that block again, or delete the file to go without it"
+        f"{path} is damaged: run the same `invariscope measure` again to measure "
+        "that block anew, or delete the file to go without it"
     }
 
 
@@ -100,7 +100,9 @@ def test_contents_that_contradict_the_rows(tmp_path):
         file_with_contents(path, table, contents)
         assert completed_blocks(tmp_path) == ([0] if what == "none" else [])
         if what in ("image", "name", "rows"):  # what would put numbers in wrong places
-            with pytest.raises(InputError, match=r"block-00000.parquet is damaged: run the same `invar"):
+            with pytest.raises(
+                InputError, match=r"block-00000.parquet is damaged: run the same `invar"
+            ):
                 everything(RowStore(tmp_path))
 
 

@@ -50,7 +50,9 @@ def test_a_damaged_block_is_not_complete(tmp_path, damage):
     path = tmp_path / "block-00001.parquet"
     path.write_bytes(path.read_bytes()[damage])
     assert completed_blocks(tmp_path) == [0, 2]
-    with pytest.raises(InputError, match=r"block-00001.parquet is damaged: run the same `invariscope"):
+    with pytest.raises(
+        InputError, match=r"block-00001.parquet is damaged: run the same `invariscope"
+    ):
         RowStore(tmp_path)
     rest = RowStore(tmp_path, blocks=[0, 2])
     assert rest.blocks == [0, 2]

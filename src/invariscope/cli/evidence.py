@@ -1,5 +1,6 @@
 """What `invariscope factors` adds to a search: alignment, hierarchy, a recommendation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,17 +113,20 @@ def write_evidence(found: Evidence, folder: Path) -> None:
     write_file(folder / CODE, code, kept="the search is kept")
 
 
+def _show_left_out(screen: Screen, why: str, names: Sequence[str]) -> None:
+    if names:
+        more = ", …" if len(names) > _NAMED else ""
+        screen.say(f"{why}, so left out: {', '.join(names[:_NAMED])}{more}.")
+
+
 def show_evidence(screen: Screen, found: Evidence) -> None:
     """What it says, in 80 columns."""
-    for compared, words, what in (
-        (found.alignment, alignment_words, "Not measured"),
-        (found.hierarchy, hierarchy_words, "Not in WordNet"),
-    ):
-        if compared is not None:
-            screen.say(words(compared))
-            if left_out := list(compared.left_out):
-                more = ", …" if len(left_out) > _NAMED else ""
-                screen.say(f"{what}, so left out: {', '.join(left_out[:_NAMED])}{more}.")
+    if found.alignment is not None:
+        screen.say(alignment_words(found.alignment))
+        _show_left_out(screen, "Not measured", found.alignment.left_out)
+    if found.hierarchy is not None:
+        screen.say(hierarchy_words(found.hierarchy))
+        _show_left_out(screen, "Not in WordNet", list(found.hierarchy.left_out))
     show_notes(screen, found.notes)
     screen.print()
     if (found.recommendation.table["advice"] != ADVICE[-1]).any():

@@ -19,6 +19,7 @@ from invariscope.cli.progress import RunBar
 from invariscope.cli.running import interruptible
 from invariscope.cli.screen import Screen
 from invariscope.cli.showing import show_decisions, show_notes
+from invariscope.report.kit.words import duration
 from invariscope.report.search.facts import Facts
 from invariscope.report.search.verdict import findings, lead
 from invariscope.runs import carry_out, estimate
@@ -27,7 +28,6 @@ from invariscope.search.job import EMBEDDING
 from invariscope.search.ranks import AMONG
 from invariscope.search.result import TABLE
 from invariscope.search.table import OVERALL
-from invariscope.report.kit.words import duration
 from invariscope.terminal import paragraphs, table
 from invariscope.transformations import IDENTITY
 

@@ -7,11 +7,11 @@ from typing import Any
 from rich.table import Table
 
 from invariscope.cli.screen import Screen
+from invariscope.report.kit.words import duration
 from invariscope.report.run.readings import DERIVATIVE, HEADLINE_LAYERS, Readings
 from invariscope.report.run.verdict import verdict
 from invariscope.results import Result
 from invariscope.runs import Cost
-from invariscope.report.kit.words import duration
 from invariscope.sweep import Sweep
 from invariscope.terminal import paragraphs, table
 
