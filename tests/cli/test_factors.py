@@ -34,7 +34,7 @@ def test_a_search_from_start_to_summary(classes, invariscope):
     assert code == 0, err
     assert "Best on average over 2 classes, 12 pairs" in out
     for words in (
-        "Top operation of each class", "in every class", "held out", "geometric", "(pool ",
+        "Top operation of each class", "In every class", "held out", "geometric", "(pool ",
         "Null controls: 2 operations that change nothing changed the similarity by exactly 0",
         "left out 1 of 3 classes, which have a single image: newt", "table: run/factors.parquet",
         "88 operations",
