@@ -1,10 +1,10 @@
 """A small run in the schema of a real one, with known values."""
 
 import numpy as np
-from invariscope.runs.block_files import completed_blocks as completed
 
 from invariscope.results import RowBuilder
 from invariscope.results.rows import LAYERED
+from invariscope.runs.block_files import completed_blocks as completed
 
 LEVELS = (0, 1, 2)
 
