@@ -181,8 +181,8 @@ def in_pillow(operation, picture):
 def table_time(classes: int, pairs: int) -> dict:
     """Seconds and peak memory of a table, from rows on the disk."""
     import numpy as np
-    from invariscope.runs.block_files import write_block_file
 
+    from invariscope.runs.block_files import write_block_file
     from invariscope.search import get_operations
     from invariscope.search.operations import unique_operations
     from invariscope.search.rows import PAIR_ROWS, PAIRS_PER_BLOCK, PairRows, pair_table
