@@ -16,7 +16,7 @@ RANK = {
 #: Methods that hand the result on to the report.
 ALLOWED = {
     ("results/result.py", "report"), ("results/leaderboard.py", "report"),
-    ("search/result.py", "report/search"), ("effects/class_effects.py", "report/effects"),
+    ("search/result.py", "report/search"), ("effects/on_classes.py", "report/effects"),
     ("search/result.py", "advice"),
 }  # fmt: skip
 

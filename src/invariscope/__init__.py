@@ -4,34 +4,57 @@
 >>> invariscope.__version__
 '0.1.0'
 
-The names below are loaded on first use, so that ``import invariscope`` and the command line's help
-do not wait for torch.
+The functions and packages below are loaded on first use, so that ``import invariscope`` and the
+command line's help do not wait for torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from invariscope import data, effects, foregrounds, metrics, models, training, transformations
     from invariscope.models import load_model
     from invariscope.results import Leaderboard, Result
-    from invariscope.search import find_factors
+    from invariscope.search import Factors, find_factors
     from invariscope.sweep import measure
 
 __version__ = "0.1.0"
-__all__ = ["Leaderboard", "Result", "__version__", "find_factors", "load_model", "measure"]
+__all__ = [
+    "Factors",
+    "Leaderboard",
+    "Result",
+    "__version__",
+    "data",
+    "effects",
+    "find_factors",
+    "foregrounds",
+    "load_model",
+    "measure",
+    "metrics",
+    "models",
+    "training",
+    "transformations",
+]
 
+#: The package that each name comes from; one that is not here is a package itself.
 _HOMES = {
-    "measure": "invariscope.sweep",
-    "find_factors": "invariscope.search",
-    "load_model": "invariscope.models",
-    "Result": "invariscope.results",
-    "Leaderboard": "invariscope.results",
+    "measure": "sweep",
+    "find_factors": "search",
+    "Factors": "search",
+    "load_model": "models",
+    "Result": "results",
+    "Leaderboard": "results",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'invariscope' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
+    module = import_module(f"invariscope.{_HOMES.get(name, name)}")
+    value = getattr(module, name) if name in _HOMES else module
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -10,7 +10,7 @@ from invariscope.cli.tables import TABLES, write_table
 from invariscope.errors import InputError
 
 if TYPE_CHECKING:
-    from invariscope.effects.class_effects import ClassEffects
+    from invariscope.effects.on_classes import ClassEffects
     from invariscope.effects.wordnet import WordNet
 
 _BESIDE = ("summary", "seeds", "helped_samples", "similarity")
@@ -73,8 +73,8 @@ def class_effects(
         raise InputError(f"{bare!r} without a table: give the table, or {bare}=RUN,RUN,…")
     import pandas as pd
 
-    from invariscope.effects.class_effects import class_effects as effects_of
     from invariscope.effects.correctness import read_runs, read_table
+    from invariscope.effects.on_classes import class_effects as effects_of
 
     frames = [read_table(path) for path in tables or ()]
     measured = {method: runs for method, runs in named.items() if runs}

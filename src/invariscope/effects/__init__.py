@@ -1,1 +1,7 @@
 """What augmentations do to single classes and images: whom they help, whom they hurt."""
+
+from invariscope.effects.correctness import Correctness
+from invariscope.effects.on_classes import ClassEffects, class_effects
+from invariscope.effects.wordnet import WordNet
+
+__all__ = ["ClassEffects", "Correctness", "WordNet", "class_effects"]

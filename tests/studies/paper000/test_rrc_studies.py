@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from invariscope.effects.class_effects import class_effects as effects_of
+from invariscope.effects.on_classes import class_effects as effects_of
 from invariscope.errors import InputError
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.running import run_study

@@ -9,7 +9,7 @@ import pandas as pd
 from invariscope.report.leaderboard_text import interval, middle_cut, short
 
 if TYPE_CHECKING:
-    from invariscope.effects.class_effects import ClassEffects
+    from invariscope.effects.on_classes import ClassEffects
 
 WIDTH = 80
 MOST_CLASSES = 20

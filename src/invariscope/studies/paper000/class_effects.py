@@ -12,8 +12,8 @@ pattern; helped images agree no more within a method than across methods.
 
 import pandas as pd
 
-from invariscope.effects.class_effects import ClassEffects
-from invariscope.effects.class_effects import class_effects as effects_of
+from invariscope.effects.on_classes import ClassEffects
+from invariscope.effects.on_classes import class_effects as effects_of
 from invariscope.studies.claims import ClaimResult, above, decide, interval, not_run
 from invariscope.studies.lab.figures import Row, dots
 from invariscope.studies.lab.findings import Figure, Findings

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from invariscope.effects import class_effects as module
 from invariscope.effects import helped_samples as helped_module
-from invariscope.effects.class_effects import class_effects
+from invariscope.effects import on_classes as module
 from invariscope.effects.correctness import arrange
+from invariscope.effects.on_classes import class_effects
 from invariscope.effects.relabelling import relabellings
 from invariscope.effects.wordnet import WordNet
 from invariscope.errors import InputError

@@ -1,0 +1,56 @@
+"""A plain `import invariscope` is quick, and every call of the docs works after it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import invariscope
+
+ROOT = Path(__file__).parents[1]
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOTTED = re.compile(r"\binvariscope(?:\.[a-z_]\w*)+(?=\()")
+CALLS = sorted({call for path in DOCS for call in DOTTED.findall(path.read_text())})
+
+
+def run(code: str) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_does_not_import_torch():
+    assert run("import sys, invariscope; print('torch' in sys.modules)").strip() == "False"
+
+
+def test_the_names_are_shown_before_they_are_used():
+    shown = run("import invariscope; print(*dir(invariscope))").split()
+    assert {"measure", "find_factors", "load_model", "Result", "Leaderboard"} <= set(shown)
+    assert "TYPE_CHECKING" not in shown
+
+
+def test_help_describes_the_functions():
+    text = run("import invariscope, pydoc; print(pydoc.plain(pydoc.render_doc(invariscope)))")
+    for name in ("measure(", "find_factors(", "load_model(", "class Result", "class Leaderboard"):
+        assert name in text
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_call_of_the_docs_works_after_a_plain_import(call):
+    path = call.removeprefix("invariscope.")
+    assert run(f"import invariscope; print(callable(invariscope.{path}))").strip() == "True"
+
+
+def test_the_docs_have_calls():
+    assert {"invariscope.measure", "invariscope.training.transfer"} <= set(CALLS)
+
+
+@pytest.mark.parametrize("name", invariscope.__all__)
+def test_every_name_is_there(name):
+    assert getattr(invariscope, name) is not None
+
+
+def test_another_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'mesure'"):
+        invariscope.mesure  # noqa: B018
