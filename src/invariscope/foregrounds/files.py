@@ -7,6 +7,8 @@ import pandas as pd
 
 from invariscope.errors import InputError
 from invariscope.files import (
+    check_digests,
+    digests,
     read_json,
     read_parquet,
     undamaged,
@@ -35,7 +37,8 @@ def write_foregrounds(
     for name, file in TABLES.items():
         write = write_csv if file.endswith(".csv") else write_parquet
         write(folder / file, tables[name])
-    write_json(folder / MANIFEST, manifest)
+    manifest = {**manifest, "files": digests(folder, TABLES.values())}
+    write_json(folder / MANIFEST, manifest, sealed=True)
     return folder
 
 
@@ -43,12 +46,14 @@ def read_foregrounds(folder: Path) -> tuple[dict[str, Any], dict[str, pd.DataFra
     """Reads what `write_foregrounds` wrote.
 
     Raises:
-        InputError: A file is missing or broken.
+        InputError: A file is missing or is not what was written.
     """
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: no {MANIFEST} there; give a folder of invariscope foregrounds")
     tables: dict[str, pd.DataFrame] = {}
-    manifest = read_json(folder / MANIFEST, _REMEDY)
+    manifest = read_json(folder / MANIFEST, _REMEDY, sealed=True)
+    with undamaged(folder / MANIFEST, _REMEDY):
+        check_digests(folder, manifest.pop("files"), _REMEDY)
     for name, file in TABLES.items():
         if file.endswith(".parquet"):
             tables[name] = read_parquet(folder / file, _REMEDY).to_pandas()

@@ -7,20 +7,21 @@ a folder that has it is whole.
 
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from invariscope.errors import InputError
-from invariscope.files import read_json, undamaged, write_file, write_json
+from invariscope.files import check_digests, digests, read_json, undamaged, write_file, write_json
 from invariscope.models.architecture import build_architecture
 from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.state_file import read_state
 
 WEIGHTS = "weights.pt"
 DESCRIPTION = "model.json"
+_REMEDY = "give a folder that training has finished"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class TrainedModel:
         class_names: Name of each output, or None where the data had none.
         preprocessing: What the images need.
         seed: The seed of the training.
+        files: Digests of the files beside it.
     """
 
     architecture: str
@@ -40,6 +42,7 @@ class TrainedModel:
     class_names: tuple[str, ...] | None
     preprocessing: Preprocessing
     seed: int
+    files: dict[str, str] = field(default_factory=dict)
 
 
 def save_trained(
@@ -80,7 +83,6 @@ def save_trained(
         preprocessing=preprocessing,
         seed=seed,
     )
-    values = {**asdict(description), "preprocessing": preprocessing.as_dict()}
     (place / DESCRIPTION).unlink(missing_ok=True)
     # In eval mode e2cnn keeps the filters it has computed among the weights.
     training = module.training
@@ -89,7 +91,12 @@ def save_trained(
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_file(place / WEIGHTS, buffer.getvalue())
-    write_json(place / DESCRIPTION, values)
+    values = {
+        **asdict(description),
+        "preprocessing": preprocessing.as_dict(),
+        "files": digests(place, [WEIGHTS]),
+    }
+    write_json(place / DESCRIPTION, values, sealed=True)
 
 
 def read_trained(folder: str | Path) -> TrainedModel:
@@ -103,9 +110,8 @@ def read_trained(folder: str | Path) -> TrainedModel:
     if not file.is_file():
         what = "does not exist" if not place.is_dir() else f"has no {DESCRIPTION}"
         raise InputError(f"trained model {place} {what}; give a folder that training has finished")
-    remedy = "give a folder that training has finished"
-    values = read_json(file, remedy)
-    with undamaged(file, remedy):
+    values = read_json(file, _REMEDY, sealed=True)
+    with undamaged(file, _REMEDY):
         names = values["class_names"]
         return TrainedModel(
             architecture=str(values["architecture"]),
@@ -113,6 +119,7 @@ def read_trained(folder: str | Path) -> TrainedModel:
             class_names=None if names is None else tuple(names),
             preprocessing=Preprocessing.from_dict(values["preprocessing"]),
             seed=int(values["seed"]),
+            files=dict(values["files"]),
         )
 
 
@@ -123,6 +130,7 @@ def load_trained(folder: str | Path) -> tuple[nn.Module, TrainedModel]:
         InputError: The folder holds no whole model, or its weights do not fit the architecture.
     """
     description = read_trained(folder)
+    check_digests(Path(folder).expanduser(), description.files, _REMEDY)
     module, _ = build_architecture(
         description.architecture, num_classes=description.num_classes, seed=0, untrained=True
     )

@@ -52,13 +52,13 @@ class Distances:
             name: value if math.isfinite(value) else str(value)
             for name, value in asdict(self).items()
         }
-        write_json(folder / _FILE, values)
+        write_json(folder / _FILE, values, sealed=True)
 
     @classmethod
     def load(cls, folder: Path) -> "Distances":
         """The inverse of `save`."""
         path, remedy = folder / _FILE, "measure the distances again"
-        values = read_json(path, remedy)
+        values = read_json(path, remedy, sealed=True)
         with undamaged(path, remedy):
             count = int(values.pop("num_images"))
             return cls(**{name: float(value) for name, value in values.items()}, num_images=count)

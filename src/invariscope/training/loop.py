@@ -19,8 +19,8 @@ from invariscope.seeding import generator
 from invariscope.training.checkpoint import (
     CHECKPOINT,
     check_same_recipe,
-    load_checkpoint,
     save_checkpoint,
+    take_up,
 )
 from invariscope.training.prepare import Training, accelerator_on, prepare
 from invariscope.training.recipe import Recipe
@@ -70,7 +70,8 @@ def train(
         tracker: Where numbers go while it runs, beside the history.
         progress: Called after each step with the iteration, how many there are, and the numbers
             that were logged at this step.
-        checkpoint_seconds: How long what was computed may be without a checkpoint.
+        checkpoint_seconds: How long what was computed may be without a checkpoint; there is one
+            after the first epoch in any case.
         stop: Asked after each step; True ends the training with a checkpoint.
         workers: Decoding, as for `invariscope.measure`; it changes no number.
 
@@ -96,9 +97,8 @@ def train(
     with torch.random.fork_rng(devices=[]):
         accelerator = accelerator_on(device, mixed_precision)
         training = prepare(recipe, accelerator, workers)
-        state = None if folder is None else load_checkpoint(folder, recipe)
-        if state is not None:
-            training.restore(state)
+        if folder is not None:
+            take_up(folder, training)
         try:
             if tracker is not None:
                 tracker.start(recipe.as_dict())
@@ -161,9 +161,10 @@ def _steps(
         if progress is not None:
             progress(training.iteration, total, values)
         stopping = stop is not None and not at_end and stop()
-        due = time.monotonic() - saved >= checkpoint_seconds and not at_end
-        if folder is not None and (due or stopping) and training.accelerator.is_main_process:
-            save_checkpoint(folder, training.state())
+        due = training.iteration == per_epoch or time.monotonic() - saved >= checkpoint_seconds
+        due = stopping or (due and not at_end)
+        if folder is not None and due and training.accelerator.is_main_process:
+            save_checkpoint(folder, training)
             saved = time.monotonic()
         if stopping:
             where = "" if folder is None else f"; {folder / CHECKPOINT} is kept"
