@@ -7,8 +7,7 @@ another model, or drawn by another seed, so that its files are whole and belong 
 
 import json
 import random
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +138,7 @@ def every_cell(lab: Any, settings: Any) -> Findings:
 
 def every_cell_study() -> Study:
     """The study, not registered."""
-    presets = dict.fromkeys(("smoke", "laptop", "paper"), {"seed": 0})
+    presets = {name: {"seed": 0} for name in ("smoke", "laptop", "paper")}
     cost = dict.fromkeys(presets, "nothing")
     return Study("every-cell", "000 §3", "Is it so?", "It is so.", cost, presets, every_cell)
 

@@ -64,9 +64,7 @@ def write_file(path: Path, content: bytes, *, kept: str = "") -> None:
         ) from error
 
 
-def write_json(
-    path: Path, content: Any, *, allow_nan: bool = False, sealed: bool = False
-) -> None:
+def write_json(path: Path, content: Any, *, allow_nan: bool = False, sealed: bool = False) -> None:
     """Writes JSON, whole or not at all; keys keep their order.
 
     Args:
@@ -80,7 +78,7 @@ def write_json(
         ValueError: The content holds NaN or infinity and must not.
     """
     if sealed:
-        content = {**content, _SEAL: _digest_of(content)}
+        content = {**content, _SEAL: digest_of(content)}
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=allow_nan) + "\n"
     write_file(path, text.encode())
 
@@ -98,12 +96,12 @@ def read_json(path: Path, remedy: str, *, sealed: bool = False) -> Any:
     """
     with undamaged(path, remedy):
         content = json.loads(path.read_text(encoding="utf-8"))
-        if sealed and content.pop(_SEAL) != _digest_of(content):
+        if sealed and content.pop(_SEAL) != digest_of(content):
             raise _changed(path, remedy)
         return content
 
 
-def _digest_of(content: Any) -> str:
+def digest_of(content: Any) -> str:
     """The digest of JSON, whatever the order of its keys and its white space."""
     plain = json.loads(json.dumps(content))
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

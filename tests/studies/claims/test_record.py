@@ -48,7 +48,10 @@ def test_the_newest_verdict_counts_and_smoke_only_alone(tmp_path):
             lambda content: content["claims"][0].update(verdict="yes"),
             "claims.json .it lacks .verdict yes",
         ),
-        (lambda content: content["claims"][0].update(id="000.c77"), "claims.json .it lacks .claim 000.c77"),
+        (
+            lambda content: content["claims"][0].update(id="000.c77"),
+            "claims.json .it lacks .claim 000.c77",
+        ),
     ],
 )
 def test_damage_is_one_line(tmp_path, change, message):

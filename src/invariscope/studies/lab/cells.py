@@ -134,7 +134,7 @@ class CellResult:
 
 
 def finished(folder: Path) -> float | None:
-    """The seconds that the cell of a folder took; None if it is not finished or was damaged since."""
+    """The seconds that a folder's cell took; None if it is not finished, or was damaged since."""
     try:
         stamp = read_json(folder / DONE, "", sealed=True)
         with undamaged(folder / DONE, ""):

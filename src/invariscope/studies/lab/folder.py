@@ -35,7 +35,6 @@ STUDY = "study.json"
 REPORT = "report.html"
 FORMAT = 1
 _REMEDY = "run the study again"
-_NEEDED = ("study", "preset", "finished", "settings", "figures", "tables", "notes", "execution", "files")
 
 
 @dataclass(frozen=True)
@@ -107,9 +106,6 @@ def read_study(folder: Path) -> StudyRun:
     with undamaged(path, _REMEDY):
         if about["format"] > FORMAT:
             raise InputError(f"{path} has format {about['format']}: install a newer invariscope")
-        missing = [key for key in _NEEDED if key not in about]
-        if missing:
-            raise KeyError(missing[0])
         check_digests(folder, about.pop("files"), _REMEDY)
         names, drawn = list(about["tables"]), [(f["title"], f["caption"]) for f in about["figures"]]
     tables: dict[str, pd.DataFrame] = {}
