@@ -5,6 +5,7 @@ process killed in between leaves the hidden file, which nobody reads and `remove
 The libraries that make the bytes are loaded when they are wanted.
 """
 
+import errno
 import hashlib
 import importlib.metadata
 import io
@@ -46,22 +47,37 @@ def write_file(path: Path, content: bytes, *, kept: str = "") -> None:
         ['a.json']
     """
     part = path.with_name(f".{path.name}.{os.getpid()}{_SUFFIX}")
+    with writable(path, kept):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(part, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+            _sync_folder(path.parent)
+        except OSError:
+            _remove(part)
+            raise
+
+
+@contextmanager
+def writable(path: Path, kept: str = "") -> Iterator[None]:
+    """Turns what the system says while a file is written into one line; `kept` as above."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-        _sync_folder(path.parent)
+        yield
     except OSError as error:
-        _remove(part)
         reason = error.strerror or str(error)
         kept = f"; {kept}" if kept else ""
         raise RunError(
             f"cannot write {path.name} in {path.parent}: {reason}{kept}; make room there or make "
             "the folder writable, then run the same command again to resume"
         ) from error
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether there is no room, which is no fault of what was asked for."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_json(path: Path, content: Any, *, allow_nan: bool = False, sealed: bool = False) -> None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, RunError
+from invariscope.files import disk_is_full
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +17,7 @@ def write_table(frame: "pd.DataFrame", path: Path) -> None:
 
     Raises:
         InputError: It cannot be written there.
+        RunError: The disk is full.
     """
     try:
         if path.suffix == ".csv":
@@ -23,4 +25,5 @@ def write_table(frame: "pd.DataFrame", path: Path) -> None:
         else:
             frame.to_parquet(path, index=False)
     except OSError as problem:
-        raise InputError(f"cannot write {path}: {problem.strerror}; give another path") from problem
+        kind = RunError if disk_is_full(problem) else InputError
+        raise kind(f"cannot write {path}: {problem.strerror}; give another path") from problem

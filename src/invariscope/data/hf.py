@@ -1,12 +1,16 @@
-"""Data sets of the Hugging Face library: ``hf:NAME?split=…&image=…&label=…&config=…``, or objects.
+"""Data sets of the Hugging Face library: ``hf:NAME?split=…&revision=…``, or objects.
 
 NAME is the name of a data set, or a folder written by ``save_to_disk``. ``split`` is ``test``
-unless given; ``image`` and ``label`` name the columns and are found by their type otherwise. The
-images are decoded here, by the rules of `invariscope.data.decode`, not by the library, whatever
+unless given; ``image`` and ``label`` name the columns and are found by their type otherwise;
+``config`` is the configuration. ``revision`` pins a version (a commit, a tag); which one was read
+is among the source's decisions, and so in the manifest, pinned or not.
+
+The images are decoded here, by the rules of `invariscope.data.decode`, not by the library, whatever
 format an object has (`with_format("torch")` hands out palette indices, and 16 bits cut to 8).
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +28,9 @@ from invariscope.registry import unknown_name
 
 if TYPE_CHECKING:
     import torch
+
+# Files of the hub are known by addresses such as hf://datasets/owner/name@COMMIT/data.parquet.
+_COMMIT = re.compile(r"@([0-9a-f]{40})/")
 
 
 class HuggingFaceSource(ImageSource):
@@ -150,6 +157,7 @@ def hugging_face(
     image: str | None = None,
     label: str | None = None,
     config: str | None = None,
+    revision: str | None = None,
 ) -> HuggingFaceSource:
     """Opens a data set of the Hugging Face hub, or one that is on the disk.
 
@@ -159,6 +167,7 @@ def hugging_face(
         image: The column of the images; None: the first image column.
         label: The column of the labels; None: a class column, else one of `LABEL_KEYS`.
         config: The configuration of the data set; None: its default.
+        revision: A commit, tag or branch of the data set on the hub; None: the newest.
 
     Raises:
         InputError: The package ``datasets``, the data set, the split or a column is missing.
@@ -166,8 +175,20 @@ def hugging_face(
     if not argument:
         raise InputError("hf: which data set? Write hf:NAME?split=test")
     name = f"hf:{argument}"
-    data = _read(hub_library(), name, argument, split, config)
-    return HuggingFaceSource(data, name=name, image=image, label=label)
+    data = _read(hub_library(), name, argument, split, config, revision)
+    source = HuggingFaceSource(data, name=name, image=image, label=label)
+    source.decisions = {**source.decisions, "revision": _revision(data, revision)}
+    return source
+
+
+def _revision(data: Any, wanted: str | None) -> str:
+    """Which version of a data set this is: its commit where the library kept it, a fingerprint."""
+    urls = getattr(data.info, "download_checksums", None) or {}
+    commits = {found[1] for url in urls if (found := _COMMIT.search(url))}
+    asked = f"{wanted}: " if wanted else ""
+    if len(commits) == 1:
+        return f"{asked}commit {commits.pop()}"
+    return f"{asked}fingerprint {getattr(data, '_fingerprint', 'unknown')}"
 
 
 def open_hugging_face(data: Any, labels: Any = None) -> HuggingFaceSource | None:
@@ -207,14 +228,20 @@ def hub_library() -> Any:
     return datasets
 
 
-def _read(datasets: Any, name: str, argument: str, split: str, config: str | None) -> Any:
+def _read(
+    datasets: Any, name: str, argument: str, split: str, config: str | None, revision: str | None
+) -> Any:
     folder = Path(argument).expanduser()
     saved = any((folder / file).is_file() for file in ("dataset_dict.json", "state.json"))
     try:
         if not saved:
-            return datasets.load_dataset(argument, config, split=split)
+            return datasets.load_dataset(argument, config, split=split, revision=revision)
+        if revision is not None:
+            raise InputError(f"{name}: a folder has no revision; leave revision={revision} out")
         data = datasets.load_from_disk(os.fspath(folder))
     # it raises its own and other libraries' errors: not found, no network, bad split, bad config
+    except InputError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(

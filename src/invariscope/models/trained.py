@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, RunError
 from invariscope.files import check_digests, digests, read_json, undamaged, write_file, write_json
 from invariscope.models.architecture import build_architecture
 from invariscope.models.preprocessing import Preprocessing
@@ -128,13 +128,20 @@ def load_trained(folder: str | Path) -> tuple[nn.Module, TrainedModel]:
 
     Raises:
         InputError: The folder holds no whole model, or its weights do not fit the architecture.
+        RunError: What the architecture needs is out of reach: a hub, a package, a file.
     """
     description = read_trained(folder)
     check_digests(Path(folder).expanduser(), description.files, _REMEDY)
-    module, _ = build_architecture(
-        description.architecture, num_classes=description.num_classes, seed=0, untrained=True
-    )
     file = Path(folder).expanduser() / WEIGHTS
+    try:
+        module, _ = build_architecture(
+            description.architecture, num_classes=description.num_classes, seed=0, untrained=True
+        )
+    except InputError as error:
+        raise RunError(
+            f"trained model {folder}: its architecture cannot be built now ({error}); its weights "
+            "are kept, and the same command works again where it can"
+        ) from error
     try:
         module.load_state_dict(read_state(file))
     except RuntimeError as error:

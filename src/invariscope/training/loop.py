@@ -116,7 +116,11 @@ def train(
                 tracker.finish()
         run = _finished(training)
     if folder is not None and accelerator.is_main_process:
-        run = run.save(folder)
+        try:
+            run = run.save(folder)
+        except RunError as error:
+            kept = (folder / CHECKPOINT).exists()
+            raise RunError(f"{error}{f'; its {CHECKPOINT} is kept' if kept else ''}") from error
     accelerator.wait_for_everyone()
     return run
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import jinja2
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, RunError
+from invariscope.files import disk_is_full
 
 PAGE = jinja2.Environment(
     loader=jinja2.PackageLoader("invariscope.report.kit", "page"),
@@ -20,6 +21,7 @@ def write_page(target: Path, text: str) -> Path:
 
     Raises:
         InputError: If the file cannot be written.
+        RunError: If the disk is full.
     """
     # Whoever has the old page open, or stops this half-way, keeps a whole page.
     partial = target.with_name(f".{target.name}.part")
@@ -28,7 +30,8 @@ def write_page(target: Path, text: str) -> Path:
         os.replace(partial, target)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise InputError(
+        kind = RunError if disk_is_full(error) else InputError
+        raise kind(
             f"cannot write the report {target}: {error.strerror or error}; name a file in a folder "
             "that exists and can be written"
         ) from None
