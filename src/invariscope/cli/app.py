@@ -6,7 +6,6 @@ work); 3 the run could not finish (and how to resume it).
 
 import os
 import sys
-import traceback
 from typing import Annotated
 
 import typer
@@ -24,8 +23,10 @@ from invariscope.cli import (
     study,
     train,
 )
+from invariscope.cli.flags import speak_of, with_flags
 from invariscope.errors import InvariscopeError
 from invariscope.files import disk_is_full
+from invariscope.outside import visible
 
 app = typer.Typer(
     name="invariscope",
@@ -45,6 +46,7 @@ app.add_typer(study.app, name="study")
 app.command("claims")(claims.claims)
 app.command("report")(report.report)
 app.command("list")(listing.list_names)
+speak_of(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -52,7 +54,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"invariscope {invariscope.__version__}")
+        print(f"invariscope {invariscope.__version__}")
         raise typer.Exit
 
 
@@ -84,10 +86,12 @@ def _unforeseen(problem: Exception) -> int:
         reason = getattr(problem, "strerror", None) or "memory ran out"
         _complain(f"{reason}; {kept}: make room, then run the same command again")
     else:
-        traceback.print_exc()
+        import traceback
+
+        print(visible(traceback.format_exc(), lines=True), file=sys.stderr)
         _complain(f"this is a defect of invariscope; {kept}, please report it")
     return 3
 
 
 def _complain(text: str) -> None:
-    print(f"invariscope: {' '.join(text.split())}", file=sys.stderr)
+    print(f"invariscope: {visible(with_flags(' '.join(text.split())))}", file=sys.stderr)

@@ -9,12 +9,12 @@ from invariscope.errors import InputError
 from invariscope.files import (
     check_digests,
     digests,
+    read_csv,
     read_json,
     read_parquet,
     undamaged,
-    write_csv,
     write_json,
-    write_parquet,
+    write_table,
 )
 
 MANIFEST = "foregrounds.json"
@@ -35,8 +35,7 @@ def write_foregrounds(
         RunError: The disk is full or the folder cannot be written.
     """
     for name, file in TABLES.items():
-        write = write_csv if file.endswith(".csv") else write_parquet
-        write(folder / file, tables[name])
+        write_table(folder / file, tables[name])
     manifest = {**manifest, "files": digests(folder, TABLES.values())}
     write_json(folder / MANIFEST, manifest, sealed=True)
     return folder
@@ -60,7 +59,7 @@ def read_foregrounds(folder: Path) -> tuple[dict[str, Any], dict[str, pd.DataFra
             continue
         with undamaged(folder / file, _REMEDY):
             # the class "" (all images) and classes such as "None" are words, not gaps
-            words = pd.read_csv(folder / file, dtype=str, keep_default_na=False)
+            words = read_csv(folder / file, dtype=str, keep_default_na=False)
             tables[name] = words.apply(_numbers)
     return manifest, tables
 

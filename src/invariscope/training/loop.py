@@ -94,8 +94,9 @@ def train(
         run = read_run(folder)
         check_same_recipe(folder, run.recipe, recipe)
         return run
-    with torch.random.fork_rng(devices=[]):
-        accelerator = accelerator_on(device, mixed_precision)
+    accelerator = accelerator_on(device, mixed_precision)
+    drawn_on = [accelerator.device] if accelerator.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=drawn_on):
         training = prepare(recipe, accelerator, workers)
         if folder is not None:
             take_up(folder, training)

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TextIO, runtime_checkable
 
 from invariscope.errors import InputError
 from invariscope.files import writable, write_file
+from invariscope.outside import to_cell
 
 
 @runtime_checkable
@@ -61,10 +62,10 @@ class CsvTracker:
         if self._file is None:
             kept = self._lines_before(iteration)
             write_file(self._path, "".join(kept).encode())
-        lines = ([iteration, name, value] for name, value in values.items())
+        rows = ([iteration, to_cell(name), value] for name, value in values.items())
         with writable(self._path):
             self._file = self._file or open(self._path, "a", newline="")
-            csv.writer(self._file).writerows(lines)
+            csv.writer(self._file).writerows(rows)
             self._file.flush()
 
     def finish(self) -> None:
