@@ -288,11 +288,11 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def remove_leftovers(folder: Path) -> int:
-    """Deletes what killed writes have left in a folder; returns how many files that were.
+    """Deletes what killed writes have left in and below a folder; returns how many files.
 
     Call it before the first write: a file that another process is writing now would go as well.
     """
-    leftovers = list(folder.glob(f".*{_SUFFIX}"))
+    leftovers = list(folder.rglob(f".*{_SUFFIX}"))
     for part in leftovers:
         _remove(part)
     return len(leftovers)

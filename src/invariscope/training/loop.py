@@ -7,15 +7,18 @@ the CPU, with the same bits as one that was not; both need the same number of th
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import torch
 
 from invariscope.errors import RunError
+from invariscope.files import remove_leftovers, writable
 from invariscope.models import Probe
 from invariscope.seeding import generator
+from invariscope.sweep.lock import locked
 from invariscope.training.checkpoint import (
     CHECKPOINT,
     check_same_recipe,
@@ -79,7 +82,8 @@ def train(
         The finished training.
 
     Raises:
-        InputError: A spec or a value of the recipe does not work, or the folder is another's.
+        InputError: A spec or a value of the recipe does not work, or the folder is another's or in
+            use by another process.
         RunError: The loss is no number any more, memory ran out, the disk is full, or `stop`.
 
     Example:
@@ -96,34 +100,56 @@ def train(
         return run
     accelerator = accelerator_on(device, mixed_precision)
     drawn_on = [accelerator.device] if accelerator.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=drawn_on):
+    writing = folder if accelerator.is_main_process else None
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.random.fork_rng(devices=drawn_on),
+    ):
         training = prepare(recipe, accelerator, workers)
-        if folder is not None:
-            take_up(folder, training)
-        try:
-            if tracker is not None:
-                tracker.start(recipe.as_dict())
-            _steps(
-                training, folder, hook, every, evaluate_every, tracker, progress,
-                checkpoint_seconds, stop,
-            )  # fmt: skip
-        except torch.OutOfMemoryError as error:
-            raise RunError(
-                f"the device ran out of memory at batches of {recipe.batch_size} images: give a "
-                "smaller batch size, or a smaller width"
-            ) from error
-        finally:
-            if tracker is not None:
-                tracker.finish()
-        run = _finished(training)
-    if folder is not None and accelerator.is_main_process:
-        try:
-            run = run.save(folder)
-        except RunError as error:
-            kept = (folder / CHECKPOINT).exists()
-            raise RunError(f"{error}{f'; its {CHECKPOINT} is kept' if kept else ''}") from error
+        with _held(writing):
+            if folder is not None:
+                take_up(folder, training)
+            try:
+                if tracker is not None:
+                    tracker.start(recipe.as_dict())
+                _steps(
+                    training, folder, hook, every, evaluate_every, tracker, progress,
+                    checkpoint_seconds, stop,
+                )  # fmt: skip
+            except torch.OutOfMemoryError as error:
+                raise RunError(
+                    f"the device ran out of memory at batches of {recipe.batch_size} images: give "
+                    "a smaller batch size, or a smaller width"
+                ) from error
+            finally:
+                if tracker is not None:
+                    tracker.finish()
+            run = _finished(training)
+            run = run if writing is None else _saved(run, writing)
     accelerator.wait_for_everyone()
     return run
+
+
+@contextmanager
+def _held(folder: Path | None) -> Iterator[None]:
+    """Keeps other processes out of a training's folder; what killed writes have left there goes."""
+    if folder is None:
+        yield
+        return
+    with writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        remove_leftovers(folder)
+        yield
+
+
+def _saved(run: TrainedRun, folder: Path) -> TrainedRun:
+    try:
+        return run.save(folder)
+    except RunError as error:
+        kept = f"; its {CHECKPOINT} is kept" if (folder / CHECKPOINT).exists() else ""
+        raise RunError(f"{error}{kept}") from error
 
 
 def _steps(

@@ -23,7 +23,14 @@ from typing import Any
 
 import invariscope
 from invariscope.errors import InputError
-from invariscope.files import check_digests, digests, read_json, undamaged, write_json
+from invariscope.files import (
+    check_digests,
+    digests,
+    read_json,
+    remove_leftovers,
+    undamaged,
+    write_json,
+)
 from invariscope.registry import Registry
 
 DONE = "done"
@@ -160,6 +167,7 @@ def do_cell(cell: Cell, cells: Path) -> float:
         if before is not None:
             return before
         started = time.perf_counter()
+        remove_leftovers(folder)
         if kind.resumes and folder.exists() and not (folder / DONE).exists():
             try:
                 _write(cell, kind, folder)

@@ -24,6 +24,7 @@ from invariscope.files import (
     digests,
     read_csv,
     read_json,
+    remove_leftovers,
     undamaged,
     write_csv,
     write_file,
@@ -65,6 +66,7 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
     Raises:
         RunError: The folder cannot be written.
     """
+    remove_leftovers(folder)
     written = [CLAIMS_FILE]
     for name, table in findings.tables.items():
         written.append(f"tables/{name}.csv")
