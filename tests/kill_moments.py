@@ -2,8 +2,8 @@
 
     python kill_moments.py KIND COUNT SEED
 
-It works in the current folder, where the inputs of `damage` lie: an uninterrupted run of the kind in
-`whole/`, then COUNT times a run that is killed at a moment drawn by the seed and done again. It
+It works in the current folder, where the inputs of `damage` lie: an uninterrupted run of the kind
+in `whole/`, then COUNT times a run that is killed at a moment drawn by the seed and done again. It
 fails where a table, a row file, a picture archive or a network then differs in a byte, or where a
 file lies about that the uninterrupted run does not have.
 """
@@ -50,7 +50,7 @@ def main(kind: str, count: int, seed: int) -> None:
 
 
 def done(words: list[str], moment: float | None) -> int:
-    """Does a command in a child, killed after so many seconds; its exit code, or minus the signal."""
+    """Does a command in a child, killed after some seconds; its exit code, or minus the signal."""
     child = os.fork()
     if child == 0:
         sys.argv = ["invariscope", *words]

@@ -1,4 +1,4 @@
-"""SIGKILL at seeded moments of a measurement, a search, a training, a study: afterwards, same bytes.
+"""SIGKILL at seeded moments of a measurement, a search, a training, a study: the same bytes.
 
 `kill_moments` does it in a process of its own that forks a child for each run.
 """
