@@ -114,9 +114,9 @@ def _changes(given: list[str] | tuple[str, ...]) -> dict[str, str]:
 
 def _show(screen: "Screen", run: "StudyRun") -> None:
     """The verdicts, in 80 columns."""
+    from invariscope.report.kit.words import value_text
     from invariscope.report.study.page import lead
     from invariscope.studies.claims import get_claim
-    from invariscope.studies.lab.words import value_text
     from invariscope.terminal import paragraphs
 
     lines = []

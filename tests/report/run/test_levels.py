@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from invariscope.report.run.levels import level_labels, strip, transformation_of
+from invariscope.report.run.levels import level_names, strip, transformation_of
 from invariscope.report.run.readings import Readings
 
 
@@ -18,9 +18,9 @@ def decoded(thumbnail):
 
 def test_labels_have_sign_and_unit(make):
     readings = Readings(make(names=("rotate", "zoom_in", "translate_x")))
-    assert level_labels(readings, "rotate")[:3] == ["0°", "±20°", "±40°"]
-    assert level_labels(readings, "zoom_in")[1] == "×1.28"
-    assert level_labels(readings, "translate_x")[1] == "±5.6 %"
+    assert list(level_names(readings, "rotate").values())[:3] == ["0°", "±20°", "±40°"]
+    assert level_names(readings, "zoom_in")[1] == "×1.28"
+    assert level_names(readings, "translate_x")[1] == "±5.6 %"
 
 
 def test_the_strip_shows_what_the_model_saw(make):
@@ -44,7 +44,7 @@ def test_magnitudes_of_the_users_own_are_rebuilt(make):
     family = transformation_of(readings, "rotate")
     assert family is not None
     assert family.magnitudes == (0.0, 5.0, 10.0)
-    assert level_labels(readings, "rotate") == ["0°", "5°", "10°"]
+    assert list(level_names(readings, "rotate").values()) == ["0°", "5°", "10°"]
     assert len(strip(readings, "rotate")) == 3
 
 

@@ -16,7 +16,16 @@ from matplotlib.figure import Figure
 from invariscope.files import write_file
 from invariscope.foregrounds.foregrounds import Foregrounds
 from invariscope.foregrounds.spread import EVERY
-from invariscope.report.kit.look import FAINT, INK, MODEL, NULL, TWIN, Look, without_usetex
+from invariscope.outside import shortened
+from invariscope.report.kit.look import (
+    INK,
+    MODEL,
+    NULL,
+    TWIN,
+    Look,
+    plain,
+    without_usetex,
+)
 
 CENTRES = Look(312, 304, left=42, right=14, top=10, bottom=38, text=10.5)
 AREAS = Look(420, 230, left=44, right=22, top=10, bottom=40, text=10.5)
@@ -53,7 +62,8 @@ def centres(found: Foregrounds) -> Figure:
     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.set_xlabel("x of the centre, to the right", fontsize=CENTRES.text, color=INK)
     axes.set_ylabel("y, down", fontsize=CENTRES.text, color=INK)
-    _quiet(axes, CENTRES.text)
+    plain(axes, CENTRES.text)
+    axes.grid(visible=False)
     for side in axes.spines.values():
         side.set_visible(True)
         side.set_color(NULL)
@@ -76,11 +86,9 @@ def areas(found: Foregrounds) -> Figure:
     axes.set_xlim(low, 1)
     axes.set_ylim(0, float(shares.max()) * 1.1)
     _log_ticks(axes)
-    axes.grid(axis="y", color=FAINT, lw=0.7)
-    axes.set_axisbelow(True)
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     axes.set_xlabel("box, share of the image (lines: 5, 50, 95 %)", fontsize=AREAS.text, color=INK)
-    _quiet(axes, AREAS.text)
+    plain(axes, AREAS.text)
     return figure
 
 
@@ -119,11 +127,9 @@ def classes(found: Foregrounds, names: Sequence[str] | None = None) -> Figure | 
     axes.set_xlim(min(smallest * 0.9, 0.01), 1)
     _log_ticks(axes)
     axes.set_ylim(len(medians) - 0.4, -0.6)
-    axes.set_yticks(range(len(medians)), [_short(str(name)) for name in medians.index])
-    axes.grid(axis="both", color=FAINT, lw=0.7)
-    axes.set_axisbelow(True)
+    axes.set_yticks(range(len(medians)), [shortened(str(name), 20) for name in medians.index])
     axes.set_xlabel("box, share of the image (line: median)", fontsize=look.text, color=INK)
-    _quiet(axes, look.text)
+    plain(axes, look.text, "both")
     return figure
 
 
@@ -146,19 +152,8 @@ def write_figures(found: Foregrounds, folder: Path) -> list[Path]:
     return written
 
 
-def _quiet(axes: Axes, text: float) -> None:
-    for side in axes.spines.values():
-        side.set_visible(False)
-    axes.patch.set_visible(False)
-    axes.tick_params(length=0, labelsize=text - 1, labelcolor=INK, pad=4, which="both")
-
-
 def _log_ticks(axes: Axes) -> None:
     low = axes.get_xlim()[0]
     ticks = [tick for tick in (0.0001, 0.001, 0.003, *_TICKS) if tick >= low]
     axes.set_xticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
     axes.set_xticks([], minor=True)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 20 else f"{name[:19]}…"

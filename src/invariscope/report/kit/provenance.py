@@ -1,5 +1,7 @@
 """What a manifest says about a run, in words: what was left out, and where pixels moved."""
 
+import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +24,37 @@ def warnings(manifest: Mapping[str, Any]) -> list[str]:
     events = manifest.get("execution", {}).get("events", ())
     found.extend(str(event) for event in events if str(event) not in known)
     return found
+
+
+def command(manifest: Mapping[str, Any], function: str, arguments: Mapping[str, Any]) -> str:
+    """What repeats a run: its command line, or for a run from Python the call.
+
+    A model or images that were handed over as objects appear as ``model`` and ``images``.
+
+    Args:
+        manifest: Of the run.
+        function: Which function of `invariscope` made it.
+        arguments: Its arguments beside model and data.
+    """
+    recorded = manifest.get("execution", {}).get("command")
+    if recorded:
+        return f"invariscope {shlex.join(str(word) for word in recorded)}"
+    settings = manifest.get("settings", {})
+    model, data = str(settings.get("model", "")), str(settings.get("data", ""))
+    handed_over = ":" not in model or model.startswith(("module:", "callable:"))
+    words = ["model" if handed_over else repr(model)]
+    words.append(repr(data) if re.match(r"samples$|[\w-]+:|.*/", data) else "images")
+    words += [f"{name}={value!r}" for name, value in arguments.items()]
+    line = f"invariscope.{function}({', '.join(words)})"
+    if len(line) < 100:
+        return line
+    return f"invariscope.{function}(\n    " + ",\n    ".join(words) + ",\n)"
+
+
+def decisions(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(subject, decision) of what a run decided by itself."""
+    made = manifest.get("decisions", {})
+    return [(subject.capitalize(), text) for subject, text in made.items()]
 
 
 def where_pixels_move(settings: Mapping[str, Any]) -> str:

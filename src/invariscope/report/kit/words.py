@@ -211,11 +211,90 @@ def magnitude_text(magnitude: float, unit: str) -> str:
     return f"{short} {unit}".strip()
 
 
-def images_counted(count: int) -> str:
-    """A number of images, in words.
+def counted(count: int, singular: str, plural: str = "") -> str:
+    """A number of things.
 
     Example:
-        >>> images_counted(1), images_counted(5000)
-        ('1 image', '5,000 images')
+        >>> counted(1, "class", "classes"), counted(1200, "pair")
+        ('1 class', '1,200 pairs')
     """
-    return "1 image" if count == 1 else f"{count:,} images"
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+
+
+def signed(value: float, digits: int) -> str:
+    """A number that shows its plus as well as its minus.
+
+    Example:
+        >>> signed(3.14, 1), signed(-3.14, 1), signed(0.01, 1)
+        ('+3.1', '−3.1', '0.0')
+    """
+    text = number(value, digits)
+    return f"+{text}" if value > 0 and text.strip("0.") else text
+
+
+def share_interval(value: float, low: float, high: float) -> str:
+    """A share in per cent with its interval.
+
+    Example:
+        >>> share_interval(0.5, 0.25, 0.75).replace("\u00a0", " ")
+        '50 % [25, 75]'
+    """
+    if not math.isfinite(value):
+        return "–"
+    text = f"{100 * value:.0f}\u00a0%"
+    ends = math.isfinite(low) and math.isfinite(high)
+    return f"{text} [{100 * low:.0f}, {100 * high:.0f}]" if ends else text
+
+
+def p_text(value: float) -> str:
+    """A p-value, rounded so that it is never 0.
+
+    Example:
+        >>> p_text(0.0312), p_text(0.0001), p_text(float("nan"))
+        ('0.031', '0.0001', '–')
+    """
+    return "–" if not math.isfinite(value) else f"{value:.2g}" if value >= 1e-4 else f"{value:.0e}"
+
+
+def significant(value: float) -> str:
+    """Two significant digits, with a true minus.
+
+    Example:
+        >>> significant(0.0314), significant(-0.5), significant(12.34)
+        ('0.031', '−0.50', '12')
+    """
+    if not math.isfinite(value):
+        return "–"
+    digits = 2 if value == 0 else max(0, 1 - math.floor(math.log10(abs(value))))
+    return number(value, min(digits, 5))
+
+
+def value_text(value: float, low: float, high: float) -> str:
+    """A number with its interval, to the digits that the interval's width makes worth while.
+
+    Example:
+        >>> value_text(0.51234, 0.50111, 0.53987), value_text(0.5, math.nan, math.nan)
+        ('0.512 [0.501, 0.540]', '0.50')
+    """
+    if not math.isfinite(value):
+        return "undefined"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return significant(value)
+    width = high - low
+    digits = 3 if width <= 0 else min(5, max(0, 1 - math.floor(math.log10(width))))
+    digits = max(digits, 2)
+    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people.
+
+    Example:
+        >>> duration(0.42), duration(40), duration(700), duration(11000)
+        ('0.4 s', '40 s', '12 min', '3.1 h')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.optimize import isotonic_regression
 
+from invariscope.report.kit.drawings import key_mark
 from invariscope.report.kit.look import (
     AMBER,
-    FAINT,
     FLOOR,
     INK,
     KEPT,
@@ -30,6 +30,8 @@ from invariscope.report.kit.look import (
     TWIN,
     VIOLET,
     Look,
+    plain,
+    value_axis,
 )
 from invariscope.report.kit.point_labels import name_points
 
@@ -67,13 +69,15 @@ class Mark:
     shape: str
 
     @property
-    def key(self) -> Markup:
-        """The mark in the page's key, in a box of 34 × 12."""
+    def head(self) -> Markup:
+        """Letter and mark as they stand before the model's name."""
         dashes = f' stroke-dasharray="{" ".join(map(str, self.dash))}"' if self.dash else ""
-        return Markup(
+        drawing = Markup(
             f'<path d="M1 6h32" fill="none" stroke="var({self.variable})" stroke-width="1.8"'
             f'{dashes}/><path d="{self.shape}" fill="var({self.variable})"/>'
         )
+        letter = Markup('<span class="letter">{}</span> ').format(self.letter)
+        return letter + key_mark(drawing)
 
 
 def marks(letters: dict[str, str]) -> dict[str, Mark]:
@@ -131,19 +135,11 @@ def over_levels(
     """
     levels = sorted(set(curves["level"]))
     place = {level: number for number, level in enumerate(levels)}
-    lines = {
-        str(model): rows.sort_values("level").assign(at=lambda one: one["level"].map(place))
-        for model, rows in curves.groupby("model", sort=False)
-    }
-    figure, axes = HALF.figure()
-    _frame(axes, limits)
-    axes.set_xlim(-0.25, max(len(levels) - 1, 0) + 0.25)
     step = 1 if len(levels) <= 5 else 2 if len(levels) <= 7 else 3
     shown = [level for level in levels if (len(levels) - 1 - place[level]) % step == 0]
-    axes.set_xticks([place[level] for level in shown], [labels.get(k, str(k)) for k in shown])
-    axes.set_xlabel("level", fontsize=HALF.text - 1, color=NULL, labelpad=1)
-    _lines(axes, lines, drawn, limits)
-    return figure
+    ticks = {place[level]: labels.get(level, str(level)) for level in shown}
+    curves = curves.assign(at=curves["level"].map(place))
+    return _overlay(curves, drawn, limits, "level", (-0.25, max(len(levels) - 1, 0) + 0.25), ticks)
 
 
 def over_depth(
@@ -156,17 +152,9 @@ def over_depth(
         drawn: The models' marks.
         limits: Lower and upper end of the axis.
     """
-    lines = {
-        str(model): rows.sort_values("depth", kind="stable").assign(at=lambda one: one["depth"])
-        for model, rows in averages.groupby("model", sort=False)
-    }
-    figure, axes = HALF.figure()
-    _frame(axes, limits)
-    axes.set_xlim(-3, 103)
-    axes.set_xticks([0, 25, 50, 75, 100], ["0 %", "25 %", "50 %", "75 %", "100 %"])
-    axes.set_xlabel("depth", fontsize=HALF.text - 1, color=NULL, labelpad=1)
-    _lines(axes, lines, drawn, limits)
-    return figure
+    ticks = {share: f"{share} %" for share in (0, 25, 50, 75, 100)}
+    curves = averages.assign(at=averages["depth"])
+    return _overlay(curves, drawn, limits, "depth", (-3, 103), ticks)
 
 
 def against_accuracy(points: pd.DataFrame, drawn: dict[str, Mark], names: dict[str, str]) -> Figure:
@@ -178,7 +166,7 @@ def against_accuracy(points: pd.DataFrame, drawn: dict[str, Mark], names: dict[s
         names: The models' names, short.
     """
     figure, axes = HALF.figure()
-    _frame(axes, None)
+    plain(axes, HALF.text)
     points = points[np.isfinite(points["value"].to_numpy(dtype=float))]
     x, y = points["accuracy"].to_numpy(dtype=float), points["value"].to_numpy(dtype=float)
     for number, row in enumerate(points.to_dict("records")):
@@ -199,31 +187,30 @@ def against_accuracy(points: pd.DataFrame, drawn: dict[str, Mark], names: dict[s
     return figure
 
 
-def _frame(axes: Axes, limits: tuple[float, float] | None) -> None:
-    for side in ("top", "right", "left", "bottom"):
-        axes.spines[side].set_visible(False)
-    axes.patch.set_visible(False)
-    axes.grid(axis="y", color=FAINT, lw=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=HALF.text - 0.5, labelcolor=INK, pad=4)
-    if limits is None:
-        return
-    axes.set_ylim(*limits)
-    if -1.5 < limits[0] and limits[1] < 1.6:
-        axes.axhline(0, color=NULL, lw=0.9)
-        low = math.ceil(limits[0] * 2) / 2
-        axes.set_yticks(np.arange(low, 1.01, 0.5 if limits[0] < -0.3 else 0.25))
-    else:
-        axes.yaxis.set_major_locator(MaxNLocator(5))
+def _overlay(
+    curves: pd.DataFrame,
+    drawn: dict[str, Mark],
+    limits: tuple[float, float],
+    label: str,
+    ends: tuple[float, float],
+    ticks: dict[int, str],
+) -> Figure:
+    """The models' curves (columns model, at, value, ci_low, ci_high) on one pair of axes."""
+    figure, axes = HALF.figure()
+    plain(axes, HALF.text)
+    value_axis(axes, limits)
+    axes.set_xlim(*ends)
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.set_xlabel(label, fontsize=HALF.text - 1, color=NULL, labelpad=1)
+    _lines(axes, curves, drawn, limits)
+    return figure
 
 
 def _lines(
-    axes: Axes,
-    lines: dict[str, pd.DataFrame],
-    drawn: dict[str, Mark],
-    limits: tuple[float, float],
+    axes: Axes, curves: pd.DataFrame, drawn: dict[str, Mark], limits: tuple[float, float]
 ) -> None:
     ends: list[tuple[float, Mark]] = []
+    lines = dict(iter(curves.sort_values("at", kind="stable").groupby("model", sort=False)))
     for model, mark in drawn.items():
         if model not in lines:
             continue

@@ -1,20 +1,18 @@
 """The leaderboard page: many models side by side, one HTML file that needs nothing else."""
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
-from invariscope.report.kit import svg
-from invariscope.report.kit.page import PAGE, asset, write_page
-from invariscope.report.kit.shades import shade
+from invariscope.models.parts import PARTS
+from invariscope.report.kit.drawings import Drawing, drawing
+from invariscope.report.kit.heat import GRADIENT
+from invariscope.report.kit.page import render, write_page
 from invariscope.report.kit.words import (
+    capitalised,
     metric_phrase,
     metric_words,
     number,
@@ -27,27 +25,18 @@ from invariscope.report.leaderboard.tables import (
     correlation_rows,
     facts,
     number_rows,
-    part_tables,
+    part_maps,
     run_rows,
     short_names,
     standing_columns,
     standing_rows,
 )
 from invariscope.report.leaderboard.text import correlation_words, letters_of
-from invariscope.report.run.levels import level_labels, levels_of
+from invariscope.report.run.levels import level_names
 from invariscope.report.run.readings import Readings
 from invariscope.results import Leaderboard
 
 LONGEST = 1500
-PARTS = ("Early", "Middle", "Late", "Pool", "Final")
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A figure with its caption."""
-
-    figure: Markup
-    caption: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +47,7 @@ class Card:
     name: str
     words: str
     reading: str
-    panels: list[Panel]
+    drawings: list[Drawing]
 
 
 def render_leaderboard(board: Leaderboard, path: str | Path) -> Path:
@@ -75,8 +64,7 @@ def render_leaderboard(board: Leaderboard, path: str | Path) -> Path:
     Raises:
         InputError: If the file cannot be written.
     """
-    target = Path(path)
-    return write_page(target / "leaderboard.html" if target.is_dir() else target, page(board))
+    return write_page(path, page(board), "leaderboard.html")
 
 
 def page(board: Leaderboard) -> str:
@@ -84,37 +72,35 @@ def page(board: Leaderboard) -> str:
     letters = letters_of(board)
     drawn = overlays.marks(letters)
     metric = board.metrics[0]
-    script = asset("page.js")
     rows, note = number_rows(board, LONGEST)
-    return PAGE.get_template("leaderboard.html").render(
+    return render(
+        "leaderboard/page.html",
         models=len(letters),
         data=board.data,
         facts=facts(board),
         lead=_lead(board),
-        metric=metric,
         metric_words=metric_phrase(metric),
         place=board.places[metric].words,
         direction=board.direction(metric),
-        key=[(mark.letter, mark.key, model) for model, mark in drawn.items()],
-        columns=standing_columns(board),
+        key=[(mark.head, model) for model, mark in drawn.items()],
+        headings=standing_columns(board),
         standings=standing_rows(board, drawn),
         cards=list(_cards(board, drawn)),
         others=list(_other_metrics(board, drawn)),
-        part_tables=part_tables(board, letters),
-        gradient=", ".join(shade(k / 8)[0] for k in range(9)),
+        part_maps=part_maps(board, letters),
+        gradient=GRADIENT,
         correlation_words=correlation_words(board),
         correlations=correlation_rows(board),
         scatters=list(_scatters(board, drawn)),
         accuracy_source=board.accuracy_source,
         numbers=rows,
         numbers_note=note,
+        conventions_title="How to read it",
         conventions=conventions(board),
-        notes=board.notes,
+        decisions=(),
+        warnings=board.notes,
         runs=run_rows(board, letters),
         version=board.results[0].manifest.get("version", ""),
-        css=Markup(asset("page.css") + asset("leaderboard.css")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
@@ -149,32 +135,26 @@ def _cards(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Card
     readings = Readings(board.results[0])
     for place, name in enumerate(dict.fromkeys(layers["transformation"].dropna())):
         here = f"t{place}"
-        labels = dict(
-            zip(
-                (level for level, _, _ in levels_of(readings, name)),
-                level_labels(readings, name),
-                strict=True,
-            )
-        )
+        labels = level_names(readings, name)
         panels = []
         own = curves[curves["transformation"] == name]
         if len(own):
             label = _alternative(board, name, drawn)
             figure = overlays.over_levels(own, labels, drawn, limits)
             caption = f"Over its levels, {board.places[metric].words}"
-            panels.append(_panel(figure, f"{here}l", label, caption))
+            panels.append(drawing(figure, f"{here}l", label, caption))
         own = layers[layers["transformation"] == name]
         if own.groupby("model").size().max() > 1:
             label = f"{metric_words(metric)} of each model over its depth under {name}."
             figure = overlays.over_depth(own, drawn, limits)
-            panels.append(_panel(figure, f"{here}d", label, "Over depth, mean over the levels"))
+            panels.append(drawing(figure, f"{here}d", label, "Over depth, mean over the levels"))
         words = transformation_words(name)
         yield Card(here, name, words, _reading(board, name), panels)
 
 
 def _other_metrics(
     board: Leaderboard, drawn: dict[str, overlays.Mark]
-) -> Iterator[tuple[str, str, list[Panel]]]:
+) -> Iterator[tuple[str, str, list[Drawing]]]:
     """(metric, its direction, depth curves by transformation) of the other metrics with a depth."""
     for number_, metric in enumerate(board.metrics[1:]):
         layers = _layers(board, metric)
@@ -187,12 +167,11 @@ def _other_metrics(
             figure = overlays.over_depth(own, drawn, limits)
             label = f"{metric_words(metric)} of each model over its depth under {name}."
             words = transformation_words(name)
-            caption = words[:1].upper() + words[1:]
-            panels.append(_panel(figure, f"m{number_}x{place}", label, caption))
+            panels.append(drawing(figure, f"m{number_}x{place}", label, capitalised(words)))
         yield metric, board.direction(metric), panels
 
 
-def _scatters(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Panel]:
+def _scatters(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Drawing]:
     """The headline metric in each part against accuracy."""
     if board.accuracy is None:
         return
@@ -215,17 +194,13 @@ def _scatters(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[P
             row = found.iloc[0]
             caption += f": ρ = {with_interval(row['rho'], row['ci_low'], row['ci_high'])}"
         label = f"{metric_words(metric)} in the part {part} against accuracy, one point a model."
-        yield _panel(figure, f"s{part}", label, caption)
+        yield drawing(figure, f"s{part}", label, caption)
 
 
 def _layers(board: Leaderboard, metric: str) -> pd.DataFrame:
     rows = board.averages
     known = rows["layer"].notna() & rows["transformation"].notna()
     return rows[(rows["metric"] == metric) & known]
-
-
-def _panel(figure: Any, identifier: str, label: str, caption: str) -> Panel:
-    return Panel(Markup(svg.inline(figure, identifier, label, "half")), caption)
 
 
 def _at_place(board: Leaderboard, name: str) -> pd.DataFrame:

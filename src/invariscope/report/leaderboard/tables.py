@@ -2,17 +2,17 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from invariscope.models.parts import PARTS
 from invariscope.outside import shortened
-from invariscope.report.kit.shades import Cell, shade
+from invariscope.report.kit.heat import Cell, HeatMap, value_cell
 from invariscope.report.kit.words import metric_words, number, transformation_words, with_interval
 from invariscope.report.leaderboard.overlays import Mark
-from invariscope.report.leaderboard.text import PARTS, rank_words, strongest
+from invariscope.report.leaderboard.text import rank_words, strongest
 from invariscope.results import Leaderboard
 
 ALL = "all transformations"
@@ -66,17 +66,7 @@ def _is_measured(board: Leaderboard) -> bool:
     return board.accuracy is not None and bool(board.accuracy["ci_low"].notna().any())
 
 
-@dataclass(frozen=True)
-class Row:
-    """A model in the table of models."""
-
-    letter: str
-    key: Markup
-    model: str
-    cells: list[str]
-
-
-def standing_rows(board: Leaderboard, drawn: dict[str, Mark]) -> list[Row]:
+def standing_rows(board: Leaderboard, drawn: dict[str, Mark]) -> list[list[str | Markup]]:
     """The models, best first in the first metric."""
     by = {(row.metric, row.model): row for row in board.standings.itertuples()}
     accuracy = None
@@ -92,7 +82,7 @@ def standing_rows(board: Leaderboard, drawn: dict[str, Mark]) -> list[Row]:
             cells.append(_with_interval(row.value, row.ci_low, row.ci_high))
         if accuracy is not None:
             cells.append(_with_interval(*accuracy[model]))
-        rows.append(Row(mark.letter, mark.key, model, cells))
+        rows.append([mark.head + model, *cells])
     return rows
 
 
@@ -102,37 +92,33 @@ def _with_interval(value, low, high) -> str:
     return with_interval(value, low, high) if known else number(value)
 
 
-@dataclass(frozen=True)
-class PartTable:
-    """Metrics and models by parts, under one transformation or all."""
-
-    words: str
-    parts: list[str]
-    groups: list[tuple[str, str, list[tuple[str, str, list[Cell]]]]]
-
-
-def part_tables(board: Leaderboard, letters: dict[str, str]) -> list[PartTable]:
-    """The mean over all transformations, then each transformation."""
+def part_maps(board: Leaderboard, letters: dict[str, str]) -> list[tuple[str, HeatMap]]:
+    """Metrics and models by parts: (transformations, map), first over all of them, then each."""
     rows = board.averages[board.averages["layer"].isna()]
     scales = {metric: _scale(board, metric, rows) for metric in board.metrics}
     names = [None, *dict.fromkeys(rows["transformation"].dropna())]
-    tables = []
+    head = Markup('<span class="letter">{}</span> <span class="model">{}</span>')
+    maps = []
     for name in names:
         acting = rows["transformation"]
         own = rows[acting.isna() if name is None else acting == name]
         parts = [part for part in PARTS if (own["part"] == part).any()]
         at = {(row.metric, row.model, row.part): row for row in own.itertuples()}
-        groups = []
+        groups: list = []
         for metric in board.metrics:
             models = [
-                (letter, model, [_cell(at.get((metric, model, p)), scales[metric]) for p in parts])
+                (
+                    head.format(letter, model),
+                    [_cell(at.get((metric, model, p)), scales[metric]) for p in parts],
+                )
                 for model, letter in letters.items()
             ]
-            if any(cell.text != "–" for _, _, cells in models for cell in cells):
-                groups.append((metric, board.direction(metric), models))
+            if any(cell.text != "–" for _, cells in models for cell in cells):
+                title = Markup("{} <span>{}</span>").format(metric, board.direction(metric))
+                groups.append((title, models))
         words = ALL if name is None else transformation_words(name)
-        tables.append(PartTable(words, parts, groups))
-    return tables
+        maps.append((words, HeatMap(parts, groups)))
+    return maps
 
 
 def _scale(board: Leaderboard, metric: str, rows: pd.DataFrame) -> tuple[float, float]:
@@ -150,11 +136,10 @@ def _scale(board: Leaderboard, metric: str, rows: pd.DataFrame) -> tuple[float, 
 
 def _cell(row, scale: tuple[float, float]) -> Cell:
     if row is None or not math.isfinite(row.value):
-        return Cell("–", "transparent", "inherit", "not measured or undefined")
+        return Cell("–", title="not measured or undefined")
     dark, pale = scale
     at = (row.value - dark) / (pale - dark) if pale != dark else 1.0
-    title = f"{with_interval(row.value, row.ci_low, row.ci_high)}, n = {row.n}"
-    return Cell(number(row.value), *shade(at), title)
+    return value_cell(row.value, row.ci_low, row.ci_high, row.n, at)
 
 
 def correlation_rows(board: Leaderboard) -> list[tuple[str, ...]]:

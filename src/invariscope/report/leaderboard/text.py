@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from rich.table import Table
 
+from invariscope.models.parts import PARTS
 from invariscope.statistics.correlation import FEWEST_MODELS, LARGEST_EXACT, ORDERS
 from invariscope.terminal import interval, rendered, short, table
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 Blocks = Iterator[str | Table]
 STRONGEST = 12
 _MODELS_BESIDE = 7  # in a table of 80 columns
-PARTS = ("Early", "Middle", "Late", "Pool", "Final")
 
 
 def leaderboard_text(board: "Leaderboard") -> str:

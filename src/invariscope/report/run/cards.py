@@ -5,7 +5,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from invariscope.report.kit import svg
+from invariscope.report.kit.drawings import both, key_mark
+from invariscope.report.kit.pictures import Picture
 from invariscope.report.kit.words import (
     UNITS,
     listed,
@@ -15,7 +16,7 @@ from invariscope.report.kit.words import (
     with_interval,
 )
 from invariscope.report.run import figures
-from invariscope.report.run.levels import Thumbnail, level_labels, levels_of, strip
+from invariscope.report.run.levels import level_names, levels_of, strip
 from invariscope.report.run.readings import LOGITS, Readings, score
 from invariscope.report.run.standings import Standing
 
@@ -61,9 +62,8 @@ class Card:
     words: str
     reading: str
     caption: str
-    wide: Markup
-    phone: Markup
-    strip: list[Thumbnail]
+    figure: Markup
+    strip: list[Picture]
 
 
 def curves(readings: Readings, order: list[Standing]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def curves(readings: Readings, order: list[Standing]) -> dict[str, Any]:
     return {
         "cards": cards,
         "key": [
-            {"drawing": Markup(f'<g fill="none">{drawing}</g>'), "words": words}
+            (key_mark(Markup(f'<g fill="none">{drawing}</g>')), words)
             for control, drawing, words in _KEY
             if control in drawn
         ],
@@ -98,21 +98,19 @@ def _card(
     pictures = strip(readings, name)
     wide = figures.WIDE if pictures else figures.WIDE_WITH_TICKS
     label = _alternative(readings, name)
-    drawn = [
-        Markup(
-            svg.inline(figures.panel(readings, name, look, limits), f"{here}{which}", label, which)
-        )
-        for look, which in ((wide, "wide"), (figures.PHONE, "phone"))
-    ]
+    drawn = both(
+        [figures.panel(readings, name, look, limits) for look in (wide, figures.PHONE)],
+        here, label,
+    )  # fmt: skip
     curve = readings.curve(name, *(readings.headline or ("", "")))
     unit = levels_of(readings, name)[0][2]
     kind = str(curve["kind"].iloc[0])
     caption = f"Level: {UNITS.get(unit, unit)} ({kind}). n = {int(curve['n'].max()):,}."
-    if any(label.startswith(("±", "×÷", "1 ±")) for label in level_labels(readings, name)):
+    if any(text.startswith(("±", "×÷", "1 ±")) for text in level_names(readings, name).values()):
         caption += " The direction is drawn for each image."
     return Card(
         here, name, transformation_words(name), _reading(readings, name, standing), caption,
-        drawn[0], drawn[1], pictures,
+        drawn, pictures,
     )  # fmt: skip
 
 
@@ -122,7 +120,7 @@ def _reading(readings: Readings, name: str, standing: Standing | None) -> str:
     if standing is None:
         return "No level above 0 has a value."
     curve = readings.curve(name, metric, layer)
-    labels = _labels(readings, name)
+    labels = level_names(readings, name)
     last = curve.iloc[-1]
     found = standing.score
     word = f"The model {standing.word}: mean" if standing.word else "Mean"
@@ -151,17 +149,11 @@ def _reading(readings: Readings, name: str, standing: Standing | None) -> str:
     return " ".join(clauses)
 
 
-def _labels(readings: Readings, name: str) -> dict[int, str]:
-    """What each level is called; not every metric has a value at all of them."""
-    levels = (level for level, _, _ in levels_of(readings, name))
-    return dict(zip(levels, level_labels(readings, name), strict=True))
-
-
 def _alternative(readings: Readings, name: str) -> str:
     """A figure's text alternative: what is drawn, and the values of the model's curve."""
     metric, layer = readings.headline or ("", "")
     curve = readings.curve(name, metric, layer)
-    labels = _labels(readings, name)
+    labels = level_names(readings, name)
     values = "; ".join(
         f"{labels[int(level)]}: {number(value)}"
         for level, value in zip(curve["level"], curve["value"].astype(float), strict=True)

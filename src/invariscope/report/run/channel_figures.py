@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from invariscope.report.kit.look import FAINT, INK, MODEL, NULL, TWIN, Look
+from invariscope.report.kit.look import INK, MODEL, NULL, TWIN, Look, plain, value_axis
 
 BARS = Look(372, 236, left=36, right=8, top=10, bottom=24, text=10.5)
 HISTOGRAM = Look(372, 172, left=36, right=8, top=8, bottom=34, text=10.5)
@@ -38,7 +37,7 @@ def part_bars(
         limits: Lower and upper end of the axis.
     """
     figure, axes = BARS.figure()
-    _frame(axes, BARS)
+    plain(axes, BARS.text)
     width = 0.72 / len(measures)
     for place, (bars, colour) in enumerate(zip(measures, COLOURS, strict=False)):
         at = np.arange(len(parts)) + (place - (len(measures) - 1) / 2) * width
@@ -55,9 +54,7 @@ def part_bars(
         axes.hlines(nulls[chance], *ends, color=INK, lw=1.6, linestyles="dashed")
     axes.set_xticks(range(len(parts)), list(parts))
     axes.set_xlim(-0.5, len(parts) - 0.5)
-    axes.set_ylim(*limits)
-    axes.axhline(0, color=NULL, lw=0.9)
-    axes.yaxis.set_major_locator(MaxNLocator(5))
+    value_axis(axes, limits)
     return figure
 
 
@@ -70,7 +67,7 @@ def histogram(values: np.ndarray, null: np.ndarray | None, colour: str) -> Figur
         colour: Of the filled bars.
     """
     figure, axes = HISTOGRAM.figure()
-    _frame(axes, HISTOGRAM)
+    plain(axes, HISTOGRAM.text)
     known = [np.asarray(each, float) for each in (values, null) if each is not None]
     known = [each[np.isfinite(each)] for each in known]
     low = min([0.0, *(float(each.min()) for each in known if each.size)])
@@ -88,12 +85,3 @@ def histogram(values: np.ndarray, null: np.ndarray | None, colour: str) -> Figur
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.set_xlabel("correlation", fontsize=HISTOGRAM.text - 1, color=NULL, labelpad=1)
     return figure
-
-
-def _frame(axes: Axes, look: Look) -> None:
-    for side in ("top", "right", "left", "bottom"):
-        axes.spines[side].set_visible(False)
-    axes.patch.set_visible(False)
-    axes.grid(axis="y", color=FAINT, lw=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=look.text - 0.5, labelcolor=INK, pad=4)

@@ -1,7 +1,5 @@
 """What the channels of one layer do: where they go, which are extreme, and what chance gives."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
@@ -12,50 +10,21 @@ EXTREME = 5
 _WITHIN = 1.96
 
 
-@dataclass(frozen=True)
-class Fate:
-    """Where the channels of a layer go under one element."""
-
-    label: str
-    exact: bool
-    living: int
-    itself: int
-    other: int
-    dead: int
-    above: str
-    limit: str
-
-
-@dataclass(frozen=True)
-class Extreme:
-    """A channel at one end: its correlation with interval, and what it becomes."""
-
-    channel: int
-    text: str
-    becomes: str
-
-
-@dataclass(frozen=True)
-class Ends:
-    """The channels with the largest and the smallest correlations."""
-
-    title: str
-    rows: list[Extreme]
-
-
 def rows_of(table: pd.DataFrame, layer: str, cell: str, control: str = "") -> pd.DataFrame:
     """The channels of a layer at a cell, in order."""
     chosen = (table["layer"] == layer) & (table["cell"] == cell) & (table["control"] == control)
     return table[chosen].sort_values("channel")
 
 
-def fate(label: str, measured: pd.DataFrame, null: pd.DataFrame) -> Fate:
-    """Counts of channels that stay themselves, become another one, or are dead.
+def fate(measured: pd.DataFrame, null: pd.DataFrame) -> tuple[int, int, int, str, str]:
+    """Counts of channels that stay themselves, become another one, or are dead; chance.
 
     Args:
-        label: What the element is called.
         measured: Rows of the measurement.
         null: Rows with another image's maps; may be empty.
+
+    Returns:
+        The three counts, then the share of channels above chance and where chance ends, as texts.
     """
     match, channel = measured["match"].to_numpy(), measured["channel"].to_numpy()
     living = match >= 0
@@ -67,13 +36,10 @@ def fate(label: str, measured: pd.DataFrame, null: pd.DataFrame) -> Fate:
         line = float(np.quantile(chance, 0.95))
         values = measured["equivariance"].to_numpy(dtype=float)[living]
         above, limit = percent(float((values > line).mean())), number(line)
-    return Fate(
-        label, bool(measured["exact"].all()), int(living.sum()), itself,
-        int(living.sum()) - itself, int((~living).sum()), above, limit,
-    )  # fmt: skip
+    return itself, int(living.sum()) - itself, int((~living).sum()), above, limit
 
 
-def extremes(measured: pd.DataFrame) -> list[Ends]:
+def extremes(measured: pd.DataFrame) -> list[tuple[str, list[tuple[int, str, str]]]]:
     """The most and least invariant and equivariant living channels at one element.
 
     Intervals are ±1.96 standard errors over images, held within -1 and 1.
@@ -87,17 +53,17 @@ def extremes(measured: pd.DataFrame) -> list[Ends]:
         ranked = living.sort_values([column, "channel"], ascending=[False, True])
         ends = ((f"Most {quality}", ranked.head(count)), (f"Least {quality}", ranked[::-1]))
         found += [
-            Ends(title, [_extreme(row, column) for row in rows.head(count).to_dict("records")])
+            (title, [_extreme(row, column) for row in rows.head(count).to_dict("records")])
             for title, rows in ends
         ]
     return found
 
 
-def _extreme(row: dict, column: str) -> Extreme:
+def _extreme(row: dict, column: str) -> tuple[int, str, str]:
     value, error = float(row[column]), float(row[f"{column}_error"])
     text = number(value)
     if np.isfinite(error):
         low, high = max(-1.0, value - _WITHIN * error), min(1.0, value + _WITHIN * error)
         text += f" [{number(low)}, {number(high)}]"
     channel, match = int(row["channel"]), int(row["match"])
-    return Extreme(channel, text, "itself" if match == channel else str(match))
+    return channel, text, "itself" if match == channel else str(match)

@@ -1,16 +1,16 @@
 """The report's section on layers and channels: heat maps by element, bars by part, dead ones."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
-from invariscope.report.kit import svg
-from invariscope.report.kit.shades import Cell
+from invariscope.models.parts import PARTS
+from invariscope.report.kit.drawings import Drawing, drawing
+from invariscope.report.kit.heat import Cell, HeatMap, by_part, link
 from invariscope.report.kit.words import (
     capitalised,
     listed,
@@ -26,45 +26,8 @@ from invariscope.report.run.layered import Column, Layered, mean_score
 from invariscope.report.run.readings import Score, apart
 from invariscope.report.run.tables import score_cell
 
-PARTS = ("Early", "Middle", "Late", "Pool", "Final")
 WORST = 8
-
-
-@dataclass(frozen=True)
-class ElementMap:
-    """A heat map of layers × elements; ``groups`` are parts with rows (layer, link, cells)."""
-
-    metric: str
-    title: str
-    words: str
-    heads: list[tuple[str, int]]
-    columns: list[str]
-    groups: list[tuple[str, list[tuple[str, str, list[tuple[Cell, str]]]]]]
-    ends: tuple[str, str]
-    has_null: bool
-    has_inexact: bool
-
-
-@dataclass(frozen=True)
-class BarFigure:
-    """Bars by part, with what their colours and lines mean."""
-
-    figure: Markup
-    caption: str
-    key: list[tuple[str, str]]
-    has_null: bool
-
-
-@dataclass(frozen=True)
-class DeadLayer:
-    """The dead channels of one layer."""
-
-    layer: str
-    link: str
-    channels: int
-    dead: int
-    sometimes: int
-    in_an_image: str
+_MARKS = ("model", "twin")
 
 
 def section(layered: Layered, folder: str) -> dict[str, Any] | None:
@@ -80,9 +43,14 @@ def section(layered: Layered, folder: str) -> dict[str, Any] | None:
     maps = [element_map(layered, metric, links) for metric in layered.main]
     beside = [element_map(layered, metric, links) for metric in layered.beside]
     channels = layered.readings.channels is not None
+    shown = [*filter(None, maps), *filter(None, beside)]
+    marks = {mark for each in shown for _, rows in each.groups for _, cells in rows
+             for cell in cells for mark in cell.marks.split()}  # fmt: skip
     return {
-        "maps": [each for each in maps if each],
-        "beside": [each for each in beside if each],
+        "maps": [*filter(None, maps)],
+        "beside": [*filter(None, beside)],
+        "has_null": "null" in marks,
+        "has_inexact": "inexact" in marks,
         "bars": bar_figures(layered),
         "channels": channels,
         "dead": dead_layers(layered, links) if channels else [],
@@ -91,7 +59,7 @@ def section(layered: Layered, folder: str) -> dict[str, Any] | None:
     }
 
 
-def element_map(layered: Layered, metric: str, links: Mapping[str, str]) -> ElementMap | None:
+def element_map(layered: Layered, metric: str, links: Mapping[str, str]) -> HeatMap | None:
     """One metric's heat map; None if it has no value."""
     about = layered.readings.meaning(metric)
     layers = layered.layers([metric])
@@ -104,29 +72,29 @@ def element_map(layered: Layered, metric: str, links: Mapping[str, str]) -> Elem
         return None
     ends = about.ends(one.value for one in shown)
     maps = metric.startswith("channel_")
-    has_null, has_inexact = False, False
-    groups: list[tuple[str, list[tuple[str, str, list[tuple[Cell, str]]]]]] = []
+    nulls = {
+        layer["name"]: layered.null(metric, layer["name"]) if about.is_correlation else None
+        for layer in layers
+    }
+    has_null = any(nulls.values())
+    rows = []
     for layer in layers:
-        name = layer["name"]
-        null = layered.null(metric, name) if about.is_correlation else None
+        name, null = layer["name"], nulls[layer["name"]]
         cells = []
         for found, column in zip(scores[name], layered.columns, strict=True):
             inexact = maps and found is not None and not layered.is_exact(name, column)
-            has_inexact |= inexact
             own = layered.score(metric, name, column, "shuffled") if null else None
             cells.append(_element(score_cell(found, about, ends), found, own or null, inexact))
-        if about.is_correlation:
-            has_null |= null is not None
-            cells.append((_null_cell(null), "null"))
-        if not groups or groups[-1][0] != layer["part"]:
-            groups.append((layer["part"], []))
-        groups[-1][1].append((name, links.get(name, ""), cells))
-    heads = _heads(layered.columns)
-    title = capitalised(metric_words(metric))
-    words = _MEANINGS.get(metric, capitalised(about.direction) + ".")
-    columns = [column.label for column in layered.columns]
-    return ElementMap(
-        metric, title, words, heads, columns, groups, about.scale_words(ends), has_null, has_inexact
+        if has_null:
+            cells.append(_null_cell(null))
+        rows.append((layer["part"], (link(name, links.get(name, "")), cells)))
+    return HeatMap(
+        [column.label for column in layered.columns] + ["by chance"] * has_null,
+        by_part(rows),
+        about.scale_words(ends),
+        [*_heads(layered.columns), *[("", 1)] * has_null],
+        capitalised(metric_words(metric)),
+        _MEANINGS.get(metric, capitalised(about.direction) + "."),
     )
 
 
@@ -152,9 +120,7 @@ _MEANINGS = {
 }
 
 
-def _element(
-    cell: Cell, found: Score | None, null: Score | None, inexact: bool
-) -> tuple[Cell, str]:
+def _element(cell: Cell, found: Score | None, null: Score | None, inexact: bool) -> Cell:
     marks, title = [], cell.title
     if inexact:
         marks.append("inexact")
@@ -164,14 +130,14 @@ def _element(
         if apart(found, null) < 1:
             marks.append("chance")
             title += ", not told apart from it"
-    return Cell(cell.text, cell.background, cell.ink, title), " ".join(marks)
+    return replace(cell, title=title, marks=" ".join(marks))
 
 
 def _null_cell(null: Score | None) -> Cell:
     if null is None:
-        return Cell("–", "transparent", "inherit", "not measured")
+        return Cell("–", title="not measured", marks="null")
     title = f"another image: {with_interval(null.value, null.low, null.high)}"
-    return Cell(number(null.value), "transparent", "inherit", title)
+    return Cell(number(null.value), title=title, marks="null")
 
 
 def _heads(columns: Sequence[Column]) -> list[tuple[str, int]]:
@@ -182,7 +148,7 @@ def _heads(columns: Sequence[Column]) -> list[tuple[str, int]]:
     return [(transformation_words(name), count) for name, count in counts.items()]
 
 
-def bar_figures(layered: Layered) -> list[BarFigure]:
+def bar_figures(layered: Layered) -> list[Drawing]:
     """Bars by part: invariance beside equivariance, then each kind of G-EED by itself."""
     averages = getattr(layered.readings.result, "averages", None)
     if averages is None or not layered.main:
@@ -197,7 +163,7 @@ def bar_figures(layered: Layered) -> list[BarFigure]:
 
 def _bar_figure(
     layered: Layered, frame: pd.DataFrame, metrics: Sequence[str], place: int
-) -> BarFigure:
+) -> Drawing:
     parts = [part for part in PARTS if part in set(frame[frame["metric"].isin(metrics)]["part"])]
     measures, texts = [], []
     for metric in metrics:
@@ -220,13 +186,12 @@ def _bar_figure(
     figure = part_bars(parts, measures, limits)
     title = listed([metric_phrase(metric) for metric in metrics])
     label = f"Bars by part of the network. {'. '.join(texts)}."
-    names = ["--model", "--twin"]
-    return BarFigure(
-        Markup(svg.inline(figure, f"bars{place}", label)),
-        f"{capitalised(title)}: mean over a part’s layers and over all elements.",
-        [(names[k], metric_phrase(metric)) for k, metric in enumerate(metrics)],
-        any(np.isfinite(bars.nulls).any() for bars in measures),
-    )
+    marks = [(name, metric_phrase(metric)) for name, metric in zip(_MARKS, metrics, strict=False)]
+    marks.append(("whisker", "95 % interval"))
+    if any(np.isfinite(bars.nulls).any() for bars in measures):
+        marks.append(("dashed", "by chance"))
+    caption = f"{capitalised(title)}: mean over a part’s layers and over all elements."
+    return drawing(figure, f"bars{place}", label, caption, marks)
 
 
 def _part_null(layered: Layered, metric: str, part: str) -> float:
@@ -237,7 +202,7 @@ def _part_null(layered: Layered, metric: str, part: str) -> float:
     return found.value if found else float("nan")
 
 
-def dead_layers(layered: Layered, links: Mapping[str, str]) -> list[DeadLayer]:
+def dead_layers(layered: Layered, links: Mapping[str, str]) -> list[tuple[Any, ...]]:
     """The layers with dead channels, the worst first."""
     table = layered.readings.channels
     if table is None or table.empty:
@@ -255,8 +220,8 @@ def dead_layers(layered: Layered, links: Mapping[str, str]) -> list[DeadLayer]:
         share = _dead_share(layered, name)
         if some or share > 0:
             found.append(
-                (some, share, DeadLayer(
-                    name, links.get(name, ""), len(always[name]), every, some - every,
+                (some, share, (
+                    link(name, links.get(name, "")), len(always[name]), every, some - every,
                     percent_of(share) if _has_shares(layered, name) else "–",
                 ))
             )  # fmt: skip

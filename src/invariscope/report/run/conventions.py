@@ -1,7 +1,5 @@
 """What the numbers of a run mean: its conventions in words, read from the manifest."""
 
-import re
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -166,32 +164,6 @@ def _units(settings: Mapping[str, Any]) -> str:
             words = transformation_words(cell["transformation"])
             names.setdefault(cell["derivative_unit"], []).append(words)
     return "; ".join(f"{unit} for {listed(words)}" for unit, words in names.items())
-
-
-def command(readings: Readings) -> str:
-    """What repeats the run: its command line, or for a run from Python the call.
-
-    A model or images that were handed over as objects appear as ``model`` and ``images``.
-    """
-    recorded = readings.manifest.get("execution", {}).get("command")
-    if recorded:
-        return f"invariscope {shlex.join(str(word) for word in recorded)}"
-    settings = readings.settings
-    model, data = str(settings.get("model", "")), str(settings.get("data", ""))
-    handed_over = ":" not in model or model.startswith(("module:", "callable:"))
-    arguments = {
-        "transformations": readings.transformations,
-        "table": settings.get("table", "standard"),
-        "metrics": list(settings.get("metrics", ())),
-        "num_images": settings.get("num_images", readings.n),
-        "seed": settings.get("seed", 0),
-        "twin": "untrained" in settings.get("controls", ()),
-        "floor": "floor" in settings.get("controls", ()),
-    }
-    words = ["model" if handed_over else repr(model)]
-    words.append(repr(data) if re.match(r"samples$|[\w-]+:|.*/", data) else "images")
-    words += [f"{name}={value!r}" for name, value in arguments.items()]
-    return "invariscope.measure(\n    " + ",\n    ".join(words) + ",\n)"
 
 
 def _any_of(name: str, measured: set[str]) -> bool:

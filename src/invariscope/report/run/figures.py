@@ -8,13 +8,23 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
-from invariscope.report.kit.look import FAINT, FLOOR, INK, KEPT, LOWEST, MODEL, NULL, TWIN, Look
+from invariscope.report.kit.look import (
+    FLOOR,
+    INK,
+    KEPT,
+    LOWEST,
+    MODEL,
+    NULL,
+    TWIN,
+    Look,
+    plain,
+    value_axis,
+)
 from invariscope.report.kit.words import metric_phrase, transformation_words
-from invariscope.report.run.levels import level_labels, levels_of
+from invariscope.report.run.levels import level_names
 from invariscope.report.run.readings import EMBEDDING, HEADLINE, LOGITS, Readings, ResultLike
 
 WIDE = Look(760, 210, left=92, right=8, top=10, bottom=8, text=10.5, ticks=False)
@@ -102,7 +112,7 @@ def draw(
     curve = readings.curve(name, metric, layer)
     _frame(axes, readings, name, limits, text=text, ticks=ticks)
     # All levels have their place, also those at which this metric has no value.
-    places = {level: place for place, (level, _, _) in enumerate(levels_of(readings, name))}
+    places = {level: place for place, level in enumerate(level_names(readings, name))}
 
     def line(rows: pd.DataFrame, mark: str, colour: str, label: str, band: float, **style: Any):
         rows = rows[rows["level"].isin(places)]
@@ -194,21 +204,10 @@ def _frame(
     text: float,
     ticks: bool,
 ) -> None:
-    labels = level_labels(readings, name)
-    axes.set_ylim(*limits)
+    labels = list(level_names(readings, name).values())
     axes.set_xlim(-0.5, max(len(labels), 1) - 0.5)
-    for side in ("top", "right", "left", "bottom"):
-        axes.spines[side].set_visible(False)
-    axes.patch.set_visible(False)
-    axes.grid(axis="y", color=FAINT, lw=0.7)
-    axes.set_axisbelow(True)
-    axes.axhline(0, color=NULL, lw=0.9)
-    if 1.0 <= limits[1] < 1.5 and limits[0] >= -1.5:
-        low = math.ceil(limits[0] * 2) / 2
-        axes.set_yticks(np.arange(low, 1.01, 0.5 if limits[0] < -0.3 else 0.25))
-    else:
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.tick_params(length=0, labelsize=text, labelcolor=INK, pad=4)
+    plain(axes, text + 0.5)
+    value_axis(axes, limits)
     if not ticks:
         axes.set_xticks([])
         return

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from invariscope.report.kit.drawings import Track, track
 from invariscope.report.kit.look import LOWEST
 from invariscope.report.kit.words import percent, transformation_words, with_interval
 from invariscope.report.run.cards import anchor
@@ -16,14 +18,11 @@ _TONES = {"hardly reacts": "calm", "reacts strongly": "strong"}
 
 @dataclass(frozen=True)
 class Row:
-    """One transformation; ``at``, ``low``, ``width`` and ``zero`` are per cent of the scale."""
+    """One transformation: its place on the scale, and what the columns say."""
 
     anchor: str
     words: str
-    at: float
-    low: float
-    width: float
-    zero: float
+    track: Track
     value: str
     word: str
     tone: str
@@ -50,18 +49,12 @@ def _ends(found: Score) -> tuple[float, float]:
 def _row(readings: Readings, standing: Standing, about: Meaning, scale: tuple[float, float]) -> Row:
     name, found = standing.transformation, standing.score
     kept = readings.score(name, metric="prediction_consistency", layer=LOGITS)
-    at, zero, *ends = (
-        round(100 * about.share(value, scale), 2) for value in (found.value, 0.0, *_ends(found))
-    )
-    low, high = sorted(ends)
+    share = partial(about.share, ends=scale)
     against = {1: f"more {about.quality}", -1: f"less {about.quality}", 0: "not told apart"}
     return Row(
         anchor=anchor(readings, name),
         words=transformation_words(name),
-        at=at,
-        low=low,
-        width=round(high - low, 2),
-        zero=zero,
+        track=track(share, found.value, _ends(found), [0.0]),
         value=with_interval(found.value, found.low, found.high),
         word=standing.word,
         tone=_TONES.get(standing.word, "mid"),

@@ -1,16 +1,16 @@
 """A page for each layer: its numbers by element, its channels, and what they become as pictures."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
-from invariscope.report.kit import svg
+from invariscope.report.kit.drawings import Drawing, drawing
+from invariscope.report.kit.pictures import Picture
 from invariscope.report.kit.words import (
     metric_words,
     number,
@@ -18,9 +18,9 @@ from invariscope.report.kit.words import (
     with_interval,
 )
 from invariscope.report.run.channel_figures import COLOURS, histogram
-from invariscope.report.run.channel_tables import Ends, Fate, extremes, fate, rows_of
+from invariscope.report.run.channel_tables import extremes, fate, rows_of
 from invariscope.report.run.layered import BESIDE, MAIN, Layered
-from invariscope.report.run.levels import Thumbnail, thumbnail
+from invariscope.report.run.levels import strip
 from invariscope.report.run.map_pictures import gradient, picture
 from invariscope.results.pairs import ChannelPair
 
@@ -44,43 +44,6 @@ class Place:
     def words(self) -> str:
         """Such as "90° (turns of C4)"."""
         return f"{self.label} ({transformation_words(self.transformation)})"
-
-
-@dataclass(frozen=True)
-class Number:
-    """A value with its interval, and those of the controls."""
-
-    text: str
-    controls: str
-
-
-@dataclass(frozen=True)
-class PairPictures:
-    """A pair as pictures: what is said of it, and (caption, data URI) of three maps."""
-
-    channel: int
-    match: int
-    words: str
-    maps: list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Becoming:
-    """The pairs under one element: the image, the moved image, the pairs."""
-
-    words: str
-    photographs: list[Thumbnail]
-    others: list[PairPictures]
-    selves: list[PairPictures]
-
-
-@dataclass(frozen=True)
-class Spread:
-    """One element's histograms."""
-
-    words: str
-    figures: list[tuple[str, Markup]]
-    null_words: str
 
 
 def pages(layered: Layered, report: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -137,7 +100,7 @@ def _page(layered: Layered, layer: str, shown: Sequence[Place]) -> dict[str, Any
     present = [place for place in shown if len(here) and (here["cell"] == place.cell).any()]
     tables, cut = _numbers(layered, layer)
     return {
-        "title": f"{layer} of {readings.settings.get('model', 'the model')}",
+        "model": readings.settings.get("model", "the model"),
         "layer": layer,
         "facts": [(term, text) for term, text in facts if text],
         "vector": vector and count > 0,
@@ -145,7 +108,7 @@ def _page(layered: Layered, layer: str, shown: Sequence[Place]) -> dict[str, Any
         "metrics": tables[0] if tables else [],
         "numbers": tables[1] if tables else [],
         "cut": cut,
-        "fates": _fates(layered, here, layer),
+        "fates": _fates(layered, here, layer, vector),
         "spreads": [_spread(here, layer, place, k) for k, place in enumerate(present)],
         "ends": _ends(here, layer, present),
         "becoming": _becoming(layered, layer, present, here),
@@ -184,20 +147,20 @@ def _numbers(layered: Layered, layer: str) -> tuple[tuple[list[str], list[Any]] 
     return (([metric_words(m) for m in metrics], groups) if metrics else None), cut
 
 
-def _number(indexed: dict, name: str, level: int, metric: str) -> Number:
+def _number(indexed: dict, name: str, level: int, metric: str) -> tuple[str, str]:
     row = indexed.get((name, level, metric, ""))
     if row is None:
-        return Number("–", "")
+        return "–", ""
     beside = [
         f"{words} {number(other.value)}"
         for control, words in _CONTROLS.items()
         if (other := indexed.get((name, level, metric, control))) is not None
         and metric != "dead_channels"
     ]
-    return Number(with_interval(row.value, row.ci_low, row.ci_high), ", ".join(beside))
+    return with_interval(row.value, row.ci_low, row.ci_high), ", ".join(beside)
 
 
-def _fates(layered: Layered, here: pd.DataFrame, layer: str) -> list[Fate]:
+def _fates(layered: Layered, here: pd.DataFrame, layer: str, vector: bool) -> list[tuple[Any, ...]]:
     found = []
     seen = set()
     for (name, level), cell in layered.cells.items():
@@ -207,11 +170,12 @@ def _fates(layered: Layered, here: pd.DataFrame, layer: str) -> list[Fate]:
         rows = rows_of(here, layer, cell)
         if len(rows):
             label = layered.labels.get((name, level), cell)
-            found.append(fate(label, rows, rows_of(here, layer, cell, "shuffled")))
+            maps = "no positions" if vector else "exact" if rows["exact"].all() else "interpolated"
+            found.append((label, *fate(rows, rows_of(here, layer, cell, "shuffled")), maps))
     return found
 
 
-def _spread(here: pd.DataFrame, layer: str, place: Place, k: int) -> Spread:
+def _spread(here: pd.DataFrame, layer: str, place: Place, k: int) -> tuple[str, list[Drawing]]:
     rows = rows_of(here, layer, place.cell)
     null = rows_of(here, layer, place.cell, "shuffled")
     words = "dashed: by chance"
@@ -219,7 +183,7 @@ def _spread(here: pd.DataFrame, layer: str, place: Place, k: int) -> Spread:
         other = here.loc[here["control"] == "shuffled", "cell"]
         null = rows_of(here, layer, str(other.iloc[0]), "shuffled") if len(other) else null
         words = "dashed: by chance, measured at another element" if len(other) else ""
-    figures = []
+    drawings = []
     for column, colour in zip(("invariance", "equivariance"), COLOURS, strict=True):
         values = rows[column].to_numpy(dtype=float)
         chance = null[column].to_numpy(dtype=float) if len(null) else None
@@ -232,11 +196,12 @@ def _spread(here: pd.DataFrame, layer: str, place: Place, k: int) -> Spread:
         )
         figure = histogram(values, chance, colour)
         name = metric_words(f"channel_{column}")
-        figures.append((name, Markup(svg.inline(figure, f"h{k}{column[0]}", label))))
-    return Spread(place.words, figures, words)
+        caption = f"{name}; {words}" if words else name
+        drawings.append(drawing(figure, f"h{k}{column[0]}", label, caption))
+    return place.words, drawings
 
 
-def _ends(here: pd.DataFrame, layer: str, present: Sequence[Place]) -> list[tuple[str, list[Ends]]]:
+def _ends(here: pd.DataFrame, layer: str, present: Sequence[Place]) -> list[tuple[str, Any]]:
     if not present:
         return []
     first = present[0]
@@ -245,7 +210,7 @@ def _ends(here: pd.DataFrame, layer: str, present: Sequence[Place]) -> list[tupl
 
 def _becoming(
     layered: Layered, layer: str, present: Sequence[Place], here: pd.DataFrame
-) -> list[Becoming]:
+) -> list[dict[str, Any]]:
     pairs = getattr(layered.readings.result, "channel_pairs", None)
     if pairs is None:
         return []
@@ -258,34 +223,39 @@ def _becoming(
             int(row["channel"]): row for row in rows_of(here, layer, place.cell).to_dict("records")
         }
         shown = [(pair, _pair(pair, rows)) for pair in own]
-        photographs = [
-            each
-            for level in (0, place.level)
-            if (each := thumbnail(layered.readings, place.transformation, level))
-        ]
+        photographs = strip(layered.readings, place.transformation, (0, place.level))
+        others = [each for pair, each in shown if pair.channel != pair.match]
+        selves = [each for pair, each in shown if pair.channel == pair.match]
         found.append(
-            Becoming(
-                place.words,
-                photographs,
-                [each for pair, each in shown if pair.channel != pair.match],
-                [each for pair, each in shown if pair.channel == pair.match],
-            )
+            {
+                "words": place.words,
+                "photographs": [
+                    replace(photograph, caption=caption)
+                    for photograph, caption in zip(photographs, ("x", "T_g x"), strict=False)
+                ],
+                "pairs": [("Another channel", others), ("The same channel", selves)],
+            }
         )
     return found
 
 
-def _pair(pair: ChannelPair, rows: dict[int, dict]) -> PairPictures:
+def _pair(pair: ChannelPair, rows: dict[int, dict]) -> dict[str, Any]:
     row = rows[pair.channel]
     error = float(row["equivariance_error"])
     text = f"{number(float(row['equivariance']))} over the data set"
     if np.isfinite(error):
         text = f"{number(float(row['equivariance']))} ± {number(1.96 * error)} over the data set"
+    title = f"Channel {pair.channel} still shows what it showed"
     if pair.channel != pair.match:
+        title = f"Channel {pair.channel} shows what {pair.match} showed"
         text += f" (with itself {number(float(row['invariance']))})"
     text += f", {number(pair.similarity)} in this image"
     captions = (f"f(x)_{pair.match}", f"T_g f(x)_{pair.match}", f"f(T_g x)_{pair.channel}")
-    maps = [picture(cells) for cells in pair.maps]
-    return PairPictures(pair.channel, pair.match, text, list(zip(captions, maps, strict=True)))
+    maps = [
+        Picture(caption, f"Map {caption}", picture(cells))
+        for caption, cells in zip(captions, pair.maps, strict=True)
+    ]
+    return {"title": title, "words": text, "maps": maps}
 
 
 def _missing(layered: Layered, layer: str, vector: bool, count: int) -> str:

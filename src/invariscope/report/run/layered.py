@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from invariscope.report.run.levels import level_labels, levels_of
+from invariscope.report.run.levels import all_level_names
 from invariscope.report.run.readings import HEADLINE_LAYERS, Readings, Score, score
 
 #: Metrics that have a value of their own at every layer and every element, main ones first.
@@ -75,13 +75,7 @@ class Layered:
     @cached_property
     def labels(self) -> dict[tuple[str, int], str]:
         """What each level is called."""
-        return {
-            (name, level[0]): label
-            for name in self.readings.transformations
-            for level, label in zip(
-                levels_of(self.readings, name), level_labels(self.readings, name), strict=True
-            )
-        }
+        return all_level_names(self.readings)
 
     @cached_property
     def columns(self) -> list[Column]:

@@ -5,12 +5,11 @@ steps; cells that are not compared are grey. A picture has a pixel for each cell
 it without smoothing.
 """
 
-import base64
-import io
-
 import matplotlib
 import numpy as np
 from PIL import Image
+
+from invariscope.report.kit.pictures import data_uri
 
 STEPS = 63
 _GREY = (128, 128, 128)
@@ -30,9 +29,7 @@ def picture(cells: np.ndarray) -> str:
     places = np.where(values == 0, 0, 1 + ((values - 1) * (STEPS - 1) + 127) // 254)
     image = Image.fromarray(places.astype(np.uint8))
     image.putpalette(_palette())
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_uri(image, "png")
 
 
 def _palette() -> list[int]:

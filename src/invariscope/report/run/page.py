@@ -1,22 +1,19 @@
 """The report: one HTML file that needs nothing else, neither network nor fonts nor a server."""
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from markupsafe import Markup
-
 from invariscope.errors import InputError
-from invariscope.report.kit.page import PAGE, asset, write_page
-from invariscope.report.kit.provenance import warnings
-from invariscope.report.kit.shades import shade
-from invariscope.report.kit.words import images_counted, metric_phrase, transformation_words
+from invariscope.report.kit.heat import GRADIENT
+from invariscope.report.kit.page import columns, write_page
+from invariscope.report.kit.page import render as render_page
+from invariscope.report.kit.provenance import command, decisions, warnings
+from invariscope.report.kit.words import counted, metric_phrase
 from invariscope.report.run.cards import curves
 from invariscope.report.run.channels import section
-from invariscope.report.run.conventions import command, conventions
+from invariscope.report.run.conventions import conventions
 from invariscope.report.run.glance import ABSENT, glance
 from invariscope.report.run.layer_page import folder_of, pages
 from invariscope.report.run.layered import BESIDE, MAIN, Layered
@@ -32,19 +29,11 @@ from invariscope.report.run.tables import (
 from invariscope.report.run.verdict import verdict
 from invariscope.transformations.groups import is_group
 
-_HEADINGS = (
-    ("Transformation", ""),
-    ("Level", "number"),
-    ("Magnitude", "number"),
-    ("Metric", ""),
-    ("Layer", ""),
-    ("Control", ""),
-    ("Value", "number"),
-    ("95 % low", "number"),
-    ("95 % high", "number"),
-    ("n", "number"),
-    ("Undefined", "number"),
-)
+_HEADINGS = [
+    *columns("Transformation", numbers=["Level", "Magnitude"]),
+    *columns("Metric", "Layer", "Control"),
+    *columns(numbers=["Value", "95 % low", "95 % high", "n", "Undefined"]),
+]
 
 
 def render(result: ResultLike, path: str | Path) -> Path:
@@ -88,10 +77,8 @@ def layer_pages(result: ResultLike, report: str = "../report.html") -> Iterator[
         result: A `Result`, or anything like it.
         report: The report's file, as a link from the pages' folder.
     """
-    template = PAGE.get_template("layer.html")
-    css = Markup(asset("page.css") + asset("layer.css"))
     for name, shown in pages(Layered(Readings(result)), report):
-        yield name, template.render(css=css, **shown)
+        yield name, render_page("run/layer.html", **shown)
 
 
 def page(result: ResultLike, layers: str = "layers") -> str:
@@ -106,45 +93,38 @@ def page(result: ResultLike, layers: str = "layers") -> str:
     about = readings.meaning(readings.headline[0] if readings.headline else "")
     channels = section(layered, layers)
     order = standings(readings)
-    script, css = asset("page.js"), asset("page.css")
     settings, manifest = readings.settings, readings.manifest
     model = str(settings.get("model", "the model"))
     words = metric_phrase(readings.headline[0]) if readings.headline else ""
     where = f" at the {readings.headline[1]}" if readings.headline else ""
     table = full_table(readings)
-    return PAGE.get_template("page.html").render(
-        title=f"{model} on {settings.get('data', 'images')}",
+    links = dict(channels["pages"]) if channels else {}
+    return render_page(
+        "run/page.html",
+        kind="run",
         model=model,
+        data=settings.get("data", "images"),
         facts=_facts(readings),
         headline_words=f"{words}{where}",
-        images_words=images_counted(readings.n),
+        images_words=counted(readings.n, "image"),
         unfinished=_unfinished(readings),
-        heat=None if channels and about.metric in (*MAIN, *BESIDE) else heat_map(readings),
+        heat=None if channels and about.metric in (*MAIN, *BESIDE) else heat_map(readings, links),
         channels=channels,
-        layer_links=dict(channels["pages"]) if channels else {},
         levels_words=about.levels_words,
         graded=about.graded,
         quality=about.quality,
-        gradient=", ".join(shade(k / 8)[0] for k in range(9)),
-        extremes=_extremes(readings, order),
+        gradient=GRADIENT,
+        extremes=class_extremes(readings, order),
         headings=_HEADINGS,
         table=table,
         table_words=_table_words(table),
         conventions=conventions(readings),
-        decisions=manifest.get("decisions", {}),
+        decisions=decisions(manifest),
         read_first=manifest.get("warnings", ()),
         warnings=[*warnings(manifest), *undefined_values(readings)],
-        command=command(readings),
-        repeat_words=(
-            "The manifest below holds everything that decides the numbers: specs, resolved"
-            " preprocessing, seed, the hashes of the weights and of the image ids, and the versions"
-            " of what ran."
-        ),
+        command=command(manifest, "measure", _arguments(readings)),
         manifest=readings.manifest_text,
         version=manifest.get("version", ""),
-        css=Markup(css),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         **_verdict_parts(readings, order),
         **curves(readings, order),
     )
@@ -172,6 +152,19 @@ def _facts(readings: Readings) -> list[tuple[str, str]]:
     return [(term, str(value)) for term, value in facts if value not in ("", None)]
 
 
+def _arguments(readings: Readings) -> dict[str, Any]:
+    settings = readings.settings
+    return {
+        "transformations": readings.transformations,
+        "table": settings.get("table", "standard"),
+        "metrics": list(settings.get("metrics", ())),
+        "num_images": settings.get("num_images", readings.n),
+        "seed": settings.get("seed", 0),
+        "twin": "untrained" in settings.get("controls", ()),
+        "floor": "floor" in settings.get("controls", ()),
+    }
+
+
 def _unfinished(readings: Readings) -> str:
     if readings.manifest.get("execution", {}).get("status", "finished") == "finished":
         return ""
@@ -187,31 +180,26 @@ def _verdict_parts(readings: Readings, order: list[Standing]) -> dict[str, Any]:
     last = [f for f in findings if f.kind == "words"]
     rows = glance(readings, order)
     about = readings.meaning(readings.headline[0] if readings.headline else "")
+    has_words = about.graded
+    has_twin = any(standing.twin for standing in order)
+    has_kept = any(row.kept != ABSENT for row in rows)
     return {
         "lead": lead,
         "rest": [f for f in findings if f not in lead and f not in last],
         "last": last,
         "glance": rows,
-        "glance_ends": about.end_words(),
         "glance_order": "from the least reaction to the most" if about.graded else "best first",
-        "has_words": about.graded,
-        "has_twin": any(standing.twin for standing in order),
-        "has_kept": any(row.kept != ABSENT for row in rows),
+        "glance_headings": [
+            ("Transformation", ""),
+            (about.end_words(), "track"),
+            ("Mean [interval]", ""),
+            *columns(*["The model"] * has_words, *["Than its untrained twin"] * has_twin),
+            *columns(numbers=["Prediction kept"] * has_kept),
+        ],
+        "has_words": has_words,
+        "has_twin": has_twin,
+        "has_kept": has_kept,
     }
-
-
-def _extremes(readings: Readings, order: list[Standing]) -> list[dict[str, Any]]:
-    shown = []
-    for found in class_extremes(readings, order):
-        note = f"{found.ranked:,} classes ranked"
-        if found.too_small:
-            note += f"; {found.too_small:,} with a single image have no interval and are not ranked"
-        if not found.apart:
-            note += "; the intervals of the first and the last overlap, so the order is open"
-        sides = [("Most invariant", found.most), ("Least invariant", found.least)]
-        words = transformation_words(found.transformation)
-        shown.append({"words": words, "sides": sides, "note": f"{note}."})
-    return shown
 
 
 def _table_words(table: FullTable) -> str:

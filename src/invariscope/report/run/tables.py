@@ -1,15 +1,16 @@
 """The report's tables: layers × transformations, extremes among the classes, and every number."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from invariscope.report.kit.shades import Cell, shade
+from invariscope.report.kit.heat import Cell, HeatMap, by_part, link, value_cell
 from invariscope.report.kit.words import metric_words, number, transformation_words, with_interval
-from invariscope.report.run.levels import level_labels, levels_of
+from invariscope.report.run.levels import all_level_names
 from invariscope.report.run.meaning import Meaning
 from invariscope.report.run.readings import EMBEDDING, HEADLINE_LAYERS, LOGITS, Readings, Score
 from invariscope.report.run.standings import Standing
@@ -19,18 +20,13 @@ EXTREMES = 3
 REACTIVE = 3
 
 
-@dataclass(frozen=True)
-class HeatMap:
-    """Mean over the levels above 0, layer by layer in depth order, grouped by part."""
+def heat_map(readings: Readings, links: Mapping[str, str]) -> HeatMap | None:
+    """The layers × transformations map, or None if the metric was measured at one layer only.
 
-    columns: list[str]
-    groups: list[tuple[str, list[tuple[str, list[Cell]]]]]
-    metric: str
-    ends: tuple[str, str] = ("0 · like another image", "1 · like the original")
-
-
-def heat_map(readings: Readings) -> HeatMap | None:
-    """The layers × transformations table, or None if the metric was measured at one layer only."""
+    Args:
+        readings: The run.
+        links: The page of each layer that has one.
+    """
     if readings.headline is None:
         return None
     metric, _ = readings.headline
@@ -46,25 +42,29 @@ def heat_map(readings: Readings) -> HeatMap | None:
     if len(measured) < 2:
         return None
     ends = about.ends(found.value for _, scores in measured for found in scores if found)
-    groups: list[tuple[str, list[tuple[str, list[Cell]]]]] = []
-    for layer, scores in measured:
-        if not groups or groups[-1][0] != layer["part"]:
-            groups.append((layer["part"], []))
-        groups[-1][1].append((layer["name"], [score_cell(found, about, ends) for found in scores]))
+    rows = (
+        (
+            layer["part"],
+            (
+                link(layer["name"], links.get(layer["name"], "")),
+                [score_cell(found, about, ends) for found in scores],
+            ),
+        )
+        for layer, scores in measured
+    )
     columns = [transformation_words(name) for name in readings.transformations]
-    return HeatMap(columns, groups, metric, about.scale_words(ends))
+    return HeatMap(columns, by_part(rows), about.scale_words(ends))
 
 
 def score_cell(found: Score | None, about: Meaning, ends: tuple[float, float]) -> Cell:
     """A cell of a heat map: the value, its place between the worst and the best as the colour."""
     if found is None:
-        return Cell("–", "transparent", "inherit", "not measured")
-    title = f"{with_interval(found.value, found.low, found.high)}, n = {found.n}"
-    return Cell(number(found.value), *shade(about.share(found.value, ends)), title)
+        return Cell("–", title="not measured")
+    share = about.share(found.value, ends)
+    return value_cell(found.value, found.low, found.high, found.n, share)
 
 
-@dataclass(frozen=True)
-class ClassScore:
+class ClassScore(NamedTuple):
     """One class under one transformation."""
 
     name: str
@@ -74,24 +74,12 @@ class ClassScore:
     n: int
 
     @property
-    def text(self) -> str:
-        """The mean with its interval."""
-        return with_interval(self.value, self.low, self.high)
+    def row(self) -> tuple[str, str, int]:
+        """As a row of the page's table."""
+        return self.name, with_interval(self.value, self.low, self.high), self.n
 
 
-@dataclass(frozen=True)
-class ClassExtremes:
-    """The most and the least invariant classes under one transformation."""
-
-    transformation: str
-    most: list[ClassScore]
-    least: list[ClassScore]
-    ranked: int
-    too_small: int
-    apart: bool
-
-
-def class_extremes(readings: Readings, order: Sequence[Standing]) -> list[ClassExtremes]:
+def class_extremes(readings: Readings, order: Sequence[Standing]) -> list[dict[str, Any]]:
     """Extremes for the most reactive transformations; empty where there are no labels.
 
     Classes with a single image have no interval and are counted, not ranked.
@@ -101,25 +89,28 @@ def class_extremes(readings: Readings, order: Sequence[Standing]) -> list[ClassE
     metric, layer = readings.headline
     rows = readings.by_class
     rows = rows[(rows["metric"] == metric) & (rows["layer"] == layer) & (rows["level"] > 0)]
-    found = []
+    shown = []
     for standing in list(reversed(order))[:REACTIVE]:
         scores = list(_class_scores(rows[rows["transformation"] == standing.transformation]))
         ranked = sorted((s for s in scores if math.isfinite(s.low)), key=lambda s: -s.value)
         if len(ranked) < 2:
             continue
-        count = min(EXTREMES, len(ranked) // 2)
+        count, small = min(EXTREMES, len(ranked) // 2), len(scores) - len(ranked)
         most, least = ranked[:count], ranked[-count:][::-1]
-        found.append(
-            ClassExtremes(
-                standing.transformation,
-                most,
-                least,
-                len(ranked),
-                len(scores) - len(ranked),
-                most[0].low > least[0].high,
-            )
+        note = f"{len(ranked):,} classes ranked"
+        if small:
+            note += f"; {small:,} with a single image have no interval and are not ranked"
+        if most[0].low <= least[0].high:
+            note += "; the intervals of the first and the last overlap, so the order is open"
+        sides = (("Most invariant", most), ("Least invariant", least))
+        shown.append(
+            {
+                "words": transformation_words(standing.transformation),
+                "sides": [(title, [found.row for found in scores]) for title, scores in sides],
+                "note": f"{note}.",
+            }
         )
-    return found
+    return shown
 
 
 def _class_scores(rows: pd.DataFrame) -> Iterator[ClassScore]:
@@ -160,13 +151,7 @@ def full_table(readings: Readings) -> FullTable:
         if len(rows) > LONGEST:
             rows = rows[rows["control"] == ""].head(LONGEST)
             note = f"the first {len(rows):,} rows of the headline metrics"
-    labels = {
-        (name, level[0]): label
-        for name in readings.transformations
-        for level, label in zip(
-            levels_of(readings, name), level_labels(readings, name), strict=True
-        )
-    }
+    labels = all_level_names(readings)
     return FullTable([_row(row, labels) for row in rows.itertuples(index=False)], total, note)
 
 

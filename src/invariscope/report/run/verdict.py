@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from invariscope.report.kit.words import (
     capitalised,
-    images_counted,
+    counted,
     listed,
     magnitude_text,
     metric_phrase,
@@ -304,7 +304,7 @@ def _accuracy(readings: Readings, order: Sequence[Standing]) -> Finding | None:
 
 def _sample(readings: Readings) -> Finding:
     n = readings.n
-    text = f"All of this rests on {images_counted(n)}; brackets are 95 % intervals over images."
+    text = f"All of this rests on {counted(n, 'image')}; brackets are 95 % intervals over images."
     if n < SMALL_SAMPLE:
         text += " That is a small sample: more images narrow the intervals and settle more of it."
     return Finding("sample", text)

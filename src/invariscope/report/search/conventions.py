@@ -6,9 +6,8 @@ from typing import Any
 from markupsafe import Markup
 
 from invariscope.report.kit.provenance import where_pixels_move
-from invariscope.report.kit.words import percent
+from invariscope.report.kit.words import counted, percent
 from invariscope.report.search.facts import Facts
-from invariscope.report.search.words import counted
 from invariscope.search.table import OVERALL
 from invariscope.transformations import IDENTITY
 

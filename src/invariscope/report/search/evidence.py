@@ -1,20 +1,24 @@
 """What stands beside the search on its page: alignment, hierarchy, foregrounds, when given."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
-
-from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from invariscope.advice.alignment import TOP, Alignment
 from invariscope.foregrounds.foregrounds import Foregrounds
 from invariscope.report.foregrounds import figures as foreground_figures
 from invariscope.report.foregrounds.text import findings, notes
-from invariscope.report.kit import svg
-from invariscope.report.kit.words import number, percent, transformation_words, with_interval
+from invariscope.report.kit.drawings import drawing
+from invariscope.report.kit.words import (
+    counted,
+    number,
+    p_text,
+    percent,
+    share_interval,
+    signed,
+    transformation_words,
+    with_interval,
+)
 from invariscope.report.search import figures as page_figures
-from invariscope.report.search.words import counted, p_text, share_interval
 from invariscope.search.hierarchy import DISSIMILAR, SIMILAR, Hierarchy
 
 _NAMED = 12
@@ -24,14 +28,6 @@ _OUTCOMES = {
     "iou_25": "top 25 in common (IoU)",
     "iou_5": "top 5 in common (IoU)",
 }
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure with its caption."""
-
-    figure: Markup
-    caption: str
 
 
 def alignment_section(found: Alignment) -> dict[str, Any]:
@@ -49,17 +45,17 @@ def alignment_section(found: Alignment) -> dict[str, Any]:
         for row in found.families.to_dict("records")
     )
     drawings = [
-        _drawing(
+        drawing(
             page_figures.two_bars(bars), "alignment-bars",
-            f"Share of a family’s operations among a class’s {TOP} best, mean over families;"
-            " lines are 95 % intervals over classes.",
             f"Bars: {share_interval(*_numbers(grows))} where the gap is above 0,"
             f" {share_interval(*_numbers(rest))} elsewhere.",
+            f"Share of a family’s operations among a class’s {TOP} best, mean over families;"
+            " lines are 95 % intervals over classes.",
         ),
-        _drawing(
+        drawing(
             page_figures.gap_against_share(found.families), "alignment-points",
-            "Each family: circles where training made the model more invariant, squares where not.",
             f"Points: {families}.",
+            "Each family: circles where training made the model more invariant, squares where not.",
         ),
     ]  # fmt: skip
     left_out = [transformation_words(name) for name in found.left_out]
@@ -73,8 +69,8 @@ def _alignment_words(found: Alignment) -> str:
             " two sides to compare."
         )
     points = (
-        f"{_points(found.difference)} percentage points [{_points(found.low)},"
-        f" {_points(found.high)}]"
+        f"{signed(100 * found.difference, 1)} percentage points [{signed(100 * found.low, 1)},"
+        f" {signed(100 * found.high, 1)}]"
     )
     chance = f"p = {p_text(found.p)} over {counted(len(found.families), 'family', 'families')}"
     if found.difference > 0 and found.p < 0.05:
@@ -119,10 +115,10 @@ def hierarchy_section(found: Hierarchy) -> dict[str, Any]:
         )
         for row in found.correlations.to_dict("records")
     ]
-    drawing = _drawing(
+    points = drawing(
         page_figures.hierarchy_points(found.pairs), "hierarchy",
-        "Each point is a pair of classes; the lines are means over a sixth of the range each.",
         f"Points: WordNet similarity against the correlation of ranks; {lead}",
+        "Each point is a pair of classes; the lines are means over a sixth of the range each.",
     )  # fmt: skip
     names = list(found.left_out)
     reasons = [f"{name} ({found.left_out[name]})" for name in names[:_NAMED]]
@@ -130,7 +126,7 @@ def hierarchy_section(found: Hierarchy) -> dict[str, Any]:
     return {
         "lead": lead,
         "groups": _group_words(found),
-        "drawing": drawing,
+        "drawing": points,
         "rows": rows,
         "left_out": "; ".join(reasons) + more,
         "left_count": counted(len(names), "class", "classes"),
@@ -172,20 +168,11 @@ def foregrounds_section(found: Foregrounds) -> dict[str, Any]:
         "masks": str(found.manifest["masks"]),
         "threshold": f"{found.manifest['threshold']:g}",
         "drawings": [
-            _drawing(figure, f"foreground-{name}", caption, label)
+            drawing(figure, f"foreground-{name}", label, caption)
             for figure, name, caption, label in drawn
         ],
     }
 
 
-def _drawing(figure: Figure, name: str, caption: str, label: str) -> Drawing:
-    return Drawing(Markup(svg.inline(figure, name, label, "half")), caption)
-
-
 def _numbers(row: dict[Any, Any]) -> tuple[float, float, float]:
     return float(row["share"]), float(row["low"]), float(row["high"])
-
-
-def _points(value: float) -> str:
-    text = number(100 * value, 1)
-    return f"+{text}" if value > 0 and text.strip("0.") else text

@@ -14,7 +14,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from invariscope.report.kit.look import FAINT, FLOOR, INK, MODEL, NULL, TWIN, Look
+from invariscope.outside import shortened
+from invariscope.report.kit.look import (
+    FLOOR,
+    INK,
+    MODEL,
+    NULL,
+    TWIN,
+    Look,
+    plain,
+    single_values,
+)
 from invariscope.report.kit.point_labels import name_points
 from invariscope.report.kit.words import number, transformation_words
 from invariscope.report.search.facts import Strip
@@ -48,14 +58,16 @@ def strips(rows: Sequence[Strip], width: float = 760, most: float = 330) -> Figu
             continue
         low, first, last, high = np.percentile(values, [_WHISKERS[0], *_BOX, _WHISKERS[1]])
         if len(values) <= MOST_TICKS:
-            _ticks(axes, values, place, colour)
+            single_values(axes, values, place, colour)
         else:  # a line through nine tenths of them
             axes.plot([low, high], [place, place], color=colour, lw=1)
         axes.barh(place, last - first, 0.56, first, color=colour, alpha=0.24, lw=0)
         mean = float(np.clip(strip.row["relative_change"], *limits))
         axes.plot(mean, place, MARKS[strip.kind], color=colour, ms=5.2, mec="none", zorder=4)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), [_cut(strip.label, left, 10) for strip in rows])
+    axes.set_yticks(
+        range(len(rows)), [shortened(strip.label, int((left - 8) / 5)) for strip in rows]
+    )
     axes.set_xlim(*limits)
     _percent_axis(axes, look.text, width)
     axes.set_xlabel("relative change in similarity", fontsize=look.text, color=INK)
@@ -70,10 +82,7 @@ def strip_limits(rows: Sequence[Strip]) -> tuple[float, float]:
     values = [strip.values for strip in rows if strip.values.size]
     if not values:
         return -0.01, 0.01
-    low, high = np.percentile(np.concatenate(values), _SHOWN)
-    low, high = min(float(low), 0.0), max(float(high), 0.0)
-    room = 0.05 * max(high - low, 1e-4)
-    return low - room, high + room
+    return _around(np.percentile(np.concatenate(values), _SHOWN), 0.05, 1e-4)
 
 
 def own_against_all(rows: Sequence[tuple[str, np.ndarray, float, float, float]], width: float = 760,
@@ -89,15 +98,13 @@ def own_against_all(rows: Sequence[tuple[str, np.ndarray, float, float, float]],
     figure, axes = look.figure()
     shown = np.concatenate([row[1][np.isfinite(row[1])] for row in rows])
     ends = [value for row in rows for value in row[2:] if math.isfinite(value)]
-    low, high = np.percentile(shown, [2, 98]) if shown.size else (0.0, 0.0)
-    low, high = min(float(low), 0.0, *ends), max(float(high), 0.0, *ends)
-    room = 0.05 * max(high - low, 1e-4)
-    limits = (low - room, high + room)
+    most = np.percentile(shown, [2, 98]) if shown.size else ()
+    limits = _around(np.array([*most, *ends]), 0.05, 1e-4)
     for place, (_, values, mean, start, stop) in enumerate(rows):
         known = np.clip(values[np.isfinite(values)], *limits)
         colour = NULL if place == 0 else MODEL
         if len(known) <= 4 * MOST_TICKS:
-            _ticks(axes, known, place, colour, 0.3)
+            single_values(axes, known, place, colour, 0.3)
         if math.isfinite(start):
             axes.plot([start, stop], [place, place], color=INK, lw=3.2, alpha=0.55)
         if math.isfinite(mean):
@@ -130,7 +137,7 @@ def gap_against_share(families: pd.DataFrame) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
-    _plain(axes, look.text, "both")
+    plain(axes, look.text, "both")
     axes.set_xlabel("invariance, trained − untrained", fontsize=look.text, color=INK)
     axes.set_ylabel("share among the tops", fontsize=look.text, color=INK)
     return figure
@@ -157,7 +164,7 @@ def two_bars(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
     axes.set_ylim(0, 1.15 * max(top, 0.01))
     axes.set_xticks(range(len(rows)), [row[0] for row in rows])
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
-    _plain(axes, look.text, "y")
+    plain(axes, look.text, "y")
     axes.set_ylabel("share among the tops", fontsize=look.text, color=INK)
     return figure
 
@@ -183,17 +190,10 @@ def hierarchy_points(pairs: pd.DataFrame) -> Figure:
     axes.axhline(0, color=NULL, lw=0.9)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 1)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 1)))
-    _plain(axes, look.text, "both")
+    plain(axes, look.text, "both")
     axes.set_xlabel("how alike two classes are (WordNet, Wu–Palmer)", fontsize=look.text, color=INK)
     axes.set_ylabel("correlation of ranks", fontsize=look.text, color=INK)
     return figure
-
-
-def _ticks(axes: Axes, values: np.ndarray, place: float, colour: str, half: float = 0.24) -> None:
-    """A small vertical line for each class: one path, however many there are."""
-    x = np.repeat(np.sort(values), 3)
-    y = np.tile([place - half, place + half, np.nan], len(values))
-    axes.plot(x, y, color=colour, lw=1, alpha=0.62)
 
 
 def _percent_axis(axes: Axes, text: float, width: float) -> None:
@@ -204,25 +204,11 @@ def _percent_axis(axes: Axes, text: float, width: float) -> None:
             lambda value, _: f"{100 * value:+.4g} %".replace("+0 ", "0 ").replace("-", "−")
         )
     )
-    _plain(axes, text, "x")
+    plain(axes, text, "x")
 
 
-def _plain(axes: Axes, text: float, grid: str) -> None:
-    for side in axes.spines.values():
-        side.set_visible(False)
-    axes.patch.set_visible(False)
-    axes.grid(axis=grid, color=FAINT, lw=0.7)  # pyright: ignore[reportArgumentType]
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=text - 0.5, labelcolor=INK, pad=5)
-
-
-def _around(values: np.ndarray, share: float) -> tuple[float, float]:
-    known = values[np.isfinite(values)]
-    low, high = min(float(known.min()), 0.0), max(float(known.max()), 0.0)
-    room = share * max(high - low, 1e-3)
-    return low - room, high + room
-
-
-def _cut(label: str, left: float, size: float) -> str:
-    most = int((left - 8) / (0.5 * size))
-    return label if len(label) <= most else f"{label[: most - 1]}…"
+def _around(values: np.ndarray, share: float, least: float = 1e-3) -> tuple[float, float]:
+    """Limits that hold 0 and all values that are known, with a share of room on both sides."""
+    known = [0.0, *values[np.isfinite(values)].tolist()]
+    room = share * max(max(known) - min(known), least)
+    return min(known) - room, max(known) + room

@@ -1,26 +1,20 @@
 """The page of a search: one HTML file that needs nothing else, neither model nor data."""
 
-import base64
-import hashlib
-import io
 import json
 import os
-import shlex
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
-from matplotlib.figure import Figure
-from PIL import Image
 
 from invariscope.advice.alignment import Alignment
 from invariscope.advice.recommendation import Recommendation, recommend
 from invariscope.foregrounds.foregrounds import Foregrounds
-from invariscope.report.kit import svg
-from invariscope.report.kit.page import PAGE, asset, write_page
-from invariscope.report.kit.provenance import warnings
-from invariscope.report.kit.words import number
+from invariscope.report.kit.drawings import both
+from invariscope.report.kit.page import render, write_page
+from invariscope.report.kit.pictures import Picture, jpeg
+from invariscope.report.kit.provenance import command, decisions, warnings
+from invariscope.report.kit.words import counted, number
 from invariscope.report.search import figures as page_figures
 from invariscope.report.search.conventions import brief_manifest, conventions
 from invariscope.report.search.evidence import (
@@ -39,17 +33,13 @@ from invariscope.report.search.tables import (
     shade_styles,
 )
 from invariscope.report.search.verdict import findings, lead
-from invariscope.report.search.words import change_text, counted
+from invariscope.report.search.words import change_text
 from invariscope.search.example_files import Example
 from invariscope.search.hierarchy import Hierarchy
 from invariscope.search.ranks import Estimate
 from invariscope.search.result import Factors
 
-_LOADER = jinja2.PackageLoader("invariscope.report.kit", "page")
-_PAGE = PAGE.overlay(loader=_LOADER)
 _POLICIES_SHOWN = 8
-_QUALITY = 84
-_SHOWN_SIDE = 112
 _PHONE = (340.0, 150.0)
 _ROLES = {
     "helped": "the pair it brings closest",
@@ -58,29 +48,13 @@ _ROLES = {
 }
 
 
-def render_factors(
-    found: Factors,
-    path: str | os.PathLike[str],
-    *,
-    alignment: Alignment | None = None,
-    hierarchy: Hierarchy | None = None,
-    foregrounds: Foregrounds | None = None,
-    recommendation: Recommendation | None = None,
-) -> Path:
+def render_factors(found: Factors, path: str | os.PathLike[str], **evidence: Any) -> Path:
     """Writes the page; arguments as for `Factors.to_html`.
 
     Raises:
         InputError: The file cannot be written.
     """
-    target = Path(path)
-    text = page(
-        found,
-        alignment=alignment,
-        hierarchy=hierarchy,
-        foregrounds=foregrounds,
-        recommendation=recommendation,
-    )
-    return write_page(target / "report.html" if target.is_dir() else target, text)
+    return write_page(path, page(found, **evidence))
 
 
 def page(
@@ -94,9 +68,10 @@ def page(
     """The report of a search as the text of an HTML page; arguments as for `Factors.to_html`."""
     facts = Facts(found)
     advice = recommend(found) if recommendation is None else recommendation
-    script = asset("page.js")
     manifest = found.manifest
-    return _PAGE.get_template("factors.html").render(
+    return render(
+        "search/page.html",
+        kind="search",
         data=facts.settings["data"],
         facts=_facts(facts),
         unfinished=manifest["execution"].get("status") != "finished",
@@ -107,7 +82,8 @@ def page(
         own=_own_against_all(facts),
         kind_rows=kind_rows(facts),
         heat=class_heat(facts),
-        gradient=gradient(),
+        diverging=gradient(),
+        shades=Markup(shade_styles()),
         classes=class_rows(facts),
         operations=operation_rows(facts),
         groups=_examples(facts),
@@ -119,19 +95,16 @@ def page(
         has_gap=bool(advice.table["gap"].notna().any()),
         code=advice.code,
         conventions=conventions(facts),
-        decisions=manifest.get("decisions", {}),
+        decisions=decisions(manifest),
         warnings=warnings(manifest),
-        command=_command(facts),
+        command=command(
+            manifest,
+            "find_factors",
+            {"pairs": facts.settings.get("pairs"), "seed": facts.settings["seed"]},
+        ),
         manifest=json.dumps(brief_manifest(manifest), indent=2, ensure_ascii=False),
         version=manifest.get("version", ""),
-        css=Markup(asset("page.css") + _style() + shade_styles()),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-
-
-def _style() -> str:
-    return _LOADER.get_source(_PAGE, "factors.css")[0]
 
 
 def _facts(facts: Facts) -> list[tuple[str, str]]:
@@ -159,29 +132,30 @@ def _spreads(facts: Facts) -> list[dict[str, Any]]:
     found = []
     if families:
         title = "Single operations, each family at the strength that is best on average"
-        found.append({"title": title, "open": True, **_strips(facts, families, "families")})
+        found.append({"title": title, "open": True, "figure": _strips(families, "families")})
     if policies:
         shown = policies[:_POLICIES_SHOWN]
         title = f"Two operations in a row, the best {len(shown)} of {len(policies)}"
         if len(policies) <= _POLICIES_SHOWN:
             title = "Two operations in a row"
-        found.append({"title": title, "open": True, **_strips(facts, shown, "policies")})
+        found.append({"title": title, "open": True, "figure": _strips(shown, "policies")})
     singles = [strip for strip in facts.strips if not strip.row["policy"]]
     if len(singles) > len(families):
         title = f"All {len(singles)} single operations, every strength"
-        found.append({"title": title, "open": False, **_strips(facts, singles, "singles")})
+        found.append({"title": title, "open": False, "figure": _strips(singles, "singles")})
     return found
 
 
-def _strips(facts: Facts, rows: list[Strip], name: str) -> dict[str, Markup]:
+def _strips(rows: list[Strip], name: str) -> Markup:
     values = "; ".join(
         f"{strip.label}: {change_text(strip.row['relative_change'])}" for strip in rows
     )
     label = f"Relative change in similarity over classes, mean of each operation. {values}."
-    return _both(lambda *size: page_figures.strips(rows, *size), f"spread-{name}", label)
+    drawn = [page_figures.strips(rows, *size) for size in ((), _PHONE)]
+    return both(drawn, f"spread-{name}-", label)
 
 
-def _own_against_all(facts: Facts) -> dict[str, Markup] | None:
+def _own_against_all(facts: Facts) -> Markup | None:
     """Figure 3B; None for a single class."""
     best = facts.top_overall
     if best is None or len(facts.classes) < 2:
@@ -197,21 +171,12 @@ def _own_against_all(facts: Facts) -> dict[str, Markup] | None:
          *_ends(ranks.per_class_held_out)),
     ]  # fmt: skip
     label = "; ".join(f"{row[0]}: mean {change_text(row[2])}" for row in rows)
-    return _both(lambda *size: page_figures.own_against_all(rows, *size), "own", f"{label}.")
+    drawn = [page_figures.own_against_all(rows, *size) for size in ((), _PHONE)]
+    return both(drawn, "own-", f"{label}.")
 
 
 def _ends(estimate: Estimate) -> tuple[float, float, float]:
     return estimate.value, estimate.low, estimate.high
-
-
-def _both(draw: Any, name: str, label: str) -> dict[str, Markup]:
-    """The figure for wide screens and for telephones."""
-    wide: Figure = draw()
-    phone: Figure = draw(*_PHONE)
-    return {
-        "wide": Markup(svg.inline(wide, f"{name}-wide", label, "wide")),
-        "phone": Markup(svg.inline(phone, f"{name}-phone", label, "phone")),
-    }
 
 
 def _examples(facts: Facts) -> list[dict[str, Any]]:
@@ -239,50 +204,24 @@ def _examples(facts: Facts) -> list[dict[str, Any]]:
 def _pictures(facts: Facts, example: Example) -> dict[str, Any]:
     after = example.before + example.change
     relative = example.change / example.before if abs(example.before) >= 1e-6 else float("nan")
+    captions = (
+        "anchor",
+        Markup("other<br>s₀ = {}").format(number(example.before, 3)),
+        Markup("transformed<br>s<sub>T</sub> = {}").format(number(after, 3)),
+    )
+    alternatives = (
+        f"anchor: {example.first}",
+        f"other: {example.second}",
+        f"{example.second} after {facts.words(example.operation)}",
+    )
     return {
-        "role": example.role,
         "title": _ROLES.get(example.role, example.role),
         "change": change_text(relative),
         "better": example.change > 0,
         "frames": [
-            (jpeg(picture), *texts)
-            for picture, *texts in zip(
-                example.pictures,
-                ("anchor", "other", "transformed"),
-                (
-                    "",
-                    Markup("s₀ = {}").format(number(example.before, 3)),
-                    Markup("s<sub>T</sub> = {}").format(number(after, 3)),
-                ),
-                (f"anchor: {example.first}", f"other: {example.second}",
-                 f"{example.second} after {facts.words(example.operation)}"),
-                strict=True,
+            Picture(caption, alternative, jpeg(pixels))
+            for caption, alternative, pixels in zip(
+                captions, alternatives, example.pictures, strict=True
             )
         ],
-    }  # fmt: skip
-
-
-def jpeg(picture: Any) -> str:
-    """A picture in a data URI; small ones are enlarged without smoothing."""
-    image = Image.fromarray(picture)
-    scale = _SHOWN_SIDE / max(image.size)
-    if scale > 1:
-        width, height = (max(1, round(side * scale)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.NEAREST)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _command(facts: Facts) -> str:
-    """What repeats the search: its command line, or for a search from Python the call."""
-    recorded = facts.manifest["execution"].get("command")
-    if recorded:
-        return f"invariscope {shlex.join(str(word) for word in recorded)}"
-    settings = facts.settings
-    model, data = str(settings["model"]), str(settings["data"])
-    handed_over = ":" not in model or model.startswith(("module:", "callable:"))
-    words = ["model" if handed_over else repr(model)]
-    words.append(repr(data) if ":" in data or "/" in data else "images")
-    words += [f"pairs={settings.get('pairs')!r}", f"seed={settings['seed']!r}"]
-    return "invariscope.find_factors(" + ", ".join(words) + ")"
+    }

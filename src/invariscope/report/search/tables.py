@@ -2,21 +2,25 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from invariscope.advice.recommendation import Recommendation
-from invariscope.report.kit.words import magnitude_text, number, percent, transformation_words
-from invariscope.report.search.facts import Facts
-from invariscope.report.search.words import (
-    change_interval,
-    change_text,
+from invariscope.report.kit.drawings import track
+from invariscope.report.kit.heat import Cell, HeatMap, blend
+from invariscope.report.kit.words import (
     counted,
+    magnitude_text,
+    number,
     p_text,
+    percent,
     share_interval,
+    signed,
+    transformation_words,
 )
+from invariscope.report.search.facts import Facts
+from invariscope.report.search.words import change_interval, change_text
 from invariscope.search.ranks import KINDS
 from invariscope.transformations import IDENTITY
 
@@ -26,23 +30,8 @@ _NAMED = 6
 _ENDS = 80  # per cent of the cells whose shade is not the last one
 # From "takes apart" through nothing to "brings closer": orange and blue, which common kinds of
 # colour vision keep apart, both growing darker.
-_LESS = ((253, 244, 236), (240, 170, 110), (140, 60, 0))
-_MORE = ((240, 246, 250), (122, 176, 214), (8, 62, 115))
-
-
-@dataclass(frozen=True)
-class ClassHeat:
-    """Classes × families: the relative change of each family's best operation.
-
-    Attributes:
-        families: (in words, name) of the columns.
-        rows: class, cells; each cell is its text and its style class.
-        limit: The change, in per cent, at which the colours end.
-    """
-
-    families: list[tuple[str, str]]
-    rows: list[tuple[str, list[tuple[str, str]]]]
-    limit: str
+_LESS = ((0.0, (253, 244, 236)), (0.5, (240, 170, 110)), (1.0, (140, 60, 0)))
+_MORE = ((0.0, (240, 246, 250)), (0.5, (122, 176, 214)), (1.0, (8, 62, 115)))
 
 
 def shade_styles() -> str:
@@ -71,14 +60,10 @@ def _shade(place: int) -> tuple[int, int, int]:
     if place == middle:
         return 246, 246, 244
     stops = _MORE if place > middle else _LESS
-    at = (abs(place - middle) - 1) / (middle - 1)
-    red, green, blue = (
-        round(float(np.interp(at, [0, 0.5, 1], [stop[k] for stop in stops]))) for k in range(3)
-    )
-    return red, green, blue
+    return blend((abs(place - middle) - 1) / (middle - 1), stops)
 
 
-def class_heat(facts: Facts) -> ClassHeat | None:
+def class_heat(facts: Facts) -> HeatMap | None:
     """The heat map; None for a single class. Classes stand as in the table of classes."""
     best = facts.by_family
     if best.empty or len(facts.classes) < 2:
@@ -98,19 +83,15 @@ def class_heat(facts: Facts) -> ClassHeat | None:
     rows = []
     for name, numbers, where, certain in zip(classes, values, places, marks, strict=True):
         cells = [
-            (_plain(value, digits), f"d{int(place)}{' s' if bold else ''}")
+            Cell(signed(100 * value, digits), marks=f"d{int(place)}{' s' if bold else ''}")
             if math.isfinite(value)
-            else ("–", "")
+            else Cell("–")
             for value, place, bold in zip(numbers, where, certain, strict=True)
         ]
         rows.append((str(name), cells))
-    families = [(facts.family_words(str(family)), str(family)) for family in order]
-    return ClassHeat(families, rows, f"{number(100 * limit, digits)}\u00a0%")
-
-
-def _plain(value: float, digits: int) -> str:
-    text = number(100 * value, digits)
-    return f"+{text}" if value > 0 and text.strip("0.") else text
+    families = [facts.family_words(str(family)) for family in order]
+    end = f"{number(100 * limit, digits)}\u00a0%"
+    return HeatMap(families, [("", rows)], (f"−{end} or less", f"+{end} or more"))
 
 
 def class_rows(facts: Facts) -> list[tuple[str, ...]]:
@@ -142,16 +123,12 @@ def kind_rows(facts: Facts) -> list[dict[str, Any]]:
         kind = str(row["kind"])
         if not math.isfinite(row["tops"]) or (row["tops"] == 0 and not row["pool"] > 0):
             continue
-        finite = math.isfinite(row["low"])
-        low, high = (row["low"], row["high"]) if finite else (row["tops"], row["tops"])
+        ends = (row["low"], row["high"]) if math.isfinite(row["low"]) else ()
         rows.append(
             {
                 "kind": "none helps" if kind == IDENTITY else kind,
                 "mark": kind if kind in KINDS else "none",
-                "at": f"{100 * row['tops']:.1f}",
-                "low": f"{100 * low:.1f}",
-                "width": f"{100 * (high - low):.1f}",
-                "pool_at": f"{100 * row['pool']:.1f}" if row["pool"] > 0 else "",
+                "track": track(float, row["tops"], ends, [row["pool"]] * (row["pool"] > 0)),
                 "tops": share_interval(row["tops"], row["low"], row["high"]),
                 "pool": percent(row["pool"]) if row["pool"] > 0 else "–",
             }

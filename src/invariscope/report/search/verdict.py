@@ -16,14 +16,9 @@ holds out: the operation is chosen on one half of a class's pairs and judged on 
 
 import math
 
-from invariscope.report.kit.words import listed, number, percent
+from invariscope.report.kit.words import counted, listed, number, percent, share_interval
 from invariscope.report.search.facts import Facts
-from invariscope.report.search.words import (
-    change_interval,
-    change_text,
-    counted,
-    share_interval,
-)
+from invariscope.report.search.words import change_interval, change_text
 from invariscope.search.ranks import TOP_COUNT
 from invariscope.search.table import OVERALL
 from invariscope.transformations import IDENTITY

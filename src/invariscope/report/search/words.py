@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from invariscope.advice.alignment import measured_name
-from invariscope.report.kit.words import number, transformation_words
+from invariscope.report.kit.words import signed, transformation_words
 from invariscope.transformations import IDENTITY
 
 NOTHING = "none helps"
@@ -70,41 +70,5 @@ def change_interval(value: float, low: float, high: float) -> str:
     return f"{change_text(value)} [{_signed(low)}, {_signed(high)}]"
 
 
-def share_interval(value: float, low: float, high: float) -> str:
-    """A share in per cent with its interval.
-
-    Example:
-        >>> share_interval(0.5, 0.25, 0.75).replace("\u00a0", " ")
-        '50 % [25, 75]'
-    """
-    if not math.isfinite(value):
-        return "–"
-    text = f"{100 * value:.0f}\u00a0%"
-    ends = math.isfinite(low) and math.isfinite(high)
-    return f"{text} [{100 * low:.0f}, {100 * high:.0f}]" if ends else text
-
-
-def p_text(value: float) -> str:
-    """A p-value, rounded so that it is never 0.
-
-    Example:
-        >>> p_text(0.0312), p_text(0.0001), p_text(float("nan"))
-        ('0.031', '0.0001', '–')
-    """
-    return "–" if not math.isfinite(value) else f"{value:.2g}" if value >= 1e-4 else f"{value:.0e}"
-
-
-def counted(count: int, singular: str, plural: str = "") -> str:
-    """A number of things.
-
-    Example:
-        >>> counted(1, "class", "classes"), counted(1200, "pair")
-        ('1 class', '1,200 pairs')
-    """
-    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
-
-
 def _signed(value: float) -> str:
-    scaled = 100 * value
-    text = number(scaled, 1 if abs(scaled) >= 0.1 or scaled == 0 else 2)
-    return text if scaled <= 0 or not text.strip("0.") else f"+{text}"
+    return signed(100 * value, 1 if abs(100 * value) >= 0.1 or value == 0 else 2)

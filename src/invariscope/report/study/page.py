@@ -1,27 +1,22 @@
 """The page of a study: one HTML file with question, claims, figures, tables, cost and command."""
 
-import base64
-import hashlib
 import json
 import math
 import os
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
-from markupsafe import Markup
 
-from invariscope.report.kit.page import PAGE, asset, write_page
-from invariscope.report.kit.words import number
+from invariscope.report.kit.drawings import Track
+from invariscope.report.kit.drawings import track as track_of
+from invariscope.report.kit.page import render, write_page
+from invariscope.report.kit.words import duration, listed, number, significant, value_text
 from invariscope.studies.claims import ClaimResult, Part, get_claim
 from invariscope.studies.claims.record import SMOKE, counts
 from invariscope.studies.claims.verdict import NOT_RUN
 from invariscope.studies.lab.folder import REPORT, StudyRun
-from invariscope.studies.lab.words import duration, significant, value_text
 
-_LOADER = jinja2.PackageLoader("invariscope.report.kit", "page")
-_PAGE = PAGE.overlay(loader=_LOADER)
 _MOST_ROWS = 400
 
 
@@ -31,15 +26,14 @@ def render_study(run: StudyRun, path: str | os.PathLike[str] | None = None) -> P
     Raises:
         InputError: The file cannot be written.
     """
-    target = run.folder / REPORT if path is None else Path(path)
-    return write_page(target / REPORT if target.is_dir() else target, page(run))
+    return write_page(run.folder if path is None else path, page(run), REPORT)
 
 
 def page(run: StudyRun) -> str:
     """The report of a study as the text of an HTML page."""
     about, findings = run.about, run.findings
-    script = asset("page.js")
-    return _PAGE.get_template("study.html").render(
+    return render(
+        "study/page.html",
         study=about["study"],
         paper=about["paper"],
         preset=about["preset"],
@@ -49,10 +43,7 @@ def page(run: StudyRun) -> str:
         facts=_facts(about),
         lead=lead(findings.claims),
         claims=[_claim(claim) for claim in findings.claims],
-        figures=[
-            {"title": one.title, "caption": one.caption, "svg": Markup(one.svg)}
-            for one in findings.figures
-        ],
+        figures=findings.figures,
         notes=findings.notes,
         tables=[_table(name, table) for name, table in findings.tables.items()],
         settings=[(name, _setting(value)) for name, value in about["settings"].items()],
@@ -61,9 +52,6 @@ def page(run: StudyRun) -> str:
         command=about["command"],
         about=json.dumps(_brief(about), indent=2, ensure_ascii=False),
         version=about["version"],
-        css=Markup(asset("page.css") + _LOADER.get_source(_PAGE, "study.css")[0]),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
@@ -78,8 +66,7 @@ def lead(claims: Any) -> str:
         return "This study decides no claim."
     found = [f"{n} {verdict}" for verdict, n in counts(claims).items() if n]
     many = "claim" if len(claims) == 1 else "claims"
-    text = ", ".join(found[:-1]) + " and " + found[-1] if len(found) > 1 else found[0]
-    return f"Of {len(claims)} {many}: {text}."
+    return f"Of {len(claims)} {many}: {listed(found)}."
 
 
 def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
@@ -132,31 +119,19 @@ def _part(part: Part) -> dict[str, Any]:
     }
 
 
-def track(part: Part) -> dict[str, Any] | None:
-    """Where value, interval and threshold stand on a scale of 0 to 100; None if undefined."""
-    thresholds = _thresholds(part.rule)
-    ends = [part.low, part.high] if math.isfinite(part.low) and math.isfinite(part.high) else []
+def track(part: Part) -> Track | None:
+    """Value, interval and threshold on a scale that holds them all; None if undefined."""
     if not math.isfinite(part.value):
         return None
+    thresholds = _thresholds(part.rule)
+    ends = [part.low, part.high] if math.isfinite(part.low) and math.isfinite(part.high) else []
     shown = [*thresholds, *ends, part.value]
     low, high = min(shown), max(shown)
     room = 0.08 * (high - low) or max(abs(high), 1.0) * 0.08
     low, high = low - room, high + room
-
-    def place(x: float) -> float:
-        return round(100 * (x - low) / (high - low), 2)
-
     between = len(thresholds) == 2
-    return {
-        "at": place(part.value),
-        "span": (place(ends[0]), round(place(ends[1]) - place(ends[0]), 2)) if ends else None,
-        "lines": [] if between else [place(x) for x in thresholds],
-        "inside": (
-            (place(thresholds[0]), round(place(thresholds[1]) - place(thresholds[0]), 2))
-            if between
-            else None
-        ),
-    }
+    lines, inside = ([], thresholds) if between else (thresholds, [])
+    return track_of(lambda x: (x - low) / (high - low), part.value, ends, lines, inside)
 
 
 def _thresholds(rule: str) -> list[float]:
@@ -171,19 +146,16 @@ def _thresholds(rule: str) -> list[float]:
 
 
 def _table(name: str, table: pd.DataFrame) -> dict[str, Any]:
-    numeric = [bool(pd.api.types.is_numeric_dtype(table[column])) for column in table.columns]
-    rows = [
-        [(_cell(value), is_number) for value, is_number in zip(row, numeric, strict=True)]
-        for row in table.head(_MOST_ROWS).itertuples(index=False)
-    ]
     words = f"{len(table):,} rows" if len(table) != 1 else "1 row"
     if len(table) > _MOST_ROWS:
         words = f"the first {_MOST_ROWS} of {len(table):,} rows"
-    columns = [
-        (str(column).replace("_", " "), is_number)
-        for column, is_number in zip(table.columns, numeric, strict=True)
+    shown = table.head(_MOST_ROWS).itertuples(index=False)
+    headings = [
+        (str(name).replace("_", " "), "number" if pd.api.types.is_numeric_dtype(column) else "")
+        for name, column in table.items()
     ]
-    return {"name": name, "words": words, "columns": columns, "rows": rows}
+    rows = [[_cell(value) for value in row] for row in shown]
+    return {"name": name, "words": words, "columns": headings, "rows": rows}
 
 
 def _cell(value: Any) -> str:

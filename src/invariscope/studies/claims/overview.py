@@ -78,7 +78,7 @@ def as_rows(entries: list[ClaimStatus]) -> list[dict[str, Any]]:
 
 
 def _text(entry: ClaimStatus) -> str:
-    from invariscope.studies.lab.words import value_text
+    from invariscope.report.kit.words import value_text
 
     result, record = entry.result, entry.record
     head = result.verdict

@@ -9,11 +9,13 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from invariscope.outside import shortened
 from invariscope.report.kit import svg
 from invariscope.report.kit.look import (
     AMBER,
@@ -27,6 +29,8 @@ from invariscope.report.kit.look import (
     TWIN,
     VIOLET,
     Look,
+    plain,
+    single_values,
 )
 from invariscope.report.kit.words import number
 from invariscope.studies.claims.evidence import Evidence
@@ -122,8 +126,9 @@ def dots(
         for position, row in enumerate(rows):
             _row(axes, row, position, groups.index(row.group))
         axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.set_yticks(range(len(rows)), [_cut(row.label, left) for row in rows])
-        _plain(axes, "x")
+        most = max(6, int((left - 12) / 5.4))
+        axes.set_yticks(range(len(rows)), [shortened(row.label, most) for row in rows])
+        _axes(axes, "x")
         axes.set_xlabel(x_label, fontsize=_TEXT - (1 if phone else 0), color=INK)
         _key(axes, groups, look, lines=False)
         return figure
@@ -174,7 +179,7 @@ def curves(
         if x_ticks:
             axes.set_xticks([x for x, _ in x_ticks], [text for _, text in x_ticks])
             axes.minorticks_off()
-        _plain(axes, "y")
+        _axes(axes, "y")
         axes.set_xlabel(x_label, fontsize=_TEXT, color=INK)
         axes.set_ylabel(y_label, fontsize=_TEXT, color=INK)
         _key(axes, names, look, lines=True)
@@ -200,9 +205,7 @@ def _row(axes: Axes, row: Dot, position: int, group: int) -> None:
     ticks = np.asarray(row.ticks, dtype=float)
     ticks = ticks[np.isfinite(ticks)]
     if ticks.size:
-        x = np.repeat(np.sort(ticks), 3)
-        y = np.tile([position - 0.24, position + 0.24, np.nan], len(ticks))
-        axes.plot(x, y, color=colour, lw=1, alpha=0.55)
+        single_values(axes, ticks, position, colour, alpha=0.55)
     if math.isfinite(row.low) and math.isfinite(row.high):
         axes.plot([row.low, row.high], [position, position], color=colour, lw=3.4, alpha=0.45)
     if math.isfinite(row.value):
@@ -263,19 +266,7 @@ def _key_lines(names: Sequence[str], width: float) -> int:
     return lines
 
 
-def _plain(axes: Axes, grid: str) -> None:
-    axes.patch.set_visible(False)
-    for side in ("top", "right", "left", "bottom"):
-        axes.spines[side].set_visible(side == "bottom")
-        axes.spines[side].set_color(FAINT)
-    axes.grid(axis=grid, color=FAINT, lw=0.7)  # type: ignore[arg-type]
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=_TEXT - 0.5, labelcolor=INK)
-    for axis in (axes.xaxis, axes.yaxis):
-        for text in axis.get_ticklabels():
-            text.set_color(INK)
-
-
-def _cut(text: str, room: float) -> str:
-    most = max(6, int((room - 12) / 5.4))
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _axes(axes: Axes, grid: Literal["x", "y"]) -> None:
+    plain(axes, _TEXT, grid)
+    axes.spines["bottom"].set_visible(True)
+    axes.spines["bottom"].set_color(FAINT)

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Rectangle
 
-from invariscope.report.kit.look import INK, MODEL, Look
+from invariscope.outside import shortened
+from invariscope.report.kit.look import INK, MODEL, Look, plain
 from invariscope.studies.lab.figures import figure_of
 from invariscope.studies.lab.findings import Figure
 
@@ -69,11 +70,12 @@ def matrix(
                 _field(axes, row, column, value, (low, high), digits, look.text)
         axes.set_xlim(-0.5, len(columns) - 0.5)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_yticks(range(len(rows)), [_cut(name, 30 if wide else 15) for name in rows])
+        axes.set_yticks(range(len(rows)), [shortened(name, 30 if wide else 15) for name in rows])
         axes.set_xticks(
             range(len(columns)), broken if wide else columns, rotation=0 if wide else 90
         )
-        _plain(axes, look.text)
+        plain(axes, look.text)
+        axes.grid(visible=False)
         axes.set_xlabel(column_label, fontsize=look.text, color=INK)
         axes.set_ylabel(row_label, fontsize=look.text, color=INK)
         return figure
@@ -101,14 +103,3 @@ def _field(
     axes.text(
         column, row, f"{value:.{digits}f}", ha="center", va="center", fontsize=text, color=INK
     )
-
-
-def _plain(axes: Axes, text: float) -> None:
-    axes.patch.set_visible(False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    axes.tick_params(length=0, labelsize=text - 0.5, labelcolor=INK)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -13,13 +13,13 @@ Euclidean distance and softmax, the less in normalised cosine.
 import numpy as np
 import pandas as pd
 
+from invariscope.report.kit.words import value_text
 from invariscope.studies.claims import ClaimResult, above, below, decide, not_below
 from invariscope.studies.claims.evidence import over_seeds, paired
 from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import study
-from invariscope.studies.lab.words import value_text
 from invariscope.studies.paper003.rotated_digits import (
     BLOCKS,
     CHANNELWISE,

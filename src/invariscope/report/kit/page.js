@@ -13,8 +13,9 @@
     return sign * (x - y);
   };
   const say = (table, text) => {
-    const status = table.closest("section").querySelector("[role=status]");
-    if (status) status.textContent = text;
+    const before = table.closest(".scroll").previousElementSibling;
+    const status = before.matches("[role=status]") ? before : before.querySelector("[role=status]");
+    status.textContent = text;
   };
   const makeSortable = (table) => {
     const body = table.tBodies[0];
@@ -38,7 +39,7 @@
       });
     });
   };
-  for (const each of document.querySelectorAll("#table, table.sortable")) makeSortable(each);
+  for (const each of document.querySelectorAll("table.sortable")) makeSortable(each);
   const table = document.getElementById("table");
   if (!table) return;
   const filter = document.getElementById("filter");
