@@ -6,12 +6,11 @@ The libraries that make the bytes are loaded when they are wanted.
 """
 
 import errno
-import hashlib
 import importlib.metadata
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SUFFIX = ".part"
-_SEAL = "sha256"
-_SEAL_BYTES = 32
 
 
 def write_file(path: Path, content: bytes, *, kept: str = "") -> None:
@@ -81,85 +78,30 @@ def disk_is_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def write_json(path: Path, content: Any, *, allow_nan: bool = False, sealed: bool = False) -> None:
+def write_json(path: Path, content: Any, *, allow_nan: bool = False) -> None:
     """Writes JSON, whole or not at all; keys keep their order.
 
     Args:
         path: The file, as for `write_file`.
         content: What JSON can hold.
         allow_nan: Takes NaN and infinity, which `read_json` reads, though the standard has neither.
-        sealed: Adds the digest of the content, a mapping, so that a change is seen on reading.
 
     Raises:
         RunError: As for `write_file`.
         ValueError: The content holds NaN or infinity and must not.
     """
-    if sealed:
-        content = {**content, _SEAL: digest_of(content)}
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=allow_nan) + "\n"
     write_file(path, text.encode())
 
 
-def read_json(path: Path, remedy: str, *, sealed: bool = False) -> Any:
+def read_json(path: Path, remedy: str) -> Any:
     """Reads JSON; `remedy` as for `undamaged`.
 
-    Args:
-        path: The file.
-        remedy: What to do where it is damaged.
-        sealed: It was written so, and must hold what was written.
-
     Raises:
-        InputError: The file cannot be read, is no JSON, or was changed after it was sealed.
+        InputError: The file cannot be read or is no JSON.
     """
     with undamaged(path, remedy):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if sealed and content.pop(_SEAL) != digest_of(content):
-            raise _changed(path, remedy)
-        return content
-
-
-def digest_of(content: Any) -> str:
-    """The digest of JSON, whatever the order of its keys and its white space."""
-    plain = json.loads(json.dumps(content))
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
-
-
-def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """The SHA-256 of files of a folder, by name."""
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
-
-
-def check_digests(folder: Path, expected: Mapping[str, str], remedy: str) -> None:
-    """Compares files with their digests; `remedy` as for `undamaged`.
-
-    Raises:
-        InputError: Names the first file that is missing or is not what was written.
-    """
-    for name, digest in expected.items():
-        with undamaged(folder / name, remedy):
-            if digests(folder, [name])[name] != digest:
-                raise _changed(folder / name, remedy)
-
-
-def _changed(path: Path, remedy: str) -> InputError:
-    return InputError(f"{path} is not as it was written: {remedy}")
-
-
-def seal(content: bytes) -> bytes:
-    """The bytes with their digest behind them; readers of zip archives do not mind it."""
-    return content + hashlib.sha256(content).digest()
-
-
-def unseal(content: bytes) -> bytes:
-    """The bytes that were sealed.
-
-    Raises:
-        ValueError: They are not what they were.
-    """
-    content, digest = content[:-_SEAL_BYTES], content[-_SEAL_BYTES:]
-    if hashlib.sha256(content).digest() != digest:
-        raise ValueError("the digest is another")
-    return content
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_parquet(path: Path, table: "pa.Table | pd.DataFrame", *, kept: str = "") -> None:

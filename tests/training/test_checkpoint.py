@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from invariscope.errors import InputError, RunError
-from invariscope.files import seal
+from invariscope.sealed import with_digest
 from invariscope.training import checkpoint, read_run, train
 from invariscope.training.checkpoint import CHECKPOINT
 
@@ -47,7 +47,14 @@ def test_a_checkpoint_that_is_not_as_it_was_written(tiny, stopped):
     torch.save({}, empty)
     flipped = bytearray(good)
     flipped[len(good) // 2] ^= 1  # of a weight: torch.load does not see it
-    bad = (b"", good[:-9], bytes(flipped), empty.getvalue(), seal(empty.getvalue()), seal(b"[]"))
+    bad = (
+        b"",
+        good[:-9],
+        bytes(flipped),
+        empty.getvalue(),
+        with_digest(empty.getvalue()),
+        with_digest(b"[]"),
+    )
     for content in bad:
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"checkpoint.pt .*: delete it to train from the sta"):

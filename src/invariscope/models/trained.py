@@ -7,21 +7,21 @@ a folder that has it is whole.
 
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from invariscope.errors import InputError, RunError
-from invariscope.files import check_digests, digests, read_json, undamaged, write_file, write_json
+from invariscope.files import undamaged, write_file
 from invariscope.models.architecture import build_architecture
 from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.state_file import read_state
+from invariscope.sealed import read_sealed, write_sealed
 
 WEIGHTS = "weights.pt"
 DESCRIPTION = "model.json"
-_REMEDY = "give a folder that training has finished"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,6 @@ class TrainedModel:
         class_names: Name of each output, or None where the data had none.
         preprocessing: What the images need.
         seed: The seed of the training.
-        files: Digests of the files beside it.
     """
 
     architecture: str
@@ -42,7 +41,6 @@ class TrainedModel:
     class_names: tuple[str, ...] | None
     preprocessing: Preprocessing
     seed: int
-    files: dict[str, str] = field(default_factory=dict)
 
 
 def save_trained(
@@ -91,27 +89,24 @@ def save_trained(
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_file(place / WEIGHTS, buffer.getvalue())
-    values = {
-        **asdict(description),
-        "preprocessing": preprocessing.as_dict(),
-        "files": digests(place, [WEIGHTS]),
-    }
-    write_json(place / DESCRIPTION, values, sealed=True)
+    values = {**asdict(description), "preprocessing": preprocessing.as_dict()}
+    write_sealed(place / DESCRIPTION, values, [WEIGHTS])
 
 
 def read_trained(folder: str | Path) -> TrainedModel:
     """The description of a trained model.
 
     Raises:
-        InputError: There is no such folder, or it holds no whole model.
+        InputError: There is no such folder, or it holds no whole model as it was written.
     """
     place = Path(folder).expanduser()
     file = place / DESCRIPTION
     if not file.is_file():
         what = "does not exist" if not place.is_dir() else f"has no {DESCRIPTION}"
         raise InputError(f"trained model {place} {what}; give a folder that training has finished")
-    values = read_json(file, _REMEDY, sealed=True)
-    with undamaged(file, _REMEDY):
+    remedy = "give a folder that training has finished"
+    values = read_sealed(file, remedy)
+    with undamaged(file, remedy):
         names = values["class_names"]
         return TrainedModel(
             architecture=str(values["architecture"]),
@@ -119,7 +114,6 @@ def read_trained(folder: str | Path) -> TrainedModel:
             class_names=None if names is None else tuple(names),
             preprocessing=Preprocessing.from_dict(values["preprocessing"]),
             seed=int(values["seed"]),
-            files=dict(values["files"]),
         )
 
 
@@ -131,7 +125,6 @@ def load_trained(folder: str | Path) -> tuple[nn.Module, TrainedModel]:
         RunError: What the architecture needs is out of reach: a hub, a package, a file.
     """
     description = read_trained(folder)
-    check_digests(Path(folder).expanduser(), description.files, _REMEDY)
     file = Path(folder).expanduser() / WEIGHTS
     try:
         module, _ = build_architecture(

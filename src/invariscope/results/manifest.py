@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import InputError
-from invariscope.files import digest_of, read_json, write_json
+from invariscope.files import read_json, write_json
+from invariscope.sealed import digest_of
 
 FORMAT = 1
 MANIFEST = "manifest.json"

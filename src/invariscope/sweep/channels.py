@@ -24,7 +24,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from invariscope.files import remove_leftovers, seal, unpacked, unseal, write_file
+from invariscope.files import remove_leftovers, unpacked, write_file
 from invariscope.metrics.channel_correlation import ChannelCorrelation, PooledChannels
 from invariscope.results.channels import (
     CHANNEL_SCHEMA,
@@ -33,6 +33,7 @@ from invariscope.results.channels import (
     write_channels,
 )
 from invariscope.results.identity import RUN, check_run
+from invariscope.sealed import with_digest, without_digest
 from invariscope.sweep.plan import MEASUREMENT
 
 Key = tuple[str, str, str]
@@ -219,7 +220,9 @@ class ChannelState:
             return False
         buffer = io.BytesIO()
         np.savez(buffer, **self._arrays())  # pyright: ignore[reportArgumentType]
-        write_file(folder / STATE, seal(buffer.getvalue()), kept="the rows of the run are kept")
+        write_file(
+            folder / STATE, with_digest(buffer.getvalue()), kept="the rows of the run are kept"
+        )
         self._written = time.monotonic()
         self._took = self._written - started
         return True
@@ -247,7 +250,7 @@ class ChannelState:
         """Reads the state that a run has left, unless it is damaged or ahead of the rows."""
         path = folder / STATE
         try:
-            arrays = unpacked(unseal(path.read_bytes()))
+            arrays = unpacked(without_digest(path.read_bytes()))
         except Exception:  # there is none yet, or it is damaged: then it is measured again
             return
         if RUN not in arrays:

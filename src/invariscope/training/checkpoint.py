@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from invariscope.errors import InputError
-from invariscope.files import seal, undamaged, unseal, versions, write_file
+from invariscope.files import undamaged, versions, write_file
+from invariscope.sealed import with_digest, without_digest
 from invariscope.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def save_checkpoint(folder: Path, training: "Training") -> None:
     buffer = io.BytesIO()
     torch.save({**training.state(), "versions": versions(*_PACKAGES)}, buffer)
     kept = "the last checkpoint is kept" if (folder / CHECKPOINT).exists() else ""
-    write_file(folder / CHECKPOINT, seal(buffer.getvalue()), kept=kept)
+    write_file(folder / CHECKPOINT, with_digest(buffer.getvalue()), kept=kept)
 
 
 def take_up(folder: Path, training: "Training") -> None:
@@ -51,7 +52,7 @@ def take_up(folder: Path, training: "Training") -> None:
     if not path.exists():
         return
     with undamaged(path, "delete it to train from the start"):
-        content = io.BytesIO(unseal(path.read_bytes()))
+        content = io.BytesIO(without_digest(path.read_bytes()))
         state = torch.load(content, map_location="cpu", weights_only=True)
         check_same_recipe(folder, Recipe.from_dict(state["recipe"]), training.recipe)
         there, here = state["versions"], versions(*_PACKAGES)

@@ -9,17 +9,10 @@ import pandas as pd
 from torch import nn
 
 from invariscope.errors import InputError
-from invariscope.files import (
-    check_digests,
-    digests,
-    read_json,
-    read_parquet,
-    undamaged,
-    write_json,
-    write_parquet,
-)
+from invariscope.files import read_json, read_parquet, undamaged, write_json, write_parquet
 from invariscope.models import Preprocessing, Probe, load_model
 from invariscope.models.trained import DESCRIPTION, WEIGHTS, save_trained
+from invariscope.sealed import read_sealed, write_sealed
 from invariscope.training.checkpoint import CHECKPOINT
 from invariscope.training.recipe import Recipe
 
@@ -104,12 +97,8 @@ class TrainedRun:
         write_json(folder / RECIPE, head, allow_nan=True)
         write_parquet(folder / HISTORY, self.history)
         write_parquet(folder / CORRECT, self.correct)
-        done = {
-            "accuracy": self.accuracy,
-            "num_test": len(self.correct),
-            "files": digests(folder, (DESCRIPTION, WEIGHTS, RECIPE, HISTORY, CORRECT)),
-        }
-        write_json(folder / DONE, done, allow_nan=True, sealed=True)
+        done = {"accuracy": self.accuracy, "num_test": len(self.correct)}
+        write_sealed(folder / DONE, done, (DESCRIPTION, WEIGHTS, RECIPE, HISTORY, CORRECT))
         (folder / CHECKPOINT).unlink(missing_ok=True)
         return TrainedRun(**{**self.__dict__, "folder": folder})
 
@@ -128,9 +117,7 @@ def read_run(folder: str | Path) -> TrainedRun:
     folder = Path(folder)
     if not is_done(folder):
         raise InputError(f"{folder} holds no finished training: it has no {DONE}")
-    done = read_json(folder / DONE, _REMEDY, sealed=True)
-    with undamaged(folder / DONE, _REMEDY):
-        check_digests(folder, done["files"], _REMEDY)
+    read_sealed(folder / DONE, _REMEDY)
     head = read_json(folder / RECIPE, _REMEDY)
     correct = read_parquet(folder / CORRECT, _REMEDY).to_pandas()
     history = read_parquet(folder / HISTORY, _REMEDY).to_pandas()

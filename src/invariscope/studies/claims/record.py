@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import InputError
-from invariscope.files import read_json, undamaged, write_json
+from invariscope.files import undamaged
+from invariscope.sealed import read_sealed, write_sealed
 from invariscope.studies.claims.ledger import CLAIMS
 from invariscope.studies.claims.verdict import VERDICTS, ClaimResult, Part
 
@@ -56,7 +57,7 @@ def write_claims(folder: Path, record: Record) -> Path:
         "claims": [_plain(asdict(claim)) for claim in record.claims],
     }
     path = folder / CLAIMS_FILE
-    write_json(path, content, sealed=True)
+    write_sealed(path, content)
     return path
 
 
@@ -66,7 +67,7 @@ def read_claims(path: Path) -> Record:
     Raises:
         InputError: The file cannot be read, is of a newer format, or is damaged.
     """
-    content = read_json(path, _REMEDY, sealed=True)
+    content = read_sealed(path, _REMEDY)
     version = content.get("format") if isinstance(content, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise InputError(

@@ -23,15 +23,9 @@ from typing import Any
 
 import invariscope
 from invariscope.errors import InputError
-from invariscope.files import (
-    check_digests,
-    digests,
-    read_json,
-    remove_leftovers,
-    undamaged,
-    write_json,
-)
+from invariscope.files import remove_leftovers, undamaged, write_json
 from invariscope.registry import Registry
+from invariscope.sealed import read_sealed, write_sealed
 
 DONE = "done"
 CELL = "cell.json"
@@ -143,9 +137,8 @@ class CellResult:
 def finished(folder: Path) -> float | None:
     """The seconds that a folder's cell took; None if it is not finished, or was damaged since."""
     try:
-        stamp = read_json(folder / DONE, "", sealed=True)
+        stamp = read_sealed(folder / DONE, "")
         with undamaged(folder / DONE, ""):
-            check_digests(folder, stamp["files"], "")
             return float(stamp["seconds"])
     except InputError:
         return None
@@ -179,12 +172,8 @@ def do_cell(cell: Cell, cells: Path) -> float:
         names = sorted(
             path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
         )
-        stamp = {
-            "seconds": seconds,
-            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "files": digests(folder, names),
-        }
-        write_json(folder / DONE, stamp, sealed=True)
+        stamp = {"seconds": seconds, "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        write_sealed(folder / DONE, stamp, names)
         return seconds
 
 

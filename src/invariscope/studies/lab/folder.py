@@ -19,17 +19,8 @@ from typing import Any
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.files import (
-    check_digests,
-    digests,
-    read_csv,
-    read_json,
-    remove_leftovers,
-    undamaged,
-    write_csv,
-    write_file,
-    write_json,
-)
+from invariscope.files import read_csv, remove_leftovers, undamaged, write_csv, write_file
+from invariscope.sealed import read_sealed, write_sealed
 from invariscope.studies.claims.record import CLAIMS_FILE, Record, read_claims, write_claims
 from invariscope.studies.lab.findings import Figure, Findings
 
@@ -85,8 +76,7 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
         ],
         "notes": list(findings.notes),
     }
-    whole = {**about, "files": digests(folder, written)}
-    write_json(folder / STUDY, whole, allow_nan=True, sealed=True)
+    write_sealed(folder / STUDY, about, written)
     return StudyRun(about, findings, folder)
 
 
@@ -107,11 +97,10 @@ def read_study(folder: Path) -> StudyRun:
             f"{folder} is not a study's folder (it has no {STUDY}): give one that "
             "`invariscope study run` wrote"
         )
-    about = read_json(path, _REMEDY, sealed=True)
+    about = read_sealed(path, _REMEDY)
     with undamaged(path, _REMEDY):
         if about["format"] > FORMAT:
             raise InputError(f"{path} has format {about['format']}: install a newer invariscope")
-        check_digests(folder, about.pop("files"), _REMEDY)
         names, drawn = list(about["tables"]), [(f["title"], f["caption"]) for f in about["figures"]]
     tables: dict[str, pd.DataFrame] = {}
     for name in names:
