@@ -36,22 +36,22 @@ def search_of(pairs: int):
     import numpy as np
 
     from invariscope.cli.memory import keep_freed_memory
-    from invariscope.search import prepare_search
+    from invariscope.search import SearchRequest, prepare_search
 
     keep_freed_memory()  # as the command line does, for all that is timed
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (2 * pairs, 14, 14, 3), dtype=np.uint8)
     pixels = coarse.repeat(16, axis=1).repeat(16, axis=2)
-    search = prepare_search("timm:resnet18+untrained", (pixels, [0] * len(pixels)), pairs=pairs)
-    return search, pixels
+    data = pixels, [0] * len(pixels)
+    request = SearchRequest(model="timm:resnet18+untrained", images=data, pairs=pairs)
+    return prepare_search(request), pixels
 
 
 def run(search) -> float:
-    from invariscope.search import carry_out
-    from invariscope.sweep.progress import Silent
+    from invariscope.runs import carry_out
 
     started = time.perf_counter()
-    carry_out(search, output=None, batch_size=None, workers=0, resume=True, progress=Silent())
+    carry_out(search, workers=0)
     return time.perf_counter() - started
 
 
@@ -182,9 +182,10 @@ def table_time(classes: int, pairs: int) -> dict:
     """Seconds and peak memory of a table, from rows on the disk."""
     import numpy as np
 
+    from invariscope.runs.block_files import write_block_file
     from invariscope.search import get_operations
     from invariscope.search.operations import unique_operations
-    from invariscope.search.rows import PAIRS_PER_BLOCK, PairRows, pair_table, write_pairs
+    from invariscope.search.rows import PAIR_ROWS, PAIRS_PER_BLOCK, PairRows, pair_table
     from invariscope.search.table import tabulate
 
     pool = get_operations()
@@ -199,7 +200,7 @@ def table_time(classes: int, pairs: int) -> dict:
             change = rng.normal(-0.02, 0.05, (len(numbers), len(columns)))
             before = rng.uniform(0.2, 0.9, len(numbers))
             table = pair_table(numbers // pairs, names, names, before, change)
-            write_pairs(rows, start // PAIRS_PER_BLOCK, table)
+            write_block_file(rows, start // PAIRS_PER_BLOCK, table, "", PAIR_ROWS)
         started = time.perf_counter()
         frame = tabulate(
             PairRows(rows, [pairs] * classes, len(columns)),

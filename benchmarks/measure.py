@@ -39,18 +39,17 @@ def time_ratio(rounds: int, images: int, bar: float, **settings: str) -> dict:
     import torch
 
     from invariscope.cli.memory import keep_freed_memory
-    from invariscope.sweep import carry_out, prepare
-    from invariscope.sweep.progress import Silent
+    from invariscope.runs import carry_out
+    from invariscope.sweep import SweepRequest, prepare
 
     keep_freed_memory()  # as the command line does, for both
     pixels = np.random.default_rng(0).integers(0, 256, (images, 224, 224, 3), dtype=np.uint8)
-    run = prepare("timm:resnet18+untrained", pixels, **settings)
+    request = SweepRequest(model="timm:resnet18+untrained", images=pixels, **settings)
+    run = prepare(request)
     network = run.probe.module
     assert network is not None
     batch = torch.rand(32, 3, 224, 224).contiguous(memory_format=torch.channels_last)
     passes = run.setup.passes * images
-
-    how = {"output": None, "batch_size": None, "workers": 0, "resume": True, "precision": None}
 
     def bare() -> float:
         started = time.perf_counter()
@@ -61,7 +60,7 @@ def time_ratio(rounds: int, images: int, bar: float, **settings: str) -> dict:
 
     def sweep() -> float:
         started = time.perf_counter()
-        carry_out(run, **how, progress=Silent())
+        carry_out(run, workers=0)
         return time.perf_counter() - started
 
     bare()

@@ -10,10 +10,11 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from invariscope.studies.lab.words import duration, value_text
+
 from invariscope.studies.claims import NOT_RUN, ClaimResult, Part, get_claim
 from invariscope.studies.claims.record import counts
 from invariscope.studies.lab.folder import StudyRun, read_study
-from invariscope.studies.lab.words import duration, value_text
 
 
 def main() -> None:

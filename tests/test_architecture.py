@@ -6,11 +6,11 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "invariscope"
 RANK = {
     "errors": 0, "registry": 0, "seeding": 0, "forward_mode": 0, "files": 0, "sealed": 0,
-    "devices": 0, "outside": 0, "terminal": 0,
+    "devices": 0, "version": 0, "outside": 0, "terminal": 0,
     "pages": 0,  # the one door upwards: it loads the reports by name
     "statistics": 1,
     "transformations": 1, "data": 1, "models": 1, "metrics": 1,
-    "results": 2, "sweep": 3, "foregrounds": 4, "effects": 4, "search": 5, "advice": 6,
+    "runs": 1.5, "results": 2, "sweep": 3, "foregrounds": 4, "effects": 4, "search": 5, "advice": 6,
     "training": 7, "report": 7, "report/kit": 7, "studies": 8,
     "report/run": 9, "report/study": 9, "report/leaderboard": 10, "report/foregrounds": 10,
     "report/effects": 11, "report/search": 11, "cli": 12,

@@ -6,7 +6,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parent.parent / "src" / "invariscope"
 #: Whose text is our own: an `InputError`, and the `ValueError`s of the checks in `data`.
 OURS = {"InputError", "RunError", "UnreadableImage", "InvariscopeError"}
-CHECKS = {"data/arrays.py", "data/datasets.py", "data/hf.py"}
+CHECKS = {"data/arrays.py", "data/datasets.py", "data/hf.py", "data/labelled.py"}
 
 
 def raw_endings(tree: ast.Module, name: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""Measure what vision models are invariant and equivariant to.
+"""Measures what vision models are invariant and equivariant to.
 
 >>> import invariscope
 >>> invariscope.__version__
@@ -11,6 +11,8 @@ command line's help do not wait for torch.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from invariscope.version import VERSION
+
 if TYPE_CHECKING:
     from invariscope import data, effects, foregrounds, metrics, models, training, transformations
     from invariscope.models import load_model
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from invariscope.search import Factors, find_factors
     from invariscope.sweep import measure
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "Factors",
     "Leaderboard",

@@ -7,7 +7,7 @@ from invariscope.errors import InputError
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
-    """The device of that name; an accelerator, if there is one, for None and "auto".
+    """Returns the device of that name; an accelerator, if there is one, for None and "auto".
 
     Raises:
         InputError: There is no such device.
@@ -24,5 +24,5 @@ def choose_device(device: str | torch.device | None) -> torch.device:
 
 
 def as_float(pixels: Tensor) -> Tensor:
-    """Pixels in [0, 1], float32."""
+    """Turns pixels into float32 in [0, 1]."""
     return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()

@@ -12,7 +12,7 @@ class InvariscopeError(Exception):
 
 
 class InputError(InvariscopeError):
-    """What the user asked for cannot be done as asked (exit code 2)."""
+    """The request cannot be carried out as it was made (exit code 2)."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, however the process ends; one message for damaged ones.
+"""Writes files whole or not at all, however the process ends, and reads them with one message.
 
 The bytes go to a hidden file in the same folder, reach the disk, and only then take the name. A
 process killed in between leaves the hidden file, which nobody reads and `remove_leftovers` deletes.
@@ -178,7 +178,7 @@ def read_arrays(path: Path, remedy: str) -> dict[str, "np.ndarray"]:
 
 
 def unpacked(archive: bytes) -> dict[str, "np.ndarray"]:
-    """The arrays of a NumPy archive; raises whatever NumPy does where it is damaged."""
+    """Returns the arrays of a NumPy archive; raises whatever NumPy does where it is damaged."""
     import numpy as np
 
     with np.load(io.BytesIO(archive), allow_pickle=False) as file:
@@ -219,14 +219,14 @@ def _reason(error: Exception) -> str:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """The installed versions of packages; one that is not installed has none."""
-    found = {}
+    """Returns the installed versions of packages; one that is not installed has none."""
+    installed = {}
     for package in packages:
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def remove_leftovers(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""What torch needs before it can differentiate a model in forward mode.
+"""Prepares torch for differentiating a model in forward mode.
 
 One pass with pairs of values (an activation, and its derivative along one direction) gives the
 directional derivative of everything that the model computes, without a backward pass and without
@@ -24,7 +24,7 @@ _CUSTOM_FUNCTION = re.compile(r"autograd\.?Function")
 
 @contextmanager
 def forward_mode() -> Iterator[None]:
-    """Inside, models can be differentiated in forward mode; parameters need no gradients.
+    """Lets models be differentiated in forward mode inside; parameters need no gradients.
 
     Example:
         >>> attend = torch.nn.functional.scaled_dot_product_attention
@@ -45,7 +45,7 @@ def forward_mode() -> Iterator[None]:
 
 
 def missing_formula(error: BaseException | None) -> str | None:
-    """The operation that has no forward-mode derivative, if that is what an error says.
+    """Returns the operation that has no forward-mode derivative, if that is what an error says.
 
     Example:
         >>> text = "Trying to use forward AD with aten::foo that does not support it."
@@ -56,9 +56,9 @@ def missing_formula(error: BaseException | None) -> str | None:
     """
     if not isinstance(error, NotImplementedError | RuntimeError):
         return None
-    found = _OPERATION.search(str(error))
-    if found:
-        return found.group(1)
+    match = _OPERATION.search(str(error))
+    if match:
+        return match.group(1)
     text = str(error)
     custom = _CUSTOM_FUNCTION.search(text) and ("jvp" in text or "setup_context" in text)
     return "an autograd.Function without jvp" if custom else None

@@ -100,7 +100,7 @@ def _each(table: "pd.DataFrame", form) -> "pd.DataFrame":
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     texts = {
-        name: column.map(form, na_action="ignore")
+        str(name): column.map(form, na_action="ignore")
         for name, column in table.items()
         if not is_numeric_dtype(column) and not is_bool_dtype(column)
     }

@@ -1,4 +1,4 @@
-"""The one door upwards: how a result reaches the page, the figure and the text about itself.
+"""Opens the one door upwards: from a result to the page, the figure and the text about it.
 
 Imports point one way, from results to the reports that show them. A method such as
 `Result.to_html` calls up through this file, which loads the report's module on first use: so a
@@ -20,7 +20,7 @@ _HOMES = {
 
 
 def page_maker(name: str) -> Callable[..., Any]:
-    """The function of a report, loaded on first use.
+    """Returns the function of a report, loaded on first use.
 
     Example:
         >>> page_maker("plot").__module__

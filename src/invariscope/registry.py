@@ -1,4 +1,4 @@
-"""Named things that users and other packages can add: a dictionary, a decorator, entry points."""
+"""Keeps named things that users and other packages add: a dictionary, a decorator, entry points."""
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that is not known: it lists the nearest names, then all of them.
+    """Makes the error for a name that is not known: it lists the nearest names, then all of them.
 
     Example:
         >>> str(unknown_name("transformation", "rotat", ["rotate", "blur"]))
@@ -46,11 +46,11 @@ class Registry(Generic[T]):
         return entry
 
     def register(self, name: str) -> Callable[[T], T]:
-        """The decorator form of `add`."""
+        """Returns the decorator form of `add`."""
         return lambda entry: self.add(name, entry)
 
     def get(self, name: str) -> T:
-        """The entry of that name, or an `InputError` that lists the nearest names."""
+        """Returns the entry of that name, or an `InputError` that lists the nearest names."""
         self._load_plugins()
         if name not in self._entries:
             raise unknown_name(self.what, name, self._entries)
@@ -65,7 +65,7 @@ class Registry(Generic[T]):
         return iter(list(self._entries))
 
     def names(self) -> set[str]:
-        """The names of all entries, plug-ins among them, without loading these."""
+        """Returns the names of all entries, plug-ins among them, without loading these."""
         return set(self._entries) | {point.name for point in entry_points(group=self.group)}
 
     def _load_plugins(self) -> None:

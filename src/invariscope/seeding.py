@@ -11,13 +11,13 @@ import numpy as np
 
 
 def hashed(seed: int, key: str, item: str = "") -> int:
-    """The 64-bit number that belongs to (seed, key, item), from which all others start."""
+    """Returns the 64-bit number that belongs to (seed, key, item), from which all others start."""
     digest = hashlib.blake2b(f"{seed}|{key}|{item}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")
 
 
 def uniform(seed: int, key: str, items: Sequence[str]) -> np.ndarray:
-    """One number in [0, 1) for each item, float64.
+    """Draws one number in [0, 1) for each item, float64.
 
     Example:
         >>> alone, together = uniform(0, "order", ["b"]), uniform(0, "order", ["a", "b"])
@@ -28,12 +28,12 @@ def uniform(seed: int, key: str, items: Sequence[str]) -> np.ndarray:
 
 
 def signs(seed: int, key: str, items: Sequence[str]) -> np.ndarray:
-    """+1 or -1 for each item, float64."""
+    """Draws +1 or -1 for each item, float64."""
     return np.where(uniform(seed, key, items) < 0.5, -1.0, 1.0)
 
 
 def draws(seed: int, key: str, counters: np.ndarray | Sequence[int], count: int) -> np.ndarray:
-    """Uniform numbers in [0, 1) for whole batches of numbered things, float64 [counter, count].
+    """Draws uniform numbers in [0, 1) for numbered things at once, float64 [counter, count].
 
     Like `uniform`, for keys that are integers and come by the thousand: each number is a hash of
     (seed, key, counter, column), mixed by SplitMix64 instead of a cryptographic hash.
@@ -59,5 +59,5 @@ def _mix(values: np.ndarray) -> np.ndarray:
 
 
 def generator(seed: int, key: str) -> np.random.Generator:
-    """A NumPy generator for one purpose of one run."""
+    """Makes a NumPy generator for one purpose of one run."""
     return np.random.default_rng(hashed(seed, key))

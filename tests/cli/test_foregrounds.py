@@ -34,7 +34,7 @@ def test_findings_on_the_screen_and_tables_in_the_folder(cut_outs, invariscope):
         "foregrounds.json", "foregrounds.parquet", "foregrounds-summary.csv",
         "foregrounds-spread.csv", "centres.svg", "areas.svg", "classes.svg",
     }  # fmt: skip
-    assert json.loads((cut_outs / "found" / "foregrounds.json").read_text())["selected"] == 8
+    assert json.loads((cut_outs / "found" / "foregrounds.json").read_text())["images"]["used"] == 8
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_resampled_runs_count_as_their_copies():
     lists = helped_module._Lists(arrange(table(answers, classes)), "none", ["rrc", "t30"])
     base, run = np.array([2, 0, 1]), np.array([1, 2, 0, 1, 1])
     iou, _ = lists.ious(lists.copies)
-    values = {(a, b): v for a, b, v in zip(lists.one, lists.other, iou, strict=True)}
+    values = {(a, b): v for a, b, v in zip(lists.first, lists.second, iou, strict=True)}
     found = lists.means(iou, base, run).reshape(3, 4)
     methods = {"rrc": range(3), "t30": range(3, 5)}
     for row, (a, b) in enumerate(lists.pairs):

@@ -7,9 +7,10 @@ from PIL import Image
 
 from invariscope.data import open_source
 from invariscope.errors import InputError
+from invariscope.foregrounds import Foregrounds, measure_foregrounds
 from invariscope.foregrounds.boxes import MEASURES
-from invariscope.foregrounds.foregrounds import Foregrounds, measure_foregrounds
 from invariscope.report.foregrounds.text import findings, notes, to_text
+from invariscope.runs.progress import Silent
 from oracles.boxes import reference_box
 
 
@@ -56,8 +57,8 @@ def test_alpha_gives_the_boxes_of_the_oracle(folder):
 
 def test_what_does_not_count_is_named(folder):
     found = measure_foregrounds(folder, masks="alpha")
-    assert found.manifest["empty"] == ["cat/empty.png"]
-    reasons = {entry["image"]: entry["reason"] for entry in found.manifest["skipped"]}
+    assert found.manifest["images"]["empty"] == ["cat/empty.png"]
+    reasons = {entry["image"]: entry["reason"] for entry in found.manifest["images"]["skipped"]}
     assert set(reasons) == {"dog/broken.png", "dog/solid.png"}
     assert reasons["dog/solid.png"] == "it has no alpha channel"
     assert list(found.spread["n"]) == [12, 6, 6]
@@ -66,7 +67,7 @@ def test_what_does_not_count_is_named(folder):
     assert "1 image without any foreground above 0.1, in no mean: cat/empty.png" in text
     assert "skipped 2 images, first" in text
     lower = measure_foregrounds(folder, masks="alpha", threshold=0.05)
-    assert lower.manifest["empty"] == []
+    assert lower.manifest["images"]["empty"] == []
 
 
 def test_masks_from_a_folder_by_path_or_stem_at_any_size(folder, tmp_path):
@@ -89,7 +90,7 @@ def test_masks_from_a_folder_by_path_or_stem_at_any_size(folder, tmp_path):
         left, right = (frame.loc[name, list(MEASURES)] for frame in (own, alpha))
         assert np.allclose(left.to_numpy(dtype=float), right.to_numpy(dtype=float))
     assert own.loc["dog/solid.png", "area"] == 1
-    reasons = [entry["reason"] for entry in found.manifest["skipped"]]
+    reasons = [entry["reason"] for entry in found.manifest["images"]["skipped"]]
     assert sum("no mask of that name" in reason for reason in reasons) == 7
 
 
@@ -99,7 +100,7 @@ def test_a_mask_of_another_shape_is_refused(folder, tmp_path):
     Image.new("L", (20, 20), 255).save(masks / "solid.png")
     Image.new("L", (20, 20), 255).save(masks / "empty.png")
     found = measure_foregrounds(folder, masks=masks)
-    reasons = {entry["image"]: entry["reason"] for entry in found.manifest["skipped"]}
+    reasons = {entry["image"]: entry["reason"] for entry in found.manifest["images"]["skipped"]}
     assert reasons["cat/empty.png"] == "its mask is 20 × 20, the image 40 × 20"
 
 
@@ -144,7 +145,7 @@ def test_a_subset_is_stratified_and_the_seed_decides(folder):
     pd.testing.assert_frame_equal(some.images, again.images)
     pd.testing.assert_frame_equal(some.spread, again.spread)
     assert set(some.images["image"]) != set(other.images["image"])
-    assert some.manifest["selected"] == 6
+    assert some.manifest["images"]["selected"] == 6
 
 
 def test_saved_and_read_it_is_the_same(folder, tmp_path):
@@ -183,11 +184,16 @@ def test_the_text_is_80_columns_and_says_which_varies_more(folder):
 
 
 def test_progress_is_told(folder):
+    class Told(Silent):
+        def start(self, **counts):
+            assert counts == {"images": 10, "cells": 1, "passes": 10, "done": 0}
+
+        def advance(self, passes):
+            told.append(passes)
+
     told = []
-    measure_foregrounds(
-        folder, masks="alpha", num_images=5, progress=lambda done, total: told.append((done, total))
-    )
-    assert told == [(number, 5) for number in range(1, 6)]
+    measure_foregrounds(folder, masks="alpha", num_images=10, progress=Told())
+    assert told == [8, 2]
 
 
 @pytest.mark.parametrize(
@@ -201,7 +207,9 @@ def test_progress_is_told(folder):
 )
 def test_messages(folder, settings, message):
     if message is None:
-        assert measure_foregrounds(folder, **settings).manifest["empty"] == ["cat/empty.png"]
+        assert measure_foregrounds(folder, **settings).manifest["images"]["empty"] == [
+            "cat/empty.png"
+        ]
         return
     with pytest.raises(InputError, match=message) as error:
         measure_foregrounds(folder, **settings)

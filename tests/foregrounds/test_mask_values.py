@@ -116,7 +116,7 @@ def test_every_kind_of_mask_gives_the_box_of_the_thing(tmp_path, kind):
     np.testing.assert_allclose(areas(found), TRUTH, atol=1e-9)
     assert decision in found.manifest["decisions"]["masks"]
     assert f"masks: {found.manifest['decisions']['masks']}" in notes(found)
-    assert bool(found.manifest["notes"]) == ("void" in kind)
+    assert bool(found.manifest["warnings"]) == ("void" in kind)
 
 
 def test_a_mask_that_shows_two_of_the_labels_is_read_as_the_others(tmp_path):
@@ -129,7 +129,7 @@ def test_a_mask_that_shows_two_of_the_labels_is_read_as_the_others(tmp_path):
         return grey(mask)
 
     found = measured(tmp_path, make)
-    assert found.manifest["empty"] == ["0"]
+    assert found.manifest["images"]["empty"] == ["0"]
     np.testing.assert_allclose(areas(found)[1:], TRUTH[1:])
 
 
@@ -150,12 +150,12 @@ def test_an_inverted_mask_is_named_and_turned_around(tmp_path):
         return grey((1 - squares(number)).astype(np.uint8))
 
     found = measured(tmp_path, make)
-    (note,) = found.manifest["notes"]
+    (note,) = found.manifest["warnings"]
     assert "in 6 of 6 masks looked at most of the image's border is foreground" in note
     (tmp_path / "again").mkdir()
     turned = measured(tmp_path / "again", make, values=[0])
     np.testing.assert_allclose(areas(turned), TRUTH)
-    assert turned.manifest["notes"] == []
+    assert turned.manifest["warnings"] == []
     assert turned.manifest["decisions"]["masks"] == "foreground is what has the value 0, as given"
 
 
@@ -166,7 +166,7 @@ def test_without_a_0_all_is_foreground_and_that_is_said(tmp_path):
         return grey((2 - squares(number)).astype(np.uint8))
 
     found = measured(tmp_path, make)
-    assert "no mask has a pixel of value 0 (values 1, 2)" in found.manifest["notes"][0]
+    assert "no mask has a pixel of value 0 (values 1, 2)" in found.manifest["warnings"][0]
     (tmp_path / "again").mkdir()
     np.testing.assert_allclose(areas(measured(tmp_path / "again", make, values=[1])), TRUTH)
 
@@ -176,7 +176,7 @@ def test_values_that_do_not_occur_or_have_no_file(tmp_path):
         measure_foregrounds([Image.new("RGBA", (4, 4))] * 2, masks="alpha", values=[1])
     make = KINDS["labels"][0]
     found = measured(tmp_path, make, values=[1, 7])
-    assert found.manifest["notes"] == ["no mask looked at has the value 7; they have 0, 1, 2"]
+    assert found.manifest["warnings"] == ["no mask looked at has the value 7; they have 0, 1, 2"]
 
 
 def test_floats_that_nobody_can_read_are_skipped_with_the_reason(tmp_path):
@@ -185,6 +185,6 @@ def test_floats_that_nobody_can_read_are_skipped_with_the_reason(tmp_path):
         values = 0.5 * squares(number).astype(np.float32) * (1 if number else 9)
         Image.fromarray(values).save(tmp_path / "masks" / f"{number}.tiff")
     found = measure_foregrounds([Image.new("RGB", (SIDE, SIDE))] * 3, masks=tmp_path / "masks")
-    (skipped,) = found.manifest["skipped"]
+    (skipped,) = found.manifest["images"]["skipped"]
     assert "floats from 0 to 4.5; in [0, 1], or whole numbers, work" in skipped["reason"]
     np.testing.assert_allclose(areas(found), TRUTH[1:3])

@@ -3,6 +3,8 @@
 import numpy as np
 
 from invariscope.results import RowBuilder
+from invariscope.results.rows import LAYERED
+from invariscope.runs.block_files import completed_blocks as completed
 
 LEVELS = (0, 1, 2)
 
@@ -80,3 +82,8 @@ def tables_of(images=20, size=8, shift=0.0, seed=0, undefined=()):
             )  # fmt: skip
         tables.append(rows.table())
     return tables, truth
+
+
+def completed_blocks(folder, run=None):
+    """The blocks of a sweep that are whole."""
+    return completed(folder, run, LAYERED)

@@ -58,7 +58,7 @@ def known_search(
             "families": [one.families for one in pool] * count,
             "magnitude": [one.magnitude for one in pool] * count,
             "policy": [one.policy for one in pool] * count,
-            "key": [" then ".join(one.key) or "identity" for one in pool] * count,
+            "key": [one.key for one in pool] * count,
         }
     )
     flat = table.ravel()

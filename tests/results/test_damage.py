@@ -11,14 +11,13 @@ from invariscope.results import (
     ROW_SCHEMA,
     Result,
     RowStore,
-    completed_blocks,
     read_summary,
     summarise,
     write_block,
     write_summary,
 )
 from invariscope.results.row_table import read_contents
-from oracles.runs import manifest_of, tables_of
+from oracles.runs import completed_blocks, manifest_of, tables_of
 
 
 def flipped(content, place, bit):

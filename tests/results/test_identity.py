@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from invariscope.errors import InputError
-from invariscope.results import Result, RowStore, completed_blocks, write_block
+from invariscope.results import Result, RowStore, write_block
 from invariscope.results.channels import CHANNEL_SCHEMA, read_channel_table, write_channels
-from invariscope.results.identity import identity, run_of
 from invariscope.results.pairs import ChannelPairs, read_channel_pairs, write_channel_pairs
-from oracles.runs import manifest_of, tables_of
+from invariscope.runs.identity import identity, run_of
+from oracles.runs import completed_blocks, manifest_of, tables_of
 
 OWN, OTHER = "0123456789abcdef", "fedcba9876543210"
 REFUSED = r"block-00001.parquet holds rows of another run: delete it and run the same command again"

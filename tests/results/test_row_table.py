@@ -5,9 +5,9 @@ import pyarrow as pa
 import pytest
 
 from invariscope.errors import InputError
-from invariscope.results import ROW_SCHEMA, RowBuilder, RowStore, completed_blocks, write_block
+from invariscope.results import ROW_SCHEMA, RowBuilder, RowStore, write_block
 from invariscope.results.row_table import arrange, read_contents
-from oracles.runs import tables_of
+from oracles.runs import completed_blocks, tables_of
 
 
 def names(table, column):

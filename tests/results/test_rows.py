@@ -12,11 +12,10 @@ from invariscope.errors import InputError, RunError
 from invariscope.results import (
     RowBuilder,
     RowStore,
-    completed_blocks,
     summarise,
     write_block,
 )
-from oracles.runs import manifest_of, tables_of
+from oracles.runs import completed_blocks, manifest_of, tables_of
 
 
 def test_written_rows_come_back(tmp_path):

@@ -3,8 +3,8 @@
 import pytest
 
 from invariscope.errors import InputError
-from invariscope.results import Result, RowStore, completed_blocks, write_block
-from oracles.runs import manifest_of, tables_of
+from invariscope.results import Result, RowStore, write_block
+from oracles.runs import completed_blocks, manifest_of, tables_of
 
 
 def test_a_run_whose_rows_are_damaged_leaves_nothing(tmp_path):

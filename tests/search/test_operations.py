@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from invariscope.errors import InputError
-from invariscope.search import Operation, get_operations
-from invariscope.search.operations import unique_operations
-from invariscope.transformations import from_function, get_transformation
+from invariscope.search import get_operations
+from invariscope.search.operations import first_key, unique_operations
+from invariscope.transformations import Operation, from_function, get_transformation
 
 
 def names(pool):
@@ -36,9 +36,9 @@ def test_equal_operations_share_a_key_and_are_computed_once():
     assert pool["rescale 0 + rescale 1"].key == pool["rescale 1"].key
     assert pool["rotate 8 + saturation 0"].families == "rotate+saturation"
     unique = unique_operations(tuple(pool.values()))
-    assert len(unique) == len({op.key for op in pool.values() if op.key})
-    assert () not in unique
-    first = [key[0] for key in unique]
+    assert len(unique) == len({op.key for op in pool.values() if op.acting})
+    assert "identity" not in unique
+    first = [first_key(operation) for operation in unique.values()]
     assert len([1 for a, b in itertools.pairwise(first) if a != b]) + 1 == len(set(first))
 
 

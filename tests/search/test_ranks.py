@@ -14,7 +14,9 @@ def table_of(means, pool, pairs=30, noise=0.05, seed=0):
     """The table of classes whose changes are drawn about means [class, computed operation]."""
     rng = np.random.default_rng(seed)
     unique = list(unique_operations(pool))
-    entries = [{**op.as_dict(), "column": unique.index(op.key) if op.key else None} for op in pool]
+    entries = [
+        {**op.as_dict(), "column": unique.index(op.key) if op.acting else None} for op in pool
+    ]
     classes = [{"name": f"c{k}", "images": 2 * pairs, "pairs": pairs} for k in range(len(means))]
     number = np.repeat(np.arange(len(means)), pairs)
     change = means[number] + noise * rng.normal(size=(len(number), len(unique)))

@@ -100,7 +100,7 @@ def test_other_settings_are_refused_and_named(folder, tmp_path):
         ({"seed": 1}, "holds a run with other settings: seed is 0 there and 1 now"),
         ({"pairs": 5}, "pairs is 4 there and 5 now"),
         ({"operations": "invert"}, "operations is .* there and .* now"),
-        ({"classes": ["few"]}, "images is .* there and .* now"),
+        ({"classes": ["few"]}, "classes is .* there and .* now"),
         ({"shear_centre": "centre"}, "operations is .* there and .* now"),
         ({"resume": False}, "holds a run already"),
     ):

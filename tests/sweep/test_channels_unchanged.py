@@ -17,7 +17,7 @@ from torch import nn
 import invariscope
 from invariscope.errors import RunError
 from invariscope.sweep import channels as channels_module
-from invariscope.sweep import engine, watchers
+from invariscope.sweep import job, watchers
 from invariscope.sweep import maps as maps_module
 from invariscope.transformations import get_transformation
 
@@ -209,7 +209,7 @@ def test_layers_whose_sums_are_too_large_go_without(whole, monkeypatch):
 
 def test_many_layers_without_sums_are_counted(monkeypatch):
     monkeypatch.setattr(channels_module, "SUMS_BYTES", 0)
-    monkeypatch.setattr(engine, "_NAMED", 2)
+    monkeypatch.setattr(job, "_NAMED", 2)
     (note,) = [text for text in run().manifest["warnings"] if "over the data set" in text]
     assert "left out at logits, body.1 and 2 more: their sums" in note
 
@@ -247,13 +247,13 @@ SCRIPT = """
 import sys, time, torch
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 torch.set_num_threads(1)
-from invariscope.sweep import engine
+from invariscope.runs import engine
 from sweep_under_test import run, Small, pictures
-real = engine.write_block
+real = engine.write_block_file
 def slow(*arguments):
     real(*arguments)
     time.sleep(0.4)
-engine.write_block = slow
+engine.write_block_file = slow
 run(images=pictures(70), output=sys.argv[3])
 """
 FILES = ("summary.parquet", "channels.parquet")
@@ -345,7 +345,7 @@ def test_a_finished_run_is_not_measured_again(folder, monkeypatch):
     def never(*_):
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(engine, "measure_block", never)
+    monkeypatch.setattr(job, "measure_block", never)
     again = run(images=pictures(70), output=folder)
     assert {name: (folder / name).read_bytes() for name in FILES} == before
     assert again.channels is not None

@@ -17,9 +17,9 @@ from invariscope.metrics import lie_derivative, relative_lie_derivative
 from invariscope.models import Probe, load_model
 from invariscope.report.run.conventions import conventions
 from invariscope.report.run.readings import Readings
+from invariscope.runs.progress import Silent
 from invariscope.sweep import lie
 from invariscope.sweep.lie import LieCell, lie_cell, lie_cells, lie_values
-from invariscope.sweep.progress import Silent
 from invariscope.transformations import (
     FAMILIES,
     GENERATORS,

@@ -1,1 +1,1 @@
-"""What a search for factors advises: whether the model fits the data, what to augment with."""
+"""Advises from a search for factors: does the model fit the data, and what to augment with?"""

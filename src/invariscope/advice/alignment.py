@@ -48,7 +48,7 @@ _EXACT = 20_000
 
 @dataclass(frozen=True)
 class Alignment:
-    """Whether families whose invariance grows in training are those that vary in the data.
+    """The answer: do the families whose invariance grows in training vary in the data?
 
     Attributes:
         families: One row per family: family, gap, share, operations (how many), grows (gap > 0).
@@ -77,11 +77,11 @@ class Alignment:
     sides: pd.DataFrame
 
 
-def align(found: Factors, trained: Result, untrained: Result | None = None) -> Alignment:
+def align(factors: Factors, trained: Result, untrained: Result | None = None) -> Alignment:
     """Holds the invariance gap of a model against what varies in its data.
 
     Args:
-        found: What a search has found.
+        factors: What a search has found.
         trained: A run of the trained model with `relative_invariance`.
         untrained: A run of its untrained twin; by default the twin that ``trained`` has measured as
             a control (``--twin``).
@@ -90,25 +90,25 @@ def align(found: Factors, trained: Result, untrained: Result | None = None) -> A
         InputError: No untrained model, or no family in common.
     """
     gaps = invariance_gaps(trained, untrained)
-    names, shares, counts = _shares(found)
+    names, shares, counts = _shares(factors)
     matched = {name: family_gap(name, gaps) for name in names}
-    known = [place for place, name in enumerate(names) if math.isfinite(matched[name])]
+    known = [family for family, name in enumerate(names) if math.isfinite(matched[name])]
     if not known:
         raise InputError(
             f"none of the search's families ({', '.join(names)}) is among the measured ones "
             f"({', '.join(gaps)}): measure with --transformations of the same names"
         )
-    gap = np.array([matched[names[place]] for place in known])
+    gap = np.array([matched[names[family]] for family in known])
     shares = shares[:, known]
     grows = gap > 0
     rows = {
-        "family": [names[place] for place in known],
+        "family": [names[family] for family in known],
         "gap": gap,
         "share": shares.mean(axis=0),
-        "operations": [counts[place] for place in known],
+        "operations": [counts[family] for family in known],
         "grows": grows,
     }
-    seed = found.manifest["settings"]["seed"]
+    seed = factors.manifest["settings"]["seed"]
     value, low, high = _difference(shares, grows, seed)
     share = shares.mean(axis=0)
     return Alignment(
@@ -120,13 +120,13 @@ def align(found: Factors, trained: Result, untrained: Result | None = None) -> A
         float(spearman(gap[:, None], share[:, None])[0]) if len(gap) > 1 else math.nan,
         permutation_p(gap, share, seed=seed) if len(gap) > 2 else math.nan,
         len(shares),
-        tuple(names[place] for place in range(len(names)) if place not in set(known)),
+        tuple(names[family] for family in range(len(names)) if family not in set(known)),
         pd.DataFrame([_side(shares, grows, side, seed) for side in (True, False)]),
     )
 
 
 def invariance_gaps(trained: Result, untrained: Result | None = None) -> dict[str, float]:
-    """Median invariance of the trained model less that of the untrained one, by family.
+    """Computes the median invariance of the trained model less the untrained one's, by family.
 
     Args:
         trained: A run with `relative_invariance`.
@@ -158,14 +158,15 @@ def invariance_gaps(trained: Result, untrained: Result | None = None) -> dict[st
     return {family: _middle(levels) for family, levels in gaps.items()}
 
 
+def above_identity(frame: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of the metric at the embedding, over all classes, at levels above 0."""
+    wanted = (frame["metric"] == METRIC) & (frame["layer"] == LAYER)
+    return frame[wanted & frame["class"].isna() & (frame["level"] > 0)]
+
+
 def _medians(frame: pd.DataFrame) -> dict[tuple[str, int], float]:
-    chosen = frame[
-        (frame["metric"] == METRIC)
-        & (frame["layer"] == LAYER)
-        & frame["class"].isna()
-        & (frame["level"] > 0)
-        & frame["median"].notna()
-    ]
+    chosen = above_identity(frame)
+    chosen = chosen[chosen["median"].notna()]
     keys = zip(chosen["transformation"], chosen["level"].astype(int), strict=True)
     return dict(zip(keys, chosen["median"].astype(float), strict=True))
 
@@ -176,7 +177,7 @@ def _middle(levels: Mapping[int, float]) -> float:
 
 
 def family_gap(name: str, gaps: Mapping[str, float]) -> float:
-    """The number of a family of the search among those of measured families; NaN if it has none.
+    """Looks up the number of a family of the search among measured families; NaN if none.
 
     Example:
         >>> family_gap("contrast", {"contrast_up": 0.25, "contrast_down": 0.75})
@@ -188,30 +189,38 @@ def family_gap(name: str, gaps: Mapping[str, float]) -> float:
     return float(np.mean(both)) if both else math.nan
 
 
-def _shares(found: Factors) -> tuple[list[str], np.ndarray, list[int]]:
+def _shares(factors: Factors) -> tuple[list[str], np.ndarray, list[int]]:
     """Families, the share of their operations in each class's top [class, family], and how many."""
-    frame = found.frame
-    frame = frame[(frame["class"] != OVERALL) & (frame["kind"] != IDENTITY) & ~frame["policy"]]
-    frame = frame.drop_duplicates(["class", "key"])
+    frame = singles(factors)
+    frame = frame[frame["class"] != OVERALL]
     if frame.empty:
         raise InputError("the search has no single operations: search with --operations singles")
     order = ["proportion_boosted", "relative_change"]
     best = frame.sort_values(order, ascending=False, kind="stable").groupby("class").head(TOP)
     frame = frame.assign(top=frame.index.isin(best.index[best["proportion_boosted"].notna()]))
-    steps = {entry["name"]: entry["steps"][0] for entry in _entries(found) if entry["steps"]}
-    frame = frame.assign(family=[measured_name(steps[name]) for name in frame["operation"]])
     table = frame.pivot_table(index="class", columns="family", values="top", aggfunc="mean")
     counts = frame.groupby("family")["operation"].nunique()
     names = [str(name) for name in table.columns]
     return names, table.to_numpy(dtype=float), [int(counts[name]) for name in names]
 
 
-def _entries(found: Factors) -> list[dict[str, Any]]:
-    return found.manifest["settings"]["operations"]
+def singles(factors: Factors) -> pd.DataFrame:
+    """Returns the distinct single operations but the identity, by class, with their magnitudes."""
+    frame = factors.frame
+    frame = frame[(frame["kind"] != IDENTITY) & ~frame["policy"]].drop_duplicates(["class", "key"])
+    entries = factors.manifest["settings"]["operations"]
+    steps = {entry["name"]: entry["steps"][0] for entry in entries if entry["steps"]}
+    chosen = [steps[name] for name in frame["operation"]]
+    return frame.assign(
+        family=[measured_name(step) for step in chosen],
+        step_magnitude=[step["magnitude"] for step in chosen],
+        signed=[step["signed"] for step in chosen],
+        unit=[step["unit"] for step in chosen],
+    )
 
 
 def measured_name(step: Mapping[str, Any]) -> str:
-    """Under which name `measure` knows a step of an operation.
+    """Returns the name under which `measure` knows a step of an operation.
 
     Example:
         >>> measured_name({"family": "rescale", "magnitude": 0.5, "signed": False})

@@ -1,4 +1,4 @@
-"""Which augmentations to add, how far, for which classes, and which ones would hurt.
+"""Recommends augmentations: which, how far, for which classes, and which would hurt.
 
 For each family three kinds of evidence:
 
@@ -30,18 +30,11 @@ from typing import Any
 
 import pandas as pd
 
-from invariscope.advice.alignment import (
-    LAYER,
-    METRIC,
-    family_gap,
-    invariance_gaps,
-    measured_name,
-)
+from invariscope.advice.alignment import above_identity, family_gap, invariance_gaps, singles
 from invariscope.advice.snippet import snippet
 from invariscope.results import Result
 from invariscope.search.result import Factors
 from invariscope.search.table import OVERALL
-from invariscope.transformations import IDENTITY
 
 SURE = 0.05
 MANY = 0.5
@@ -51,7 +44,7 @@ ADVICE = ("add", "add for some classes", "has it", "would hurt", "no evidence")
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What to augment with.
+    """The augmentations to take.
 
     Attributes:
         table: One row per family, in the order of the advice: family, advice, low and high (the
@@ -66,17 +59,17 @@ class Recommendation:
     code: str
 
     def of(self, advice: str) -> pd.DataFrame:
-        """The rows with that advice."""
+        """Returns the rows with that advice."""
         return self.table[self.table["advice"] == advice]
 
 
 def recommend(
-    found: Factors, measured: Result | None = None, untrained: Result | None = None
+    factors: Factors, measured: Result | None = None, untrained: Result | None = None
 ) -> Recommendation:
     """Recommends augmentations from a search, and from the model's own invariances.
 
     Args:
-        found: What a search has found; its single operations count.
+        factors: What a search has found; its single operations count.
         measured: A run of `measure` of the model, with `relative_invariance`.
         untrained: A run of its untrained twin, for the gap; the control of ``measured`` by default.
 
@@ -89,46 +82,25 @@ def recommend(
     """
     invariance = {} if measured is None else _invariances(measured)
     gaps = _gaps(measured, untrained)
-    frame = _singles(found)
+    frame = singles(factors)
     rows = [_row(str(family), some, invariance, gaps) for family, some in frame.groupby("family")]
     columns = [
         "family", "advice", "low", "high", "unit", "signed", "classes", "varying", "lowered",
         "change", "invariance", "gap", "reason",
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
-    place = {advice: number for number, advice in enumerate(ADVICE)}
+    rank = {advice: number for number, advice in enumerate(ADVICE)}
     table = table.sort_values(
         ["advice", "varying", "change"],
-        key=lambda column: column.map(place) if column.name == "advice" else -column,
+        key=lambda column: column.map(rank) if column.name == "advice" else -column,
         ignore_index=True,
     )
     return Recommendation(table, snippet(table))
 
 
-def _singles(found: Factors) -> pd.DataFrame:
-    """The distinct single operations that do something, class by class, with their magnitudes."""
-    frame = found.frame
-    frame = frame[(frame["kind"] != IDENTITY) & ~frame["policy"]].drop_duplicates(["class", "key"])
-    entries = found.manifest["settings"]["operations"]
-    steps = {entry["name"]: entry["steps"][0] for entry in entries if entry["steps"]}
-    chosen = [steps[name] for name in frame["operation"]]
-    return frame.assign(
-        family=[measured_name(step) for step in chosen],
-        step_magnitude=[step["magnitude"] for step in chosen],
-        signed=[step["signed"] for step in chosen],
-        unit=[step["unit"] for step in chosen],
-    )
-
-
 def _invariances(measured: Result) -> dict[str, float]:
     """The mean invariance over levels above 0, by family."""
-    frame = measured.frame
-    chosen = frame[
-        (frame["metric"] == METRIC)
-        & (frame["layer"] == LAYER)
-        & frame["class"].isna()
-        & (frame["level"] > 0)
-    ]
+    chosen = above_identity(measured.frame)
     return {str(k): float(v) for k, v in chosen.groupby("transformation")["value"].mean().items()}
 
 

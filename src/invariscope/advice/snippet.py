@@ -1,4 +1,4 @@
-"""A recommendation as Python: torchvision ``v2`` transforms, ready to paste.
+"""Writes a recommendation as Python: torchvision ``v2`` transforms, ready to paste.
 
 Each family becomes the torchvision transform that does the same, over the recommended range, with
 probability ½. The code runs as it stands on uint8 image tensors and PIL images.
@@ -14,7 +14,7 @@ _HEAD = "from torchvision.transforms import v2\n"
 
 
 def snippet(table: pd.DataFrame) -> str:
-    """The code of a recommendation.
+    """Writes the code of a recommendation.
 
     Args:
         table: `Recommendation.table`.

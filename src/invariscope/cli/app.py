@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-import invariscope
 from invariscope.cli import (
     claims,
     class_effects,
@@ -27,6 +26,7 @@ from invariscope.cli.flags import speak_of, with_flags
 from invariscope.errors import InvariscopeError
 from invariscope.files import disk_is_full
 from invariscope.outside import visible
+from invariscope.version import VERSION
 
 app = typer.Typer(
     name="invariscope",
@@ -54,7 +54,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     if version:
-        print(f"invariscope {invariscope.__version__}")
+        print(f"invariscope {VERSION}")
         raise typer.Exit
 
 

@@ -13,7 +13,7 @@ from invariscope.cli.showing import show_notes
 from invariscope.effects.wordnet import WordNet
 from invariscope.errors import InputError
 from invariscope.files import write_csv, write_file
-from invariscope.foregrounds.foregrounds import Foregrounds
+from invariscope.foregrounds.result import Foregrounds
 from invariscope.results import Result
 from invariscope.search import Factors
 from invariscope.search.hierarchy import Hierarchy, class_hierarchy

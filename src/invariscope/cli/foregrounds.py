@@ -40,17 +40,16 @@ def foregrounds(
     values = None
     if mask_values is not None:
         values = numbers("--mask-values", mask_values, int, "1,2")
-    from invariscope.cli.progress import Bar
+    from invariscope.cli.progress import RunBar
     from invariscope.cli.screen import Screen
     from invariscope.foregrounds.foregrounds import measure_foregrounds
     from invariscope.report.foregrounds.text import to_text
 
     screen = Screen()
-    with Bar(Screen(stderr=True), transient=True) as bar:
-        bar.begin("foregrounds")
+    with RunBar(Screen(stderr=True), unit="mask an image", transient=True) as bar:
         found = measure_foregrounds(
             data, masks=masks, values=values, threshold=threshold, num_images=images, seed=seed,
-            progress=bar.at,
+            progress=bar,
         )  # fmt: skip
     screen.block(to_text(found))
     if output is not None:

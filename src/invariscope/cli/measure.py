@@ -133,10 +133,9 @@ def measure(
         "embedding": embedding,
         "output_key": output_key,
         "value_range": two_numbers(value_range),
+        "precision": precision,
     }
-    carry = {
-        "batch_size": batch_size, "workers": workers, "resume": resume, "precision": precision,
-    }  # fmt: skip
+    carry = {"batch_size": batch_size, "workers": workers, "resume": resume}
     from invariscope.cli.running import check_all, measure_one  # imports torch
     from invariscope.cli.screen import Screen
 

@@ -31,7 +31,7 @@ class Bar:
             expand=True,
             transient=transient,
         )
-        self._screen = screen
+        self._screen, self._transient = screen, transient
 
     def __enter__(self):
         self._bar.start()
@@ -45,13 +45,10 @@ class Bar:
         self._task = self._bar.add_task(visible(what), total=total, seen="")
         self._bar.update(self._task, completed=done)  # so that a full bar's clock stands still
 
-    def at(self, done: int, total: int) -> None:
-        """So much of it is done."""
-        self._bar.update(self._task, completed=done, total=total)
-
     def note(self, text: str) -> None:
-        """One line above the bars."""
-        self._screen.line(text, style="yellow")
+        """One line above the bars; a bar that leaves nothing behind has none."""
+        if not self._transient:
+            self._screen.line(text, style="yellow")
 
 
 class _Speed(ProgressColumn):
@@ -63,11 +60,14 @@ class _Speed(ProgressColumn):
 
 
 class RunBar(Bar):
-    """The bar of a run or a search (a `Progress` of `invariscope.sweep`)."""
+    """The bar of a run or a search (a `Progress` of `invariscope.runs`)."""
 
-    def __init__(self, screen: Terminal, title: str, unit: str = "cells"):
-        screen.line(title, style="bold")
-        super().__init__(screen, _Speed(), TimeRemainingColumn())
+    def __init__(
+        self, screen: Terminal, title: str = "", unit: str = "cells", transient: bool = False
+    ):
+        if title:
+            screen.line(title, style="bold")
+        super().__init__(screen, _Speed(), TimeRemainingColumn(), transient=transient)
         self._unit = unit
 
     def start(self, *, images: int, cells: int, passes: int, done: int) -> None:

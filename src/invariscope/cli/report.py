@@ -24,7 +24,7 @@ def report(
         screen.line(f"report: {render_study(read_study(run), output)}")
         return
     from invariscope.results import Result
-    from invariscope.results.manifest import written_by
+    from invariscope.runs.manifest import written_by
 
     path = output or run / "report.html"
     if written_by(run) == "factors":

@@ -13,7 +13,8 @@ from invariscope.cli.progress import RunBar
 from invariscope.cli.screen import Screen
 from invariscope.cli.showing import show_plan, show_result
 from invariscope.errors import InputError, RunError
-from invariscope.sweep import carry_out, estimate, prepare
+from invariscope.runs import carry_out, estimate
+from invariscope.sweep import SweepRequest, prepare
 from invariscope.transformations import Resampling
 
 
@@ -31,16 +32,18 @@ def measure_one(
     screen = Screen()
     keep_freed_memory()
     with screen.status(f"loading {spec} and {data}"):
-        run = prepare(spec, data, resampling=_resampling(*resampling), **settings)
-    folder = folder or default_folder(run.manifest, run.source.name)
+        how = _resampling(*resampling)
+        sweep = prepare(SweepRequest(model=spec, images=data, resampling=how, **settings))
+    folder = folder or default_folder(sweep.manifest, sweep.source.name)
     if dry_run:
         with screen.status("timing one batch"):
-            cost = estimate(run, carry["batch_size"])
-        show_plan(screen, run, cost, folder)
+            layers = [layer.name for layer in sweep.setup.layers]
+            cost = estimate(sweep, sweep.probe, layers, carry["batch_size"])
+        show_plan(screen, sweep, cost, folder)
         return folder
     with interruptible():
-        with RunBar(screen, f"{run.probe.spec} on {run.source.name}") as bar:
-            result = carry_out(run, output=folder, progress=bar, **carry)
+        with RunBar(screen, f"{sweep.probe.spec} on {sweep.source.name}") as bar:
+            result = carry_out(sweep, output=folder, progress=bar, **carry)
         path = result.to_html(folder / "report.html")
     show_result(screen, result)
     screen.line(f"report: {path}")
@@ -60,7 +63,7 @@ def check_all(
     for number, spec in enumerate(specs, 1):
         with screen.status(f"checking {spec} ({number} of {len(specs)})"):
             try:
-                prepare(spec, data, resampling=how, **settings)
+                prepare(SweepRequest(model=spec, images=data, resampling=how, **settings))
             except InputError as problem:
                 raise InputError(f"{problem} (model {spec}; none is measured yet)") from problem
 

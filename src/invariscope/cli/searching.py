@@ -19,13 +19,12 @@ from invariscope.cli.progress import RunBar
 from invariscope.cli.running import interruptible
 from invariscope.cli.screen import Screen
 from invariscope.cli.showing import duration, show_decisions, show_notes
-from invariscope.search import Factors, Search, carry_out, prepare_search
-from invariscope.search.prepare import EMBEDDING
+from invariscope.runs import carry_out, estimate
+from invariscope.search import Factors, Search, SearchRequest, prepare_search
+from invariscope.search.job import EMBEDDING
 from invariscope.search.ranks import AMONG, TOP_COUNT, Estimate, Ranks
 from invariscope.search.result import TABLE
-from invariscope.search.search import default_batch_size
 from invariscope.search.table import OVERALL
-from invariscope.sweep.estimate import seconds_per_image
 from invariscope.terminal import paragraphs, table
 from invariscope.transformations import IDENTITY
 
@@ -47,7 +46,7 @@ def search_one(
     keep_freed_memory()
     opened = open_sources(**sources)  # first: nobody waits for a search to learn of a wrong path
     with screen.status(f"loading {model} and {data}"):
-        search = prepare_search(model, data, **settings)
+        search = prepare_search(SearchRequest(model=model, images=data, **settings))
     if folder is None:
         plain = default_folder(search.manifest, search.source.name)
         folder = plain.with_name(f"factors_{plain.name}")
@@ -74,11 +73,9 @@ def search_one(
 
 
 def _show_plan(screen: Screen, search: Search, batch_size: int | None, folder: Path) -> None:
-    settings, passes = search.manifest["settings"], search.manifest["execution"]["forward_passes"]
+    settings = search.manifest["settings"]
     with screen.status("timing one batch"):
-        pixels = next(p.pixels for p in search.decoded.values() if p.pixels is not None)
-        size = batch_size or default_batch_size(search)
-        seconds = seconds_per_image(search.probe, pixels, [EMBEDDING], size) * passes
+        cost = estimate(search, search.probe, [EMBEDDING], batch_size)
     counts = [entry["pairs"] for entry in settings["classes"]]
     classes = ", ".join(entry["name"] for entry in settings["classes"][:_ROWS])
     more = ", …" if len(counts) > _ROWS else ""
@@ -91,8 +88,8 @@ def _show_plan(screen: Screen, search: Search, batch_size: int | None, folder: P
         "pairs": f"{sum(counts)}, {each} of each class",
         "operations": f"{len(search.operations)}: {len(search.unique)} are computed, {identities} "
         "change nothing, the others equal one of these",
-        "passes": f"{passes} forward passes",
-        "time": f"about {duration(seconds)} on {search.probe.device}, forward passes only",
+        "passes": f"{cost.passes} forward passes",
+        "time": f"about {duration(cost.seconds)} on {search.probe.device}, forward passes only",
         "output": str(folder),
     }
     screen.print(paragraphs(lines.items(), 12))

@@ -10,28 +10,30 @@ from invariscope.cli.screen import Screen
 from invariscope.report.run.readings import DERIVATIVE, HEADLINE_LAYERS, Readings
 from invariscope.report.run.verdict import verdict
 from invariscope.results import Result
-from invariscope.sweep import Cost, Run
+from invariscope.runs import Cost
+from invariscope.sweep import Sweep
 from invariscope.terminal import paragraphs, table
 
 
-def show_plan(screen: Screen, run: Run, cost: Cost, folder: Path) -> None:
+def show_plan(screen: Screen, sweep: Sweep, cost: Cost, folder: Path) -> None:
     """The plan of a run that is not carried out (``--dry-run``)."""
-    settings = run.manifest["settings"]
+    settings = sweep.manifest["settings"]
     layers = [layer["name"] for layer in settings["layers"]]
+    used, there = len(sweep.subject.selected), len(sweep.source.ids)
     lines = {
-        "model": f"{settings['model']}, input {run.manifest['settings']['preprocessing']['size']}",
-        "data": f"{settings['data']}: {cost.images} of {len(run.source.ids)} images",
-        "cells": f"{cost.cells} ({len(settings['cells'])} levels, equal ones once)",
+        "model": f"{settings['model']}, input {settings['preprocessing']['size']}",
+        "data": f"{settings['data']}: {used} of {there} images",
+        "cells": f"{sweep.cells} ({len(settings['cells'])} levels, equal ones once)",
         "metrics": ", ".join(settings["metrics"]),
         "layers": f"{len(layers)}: {layers[0]} … {layers[-1]}",
         "controls": ", ".join(settings["controls"]),
         "passes": f"{cost.passes} forward passes (image × cell)",
-        "time": f"about {duration(cost.seconds)} on {run.probe.device}, forward passes only",
+        "time": f"about {duration(cost.seconds)} on {sweep.probe.device}, forward passes only",
         "memory": f"about {cost.bytes / 2**30:.1f} GiB",
         "output": str(folder),
     }
     screen.print(paragraphs(lines.items(), 10))
-    show_decisions(screen, run.manifest)
+    show_decisions(screen, sweep.manifest)
 
 
 def show_decisions(screen: Screen, manifest: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Image sources: where a run's images come from, which of them it takes, and in which order.
+"""Opens image sources: where a run's images come from, which are taken, and in which order.
 
 >>> from invariscope.data import open_source, select
 >>> source = open_source("samples")

@@ -9,11 +9,10 @@ and names that start with a dot are ignored. A tar whose images have their label
 import os
 from collections.abc import Sequence
 
-from invariscope.data.class_folders import class_of_each
+from invariscope.data.class_folders import labels_by_folder
 from invariscope.data.containers import Container, open_container
-from invariscope.data.files import FilesSource, suffix_of
+from invariscope.data.files import FilesSource
 from invariscope.data.folder import SUFFIXES
-from invariscope.data.labels import class_order
 from invariscope.data.shards import ShardsSource, has_labels_beside
 from invariscope.data.source import SOURCES, ImageSource
 from invariscope.errors import InputError
@@ -37,48 +36,35 @@ class ArchiveSource(FilesSource):
         # of two files of one name the later one counts, as when they are unpacked
         last = {name: position for position, name in enumerate(container.names)}
         shown = [(name, position) for name, position in last.items() if not _ignored(name)]
-        found = sorted((n, k) for n, k in shown if os.path.splitext(n)[1].lower() in SUFFIXES)
-        if not found:
+        pictures = sorted((n, k) for n, k in shown if os.path.splitext(n)[1].lower() in SUFFIXES)
+        if not pictures:
             raise InputError(
                 f"no image among the {len(container.names):,} files of {path!r}; images are "
                 + " ".join(sorted(SUFFIXES))
             )
-        nested = [(n, k) for n, k in found if "/" in n]
-        notes = [f"left out {len(shown) - len(found):,} files that are no images by their suffix"]
-        notes = notes * (len(shown) > len(found))
+        nested = [(n, k) for n, k in pictures if "/" in n]
+        others, loose = len(shown) - len(pictures), len(pictures) - len(nested)
+        notes = [f"left out {others:,} files that are no images by their suffix"] * bool(others)
         if container.links:
             notes.append(f"left out {container.links:,} links; pack files without links")
-        if nested and len(nested) < len(found):
-            notes.append(f"left out {len(found) - len(nested):,} images beside the class folders")
-        found = nested or found
-        names = [name for name, _ in found]
-        self._positions = [position for _, position in found]
-        self.ids = names
+        if nested and loose:
+            notes.append(f"left out {loose:,} images beside the class folders")
+        self.ids = names = [name for name, _ in nested or pictures]
+        self._positions = [position for _, position in nested or pictures]
         if nested and _depth(names):
-            folders, how, note = class_of_each(path, names, classes)
-            self.class_names = class_order(folders)
-            place = {name: index for index, name in enumerate(self.class_names)}
-            self.labels = [place[folder] for folder in folders]
+            self.labels, self.class_names, how, note = labels_by_folder(path, names, classes)
             self.decisions = {"labels": how}
             notes += [note] if note else []
         self.notes = notes
 
     def file(self, index: int) -> bytes:
-        """The bytes of an image's file."""
+        """Reads the bytes of an image's file."""
         return self._container.read(self._positions[index])
-
-    def suffix(self, index: int) -> str:
-        """The suffix of an image's file."""
-        return suffix_of(self.ids[index])
 
 
 @SOURCES.register("archive")
 def archive(argument: str | None = None, *, classes: str | None = None) -> ImageSource:
-    """Opens a zip or tar of pictures.
-
-    Args:
-        argument: The file.
-        classes: "top", "leaf", "path" or a level from 1 on, as for a folder.
+    """Opens a zip or tar of pictures; ``classes`` is as for a folder.
 
     Raises:
         InputError: It cannot be read or holds no image.

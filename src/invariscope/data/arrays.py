@@ -1,6 +1,5 @@
-"""Images that are in memory already, as one array."""
+"""Reads images that are in memory already, as one array."""
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -8,15 +7,10 @@ import torch
 from PIL import Image
 
 from invariscope.data.depth import Facts, ValueRange, check_range
+from invariscope.data.digests import digest_of_pixels
 from invariscope.data.labels import class_indices, label_form
-from invariscope.data.pixels import (
-    check_type,
-    image_layout,
-    said_of_axes,
-    to_image,
-    to_numpy,
-)
-from invariscope.data.source import ImageSource, NumberedIds, UnreadableImage
+from invariscope.data.pixels import check_type, image_layout, said_of_axes, to_image, to_numpy
+from invariscope.data.source import UNLABELLED, ImageSource, NumberedIds, UnreadableImage
 from invariscope.errors import InputError
 
 
@@ -68,32 +62,29 @@ class ArraySource(ImageSource):
                 self.labels, self.class_names = class_indices(labels, len(self.ids))
                 form = label_form(labels)
                 said = "given beside the array" + (f"; {form}" if form else "")
-                self.decisions = {**self.decisions, "labels": said}
+                self.say("labels", said)
                 if max(self.labels, default=0) < 0:
                     self.labels = None
-                    said = "treated as unlabelled: every label is -1, which stands for none"
-                    self.notes = [*self.notes, said]
-                    self.decisions = {**self.decisions, "labels": said}
+                    self.say("labels", UNLABELLED, noted=True)
         except ValueError as error:
             raise InputError(f"{name} of images: {error}") from error
 
     def load(self, index: int) -> Image.Image | torch.Tensor:
-        """An RGB image, or a tensor [C, H, W]; see `invariscope.data.pixels`."""
+        """Returns an RGB image, or a tensor [C, H, W]; see `invariscope.data.pixels`."""
         try:
             return to_image(self._item(index), self.value_range, self._axes)
         except ValueError as error:
             raise UnreadableImage(self.ids[index], str(error)) from error
 
     def facts(self, index: int) -> Facts | None:
-        """The largest number of the whole array, where it holds 16 bits."""
+        """Returns the largest number of the whole array, where it holds 16 bits."""
         if self._images.dtype != np.uint16:
             return None
         return Facts(highest=int(self._images.max() if index == 0 else self._images[index].max()))
 
     def content(self, index: int) -> str:
-        """A hash of the pixels."""
-        pixels = np.ascontiguousarray(self._images[index])
-        return hashlib.blake2b(pixels.tobytes(), digest_size=16).hexdigest()
+        """Hashes the pixels."""
+        return digest_of_pixels(self._images[index])
 
     def _item(self, index: int) -> np.ndarray | torch.Tensor:
         image = self._images[index]
@@ -112,6 +103,6 @@ class ArraySource(ImageSource):
         first = image_layout(shape[1:], dtype, self._is_tensor, self._axes)
         said = "" if self._axes else said_of_axes(shape[1:], first)
         if said:
-            self.decisions = {**self.decisions, "axes": said}
+            self.say("axes", said)
         if floating or self.value_range is not None:
             check_range(self._images, self.value_range)

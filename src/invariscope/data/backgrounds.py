@@ -1,4 +1,4 @@
-"""Real photographs to put things on: desktop wallpapers of three Debian packages.
+"""Crops real photographs to put things on: desktop wallpapers of three Debian packages.
 
 Chosen by eye: photographs without a dominant object of their own (no animal, boat, cup or flower
 that a model would name instead), no paintings, no rendered or abstract pictures. They are 17
@@ -69,16 +69,16 @@ CREDIT = (
 
 
 def installed_backgrounds() -> tuple[list[Background], list[str]]:
-    """The photographs that are on this machine, and the packages of which none is."""
-    found = [each for each in BACKGROUNDS if Path(each.file).is_file()]
-    packages = {each.package for each in found}
-    return found, [name for name in (_KDE, _MATE, _LOMIRI) if name not in packages]
+    """Returns the photographs on this machine, and the packages that have none here."""
+    installed = [each for each in BACKGROUNDS if Path(each.file).is_file()]
+    packages = {each.package for each in installed}
+    return installed, [name for name in (_KDE, _MATE, _LOMIRI) if name not in packages]
 
 
 def crop_background(
     background: Background, side: int, fraction: float, x: float, y: float
 ) -> Image.Image:
-    """A square crop of a photograph.
+    """Crops a square out of a photograph.
 
     Args:
         background: Which photograph.

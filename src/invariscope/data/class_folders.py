@@ -1,8 +1,8 @@
-"""Which folder of a path is the class of an image, and which folders are splits.
+"""Finds which folder of a path is the class of an image, and which folders are splits.
 
 | layout | classes |
 |---|---|
-| ``cat/1.png``, ``cat/deep/1.png`` | the top folder, as ever |
+| ``cat/1.png``, ``cat/deep/1.png`` | the top folder |
 | ``train/…``, ``val/…`` | none: these are splits, and an error says which folder to give |
 | ``images/cat/1.png``: all below one folder | the first level that has several folders |
 | ``a/abbey/1.png``: letters | the path |
@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Sequence
 
-from invariscope.data.labels import are_wordnet_ids, numbers_of
+from invariscope.data.labels import are_wordnet_ids, class_order, numbers_of
 from invariscope.errors import InputError
 
 TOP, LEAF, PATH = "top", "leaf", "path"
@@ -30,18 +30,18 @@ _KINDS = {"tra": "train", "val": "val", "tes": "test", "eva": "val", "dev": "val
 
 
 def split_kind(name: str) -> str | None:
-    """Which split a folder's name says: "train", "val", "test", or None.
+    """Recognises the split that a folder's name says: "train", "val", "test", or None.
 
     Example:
         >>> split_kind("Validation"), split_kind("train2017"), split_kind("trains")
         ('val', 'train', None)
     """
-    found = _SPLIT.fullmatch(name)
-    return _KINDS[found["kind"][:3].lower()] if found else None
+    match = _SPLIT.fullmatch(name)
+    return _KINDS[match["kind"][:3].lower()] if match else None
 
 
 def split_names(folders: Sequence[str]) -> dict[str, str]:
-    """The splits among folders, by kind; empty where they are no splits.
+    """Finds the splits among folders, by kind; empty where they are no splits.
 
     They are where all are named so, or two kinds at least and half of the folders: a class "train"
     beside "bus" and "car" is one.
@@ -63,7 +63,7 @@ def split_names(folders: Sequence[str]) -> dict[str, str]:
 
 
 def split_folders(root: str | os.PathLike[str]) -> dict[str, str]:
-    """Paths of the split folders directly below a folder, by kind; empty where there are none."""
+    """Finds the split folders directly below a folder, by kind; empty where there are none."""
     try:
         with os.scandir(os.path.expanduser(root)) as scan:
             folders = [entry.name for entry in scan if entry.is_dir() and entry.name[0] != "."]
@@ -78,11 +78,12 @@ def refuse_splits(root: str, folders: Sequence[str], above: str = "") -> None:
     if splits:
         wanted = next(splits[kind] for kind in ("val", "test", "train") if kind in splits)
         root = os.path.normpath(root)
-        place, here = os.path.join(root, above, wanted), os.path.normpath(os.path.join(root, above))
+        here = os.path.normpath(os.path.join(root, above))
+        folder = os.path.join(root, above, wanted)
         listed = ", ".join(f"{name}/" for name in splits.values())
         raise InputError(
             f"the folder {here!r} holds splits ({listed}), not classes; give "
-            f"one of them, such as {place}, or folder:{root}?classes={TOP if not above else 2} if "
+            f"one of them, such as {folder}, or folder:{root}?classes={TOP if not above else 2} if "
             "they are classes"
         )
 
@@ -90,7 +91,7 @@ def refuse_splits(root: str, folders: Sequence[str], above: str = "") -> None:
 def class_of_each(
     root: str, images: Sequence[str], wanted: str | None
 ) -> tuple[list[str], str, str]:
-    """The name of the class of each image.
+    """Finds the name of the class of each image.
 
     Args:
         root: The folder, for messages.
@@ -111,9 +112,19 @@ def class_of_each(
     names = _at(root, folders, level)
     if not why:
         return names, _sentence(level), ""
-    others = ", ".join(f"classes={other}" for other in (TOP, LEAF, PATH) if other != level)
+    others = ", ".join(f"classes={choice}" for choice in (TOP, LEAF, PATH) if choice != level)
     said = f"{_sentence(level)}: {why}"
     return names, said, f"{said}; folder:{root}?… takes another: {others} or a level"
+
+
+def labels_by_folder(
+    root: str, images: Sequence[str], wanted: str | None
+) -> tuple[list[int], list[str], str, str]:
+    """Returns the class index of each image, the classes, and the words of `class_of_each`."""
+    folders, how, note = class_of_each(root, images, wanted)
+    classes = class_order(folders)
+    index = {name: position for position, name in enumerate(classes)}
+    return [index[name] for name in folders], classes, how, note
 
 
 def _at(root: str, folders: Sequence[list[str]], wanted: str) -> list[str]:
@@ -150,8 +161,8 @@ def _guess(root: str, folders: Sequence[list[str]]) -> tuple[str, str]:
     if start:
         below = sorted({parts[start] for parts in folders})
         refuse_splits(root, below, "/".join(folders[0][:start]))
-        if start + 1 < max(map(len, folders)) and (found := _deep([p[start:] for p in folders])):
-            return found
+        if start + 1 < max(map(len, folders)) and (nested := _deep([p[start:] for p in folders])):
+            return nested
         return str(start + 1), f"all images lie in {'/'.join(folders[0][:start])}/"
     return _deep(folders) or (TOP, "")
 

@@ -1,8 +1,8 @@
-"""Files inside a zip or tar, read one at a time by any thread.
+"""Reads files inside a zip or tar, one at a time, in any thread.
 
-Of a tar the place of each file is kept, and the tar is opened for each of them. A zip is opened
-once in a process by `zipfile`, which locks its own reads. A compressed tar has no places to go to,
-so its files are kept in memory as they are.
+The position of each file in a tar is kept, and the tar is opened for each of them. A zip is opened
+once in a process by `zipfile`, which locks its own reads. A compressed tar has no positions to go
+to, so its files are kept in memory as they are.
 """
 
 import os
@@ -34,11 +34,11 @@ class Container(ABC):
 
     @abstractmethod
     def read(self, position: int) -> bytes:
-        """The bytes of a file, by its place among the names."""
+        """Reads the bytes of a file, by its place among the names."""
 
 
 def is_container(path: str) -> bool:
-    """Whether a path is a zip or tar by its name.
+    """Tells whether a path is a zip or tar by its name.
 
     Example:
         >>> is_container("a.tar.gz"), is_container("a.gz")
@@ -79,7 +79,7 @@ class Zip(Container):
         self.names = [info.filename.replace("\\", "/") for info in self._infos]
 
     def read(self, position: int) -> bytes:
-        """The bytes of a file."""
+        """Reads the bytes of a file."""
         return self._zip().read(self._infos[position])
 
     def _zip(self) -> zipfile.ZipFile:
@@ -131,7 +131,7 @@ class Tar(Container):
                 self._kept.append(data.read())
 
     def read(self, position: int) -> bytes:
-        """The bytes of a file."""
+        """Reads the bytes of a file."""
         if self._kept:
             return self._kept[position]
         start, size = self._places[position]

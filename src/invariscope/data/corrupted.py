@@ -1,4 +1,4 @@
-"""Images of another source, corrupted: ``corrupted:noise?of=SPEC``.
+"""Corrupts the images of another source: ``corrupted:noise?of=SPEC``.
 
 Out-of-distribution data for a network that has seen the originals (003 §4.2). What is drawn for an
 image is a function of the seed and of its id alone. In units of [0, 1]:
@@ -30,10 +30,6 @@ from invariscope.seeding import generator
 Corrupt = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
-def _noise(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    return pixels + 0.3 * draw.standard_normal(pixels.shape)
-
-
 def _impulse(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     chosen, white = draw.random((2, *pixels.shape[:2]))
     hit = (chosen < 0.1)[..., None]
@@ -46,14 +42,6 @@ def _blur(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     return np.asarray(blurred) / 255
 
 
-def _contrast(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    return pixels.mean() + 0.3 * (pixels - pixels.mean())
-
-
-def _invert(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    return 1 - pixels
-
-
 def _blocks(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     image = Image.fromarray(np.round(255 * pixels).astype(np.uint8))
     small = [max(1, round(8 * side / max(image.size))) for side in image.size]
@@ -62,11 +50,11 @@ def _blocks(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
 
 
 CORRUPTIONS: dict[str, Corrupt] = {
-    "noise": _noise,
+    "noise": lambda pixels, draw: pixels + 0.3 * draw.standard_normal(pixels.shape),
     "impulse": _impulse,
     "blur": _blur,
-    "contrast": _contrast,
-    "invert": _invert,
+    "contrast": lambda pixels, draw: pixels.mean() + 0.3 * (pixels - pixels.mean()),
+    "invert": lambda pixels, draw: 1 - pixels,
     "blocks": _blocks,
 }
 
@@ -99,7 +87,7 @@ class CorruptedSource(ImageSource):
         self.notes = [*source.notes, f"corrupted: {name}"]
 
     def load(self, index: int) -> Image.Image:
-        """The image after the corruption, uint8."""
+        """Returns the image after the corruption, uint8."""
         image = self._source.load(index)
         if isinstance(image, Image.Image) or len(image) not in (1, 3):
             pixels = np.asarray(seen_as_rgb(image), dtype=np.float64) / 255
@@ -107,18 +95,13 @@ class CorruptedSource(ImageSource):
             pixels = np.moveaxis(np.asarray(image, dtype=np.float64), 0, -1)
             pixels = np.repeat(pixels, 3 // pixels.shape[-1], axis=-1)
         draw = generator(self._seed, f"corrupted {self._kind} {self.ids[index]}")
-        found = np.clip(CORRUPTIONS[self._kind](pixels, draw), 0, 1)
-        return Image.fromarray(np.round(255 * found).astype(np.uint8))
+        values = np.clip(CORRUPTIONS[self._kind](pixels, draw), 0, 1)
+        return Image.fromarray(np.round(255 * values).astype(np.uint8))
 
 
 @SOURCES.register("corrupted")
 def corrupted(argument: str | None = None, *, of: str = "", seed: str = "0") -> CorruptedSource:
-    """Opens a source through a corruption.
-
-    Args:
-        argument: The corruption.
-        of: The spec of the images; ``%26`` stands for an ampersand.
-        seed: Of what is drawn.
+    """Opens a source through a corruption; the options are those of `CorruptedSource`.
 
     Raises:
         InputError: An unknown corruption, or a source that cannot be opened.

@@ -1,4 +1,4 @@
-"""Photographic cut-outs with an alpha channel, and what they show: stamps of Tux Paint.
+"""Reads photographic cut-outs with an alpha channel, and what they show: stamps of Tux Paint.
 
 The pictures are those of Debian's package ``tuxpaint-stamps-default`` and are read from there.
 Which of them are used and what they show is a table of our own, ``stamps.csv``: one line a class,
@@ -56,7 +56,7 @@ class CutoutClass:
 
 @lru_cache(maxsize=1)
 def cutout_classes() -> tuple[CutoutClass, ...]:
-    """The classes, in the order of their nouns.
+    """Returns the classes, in the order of their nouns.
 
     Example:
         >>> zebra = next(each for each in cutout_classes() if each.noun == "zebra")
@@ -77,7 +77,7 @@ def cutout_classes() -> tuple[CutoutClass, ...]:
 
 @lru_cache(maxsize=64)  # the images of a stamp come one after the other; most are below 0.2 MB
 def read_cutout(file: str) -> Image.Image:
-    """One cut-out, trimmed to what is visible.
+    """Reads one cut-out, trimmed to its visible part.
 
     Args:
         file: A stamp, relative to `FOLDER`, without ``.png``.

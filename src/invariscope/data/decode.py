@@ -1,4 +1,4 @@
-"""From an image file to pixels, by one set of rules for every source.
+"""Decodes image files to pixels, by one set of rules for every source.
 
 - The EXIF orientation is applied. Colour profiles are not: the numbers are taken as sRGB.
 - Alpha, from an alpha channel or a transparent palette entry, is composited over white.
@@ -90,7 +90,7 @@ def decode_image(
 
 
 def look(file: File, image: str) -> Facts:
-    """What a look at the file tells of depth and bands; nothing where it cannot be read."""
+    """Looks at a file's depth and bands; no facts where it cannot be read."""
     try:
         return _decode(file, image, lambda picture: facts_of(picture, file))
     except UnreadableImage:
@@ -98,7 +98,7 @@ def look(file: File, image: str) -> Facts:
 
 
 def decode_alpha(file: File, image: str) -> np.ndarray | None:
-    """The alpha channel of an image file.
+    """Decodes the alpha channel of an image file.
 
     Args:
         file: A path, or the bytes of the file.

@@ -1,4 +1,4 @@
-"""How deep stored numbers are: which of them is black, which is white.
+"""Decides how deep stored numbers are: which of them is black, which is white.
 
 Eight bits are 0..255. Deeper numbers keep their depth: they become floats in [0, 1], by one scale
 for the whole source, in this order:
@@ -38,16 +38,16 @@ class ValueRange:
     Args:
         low: Black.
         high: White.
-        found: Whether they were found in a sample of pictures; else the user said so.
+        sampled: Whether they were found in a sample of pictures; else the user said so.
     """
 
     low: float
     high: float
-    found: bool = False
+    sampled: bool = False
 
     def holds_for(self, dtype: np.dtype) -> bool:
-        """Whether numbers of this type are scaled by it."""
-        if self.found:
+        """Tells whether numbers of this type are scaled by it."""
+        if self.sampled:
             return np.issubdtype(dtype, np.integer) and dtype != np.uint8
         return dtype != np.uint8 or self.high <= 255
 
@@ -74,7 +74,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Facts:
-    """What one look at a picture tells of its source.
+    """The facts that one look at a picture tells of its source.
 
     Args:
         highest: The largest stored number, where it is a 16-bit integer whose depth nobody states.
@@ -92,7 +92,7 @@ class Facts:
 
 
 def facts_of_values(values: np.ndarray) -> Facts:
-    """The facts of stored numbers, [..., height, width] or with bands.
+    """Collects the facts of stored numbers, [..., height, width] or with bands.
 
     Example:
         >>> facts_of_values(np.array([[0.5, 3.0]])).extent
@@ -107,7 +107,7 @@ def facts_of_values(values: np.ndarray) -> Facts:
 
 
 def given_range(value: Any) -> ValueRange | None:
-    """The range that a user gives as two numbers, or as "LOW,HIGH" in a spec; None for None.
+    """Reads the range that a user gives as two numbers or as "LOW,HIGH"; None for None.
 
     Raises:
         InputError: It is no such pair.
@@ -132,7 +132,7 @@ def given_range(value: Any) -> ValueRange | None:
 
 
 def scaled(stored: Stored, range_of_source: ValueRange | None) -> np.ndarray:
-    """The picture as it is shown, by the rules of this module.
+    """Scales the stored numbers of a picture, by the rules of this module.
 
     Args:
         stored: Its numbers.
@@ -149,9 +149,9 @@ def scaled(stored: Stored, range_of_source: ValueRange | None) -> np.ndarray:
     if values.dtype == bool:
         values = values.astype(np.uint8) * np.uint8(255)
     own = range_of_source
-    if own is None or own.found or not own.holds_for(values.dtype):
-        found = own if own is not None and own.holds_for(values.dtype) else None
-        own = stored.range or found
+    if own is None or own.sampled or not own.holds_for(values.dtype):
+        seen = own if own is not None and own.holds_for(values.dtype) else None
+        own = stored.range or seen
     if own is None and values.dtype == np.uint8:
         values = 255 - values if stored.white_is_zero else values
         if stored.alpha is None:
@@ -196,7 +196,7 @@ def settle(source: Any, value_range: Any) -> Any:
     given = given_range(value_range)
     if given is not None:
         source.value_range = given
-    elif source.value_range is not None and not source.value_range.found:
+    elif source.value_range is not None and not source.value_range.sampled:
         given = source.value_range  # as its spec says
     elif source.value_range is None:
         facts = _looked_at(source)
@@ -206,7 +206,7 @@ def settle(source: Any, value_range: Any) -> Any:
         return source
     if given is not None:
         facts = _looked_at(source)
-        _say(source, f"black and white are the stored numbers {given}, as given")
+        source.say("bit depth", f"black and white are the stored numbers {given}, as given")
     _settle_bands(source, facts)
     return source
 
@@ -218,17 +218,17 @@ def _looked_at(source: Any) -> list[Facts]:
         from invariscope.seeding import generator
 
         places = sorted(generator(0, "depth").choice(count, LOOKED_AT, replace=False).tolist())
-    found: list[Facts] = []
-    for place in places:
-        facts = source.facts(place)
+    looks: list[Facts] = []
+    for index in places:
+        facts = source.facts(index)
         if facts is None:  # a source of bytes: nothing to find
             break
-        found.append(facts)
-    return found
+        looks.append(facts)
+    return looks
 
 
 def _check_floats(source: Any, extents: list[tuple[float, float]]) -> None:
-    outside = [one for one in extents if one[0] < -TOLERANCE or one[1] > 1 + TOLERANCE]
+    outside = [extent for extent in extents if extent[0] < -TOLERANCE or extent[1] > 1 + TOLERANCE]
     if not outside or len(extents) < 2:  # a single picture says it by itself
         return
     low = 0.0 - _rounded_up(-min(low for low, _ in extents))
@@ -257,15 +257,15 @@ def _settle_depth(source: Any, highest: list[int]) -> None:
     top, looked = max(highest), f"the largest number in {_pictures(len(highest))} looked at"
     bits = next((bits for bits in _DEPTHS if top < 2**bits), 16)
     if top == 0 or bits == 16:
-        _say(source, f"16 bits: 0..65535 ({looked} is {top})")
+        source.say("bit depth", f"16 bits: 0..65535 ({looked} is {top})")
         return
-    source.value_range = ValueRange(0, 2**bits - 1, found=True)
+    source.value_range = ValueRange(0, 2**bits - 1, sampled=True)
     line = (
         f"{bits} bits in 16: white is {2**bits - 1} ({looked} is {top}, {100 * top / 65535:.2g} % "
         "of the range of 16 bits); value_range=(0, 65535) or another pair says otherwise "
         "(--value-range 0,65535)"
     )
-    _say(source, line)
+    source.say("bit depth", line)
     source.notes = [*source.notes, f"bit depth: {line}"]
 
 
@@ -291,11 +291,7 @@ def _settle_bands(source: Any, facts: list[Facts]) -> None:
         notes.append(f"files of several pages or frames (up to {pages}) give their first")
     if notes:
         source.notes = [*source.notes, *notes]
-        source.decisions = {**source.decisions, "bands": "; ".join(notes)}
-
-
-def _say(source: Any, depth: str) -> None:
-    source.decisions = {**source.decisions, "bit depth": depth}
+        source.say("bands", "; ".join(notes))
 
 
 def _of_type(values: np.ndarray) -> ValueRange:
@@ -323,7 +319,7 @@ def _check(values: np.ndarray, own: ValueRange) -> None:
             "normalisation: drop the Normalize step, give uint8 for 0..255, or say what is black "
             "and white with value_range=(LOW, HIGH) (--value-range LOW,HIGH)"
         )
-    where = "found in a sample of the pictures" if own.found else "given"
+    where = "found in a sample of the pictures" if own.sampled else "given"
     raise ValueError(
         f"values from {low:g} to {high:g} lie outside the range {own} that was {where}; "
         f"value_range=({min(low, own.low):g}, {max(high, own.high):g}) holds them"

@@ -1,4 +1,4 @@
-"""The 1,797 handwritten digits inside the package scikit-learn, 8 × 8: ``digits?size=28``.
+"""Reads the 1,797 handwritten digits inside scikit-learn, 8 × 8: ``digits?size=28``.
 
 The test part of UCI's "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998,
 CC BY 4.0), enlarged bilinearly to 28 × 28 unless ``size`` says otherwise. Small and always there:
@@ -52,7 +52,7 @@ def digits(argument: str | None = None, *, size: str = "28") -> GreyTableSource:
 
 @lru_cache(maxsize=2)
 def read_csv(file: Path, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """The images uint8 [N, side, side] and labels [N]: 64 counts and the digit in each line.
+    """Reads images uint8 [N, side, side] and labels [N]: 64 counts and the digit in each line.
 
     A process reads them once: a study opens them for each of its measurements.
 

@@ -1,4 +1,4 @@
-"""Fashion-MNIST from files on this machine: ``fashion-mnist?split=test&root=…``.
+"""Reads Fashion-MNIST from files on this machine: ``fashion-mnist?split=test&root=…``.
 
 Without ``root`` the files are those of Debian's package ``dataset-fashion-mnist``; with it, those
 that torchvision keeps under its ``root`` (``FashionMNIST/raw``), or the idx files themselves, with
@@ -62,7 +62,7 @@ def fashion_mnist(
 
 
 def read_idx_pair(folder: Path, prefix: str) -> tuple[np.ndarray, np.ndarray]:
-    """The images uint8 [N, H, W] and labels [N] of a pair of idx files.
+    """Reads the images uint8 [N, H, W] and labels [N] of a pair of idx files.
 
     Raises:
         InputError: A file is missing or is not what its name says.

@@ -1,4 +1,4 @@
-"""What sources of image files have in common: a file, or its bytes, for each image."""
+"""Reads sources of image files: a file, or its bytes, for each image."""
 
 import os
 from abc import abstractmethod
@@ -9,7 +9,8 @@ from PIL import Image
 
 from invariscope.data.decode import decode_alpha, decode_image, look
 from invariscope.data.depth import Facts
-from invariscope.data.source import ImageSource
+from invariscope.data.digests import digest_of_file
+from invariscope.data.source import ImageSource, UnreadableImage
 
 if TYPE_CHECKING:
     import torch
@@ -21,43 +22,40 @@ MAY_BE_DEEP = (".png", ".tif", ".tiff")
 class FilesSource(ImageSource):
     """Images that are files, decoded by the rules of `invariscope.data.decode`.
 
-    A subclass sets the attributes of `ImageSource` and writes `file` and `suffix`.
+    A subclass sets the attributes of `ImageSource` and writes `file`; `suffix`, if ids have none.
     """
 
     concurrent = True
 
     @abstractmethod
     def file(self, index: int) -> str | bytes:
-        """The path of an image, or what such a file holds.
+        """Returns the path of an image, or the content of such a file.
 
         Raises:
             UnreadableImage: There is none.
         """
 
-    @abstractmethod
     def suffix(self, index: int) -> str:
-        """The suffix of an image's file, such as ".png"."""
+        """Returns the suffix of an image's file, such as ".png"."""
+        return os.path.splitext(self.ids[index])[1]
 
     def load(self, index: int) -> "Image.Image | torch.Tensor":
-        """The image at a position."""
+        """Decodes the image at a position."""
         return decode_image(self.file(index), self.ids[index], self.value_range, self.all_bands)
 
+    def digest(self, index: int) -> str:
+        """The digest of the file, which no decoder changes."""
+        try:
+            return digest_of_file(self.file(index))
+        except (OSError, UnreadableImage):
+            return ""
+
     def facts(self, index: int) -> Facts:
-        """What the file tells of depth and bands; only formats that may be deep are opened."""
+        """Looks at the file's depth and bands; only formats that may be deep are opened."""
         if self.suffix(index).lower() not in MAY_BE_DEEP:
             return Facts()
         return look(self.file(index), self.ids[index])
 
     def alpha(self, index: int) -> np.ndarray | None:
-        """The alpha channel of the file, float32 [height, width] in [0, 1], or None."""
+        """Decodes the alpha channel of the file, float32 [height, width] in [0, 1], or None."""
         return decode_alpha(self.file(index), self.ids[index])
-
-
-def suffix_of(name: str) -> str:
-    """The suffix of a path, with its dot.
-
-    Example:
-        >>> suffix_of("a.b/c.tar.PNG")
-        '.PNG'
-    """
-    return os.path.splitext(name)[1]

@@ -1,4 +1,4 @@
-"""Images in a folder: flat and unlabelled, or with class folders.
+"""Reads images in a folder: flat and unlabelled, or with class folders.
 
 If sub-folders of the root hold images (at any depth), they are classes, and images that lie
 directly in the root are left out; `invariscope.data.class_folders` says which folder of a path is
@@ -10,13 +10,14 @@ ignored. Nothing is opened before it is loaded.
 """
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from invariscope.data.class_folders import class_of_each
-from invariscope.data.files import FilesSource, suffix_of
-from invariscope.data.labels import class_order, numbers_of
+from invariscope.data.class_folders import labels_by_folder
+from invariscope.data.files import FilesSource
+from invariscope.data.labels import numbers_of
 from invariscope.data.refusals import way_of_most
 from invariscope.data.source import SOURCES
 from invariscope.errors import InputError
@@ -67,12 +68,8 @@ class FolderSource(FilesSource):
             )
 
     def file(self, index: int) -> str:
-        """The path of an image."""
+        """Returns the path of an image."""
         return os.path.join(self._root, self.ids[index])
-
-    def suffix(self, index: int) -> str:
-        """The suffix of an image's file."""
-        return suffix_of(self.ids[index])
 
     def _open_file(self, file: Path) -> None:
         if file.suffix.lower() not in SUFFIXES:
@@ -85,48 +82,40 @@ class FolderSource(FilesSource):
     def _open_folder(self, root: Path, classes: str | None) -> None:
         self._root = str(root)
         try:
-            found = _walk(self._root)
+            tree = _walk(self._root)
         except OSError as error:
             raise InputError(
                 f"the folder {self.name!r} cannot be read ({error.strerror}); give one that can"
             ) from error
-        if not found.images:
-            others = found.num_others
+        if not tree.images:
+            others = tree.num_others
             what = f"no image among its {others} files" if others else "it is empty"
             raise InputError(
                 f"no image in the folder {self.name!r}: {what}; "
-                + (way_of_most(found.others) or f"images are {' '.join(sorted(SUFFIXES))}")
+                + (way_of_most(tree.others) or f"images are {' '.join(sorted(SUFFIXES))}")
             )
-        found.images.sort()
-        nested = [image for image in found.images if "/" in image]
-        self.ids = nested or found.images
-        self.notes = found.notes()
+        tree.images.sort()
+        nested = [image for image in tree.images if "/" in image]
+        self.ids = nested or tree.images
+        self.notes = tree.notes()
         if nested:
-            self._read_classes(found, len(found.images) - len(nested), classes)
+            self._read_classes(tree, len(tree.images) - len(nested), classes)
 
-    def _read_classes(self, found: "_Found", num_loose: int, wanted: str | None) -> None:
-        folders, how, note = class_of_each(self.name, self.ids, wanted)
-        classes = class_order(folders)
+    def _read_classes(self, tree: "_Found", num_loose: int, wanted: str | None) -> None:
+        self.labels, classes, how, note = labels_by_folder(self.name, self.ids, wanted)
         order = "" if numbers_of(classes) is None else ", in the order of the numbers"
-        self.decisions = {
-            **self.decisions,
-            "labels": f"{how}; {_count(len(classes), 'class', 'es')}{order}",
-        }
-        index = {name: position for position, name in enumerate(classes)}
+        self.say("labels", f"{how}; {_count(len(classes), 'class', 'es')}{order}")
         self.class_names = classes
-        self.labels = [index[name] for name in folders]
-        counts = dict.fromkeys(classes, 0)
-        for name in folders:
-            counts[name] += 1
+        counts = Counter(self.labels)
         notes = [*self.notes, *([note] if note else [])]
         if num_loose:
             notes.append(f"left out {_count(num_loose, 'image')} beside the class folders")
-        single = [name for name in classes if counts[name] == 1]
+        single = [name for index, name in enumerate(classes) if counts[index] == 1]
         if single:
             notes.append(
                 f"{_count(len(single), 'class', 'es')} with a single image: {_list(single)}"
             )
-        empty = sorted(set(found.top_folders) - {image.partition("/")[0] for image in self.ids})
+        empty = sorted(set(tree.top_folders) - {image.partition("/")[0] for image in self.ids})
         if empty:
             notes.append(f"{_count(len(empty), 'folder')} without an image: {_list(empty)}")
         self.notes = notes
@@ -134,11 +123,7 @@ class FolderSource(FilesSource):
 
 @SOURCES.register("folder")
 def folder(argument: str | None = None, *, classes: str | None = None) -> FolderSource:
-    """Opens a folder of images, and says which level of folders the classes are.
-
-    Args:
-        argument: The path.
-        classes: "top", "leaf", "path" or a level from 1 on.
+    """Opens a folder of images; ``classes`` says which level of folders the classes are.
 
     Raises:
         InputError: As for `FolderSource`.
@@ -183,7 +168,7 @@ class _Found:
 
 def _walk(root: str) -> _Found:
     """Lists the tree with one scan per folder and no stat per file (a million files: seconds)."""
-    found = _Found()
+    tree = _Found()
     stack = [("", root)]
     while stack:
         prefix, folder = stack.pop()
@@ -193,7 +178,7 @@ def _walk(root: str) -> _Found:
         except OSError:
             if not prefix:
                 raise
-            found.closed.append(prefix)
+            tree.closed.append(prefix)
             continue
         for entry in entries:
             if entry.name.startswith("."):
@@ -201,16 +186,16 @@ def _walk(root: str) -> _Found:
             relative = prefix + entry.name
             if entry.is_dir():
                 if not prefix:
-                    found.top_folders.append(entry.name)
+                    tree.top_folders.append(entry.name)
                 if not _is_loop(entry):
                     stack.append((relative + "/", entry.path))
             elif os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
-                found.others.append(relative)
+                tree.others.append(relative)
             elif not _is_text(relative):
-                found.misnamed.append(ascii(relative)[1:-1])
+                tree.misnamed.append(ascii(relative)[1:-1])
             else:
-                found.images.append(relative)
-    return found
+                tree.images.append(relative)
+    return tree
 
 
 def _is_loop(entry: os.DirEntry[str]) -> bool:

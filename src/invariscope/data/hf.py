@@ -1,9 +1,10 @@
-"""Data sets of the Hugging Face library: ``hf:NAME?split=…&revision=…``, or objects.
+"""Reads Hugging Face data sets: ``hf:NAME?split=…&revision=…``, or objects.
 
 NAME is the name of a data set, or a folder written by ``save_to_disk``. ``split`` is ``test``
-unless given; ``image`` and ``label`` name the columns and are found by their type otherwise;
-``config`` is the configuration. ``revision`` pins a version (a commit, a tag); which one was read
-is among the source's decisions, and so in the manifest, pinned or not.
+unless given, and may be a slice such as ``train[:100]`` except from a folder; ``config`` is the
+configuration; ``image`` and ``label`` name the columns and are found by their type otherwise.
+``revision`` pins a version (a commit, a tag, a branch); which one was read is among the source's
+decisions, and so in the manifest, pinned or not.
 
 The images are decoded here, by the rules of `invariscope.data.decode`, not by the library, whatever
 format an object has (`with_format("torch")` hands out palette indices, and 16 bits cut to 8).
@@ -13,27 +14,22 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from invariscope.data.decode import decode_alpha, decode_image, look
+from invariscope.data.decode import look
 from invariscope.data.depth import Facts
+from invariscope.data.files import FilesSource
 from invariscope.data.labels import class_indices
-from invariscope.data.source import SOURCES, ImageSource, NumberedIds, UnreadableImage
+from invariscope.data.source import SOURCES, NumberedIds, UnreadableImage
 from invariscope.data.stored_labels import LABEL_KEYS
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
-
-if TYPE_CHECKING:
-    import torch
 
 # Files of the hub are known by addresses such as hf://datasets/owner/name@COMMIT/data.parquet.
 _COMMIT = re.compile(r"@([0-9a-f]{40})/")
 
 
-class HuggingFaceSource(ImageSource):
+class HuggingFaceSource(FilesSource):
     """The images of one split; the ids are "0", "1", ….
 
     Args:
@@ -46,8 +42,6 @@ class HuggingFaceSource(ImageSource):
     Raises:
         InputError: It is empty, or a column is missing.
     """
-
-    concurrent = True
 
     def __init__(
         self,
@@ -69,29 +63,22 @@ class HuggingFaceSource(ImageSource):
             self._read_labels(datasets, data, label)
         else:
             self._take(labels, "the labels")
-            self.decisions = {**self.decisions, "labels": "given beside the data set"}
+            self.say("labels", "given beside the data set")
 
-    def load(self, index: int) -> "Image.Image | torch.Tensor":
-        """The image of a row, decoded by the rules of `invariscope.data.decode`."""
-        return decode_image(self._file(index), self.ids[index], self.value_range, self.all_bands)
-
-    def facts(self, index: int) -> Facts:
-        """What a row's file tells of depth and bands."""
-        try:
-            return look(self._file(index), self.ids[index])
-        except UnreadableImage:
-            return Facts()
-
-    def alpha(self, index: int) -> np.ndarray | None:
-        """The alpha channel of a row's image, float32 [height, width] in [0, 1], or None."""
-        return decode_alpha(self._file(index), self.ids[index])
-
-    def _file(self, index: int) -> str | bytes:
+    def file(self, index: int) -> str | bytes:
+        """Returns the path or the bytes of a row's image."""
         row = self._data[index][self._column]
         file = None if row is None else row.get("bytes") or row.get("path")
         if file is None:
             raise UnreadableImage(self.ids[index], f"the column {self._column!r} is empty here")
         return file
+
+    def facts(self, index: int) -> Facts:
+        """Looks at the depth and bands of a row's file, whatever its format."""
+        try:
+            return look(self.file(index), self.ids[index])
+        except UnreadableImage:
+            return Facts()
 
     def _find_column(self, datasets: Any, data: Any, wanted: str | None) -> str:
         columns = [name for name, kind in data.features.items() if isinstance(kind, datasets.Image)]
@@ -114,8 +101,8 @@ class HuggingFaceSource(ImageSource):
         keys = [key for key in LABEL_KEYS if key in data.features and key != self._column]
         if wanted is not None and wanted not in data.features:
             raise unknown_name(f"label column of {self.name}", wanted, data.features)
-        found = wanted or next((key for key in keys if key in classes), None)
-        column = found or next(iter([*classes, *keys]), None)
+        named = wanted or next((key for key in keys if key in classes), None)
+        column = named or next(iter([*classes, *keys]), None)
         if column is None:
             return
         values = data.select_columns([column])[:][column]
@@ -128,11 +115,12 @@ class HuggingFaceSource(ImageSource):
             self.class_names = list(kind.names)
         if max(self.labels) < 0:
             self.labels = self.class_names = None
-            self._say(f"treated as unlabelled: the column {column!r} holds no label in this split")
+            line = f"treated as unlabelled: the column {column!r} holds no label in this split"
+            self.say("labels", line, noted=True)
             return
         others = [name for name in classes if name != column]
         more = f"; there are {', '.join(others)} as well (label=…)" if others else ""
-        self.decisions = {**self.decisions, "labels": f"the column {column!r}{more}"}
+        self.say("labels", f"the column {column!r}{more}")
 
     def _take(self, values: Any, what: str, refuse: bool = True) -> None:
         try:
@@ -142,11 +130,8 @@ class HuggingFaceSource(ImageSource):
                 raise InputError(
                     f"{self.name}: {what} cannot be used ({error}); name another with label=COLUMN"
                 ) from error
-            self._say(f"treated as unlabelled: {what} cannot be used ({error}); label=COLUMN works")
-
-    def _say(self, line: str) -> None:
-        self.notes = [*self.notes, line]
-        self.decisions = {**self.decisions, "labels": line}
+            line = f"treated as unlabelled: {what} cannot be used ({error}); label=COLUMN works"
+            self.say("labels", line, noted=True)
 
 
 @SOURCES.register("hf")
@@ -160,14 +145,6 @@ def hugging_face(
     revision: str | None = None,
 ) -> HuggingFaceSource:
     """Opens a data set of the Hugging Face hub, or one that is on the disk.
-
-    Args:
-        argument: The name of a data set, or a folder written by ``save_to_disk``.
-        split: Which split, such as ``test`` or ``train[:100]`` (the latter not from a folder).
-        image: The column of the images; None: the first image column.
-        label: The column of the labels; None: a class column, else one of `LABEL_KEYS`.
-        config: The configuration of the data set; None: its default.
-        revision: A commit, tag or branch of the data set on the hub; None: the newest.
 
     Raises:
         InputError: The package ``datasets``, the data set, the split or a column is missing.
@@ -192,7 +169,7 @@ def _revision(data: Any, wanted: str | None) -> str:
 
 
 def open_hugging_face(data: Any, labels: Any = None) -> HuggingFaceSource | None:
-    """A source for an object of the library ``datasets``; None for what is read otherwise.
+    """Opens an object of the library ``datasets``; None for what is read otherwise.
 
     A data set with a transform of the user's own (``set_transform``), one without a column of
     images and a stream are not read here.
@@ -220,7 +197,7 @@ def open_hugging_face(data: Any, labels: Any = None) -> HuggingFaceSource | None
 
 
 def hub_library() -> Any:
-    """The package ``datasets``, where it is installed."""
+    """Imports the package ``datasets``, where it is installed."""
     try:
         import datasets  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:

@@ -1,9 +1,9 @@
-"""What the items of a data set say about their labels, beside the list that it keeps.
+"""Compares the labels that the items of a data set say with the list that it keeps.
 
-What an item says counts: a ``target_transform`` changes items, not the list. So some items of every
-class are looked at, first one of each class, then a second and a third, `CHECKED` of them at most.
-Where they say what the list says, the list is used. Where every item of a class says the same other
-thing, the list is translated. Anything else leaves the labels to the items, as they are loaded.
+The items count: a ``target_transform`` changes items, not the list. So some items of every class
+are looked at, first one of each class, then a second and a third, `CHECKED` of them at most. Where
+they agree with the list, the list is used. Where all items of a class agree on something else, the
+list is translated. Otherwise the labels are left to the items, as they are loaded.
 """
 
 import time
@@ -28,7 +28,7 @@ SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Agreement:
-    """What the list and the items say together.
+    """The labels that the list and the items agree on.
 
     Args:
         labels: Class index of each image; None: the items have to say it as they are loaded.
@@ -44,7 +44,7 @@ class Agreement:
 
 
 def item_label(value: Any) -> int | str | None:
-    """The label of one item: a class index, a word, or None for none.
+    """Reads the label of one item: a class index, a word, or None for none.
 
     Raises:
         ValueError: It is no label of one class.
@@ -65,7 +65,7 @@ def item_label(value: Any) -> int | str | None:
 
 
 def some_of_each(labels: Sequence[int]) -> list[int]:
-    """Positions to look at: one of each class in a seeded order, then a second, then a third.
+    """Picks positions to look at: one of each class in a seeded order, then a second, a third.
 
     Example:
         >>> sorted(some_of_each([0, 0, 0, 0, 1]))[-1], len(some_of_each([0] * 1000))
@@ -105,7 +105,7 @@ def compare(
     if not said:
         return Agreement(labels, words or names, False, "its list; the items come without labels")
     count = f"{len(said)} checked item{'s' * (len(said) != 1)}"
-    if all(_same(labels[place], words, value) for place, value in said.items()):
+    if all(_same(labels[position], words, value) for position, value in said.items()):
         share = f", of {len({labels[p] for p in said})} of {len(set(labels))} classes"
         return Agreement(labels, words or names, False, f"its list, as {count}{share}, say")
     meaning = _meaning(labels, said)
@@ -127,7 +127,7 @@ def _listen(
     words: list[str] | None,
     say: Callable[[int], int | str | None],
 ) -> dict[int, int | str]:
-    """What the items at these positions say; time counts only while they agree with the list."""
+    """Asks the items at these positions; time counts only while they agree with the list."""
     said: dict[int, int | str] = {}
     end, agree = time.monotonic() + SECONDS, True
     for position in positions:
@@ -150,7 +150,7 @@ def _same(label: int, words: list[str] | None, value: int | str) -> bool:
 
 
 def _meaning(labels: Sequence[int], said: dict[int, int | str]) -> dict[int, int | str] | None:
-    """What each class of the list is among the items; None where that is not settled."""
+    """Maps each class of the list to what the items say; None where that is not settled."""
     meaning: dict[int, int | str] = {}
     for position, value in said.items():
         if meaning.setdefault(labels[position], value) != value:
@@ -163,13 +163,13 @@ def _in_words(
     labels: list[int], names: list[str] | None, meaning: dict[int, str], count: str
 ) -> Agreement:
     """The list in the words of the items."""
-    found = class_order(meaning.values())
-    if len(found) == len(meaning) and -1 not in meaning:  # a word for each index of the list
+    words = class_order(meaning.values())
+    if len(words) == len(meaning) and -1 not in meaning:  # a word for each index of the list
         own = filled(meaning, len(names or ()))
         return Agreement(labels, own, False, f"its list, named by the words that {count} say")
-    place = {word: index for index, word in enumerate(found)}
-    moved = [place[meaning[label]] if label in meaning else -1 for label in labels]
-    return Agreement(moved, found, False, f"the words that {count} say, in place of its list")
+    index_of = {word: index for index, word in enumerate(words)}
+    moved = [index_of[meaning[label]] if label in meaning else -1 for label in labels]
+    return Agreement(moved, words, False, f"the words that {count} say, in place of its list")
 
 
 def _in_numbers(

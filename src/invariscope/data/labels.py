@@ -1,4 +1,4 @@
-"""Labels of any form as class indices.
+"""Turns labels of any form into class indices.
 
 | given, for N images | becomes |
 |---|---|
@@ -24,7 +24,7 @@ _WORDNET_ID = re.compile(r"n\d{8}")
 
 
 def class_indices(values: Any, count: int) -> tuple[list[int], list[str] | None]:
-    """Labels as whole numbers, and the names if the labels were words.
+    """Returns labels as whole numbers, and the names if the labels were words.
 
     Args:
         values: `count` labels of any form of the table above.
@@ -55,7 +55,7 @@ def class_indices(values: Any, count: int) -> tuple[list[int], list[str] | None]
 
 
 def label_form(values: Any) -> str:
-    """What is worth saying about the form of labels: "" for plain numbers and words.
+    """Describes the form of labels where it is worth saying; "" for plain numbers and words.
 
     Example:
         >>> label_form([[0, 1], [1, 0]]), label_form([0, 1])
@@ -69,19 +69,19 @@ def label_form(values: Any) -> str:
 
 
 def class_order(names: Iterable[str]) -> list[str]:
-    """The names once each: numbers in the order of their values, anything else as text.
+    """Orders the names, once each: numbers by their values, anything else as text.
 
     Example:
         >>> class_order(["10", "9", "10"]), class_order(["10", "9", "a"])
         (['9', '10'], ['10', '9', 'a'])
     """
-    found = set(names)
-    numbers = numbers_of(list(found))
-    return sorted(found) if numbers is None else sorted(found, key=lambda name: (int(name), name))
+    names = set(names)
+    numbers = numbers_of(list(names))
+    return sorted(names) if numbers is None else sorted(names, key=lambda name: (int(name), name))
 
 
 def numbers_of(names: Sequence[str]) -> list[int] | None:
-    """The numbers that names are, "7" or "007"; None where one is none or two are the same.
+    """Reads names as numbers, "7" or "007"; None where one is none or two are the same.
 
     Example:
         >>> numbers_of(["001", "12"]), numbers_of(["1", "01"]), numbers_of(["1", "a"])
@@ -94,7 +94,7 @@ def numbers_of(names: Sequence[str]) -> list[int] | None:
 
 
 def are_wordnet_ids(names: Sequence[str]) -> bool:
-    """Whether all names are WordNet ids.
+    """Tells whether all names are WordNet ids.
 
     Example:
         >>> are_wordnet_ids(["n02123045"]), are_wordnet_ids(["n02123045", "cat"])
@@ -104,7 +104,7 @@ def are_wordnet_ids(names: Sequence[str]) -> bool:
 
 
 def filled(names: Mapping[int, str], count: int = 0) -> list[str]:
-    """Names by index as a list; an index without a name goes by its number.
+    """Lists names by index; an index without a name goes by its number.
 
     Example:
         >>> filled({2: "cat", 0: "dog"})

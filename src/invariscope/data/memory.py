@@ -1,4 +1,4 @@
-"""Grey images that one file in a package holds, read once and kept as uint8."""
+"""Keeps grey images that one file in a package holds, read once, as uint8."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -45,7 +45,7 @@ class GreyTableSource(ImageSource):
         self.labels = labels.tolist()
 
     def load(self, index: int) -> Image.Image:
-        """The image with its grey in all three channels."""
+        """Returns the image with its grey in all three channels."""
         if self._images is None:
             self._images = self._read()[0]
         return Image.fromarray(self._images[index]).convert("RGB")

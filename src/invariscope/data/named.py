@@ -1,4 +1,4 @@
-"""Any data set of torchvision: ``torchvision:NAME?root=…&split=…&train=…&download=1``.
+"""Opens any data set of torchvision: ``torchvision:NAME?root=…&split=…&train=…&download=1``.
 
 ``root`` is ``data`` unless given. Without ``train`` or ``split`` the part that was not trained on
 is taken: ``train=0``, or the first of ``test`` and ``val`` that the data set knows. Nothing is

@@ -1,10 +1,10 @@
-"""Images in a file of NumPy: ``images.npy``, ``data.npz?split=test&images=KEY&labels=KEY``.
+"""Reads images in a file of NumPy: ``images.npy``, ``data.npz?split=test&images=KEY&labels=KEY``.
 
 The arrays of an ``.npz`` are found by their names, for a split (``test`` unless given):
 ``test_images`` and ``test_labels`` (MedMNIST), ``x_test`` and ``y_test`` (Keras); without splits
 ``images`` and ``labels``, ``x`` and ``y``, ``data`` and ``labels``, ``arr_0`` and ``arr_1``. The
-labels of an ``.npy`` are those of a second file: ``images.npy?labels=labels.npy``. Numbers whose
-black and white nobody knows (floats beyond [0, 1], int32) need ``?value_range=0,4095``, or that of
+labels of an ``.npy`` are those of a second file: ``images.npy?labels=labels.npy``. Numbers without
+a known black and white (floats beyond [0, 1], int32) need ``?value_range=0,4095``, or that of
 `open_source`. Objects (pickles) are never read.
 """
 
@@ -70,7 +70,7 @@ def numpy_file(
             raise InputError(f"{argument}: it holds one array; only labels=FILE.npy can be said")
         beside = None if labels in (None, "none") else _read(argument, file.parent / labels)
         source = ArraySource(arrays, beside, name=argument, value_range=limits)
-        source.decisions = {**source.decisions, "arrays": f"images {list(arrays.shape)}"}
+        source.say("arrays", f"images {list(arrays.shape)}")
         return source
     splits, chosen, note = _split(argument, arrays, split, images)
     which = _name(argument, arrays, images, _IMAGES, chosen, "images")
@@ -93,17 +93,17 @@ def numpy_file(
     source = ArraySource(arrays[which], values, name=argument, value_range=limits)
     source.notes, source.splits = [*source.notes, *notes], splits
     said = f"images {which!r}" + (f", labels {about!r}" if values is not None else ", no labels")
-    source.decisions = {**source.decisions, "arrays": said}
+    source.say("arrays", said)
     return source
 
 
 def _read(name: str, file: Path) -> "np.ndarray | dict[str, np.ndarray]":
     try:
-        found = np.load(file, mmap_mode="r" if file.suffix == ".npy" else None, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found:
-            return {key: found[key] for key in found.files}
+        held = np.load(file, mmap_mode="r" if file.suffix == ".npy" else None, allow_pickle=False)
+        if isinstance(held, np.ndarray):
+            return held
+        with held:
+            return {key: held[key] for key in held.files}
     except FileNotFoundError as error:
         raise InputError(f"{name}: no such file: {os.fspath(file)!r}") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

@@ -1,4 +1,4 @@
-"""From whatever the user calls images to an image source."""
+"""Opens an image source for whatever the user calls images."""
 
 import inspect
 import os
@@ -150,7 +150,7 @@ def _make(
     query: Mapping[str, str],
     given: ValueRange | None,
 ) -> ImageSource:
-    """What the maker of a source makes; one that refuses numbers by itself is told the range."""
+    """Calls the maker of a source; one that refuses numbers by itself is told the range."""
     parameters = list(inspect.signature(factory).parameters.values())[1:]
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         known = [parameter.name for parameter in parameters]

@@ -1,4 +1,4 @@
-"""Data sets of torchvision that may be read in several threads at once.
+"""Knows the data sets of torchvision that may be read in several threads at once.
 
 Each of these opens a file for each item, or indexes arrays. Others keep a file open (LSUN, PCAM),
 draw from torch's generator (FakeData), or run what the user gave them: a transform, a loader.
@@ -18,7 +18,7 @@ _GIVEN = ("transform", "target_transform", "transforms")
 
 
 def opens_anew(dataset: Any) -> bool:
-    """Whether reading an item shares nothing with reading another at the same time.
+    """Tells whether reading an item shares nothing with reading another at the same time.
 
     Example:
         >>> opens_anew([1, 2])

@@ -1,4 +1,4 @@
-"""Image files named one by one: a list of paths, a text file, a pattern such as ``photos/*.jpg``.
+"""Reads image files named one by one: a list, a text file, a pattern such as ``photos/*.jpg``.
 
 | given | labels |
 |---|---|
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from invariscope.data.files import FilesSource, suffix_of
+from invariscope.data.files import FilesSource
 from invariscope.data.folder import SUFFIXES
 from invariscope.data.source import SOURCES, ImageSource
 from invariscope.errors import InputError
@@ -80,20 +80,20 @@ class PathsSource(FilesSource):
         if indices is not None:
             self._refuse_two_labels(ids, indices, first)
         kept = sorted(first.values())
-        self.ids = [ids[place] for place in kept]
-        self.labels = None if indices is None else [indices[place] for place in kept]
+        self.ids = [ids[position] for position in kept]
+        self.labels = None if indices is None else [indices[position] for position in kept]
         again = len(ids) - len(kept)
         self.notes = [f"{again:,} paths are named more than once; each counts once"] * bool(again)
         self.decisions = {"labels": "none: a list of paths" if labels is None else "given per path"}
         self._check_files()
 
     def file(self, index: int) -> str:
-        """Where an image lies."""
+        """Returns the path of an image's file."""
         return os.path.join(self._root, os.path.expanduser(self.ids[index]) + self._suffix)
 
     def suffix(self, index: int) -> str:
-        """The suffix of an image's file."""
-        return suffix_of(self.ids[index] + self._suffix)
+        """Returns the suffix of an image's file."""
+        return os.path.splitext(self.ids[index] + self._suffix)[1]
 
     def _refuse_two_labels(
         self, ids: Sequence[str], indices: Sequence[int], first: dict[str, int]
@@ -107,13 +107,13 @@ class PathsSource(FilesSource):
 
     def _check_files(self) -> None:
         tried = range(min(_TRIED, len(self.ids)))
-        if any(os.path.isfile(self.file(place)) for place in tried):
+        if any(os.path.isfile(self.file(position)) for position in tried):
             return
         file = self.file(0)
         where = f"{self.name}: none of the first files exists, such as {file!r}"
-        found = _elsewhere(self._root, os.path.expanduser(self.ids[0]) + self._suffix)
-        if found is not None:
-            raise InputError(f"{where}, but {found[0]!r} does: add ?{found[1]}")
+        elsewhere = _elsewhere(self._root, os.path.expanduser(self.ids[0]) + self._suffix)
+        if elsewhere is not None:
+            raise InputError(f"{where}, but {elsewhere[0]!r} does: add ?{elsewhere[1]}")
         below = f"; {len(self.ids):,} paths, relative to {self._root or '.'}"
         raise InputError(f"{where}{below}: name the folder with root=FOLDER")
 
@@ -145,12 +145,7 @@ def _indices(name: str, labels: Any, count: int) -> tuple[list[int], list[str] |
 
 @SOURCES.register("paths")
 def paths(argument: str | None = None, *, root: str | None = None, suffix: str = "") -> PathsSource:
-    """Opens a text file that lists images.
-
-    Args:
-        argument: The file: a path a line, or a path and a label.
-        root: What the paths are relative to; None: the file's folder.
-        suffix: What is missing at the end of each path.
+    """Opens a text file that lists images; the options are arguments of `PathsSource`.
 
     Raises:
         InputError: The file cannot be read, some lines have labels and others not, or as for
@@ -182,40 +177,37 @@ def _split_lines(
 ) -> tuple[list[str], list[int] | list[str] | None]:
     """The paths and labels of the lines; a bare name ends at the first blank."""
     pattern = re.compile(r"(?P<path>[^\s,;]+)[\s,;]+(?P<label>\S.*)") if bare else _WITH_LABEL
-    found = [pattern.fullmatch(line) for line in lines]
-    without = next((line for line, match in zip(lines, found, strict=True) if not match), None)
-    if without is not None and any(found):
+    matches = [pattern.fullmatch(line) for line in lines]
+    without = next((line for line, match in zip(lines, matches, strict=True) if not match), None)
+    if without is not None and any(matches):
         raise InputError(f"{name}: {without!r} has no label, other lines have: give each one")
-    if not any(found):
+    if not any(matches):
         return list(lines), None
-    words = [match["label"] for match in found if match]
-    return [match["path"] for match in found if match], numbers(words)
+    words = [match["label"] for match in matches if match]
+    return [match["path"] for match in matches if match], numbers(words)
 
 
 def numbers(words: list[str]) -> list[int] | list[str]:
-    """Labels from text: whole numbers if all of them are.
+    """Reads labels from text: whole numbers if all of them are.
 
     Example:
         >>> numbers(["1", "007"]), numbers(["1", "cat"])
         ([1, 7], ['1', 'cat'])
     """
-    return [int(word) for word in words] if all(map(_is_number, words)) else words
-
-
-def _is_number(word: str) -> bool:
-    return word.isascii() and word.removeprefix("-").isdecimal()
+    whole = all(word.isascii() and word.removeprefix("-").isdecimal() for word in words)
+    return [int(word) for word in words] if whole else words
 
 
 def matching(pattern: str) -> ImageSource:
-    """The images whose path matches a pattern with ``*``, ``?``, ``[…]`` or ``**``.
+    """Finds the images whose path matches a pattern with ``*``, ``?``, ``[…]`` or ``**``.
 
     Raises:
         InputError: None does.
     """
-    found = sorted(glob.glob(os.path.expanduser(pattern), recursive=True))
-    files = [path for path in found if os.path.splitext(path)[1].lower() in SUFFIXES]
+    paths = sorted(glob.glob(os.path.expanduser(pattern), recursive=True))
+    files = [path for path in paths if os.path.splitext(path)[1].lower() in SUFFIXES]
     if not files:
-        what = f"{len(found):,} files match, none is an image" if found else "no file matches"
+        what = f"{len(paths):,} files match, none is an image" if paths else "no file matches"
         raise InputError(f"{pattern!r}: {what}; give a folder, or a pattern such as photos/*.jpg")
     root = _before_the_star(os.path.expanduser(pattern))
     names = [os.path.relpath(file, root or ".").replace(os.sep, "/") for file in files]
@@ -239,5 +231,5 @@ def _before_the_star(pattern: str) -> str:
         ('photos/2024', '')
     """
     parts = pattern.split("/")
-    star = next(place for place, part in enumerate(parts) if re.search(r"[*?[]", part))
+    star = next(depth for depth, part in enumerate(parts) if re.search(r"[*?[]", part))
     return "/".join(parts[:star]) or ("/" if pattern.startswith("/") else "")

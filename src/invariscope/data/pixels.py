@@ -1,4 +1,4 @@
-"""What counts as one image in memory, and how it becomes what a source returns.
+"""Turns one image in memory into what a source returns.
 
 | given | shapes | becomes |
 |---|---|---|
@@ -13,7 +13,7 @@ value range is given: they look normalised, and the transformations act before n
 
 **Which axis holds the bands.** The one of length 1 or 3; where both ends are, tensors and floats
 are channels-first and arrays of integers channels-last. Where neither is, the shorter end if it is
-the shortest of all three axes; else nobody knows, and ``axes="CHW"`` or ``"HWC"`` must say it.
+the shortest of all three axes; else it is unknown, and ``axes="CHW"`` or ``"HWC"`` must say it.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ AXES = ("CHW", "HWC")
 def to_image(
     value: Any, value_range: ValueRange | None = None, axes: str | None = None
 ) -> Image.Image | torch.Tensor:
-    """One image as a source returns it; see the table above.
+    """Turns one image into what a source returns; see the table above.
 
     Args:
         value: The image.
@@ -62,7 +62,7 @@ def to_image(
 def to_rows(
     value: np.ndarray | torch.Tensor, value_range: ValueRange | None = None, axes: str | None = None
 ) -> np.ndarray:
-    """A view [height, width, band] of an image in memory.
+    """Returns a view [height, width, band] of an image in memory.
 
     Raises:
         ValueError: It is no image.
@@ -76,7 +76,7 @@ def to_rows(
 
 
 def to_numpy(value: np.ndarray | torch.Tensor) -> np.ndarray:
-    """A NumPy view of an array or, on the CPU, of a tensor."""
+    """Returns a NumPy view of an array or, on the CPU, of a tensor."""
     if isinstance(value, np.ndarray):
         return value
     tensor = value.detach().cpu()
@@ -85,14 +85,14 @@ def to_numpy(value: np.ndarray | torch.Tensor) -> np.ndarray:
 
 
 def check_type(dtype: np.dtype, value_range: ValueRange | None) -> None:
-    """Refuses numbers whose black and white nobody knows.
+    """Refuses numbers without a known black and white.
 
     Raises:
         ValueError: Neither uint8, uint16 nor floats, without a value range.
     """
     if dtype in (np.uint8, np.uint16) or np.issubdtype(dtype, np.floating):
         return
-    if np.issubdtype(dtype, np.integer) and value_range is not None and not value_range.found:
+    if np.issubdtype(dtype, np.integer) and value_range is not None and not value_range.sampled:
         return
     others = "; value_range=(LOW, HIGH) says what is black and white in other numbers"
     way = others if np.issubdtype(dtype, np.integer) else ""
@@ -104,10 +104,10 @@ def check_type(dtype: np.dtype, value_range: ValueRange | None) -> None:
 def image_layout(
     shape: tuple[int, ...], dtype: np.dtype, is_tensor: bool, axes: str | None = None
 ) -> bool:
-    """Whether an image of that shape and type is channels-first.
+    """Tells whether an image of that shape and type is channels-first.
 
     Raises:
-        ValueError: It is no image, or nobody knows.
+        ValueError: It is no image, or its axes are unknown.
     """
     if axes is not None and axes not in AXES:
         raise ValueError(f"axes is {axes!r}; CHW and HWC work")
@@ -133,11 +133,11 @@ def image_layout(
 
 
 def said_of_axes(shape: tuple[int, ...], first: bool) -> str:
-    """The decision about the axes of images whose shape leaves a doubt; "" where it leaves none."""
+    """Explains the axes of images whose shape leaves a doubt; "" where it leaves none."""
     if len(shape) != 3 or shape[0] in (1, 3) or shape[-1] in (1, 3):
         return ""
-    bands, other = (shape[0], "HWC") if first else (shape[-1], "CHW")
+    bands, axes = (shape[0], "HWC") if first else (shape[-1], "CHW")
     return (
         f"images of shape {list(shape)} have {bands} bands, the shortest axis; "
-        f"ArraySource(images, axes={other!r}) says otherwise"
+        f"ArraySource(images, axes={axes!r}) says otherwise"
     )

@@ -1,4 +1,4 @@
-"""Pillow's warnings about single pictures, kept from the user in any thread.
+"""Keeps Pillow's warnings about single pictures from the user, in any thread.
 
 A corrupt EXIF block is no reason to warn once per image. `warnings.catch_warnings` changes the
 filters of the whole process, so only one thread may use it at a time: the one that iterates. The
@@ -25,13 +25,13 @@ def enter_pool() -> None:
 
 
 def in_pool() -> bool:
-    """Whether this thread is one of a pool."""
+    """Tells whether this thread is one of a pool."""
     return getattr(_here, "pool", False)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No warning is shown or raised within; in a pool's thread nothing is changed.
+    """Shows and raises no warning inside; in a pool's thread nothing is changed.
 
     Raises:
         NeedsQuiet: In a pool's thread, a warning that somebody has made an error.
@@ -53,7 +53,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """One filter more for as long as it lasts: nothing that Pillow's modules warn of is shown."""
+    """Hides for as long as it lasts what Pillow's modules warn of, by one filter more."""
     warnings.filterwarnings("ignore", module=r"PIL\.")
     entry = warnings.filters[0]
     try:

@@ -1,4 +1,4 @@
-"""What is made of the images of a source, in order, several at once where that changes nothing.
+"""Makes things of the images of a source in order, several at once where that changes nothing.
 
 | source | ``workers=None`` | ``workers=0`` | ``workers=N`` |
 |---|---|---|---|
@@ -171,7 +171,7 @@ _failure = ""
 
 
 def _start(copy: bytes) -> None:
-    """What a process does first; a failure is told with the first image."""
+    """Prepares a process; a failure is told with the first image."""
     global _copy, _failure
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that iterates
     try:

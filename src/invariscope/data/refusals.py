@@ -1,4 +1,4 @@
-"""What to say about what cannot be opened: what it is, and the way that works, in one line."""
+"""Says of what cannot be opened what it is and which way works, in one line."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ _WAY_OF = {suffix: way for suffixes, way in _WAYS.items() for suffix in suffixes
 
 
 def way_of(path: str) -> str:
-    """What a file or folder of that name is and the way that works; "" for names not known.
+    """Describes a file or folder of that name, and the way that works; "" if unknown.
 
     Example:
         >>> way_of("clip.MP4")
@@ -43,13 +43,13 @@ def way_of(path: str) -> str:
 
 
 def way_of_most(names: Iterable[str]) -> str:
-    """The way for the files of a folder without images: that of the commonest known kind."""
+    """Describes the commonest known kind among files, and its way; "" if none is known."""
     ways = [way for way in map(way_of, names) if way]
     return max(ways, key=ways.count) if ways else ""
 
 
 def refuse_path(spec: str) -> str:
-    """Why a path or spec is no source, where that can be said; else ""."""
+    """Says why a path or spec is no source, where that can be said; else ""."""
     if "://" in spec:
         return f"{spec!r} is an address; download it first and give the folder, zip or tar"
     way = way_of(spec.partition("?")[0])
@@ -60,7 +60,7 @@ def refuse_path(spec: str) -> str:
 
 
 def refuse_object(images: Any) -> str:
-    """Why an object is no source and what would work; "" where nothing is known about it."""
+    """Says why an object is no source and what would work; "" where nothing is known about it."""
     kind = type(images)
     what = f"images of type {kind.__name__}"
     family = kind.__module__.partition(".")[0]

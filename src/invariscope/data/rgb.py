@@ -1,4 +1,4 @@
-"""Pillow images as sources return them: RGB of 8 bits, or the numbers of what is deeper."""
+"""Turns Pillow images into what sources return: RGB of 8 bits, or the numbers of deeper ones."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ MAX_SIDE_RATIO = 200
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
-    """Upright RGB pixels of a Pillow image of any mode, by the rules of this module.
+    """Converts a Pillow image of any mode to upright RGB, by the rules of this module.
 
     Raises:
         ValueError: The mode has no defined way to RGB, or the image is too large.
@@ -44,7 +44,7 @@ def to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def alpha_of(picture: Image.Image) -> np.ndarray | None:
-    """The upright alpha channel [height, width] of a Pillow image of any mode, or None.
+    """Returns the upright alpha channel [height, width] of a Pillow image of any mode, or None.
 
     Raises:
         ValueError: The image is too large.
@@ -61,7 +61,7 @@ def alpha_of(picture: Image.Image) -> np.ndarray | None:
 
 
 def stored_picture(picture: Image.Image) -> Image.Image | Stored:
-    """A Pillow image at its depth: one of 16 or 32 bits as its numbers, another one as RGB."""
+    """Reads a Pillow image at its depth: of 16 or 32 bits its numbers, any other as RGB."""
     if not picture.mode.startswith("I;16") and picture.mode not in ("I", "F"):
         return to_rgb(picture)
     check_size(*picture.size)
@@ -71,8 +71,8 @@ def stored_picture(picture: Image.Image) -> Image.Image | Stored:
 def shown(
     picture: Image.Image | Stored, value_range: ValueRange | None
 ) -> "Image.Image | torch.Tensor":
-    """A picture as a source returns it: three bands or one of 8 bits as RGB, else a tensor."""
-    if isinstance(picture, Image.Image) and value_range is not None and not value_range.found:
+    """Returns a picture as a source does: three bands or one of 8 bits as RGB, else a tensor."""
+    if isinstance(picture, Image.Image) and value_range is not None and not value_range.sampled:
         if value_range.holds_for(np.dtype(np.uint8)):
             picture = Stored(np.asarray(picture))
     if isinstance(picture, Image.Image):
@@ -104,7 +104,7 @@ def check_size(width: int, height: int) -> None:
 
 
 def as_rgb(picture: Image.Image | Stored) -> Image.Image:
-    """Any picture as RGB of 8 bits: its first three bands, or its first as grey."""
+    """Converts any picture to RGB of 8 bits: its first three bands, or its first as grey."""
     if isinstance(picture, Image.Image):
         return picture
     pixels = scaled(picture, None)
@@ -114,7 +114,7 @@ def as_rgb(picture: Image.Image | Stored) -> Image.Image:
 
 
 def seen_as_rgb(picture: "Image.Image | torch.Tensor") -> Image.Image:
-    """What a source has loaded, as RGB of 8 bits: the first three bands, or the first as grey.
+    """Converts what a source has loaded to RGB of 8 bits: three bands, or the first as grey.
 
     Example:
         >>> import torch

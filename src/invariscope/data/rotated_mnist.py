@@ -1,4 +1,4 @@
-"""Randomly rotated digits of the classes 0 to 8, as paper 003 (§4) has them: ``rotated-mnist``.
+"""Rotates digits of the classes 0 to 8 at random, as paper 003 (§4) does: ``rotated-mnist``.
 
 ``?split=train|test&of=mnist5k&size=29&seed=0&digits=0,1,2``. The angle is uniform in [0°, 360°) and
 a function of the seed and of the image's id alone. A digit is padded with black to ``size`` (odd by
@@ -64,7 +64,7 @@ class RotatedMnistSource(ImageSource):
         self.notes = [*self._base.source.notes, f"rotated-mnist: {split} part, {how}"]
 
     def load(self, index: int) -> Image.Image:
-        """The digit at its angle."""
+        """Returns the digit at its angle."""
         image = self._base.source.load(self._base.positions[index])
         assert isinstance(image, Image.Image)
         side, angle = self._size, self.angles[index]
@@ -88,16 +88,7 @@ def rotated_mnist(
     digits: str = "0,1,2,3,4,5,6,7,8",
     rotate: str = "yes",
 ) -> RotatedMnistSource:
-    """Opens rotated digits.
-
-    Args:
-        argument: Must be None; the name takes no argument.
-        split: ``train`` or ``test``.
-        of: ``mnist5k``, ``digits``, or torchvision's root of MNIST.
-        size: Side of the images in pixels.
-        seed: Of the angles.
-        digits: Which digits, with commas.
-        rotate: ``yes`` or ``no``.
+    """Opens rotated digits; the options are the arguments of `RotatedMnistSource`.
 
     Raises:
         InputError: A value that cannot be.

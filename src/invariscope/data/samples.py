@@ -1,4 +1,4 @@
-"""Real photographs that come with two packages, cut into crops: ``samples``.
+"""Crops real photographs that come with two packages: ``samples``.
 
 The files lie inside the scikit-image and scikit-learn wheels and are read from there; neither
 package is imported and nothing is downloaded. Drawings, text, charts and blank images are left
@@ -106,7 +106,7 @@ class SamplesSource(ImageSource):
         self.notes = _notes(len(ids), present, missing)
 
     def load(self, index: int) -> Image.Image:
-        """The RGB crop at a position."""
+        """Returns the RGB crop at a position."""
         file, (fraction, columns, rows), column, row = self._crops[index]
         picture = decode(file, self.ids[index])
         side = round(min(picture.size) * fraction)

@@ -1,4 +1,4 @@
-"""Which images a run looks at, in which order, and the hash that says which they were.
+"""Selects the images of a run and their order, and hashes which they were.
 
 The order is a hash of (seed, image id): it does not depend on the order in which the source lists
 its images, and the first k of a larger unlabelled selection are the selection of k.
@@ -15,7 +15,7 @@ from invariscope.seeding import uniform
 
 
 def select(source: ImageSource, num_images: int | None = None, seed: int = 0) -> list[int]:
-    """Positions of the images of a run, in the run's seeded order.
+    """Selects the positions of the images of a run, in the run's seeded order.
 
     With labels the choice is stratified: each class gets its proportional share by largest
     remainder, and at least one image if ``num_images`` reaches the number of classes. Equal
@@ -46,7 +46,7 @@ def select(source: ImageSource, num_images: int | None = None, seed: int = 0) ->
 def stratified(
     ids: Sequence[str], labels: Sequence[int] | None, num_images: int | None, seed: int = 0
 ) -> list[int]:
-    """`select` for images of which only ids and labels are at hand; the same choice and order."""
+    """Selects like `select`, from ids and labels alone; the same choice and order."""
     if num_images is not None and num_images < 1:
         raise InputError(f"num_images is {num_images}; it must be at least 1")
     order = _order(ids, seed)
@@ -66,7 +66,7 @@ def stratified(
 
 
 def fingerprint(source: ImageSource, indices: Sequence[int]) -> str:
-    """SHA-256 over the ids, labels and, for images without a name, the pixels of a selection.
+    """Hashes (SHA-256) the ids, labels and, of images without a name, pixels of a selection.
 
     Args:
         source: The images.

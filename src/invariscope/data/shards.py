@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from invariscope.data.containers import Container, open_container
-from invariscope.data.files import FilesSource, suffix_of
+from invariscope.data.files import FilesSource
 from invariscope.data.folder import SUFFIXES
 from invariscope.data.paths import numbers
 from invariscope.data.source import SOURCES, UnreadableImage
@@ -56,7 +56,7 @@ class ShardsSource(FilesSource):
         samples: list[tuple[int, str, dict[str, int]]] = []
         for number, shard in enumerate(shards):
             samples += [(number, key, fields) for key, fields in _keys(shard.names).items()]
-        fields = sorted({field for _, _, found in samples for field in found})
+        fields = sorted({field for _, _, own in samples for field in own})
         self._image = _image_field(name, fields, image)
         self._samples = [sample for sample in samples if self._image in sample[2]]
         keys = [key for _, key, _ in self._samples]
@@ -71,12 +71,12 @@ class ShardsSource(FilesSource):
         self._read_labels(fields, label)
 
     def file(self, index: int) -> bytes:
-        """The bytes of an image's file."""
+        """Returns the bytes of an image's file."""
         return self._bytes(index, self._image)
 
     def suffix(self, index: int) -> str:
-        """The suffix of an image's file, from its field."""
-        return suffix_of(f"image.{self._image}")
+        """Returns the suffix of an image's file, from its field."""
+        return os.path.splitext(f"image.{self._image}")[1]
 
     def _bytes(self, index: int, field: str) -> bytes:
         shard, _, fields = self._samples[index]
@@ -88,20 +88,20 @@ class ShardsSource(FilesSource):
         from invariscope.data.labels import class_indices  # imports torch's labels only if needed
 
         said = f"image {self._image!r}"
-        values, found = self._find_labels(fields, wanted)
+        values, source = self._find_labels(fields, wanted)
         if values is None:
             self.decisions = {"fields": f"{said}, no label"}
             if wanted is None:
-                self.notes = [*self.notes, f"{self.name}: unlabelled: {found}"]
+                self.notes = [*self.notes, f"{self.name}: unlabelled: {source}"]
             return
         try:
             self.labels, self.class_names = class_indices(values, len(self.ids))
         except (ValueError, TypeError) as error:
             raise InputError(
-                f"{self.name}: the labels {found!r} cannot be used ({error}); name another field "
+                f"{self.name}: the labels {source!r} cannot be used ({error}); name another field "
                 "with label=FIELD, or label=none"
             ) from error
-        self.decisions = {"fields": f"{said}, label {found!r}"}
+        self.decisions = {"fields": f"{said}, label {source!r}"}
 
     def _find_labels(self, fields: Sequence[str], wanted: str | None) -> tuple[Any, str]:
         """The labels and their field; or None, and why there are none."""
@@ -146,10 +146,10 @@ class ShardsSource(FilesSource):
 
     def _json(self, index: int, field: str) -> dict[str, Any]:
         try:
-            found = json.loads(self._label_bytes(index, field))
+            content = json.loads(self._label_bytes(index, field))
         except ValueError as error:
             raise InputError(f"{self.name}: the {field} of {self.ids[index]} is no JSON") from error
-        return found if isinstance(found, dict) else {"label": found}
+        return content if isinstance(content, dict) else {"label": content}
 
     def _label_bytes(self, index: int, field: str) -> bytes:
         try:
@@ -165,12 +165,7 @@ class ShardsSource(FilesSource):
 def webdataset(
     argument: str | None = None, *, image: str | None = None, label: str | None = None
 ) -> ShardsSource:
-    """Opens shards of WebDataset.
-
-    Args:
-        argument: A tar, several with braces or stars, or several joined by "::".
-        image: The field of the image.
-        label: The field of the label, or "none".
+    """Opens shards of WebDataset; the options are arguments of `ShardsSource`.
 
     Raises:
         InputError: A shard cannot be read, or as for `ShardsSource`.
@@ -188,7 +183,7 @@ def webdataset(
 
 
 def shard_files(pattern: str) -> list[str]:
-    """The files that braces, stars and "::" stand for.
+    """Returns the files that braces, stars and "::" stand for.
 
     Raises:
         InputError: A star matches nothing, or it is no file but a stream.
@@ -203,27 +198,27 @@ def shard_files(pattern: str) -> list[str]:
         if "://" in path or path.startswith("pipe:"):
             raise InputError(f"webdataset: {path!r} is no file; download the shards first")
         if any(letter in path for letter in "*?["):
-            found = sorted(glob.glob(os.path.expanduser(path)))
-            if not found:
+            matches = sorted(glob.glob(os.path.expanduser(path)))
+            if not matches:
                 raise InputError(f"webdataset: no file matches {path!r}")
-            files += found
+            files += matches
         else:
             files.append(path)
     return files
 
 
 def _expanded(text: str) -> list[str]:
-    found = _BRACES.search(text)
-    if found is None:
+    braces = _BRACES.search(text)
+    if braces is None:
         return [text]
-    inner = _RANGE.fullmatch(found[1])
+    inner = _RANGE.fullmatch(braces[1])
     if inner:
         low, high, width = int(inner[1]), int(inner[2]), len(inner[1])
         parts = [f"{number:0{width}}" for number in range(low, high + 1)]
     else:
-        parts = found[1].split(",")
-    rest = _expanded(text[found.end() :])
-    return [text[: found.start()] + part + end for part in parts for end in rest]
+        parts = braces[1].split(",")
+    rest = _expanded(text[braces.end() :])
+    return [text[: braces.start()] + part + end for part in parts for end in rest]
 
 
 def _keys(names: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -244,16 +239,16 @@ def _image_field(name: str, fields: Sequence[str], wanted: str | None) -> str:
         if wanted not in fields:
             raise unknown_name(f"field of {name}", wanted, fields)
         return wanted
-    found = [field for field in fields if _is_image(field)]
-    if not found:
+    images = [field for field in fields if _is_image(field)]
+    if not images:
         raise InputError(
             f"{name}: none of its fields ({', '.join(fields)}) is an image; image=FIELD names it"
         )
-    if len(found) > 1:
+    if len(images) > 1:
         raise InputError(
-            f"{name}: the fields {', '.join(found)} are images; name one with image={found[0]}"
+            f"{name}: the fields {', '.join(images)} are images; name one with image={images[0]}"
         )
-    return found[0]
+    return images[0]
 
 
 def _is_image(field: str) -> bool:
@@ -261,7 +256,7 @@ def _is_image(field: str) -> bool:
 
 
 def has_labels_beside(names: Sequence[str]) -> bool:
-    """Whether the images of a tar have their labels beside them, as in a shard.
+    """Tells whether the images of a tar have their labels beside them, as in a shard.
 
     Example:
         >>> has_labels_beside(["a/1.jpg", "a/1.cls"]), has_labels_beside(["1.jpg", "readme.txt"])

@@ -1,4 +1,4 @@
-"""What an image source is: the contract, the error for one bad image, the names of sources.
+"""Defines image sources: the contract, the error for one bad image, the names of sources.
 
 A source knows the ids and, where it can, the labels of its images before any pixel is decoded. It
 keeps no decoded image, and `ImageSource.load` gives the same answer for an index in any order and
@@ -20,6 +20,9 @@ from invariscope.registry import Registry
 
 if TYPE_CHECKING:
     import torch
+
+
+UNLABELLED = "treated as unlabelled: every label is -1, which stands for none"
 
 
 class UnreadableImage(InvariscopeError):
@@ -102,7 +105,7 @@ class ImageSource(ABC):
 
     @abstractmethod
     def load(self, index: int) -> Union[Image.Image, "torch.Tensor"]:
-        """The image at a position of `ids`.
+        """Loads the image at a position of `ids`.
 
         Returns:
             An RGB Pillow image of any size for grey and colour of 8 bits, else a tensor
@@ -115,7 +118,7 @@ class ImageSource(ABC):
     def pixels(
         self, indices: Sequence[int], device: "str | torch.device" = "cpu"
     ) -> "torch.Tensor | None":
-        """Many images at once, from a source that makes them instead of decoding them.
+        """Returns many images at once, from a source that makes them instead of decoding them.
 
         Args:
             indices: Positions of `ids`.
@@ -128,7 +131,7 @@ class ImageSource(ABC):
         return None
 
     def alpha(self, index: int) -> np.ndarray | None:
-        """How opaque each pixel of an image is, before `load` composites it over a colour.
+        """Returns the opacity of each pixel of an image, before `load` composites it over a colour.
 
         Returns:
             float32 [height, width] in [0, 1], of the size of the image that `load` gives, or None
@@ -140,15 +143,28 @@ class ImageSource(ABC):
         return None
 
     def facts(self, index: int) -> Facts | None:
-        """What a look at an image tells of depth and bands; None: this source has 8 bits."""
+        """Looks at the depth and bands of an image; None: this source has 8 bits."""
         return None
 
+    def say(self, subject: str, sentence: str, *, noted: bool = False) -> None:
+        """Adds a decision, and a note where it may surprise."""
+        self.decisions = {**self.decisions, subject: sentence}
+        if noted:
+            self.notes = [*self.notes, sentence]
+
     def content(self, index: int) -> str:
-        """What tells this image from another one of the same id; "" where the id is enough.
+        """Returns what tells this image from another one of the same id; "" where the id is enough.
 
         The ids of arrays are only numbers, so arrays give a hash of the pixels here.
         """
         return ""
+
+    def digest(self, index: int) -> str:
+        """What the content of an image is known by (`invariscope.data.digests`), without decoding.
+
+        "" where only the decoded pixels can tell, or the image cannot be read.
+        """
+        return self.content(index)
 
 
 class NumberedIds(Sequence[str]):
@@ -213,3 +229,8 @@ def split_spec(spec: str) -> tuple[str, str | None, dict[str, str]]:
             raise InputError(f"image source {spec!r}: {key!r} is given twice; give it once")
         query[key] = unquote(value)
     return name, argument if colon else None, query
+
+
+def escaped(value: str) -> str:
+    """Escapes a value of a query, as `split_spec` reads it."""
+    return value.replace("%", "%25").replace("&", "%26")

@@ -1,4 +1,4 @@
-"""Labelled images with known masks, composed of cut-outs and photographs: ``stamps:8``.
+"""Composes labelled images with known masks of cut-outs and photographs: ``stamps:8``.
 
 Each photographic cut-out of Debian's ``tuxpaint-stamps-default`` (`invariscope.data.cutouts`) is
 put on real photographs (`invariscope.data.backgrounds`): 8 images of each unless the argument says
@@ -22,15 +22,16 @@ Classes are nouns. An answer of an ImageNet model counts as right if it is a cla
 noun in WordNet (`ImageSource.imagenet_outputs`): any of 118 breeds for a dog.
 """
 
-import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageColor
 
 from invariscope.data import backgrounds, cutouts
 from invariscope.data.backgrounds import Background, crop_background, installed_backgrounds
-from invariscope.data.cutouts import cutout_classes, read_cutout
+from invariscope.data.cutouts import FOLDER, cutout_classes, read_cutout
+from invariscope.data.packages import needs_debian
 from invariscope.data.source import SOURCES, ImageSource
 from invariscope.errors import InputError
 from invariscope.seeding import uniform
@@ -85,7 +86,7 @@ class StampsSource(ImageSource):
         self.imagenet_outputs: list[tuple[int, ...]] = []
         missing: list[str] = []
         for each in cutout_classes():
-            present = [file for file in each.files if os.path.isfile(_path(file))]
+            present = [file for file in each.files if Path(FOLDER, f"{file}.png").is_file()]
             missing += [file for file in each.files if file not in present]
             if not present:
                 continue
@@ -96,11 +97,11 @@ class StampsSource(ImageSource):
             self.class_ids.append(each.synset)
             self.imagenet_outputs.append(each.outputs)
         if not self.ids:
-            raise _not_installed([cutouts.PACKAGE])
+            raise needs_debian("stamps", [cutouts.PACKAGE])
         self._write_notes(count, scenes, missing)
 
     def load(self, index: int) -> Image.Image:
-        """The RGB image [256 × 256] at a position."""
+        """Composes the RGB image [256 × 256] at a position."""
         what = self._compositions[index]
         if what.background is None:
             frame = Image.new("RGB", (SIDE, SIDE), self._colour)
@@ -112,7 +113,7 @@ class StampsSource(ImageSource):
         return Image.alpha_composite(frame.convert("RGBA"), layer).convert("RGB")
 
     def alpha(self, index: int) -> np.ndarray:
-        """The mask of the cut-out, float32 [256, 256] in [0, 1]: its opacity at each pixel."""
+        """Returns the mask of the cut-out, float32 [256, 256] in [0, 1]: its opacity."""
         return np.asarray(self._layer(index).getchannel("A"), dtype=np.float32) / 255
 
     def _layer(self, index: int) -> Image.Image:
@@ -171,10 +172,6 @@ def _place(room: int, share: float) -> int:
     return min(int((room + 1) * share), room)
 
 
-def _path(file: str) -> str:
-    return os.path.join(cutouts.FOLDER, f"{file}.png")
-
-
 def _count(argument: str | None) -> int:
     if argument is None:
         return PER_STAMP
@@ -194,13 +191,7 @@ def _colour(name: str) -> tuple[int, int, int]:
 
 
 def _photographs() -> list[Background]:
-    found, missing = installed_backgrounds()
+    installed, missing = installed_backgrounds()
     if missing:
-        raise _not_installed(missing, "; or write stamps?background=grey")
-    return found
-
-
-def _not_installed(packages: list[str], instead: str = "") -> InputError:
-    names = " ".join(packages)
-    which = f"the Debian package{'s' if len(packages) > 1 else ''}"
-    return InputError(f"stamps needs {which} {names}: apt-get install {names}{instead}")
+        raise needs_debian("stamps", missing, "; or write stamps?background=grey")
+    return installed

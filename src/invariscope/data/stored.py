@@ -1,4 +1,4 @@
-"""What an open image file holds: RGB pixels of 8 bits, or its numbers with all their bands."""
+"""Reads an open image file: RGB pixels of 8 bits, or its numbers with all their bands."""
 
 import os
 from dataclasses import replace
@@ -15,7 +15,7 @@ File = str | os.PathLike[str] | bytes
 
 
 def read_stored(picture: Image.Image | None, file: File, all_bands: bool) -> Image.Image | Stored:
-    """The picture of a file; None for the picture: a TIFF that Pillow does not open."""
+    """Reads the picture of a file; None for the picture: a TIFF that Pillow does not open."""
     layout = _layout(picture, file)
     if layout is not None and (picture is None or not layout.for_pillow(all_bands)):
         return _from_tiff(file, layout, all_bands)
@@ -92,7 +92,7 @@ def _opaque(picture: Image.Image) -> Image.Image:
 
 
 def alpha_of_file(picture: Image.Image | None, file: File) -> np.ndarray | None:
-    """The upright alpha channel [height, width], or None; a band that is not alpha is none."""
+    """Reads the upright alpha channel [height, width], or None; an opaque band is none."""
     layout = _layout(picture, file)
     if layout is not None and layout.plain:
         if layout.alpha is None:
@@ -103,7 +103,7 @@ def alpha_of_file(picture: Image.Image | None, file: File) -> np.ndarray | None:
 
 
 def facts_of(picture: Image.Image | None, file: File) -> Facts:
-    """What the file tells of depth and bands; its pixels are decoded only if they are deep."""
+    """Looks at the depth and bands of a file; its pixels are decoded only if they are deep."""
     layout = _layout(picture, file)
     alpha, left_out, numbers = None, 0, Facts()
     if layout is not None and layout.plain and layout.samples > 1:

@@ -1,4 +1,4 @@
-"""Where a data set keeps its labels and the names of its classes, without decoding an image.
+"""Finds the labels and class names that a data set keeps, without decoding an image.
 
 Wrappers are looked through by their shape, not by their class: what has ``indices`` and ``dataset``
 is a subset, what has ``datasets`` a concatenation, what has ``tensors`` a tensor data set.
@@ -20,7 +20,7 @@ _NAMES = ("classes", "class_names", "label_names", "idx_to_class", "id2label")
 
 
 def stored_labels(dataset: Any) -> Any | None:
-    """The labels that a data set keeps as an attribute, one per item, or None.
+    """Finds the labels that a data set keeps as an attribute, one per item, or None.
 
     Example:
         >>> class Pictures:
@@ -59,7 +59,7 @@ def stored_labels(dataset: Any) -> Any | None:
 
 
 def stored_class_names(dataset: Any) -> list[str] | None:
-    """The name of each class index that a data set keeps, or None.
+    """Finds the name of each class index that a data set keeps, or None.
 
     ``class_to_idx`` says which index a name has, whatever the order of ``classes``. A class with
     several names, as in torchvision's ImageNet, goes by its first. The parts of a concatenation
@@ -84,8 +84,8 @@ def stored_class_names(dataset: Any) -> list[str] | None:
         return listed
     features = getattr(dataset, "features", None)
     if isinstance(features, Mapping):
-        found = [features[key] for key in LABEL_KEYS if key in features]
-        return _names(getattr(found[0], "names", None)) if found else None
+        kinds = [features[key] for key in LABEL_KEYS if key in features]
+        return _names(getattr(kinds[0], "names", None)) if kinds else None
     info = getattr(dataset, "info", None)  # of MedMNIST: {"label": {"0": "adipose", …}}
     if isinstance(info, Mapping) and isinstance(info.get("label"), Mapping):
         return _names(info["label"])
@@ -96,16 +96,16 @@ def stored_class_names(dataset: Any) -> list[str] | None:
 
 
 def stored_class_ids(dataset: Any) -> list[str] | None:
-    """The WordNet ids that torchvision's ImageNet keeps as ``wnids``, or None."""
-    found = getattr(dataset, "wnids", None)
-    if isinstance(found, Sequence) and not isinstance(found, str):
-        return [str(name) for name in found]
+    """Finds the WordNet ids that torchvision's ImageNet keeps as ``wnids``, or None."""
+    ids = getattr(dataset, "wnids", None)
+    if isinstance(ids, Sequence) and not isinstance(ids, str):
+        return [str(name) for name in ids]
     inner = getattr(dataset, "dataset", None)
     return None if inner is None else stored_class_ids(inner)
 
 
 def parts_disagree(dataset: Any) -> bool:
-    """Whether the parts of a concatenation name their classes differently.
+    """Tells whether the parts of a concatenation name their classes differently.
 
     Example:
         >>> class Part:
@@ -151,15 +151,15 @@ def _names(values: Any) -> list[str] | None:
 
 def _by_index(index: Mapping[Any, Any], listed: list[str]) -> list[str] | None:
     """The names of a mapping from name to index; of several the one that ``classes`` has."""
-    found: dict[int, list[str]] = {}
+    names_of: dict[int, list[str]] = {}
     for name, position in index.items():
-        place = _whole(position)
-        if place is None:
+        number = _whole(position)
+        if number is None:
             return listed or None
-        found.setdefault(place, []).append(str(name))
+        names_of.setdefault(number, []).append(str(name))
     chosen = {
-        place: listed[place] if place < len(listed) and listed[place] in names else names[0]
-        for place, names in found.items()
+        number: listed[number] if number < len(listed) and listed[number] in names else names[0]
+        for number, names in names_of.items()
     }
     return filled(chosen)
 

@@ -1,4 +1,4 @@
-"""Data sets that can only be read from the first item on: generators, streams, iterable data sets.
+"""Reads data that have no length: generators, streams, iterable data sets.
 
 They have no length and no place to go back to, so the first `num_images` items are taken, in their
 order, and kept in memory. Items are those of `invariscope.data.datasets`.
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from invariscope.data.datasets import DatasetSource, split_item
+from invariscope.data.datasets import DatasetSource
 from invariscope.data.depth import ValueRange
+from invariscope.data.labelled import split_item
 from invariscope.errors import InputError, RunError
 
 MOST_BYTES = 8 << 30
@@ -21,7 +22,7 @@ MOST_BYTES = 8 << 30
 
 
 def is_stream(images: Any) -> bool:
-    """Whether an object can only be read from the first item on."""
+    """Tells whether an object can only be read from the first item on."""
     # torch's iterable data sets have a [index] that raises, and some a length
     if any(base.__name__ == "IterableDataset" for base in type(images).__mro__):
         return True
@@ -87,8 +88,7 @@ def open_stream(
     source = DatasetSource(kept, name=f"stream:{kind}", value_range=value_range)
     short = f" (it has no more; {num_images} were asked for)" if len(kept) < num_images else ""
     line = f"the first {len(kept):,} items of {kind} were taken, in its order{short}"
-    source.notes = [*source.notes, line]
-    source.decisions = {**source.decisions, "stream": line}
+    source.say("stream", line, noted=True)
     return source
 
 

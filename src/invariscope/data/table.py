@@ -1,4 +1,4 @@
-"""A table of paths and labels: ``labels.csv``, ``.tsv``, ``.parquet``, or a data frame of pandas.
+"""Reads a table of paths and labels: ``labels.csv``, ``.tsv``, ``.parquet``, or a data frame.
 
 The columns are found by name, whatever the case. A path: ``path``, ``file``, ``filename``,
 ``image``, … (of several, the one whose files exist). A label: ``label``, ``class``, ``target``,
@@ -87,8 +87,8 @@ class TableSource(PathsSource):
         if not len(frame):
             raise InputError(f"{name}: it has no row")
         self.splits, frame, note = _part(name, frame, split)
-        place = _path_column(name, frame, path, os.path.expanduser(root), suffix)
-        column, names = _label_columns(name, frame, label, place)
+        path_column = _path_column(name, frame, path, os.path.expanduser(root), suffix)
+        column, names = _label_columns(name, frame, label, path_column)
         labels = None if column is None else _labels(frame[column])
         if labels is not None and any(map(_is_fraction, labels)):
             raise InputError(
@@ -99,13 +99,13 @@ class TableSource(PathsSource):
         if column is not None and names is not None:
             class_names = _class_names(name, labels, list(frame[names]))
             self.label_meaning = "numbers"
-        files = [_text(name, place, value) for value in frame[place]]
+        files = [_text(name, path_column, value) for value in frame[path_column]]
         super().__init__(
             files, labels, root=root, suffix=suffix, name=name, class_names=class_names
         )
         named = f", names {names!r}" if names else ""
         what = f"label {column!r}{named}" if column else "no label"
-        self.decisions = {"columns": f"path {place!r}, {what}"}
+        self.decisions = {"columns": f"path {path_column!r}, {what}"}
         lines = [note] if note else []
         if self.labels is not None and _FEW < len(self.labels) == len(set(self.labels)):
             lines.append(
@@ -113,7 +113,7 @@ class TableSource(PathsSource):
                 "names another, label=none leaves labels out"
             )
         if column is None and label is None:
-            others = ", ".join(repr(other) for other in frame.columns if other != place)
+            others = ", ".join(repr(each) for each in frame.columns if each != path_column)
             lines.append(
                 f"{name}: unlabelled: none of its columns is called label, class, target, …"
                 + (f"; label=COLUMN names one of {others}" if others else "")
@@ -131,15 +131,7 @@ def table(
     suffix: str = "",
     split: str | None = None,
 ) -> TableSource:
-    """Opens a table of paths and labels.
-
-    Args:
-        argument: The file: ``.csv``, ``.tsv`` or ``.parquet``.
-        path: The column of paths.
-        label: The column of labels.
-        root: What the paths are relative to; None: the file's folder.
-        suffix: What is missing at the end of each path.
-        split: Which part, where a column tells.
+    """Opens a table of paths and labels; the options are the arguments of `TableSource`.
 
     Raises:
         InputError: The file cannot be read, or as for `TableSource`.
@@ -177,7 +169,7 @@ def _read(name: str, file: Path) -> "pd.DataFrame":
         }  # fmt: skip
         with open(file, encoding="utf-8-sig") as lines:
             first = lines.readline()
-        how["sep"] = "\t" if kind == ".tsv" else _separator(first)
+        how["sep"] = "\t" if kind == ".tsv" else max(",;\t", key=first.count)
         if _names_an_image(first, how["sep"]):
             frame = pd.read_csv(file, header=None, **how)
             return frame.rename(columns=dict(enumerate(("path", "label"))))
@@ -188,10 +180,6 @@ def _read(name: str, file: Path) -> "pd.DataFrame":
         raise InputError(
             f"{name}: cannot be read as a table: {type(error).__name__}: {reason}"
         ) from error
-
-
-def _separator(line: str) -> str:
-    return max(",;\t", key=line.count)
 
 
 def _names_an_image(line: str, separator: str) -> bool:
@@ -240,24 +228,24 @@ def _path_column(
         if wanted not in frame.columns:
             raise unknown_name(f"column of {name}", wanted, list(frame.columns))
         return wanted
-    found = _columns(frame, PATH_COLUMNS)
-    if not found:
+    columns = _columns(frame, PATH_COLUMNS)
+    if not columns:
         raise InputError(
             f"{name}: none of its columns ({', '.join(map(repr, frame.columns))}) is called path, "
             "file or image; name it with path=COLUMN"
         )
-    if isinstance(frame[found[0]].iloc[0], dict):
+    if isinstance(frame[columns[0]].iloc[0], dict):
         raise InputError(
-            f"{name}: column {found[0]!r} holds the pictures themselves; give the data set: "
+            f"{name}: column {columns[0]!r} holds the pictures themselves; give the data set: "
             f"datasets.Dataset.from_parquet({name!r})"
         )
-    exist = [column for column in found if _exists(frame[column], root, suffix)]
+    exist = [column for column in columns if _exists(frame[column], root, suffix)]
     if len(exist) > 1 and not frame[exist[0]].equals(frame[exist[1]]):
         raise InputError(
             f"{name}: files exist for the columns {', '.join(map(repr, exist))}; name one with "
             "path=COLUMN"
         )
-    return (exist or found)[0]
+    return (exist or columns)[0]
 
 
 def _exists(values: Any, root: str, suffix: str) -> bool:
@@ -275,17 +263,17 @@ def _label_columns(
         if wanted not in frame.columns:
             raise unknown_name(f"column of {name}", wanted, list(frame.columns))
         return wanted, None
-    found = [column for column in _columns(frame, LABEL_COLUMNS) if column != path]
-    if len(found) < 2:
-        return (found[0] if found else None), None
-    if len(found) == 2:
-        numbered = [not isinstance(_labels(frame[column])[0], str) for column in found]
-        pairs = frame[found].astype(str).drop_duplicates()
+    columns = [column for column in _columns(frame, LABEL_COLUMNS) if column != path]
+    if len(columns) < 2:
+        return (columns[0] if columns else None), None
+    if len(columns) == 2:
+        numbered = [not isinstance(_labels(frame[column])[0], str) for column in columns]
+        pairs = frame[columns].astype(str).drop_duplicates()
         if sum(numbered) == 1 and set(pairs.nunique()) == {len(pairs)}:  # one to one
             first = numbered.index(True)
-            return found[first], found[1 - first]
+            return columns[first], columns[1 - first]
     raise InputError(
-        f"{name}: the columns {', '.join(map(repr, found))} may all be labels; name one with "
+        f"{name}: the columns {', '.join(map(repr, columns))} may all be labels; name one with "
         "label=COLUMN"
     )
 
@@ -294,12 +282,12 @@ def _labels(values: Any) -> list[Any]:
     """A column as labels; empty cells are no label, text that is whole numbers is numbers."""
     if hasattr(values, "cat"):
         values = values.astype(object)
-    found = [None if value is None or value != value or value == "" else value for value in values]
-    words = [value for value in found if value is not None]
+    labels = [None if value is None or value != value or value == "" else value for value in values]
+    words = [value for value in labels if value is not None]
     if words and all(isinstance(word, str) for word in words):
         known = dict(zip(words, numbers(words), strict=True))
-        return [None if value is None else known[value] for value in found]
-    return found
+        return [None if value is None else known[value] for value in labels]
+    return labels
 
 
 def _is_fraction(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""TIFF files that Pillow cannot open, or opens with other numbers than they hold.
+"""Reads TIFF files that Pillow cannot open, or opens with other numbers than they hold.
 
 The tags decide. A file of 8 bits with one sample (grey, palette) or three (RGB, YCbCr) is Pillow's;
 so is a single sample of 16 or 32 bits. Everything else is read by tifffile (extra ``tiff``): other
@@ -29,7 +29,7 @@ MOST_BANDS = 512
 
 @dataclass(frozen=True)
 class Layout:
-    """What the tags of the first page say of its samples.
+    """The layout of the samples that the tags of the first page state.
 
     Args:
         width: In pixels.
@@ -55,7 +55,7 @@ class Layout:
 
     @property
     def plain(self) -> bool:
-        """Whether the samples are grey or RGB and more, so that a sample more is a band more."""
+        """Whether the samples are grey or RGB and more, so that a further one is a further band."""
         return self.photometric in _COLOURS
 
     @property
@@ -70,7 +70,7 @@ class Layout:
         return self.samples - (self.alpha is not None)
 
     def for_pillow(self, all_bands: bool) -> bool:
-        """Whether Pillow, if it opens the file, gives the numbers that it holds."""
+        """Tells whether Pillow, if it opens the file, gives the numbers that it holds."""
         if not self.plain:
             return True
         if self.samples == 1:
@@ -83,7 +83,7 @@ class Layout:
 
 
 def layout_of(tags: Mapping[int, Any]) -> Layout:
-    """The layout that the tags of a page state."""
+    """Reads the layout that the tags of a page state."""
 
     def first(tag: int, default: int) -> int:
         value = tags.get(tag, default)
@@ -108,7 +108,7 @@ def layout_of(tags: Mapping[int, Any]) -> Layout:
 
 
 def layout_of_file(file: str | os.PathLike[str] | bytes) -> Layout | None:
-    """The layout of the first page of a file that Pillow does not open; None: it is no TIFF."""
+    """Reads the layout of a file that Pillow does not open; None: it is no TIFF."""
     with io.BytesIO(file) if isinstance(file, bytes) else open(file, "rb") as stream:
         head = stream.read(16)
         if head[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -121,7 +121,7 @@ def layout_of_file(file: str | os.PathLike[str] | bytes) -> Layout | None:
 
 
 def read_samples(file: str | os.PathLike[str] | bytes, layout: Layout) -> np.ndarray:
-    """The upright samples of the first page, as they are stored.
+    """Reads the upright samples of the first page, as they are stored.
 
     Returns:
         [height, width, sample].

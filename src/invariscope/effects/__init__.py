@@ -1,4 +1,4 @@
-"""What augmentations do to single classes and images: whom they help, whom they hurt."""
+"""Measures what augmentations do to single classes and images: whom they help, whom they hurt."""
 
 from invariscope.effects.correctness import Correctness
 from invariscope.effects.on_classes import ClassEffects, class_effects

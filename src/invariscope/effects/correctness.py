@@ -1,4 +1,4 @@
-"""Which images several training seeds of several methods get right.
+"""Arranges which images several training seeds of several methods get right.
 
 The tidy form is a table with one row per image, method and seed, as CSV or parquet:
 
@@ -27,11 +27,14 @@ from jaxtyping import Bool, Int64
 
 from invariscope.errors import InputError
 from invariscope.files import read_csv
-from invariscope.results import RowStore, read_manifest
+from invariscope.results import RowStore
+from invariscope.results.agreement import other_contents
+from invariscope.runs.block_files import ROWS
+from invariscope.runs.manifest import read_manifest
 from invariscope.transformations import IDENTITY
 
 COLUMNS = ("image", "class", "method", "seed", "correct")
-_METRIC, _LAYER, _ROWS = "accuracy", "logits", "rows"
+_METRIC, _LAYER = "accuracy", "logits"
 _TRUTH = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
@@ -146,15 +149,15 @@ def _by_method(
     notes: list[str],
 ) -> Correctness:
     names, members = np.unique(classes.astype(str), return_inverse=True)
-    found: dict[str, list[int]] = {}
-    for place, run in enumerate(runs):
-        found.setdefault(run.partition("\0")[0], []).append(place)
+    rows_of: dict[str, list[int]] = {}
+    for row, run in enumerate(runs):
+        rows_of.setdefault(run.partition("\0")[0], []).append(row)
     return Correctness(
         images=tuple(images),
         classes=tuple(names.tolist()),
         members=members.astype(np.int64),
-        seeds={m: tuple(runs[p].partition("\0")[2] for p in where) for m, where in found.items()},
-        correct={m: right[where] for m, where in found.items()},
+        seeds={m: tuple(runs[p].partition("\0")[2] for p in where) for m, where in rows_of.items()},
+        correct={m: right[where] for m, where in rows_of.items()},
         notes=notes,
     )
 
@@ -180,16 +183,16 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def read_runs(runs: Mapping[str, Sequence[str | os.PathLike[str]]]) -> pd.DataFrame:
-    """The tidy form of run folders that `measure` wrote.
+    """Reads run folders that `measure` wrote into the tidy form.
 
     Args:
         runs: The run folders of each method, one for each training seed.
 
     Raises:
-        InputError: No run there, no accuracy in it, other data than in the first, or a folder given
-            twice for one method.
+        InputError: No run there, no accuracy in it, other data or images than in the first, or a
+            folder given twice for one method.
     """
-    frames, data = [], ""
+    frames, stores, data = [], list[RowStore](), ""
     for method, folders in runs.items():
         for number, folder in enumerate(map(Path, folders)):
             if folder in map(Path, folders[:number]):
@@ -202,19 +205,28 @@ def read_runs(runs: Mapping[str, Sequence[str | os.PathLike[str]]]) -> pd.DataFr
                     "models on the same images"
                 )
             data = own
-            frames.append(_run_frame(folder, manifest, method))
+            store = RowStore(folder / ROWS, run=manifest["identity"])
+            stores.append(store)
+            frames.append(_run_frame(folder, store, manifest, method))
+    changed = other_contents(stores)
+    if changed:
+        raise InputError(
+            f"the runs are on different images: {changed[0]} has another content in one of them; "
+            "measure all models on the same images"
+        )
     return pd.concat(frames, ignore_index=True)
 
 
-def _run_frame(folder: Path, manifest: dict[str, Any], method: str) -> pd.DataFrame:
-    store = RowStore(folder / _ROWS, run=manifest["identity"])
-    found = store.dense(_LAYER, only=[(_METRIC, "")])
-    if not found or IDENTITY not in found[0].cells:
+def _run_frame(
+    folder: Path, store: RowStore, manifest: dict[str, Any], method: str
+) -> pd.DataFrame:
+    blocks = store.dense(_LAYER, only=[(_METRIC, "")])
+    if not blocks or IDENTITY not in blocks[0].cells:
         raise InputError(
             f"{folder} knows no accuracy on the untouched images: measure it with labelled data, a "
             "classifier of the same classes, and accuracy among its `metrics`"
         )
-    values = found[0].values[:, found[0].cells.index(IDENTITY)]
+    values = blocks[0].values[:, blocks[0].cells.index(IDENTITY)]
     known = np.isfinite(values) & (store.labels >= 0)
     if not known.any():
         raise InputError(f"{folder} knows the accuracy of no image: measure it with labelled data")

@@ -1,4 +1,4 @@
-"""Do methods help the same images? Intersection over union of helped samples (paper 000 App. B).
+"""Compares the images that methods help: intersection over union (paper 000 App. B).
 
 The helped list of a pair of runs, s without the augmentation and t with it, is the images that s
 gets wrong and t gets right. Two lists agree by |A ∩ B| / |A ∪ B|, in [0, 1]; 1: the same images, 0:
@@ -37,7 +37,7 @@ _REPLICATES = 500
 def helped_samples(
     answers: Correctness, without: str, methods: Sequence[str], seed: int
 ) -> pd.DataFrame:
-    """How alike the lists of helped images are, within and across methods.
+    """Measures how alike the lists of helped images are, within and across methods.
 
     Args:
         answers: The right and wrong answers of all runs.
@@ -98,9 +98,9 @@ class _Lists:
         order = np.argsort(method, kind="stable")
         self.base, self.run, method = self.base[order], self.run[order], method[order]
         self.lists = (self.before[self.base] & right[self.run]).astype(np.float64)
-        self.one, self.other = np.triu_indices(len(self.lists), 1)
-        self.same_base = self.base[self.one] == self.base[self.other]
-        self.same_run = self.run[self.one] == self.run[self.other]
+        self.first, self.second = np.triu_indices(len(self.lists), 1)
+        self.same_base = self.base[self.first] == self.base[self.second]
+        self.same_run = self.run[self.first] == self.run[self.second]
         shared = np.stack(
             [
                 self.same_base & ~self.same_run,
@@ -108,7 +108,7 @@ class _Lists:
                 ~self.same_base & ~self.same_run,
             ]
         )
-        of = {m: (method[self.one] == k, method[self.other] == k) for k, m in enumerate(methods)}
+        of = {m: (method[self.first] == k, method[self.second] == k) for k, m in enumerate(methods)}
         self.pairs = list(itertools.combinations_with_replacement(methods, 2))
         #: Which pairs of lists belong to two methods and share what [two methods, shared, pair].
         self.groups = np.stack([(of[a][0] & of[b][1]) & shared for a, b in self.pairs])
@@ -117,21 +117,22 @@ class _Lists:
         """IoU of each pair of lists, and what chance gives; NaN where both are empty."""
         both = (self.lists * copies) @ self.lists.T
         sizes = np.diag(both)
-        one, other = sizes[self.one], sizes[self.other]
-        together = both[self.one, self.other]
+        size_a, size_b = sizes[self.first], sizes[self.second]
+        together = both[self.first, self.second]
         wrong = self.before.astype(np.float64)
         common = (wrong * copies) @ wrong.T
         base = np.diag(common)
-        a, b = self.base[self.one], self.base[self.other]
-        expected = np.nan_to_num(divide(one * other * common[a, b], base[a] * base[b]))
-        return (divide(together, one + other - together), divide(expected, one + other - expected))
+        a, b = self.base[self.first], self.base[self.second]
+        expected = np.nan_to_num(divide(size_a * size_b * common[a, b], base[a] * base[b]))
+        both_sizes = size_a + size_b
+        return divide(together, both_sizes - together), divide(expected, both_sizes - expected)
 
     def means(self, values: np.ndarray, base: np.ndarray, run: np.ndarray) -> np.ndarray:
         """The means of all rows, where runs count as often as they are drawn [row]."""
-        weights = base[self.base[self.one]] * run[self.run[self.one]].astype(np.float64)
+        weights = base[self.base[self.first]] * run[self.run[self.first]].astype(np.float64)
         # A run that both lists share counts once: it is one run.
-        weights *= np.where(self.same_base, 1, base[self.base[self.other]])
-        weights *= np.where(self.same_run, 1, run[self.run[self.other]])
+        weights *= np.where(self.same_base, 1, base[self.base[self.second]])
+        weights *= np.where(self.same_run, 1, run[self.run[self.second]])
         weights[np.isnan(values)] = 0.0
         held = self.groups * weights
         parts = divide(held @ np.nan_to_num(values), held.sum(axis=2))

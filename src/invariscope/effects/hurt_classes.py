@@ -1,4 +1,4 @@
-"""Are the classes that an augmentation hurts alike? Their similarity in WordNet (paper 000 D.1).
+"""Compares the classes that an augmentation hurts by their similarity in WordNet (paper 000 D.1).
 
 Means of Wu and Palmer's similarity (`wordnet.py`), in (0, 1], over pairs of classes:
 
@@ -29,7 +29,7 @@ _EQUAL = 1e-9
 def hurt_classes(
     classes: pd.DataFrame, wordnet: WordNet, synsets: Mapping[str, str], seed: int
 ) -> tuple[pd.DataFrame, list[str]]:
-    """How alike the classes are that each method hurts, helps, and neither.
+    """Measures how alike the classes are that each method hurts, helps, and neither.
 
     Args:
         classes: One row per ``method`` and ``class``, with whether it is ``hurt`` or ``helped``.
@@ -43,9 +43,9 @@ def hurt_classes(
         classes without a synset.
     """
     names = list(dict.fromkeys(classes["class"]))
-    found = {name: synsets.get(name) or wordnet.synset_of(name) for name in names}
-    known = [name for name in names if found[name] is not None]
-    matrix = wordnet.matrix([str(found[name]) for name in known])
+    wnids = {name: synsets.get(name) or wordnet.synset_of(name) for name in names}
+    known = [name for name in names if wnids[name] is not None]
+    matrix = wordnet.matrix([str(wnids[name]) for name in known])
     np.fill_diagonal(matrix, 0.0)  # a class makes no pair with itself
     rows = []
     for method, part in classes.groupby("method", sort=False):
@@ -62,15 +62,15 @@ def hurt_classes(
             against = _against(observed[row], drawn[row])
             size = {"n_hurt": sizes[0], "n_other": sizes[row]}
             rows.append({"method": method, "group": group, **against, **size})
-    return pd.DataFrame(rows), [name for name in names if found[name] is None]
+    return pd.DataFrame(rows), [name for name in names if wnids[name] is None]
 
 
 def _means(matrix: np.ndarray, order: np.ndarray, sizes: list[int]) -> np.ndarray:
     """The means of the three groups [3], with the classes in the order hurt, helped, neither."""
     hurt, helped = order[: sizes[0]], order[sizes[0] : sizes[0] + sizes[1]]
     rows = matrix[hurt]
-    own, other = rows[:, hurt].sum(), rows[:, helped].sum()
-    sums = np.array([own, other, rows.sum() - own - other])
+    own, to_helped = rows[:, hurt].sum(), rows[:, helped].sum()
+    sums = np.array([own, to_helped, rows.sum() - own - to_helped])
     pairs = sizes[0] * np.array([sizes[0] - 1, sizes[1], sizes[2]])
     return np.divide(sums, pairs, out=np.full(3, np.nan), where=pairs > 0)
 

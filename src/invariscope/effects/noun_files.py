@@ -1,4 +1,4 @@
-"""Reading WordNet's `data.noun` and `index.noun`.
+"""Reads WordNet's `data.noun` and `index.noun`.
 
 A line of `data.noun` is `offset lexicographer_file n words(hex) (word id)… pointers (symbol offset
 part_of_speech source_target)… | gloss`; the offset is the place of the line in the file. A line of
@@ -49,7 +49,7 @@ class Nouns:
         return int(self.max_depths.max())
 
     def senses(self, noun: str) -> list[int]:
-        """The offsets of a noun's senses, the most frequent first; empty if there is none."""
+        """Returns the offsets of a noun's senses, the most frequent first; none if unknown."""
         lemma = noun.strip().lower().replace(" ", "_").encode()
         line = self.index.get(lemma)
         if line is None:
@@ -63,13 +63,13 @@ class Nouns:
             raise _damaged(self.folder / "index.noun", f"the line of {noun!r}") from error
         return offsets
 
-    def name(self, place: int) -> str:
-        """`word.n.01`: the first word, and which of its senses the synset is."""
-        word = self.words[place].decode()
+    def name(self, synset: int) -> str:
+        """Returns `word.n.01`: the first word, and which of its senses the synset is."""
+        word = self.words[synset].decode()
         senses = self.senses(word)
-        if self.offsets[place] not in senses:
+        if self.offsets[synset] not in senses:
             raise _damaged(self.folder / "index.noun", f"the line of {word!r}")
-        return f"{word}.n.{senses.index(self.offsets[place]) + 1:02d}"
+        return f"{word}.n.{senses.index(self.offsets[synset]) + 1:02d}"
 
 
 def read_nouns(folder: Path) -> Nouns:
@@ -102,9 +102,9 @@ def read_nouns(folder: Path) -> Nouns:
         start += len(line)
     if not offsets:
         raise _damaged(path, "the whole file: it has no synset")
-    places = {offset: place for place, offset in enumerate(offsets)}
+    places = {offset: synset for synset, offset in enumerate(offsets)}
     try:
-        parents = [tuple(places[offset] for offset in found) for found in pointers]
+        parents = [tuple(places[offset] for offset in targets) for targets in pointers]
     except KeyError as error:
         raise _damaged(path, f"a pointer to {error.args[0]:08d}") from error
     low, high = _depths(parents, path)
@@ -128,17 +128,17 @@ def _parse(line: bytes, start: int) -> tuple[bytes, list[int]]:
 def _depths(parents: list[tuple[int, ...]], path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Links on the shortest and on the longest chain to a root, of each synset."""
     children: list[list[int]] = [[] for _ in parents]
-    for place, above in enumerate(parents):
+    for synset, above in enumerate(parents):
         for parent in above:
-            children[parent].append(place)
+            children[parent].append(synset)
     waiting = [len(above) for above in parents]
-    ready = [place for place, count in enumerate(waiting) if not count]
+    ready = [synset for synset, count in enumerate(waiting) if not count]
     low, high = [0] * len(parents), [0] * len(parents)
-    for place in ready:  # grows: a synset is ready when all of its hypernyms are done
-        if parents[place]:
-            low[place] = 1 + min(low[parent] for parent in parents[place])
-            high[place] = 1 + max(high[parent] for parent in parents[place])
-        for child in children[place]:
+    for synset in ready:  # grows: a synset is ready when all of its hypernyms are done
+        if parents[synset]:
+            low[synset] = 1 + min(low[parent] for parent in parents[synset])
+            high[synset] = 1 + max(high[parent] for parent in parents[synset])
+        for child in children[synset]:
             waiting[child] -= 1
             if not waiting[child]:
                 ready.append(child)

@@ -1,4 +1,4 @@
-"""What an augmentation does to each class: whom it hurts, how surely (paper 000 §4.2, D.1, App. B).
+"""Measures what an augmentation does to each class: whom it hurts, how surely (paper 000).
 
 Given are the right and wrong answers of several training seeds without the augmentation and of
 several with it, on the same test images. For each class and each pair of a seed without and a seed
@@ -49,7 +49,7 @@ THRESHOLD = 0.7
 
 @dataclass(frozen=True)
 class ClassEffects:
-    """What augmentations do to classes. Accuracies, shares and differences are from 0 to 1.
+    """The effects of augmentations on classes. Accuracies, shares and differences are from 0 to 1.
 
     Attributes:
         without: The method that the others are held against.
@@ -81,7 +81,7 @@ class ClassEffects:
     notes: list[str]
 
     def to_text(self) -> str:
-        """The findings in 80 columns."""
+        """Writes the findings in 80 columns."""
         return page_maker("effects_text")(self)
 
 
@@ -95,7 +95,7 @@ def class_effects(
     synsets: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> ClassEffects:
-    """The effect of augmentations on each class.
+    """Measures the effect of augmentations on each class.
 
     Args:
         frame: One row per image, method and seed, with ``class`` and ``correct``
@@ -193,9 +193,9 @@ class _Effect:
         self.right = _counts(right, answers.members, len(self.sizes))
         # In whole numbers, so that a share on the threshold is not above it by a rounding.
         self.enough = math.floor(threshold * self.pairs + 1e-9) + 1
-        one, other = self.right[: self.before], self.right[self.before :]
+        before, after = self.right[: self.before], self.right[self.before :]
         #: Loss in right answers of each pair of seeds [seed without, seed with, class].
-        self.losses = one[:, None] - other[None]
+        self.losses = before[:, None] - after[None]
         self.hurt = (self.losses > 0).sum(axis=(0, 1))
         self.helped = (self.losses < 0).sum(axis=(0, 1))
         self.relabelled = relabel(self.right, self.before, self.enough, seed)

@@ -1,4 +1,4 @@
-"""What if it were another choice of the runs that had the augmentation?
+"""Relabels which runs had the augmentation, to learn what chance alone would give.
 
 Runs are relabelled for all classes at once, so what makes one run better in many classes stays in
 it: over all ways to choose the runs "with" where these are no more than 5,000, else over random
@@ -25,7 +25,7 @@ MOST = 5000
 
 @dataclass(frozen=True)
 class Relabelled:
-    """What the ways of labelling the runs give.
+    """The results of all ways of labelling the runs.
 
     Attributes:
         counts: How many classes are consistently hurt.
@@ -75,7 +75,7 @@ def relabel(
 
 
 def relabellings(runs: int, chosen: int, seed: int) -> np.ndarray:
-    """Which `chosen` of the `runs` are "with", int64 [relabelling, chosen]; all ways, or 5,000.
+    """Lists which `chosen` of the `runs` are "with", int64 [relabelling, chosen]; 5,000 at most.
 
     The labels as they are, the last `chosen` runs, are among them.
 

@@ -1,4 +1,4 @@
-"""WordNet's nouns: which class is a kind of which, and how alike two classes are.
+"""Reads WordNet's nouns: which class is a kind of which, and how alike two classes are.
 
 Read from `data.noun` and `index.noun` of WordNet 3.0, the version that ImageNet's ids stem from. A
 synset goes by its wnid: `n` and the eight digits of its place in the file, `n02084071` for the dog.
@@ -42,7 +42,7 @@ _FAR = np.int16(4096)
 
 
 def standard_folders() -> list[Path]:
-    """Where WordNet is looked for: Debian's `wordnet-base`, then where NLTK keeps its corpora."""
+    """Lists where WordNet is looked for: Debian's `wordnet-base`, NLTK's corpora."""
     given = [Path(part) for part in os.environ.get("NLTK_DATA", "").split(os.pathsep) if part]
     homes = [Path.home(), Path(sys.prefix), Path(sys.prefix) / "share", Path("/usr/share")]
     corpora = [*given, *(home / "nltk_data" for home in homes)]
@@ -86,7 +86,7 @@ class WordNet:
         return [f"n{offset:08d}" for offset in self._nouns.offsets]
 
     def name(self, wnid: str) -> str:
-        """The name that NLTK gives a synset: its first noun, and which of its senses this is.
+        """Returns NLTK's name of a synset: its first noun, and which of its senses this is.
 
         Raises:
             InputError: No such synset.
@@ -94,7 +94,7 @@ class WordNet:
         return self._name(self._place(wnid))
 
     def hypernyms(self, wnid: str) -> tuple[str, ...]:
-        """The synsets that this one is a kind of, or an instance of; none for the root.
+        """Returns the synsets that this one is a kind of, or an instance of; none for the root.
 
         Raises:
             InputError: No such synset.
@@ -103,7 +103,7 @@ class WordNet:
         return tuple(f"n{self._nouns.offsets[parent]:08d}" for parent in parents)
 
     def synset_of(self, class_name: str) -> str | None:
-        """The wnid that a class name stands for, or None.
+        """Finds the wnid that a class name stands for, or None.
 
         In this order: a wnid (`n02084071`, a folder of ImageNet); a name in NLTK's form
         (`crane.n.05`); the name of a class of ImageNet-1k, alone (`great white shark`, `crane
@@ -122,21 +122,21 @@ class WordNet:
         sense = _SYNSET.fullmatch(name)
         if sense:
             senses = self._nouns.senses(sense[1])
-            place = int(sense[2]) - 1
-            return f"n{senses[place]:08d}" if 0 <= place < len(senses) else None
+            number = int(sense[2]) - 1
+            return f"n{senses[number]:08d}" if 0 <= number < len(senses) else None
         if self._imagenet is None:
             self._imagenet = _imagenet_names()
         for spelling in (name, name.casefold()):
-            found = self._imagenet.get(spelling)
-            if found is not None and found in self:
-                return found
+            known = self._imagenet.get(spelling)
+            if known is not None and known in self:
+                return known
         senses = self._nouns.senses(name)
         return f"n{senses[0]:08d}" if senses else None
 
     def similarity(
         self, first: Sequence[str], second: Sequence[str], measure: str = "wup"
     ) -> Float64[np.ndarray, " pair"]:
-        """The similarity of each pair of synsets.
+        """Computes the similarity of each pair of synsets.
 
         Args:
             first: One wnid for each pair.
@@ -155,16 +155,16 @@ class WordNet:
             raise InputError(f"{len(first)} synsets against {len(second)}: give as many of each")
         if not len(first):
             return np.empty(0)
-        one, other = (np.array([self._place(wnid) for wnid in side]) for side in (first, second))
+        left, right = (np.array([self._place(wnid) for wnid in side]) for side in (first, second))
         if measure == "wup":
-            return self._wup(one, other)
-        links = self._links(one, other) + 1.0
+            return self._wup(left, right)
+        links = self._links(left, right) + 1.0
         return 1.0 / links if measure == "path" else -np.log(links / (2.0 * self._nouns.depth))
 
     def matrix(
         self, wnids: Sequence[str], measure: str = "wup"
     ) -> Float64[np.ndarray, "synset synset"]:
-        """The similarities of all pairs [synset, synset], symmetric.
+        """Computes the similarities of all pairs [synset, synset], symmetric.
 
         Entry (i, j) with i <= j is that of i and j in this order, as `wup` may depend on it.
 
@@ -186,79 +186,79 @@ class WordNet:
             )
         return self._nouns.places[int(wnid[1:])]
 
-    def _name(self, place: int) -> str:
-        if place not in self._names:
-            self._names[place] = self._nouns.name(place)
-        return self._names[place]
+    def _name(self, synset: int) -> str:
+        if synset not in self._names:
+            self._names[synset] = self._nouns.name(synset)
+        return self._names[synset]
 
-    def _ancestors_of(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+    def _ancestors_of(self, synset: int) -> tuple[np.ndarray, np.ndarray]:
         """The ancestors of a synset and the links to them, as `wup` prefers them: deepest first."""
-        if place not in self._ancestors:
-            links, level, distance = {place: 0}, [place], 0
+        if synset not in self._ancestors:
+            links, level, distance = {synset: 0}, [synset], 0
             while level:
                 distance += 1
                 parents = (p for member in level for p in self._nouns.parents[member])
                 level = [p for p in dict.fromkeys(parents) if p not in links]
                 links.update(dict.fromkeys(level, distance))
             depths = self._nouns.min_depths
-            order = sorted(links, key=lambda p: (-depths[p], p != place, self._name(p)))
-            self._ancestors[place] = (
+            order = sorted(links, key=lambda p: (-depths[p], p != synset, self._name(p)))
+            self._ancestors[synset] = (
                 np.array(order, dtype=np.int32),
                 np.array([links[p] for p in order], dtype=np.int16),
             )
-        return self._ancestors[place]
+        return self._ancestors[synset]
 
     def _tables(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ancestors and links of each synset [synset, ancestor], short rows padded with -1."""
-        found = [self._ancestors_of(int(place)) for place in places]
-        width = max(len(ancestors) for ancestors, _ in found)
-        ancestors = np.full((len(found), width), -1, dtype=np.int32)
-        links = np.full((len(found), width), _FAR, dtype=np.int16)
-        for row, (known, distances) in enumerate(found):
+        rows = [self._ancestors_of(int(synset)) for synset in places]
+        width = max(len(ancestors) for ancestors, _ in rows)
+        ancestors = np.full((len(rows), width), -1, dtype=np.int32)
+        links = np.full((len(rows), width), _FAR, dtype=np.int16)
+        for row, (known, distances) in enumerate(rows):
             ancestors[row, : len(known)] = known
             links[row, : len(known)] = distances
         return ancestors, links
 
-    def _links(self, one: np.ndarray, other: np.ndarray) -> Float[np.ndarray, " pair"]:
+    def _links(self, left: np.ndarray, right: np.ndarray) -> Float[np.ndarray, " pair"]:
         """The distance d of each pair, NaN without a common ancestor."""
-        distances = np.empty(len(one))
-        unique, back = np.unique(np.concatenate([one, other]), return_inverse=True)
+        distances = np.empty(len(left))
+        unique, back = np.unique(np.concatenate([left, right]), return_inverse=True)
         ancestors, links = self._tables(unique)
         step = max(1, _CHUNK_ELEMENTS // ancestors.shape[1] ** 2)
-        for start in range(0, len(one), step):
-            a = back[start : min(start + step, len(one))]
-            b = back[len(one) + start : len(one) + start + len(a)]
+        for start in range(0, len(left), step):
+            a = back[start : min(start + step, len(left))]
+            b = back[len(left) + start : len(left) + start + len(a)]
             same = ancestors[a][:, :, None] == ancestors[b][:, None, :]
             both = np.where(same, links[a][:, :, None] + links[b][:, None, :], _FAR)
             distances[start : start + len(a)] = both.min(axis=(1, 2))
         distances[distances >= _FAR] = np.nan
         return distances
 
-    def _wup(self, one: np.ndarray, other: np.ndarray) -> Float[np.ndarray, " pair"]:
-        subsumers = self._subsumers(one, other)
-        result = np.full(len(one), np.nan)
+    def _wup(self, left: np.ndarray, right: np.ndarray) -> Float[np.ndarray, " pair"]:
+        subsumers = self._subsumers(left, right)
+        result = np.full(len(left), np.nan)
         known = subsumers >= 0
         if known.any():
-            one, other, subsumers = one[known], other[known], subsumers[known]
+            left, right, subsumers = left[known], right[known], subsumers[known]
             depth = self._nouns.max_depths[subsumers] + 1.0
-            links = self._links(one, subsumers) + self._links(other, subsumers)
+            links = self._links(left, subsumers) + self._links(right, subsumers)
             result[known] = 2.0 * depth / (links + 2.0 * depth)
         return result
 
-    def _subsumers(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    def _subsumers(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """The common ancestor of each pair that `wup` takes, -1 without one."""
-        found = np.empty(len(one), dtype=np.int64)
-        unique, back = np.unique(np.concatenate([one, other]), return_inverse=True)
+        subsumers = np.empty(len(left), dtype=np.int64)
+        unique, back = np.unique(np.concatenate([left, right]), return_inverse=True)
         ancestors, _ = self._tables(unique)
         step = max(1, _CHUNK_ELEMENTS // ancestors.shape[1] ** 2)
-        for start in range(0, len(one), step):
-            a = back[start : min(start + step, len(one))]
-            b = back[len(one) + start : len(one) + start + len(a)]
+        for start in range(0, len(left), step):
+            a = back[start : min(start + step, len(left))]
+            b = back[len(left) + start : len(left) + start + len(a)]
             mine = ancestors[a]
             common = (mine[:, :, None] == ancestors[b][:, None, :]).any(axis=2) & (mine >= 0)
             best = mine[np.arange(len(a)), common.argmax(axis=1)]
-            found[start : start + len(a)] = np.where(common.any(axis=1), best, -1)
-        return found
+            subsumers[start : start + len(a)] = np.where(common.any(axis=1), best, -1)
+        return subsumers
 
 
 def _standard_folder() -> Path:
@@ -274,9 +274,9 @@ def _standard_folder() -> Path:
 
 def _imagenet_names() -> dict[str, str]:
     """The wnids of ImageNet-1k by class name: as it is spelt, else in lower case."""
-    found = list(zip(imagenet_class_names(), imagenet_class_ids(), strict=True))
+    classes = list(zip(imagenet_class_names(), imagenet_class_ids(), strict=True))
     # Names alone are unique and come first: both cranes have no other noun than "crane".
-    pairs = [(names[0], wnid) for names, wnid in found]
-    pairs += [(names[-1], wnid) for names, wnid in found]
+    pairs = [(names[0], wnid) for names, wnid in classes]
+    pairs += [(names[-1], wnid) for names, wnid in classes]
     folded = {name.casefold(): wnid for name, wnid in reversed(pairs)}
     return folded | {name: wnid for name, wnid in reversed(pairs)}

@@ -1,5 +1,6 @@
 """Where things are in images, and how large: boxes around foregrounds, and their spread."""
 
-from invariscope.foregrounds.foregrounds import Foregrounds, measure_foregrounds
+from invariscope.foregrounds.foregrounds import measure_foregrounds
+from invariscope.foregrounds.result import Foregrounds
 
 __all__ = ["Foregrounds", "measure_foregrounds"]

@@ -10,72 +10,14 @@ cannot be read or have no mask.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
-import invariscope
-from invariscope.data import ImageSource, UnreadableImage, open_source, select
-from invariscope.errors import InputError
-from invariscope.foregrounds.boxes import MEASURES, THRESHOLD, foreground_box
-from invariscope.foregrounds.files import read_foregrounds, write_foregrounds
-from invariscope.foregrounds.masks import SALIENCY, Masks, open_masks
-from invariscope.foregrounds.spread import EVERY, compare_size_and_place, summarise_boxes
-
-FAINT = 0.5
-"""A saliency map whose peak is below this has found nothing; its box comes from scaling it up."""
-
-
-@dataclass(frozen=True)
-class Foregrounds:
-    """The boxes of a data set and how they vary.
-
-    Attributes:
-        manifest: What was measured: data, masks, threshold, seed, number of images, those that were
-            skipped (with the reason) and those without a foreground.
-        images: One row per image that has a mask: image, class ("" if unlabelled), `MEASURES` (NaN
-            without a box) and peak (how sure the mask's maker was).
-        summary: Statistics by class and measure (`invariscope.foregrounds.spread.summarise_boxes`).
-        spread: Size against place by class (`compare_size_and_place`).
-    """
-
-    manifest: dict[str, Any]
-    images: pd.DataFrame
-    summary: pd.DataFrame
-    spread: pd.DataFrame
-
-    @property
-    def classes(self) -> list[str]:
-        """The classes that have a box."""
-        names = self.spread.loc[self.spread["n"] > 0, "class"]
-        return [name for name in names if name != EVERY]
-
-    def overall(self, measure: str) -> pd.Series:
-        """The statistics of one measure over all images."""
-        rows = self.summary
-        return rows[(rows["class"] == EVERY) & (rows["measure"] == measure)].iloc[0]
-
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Writes foregrounds.json, .parquet (images), -summary.csv and -spread.csv.
-
-        Raises:
-            RunError: The disk is full or the folder cannot be written.
-        """
-        tables = {"images": self.images, "summary": self.summary, "spread": self.spread}
-        return write_foregrounds(Path(folder), self.manifest, tables)
-
-    @staticmethod
-    def load(folder: str | os.PathLike[str]) -> "Foregrounds":
-        """Reads what `save` wrote.
-
-        Raises:
-            InputError: No such files, or broken ones.
-        """
-        manifest, tables = read_foregrounds(Path(folder))
-        return Foregrounds(manifest, **tables)
+from invariscope.foregrounds.boxes import THRESHOLD
+from invariscope.foregrounds.job import ForegroundsRequest, prepare_foregrounds
+from invariscope.foregrounds.masks import SALIENCY
+from invariscope.foregrounds.result import Foregrounds
+from invariscope.runs import Progress, carry_out
 
 
 def measure_foregrounds(
@@ -86,7 +28,7 @@ def measure_foregrounds(
     threshold: float = THRESHOLD,
     num_images: int | None = None,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Foregrounds:
     """Measures the boxes of the foregrounds of a data set and how they vary.
 
@@ -99,7 +41,7 @@ def measure_foregrounds(
         threshold: A pixel is foreground where its mask is above this; in [0, 1).
         num_images: How many images, stratified by class; None: all.
         seed: Decides which images, and the resamples of the intervals.
-        progress: Called with (images done, images in all).
+        progress: Told what goes on.
 
     Returns:
         The boxes, image by image, and their statistics.
@@ -122,67 +64,5 @@ def measure_foregrounds(
         >>> found.spread["size_share"].item()  # only the place varies
         0.0
     """
-    if not 0 <= threshold < 1:
-        raise InputError(f"threshold={threshold:g}: give a number from 0 up to, not including, 1")
-    source = open_source(images)
-    selected = select(source, num_images, seed)
-    read = open_masks(source, masks, values)
-    rows, skipped = _boxes(source, selected, read, threshold, progress)
-    if not rows:
-        image, reason = skipped[0]
-        raise InputError(
-            f"none of the {len(selected)} images of {source.name} has a mask; the first: {image}: "
-            f"{reason}; give masks as alpha, saliency or a folder"
-        )
-    table = pd.DataFrame(rows, columns=["image", "class", *MEASURES, "peak"])
-    empty = table.loc[table["x"].isna(), "image"].tolist()
-    if len(empty) == len(table):
-        raise InputError(
-            f"none of the {len(table)} masks of {source.name} has a pixel above {threshold:g}, the "
-            f"first: {empty[0]}; give a lower threshold or other masks"
-        )
-    manifest = {
-        "invariscope": invariscope.__version__,
-        "data": source.name,
-        "masks": os.fspath(masks),
-        "threshold": threshold,
-        "seed": seed,
-        "selected": len(selected),
-        "decisions": {**source.decisions, "masks": read.decision},
-        "notes": [*source.notes, *read.notes],
-        "skipped": [{"image": image, "reason": reason} for image, reason in skipped],
-        "empty": empty,
-    }
-    return Foregrounds(
-        manifest, table, summarise_boxes(table, seed), compare_size_and_place(table, seed)
-    )
-
-
-def _boxes(
-    source: ImageSource,
-    selected: list[int],
-    mask_of: Masks,
-    threshold: float,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[list[list[Any]], list[tuple[str, str]]]:
-    rows, skipped = [], []
-    for done, index in enumerate(selected, 1):
-        try:
-            mask = mask_of(index)
-        except UnreadableImage as problem:
-            skipped.append((source.ids[index], problem.reason))
-        else:
-            box = foreground_box(mask.values, threshold)
-            values = [getattr(box, name) for name in MEASURES]
-            rows.append([source.ids[index], _class_of(source, index), *values, mask.peak])
-        if progress is not None:
-            progress(done, len(selected))
-    return rows, skipped
-
-
-def _class_of(source: ImageSource, index: int) -> str:
-    """The name of an image's class; after its mask was made, since some labels come with images."""
-    label = -1 if source.labels is None else int(source.labels[index])
-    if label < 0:
-        return EVERY
-    return str(label) if source.class_names is None else source.class_names[label]
+    request, how = ForegroundsRequest.split(locals())
+    return carry_out(prepare_foregrounds(request), workers=0, **how)

@@ -1,4 +1,4 @@
-"""Models: loading, preprocessing, and probing their layers."""
+"""Loads models, prepares their images, and probes their layers."""
 
 from invariscope.models.activations import Activation, FeatureMap, Vector, average_pool
 from invariscope.models.architecture import build_architecture

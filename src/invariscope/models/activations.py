@@ -1,4 +1,4 @@
-"""What a layer puts out, in one of two forms: a feature map or a vector per image.
+"""Brings the output of a layer into one of two forms: a feature map or a vector per image.
 
 Models put out channels first or last, tokens with or without class tokens, tokens before or after
 the image axis. `layout_of` recognises the axes once, in the dry run, and `Layout.normalise` then
@@ -40,7 +40,7 @@ Activation = FeatureMap | Vector
 
 
 def average_pool(layer: str, activation: Activation) -> Float[Tensor, "image element"]:
-    """The default reducer: the mean over positions, in float32, [image, channel].
+    """Returns the default reducer: the mean over positions, in float32, [image, channel].
 
     Always a new tensor: an in-place operation after the layer cannot change it.
 
@@ -88,7 +88,7 @@ class Layout:
         return not self.kind.endswith("_first")
 
     def normalise(self, tensor: Shaped[Tensor, "..."]) -> Activation:
-        """The tensor as an activation: a view wherever the kind allows one."""
+        """Returns the tensor as an activation: a view wherever the kind allows one."""
         if self.kind == "nchw":
             return FeatureMap(tensor)
         if self.kind == "nhwc":
@@ -105,7 +105,7 @@ class Layout:
         return FeatureMap(tokens.unflatten(2, self.grid))
 
     def channels_in(self, shape: tuple[int, ...]) -> int:
-        """Number of channels of an output of this shape, or of elements of a vector.
+        """Counts the channels of an output of this shape, or the elements of a vector.
 
         Example:
             >>> Layout("nchw").channels_in((2, 16, 7, 7)), Layout("vector").channels_in((2, 4, 5))
@@ -119,7 +119,7 @@ class Layout:
         return rest[0] if "nchw" in self.kind or self.channels == 1 else rest[-1]
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether an output of this shape has as many places as the map has cells."""
+        """Tells whether an output of this shape has as many places as the map has cells."""
         rest = shape[1:] if self.images_first else (shape[0], *shape[2:])
         axes = self.cells.axes if self.cells else (1,)
         extra = self.prefix + (self.cells.suffix if self.cells else 0)
@@ -127,7 +127,7 @@ class Layout:
         return places == extra + math.prod(self.grid)
 
     def unshown(self) -> "Layout":
-        """How to read an output of which no grid is shown: as a sequence, averaged to a vector.
+        """Returns the layout of an output that shows no grid: a sequence, averaged to a vector.
 
         Example:
             >>> Layout("nchw", 0, (7, 7)).unshown()
@@ -139,7 +139,7 @@ class Layout:
         return Layout(kind, channels=1 if self.kind == "nchw" else -1)
 
     def describe(self) -> str:
-        """The layout in words.
+        """Returns the layout in words.
 
         Example:
             >>> Layout("tokens", 1, (14, 14)).describe()
@@ -178,15 +178,15 @@ def layout_of(
     if not tensor.is_floating_point() or tensor.numel() == 0 or not shape:
         return None
     if len(shape) == 3 and shape[0] != images and shape[1] == images:
-        found = token_grid(shape[0], input_size, prefix)
-        return Layout("tokens_first", *found) if found else Layout("sequence_first")
+        tokens = token_grid(shape[0], input_size, prefix)
+        return Layout("tokens_first", *tokens) if tokens else Layout("sequence_first")
     if shape[0] != images:
         return None
     if len(shape) <= 2:
         return Layout("vector")
     if len(shape) == 3:
-        found = token_grid(shape[1], input_size, prefix)
-        return Layout("tokens", *found) if found else Layout("sequence")
+        tokens = token_grid(shape[1], input_size, prefix)
+        return Layout("tokens", *tokens) if tokens else Layout("sequence")
     if len(shape) == 4:
         if channels_last is None:
             channels_last = _looks_channels_last(shape, input_size)
@@ -198,7 +198,7 @@ def layout_of(
 def token_grid(
     tokens: int, input_size: tuple[int, int], prefix: int | None = None
 ) -> tuple[int, tuple[int, int]] | None:
-    """Number of prefix tokens and grid of a row of tokens; None where they are no grid.
+    """Finds the prefix tokens and the grid of a row of tokens; None where they are no grid.
 
     The smallest number of prefix tokens (at most 8) that leaves a grid with the proportions of the
     image; the model's own number goes first.

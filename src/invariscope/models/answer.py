@@ -1,15 +1,15 @@
-"""The answer of a model: which tensor of its output it is, and what kind of answer.
+"""Finds the answer of a model: which tensor of its output it is, and what kind of answer.
 
-Models put out a tensor, or tensors in tuples, lists, dictionaries and ModelOutputs. Which of them
-is the answer is told by what made it, not by its position, in this order:
+Models put out a tensor, or tensors in tuples, lists, dictionaries and ModelOutputs. The answer is
+recognised by what made it, not by its position, in this order:
 
 1. the one that the user names;
-2. class scores by their name (`ANSWER_KEYS`), one of them after the other;
-3. of nothing but feature maps the deepest: the one of the smallest grid, the last of these;
-4. the one that a linear map of the network has made, where no other linear map reads it in turn
-   (features that a classifier reads are not the answer) and its name is not that of an embedding;
-5. the one that is as wide as the last linear map, and is not what that map has read;
-6. an embedding by its name (`EMBEDDING_KEYS`), one of them after the other;
+2. class scores by their name, in the order of `ANSWER_KEYS`;
+3. the deepest feature map, if all are feature maps: the last one with the smallest grid;
+4. the output of a linear map of the network, unless another linear map reads it (features that a
+   classifier reads are not the answer) or its name is that of an embedding;
+5. the one that is as wide as the last linear map and is not the input of that map;
+6. an embedding by its name, in the order of `EMBEDDING_KEYS`;
 7. the first.
 
 A **task** says what the answer is: ``classification`` (one score per class), ``multilabel`` (one
@@ -75,7 +75,7 @@ class Answer:
         return self.task in ("classification", "multilabel")
 
     def logits(self, answer: Tensor) -> Float[Tensor, "image element"]:
-        """The answer as logits [image, class]; a new tensor in float32.
+        """Returns the answer as logits [image, class]; a new tensor in float32.
 
         Example:
             >>> Answer((), "classification", "score").logits(torch.tensor([[2.0]]))
@@ -97,33 +97,33 @@ def check_task(task: str | None) -> None:
         raise unknown_name("task", task, TASKS)
 
 
-def named_leaf(found: Sequence[Leaf], key: str, what: str) -> Leaf:
-    """The tensor that the user names, by its whole key or its last part.
+def named_leaf(leaves: Sequence[Leaf], key: str, what: str) -> Leaf:
+    """Returns the tensor that the user names, by its whole key or its last part.
 
     Raises:
         InputError: There is none; the message lists those that there are.
     """
-    for leaf in found:
+    for leaf in leaves:
         if leaf.key == key:
             return leaf
-    ends = [leaf for leaf in found if leaf.path and str(leaf.path[-1]) == key]
+    ends = [leaf for leaf in leaves if leaf.path and str(leaf.path[-1]) == key]
     if len(ends) == 1:
         return ends[0]
-    if not any(leaf.path for leaf in found):
+    if not any(leaf.path for leaf in leaves):
         raise InputError(
             f"model {what}: its output is one tensor, so there is no output {key!r}; leave "
             "output_key out"
         )
-    raise unknown_name(f"output of model {what}", key, [leaf.key for leaf in found])
+    raise unknown_name(f"output of model {what}", key, [leaf.key for leaf in leaves])
 
 
 def choose_leaf(
-    found: Sequence[Leaf], recorder: Recorder, maps: Sequence[LinearMap], what: str
+    leaves: Sequence[Leaf], recorder: Recorder, maps: Sequence[LinearMap], what: str
 ) -> Answer:
-    """Which tensor of an output is the answer, by the rule at the top of this file.
+    """Chooses the tensor of an output that is the answer, by the rule at the top of this file.
 
     Args:
-        found: The tensors of the output that have an entry per image.
+        leaves: The tensors of the output that have an entry per image.
         recorder: What ran.
         maps: The last linear maps of the network.
         what: The model, for the doubt.
@@ -131,31 +131,31 @@ def choose_leaf(
     Returns:
         The answer; its task is "" where its place does not tell one.
     """
-    if len(found) == 1:
-        leaf = found[0]
+    if len(leaves) == 1:
+        leaf = leaves[0]
         task = "embedding" if _is_named_embedding(leaf) else ""
         return Answer(leaf.path, task, how=f"the output {leaf.key!r}" if leaf.path else "")
-    listed = ", ".join(f"{leaf.key} {list(leaf.tensor.shape[1:])}" for leaf in found)
-    named = _first_named(found, ANSWER_KEYS)
+    listed = ", ".join(f"{leaf.key} {list(leaf.tensor.shape[1:])}" for leaf in leaves)
+    named = _first_named(leaves, ANSWER_KEYS)
     if named is not None:
         return Answer(named.path, "", how=f"{named.key!r} of the outputs {listed}")
-    if all(leaf.tensor.ndim == 4 for leaf in found):
-        leaf = deepest(found)
+    if all(leaf.tensor.ndim == 4 for leaf in leaves):
+        leaf = deepest(leaves)
         how = f"{leaf.key!r}, the deepest of the feature maps {listed}"
         return Answer(leaf.path, "embedding", how=how)
-    read = [leaf for leaf in found if any(reads(each, leaf.tensor) for each in maps)]
-    others = [leaf for leaf in found if leaf not in read and not _is_named_embedding(leaf)]
+    read = [leaf for leaf in leaves if any(reads(each, leaf.tensor) for each in maps)]
+    others = [leaf for leaf in leaves if leaf not in read and not _is_named_embedding(leaf)]
     made = [leaf for leaf in others if any(each.made(leaf.tensor) for each in maps)]
     if made:
         return _made(made, recorder, maps, listed, what)
-    wide = [leaf for leaf in others if maps and _width(leaf) == maps[-1].width]
+    wide = [leaf for leaf in others if maps and (*leaf.tensor.shape, 1)[1] == maps[-1].width]
     if wide and maps:
         how = f"{wide[0].key!r} of the outputs {listed}: as wide as {maps[-1].name}"
         return Answer(wide[0].path, "", how=how, doubt=_doubt(what, wide[0], listed))
-    named = _first_named(found, EMBEDDING_KEYS)
+    named = _first_named(leaves, EMBEDDING_KEYS)
     if named is not None:
         return Answer(named.path, "embedding", how=f"{named.key!r} of the outputs {listed}")
-    first = (others or list(found))[0]
+    first = (others or list(leaves))[0]
     how = f"{first.key!r}, the first of the outputs {listed}"
     return Answer(first.path, "", how=how, doubt=_doubt(what, first, listed))
 
@@ -180,31 +180,27 @@ def _doubt(what: str, leaf: Leaf, listed: str) -> str:
     )
 
 
-def _first_named(found: Sequence[Leaf], keys: Sequence[str]) -> Leaf | None:
-    return next((leaf for key in keys for leaf in found if leaf.path[-1:] == (key,)), None)
+def _first_named(leaves: Sequence[Leaf], keys: Sequence[str]) -> Leaf | None:
+    return next((leaf for key in keys for leaf in leaves if leaf.path[-1:] == (key,)), None)
 
 
 def _is_named_embedding(leaf: Leaf) -> bool:
     return bool(leaf.path) and leaf.path[-1] in EMBEDDING_KEYS
 
 
-def _width(leaf: Leaf) -> int:
-    return leaf.tensor.shape[1] if leaf.tensor.ndim > 1 else 1
-
-
-def deepest(found: Sequence[Leaf]) -> Leaf:
-    """Of several feature maps the one with the smallest grid, the last of these.
+def deepest(maps: Sequence[Leaf]) -> Leaf:
+    """Returns the feature map with the smallest grid, the last one of several.
 
     Example:
         >>> maps = [Leaf((k,), torch.ones(2, 4, side, side)) for k, side in enumerate((8, 4, 4))]
         >>> deepest(maps).path
         (2,)
     """
-    return min(reversed(found), key=lambda leaf: leaf.tensor.shape[2:].numel())
+    return min(reversed(maps), key=lambda leaf: leaf.tensor.shape[2:].numel())
 
 
 def is_unit(values: Tensor) -> bool:
-    """Whether all rows have the length 1 and are no probabilities.
+    """Tells whether all rows have the length 1 and are no probabilities.
 
     Example:
         >>> is_unit(torch.tensor([[0.6, -0.8]])), is_unit(torch.tensor([[1.0, 0.0]]))
@@ -217,7 +213,7 @@ def is_unit(values: Tensor) -> bool:
 
 
 def are_probabilities(values: Tensor) -> bool:
-    """Whether all rows are probabilities: none below 0, and their sum is 1."""
+    """Tells whether all rows are probabilities: none below 0, and their sum is 1."""
     if values.ndim != 2 or values.shape[1] < 2:
         return False
     sums = values.float().sum(1)
@@ -232,7 +228,7 @@ def classified(
     headless: bool,
     what: str,
 ) -> Answer:
-    """The answer with its task and form.
+    """Returns the answer with its task and form.
 
     Args:
         answer: Where it lies; with a task where its place tells one, else "".

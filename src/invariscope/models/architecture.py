@@ -17,7 +17,7 @@ from torch import nn
 
 from invariscope.errors import InputError
 from invariscope.models.builtin import BUILTIN
-from invariscope.models.checkpoint import build_from_checkpoint
+from invariscope.models.checkpoint import build_from_checkpoint, named_architecture
 from invariscope.models.input_channels import with_input_channels
 from invariscope.models.preprocessing import Preprocessing, from_timm
 from invariscope.models.small import SmallModel
@@ -32,7 +32,7 @@ _KINDS = ("small", "timm", "torchvision", "builtin", "checkpoint")
 def build_architecture(
     spec: str, *, num_classes: int, seed: int, untrained: bool = False
 ) -> tuple[nn.Module, Preprocessing]:
-    """A module to be trained, and what its images need.
+    """Builds a module to be trained, and the preprocessing of its images.
 
     Args:
         spec: One of the forms at the top of this module.
@@ -91,11 +91,7 @@ def _zoo(
         name, _, weights = rest.partition("@")
         model = TorchvisionModel(name, weights or None)
     else:
-        path, at, architecture = rest.rpartition("@")
-        if not at or not path or not architecture:
-            raise InputError(f"model {spec!r} does not name its architecture; add @timm:NAME")
-        zoo, _, name = architecture.rpartition(":")
-        model = TorchvisionModel(name) if zoo == "torchvision" else TimmModel(name)
+        path, model = named_architecture(rest, spec)
         fitted = build_from_checkpoint(model, path)
         if fitted.options.get("num_classes") == 0:
             raise InputError(f"model {spec}: the file has no classifier to be replaced")

@@ -1,4 +1,4 @@
-"""The pictures of the probe of the input: one, and copies of which a band is another picture."""
+"""Makes the pictures of the probe of the input: one, and copies in which a band is replaced."""
 
 import math
 
@@ -14,7 +14,7 @@ BANDS = 4
 def band_pictures(
     channels: int, height: int, width: int, look: int = 0
 ) -> Float[Tensor, "9 channel h w"]:
-    """The picture and its copies: none replaced, four bands of rows, four bands of columns.
+    """Returns the picture and its copies: none replaced, four bands of rows, four bands of columns.
 
     Args:
         channels: Number of channels.
@@ -28,10 +28,10 @@ def band_pictures(
         >>> changed[0].sum(1).argmax() < 11, changed[7].sum(0).argmax() > 32
         (tensor(True), tensor(True))
     """
-    picture, other = (_texture(channels, height, width, 2 * look + n) for n in (1, 2))
+    picture, replacement = (_texture(channels, height, width, 2 * look + n) for n in (1, 2))
     rows = _bands(height)[:, None, :, None]
     columns = _bands(width)[:, None, None, :]
-    difference = (other - picture)[None]
+    difference = (replacement - picture)[None]
     return torch.cat([picture[None], picture + rows * difference, picture + columns * difference])
 
 
@@ -44,7 +44,7 @@ def _bands(length: int) -> Float[Tensor, "band pixel"]:
 def _texture(channels: int, height: int, width: int, seed: int) -> Float[Tensor, "channel h w"]:
     """Structure at every scale, the coarse ones strongest, as in photographs; in [0, 1]."""
     generator = torch.Generator().manual_seed(seed)
-    found, power, strength, cells = torch.zeros(channels, height, width), 0.0, 1.0, 2
+    texture, power, strength, cells = torch.zeros(channels, height, width), 0.0, 1.0, 2
     while cells <= max(height, width):
         shape = (cells + 1, cells + 1)
         grey = torch.randn(1, 1, *shape, generator=generator)
@@ -52,7 +52,7 @@ def _texture(channels: int, height: int, width: int, seed: int) -> Float[Tensor,
         noise = 0.8 * grey + 0.6 * colour
         size = (height, width)
         smooth = functional.interpolate(noise, size, mode="bilinear", align_corners=True)
-        found += strength * smooth[0]
+        texture += strength * smooth[0]
         power += strength**2
         strength, cells = 0.75 * strength, 2 * cells
-    return (0.5 + 0.2 * found / math.sqrt(max(power, 1.0))).clamp(0, 1)
+    return (0.5 + 0.2 * texture / math.sqrt(max(power, 1.0))).clamp(0, 1)

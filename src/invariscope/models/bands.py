@@ -1,4 +1,4 @@
-"""How the bands of pictures become the channels of a network.
+"""Turns the bands of pictures into the channels of a network.
 
 A picture has bands (red, green, blue; near infrared; one band of an X-ray), a network takes
 channels. Transformations act on the bands, normalisation on the channels.
@@ -32,7 +32,7 @@ def check_numbers(channels: object, bands: object) -> None:
         raise InputError(f"preprocessing: channels is {channels!r}; a whole number from 1 on works")
     if bands is None:
         return
-    known = isinstance(bands, tuple) and all(type(one) is int and one > 0 for one in bands)
+    known = isinstance(bands, tuple) and all(type(number) is int and number > 0 for number in bands)
     if not (known and bands):
         raise InputError(
             f"preprocessing: bands is {bands!r}; the numbers of the bands work, counted from 1, "
@@ -43,7 +43,7 @@ def check_numbers(channels: object, bands: object) -> None:
 def chosen_bands(
     image: Shaped[Tensor, "..."], bands: Sequence[int] | None, channels: int | None
 ) -> Shaped[Tensor, "..."]:
-    """The bands of a picture that are used, as many as transformations act on.
+    """Returns the bands of a picture that are used, as many as transformations act on.
 
     Args:
         image: [band, height, width], uint8 or float.
@@ -69,7 +69,7 @@ def chosen_bands(
     if bands is not None:
         if max(bands) > len(image):
             raise BandMismatch(
-                f"band {max(bands)} is asked for, and the picture has {_counted(len(image))}; "
+                f"band {max(bands)} is asked for, and the picture has {counted(len(image))}; "
                 "preprocessing bands are numbers from 1 on"
             )
         image = image[[number - 1 for number in bands]]
@@ -87,7 +87,6 @@ def check_fit(bands: int, channels: int | None) -> None:
     """
     if channels is None or bands == channels or (bands, channels) in ((3, 1), (1, 3)):
         return
-    taken = "1 channel" if channels == 1 else f"{channels} channels"
     if bands > channels:
         numbers = list(range(1, channels + 1))
         way = (
@@ -95,14 +94,15 @@ def check_fit(bands: int, channels: int | None) -> None:
             f"(--preprocessing bands={','.join(map(str, numbers))}), or give a model of {bands}"
         )
     else:
-        way = f"give pictures of {_counted(channels)} or a model of {bands}"
-    raise BandMismatch(f"the picture has {_counted(bands)} and the model takes {taken}; {way}")
+        way = f"give pictures of {counted(channels)} or a model of {bands}"
+    taken = counted(channels, "channel")
+    raise BandMismatch(f"the picture has {counted(bands)} and the model takes {taken}; {way}")
 
 
 def to_channels(
     images: Float[Tensor, "image band height width"], channels: int | None
 ) -> Float[Tensor, "image channel height width"]:
-    """What the network is shown of the bands, before normalisation; see the table above."""
+    """Turns bands into the channels of the network, before normalisation; see the table above."""
     bands = images.shape[1]
     if channels is None or bands == channels:
         return images
@@ -112,5 +112,6 @@ def to_channels(
     return images.expand(-1, channels, -1, -1)
 
 
-def _counted(bands: int) -> str:
-    return "1 band" if bands == 1 else f"{bands} bands"
+def counted(number: int, noun: str = "band") -> str:
+    """Writes a number with its noun, such as "1 band" and "4 bands"."""
+    return f"{number} {noun}{'s' * (number != 1)}"

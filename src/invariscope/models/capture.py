@@ -1,4 +1,4 @@
-"""Hooks that hand activations on while they are there, so that none outlives its layer.
+"""Hands activations on by hooks while they are there, so that none outlives its layer.
 
 Activations come as the model makes them: with their derivatives, where the caller differentiates.
 A module that runs several times in a pass is looked at the last time.

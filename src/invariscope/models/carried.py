@@ -1,4 +1,4 @@
-"""The preprocessing that a module carries, and whether it can be meant.
+"""Reads the preprocessing that a module carries, and judges whether it can be meant.
 
 | what is carried | by | taken | said |
 |---|---|---|---|
@@ -22,18 +22,13 @@ from torch import nn
 
 from invariscope.models.configuration import from_caffe
 from invariscope.models.hf_folder import module_preprocessing
-from invariscope.models.normalisation import (
-    ABOUT,
-    ATTRIBUTES,
-    own_normalisation,
-    unknown_normalisation,
-)
+from invariscope.models.normalisation import ABOUT, ATTRIBUTES, own_normalisation, unstated
 from invariscope.models.preprocessing import ANY_CHANNELS, Preprocessing, from_timm
 
 
 @dataclass(frozen=True)
 class Carried:
-    """What a module says of its pictures.
+    """The preprocessing that a module carries.
 
     Args:
         preprocessing: What was taken.
@@ -47,44 +42,44 @@ class Carried:
 
 
 def carried(module: nn.Module) -> Carried:
-    """What is taken of the configuration that a module carries.
+    """Reads the preprocessing from the configuration that a module carries.
 
     Example:
         >>> carried(nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3))).normalisation
         'the module normalises its pixels by itself: its layer 0 (BatchNorm2d) comes before its ...
     """
     owner = _adapted(module)
-    for what, library, found in (
+    for what, library, held in (
         ("pretrained_cfg", "timm", _of_timm(owner)),
         ("image processor", "transformers", module_preprocessing(owner)),
         ("attributes input_space, input_range, mean and std", "pretrainedmodels", _of_caffe(owner)),
     ):
-        if found is not None and found.stated:
-            return Carried(found) if _wrote(library, owner) else _doubted(owner, what, found)
+        if held is not None and held.stated:
+            return Carried(held) if _wrote(library, owner) else _doubted(owner, what, held)
     own = own_normalisation(owner)
     if own:
         return Carried(ANY_CHANNELS, "", f"the module normalises its pixels by itself: {own}")
-    return Carried(ANY_CHANNELS, unknown_normalisation(owner, size_known=False))
+    return Carried(ANY_CHANNELS, *unstated(owner, ANY_CHANNELS))
 
 
-def _doubted(owner: nn.Module, what: str, found: Preprocessing) -> Carried:
+def _doubted(owner: nn.Module, what: str, given: Preprocessing) -> Carried:
     """A configuration on a class of whose forward the configuration's library knows nothing."""
     name = type(owner).__name__
     own = own_normalisation(owner)
     if not own:
         return Carried(
-            found,
+            given,
             f"{ABOUT} were taken from the {what} of {name}, a class that may normalise by itself: "
             "if it does, they are applied twice, and --preprocessing none is right (in Python "
             "preprocessing='none'); another --preprocessing, such as imagenet, confirms or changes "
             "them",
         )
-    unit = dict(mean=(0.0,) * len(found.mean), std=(1.0,) * len(found.std))
+    unit = dict(mean=(0.0,) * len(given.mean), std=(1.0,) * len(given.std))
     return Carried(
-        replace(found, **unit, source=f"{found.source}, without its mean and std"),
+        replace(given, **unit, source=f"{given.source}, without its mean and std"),
         f"{ABOUT} of the {what} of {name} were not applied, as {name} normalises by itself: {own}; "
-        f"if it does not, state them: --preprocessing mean={_listed(found.mean)} --preprocessing "
-        f"std={_listed(found.std)}",
+        f"if it does not, state them: --preprocessing mean={_listed(given.mean)} --preprocessing "
+        f"std={_listed(given.std)}",
         f"the module normalises its pixels by itself: {own}",
     )
 
@@ -105,7 +100,7 @@ def _of_caffe(owner: nn.Module) -> Preprocessing | None:
 
 
 def _adapted(module: nn.Module) -> nn.Module:
-    """What an adapter of peft adapts; any other module itself."""
+    """Returns the module that an adapter of peft adapts; any other module itself."""
     if type(module).__module__.partition(".")[0] == "peft":
         base: Any = getattr(module, "get_base_model", None)
         return base() if base is not None else module

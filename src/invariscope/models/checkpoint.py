@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from invariscope.errors import InputError
 from invariscope.models.npz import build_from_npz
 from invariscope.models.state_file import read_weights
-from invariscope.models.zoo import ZooModel
+from invariscope.models.zoo import TimmModel, TorchvisionModel, ZooModel
 
 # Put in by DataParallel, torch.compile, FSDP and activation checkpoints, anywhere in a name.
 _SEGMENTS = (
@@ -58,8 +58,30 @@ class _Names:
     notes: list[str] = field(default_factory=list)
 
 
+def named_architecture(rest: str, spec: str) -> tuple[str, ZooModel]:
+    """Splits ``PATH@ARCH`` into the path and the architecture.
+
+    Raises:
+        InputError: It names no architecture, or one that is unknown.
+    """
+    path, _, name = rest.rpartition("@")
+    if not path or not name:
+        raise InputError(
+            f"model {spec!r} does not name its architecture; checkpoint:PATH@ARCH works, for "
+            f"example checkpoint:{rest.strip('@') or 'weights.pt'}@timm:resnet18"
+        )
+    library, colon, model = name.partition(":")
+    if not colon or library == "timm":
+        return path, TimmModel(model if colon else name)
+    if library == "torchvision":
+        return path, TorchvisionModel(model)
+    raise InputError(
+        f"checkpoint {path}: architecture {name!r} is unknown; timm:NAME and torchvision:NAME work"
+    )
+
+
 def build_from_checkpoint(architecture: ZooModel, path: str | Path) -> Fitted:
-    """The architecture with the weights of a file.
+    """Returns the architecture with the weights of a file.
 
     Raises:
         InputError: The file cannot be read or its arrays do not fit; the message names the first
@@ -128,17 +150,17 @@ def _by_prefix(state: dict[str, Tensor], own: Mapping[str, Any]) -> _Names:
     What lies elsewhere (the projection head of a self-supervised method, an optimiser's counter) is
     no part of the model and is left out; with no prefix to remove nothing is left out.
     """
-    found = {"": len(own.keys() & state.keys())}
+    counts = {"": len(own.keys() & state.keys())}
     for name in state:
         parts = name.split(".")
-        for place in range(1, len(parts)):
-            if ".".join(parts[place:]) in own:
-                prefix = ".".join(parts[:place]) + "."
-                found[prefix] = found.get(prefix, 0) + 1
-    most = max(found.values())
-    if found[""] == most:
+        for depth in range(1, len(parts)):
+            if ".".join(parts[depth:]) in own:
+                prefix = ".".join(parts[:depth]) + "."
+                counts[prefix] = counts.get(prefix, 0) + 1
+    most = max(counts.values())
+    if counts[""] == most:
         return _Names(state, {})
-    best = sorted((p for p, count in found.items() if count == most), key=_preference)
+    best = sorted((p for p, count in counts.items() if count == most), key=_preference)
     inner = {n.removeprefix(best[0]): v for n, v in state.items() if n.startswith(best[0])}
     beside = {n: v for n, v in state.items() if not n.startswith(best[0])}
     names = _Names(inner, beside, best[0])
@@ -181,7 +203,7 @@ def _only_heads_missing(
 
 
 def _droppable(names: _Names, own: Mapping[str, Any], heads: Sequence[str]) -> dict[str, Tensor]:
-    """What a model without its classifier leaves out: heads, not layers that a deeper one has."""
+    """Removes heads that a model without its classifier leaves out, no layers of a deeper model."""
     parts = {name.partition(".")[0] for name in own}
     foreign = {
         name: value
@@ -204,7 +226,7 @@ def _take_head(names: _Names, own: Mapping[str, Tensor], heads: Sequence[str]) -
     copies = tuple(f".{name}" for name in own if not _inside(name, heads))
     spare = {n: v for n, v in names.state.items() if n not in own}
     spare |= {n: v for n, v in names.beside.items() if not n.endswith(copies)}
-    found = [
+    candidates = [
         name.removesuffix(".weight")
         for name, value in spare.items()
         if name.endswith(".weight")
@@ -212,14 +234,14 @@ def _take_head(names: _Names, own: Mapping[str, Tensor], heads: Sequence[str]) -
         and value.shape[1:] == wanted.shape[1:]
         and not any(word in name.lower() for word in _NO_CLASSIFIER)
     ]
-    if len(found) != 1 or not _is_alone(found[0], spare):
+    if len(candidates) != 1 or not _is_alone(candidates[0], spare):
         return False
     for part in ("weight", "bias"):
-        if f"{heads[0]}.{part}" in own and f"{found[0]}.{part}" in spare:
-            names.state[f"{heads[0]}.{part}"] = spare[f"{found[0]}.{part}"]
-            names.state.pop(f"{found[0]}.{part}", None)
-            names.beside.pop(f"{found[0]}.{part}", None)
-    names.notes.append(f"its classifier {found[0]!r} taken as {heads[0]!r}")
+        if f"{heads[0]}.{part}" in own and f"{candidates[0]}.{part}" in spare:
+            names.state[f"{heads[0]}.{part}"] = spare[f"{candidates[0]}.{part}"]
+            names.state.pop(f"{candidates[0]}.{part}", None)
+            names.beside.pop(f"{candidates[0]}.{part}", None)
+    names.notes.append(f"its classifier {candidates[0]!r} taken as {heads[0]!r}")
     return True
 
 
@@ -228,9 +250,9 @@ def _is_alone(name: str, spare: Mapping[str, Tensor]) -> bool:
     group = name.rpartition(".")[0] or name
     width = len(spare[f"{name}.weight"])
     return not any(
-        other.startswith(f"{group}.") or (value.ndim > 1 and value.shape[1] == width)
-        for other, value in spare.items()
-        if not other.startswith(f"{name}.")
+        spare_name.startswith(f"{group}.") or (value.ndim > 1 and value.shape[1] == width)
+        for spare_name, value in spare.items()
+        if not spare_name.startswith(f"{name}.")
     )
 
 

@@ -1,4 +1,4 @@
-"""What the outputs of a classifier are called; the classes of ImageNet-1k in their order."""
+"""Names the outputs of a classifier; knows the classes of ImageNet-1k in their order."""
 
 import json
 import os
@@ -13,22 +13,19 @@ from invariscope.errors import InputError
 _WORDNET_ID = re.compile(r"n\d{8}")
 
 
-@lru_cache(maxsize=1)
 def imagenet_class_ids() -> tuple[str, ...]:
-    """The 1000 WordNet ids, from timm's list.
+    """Returns the 1000 WordNet ids, from timm's list.
 
     Example:
         >>> imagenet_class_ids()[0], len(imagenet_class_ids())
         ('n01440764', 1000)
     """
-    from timm.data import ImageNetInfo  # pyright: ignore[reportPrivateImportUsage]
-
-    return tuple(ImageNetInfo("imagenet-1k").label_names())
+    return _subset_ids("imagenet-1k")
 
 
 @lru_cache(maxsize=1)
 def imagenet_class_names() -> tuple[tuple[str, ...], ...]:
-    """The names of each of the 1000 classes: alone, as torchvision spells it, and with synonyms.
+    """Returns the names of the 1000 classes: alone, as torchvision spells them, and with synonyms.
 
     Alone, the names are unique: "crane" is the machine, "crane bird" the bird.
 
@@ -46,7 +43,7 @@ def imagenet_class_names() -> tuple[tuple[str, ...], ...]:
 
 
 def known_class_names(module: Any) -> tuple[str, ...] | None:
-    """The names of a module's outputs that its own configuration tells, or None.
+    """Returns the names of a module's outputs that its own configuration tells, or None.
 
     timm's configurations have ``label_names`` or tell which subset of ImageNet it is (its WordNet
     ids then); transformers' have ``id2label``, whose placeholders ("LABEL_0") are no names.
@@ -81,7 +78,7 @@ def _subset_ids(subset: str) -> tuple[str, ...]:
 
 
 def wordnet_ids_of(names: Sequence[str]) -> tuple[str, ...] | None:
-    """The WordNet ids of the outputs with these names: ids themselves, or ImageNet-1k's 1000 names.
+    """Returns the WordNet ids of outputs named by ids, or by the 1000 names of ImageNet-1k.
 
     Example:
         >>> wordnet_ids_of(["n01440764", "n01443537"]), wordnet_ids_of(["cat", "dog"])
@@ -98,7 +95,7 @@ def wordnet_ids_of(names: Sequence[str]) -> tuple[str, ...] | None:
 def class_aliases(
     names: Sequence[str] | None, ids: Sequence[str] | None
 ) -> list[tuple[str, ...]] | None:
-    """All names that each output goes by; None where it has none.
+    """Returns all names that each output goes by; None where it has none.
 
     Args:
         names: One name per output, or None.
@@ -123,7 +120,7 @@ def class_aliases(
 def stated_class_names(
     words: str | os.PathLike[str] | Sequence[str], outputs: int | None, model: str
 ) -> tuple[str, ...]:
-    """The names of outputs that the user states.
+    """Returns the names of outputs that the user states.
 
     Args:
         words: "imagenet" for the 1000 classes of ImageNet-1k in their usual order; a file with a
@@ -159,11 +156,11 @@ def _read_names(file: Path) -> list[str]:
         text = file.read_text(encoding="utf-8")
         if file.suffix.lower() != ".json":
             return [line.strip() for line in text.splitlines() if line.strip()]
-        found = json.loads(text)
-        if isinstance(found, dict):
-            found = [found[str(index)] for index in range(len(found))]
+        names = json.loads(text)
+        if isinstance(names, dict):
+            names = [names[str(index)] for index in range(len(names))]
         # ImageNet's own file has [id, name] for each index
-        return [str(name[0] if isinstance(name, list) else name) for name in found]
+        return [str(name[0] if isinstance(name, list) else name) for name in names]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(
             f"model_classes: {str(file)!r} is no file of class names ({type(error).__name__}); "

@@ -1,4 +1,4 @@
-"""Which linear maps of a network have made its answer.
+"""Finds the linear maps of a network that have made its answer.
 
 First rule: the one whose output is the answer, the same memory, unchanged since. Second rule, for
 answers that are computed from the outputs of several (the mean of two heads) or from one (softmax,
@@ -23,7 +23,7 @@ _RELATIVE = 1e-3
 
 
 def linear_maps(recorder: Recorder) -> list[LinearMap]:
-    """The last linear maps in the order of execution, each adapter with what it wraps as one.
+    """Returns the last linear maps in the order of execution; an adapter and its map are one.
 
     Call it after the recording: adapters are run once more on what they have read.
     """
@@ -35,7 +35,7 @@ def linear_maps(recorder: Recorder) -> list[LinearMap]:
 
 
 def makers(recorder: Recorder, maps: Sequence[LinearMap], answer: Tensor) -> list[LinearMap]:
-    """The linear maps that the answer is made of, by the rules at the top; none if unknown."""
+    """Finds the linear maps that make the answer, by the rules at the top; none if unknown."""
     direct = [each for each in maps if each.made(answer)]
     if direct:
         return direct[:1]  # the innermost: it ended first
@@ -44,7 +44,7 @@ def makers(recorder: Recorder, maps: Sequence[LinearMap], answer: Tensor) -> lis
     for each in reversed(maps):
         if each.width != width or answer.ndim == 0:
             continue
-        known = [other.name for other in [*beside, each]]
+        known = [head.name for head in [*beside, each]]
         later = [
             call.name
             for call in recorder.calls()
@@ -72,7 +72,7 @@ def _ensemble(maps: Sequence[LinearMap], answer: Tensor, width: int) -> list[Lin
 
 
 def is_weighted_sum(answer: Tensor, parts: Sequence[Tensor]) -> bool:
-    """Whether the answer is a sum of the parts, each times one number that is not 0.
+    """Tells whether the answer is a sum of the parts, each times one number that is not 0.
 
     Example:
         >>> a, b = torch.tensor([[1.0, 2.0, 4.0]]), torch.tensor([[3.0, -1.0, 1.0]])
@@ -92,7 +92,7 @@ def is_weighted_sum(answer: Tensor, parts: Sequence[Tensor]) -> bool:
 
 
 def reads(each: LinearMap, tensor: Tensor) -> bool:
-    """Whether a linear map has read this tensor, itself or a copy."""
+    """Tells whether a linear map has read this tensor, itself or a copy."""
     if each.given.data_ptr() == tensor.data_ptr() and each.given.numel() == tensor.numel():
         return True
     return each.given.shape == tensor.shape and torch.equal(each.given, tensor)

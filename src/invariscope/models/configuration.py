@@ -1,4 +1,4 @@
-"""Preprocessing from what holds a configuration: a file, a folder, the name of a known model.
+"""Reads preprocessing from a configuration: a file, a folder, the name of a known model.
 
 =========================  =======================================================
 a JSON file                `Preprocessing.as_dict`, Hugging Face's
@@ -43,7 +43,7 @@ _OTHER = ("Perceiver", "ImageGPT", "Flava", "Pix2Struct", "Detr", "Yolos", "Vide
 
 
 def read_configuration(what: str, words: Iterable[str]) -> Preprocessing:
-    """The preprocessing that a file, a folder or the name of a known model states.
+    """Reads the preprocessing that a file, a folder or the name of a known model states.
 
     Args:
         what: See the top of this module.
@@ -66,10 +66,10 @@ def read_configuration(what: str, words: Iterable[str]) -> Preprocessing:
         return from_torchvision(model.weights.transforms(), source)
     path = Path(what).expanduser()
     if path.is_dir():
-        found = [path / name for name in (PROCESSOR, "config.json") if (path / name).is_file()]
-        if not found:
+        files = [path / name for name in (PROCESSOR, "config.json") if (path / name).is_file()]
+        if not files:
             raise InputError(f"preprocessing {what}: the folder has no {PROCESSOR} or config.json")
-        path = found[0]
+        path = files[0]
     if not path.is_file():
         if "/" in what or path.suffix:
             raise InputError(f"preprocessing {what}: there is no such file")
@@ -86,7 +86,7 @@ def read_configuration(what: str, words: Iterable[str]) -> Preprocessing:
 
 
 def from_values(values: Any, source: str) -> Preprocessing:
-    """The preprocessing in the content of a configuration file of whichever kind.
+    """Reads the content of a configuration file of whichever kind.
 
     Raises:
         InputError: It is none that is understood.
@@ -115,14 +115,14 @@ def from_values(values: Any, source: str) -> Preprocessing:
 
 
 def from_timm_values(config: Mapping[str, Any], source: str) -> Preprocessing:
-    """What timm does with images under this ``pretrained_cfg``."""
+    """Reads the preprocessing of timm from a ``pretrained_cfg``."""
     from timm.data import resolve_data_config  # pyright: ignore[reportPrivateImportUsage]
 
     return from_timm_config(resolve_data_config(pretrained_cfg=dict(config)), source)
 
 
 def from_caffe(values: Mapping[str, Any], source: str) -> Preprocessing | None:
-    """What the library pretrainedmodels does with images under these values; None: not its.
+    """Reads the preprocessing of the library pretrainedmodels; None: the values are not its.
 
     Args:
         values: ``input_space`` ("RGB" or, for Caffe's weights, "BGR"), ``input_range`` ([0, 1] or
@@ -157,7 +157,7 @@ def from_caffe(values: Mapping[str, Any], source: str) -> Preprocessing | None:
 
 
 def from_processor(values: Mapping[str, Any], source: str) -> Preprocessing:
-    """What a Hugging Face image processor of these values does.
+    """Reads the preprocessing of a Hugging Face image processor.
 
     Raises:
         InputError: It does something that is no resizing, cropping and normalising.
@@ -228,9 +228,8 @@ def _processor_normalisation(
     if not values.get("do_normalize", normalises):
         mean, std = (0.0,) * len(mean), (1.0,) * len(mean)
     if values.get("include_top"):  # EfficientNet's divides once more
-        std = tuple(
-            one * other for one, other in zip(std, values.get("image_std") or std, strict=True)
-        )
+        twice = zip(std, values.get("image_std") or std, strict=True)
+        std = tuple(first * second for first, second in twice)
     scale = 255 * values.get("rescale_factor", 1 / 255) if values.get("do_rescale", True) else 255
     scale = 1.0 if math.isclose(scale, 1.0) else scale
     offset = 1.0 if values.get("rescale_offset") and values.get("do_rescale", True) else 0.0

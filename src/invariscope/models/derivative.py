@@ -1,4 +1,4 @@
-"""The directional derivative of every watched layer, in one pass of the model.
+"""Computes the directional derivative of every watched layer in one pass of the model.
 
 The images go in together with their rate of change, v = d/dt T_t x say; every activation then
 carries its own, J v, through normalisation, model and hooks (forward-mode differentiation). They

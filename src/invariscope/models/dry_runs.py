@@ -1,4 +1,4 @@
-"""The dry runs of a model, one for each size of its images, and what is shown of their layers."""
+"""Keeps the dry runs of a model, one for each size of its images, and what their layers show."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -36,7 +36,7 @@ class DryRuns:
         self._traces: dict[tuple[int, int, int], Trace] = {}
 
     def of(self, images: Tensor) -> Trace:
-        """The dry run for images of this size, [image, band, height, width].
+        """Returns the dry run for images of this size, [image, band, height, width].
 
         Raises:
             InputError: These are no images, the model fails on them, or it gives no answer.
@@ -58,7 +58,7 @@ class DryRuns:
         return self._traces[size]
 
     def any(self, bands: int, height: int, width: int) -> Trace:
-        """A dry run there is, else one of images of this size."""
+        """Returns a dry run there is, or makes one for images of this size."""
         if not self._traces:
             ramp = torch.linspace(0, 1, height * width).reshape(height, width)
             self.of(torch.stack([ramp, ramp.flip(1)])[:, None].repeat(1, bands, 1, 1))

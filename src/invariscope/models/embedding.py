@@ -1,4 +1,4 @@
-"""Which vector is the embedding, and where it is read.
+"""Decides which vector is the embedding, and where it is read.
 
 One rule, the first line that applies:
 
@@ -12,7 +12,7 @@ One rule, the first line that applies:
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -48,7 +48,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Embedding:
-    """Where the embedding is read.
+    """The place where the embedding is read.
 
     Args:
         sources: Concatenated in this order.
@@ -82,7 +82,7 @@ def choose_embedding(
     own: Tensor | None,
     rerun: Callable[[Tensor], "Source | None"],
 ) -> tuple[Embedding, Tensor]:
-    """The embedding by the rule at the top of this file, and its value for the dry run.
+    """Chooses the embedding by the rule at the top of this file; also returns its value.
 
     Args:
         recorder: What ran.
@@ -139,7 +139,7 @@ def choose_embedding(
 
 
 def _runs_again(recorder: Recorder, heads: Sequence[LinearMap]) -> str:
-    """What is to be said of a network that runs several times in a pass; "" where it does not."""
+    """Warns of a network that runs several times in a pass; "" where it does not."""
     names = {head.name for head in heads}
     times = max((call.times for call in recorder.calls() if call.name in names), default=1)
     if times == 1:
@@ -152,7 +152,7 @@ def _runs_again(recorder: Recorder, heads: Sequence[LinearMap]) -> str:
 
 
 def pre_logits(module: nn.Module | None, images: Tensor) -> Tensor | None:
-    """What timm's pre-logits function gives, [image, element]; None for other models.
+    """Calls timm's pre-logits function, [image, element]; returns None for other models.
 
     Several tensors are concatenated; maps and tokens are averaged over positions.
     """
@@ -160,10 +160,10 @@ def pre_logits(module: nn.Module | None, images: Tensor) -> Tensor | None:
     if not (hasattr(model, "forward_head") and hasattr(model, "forward_features")):
         return None
     try:
-        found = model.forward_head(model.forward_features(images), pre_logits=True)
+        output = model.forward_head(model.forward_features(images), pre_logits=True)
     except TypeError:  # another library's function of that name
         return None
-    parts = [part for part in (found if isinstance(found, tuple | list) else [found])]
+    parts = [part for part in (output if isinstance(output, tuple | list) else [output])]
     if not all(isinstance(part, Tensor) and len(part) == len(images) for part in parts):
         return None
     return torch.cat([_flat(part) for part in parts], 1)
@@ -176,8 +176,8 @@ def tapped_head(module: nn.Module, keep: Callable[[Tensor], None]) -> Iterator[N
     head = model.forward_head
 
     def forward_head(features: Any, *args: Any, **options: Any) -> Any:
-        found = head(features, pre_logits=True)
-        parts = found if isinstance(found, tuple | list) else [found]
+        output = head(features, pre_logits=True)
+        parts = output if isinstance(output, tuple | list) else [output]
         keep(torch.cat([_flat(part) for part in parts], 1))
         return head(features, *args, **options)
 
@@ -200,21 +200,17 @@ class Finder:
         self._recorder, self._vector = recorder, vector
         self._calls = {call.name: call for call in recorder.calls()}
         self._left = {name: call.times for name, call in self._calls.items()}
-        self.found: Source | None = None
+        self.source: Source | None = None
 
     @contextmanager
     def watching(self, module: nn.Module) -> Iterator[None]:
         """Looks at what runs inside the context."""
-        handles = [
-            child.register_forward_hook(partial(self._look, name), with_kwargs=True)
-            for name, child in module.named_modules()
-            if name
-        ]
-        try:
+        with ExitStack() as hooks:
+            for name, child in module.named_modules():
+                if name:
+                    look = partial(self._look, name)
+                    hooks.enter_context(child.register_forward_hook(look, with_kwargs=True))
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def _look(self, name: str, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         self._left[name] = self._left.get(name, 1) - 1
@@ -224,10 +220,10 @@ class Finder:
         given = tensor_of([*args, *kwargs.values()])
         for side, tensor in (("input", given), ("output", leaf_at(output, path))):
             layout = None if tensor is None else self._recorder.layout(tensor, module)
-            if tensor is None or layout is None or self.found is not None:
+            if tensor is None or layout is None or self.source is not None:
                 continue
             if _equal(average_pool(name, layout.normalise(tensor)), self._vector):
-                self.found = Source(side, layout, name, path if side == "output" else ())
+                self.source = Source(side, layout, name, path if side == "output" else ())
 
 
 def _of_layer(

@@ -1,4 +1,4 @@
-"""What the modules of a model take and give, in the order of execution, to find where it begins.
+"""Records what the modules of a model take and give, to find where a difference begins.
 
 Every module is hooked once for a pass; of each tensor a sample stays. A container ends after what
 is in it, so the first event that shows something is the innermost place where it shows: the output
@@ -6,7 +6,7 @@ of a module, or its input, where plain code between the modules is the cause.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ _SAMPLE = 512
 
 @dataclass(frozen=True)
 class Event:
-    """What went into a module, or came out of it.
+    """A tensor that went into a module, or came out of it.
 
     Args:
         name: Dotted name of the module.
@@ -45,7 +45,7 @@ class Event:
     largest: float
 
     @property
-    def place(self) -> str:
+    def where(self) -> str:
         """Where it is, in words."""
         kind = type(self.module).__name__
         return f"{'in' if self.is_output else 'before'} {self.name!r} ({kind})"
@@ -66,38 +66,34 @@ def recorded(modules: Iterable[nn.Module], images: int) -> Iterator[list[Event]]
         >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
         >>> with recorded([net], 1) as events:
         ...     _ = net(torch.ones(1, 2))
-        >>> [event.place for event in events][:2]
+        >>> [event.where for event in events][:2]
         ["before '0' (Linear)", "in '0' (Linear)"]
     """
     events: list[Event] = []
-    handles: list[Any] = []
-    try:
+    with ExitStack() as hooks:
         for root in modules:
             for name, module in root.named_modules():
                 if not name and next(module.children(), None) is not None:
                     continue
-                shown = name or type(module).__name__
-                before = partial(_before, events, images, shown)
-                handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
-                handles.append(module.register_forward_hook(partial(_after, events, images, shown)))
+                shown = (events, images, name or type(module).__name__)
+                before, after = partial(_before, *shown), partial(_after, *shown)
+                hooks.enter_context(module.register_forward_pre_hook(before, with_kwargs=True))
+                hooks.enter_context(module.register_forward_hook(after))
         yield events
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def first_difference(
-    one: Iterable[Event], other: Iterable[Event], tolerance: float, rows: Callable[[Tensor], Tensor]
+    first: Iterable[Event], again: Iterable[Event], tolerance: float, rows: Callable[..., Tensor]
 ) -> tuple[Event, Event] | None:
-    """The first events of two passes that differ by more than a share of their size.
+    """Finds the first events of two passes that differ by more than a share of their size.
 
     Args:
-        one: Of one pass.
-        other: Of the other.
+        first: Of one pass.
+        again: Of the other.
         tolerance: The share.
         rows: Picks the images of the first pass that the second one has, in its order.
     """
-    for a, b in zip(one, other, strict=False):
+    for a, b in zip(first, again, strict=False):
         if a.name != b.name or a.is_output != b.is_output:
             return a, b
         if a.shape[1:] != b.shape[1:]:
@@ -142,14 +138,5 @@ def _take(
         sample = flat[:, ::step][:, :_SAMPLE].double().cpu()
     known = tensor.isfinite()
     largest = float(torch.where(known, tensor, 0).abs().max())
-    event = Event(
-        name,
-        module,
-        is_output,
-        tuple(tensor.shape),
-        tensor.dtype,
-        sample,
-        bool(known.all()),
-        largest,
-    )
-    events.append(event)
+    seen = (tuple(tensor.shape), tensor.dtype, sample, bool(known.all()), largest)
+    events.append(Event(name, module, is_output, *seen))

@@ -1,4 +1,4 @@
-"""``python:package.module:name``: a function of the user's that returns the model."""
+"""Calls ``python:package.module:name``: a function of the user's that returns the model."""
 
 import importlib
 import sys
@@ -14,7 +14,7 @@ from invariscope.registry import unknown_name
 
 
 def call_factory(rest: str, seed: int, spec: str) -> Any:
-    """What the function returns.
+    """Calls the user's function and returns its model.
 
     Args:
         rest: ``package.module:name``.
@@ -24,10 +24,10 @@ def call_factory(rest: str, seed: int, spec: str) -> Any:
     Raises:
         InputError: The module cannot be imported, has no such function, or that raises.
     """
-    place, _, name = rest.partition(":")
-    if not place or not name:
+    module, _, name = rest.partition(":")
+    if not module or not name:
         raise InputError(f"model {spec!r} names no factory; python:package.module:factory works")
-    factory = _factory(place, name, spec)
+    factory = _factory(module, name, spec)
     try:
         with drawing(seed):
             return factory()
@@ -40,24 +40,24 @@ def call_factory(rest: str, seed: int, spec: str) -> Any:
         ) from error
 
 
-def _factory(place: str, name: str, spec: str) -> Callable[[], Any]:
+def _factory(module: str, name: str, spec: str) -> Callable[[], Any]:
     with _importing_from_here():
         try:
-            home = importlib.import_module(place)
+            home = importlib.import_module(module)
         except ModuleNotFoundError as error:
-            missing = (error.name or place).partition(".")[0]
+            missing = (error.name or module).partition(".")[0]
             raise InputError(
                 f"model {spec!r}: {first_line(error)}; pip install the package that has "
                 f"{missing!r}, or run in the folder that holds it"
             ) from error
         except Exception as error:
             raise InputError(
-                f"model {spec!r}: importing {place!r} raises {type(error).__name__} "
-                f"({first_line(error)}); a file that python -c 'import {place}' imports works"
+                f"model {spec!r}: importing {module!r} raises {type(error).__name__} "
+                f"({first_line(error)}); a file that python -c 'import {module}' imports works"
             ) from error
     public = [key for key, value in vars(home).items() if key[0] != "_" and callable(value)]
     if not hasattr(home, name):
-        raise unknown_name(f"factory in {place}", name, public)
+        raise unknown_name(f"factory in {module}", name, public)
     factory = getattr(home, name)
     if not callable(factory):
         raise InputError(f"model {spec!r}: {name!r} is a {type(factory).__name__}, no function")

@@ -1,4 +1,4 @@
-"""How an error of somebody else's code is put into one line, and what would work instead.
+"""Puts an error of somebody else's code into one line, and says what would work instead.
 
 The text of torch, timm or a model stands in the middle of a message at most; the message ends in
 what the caller can do. Which that is, is recognised by the text, by what the model's ``forward``
@@ -20,7 +20,7 @@ _SIZES = ("image_size", "img_size", "input_size")
 
 
 def first_line(error: BaseException) -> str:
-    r"""The first line of an error's text, at most 200 characters.
+    r"""Returns the first line of an error's text, at most 200 characters.
 
     Example:
         >>> first_line(ValueError("bad shape\nand a long story"))
@@ -33,7 +33,7 @@ def first_line(error: BaseException) -> str:
 def what_would_work(
     error: BaseException, shape: Sequence[int], model: Callable[..., Any] | None = None
 ) -> str:
-    """What a model that fails on images seems to need, in the caller's terms.
+    """Says what a model that fails on images seems to need, in the caller's terms.
 
     Args:
         error: What it raised.
@@ -50,14 +50,14 @@ def what_would_work(
         return asked
     text = " ".join(str(error).split())
     for pattern, need in _KINDS:
-        found = re.search(pattern, text, re.IGNORECASE)
-        if found:
-            return need(found, _Failure(list(shape), model))
+        match = re.search(pattern, text, re.IGNORECASE)
+        if match:
+            return need(match, _Failure(list(shape), model))
     return _PLAIN
 
 
 def refused_output(output: Any, images: int) -> str:
-    """Why an output is no tensor of one entry per image, and what would be.
+    """Says why an output is no tensor of one entry per image, and what would be.
 
     Example:
         >>> refused_output(None, 2)
@@ -68,7 +68,7 @@ def refused_output(output: Any, images: int) -> str:
 
 
 def is_list_per_image(output: Any, images: int) -> bool:
-    """Whether an output is a list of dictionaries, one for each image, as detectors give.
+    """Tells whether an output is a list of dictionaries, one for each image, as detectors give.
 
     Example:
         >>> is_list_per_image([{"boxes": Tensor(3, 4)}, {"boxes": Tensor(0, 4)}], 2)
@@ -82,7 +82,7 @@ def is_list_per_image(output: Any, images: int) -> bool:
 
 
 def _output(output: Any, images: int) -> tuple[str, str]:
-    """What came, and what would work."""
+    """Says what came, and what would work."""
     if output is None:
         return "None", "a forward that returns its output works"
     if isinstance(output, str) or (
@@ -117,7 +117,7 @@ def _output(output: Any, images: int) -> tuple[str, str]:
 
 
 def _asks_for(model: Callable[..., Any] | None) -> str:
-    """What a forward asks for beyond one batch of images; "" where that cannot be told."""
+    """Says what a forward needs beyond one batch of images; "" where that cannot be told."""
     function = getattr(model, "forward", model)
     try:
         parameters = list(inspect.signature(function).parameters.values())  # pyright: ignore[reportArgumentType]
@@ -151,7 +151,7 @@ def _asks_for(model: Callable[..., Any] | None) -> str:
 
 
 class _Failure:
-    """What is known about a failure beside its text."""
+    """A failure's circumstances beside its text."""
 
     def __init__(self, shape: list[int], model: Callable[..., Any] | None):
         self.shape, self.model = shape, model
@@ -180,9 +180,9 @@ def _size(side: int | str | None, text: str = "it needs images of") -> str:
     return f"{text} {side} pixels; {how}"
 
 
-def _another_size(found: re.Match[str], failure: _Failure) -> str:
+def _another_size(match: re.Match[str], failure: _Failure) -> str:
     if failure.has(nn.Conv3d):
-        return _video(found, failure)
+        return _video(match, failure)
     if failure.own_size and failure.own_size not in failure.shape[-2:]:
         return _size(failure.own_size)
     side = "×".join(str(length) for length in reversed(failure.shape[-2:]))
@@ -192,31 +192,31 @@ def _another_size(found: re.Match[str], failure: _Failure) -> str:
     )
 
 
-def _stated_size(found: re.Match[str], failure: _Failure) -> str:
-    return _size(found[1])
+def _stated_size(match: re.Match[str], failure: _Failure) -> str:
+    return _size(match[1])
 
 
-def _divisible(found: re.Match[str], failure: _Failure) -> str:
-    step = int(found[1])
+def _divisible(match: re.Match[str], failure: _Failure) -> str:
+    step = int(match[1])
     if not any(side % step for side in failure.shape[-2:]):  # a side of its maps, not of the image
-        return _another_size(found, failure)
+        return _another_size(match, failure)
     side = max(step, failure.shape[-1] // step * step)
     return _size(side, f"it needs sides that {step} divides, such as")
 
 
-def _larger(found: re.Match[str], failure: _Failure) -> str:
+def _larger(match: re.Match[str], failure: _Failure) -> str:
     if failure.has(nn.Conv3d):
-        return _video(found, failure)
+        return _video(match, failure)
     return (
         f"images of {failure.shape[-1]}×{failure.shape[-2]} are too small for it; a larger size "
         "works, such as preprocessing={'size': 224} (--preprocessing size=224)"
     )
 
 
-def _channels(found: re.Match[str], failure: _Failure) -> str:
+def _channels(match: re.Match[str], failure: _Failure) -> str:
     if failure.has(nn.Conv3d):
-        return _video(found, failure)
-    wanted, came = int(found[1]), int(found[2])
+        return _video(match, failure)
+    wanted, came = int(match[1]), int(match[2])
     if wanted == came:
         return _PLAIN
     if wanted == 1:
@@ -229,17 +229,17 @@ def _channels(found: re.Match[str], failure: _Failure) -> str:
     )
 
 
-def _video(found: re.Match[str], failure: _Failure) -> str:
+def _video(match: re.Match[str], failure: _Failure) -> str:
     return (
         "it takes clips or volumes, [image, channel, time, height, width]; a function that repeats "
         "the picture works: lambda images: model(images[:, :, None].expand(-1, -1, 16, -1, -1))"
     )
 
 
-def _axes(found: re.Match[str], failure: _Failure) -> str:
-    wanted = int(found[1])
+def _axes(match: re.Match[str], failure: _Failure) -> str:
+    wanted = int(match[1])
     if wanted >= 5 or failure.has(nn.Conv3d):
-        return _video(found, failure)
+        return _video(match, failure)
     if wanted == 3:
         return (
             "it takes one image without the axis of images, or a sequence; for the first, lambda "
@@ -251,7 +251,7 @@ def _axes(found: re.Match[str], failure: _Failure) -> str:
 
 
 def _says(text: str) -> Callable[[re.Match[str], _Failure], str]:
-    return lambda found, failure: text
+    return lambda match, failure: text
 
 
 _TYPES = _says(

@@ -1,4 +1,4 @@
-"""Layers whose channels move when the picture turns: fields of the regular representation of C_n.
+"""Permutes the channels of layers that are fields of the regular representation of C_n.
 
 In a group-convolutional network the channels of a layer come in consecutive blocks. A block of n
 channels is the regular representation of the rotations by 360/n degrees: one channel per group
@@ -31,7 +31,7 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Fields:
-    """How the channels of a layer are grouped into fields of the rotations C_n.
+    """The channels of a layer, grouped into fields of the rotations C_n.
 
     Args:
         order: n, the number of rotations of the group.
@@ -69,7 +69,7 @@ class Fields:
         return sum(self.sizes)
 
     def describe(self) -> str:
-        """The fields in words.
+        """Returns the fields in words.
 
         Example:
             >>> Fields(8, (8, 8, 1)).describe()
@@ -84,7 +84,7 @@ class Fields:
     def permutation(
         self, degrees: float | Fraction, mirrored: bool = False
     ) -> Int64[Tensor, " channel"]:
-        """Where the channels of a turned image come from: f(T_g x) = (T_g f(x))[:, permutation].
+        """Returns the source of each channel under a turn: f(T_g x) = (T_g f(x))[:, permutation].
 
         Args:
             degrees: How far the image turns, counter-clockwise.
@@ -118,7 +118,7 @@ class Fields:
 
 
 def regular_fields(order: int, channels: int, layer: str) -> Fields:
-    """Fields of a layer all of whose channels lie in blocks of n.
+    """Makes the fields of a layer all of whose channels lie in blocks of n.
 
     Raises:
         InputError: The number of channels is no multiple of the order.
@@ -140,7 +140,7 @@ def regular_fields(order: int, channels: int, layer: str) -> Fields:
 def declared_fields(
     layer: str, channels: int | None, declared: Sequence[tuple[str, int | Fields]]
 ) -> Fields | None:
-    """What the user declared for a layer: the last declaration that names it or whose glob fits it.
+    """Returns the fields of the last declaration that names a layer or whose glob fits it.
 
     Args:
         layer: Name of the layer.
@@ -152,10 +152,10 @@ def declared_fields(
     """
     from fnmatch import fnmatchcase
 
-    found = [value for pattern, value in declared if fnmatchcase(layer, pattern)]
-    if not found or channels is None:
+    fitting = [value for pattern, value in declared if fnmatchcase(layer, pattern)]
+    if not fitting or channels is None:
         return None
-    last = found[-1]
+    last = fitting[-1]
     if not isinstance(last, Fields):
         return regular_fields(last, channels, layer)
     if last.channels != channels:
@@ -167,7 +167,7 @@ def declared_fields(
 
 
 def checked_declaration(fields: Any) -> tuple[tuple[str, int | Fields], ...]:
-    """The user's declaration, with its types checked.
+    """Checks the types of the user's declaration.
 
     Raises:
         InputError: It is not a mapping from layer names or globs to orders or `Fields`.
@@ -185,7 +185,7 @@ def checked_declaration(fields: Any) -> tuple[tuple[str, int | Fields], ...]:
 
 
 def fields_of_type(kind: Any, channels: int) -> tuple[Fields | None, str]:
-    """What the type of an `e2cnn` output says of its channels; `e2cnn` itself is not imported.
+    """Reads the fields from the type of an `e2cnn` output; `e2cnn` itself is not imported.
 
     Args:
         kind: A field type: its ``representations`` have a ``name`` and a ``size``, its ``gspace``
@@ -214,7 +214,7 @@ def fields_of_type(kind: Any, channels: int) -> tuple[Fields | None, str]:
 
 
 def is_steerable(module: nn.Module) -> bool:
-    """Whether a module is a convolution of `e2cnn`: its weights are coefficients of a basis."""
+    """Tells whether a module is a convolution of `e2cnn`: its weights are coefficients."""
     weights = getattr(module, "weights", None)
     return isinstance(weights, nn.Parameter) and hasattr(module, "basisexpansion")
 

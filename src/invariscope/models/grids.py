@@ -1,4 +1,4 @@
-"""The probe of the input: is a layer's output a feature map, and in which order are its cells?
+"""Probes the input: is a layer's output a feature map, and in which order are its cells?
 
 A made-up picture is shown to the model, and eight copies in each of which a band of it is replaced
 by another picture: four bands of rows, which overlap and fade into one another, and four of
@@ -8,7 +8,7 @@ read as others of their class. All of it is deterministic; no generator is moved
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -48,7 +48,7 @@ def shown_layouts(
     layers: Mapping[str, Guess],
     known: Mapping[str, Layout | None],
 ) -> dict[str, Layout | None]:
-    """How each of these layers is to be read, from one pass of the model if it is clear.
+    """Finds the layout of each of these layers, from one pass of the model if it is clear.
 
     Layers that are neither shown nor refuted are looked at again with other pictures, up to three
     times. Where the model cannot take nine images at once, a look is eight passes of two.
@@ -75,13 +75,13 @@ def shown_layouts(
         with _quiet(pictures.device):
             at_once = at_once and _look(run, module, [pictures], watched)
             if not at_once:
-                pairs = [pictures[[0, place]] for place in range(1, len(pictures))]
+                pairs = [pictures[[0, band]] for band in range(1, len(pictures))]
                 _look(run, module, pairs, watched)
-        found = {
+        findings = {
             name: _by_kernel(changes.finding, module.get_submodule(name), layers[name])
             for name, changes in watched.items()
         }
-        layouts |= _with_siblings(found, layers, classes, {**known, **layouts})
+        layouts |= _with_siblings(findings, layers, classes, {**known, **layouts})
         watched = {
             name: changes
             for name, changes in watched.items()
@@ -92,7 +92,7 @@ def shown_layouts(
 
 
 def _by_kernel(finding: Finding, module: nn.Module, guess: Guess) -> Finding:
-    """What convolutions tell of a layer that the probe leaves open.
+    """Decides by its convolutions on a layer that the probe leaves open.
 
     A convolution whose kernel spans more than one cell makes a map, where nothing moves that shows
     it, or where it reads around the edge. So does a block of such convolutions that is not refuted:
@@ -125,25 +125,21 @@ def _look(
     watched: Mapping[str, "_Changes"],
 ) -> bool:
     """Runs the batches with hooks on the layers; whether the model takes them."""
-    handles = [
-        module.get_submodule(name).register_forward_hook(partial(_hook, changes))
-        for name, changes in watched.items()
-    ]
     size = (int(batches[0].shape[-2]), int(batches[0].shape[-1]))
     try:
-        for changes in watched.values():
-            changes.begin(size, len(batches[0]))
-        for batch in batches:
-            run(batch)
+        with ExitStack() as hooks:
+            for name, changes in watched.items():
+                layer = module.get_submodule(name)
+                hooks.enter_context(layer.register_forward_hook(partial(_hook, changes)))
+                changes.begin(size, len(batches[0]))
+            for batch in batches:
+                run(batch)
+                for changes in watched.values():
+                    changes.end_pass()
             for changes in watched.values():
-                changes.end_pass()
-        for changes in watched.values():
-            changes.end()
+                changes.end()
     except Exception:  # whatever a model raises: passes of two, or nothing is shown
         return False
-    finally:
-        for handle in handles:
-            handle.remove()
     return True
 
 
@@ -170,7 +166,7 @@ class _Changes:
         return bool(self._total) and not self.finding.refuted
 
     def begin(self, size: tuple[int, int], images: int) -> None:
-        """A look begins, in passes of so many images."""
+        """Begins a look, in passes of so many images."""
         self._size, self._images = size, images
         self._passes: list[dict[tuple[int, ...], Tensor]] = []
         self._squares: dict[tuple[int, ...], Tensor] = {}
@@ -203,25 +199,22 @@ class _Changes:
         return self._squares[axes].sqrt()
 
     def end_pass(self) -> None:
-        """A pass of the look is over."""
+        """Ends a pass of the look."""
         self._passes.append(self._squares)
 
     def end(self) -> None:
-        """The look is over."""
+        """Ends the look."""
         if not all(self._passes):
             return
         alone = self._images > 2 and not self._total
         for axes in self._passes[0]:
-            found = torch.cat([squares[axes] for squares in self._passes])
-            self._total[axes] = self._total.get(axes, 0) + found
+            squares_of_look = torch.cat([squares[axes] for squares in self._passes])
+            self._total[axes] = self._total.get(axes, 0) + squares_of_look
         if not alone:
-            self.finding = self._decided(self._change)
-
-    def _change(self, axes: tuple[int, ...]) -> Float[Tensor, "band place"]:
-        return self._total[axes].sqrt()
+            self.finding = self._decided(lambda axes: self._total[axes].sqrt())
 
     def _decided(self, change: Callable[[tuple[int, ...]], Tensor]) -> Finding:
-        """What the changes show."""
+        """Decides what the changes show."""
         finding = decide(change, self._shape, self._layout, self._size)
         if finding.layout and not finding.layout.shown and self._layout != self.guess.layout:
             return Finding(finding.layout, refuted=True)  # nothing that is guessed holds
@@ -236,8 +229,8 @@ class _Changes:
         before, now = self.guess.shape, tuple(output.shape)
         for axis in range(min(2, len(now))) if len(now) == len(before) else ():
             # Two images are as many as in the dry run: then the axis cannot be told by its change.
-            other = before[axis] != now[axis] or self._images == 2
-            if now[axis] == self._images and other:
+            differs = before[axis] != now[axis] or self._images == 2
+            if now[axis] == self._images and differs:
                 as_guessed = self.guess.layout.images_first == (axis == 0)
                 self._layout = self.guess.layout if as_guessed else Layout("sequence_first")
                 return output.movedim(axis, 0)
@@ -254,7 +247,7 @@ def _squares(tensor: Tensor) -> Tensor:
 
 
 def _with_siblings(
-    found: Mapping[str, Finding],
+    findings: Mapping[str, Finding],
     layers: Mapping[str, Guess],
     classes: Mapping[str, type[nn.Module]],
     known: Mapping[str, Layout | None],
@@ -266,12 +259,12 @@ def _with_siblings(
     everything.
     """
     shown: dict[type[nn.Module], set[Layout]] = {}
-    own = {name: finding.layout for name, finding in found.items()}
+    own = {name: finding.layout for name, finding in findings.items()}
     for name, layout in {**known, **own}.items():
         if layout is not None and layout.spatial and layout.shown:
             shown.setdefault(classes[name], set()).add(layout)
     layouts: dict[str, Layout | None] = {}
-    for name, finding in found.items():
+    for name, finding in findings.items():
         layouts[name] = finding.layout
         if finding.layout is None or finding.layout.shown or finding.refuted:
             continue

@@ -1,4 +1,4 @@
-"""What a model holds: its buffers by value, its parameters by how often they were changed."""
+"""Compares the state of a model: buffers by value, parameters by how often they were changed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,19 +8,19 @@ from torch import Tensor, nn
 
 
 def state_of(networks: Sequence[nn.Module]) -> dict[str, Any]:
-    """Buffers by value, parameters by how often they were changed in place."""
-    found: dict[str, Any] = {}
+    """Records buffers by value, and parameters by how often they were changed in place."""
+    state: dict[str, Any] = {}
     for number, network in enumerate(networks):
         for name, buffer in network.named_buffers():
-            found[f"{number}.{name}"] = buffer.detach().clone()
+            state[f"{number}.{name}"] = buffer.detach().clone()
         for name, parameter in network.named_parameters():
             count = 0 if parameter.is_inference() else parameter._version
-            found[f"{number}.{name}"] = (parameter.data_ptr(), count)
-    return found
+            state[f"{number}.{name}"] = (parameter.data_ptr(), count)
+    return state
 
 
 def changed_in(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """The names whose values are others than before.
+    """Returns the names whose values have changed.
 
     Example:
         >>> norm = nn.BatchNorm2d(2)

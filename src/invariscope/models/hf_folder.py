@@ -1,9 +1,9 @@
-"""Models of Hugging Face's transformers from a folder (extra ``transformers``).
+"""Loads models of Hugging Face's transformers from a folder (extra ``transformers``).
 
 ``transformers:FOLDER`` is what ``save_pretrained`` has written: the class that ``config.json``
 names is built and its weights are read from the folder, nothing is fetched and no code of the
-folder is run. Of a model of pictures and texts the tower for pictures is taken. Pictures are
-prepared as its image processor says, whose settings are in ``preprocessor_config.json``.
+folder is run. A model of pictures and texts gives its tower for pictures. Pictures are prepared by
+its image processor, whose settings are in ``preprocessor_config.json``.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from torch import nn
 from invariscope.errors import InputError
 from invariscope.models.configuration import PROCESSOR, from_processor, read_configuration
 from invariscope.models.failures import first_line
-from invariscope.models.normalisation import unknown_normalisation
+from invariscope.models.normalisation import unstated
 from invariscope.models.preprocessing import ANY_CHANNELS, Preprocessing
 from invariscope.models.probe import Probe
 from invariscope.models.twin import drawing
@@ -24,8 +24,8 @@ from invariscope.models.twin import drawing
 _SHOWN = 3
 
 
-def load_transformers(place: str, untrained: bool, seed: int, spec: str) -> Probe:
-    """The probe of a folder of transformers.
+def load_transformers(path: str, untrained: bool, seed: int, spec: str) -> Probe:
+    """Loads the probe of a folder of transformers.
 
     Raises:
         InputError: transformers is not installed, the folder holds no model of pictures, its
@@ -37,11 +37,11 @@ def load_transformers(place: str, untrained: bool, seed: int, spec: str) -> Prob
         raise InputError(
             f"model {spec}: pip install 'invariscope[transformers]' to load it"
         ) from None
-    folder = Path(place).expanduser()
+    folder = Path(path).expanduser()
     if not (folder / "config.json").is_file():
         raise InputError(
-            f"model {spec}: {place} is no folder with a config.json; save the model there with "
-            f"save_pretrained, or hf download {place} --local-dir FOLDER, and give "
+            f"model {spec}: {path} is no folder with a config.json; save the model there with "
+            f"save_pretrained, or hf download {path} --local-dir FOLDER, and give "
             "transformers:FOLDER"
         )
     with _silence(transformers):
@@ -62,33 +62,30 @@ def load_transformers(place: str, untrained: bool, seed: int, spec: str) -> Prob
                     f"model {spec}: {len(missing)} arrays are not in the folder and were drawn at "
                     f"random: {', '.join(missing[:_SHOWN])}{', …' * (len(missing) > _SHOWN)}"
                 )
-        preprocessing = folder_preprocessing(folder, module)
-    if not preprocessing.stated:
-        warnings.append(unknown_normalisation(module, preprocessing.size is not None))
+        preprocessing = folder_preprocessing(folder)
     return Probe(
         module,
         preprocessing,
         spec,
         fresh=fresh,
         decisions={"class": f"{kind.__name__} of transformers {transformers.__version__}"},
-        warnings=warnings,
+        warnings=[*warnings, *unstated(module, preprocessing)],
     )
 
 
 def module_preprocessing(module: Any) -> Preprocessing | None:
-    """The settings beside the weights that a module of transformers was loaded from, if any."""
+    """Reads the settings beside the weights that a module of transformers was loaded from."""
     config = getattr(module, "config", None)
-    place = getattr(config, "_name_or_path", "") if config is not None else ""
-    if not isinstance(place, str) or not place or not Path(place).is_dir():
+    path = getattr(config, "_name_or_path", "") if config is not None else ""
+    if not isinstance(path, str) or not path or not Path(path).is_dir():
         return None
-    return folder_preprocessing(Path(place), module) if _has_processor(Path(place)) else None
+    return folder_preprocessing(Path(path)) if (Path(path) / PROCESSOR).is_file() else None
 
 
-def folder_preprocessing(folder: Path, module: nn.Module) -> Preprocessing:
-    """What the image processor of a folder does; unknown where the folder has none."""
-    if not _has_processor(folder):
+def folder_preprocessing(folder: Path) -> Preprocessing:
+    """Reads a folder's image processor; the preprocessing is unknown where it has none."""
+    if not (folder / PROCESSOR).is_file():
         return ANY_CHANNELS
-    source = f"image processor in {folder}"
     try:
         from transformers import AutoImageProcessor
 
@@ -96,11 +93,7 @@ def folder_preprocessing(folder: Path, module: nn.Module) -> Preprocessing:
         values = processor.to_dict()
     except Exception:  # of another version, or without what it needs: the file alone
         return read_configuration(str(folder / PROCESSOR), ())
-    return from_processor(values, source)
-
-
-def _has_processor(folder: Path) -> bool:
-    return (folder / PROCESSOR).is_file()
+    return from_processor(values, f"image processor in {folder}")
 
 
 def _config(transformers: Any, folder: Path, spec: str) -> Any:

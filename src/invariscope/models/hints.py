@@ -1,4 +1,4 @@
-"""What a word that is no model spec may have meant: one line that says what to write instead."""
+"""Guesses what a word that is no model spec meant, and says what to write instead."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ _FOREIGN = {
 
 
 def wrong_spec(spec: str, forms: Iterable[str]) -> InputError:
-    """The error for a spec of no known form, with the hint that helps."""
+    """Makes the error for a spec of no known form, with the hint that helps."""
     hint = _of_path(spec) or _of_name(spec)
     if hint:
         return InputError(f"unknown model spec {spec!r}: {hint}")
@@ -93,7 +93,7 @@ def _of_name(text: str) -> str:
             f"`hf download {text} --local-dir {folder}`, then transformers:{folder}"
         )
     name, plus, wish = text.partition("+")
-    places = [f"{place}:{name}{plus}{wish}" for place in _holding(name)]
+    places = [f"{library}:{name}{plus}{wish}" for library in _holding(name)]
     return f"did you mean {' or '.join(places)}?" if places else ""
 
 
@@ -109,7 +109,7 @@ def _holding(name: str) -> list[str]:
 
 
 def wrong_object(model: Any) -> InputError:
-    """The error for an object that is no model, with the hint that helps."""
+    """Makes the error for an object that is no model, with the hint that helps."""
     came = type(model).__name__
     works = "a spec such as timm:resnet18, an nn.Module or a callable works"
     if isinstance(model, Mapping) and any(isinstance(v, Tensor) for v in model.values()):

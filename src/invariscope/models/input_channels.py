@@ -1,16 +1,18 @@
-"""How many channels a network takes, read from its first layer.
+"""Reads from its first layer how many channels a network takes.
 
 The layer is the first convolution or linear map that is called: a pass over one black picture of
 three bands is stopped right there. Where the network fails before (it normalises four channels
 itself, or checks their number), the first convolution that it has registered tells.
 """
 
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from invariscope.models.bands import counted
 from invariscope.models.leaves import tensor_of
 from invariscope.models.preprocessing import Preprocessing
 
@@ -22,7 +24,7 @@ class _Reached(Exception):
 
 
 def input_channels(module: nn.Module, size: tuple[int, int] | None) -> tuple[str, int] | None:
-    """The name of the first layer and the channels of the pictures that it implies.
+    """Finds the first layer and the channels of the pictures that it implies.
 
     Args:
         module: The network, in eval mode.
@@ -51,17 +53,11 @@ def input_channels(module: nn.Module, size: tuple[int, int] | None) -> tuple[str
     first = next((m for m in module.parameters()), None)
     device = None if first is None else first.device
     picture = torch.zeros(1, 3, *(size or (_SIDE, _SIDE)), device=device)
-    handles = []
-    try:
+    with ExitStack() as hooks, torch.no_grad(), torch.random.fork_rng(devices=[]):
         for name, layer in layers:
-            handles.append(layer.register_forward_pre_hook(partial(look, name)))
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            hooks.enter_context(layer.register_forward_pre_hook(partial(look, name)))
+        with suppress(Exception):  # a network may raise anything for a picture of three channels
             module(picture)
-    except Exception:  # a network may raise anything for a picture of three channels
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
     if seen:
         return seen[0]
     convolution = next(((n, m) for n, m in layers if isinstance(m, nn.Conv2d)), None)
@@ -71,20 +67,19 @@ def input_channels(module: nn.Module, size: tuple[int, int] | None) -> tuple[str
 def with_input_channels(
     module: nn.Module, preprocessing: Preprocessing
 ) -> tuple[Preprocessing, dict[str, str], list[str]]:
-    """The preprocessing for as many channels as the network takes, what was decided, warnings."""
-    found = input_channels(module, preprocessing.size)
-    if found is None or found[1] == preprocessing.channels:
+    """Fits the preprocessing to the channels that the network takes; with decisions, warnings."""
+    first = input_channels(module, preprocessing.size)
+    if first is None or first[1] == preprocessing.channels:
         return preprocessing, {}, []
-    name, channels = found
+    name, channels = first
     averaged = len(set(preprocessing.mean)) > 1 or len(set(preprocessing.std)) > 1
     fitted = preprocessing.override({"channels": channels}, by="")
     if channels == 3:
         return fitted, {}, []
     shown = f"pictures of {channels} bands as they are"
     shown = "the luminance of colour pictures" if channels == 1 else shown
-    line = (
-        f"the first layer of the network ({name}) takes {_counted(channels)}: it is shown {shown}"
-    )
+    taken = counted(channels, "channel")
+    line = f"the first layer of the network ({name}) takes {taken}: it is shown {shown}"
     if averaged:
         line += ", and mean and std are the averages of those of its configuration"
     line += "; preprocessing with channels, mean and std says otherwise"
@@ -103,7 +98,3 @@ def _channels(layer: nn.Module, given: Tensor | None, picture: Tensor) -> int | 
         return None
     channels, rest = divmod(wanted * picture.shape[1], came)
     return channels if rest == 0 and channels > 0 else None
-
-
-def _counted(channels: int) -> str:
-    return "1 channel" if channels == 1 else f"{channels} channels"

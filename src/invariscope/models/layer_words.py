@@ -1,4 +1,4 @@
-"""How layers are read, in words: what the run says of them in its record and its warnings."""
+"""Describes in words how layers are read, for the record and the warnings of a run."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ Layouts = Mapping[str, Layout | None]
 
 
 def describe_layouts(layouts: Layouts, left_out: Layouts) -> str:
-    """How some layers are read, and which were left out, in one line.
+    """Describes how some layers are read, and which were left out, in one line.
 
     Example:
         >>> read = {"a": Layout("nchw"), "b": Layout("nchw"), "c": Layout("sequence")}
@@ -36,7 +36,7 @@ def describe_layouts(layouts: Layouts, left_out: Layouts) -> str:
 
 
 def doubts_on_layers(layouts: Layouts, left_out: Layouts) -> list[str]:
-    """Lines on layers of several places that are not shown to be maps, or that are left out.
+    """Warns of layers of several positions that are not shown to be maps, or are left out.
 
     Example:
         >>> layouts = {"queries": Layout("sequence"), "fc": Layout("vector")}
@@ -45,7 +45,7 @@ def doubts_on_layers(layouts: Layouts, left_out: Layouts) -> list[str]:
         >>> doubts_on_layers({}, {"windows": None})
         ['no tensor that windows puts out has one entry per image: left out']
     """
-    averaged = [name for name, each in layouts.items() if each and _is_sequence(each)]
+    averaged = [n for n, each in layouts.items() if each and each.kind.startswith("sequence")]
     unshown = [name for name, layout in left_out.items() if layout is not None]
     mixed = [name for name, layout in left_out.items() if layout is None]
     verb = "puts" if len(mixed) == 1 else "put"
@@ -56,10 +56,6 @@ def doubts_on_layers(layouts: Layouts, left_out: Layouts) -> list[str]:
         f"no tensor that {_some(mixed)} {verb} out has one entry per image: left out": mixed,
     }
     return [line for line, names in lines.items() if names]
-
-
-def _is_sequence(layout: Layout) -> bool:
-    return layout.kind.startswith("sequence")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Which layers are watched: names, globs, ``auto``.
+"""Selects the layers that are watched: names, globs, ``auto``.
 
 ``auto`` watches the outputs of the model's blocks (`invariscope.models.blocks`) that a probe of the
 input shows to be maps (`invariscope.models.grids`), the global pooling where its output is not the
@@ -66,7 +66,7 @@ class Selection:
 
 
 def parse_selection(selection: str | Sequence[str] | None) -> tuple[str, ...]:
-    """The items of a selection; a comma separates, None is ``auto``.
+    """Splits a selection into its items; a comma separates, None is ``auto``.
 
     Example:
         >>> parse_selection("layer1.*, last")
@@ -89,7 +89,7 @@ def select_layers(
     declared: Sequence[tuple[str, int | Fields]],
     show: Show,
 ) -> Selection:
-    """The layers of a selection in the order of execution, embedding and logits always among them.
+    """Selects layers in the order of execution, embedding and logits always among them.
 
     Args:
         selection: Names, globs, ``auto``, ``last``.
@@ -133,8 +133,8 @@ def select_layers(
         part, depth = _part(call, trace, positions, before_pool), depth_of(call.end, ladder)
         unshown = call.layout is not None and call.layout.kind.startswith("sequence")
         note = f"{NO_MAP} it: averaged to a vector" if unshown else "" if fields else call.note
-        found = Layer(call.name, part, depth, *_size(call), fields or call.fields, note)
-        layers.append((call.end, found))
+        watched = Layer(call.name, part, depth, *_size(call), fields or call.fields, note)
+        layers.append((call.end, watched))
     fields = declared_fields(EMBEDDING, trace.width, declared) or trace.fields
     layers.append((embedding, Layer(EMBEDDING, "Pool", depth_of(embedding, ladder), fields=fields)))
     for final in _final(trace):
@@ -166,13 +166,13 @@ def _size(call: Call) -> tuple[tuple[int, int], int]:
 
 
 def layer_names(trace: Trace) -> tuple[str, ...]:
-    """Every name that a selection may use: the modules that run, embedding, logits."""
+    """Returns every name that a selection may use: the modules that run, embedding, logits."""
     names = [call.name for call in usable_calls(trace)]
     return (*names, EMBEDDING, *_final(trace))
 
 
 def usable_calls(trace: Trace) -> list[Call]:
-    """The modules that can be watched; those with the name of a layer of ours are not."""
+    """Returns the modules that can be watched; those with the name of a layer of ours are not."""
     return [
         call
         for call in trace.calls
@@ -218,11 +218,11 @@ def _named(item: str, module: nn.Module | None, trace: Trace) -> list[str]:
         )
     usable = [call.name for call in usable_calls(trace)]
     if _is_glob(item):
-        found = [name for name in usable if fnmatch.fnmatchcase(name, item)]
+        names = [name for name in usable if fnmatch.fnmatchcase(name, item)]
         own = (EMBEDDING, *_final(trace))
-        if not found and not any(fnmatch.fnmatchcase(name, item) for name in own):
+        if not names and not any(fnmatch.fnmatchcase(name, item) for name in own):
             raise unknown_name("layer", item, layer_names(trace))
-        return found
+        return names
     if item in usable:
         return [item]
     if trace.call(item) is not None:

@@ -1,11 +1,11 @@
-"""The tensors of an output, and the one that stands for a layer.
+"""Lists the tensors of an output, and finds the one that stands for a layer.
 
 Modules put out a tensor, or tensors in tuples, lists, dictionaries, dataclasses and ModelOutputs.
-Which of them is a *model's* answer is told by `invariscope.models.answer`. Of a **layer** it is
-the first that has one value set for each image (`layer_leaf`): its first axis counts the images,
-or, for tokens before images, its second. So a block that hands on pixels [image and patch, ...]
-beside patches [image, ...] (TNT) is read at its patches. The dry run chooses once; the probe of
-the input and every later pass take the tensor at the same path.
+`invariscope.models.answer` finds a *model's* answer among them. A **layer** stands for the first
+tensor that has one value set for each image (`layer_leaf`): its first axis counts the images, or,
+for tokens before images, its second. So a block that hands on pixels [image and patch, ...] beside
+patches [image, ...] (TNT) is read at its patches. The dry run chooses once; the probe of the input
+and every later pass take the tensor at the same path.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +42,7 @@ class Leaf:
 
 
 def leaves(output: Any) -> Iterator[Leaf]:
-    """The floating-point tensors of an output, in its order.
+    """Yields the floating-point tensors of an output, in its order.
 
     Example:
         >>> import torch
@@ -57,14 +57,14 @@ def leaves(output: Any) -> Iterator[Leaf]:
 
 
 def leaf_at(output: Any, path: Path) -> Tensor | None:
-    """The tensor at a path of an output, or None where it is not there."""
+    """Returns the tensor at a path of an output, or None where it is not there."""
     if isinstance(output, Tensor) and not path:
         return output.dequantize() if output.is_quantized else output
     return next((leaf.tensor for leaf in leaves(output) if leaf.path == path), None)
 
 
 def layer_leaf(output: Any, is_per_image: Callable[[Tensor], bool]) -> Leaf | None:
-    """The tensor that stands for a layer's output; None where there is none.
+    """Returns the tensor that stands for a layer's output; None where there is none.
 
     The first that has one value set for each image; of a dictionary ``logits`` and
     ``last_hidden_state`` come first. Where none has, the first, so that it can be named.
@@ -79,12 +79,12 @@ def layer_leaf(output: Any, is_per_image: Callable[[Tensor], bool]) -> Leaf | No
         >>> layer_leaf((pixels, patches), lambda tensor: len(tensor) == 2).path
         (1,)
     """
-    found = sorted(_walk(output, ()), key=_rank)
-    return next((leaf for leaf in found if is_per_image(leaf.tensor)), found[0] if found else None)
+    every = sorted(_walk(output, ()), key=_rank)
+    return next((leaf for leaf in every if is_per_image(leaf.tensor)), every[0] if every else None)
 
 
 def tensor_of(value: Any) -> Tensor | None:
-    """The first tensor of what a module reads, or of what is known to hold one; None without any.
+    """Returns the first tensor of what a module reads or puts out; None without any.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""Which mean and std a model gets, and what is said where nobody has stated them.
+"""Decides which mean and std a model gets, and warns where nobody has stated them.
 
 A configuration that the model carries goes first. The user states them by a word, by numbers, or
 by something that holds a configuration (`configuration`):
@@ -10,10 +10,10 @@ by something that holds a configuration (`configuration`):
 ``none``           0 and 1, on purpose: pixels in [0, 1]
 =================  ==============================================================
 
-A word states mean and std of red, green and blue; sizes stay as they are. A module of whose
-normalisation nothing is known gets pixels in [0, 1] and a warning, unless it visibly normalises by
-itself: a normalising layer before its first weights, a ``mean`` and ``std`` among its tensors or
-held by one of its layers. What a module carries: `carried`.
+A word states mean and std of red, green and blue; sizes stay as they are. A module without a known
+normalisation gets pixels in [0, 1] and a warning, unless it visibly normalises by itself: by a
+normalising layer before its first weights, or a ``mean`` and ``std`` among its tensors or in one
+of its layers. `carried` reads the preprocessing that a module carries.
 """
 
 import re
@@ -46,7 +46,7 @@ _NORMALISING = re.compile(r"normali[sz]|standardi[sz]|preproc|mean_?shift", re.I
 
 
 def resolve(base: Preprocessing, given: PreprocessingLike) -> Preprocessing:
-    """The model's own preprocessing with what the user states.
+    """Merges the model's own preprocessing with what the user states.
 
     Args:
         base: The model's own.
@@ -102,7 +102,7 @@ def _per_band(values: tuple[float, ...], channels: int, word: str) -> tuple[floa
 
 
 def own_normalisation(module: nn.Module) -> str | None:
-    """Where a module visibly normalises its pictures itself, in words; None: nothing is seen.
+    """Finds where a module visibly normalises its pictures itself; None: nothing is seen.
 
     Example:
         >>> own_normalisation(nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3)))
@@ -153,18 +153,21 @@ def _length(value: Any) -> int | None:
     return len(value) if isinstance(value, list | tuple) else None
 
 
-def unknown_normalisation(module: nn.Module | None, size_known: bool) -> str:
-    """The warning for a model of whose mean and std nothing is known: one line."""
-    size = "" if size_known else ", pictures keep their size"
-    return (
+def unstated(module: nn.Module | None, preprocessing: Preprocessing) -> tuple[str, ...]:
+    """Warns in one line where nothing is known of a model's mean and std; () where it is."""
+    if preprocessing.stated:
+        return ()
+    size = "" if preprocessing.size is not None else ", pictures keep their size"
+    line = (
         f"{ABOUT} are unknown and were not applied: the model gets pixels in [0, 1]{size}"
         f"{_carried(module)}; state them: --preprocessing imagenet, clip, inception, a "
         "configuration file, or none if [0, 1] is right (in Python preprocessing='imagenet')"
     )
+    return (line,)
 
 
 def _carried(module: nn.Module | None) -> str:
-    """What a module holds that could be meant, in words: it is named, not taken."""
+    """Names what a module holds that could be meant; it is not taken."""
     if module is None:
         return ""
     inner = [

@@ -24,7 +24,7 @@ _FREE = ("pre_logits", "posembed", "pos_embedding")
 
 
 def build_from_npz(architecture: ZooModel, path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The architecture with the weights of an ``.npz`` file.
+    """Returns the architecture with the weights of an ``.npz`` file.
 
     Returns:
         The module, and the options (``num_classes``) that an untrained twin must be built with.

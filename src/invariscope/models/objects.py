@@ -1,4 +1,4 @@
-"""From an object that Python hands over to a probe: modules, programs, functions."""
+"""Makes probes of objects that Python hands over: modules, programs, functions."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from invariscope.models.zoo import timm_is_imagenet
 
 
 def from_object(model: Any, spec: str | None = None, copied: bool = True) -> Probe:
-    """The probe of a module, a program or a function.
+    """Makes the probe of a module, a program or a function.
 
     Args:
         model: It.
@@ -41,25 +41,25 @@ def from_object(model: Any, spec: str | None = None, copied: bool = True) -> Pro
 
 
 def from_module(module: nn.Module, spec: str | None = None, copied: bool = True) -> Probe:
-    """The probe of a module, with the preprocessing that it carries."""
+    """Makes the probe of a module, with the preprocessing that it carries."""
     inner, around = _unwrapped(module)
     name = spec or f"module:{type(inner).__name__}"
-    found = carried(inner)
-    said = {"normalisation": found.normalisation} if found.normalisation else {}
+    own = carried(inner)
+    said = {"normalisation": own.normalisation} if own.normalisation else {}
     if around:
         said["wrapper"] = f"measured is the {type(inner).__name__} inside {' of '.join(around)}"
     return Probe(
         copy_module(inner, name) if copied else inner,
-        found.preprocessing,
+        own.preprocessing,
         name,
         imagenet=timm_is_imagenet(inner),
         decisions=said,
-        warnings=(found.warning,) if found.warning else (),
+        warnings=(own.warning,) if own.warning else (),
     )
 
 
 def _unwrapped(module: nn.Module) -> tuple[nn.Module, list[str]]:
-    """What torch.compile, the parallel wrappers and averaged weights hold inside, and their names.
+    """Takes a module out of torch.compile, parallel wrappers and averaged weights; names them.
 
     Hooks do not fire inside a compiled module.
     """

@@ -1,4 +1,4 @@
-"""What one pass of a model is looked at for: layers in their hooks, embedding and answer after."""
+"""Observes one pass of a model: layers in their hooks, embedding and answer afterwards."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -50,7 +50,7 @@ class Observation:
         self._kept = kept
 
     def collect(self, output: Any, images: int, what: str) -> dict[str, Any]:
-        """What was kept of each layer, once the pass is over.
+        """Returns what was kept of each layer, once the pass is over.
 
         Args:
             output: Of the model.

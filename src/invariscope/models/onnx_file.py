@@ -1,4 +1,4 @@
-"""Models as ONNX files, run by onnxruntime (extra ``onnx``): ``onnx:PATH``.
+"""Runs models in ONNX files by onnxruntime (extra ``onnx``): ``onnx:PATH``.
 
 The first input is the picture, [image, channel, height, width] or, where its last axis is 1 or 3
 and its second is not, [image, height, width, channel]; a fixed number of images is kept to by
@@ -34,7 +34,7 @@ _TYPES = {
 
 
 def load_onnx(path: str, spec: str) -> Probe:
-    """The probe of an ONNX file.
+    """Loads the probe of an ONNX file.
 
     Raises:
         InputError: onnxruntime is not installed, there is no such file, it cannot be read, or it
@@ -58,7 +58,7 @@ def load_onnx(path: str, spec: str) -> Probe:
             f"{first_line(error)})"
         ) from error
     given, shape = _picture_input(session, spec)
-    last = _is_channels_last(shape)
+    last = shape[3] in (1, 3) and shape[1] not in (1, 3)
     channels, height, width = (shape[3], *shape[1:3]) if last else shape[1:]
     batch = Batch(shape[0], shape[0]) if isinstance(shape[0], int) else Batch()
     outputs = [output.name for output in session.get_outputs()]
@@ -87,10 +87,6 @@ def _picture_input(session: Any, spec: str) -> tuple[Any, list[Any]]:
     return inputs[0], list(inputs[0].shape)
 
 
-def _is_channels_last(shape: list[Any]) -> bool:
-    return shape[3] in (1, 3) and shape[1] not in (1, 3)
-
-
 def _runner(session: Any, given: Any, channels_last: bool, outputs: list[str]) -> Any:
     kind = _TYPES[given.type]
 
@@ -100,11 +96,11 @@ def _runner(session: Any, given: Any, channels_last: bool, outputs: list[str]) -
         if kind is np.uint8:
             images = images.mul(255).round().clamp(0, 255)
         pixels = images.detach().cpu().contiguous().numpy().astype(kind, copy=False)
-        found = [
+        tensors = [
             torch.from_numpy(np.array(value)).to(images.device)
             for value in session.run(outputs, {given.name: pixels})
         ]
-        return found[0] if len(found) == 1 else dict(zip(outputs, found, strict=True))
+        return tensors[0] if len(tensors) == 1 else dict(zip(outputs, tensors, strict=True))
 
     return run
 

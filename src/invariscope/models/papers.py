@@ -1,4 +1,4 @@
-"""The models that papers 002 and 003 measure, as specs.
+"""Lists the models that papers 002 and 003 measure, as specs.
 
 Where their weights can be fetched the spec alone is enough; ``+untrained`` needs no weights. The
 checkpoints of DINO, SimCLR and BiT are files: give their path.

@@ -1,4 +1,4 @@
-"""Where in the network a layer lies: its part and its depth.
+"""Locates a layer in the network: its part and its depth.
 
 Early, Middle and Late are uniform thirds of the layers before global pooling, in the order of
 execution; Pool is what comes right after it (the embedding among them), Final what comes before
@@ -16,7 +16,7 @@ PARTS = ("Early", "Middle", "Late", "Pool", "Final")
 
 
 def part_of(position: int | float, blocks: Sequence[int | float]) -> str:
-    """The part of a layer that ends at this position of the execution order, before the embedding.
+    """Returns the part of a layer that ends at this position, before the embedding.
 
     Args:
         position: Where the layer ends.
@@ -33,7 +33,7 @@ def part_of(position: int | float, blocks: Sequence[int | float]) -> str:
 
 
 def depth_of(position: int | float, ladder: Sequence[int | float]) -> float:
-    """The position on the ladder of the model's layers, 0 (first) to 1 (last).
+    """Returns the position on the ladder of the model's layers, 0 (first) to 1 (last).
 
     Example:
         >>> [depth_of(end, [10, 20, 30]) for end in (5, 10, 15, 30)]

@@ -1,4 +1,4 @@
-"""What `Probe.predict` takes for pictures, and how they become one batch."""
+"""Makes one batch of the pictures that `Probe.predict` takes."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,11 +8,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from invariscope.devices import as_float
 from invariscope.errors import InputError
+
+_BATCH = 32
 
 
 def as_images(images: Any, bands: set[int]) -> list[Image.Image | Tensor]:
-    """The pictures one by one.
+    """Returns the pictures one by one.
 
     Args:
         images: A Pillow image, a batch as an array or a tensor, or a sequence of these.
@@ -42,22 +45,17 @@ def as_images(images: Any, bands: set[int]) -> list[Image.Image | Tensor]:
     )
 
 
-def batches(pictures: Sequence[Tensor], size: int = 32) -> Iterator[Tensor]:
-    """The pictures in batches, in [0, 1].
+def batches(pictures: Sequence[Tensor]) -> Iterator[Tensor]:
+    """Yields the pictures in batches, in [0, 1].
 
     Raises:
         InputError: Their sizes differ.
     """
-    for start in range(0, len(pictures), size):
-        chunk = pictures[start : start + size]
+    for start in range(0, len(pictures), _BATCH):
+        chunk = pictures[start : start + _BATCH]
         if len({picture.shape for picture in chunk}) > 1:
             raise InputError(
                 "images: sizes differ and the model's preprocessing has none; "
                 "give preprocessing={'size': …} to load_model"
             )
-        yield torch.stack(
-            [
-                picture.float() / 255 if picture.dtype == torch.uint8 else picture.float()
-                for picture in chunk
-            ]
-        )
+        yield torch.stack([as_float(picture) for picture in chunk])

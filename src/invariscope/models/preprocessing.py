@@ -1,4 +1,4 @@
-"""What happens to an image before a model sees it: resize, centre crop, normalise.
+"""Prepares an image before a model sees it: resize, centre crop, normalise.
 
 A model is measured with the preprocessing it was trained for, read from its own configuration and
 written into the manifest. The two halves are separate because transformations act between them:
@@ -167,7 +167,7 @@ class Preprocessing:
     def normalise(
         self, images: Float[Tensor, "image band height width"]
     ) -> Float[Tensor, "image channel height width"]:
-        """(images - mean) / std per channel, in the memory format of the input.
+        """Computes (images - mean) / std per channel, in the memory format of the input.
 
         Args:
             images: What `geometry` gave, in [0, 1].
@@ -186,7 +186,7 @@ class Preprocessing:
         return (images - mean).div_(std)
 
     def override(self, changes: Mapping[str, Any], by: str = "the user") -> "Preprocessing":
-        """These values with some of them replaced by the user's.
+        """Returns these values with some of them replaced by the user's.
 
         A new ``size`` without a new ``resize`` keeps the ratio of the two, a new ``channel_order``
         without mean and std takes these along. A single number stands for a square size and for
@@ -263,7 +263,7 @@ class Preprocessing:
         return new[0] if square and new[0] == new[1] else (new[0], new[1])
 
     def as_dict(self) -> dict[str, Any]:
-        """The values as JSON knows them; `from_dict` is the way back."""
+        """Returns the values as JSON knows them; `from_dict` is the way back."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.bands is None:  # as in the manifests of earlier versions
             del values["bands"]
@@ -273,7 +273,7 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Preprocessing":
-        """The inverse of `as_dict`.
+        """Reads the values that `as_dict` wrote.
 
         Example:
             >>> Preprocessing.from_dict(Preprocessing(size=(8, 8)).as_dict()).size
@@ -289,17 +289,17 @@ ANY_CHANNELS = Preprocessing(mean=(0.0,), std=(1.0,), channels=None)
 """For a model that says nothing: the identity on pictures of any number of bands."""
 
 
-def from_timm(module: Any, source: str | None = None) -> Preprocessing:
-    """What timm evaluates this model with; needs the module's ``pretrained_cfg``."""
+def from_timm(module: Any) -> Preprocessing:
+    """Reads timm's evaluation of this model from the module's ``pretrained_cfg``."""
     from timm.data import resolve_model_data_config  # pyright: ignore[reportPrivateImportUsage]
 
     name = (getattr(module, "pretrained_cfg", None) or {}).get("architecture", "?")
     config = resolve_model_data_config(module)
-    return from_timm_config(config, source or f"timm configuration of {name}")
+    return from_timm_config(config, f"timm configuration of {name}")
 
 
 def from_timm_config(config: Mapping[str, Any], source: str) -> Preprocessing:
-    """What timm does with images under a data configuration that it has resolved."""
+    """Reads a data configuration that timm has resolved."""
     channels, height, width = config["input_size"]
     side = [math.floor(length / config["crop_pct"]) for length in (height, width)]
     mode = config["crop_mode"]
@@ -317,7 +317,7 @@ def from_timm_config(config: Mapping[str, Any], source: str) -> Preprocessing:
 
 
 def from_torchvision(preset: Any, source: str) -> Preprocessing:
-    """What torchvision's ``weights.transforms()`` does."""
+    """Reads torchvision's ``weights.transforms()``."""
     resize = getattr(preset, "resize_size", None)
     resize = list(resize) if isinstance(resize, list | tuple) else [resize] if resize else None
     crop = getattr(preset, "crop_size", None) or resize

@@ -1,4 +1,4 @@
-"""A model with its own preprocessing and the layers that are being watched."""
+"""Probes a model with its own preprocessing and the layers that are being watched."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from invariscope.errors import InputError, InvariscopeError, RunError
+from invariscope.errors import InputError, RunError
 from invariscope.models.activations import average_pool
-from invariscope.models.behind import modules_behind, unmoved, words_on
+from invariscope.models.behind import words_on
 from invariscope.models.capture import Reducer, ReducerFailed
 from invariscope.models.classes import (
     imagenet_class_ids,
@@ -21,7 +21,6 @@ from invariscope.models.classes import (
     wordnet_ids_of,
 )
 from invariscope.models.dry_runs import DryRuns
-from invariscope.models.failures import first_line, what_would_work
 from invariscope.models.fields import Fields, checked_declaration
 from invariscope.models.layer_words import Layouts, describe_layouts, doubts_on_layers
 from invariscope.models.layers import (
@@ -33,6 +32,7 @@ from invariscope.models.layers import (
     layer_names,
     select_layers,
 )
+from invariscope.models.network import Network
 from invariscope.models.observation import Observation
 from invariscope.models.pictures import as_images, batches
 from invariscope.models.preprocessing import Preprocessing
@@ -45,7 +45,7 @@ _DEFAULT_SIZE = (224, 224)
 
 @dataclass(frozen=True)
 class Outputs:
-    """What one forward pass gave.
+    """The outputs of one forward pass.
 
     Args:
         vectors: What the reducer made of each layer, by name: [image, element] in float32 with the
@@ -101,32 +101,27 @@ class Probe:
         decisions: Mapping[str, str] | None = None,
         warnings: Sequence[str] = (),
     ):
+        self._network = Network(model, spec)
+        self.module = self._network.module
         self._wishes = wishes or Wishes()
-        self._behind = modules_behind(model)
-        self._decided = {**words_on(model, self._behind), **(decisions or {})}
+        self._decided = {**words_on(model, self._network.behind), **(decisions or {})}
         self.warnings = tuple(warnings)
         self._declared = checked_declaration({} if fields is None else fields)
         self.spec = spec
         self.preprocessing = preprocessing
-        self.module: nn.Module | None = model.eval() if isinstance(model, nn.Module) else None
-        self._call: Callable[..., Any] = model
         self._fresh = fresh
         self._imagenet = imagenet
         self._class_names = None if class_names is None else tuple(class_names)
         self._runs: DryRuns | None = None
         self._watched = Selection()
-        first = None if self.module is None else next(self.module.parameters(), None)
-        self.device = torch.device("cpu") if first is None else first.device
-        floating = first is not None and first.is_floating_point()
-        self._dtype = first.dtype if first is not None and floating else torch.float32
-        # Channels-last is the fast memory format of convolutions, on CPUs and on GPUs.
-        self._channels_last = self.module is not None and any(
-            isinstance(part, nn.Conv2d) for part in self.module.modules()
-        )
-        self._lay_out()
 
     def __repr__(self) -> str:
         return f"Probe({self.spec!r}, device='{self.device}')"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self._network.device
 
     @cached_property
     def weights_hash(self) -> str:
@@ -136,7 +131,7 @@ class Probe:
     @property
     def networks(self) -> tuple[nn.Module, ...]:
         """The modules that run in a pass: the model, and those that a callable reaches."""
-        return (() if self.module is None else (self.module,)) + self._behind
+        return (() if self.module is None else (self.module,)) + self._network.behind
 
     @property
     def num_outputs(self) -> int | None:
@@ -145,7 +140,7 @@ class Probe:
 
     @property
     def task(self) -> str:
-        """What the answer is, one of `invariscope.models.answer.TASKS`."""
+        """The task that the answer solves, one of `invariscope.models.answer.TASKS`."""
         return self._any_trace().answer.task
 
     @property
@@ -163,7 +158,7 @@ class Probe:
         return imagenet_class_ids() if known else None
 
     def decisions(self, example: Float[Tensor, "image band height width"]) -> dict[str, str]:
-        """What was decided about this model, a sentence by subject: for the manifest of a run.
+        """Returns the decisions about this model, a sentence by subject: for the manifest of a run.
 
         Args:
             example: One or two images in [0, 1] at the input resolution.
@@ -174,7 +169,7 @@ class Probe:
         return {**seen.decisions(), **said, **self._decided, "preprocessing": source}
 
     def doubts(self, example: Float[Tensor, "image band height width"]) -> list[str]:
-        """What may surprise about this model, one line each: for the warnings of a run."""
+        """Returns what may surprise about this model, one line each: for the warnings of a run."""
         seen = self._trace(example)
         doubts = [line for line in (seen.answer.doubt, seen.embedding.doubt) if line]
         return [*self.warnings, *doubts, *doubts_on_layers(*self._layouts(seen))]
@@ -186,56 +181,44 @@ class Probe:
 
     def to(self, device: str | torch.device) -> "Probe":
         """Moves the model; returns the probe itself."""
-        self.device = torch.device(device)
-        if self.module is not None:
-            try:
-                self.module.to(self.device)
-            except (RuntimeError, AssertionError) as error:
-                raise InputError(
-                    f"device {str(device)!r} does not work ({first_line(error)}); cpu works"
-                ) from error
-        self._lay_out()
+        self._network.to(device)
         return self
 
     def with_preprocessing(self, preprocessing: Preprocessing) -> "Probe":
-        """The same model, not a copy of it, with other preprocessing."""
-        other = copy.copy(self)
-        other.preprocessing, other._runs = preprocessing, None
-        return other
+        """Returns the same model, no copy of it, with other preprocessing."""
+        return self._but(preprocessing=preprocessing, _runs=None)
 
     def with_class_names(self, names: Any) -> "Probe":
-        """The same model, not a copy of it, with names of its outputs (`stated_class_names`)."""
-        other = copy.copy(self)
-        other._class_names = stated_class_names(names, self.num_outputs, self.spec)
-        return other
+        """Returns the same model, no copy, with names of its outputs (`stated_class_names`)."""
+        return self._but(_class_names=stated_class_names(names, self.num_outputs, self.spec))
 
     def with_said(self, decisions: Mapping[str, str], warnings: Sequence[str]) -> "Probe":
-        """The same model, not a copy of it, with more that was decided or may surprise."""
-        other = copy.copy(self)
-        other._decided = {**self._decided, **decisions}
-        other.warnings = (*self.warnings, *warnings)
-        return other
+        """Returns the same model, no copy of it, with more decisions and warnings."""
+        warnings = (*self.warnings, *warnings)
+        return self._but(_decided={**self._decided, **decisions}, warnings=warnings)
 
     def for_bands(self, bands: int) -> "Probe":
-        """The same model for pictures of so many bands, where it does not say what it takes."""
+        """Fits a model that does not say what it takes to pictures of so many bands."""
         if self.preprocessing.channels is not None:
             return self
-        other = self.with_preprocessing(self.preprocessing.override({"channels": bands}, by=""))
+        fitted = self.with_preprocessing(self.preprocessing.override({"channels": bands}, by=""))
         if bands == 3:
-            return other
+            return fitted
         line = f"nothing says how many channels the model takes: it is shown the {bands} bands"
-        return other.with_said({"channels": f"{line} of the pictures"}, [])
+        return fitted.with_said({"channels": f"{line} of the pictures"}, [])
 
     def with_fields(self, fields: Mapping[str, int | Fields]) -> "Probe":
-        """The same model, not a copy of it, with other declared fields."""
-        other = copy.copy(self)
-        other._declared = checked_declaration(fields)
-        return other
+        """Returns the same model, no copy of it, with other declared fields."""
+        return self._but(_declared=checked_declaration(fields))
 
     def with_wishes(self, wishes: Wishes) -> "Probe":
-        """The same model, not a copy of it, with what the user says of task and embedding."""
+        """Returns the same model, no copy of it, with the user's wishes of task and embedding."""
+        return self._but(_wishes=wishes, _runs=None)
+
+    def _but(self, **changes: Any) -> "Probe":
+        """Returns the same model, no copy of it, with other attributes."""
         other = copy.copy(self)
-        other._wishes, other._runs = wishes, None
+        vars(other).update(changes)
         return other
 
     def watch(
@@ -243,7 +226,7 @@ class Probe:
         selection: str | Sequence[str] | None,
         example: Float[Tensor, "image band height width"],
     ) -> tuple[Layer, ...]:
-        """The layers of a selection, in the order of execution.
+        """Returns the layers of a selection, in the order of execution.
 
         Args:
             selection: "auto" (also None), "last" (the last layer before pooling), a dotted name, a
@@ -262,7 +245,7 @@ class Probe:
         return self._watched.layers
 
     def layer_names(self, example: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
-        """Every name that `watch` accepts, in the order of execution."""
+        """Returns every name that `watch` accepts, in the order of execution."""
         return layer_names(self._trace(example))
 
     def forward(
@@ -303,12 +286,12 @@ class Probe:
         """
         known = {1, 3, self.preprocessing.channels or 3}
         pictures = [self.preprocessing.geometry(picture) for picture in as_images(images, known)]
-        found = []
+        logits = []
         for batch in batches(pictures):
             if self._trace(batch).num_outputs is None:
                 raise InputError(f"model {self.spec} has no logits to predict with")
-            found.append(self.forward(batch, [LOGITS]).vectors[LOGITS])
-        return torch.cat(found)
+            logits.append(self.forward(batch, [LOGITS]).vectors[LOGITS])
+        return torch.cat(logits)
 
     @property
     def starts(self) -> str:
@@ -323,7 +306,7 @@ class Probe:
             self._decided["twin"] = start(self.module, active)
 
     def untrained(self, seed: int, *, active: bool = False) -> "Probe":
-        """The random twin: the same architecture and preprocessing, weights drawn from the seed.
+        """Makes the random twin: the same architecture and preprocessing, weights from the seed.
 
         Args:
             seed: Of the weights.
@@ -351,17 +334,9 @@ class Probe:
         twin.start(active=active)
         return twin.to(self.device)
 
-    def _lay_out(self) -> None:
-        if self.module is not None and self._channels_last:
-            # Module.to fails on five axes: a Conv3d may stand beside a Conv2d.
-            for value in (*self.module.parameters(), *self.module.buffers()):
-                if value.ndim == 4:
-                    value.data = value.data.contiguous(memory_format=torch.channels_last)
-
     def _prepare(self, images: Tensor) -> Tensor:
         batch = self.preprocessing.normalise(images.to(self.device))
-        layout = torch.channels_last if self._channels_last else torch.contiguous_format
-        return batch.to(dtype=self._dtype, memory_format=layout)
+        return self._network.laid_out(batch)
 
     def _observe(
         self, images: Tensor, layers: Sequence[str], reduce: Reducer, seen: Trace
@@ -370,33 +345,20 @@ class Probe:
         batch = self._prepare(images)
         observation = Observation(seen, layers, reduce)
         if self.module is None:
-            output = self._run(batch, RunError)
+            output = self._network.run(batch, RunError)
         else:
             try:
                 with observation.watching(self.module, len(images)):
-                    output = self._run(batch, RunError)
+                    output = self._network.run(batch, RunError)
             except ReducerFailed as failed:
                 raise failed.__cause__ or failed from None
         return observation.collect(output, len(images), self.spec)
 
-    def _run(self, batch: Tensor, kind: type[InvariscopeError]) -> Any:
-        try:
-            with unmoved(self._behind):
-                return self._call(batch)
-        except (ReducerFailed, InvariscopeError, torch.OutOfMemoryError, MemoryError):
-            raise
-        except Exception as error:
-            raise kind(
-                f"model {self.spec} fails on images of shape {list(batch.shape)} "
-                f"({type(error).__name__}: {first_line(error)}): "
-                f"{what_would_work(error, batch.shape, self._call)}"
-            ) from error
-
     @property
     def _dry_runs(self) -> DryRuns:
         if self._runs is None:
-            run = partial(self._run, kind=InputError)
-            self._runs = DryRuns(run, self._prepare, self.module, self.spec, self._wishes)
+            runs = (self._network.run, self._prepare, self.module, self.spec, self._wishes)
+            self._runs = DryRuns(*runs)
         return self._runs
 
     def _trace(self, images: Tensor) -> Trace:
@@ -407,7 +369,7 @@ class Probe:
         return self._dry_runs.any(self.preprocessing.channels or 3, *size)
 
     def _shown(self, images: Tensor, layers: Sequence[str]) -> Trace:
-        """The dry run for images of this size, with what is shown of these layers."""
+        """Returns the dry run for images of this size, with what is shown of these layers."""
         seen = self._trace(images)
         if not seen.shown and set(layers) - {EMBEDDING, LOGITS, OUTPUT}:
             # The blocks of the model may tell what a layer alone does not.

@@ -1,4 +1,4 @@
-"""Models that come as a whole program: TorchScript and ``torch.export``.
+"""Loads models that come as a whole program: TorchScript and ``torch.export``.
 
 A program is run as it is. TorchScript takes no hooks, so that it is measured at its outputs. An
 exported program is unflattened into modules, which take hooks, where these give the same output and
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from invariscope.errors import InputError
 from invariscope.models.failures import first_line
-from invariscope.models.normalisation import unknown_normalisation
+from invariscope.models.normalisation import unstated
 from invariscope.models.preprocessing import ANY_CHANNELS, UNSTATED, Preprocessing
 from invariscope.models.probe import Probe
 
@@ -72,7 +72,7 @@ class Program(nn.Module):
         self._state, self._opaque = state, opaque
 
     def forward(self, images: Tensor) -> Any:
-        """Outputs for any number of images."""
+        """Computes outputs for any number of images."""
         if self._opaque and torch.autograd.forward_ad.unpack_dual(images).tangent is not None:
             raise InputError("derivatives do not pass through this program; other metrics work")
         count, most = len(images), self._batch.most
@@ -87,13 +87,13 @@ class Program(nn.Module):
         return _joined(parts)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """The weights, of which a hash is taken."""
+        """Returns the weights, of which a hash is taken."""
         if self._state is not None or self._inner[0] is None:
             return dict(self._state or {})
         return self._inner[0].state_dict()
 
     def named_parameters(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, nn.Parameter]]:
-        """Those of the program: they tell device and type."""
+        """Yields those of the program: they tell device and type."""
         if self._inner[0] is not None:
             yield from self._inner[0].named_parameters()
 
@@ -112,22 +112,20 @@ def program_probe(
     program: nn.Module, spec: str, preprocessing: Preprocessing, decisions: Mapping[str, str],
     warnings: tuple[str, ...] = (),
 ) -> Probe:  # fmt: skip
-    """A probe of a program, which has no untrained twin."""
+    """Makes the probe of a program, which has no untrained twin."""
 
     def fresh(seed: int) -> nn.Module:
         raise InputError(
             f"model {spec}: a program cannot be drawn anew; an nn.Module has an untrained twin"
         )
 
-    if not preprocessing.stated:
-        warnings += (unknown_normalisation(None, preprocessing.size is not None),)
-    return Probe(
-        program, preprocessing, spec, fresh=fresh, decisions=decisions, warnings=warnings
-    )  # fmt: skip
+    warnings += unstated(None, preprocessing)
+    said = {"decisions": decisions, "warnings": warnings}
+    return Probe(program, preprocessing, spec, fresh=fresh, **said)
 
 
 def load_torchscript(path: str, spec: str) -> Probe:
-    """The probe of a TorchScript file."""
+    """Loads the probe of a TorchScript file."""
     file = existing(path, "torchscript", spec)
     try:
         with quiet():
@@ -141,7 +139,7 @@ def load_torchscript(path: str, spec: str) -> Probe:
 
 
 def from_torchscript(module: torch.jit.ScriptModule, spec: str) -> Probe:
-    """The probe of a TorchScript module; a copy is measured."""
+    """Makes the probe of a TorchScript module; a copy is measured."""
     buffer = io.BytesIO()
     try:
         with quiet():
@@ -164,7 +162,7 @@ def _torchscript(program: Any, spec: str) -> Probe:
 
 
 def load_exported(path: str, spec: str) -> Probe:
-    """The probe of a file of ``torch.export.save``."""
+    """Loads the probe of a file of ``torch.export.save``."""
     file = existing(path, "export", spec)
     try:
         with quiet():
@@ -178,10 +176,10 @@ def load_exported(path: str, spec: str) -> Probe:
 
 
 def from_exported(program: Any, spec: str) -> Probe:
-    """The probe of an ``ExportedProgram``."""
+    """Makes the probe of an ``ExportedProgram``."""
     shape = _input_shape(program, spec)
     batch = Batch(*_range(program, shape[0]))
-    preprocessing = _given_size(shape)
+    preprocessing = fixed_size(*shape[1:])
     example = torch.zeros(batch.least if batch.least > 1 else min(2, batch.most), *_sides(shape))
     with quiet(), torch.no_grad():
         flat = program.module()
@@ -273,12 +271,8 @@ def _sides(shape: tuple[Any, ...]) -> tuple[int, int, int]:
     return channels if isinstance(shape[1], int) else 3, height, width
 
 
-def _given_size(shape: tuple[Any, ...]) -> Preprocessing:
-    return fixed_size(shape[1], shape[2], shape[3])
-
-
 def fixed_size(channels: Any, height: Any, width: Any) -> Preprocessing:
-    """Preprocessing of a program: its size where that is fixed, no mean and std."""
+    """Returns the preprocessing of a program: its size where that is fixed, no mean and std."""
     plain = ANY_CHANNELS
     if isinstance(channels, int):
         plain = plain.override({"channels": channels}, by="")
@@ -292,14 +286,14 @@ def _trains(program: Any) -> bool:
     """Whether a dropout or a batch normalisation of the program is in training mode."""
     for node in program.graph.nodes:
         name = str(node.target)
-        place = 5 if "batch_norm" in name else 2 if "dropout" in name else None
-        if place is not None and len(node.args) > place and node.args[place] is True:
+        position = 5 if "batch_norm" in name else 2 if "dropout" in name else None
+        if position is not None and len(node.args) > position and node.args[position] is True:
             return True
     return False
 
 
 def existing(path: str, kind: str, spec: str) -> Path:
-    """The file of a program, which must exist."""
+    """Returns the file of a program, which must exist."""
     file = Path(path).expanduser()
     if not file.is_file():
         what = "is a folder" if file.is_dir() else "does not exist"
@@ -309,7 +303,7 @@ def existing(path: str, kind: str, spec: str) -> Path:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the warnings of libraries that these formats are being left."""
+    """Silences the warnings of libraries that these formats are being left."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

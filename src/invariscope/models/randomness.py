@@ -1,4 +1,4 @@
-"""The process's own random generators: torch's, NumPy's and Python's."""
+"""Watches the process's own random generators: torch's, NumPy's and Python's."""
 
 import pickle
 import random
@@ -48,10 +48,10 @@ def watched_generators(device: torch.device) -> Iterator[Callable[[], list[str]]
 
 
 def _states(accelerators: list[torch.device]) -> dict[str, bytes]:
-    found = {
+    states = {
         "torch": torch.default_generator.get_state().numpy().tobytes(),
         "NumPy": pickle.dumps(np.random.get_state()),  # noqa: NPY002
     }
     for device in accelerators:
-        found["torch"] += torch.cuda.get_rng_state(device).numpy().tobytes()
-    return found
+        states["torch"] += torch.cuda.get_rng_state(device).numpy().tobytes()
+    return states

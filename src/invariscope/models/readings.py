@@ -1,4 +1,4 @@
-"""How a map's cells can lie in a tensor: the readings among which a probe of the input decides.
+"""Lists how a map's cells can lie in a tensor: a probe of the input decides among these.
 
 The cells of a map stand in one or two axes of a layer's output, after each other: row by row,
 column by column, window by window (NesT, Swin), or pixel of the window by pixel (grid attention,
@@ -54,7 +54,7 @@ class Cells:
         return height, width
 
     def raster(self, tensor: Shaped[Tensor, "image ..."]) -> Shaped[Tensor, "image channel h w"]:
-        """The map: a view if the cells stand in raster order, else a copy.
+        """Returns the map: a view if the cells stand in raster order, else a copy.
 
         Example:
             >>> windows = torch.arange(16).view(1, 4, 4, 1)  # two by two windows of two by two
@@ -72,7 +72,7 @@ class Cells:
         return cells.permute(0, 1, *order).reshape(*cells.shape[:2], *self.grid)
 
     def places(self) -> tuple[Tensor, Tensor]:
-        """Row and column of each cell, in the tensor's order; [cell], from 0."""
+        """Returns row and column of each cell, in the tensor's order; [cell], from 0."""
         return _places(self.digits, self.rows, self.columns)
 
     @property
@@ -81,7 +81,7 @@ class Cells:
         return (self.rows, self.columns) == ((0,), (1,))
 
     def describe(self) -> str:
-        """The order of the cells, in words.
+        """Returns the order of the cells, in words.
 
         Example:
             >>> Cells((1, 2), (4, 4, 14, 14), (0, 2), (1, 3)).describe()
@@ -104,19 +104,19 @@ class Cells:
 def _places(
     digits: tuple[int, ...], rows: tuple[int, ...], columns: tuple[int, ...]
 ) -> tuple[Tensor, Tensor]:
-    found = []
+    axes = []
     for chosen in (rows, columns):
-        place = torch.zeros(digits)
+        position = torch.zeros(digits)
         for digit in chosen:
             count = torch.arange(digits[digit], dtype=torch.float32)
             shape = [-1 if axis == digit else 1 for axis in range(len(digits))]
-            place = place * digits[digit] + count.view(shape)
-        found.append(place.flatten())
-    return found[0], found[1]
+            position = position * digits[digit] + count.view(shape)
+        axes.append(position.flatten())
+    return axes[0], axes[1]
 
 
 def axes_of(shape: Sequence[int], first: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """The axes that may count cells, those that are likeliest first.
+    """Yields the axes that may count cells, the likeliest first.
 
     Args:
         shape: Of an output, the image axis in front.
@@ -137,7 +137,7 @@ def axes_of(shape: Sequence[int], first: Sequence[int]) -> Iterator[tuple[int, .
 def plain_readings(
     shape: Sequence[int], axes: tuple[int, ...], input_size: tuple[int, int]
 ) -> list[Cells]:
-    """The readings row by row: two axes as they are, or one with tokens before or after a grid."""
+    """Returns the readings row by row: two axes, or one with tokens before or after a grid."""
     if len(axes) == 2:
         return [Cells(axes, (shape[axes[0]], shape[axes[1]]))]
     tokens = shape[axes[0]]
@@ -153,25 +153,25 @@ def plain_readings(
 def other_readings(
     shape: Sequence[int], axes: tuple[int, ...], input_size: tuple[int, int]
 ) -> list[Cells]:
-    """The readings in another order: exchanged rows and columns, windows, nested units.
+    """Returns the readings in another order: exchanged rows and columns, windows, nested units.
 
     None where no axis is left for the channels: then tokens and channels could be taken for cells.
     """
     if len(axes) == len(shape) - 1:
         return []
-    found = [
+    readings = [
         replace(plain, rows=(1,), columns=(0,)) for plain in plain_readings(shape, axes, input_size)
     ]
     if len(axes) == 2:
         outer, inner = shape[axes[0]], shape[axes[1]]
         for size in grids_of(outer * inner, input_size):
-            found += _windows(axes, size, outer, inner)
-        return found
+            readings += _windows(axes, size, outer, inner)
+        return readings
     tokens = shape[axes[0]]
     for before in range(MAX_EXTRA_TOKENS + 1):
         for size in grids_of(tokens - before, input_size):
-            found += [replace(cells, prefix=before) for cells in _nested(axes, size)]
-    return found
+            readings += [replace(cells, prefix=before) for cells in _nested(axes, size)]
+    return readings
 
 
 def _windows(
@@ -218,7 +218,7 @@ def grids_of(cells: int, input_size: tuple[int, int]) -> list[tuple[int, int]]:
         >>> grids_of(196, (224, 224)), grids_of(18, (100, 60)), grids_of(35, (224, 224))
         ([(14, 14)], [(6, 3)], [])
     """
-    found = []
+    grids = []
     for height in _divisors(cells) if cells >= 4 else ():
         width = cells // height
         least = max(side / (n + 1) for side, n in zip(input_size, (height, width), strict=True))
@@ -226,8 +226,8 @@ def grids_of(cells: int, input_size: tuple[int, int]) -> list[tuple[int, int]]:
             side / max(n - 1, 0.5) for side, n in zip(input_size, (height, width), strict=True)
         )
         if least < most:
-            found.append((height, width))
-    return found
+            grids.append((height, width))
+    return grids
 
 
 def _divisors(number: int) -> list[int]:

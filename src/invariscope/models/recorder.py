@@ -1,12 +1,12 @@
-"""What ran in a forward pass, seen by hooks: modules in their order, and what they put out.
+"""Records by hooks what runs in a forward pass: modules in their order, and their outputs.
 
-Nothing about a model is assumed. Shapes and small tensors near the end are kept, nothing else: the
-last linear maps with what they read, and the last global poolings.
+Nothing about a model is assumed. Only shapes and small tensors near the end are kept: the last
+linear maps with their inputs, and the last global poolings.
 """
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -96,11 +96,11 @@ class LinearMap:
 
     @property
     def embedding(self) -> Tensor:
-        """What it has read, averaged over positions: [image, element]."""
+        """Its input, averaged over positions: [image, element]."""
         return average_pool(self.name, self.layout.normalise(self.given))
 
     def made(self, tensor: Tensor) -> bool:
-        """Whether a tensor is its output, or a part of it: the same memory, unchanged since."""
+        """Tells whether a tensor is its output or part of it: the same memory, unchanged since."""
         return memory(self.output) == memory(tensor) and self.version == version(tensor)
 
 
@@ -127,30 +127,26 @@ class Recorder:
     @contextmanager
     def watching(self, module: nn.Module | None) -> Iterator[None]:
         """Records what runs inside the context."""
-        handles: list[Any] = []
-        try:
+        with ExitStack() as hooks:
             for name, child in module.named_modules() if module is not None else ():
                 if name:
                     # Not closures: the type checker of the tests would compile each anew.
                     begin, end = partial(self._begin, name), partial(self._end, name)
-                    handles.append(child.register_forward_pre_hook(begin, with_kwargs=True))
-                    handles.append(child.register_forward_hook(end, with_kwargs=True))
+                    hooks.enter_context(child.register_forward_pre_hook(begin, with_kwargs=True))
+                    hooks.enter_context(child.register_forward_hook(end, with_kwargs=True))
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def layout(self, tensor: Tensor, module: nn.Module | None) -> Layout | None:
-        """How a tensor of this pass is to be read."""
+        """Finds how a tensor of this pass is to be read."""
         evidence = None if module is None else _channels_last(module)
         return layout_of(tensor, **self._known, channels_last=evidence)
 
     def calls(self) -> tuple[Call, ...]:
-        """The modules that ran, in the order in which they ended."""
+        """Returns the modules that ran, in the order in which they ended."""
         return tuple(self._calls.values())
 
     def last_leaf(self, output: Tensor) -> nn.Module | None:
-        """The childless module that ended last, if the model's output is what it put out."""
+        """Returns the childless module that ended last, if it put out the model's output."""
         if self._last_leaf is None:
             return None
         leaf, last = self._last_leaf
@@ -199,8 +195,8 @@ class Recorder:
             return 0 < left_out <= MAX_PREFIX_TOKENS * tokens
         if memory(last[1]) == memory(output):
             return last[2] == version(output)
-        one, other = last[1].float(), output.float()
-        same = [torch.isclose(one.norm(p), other.norm(p), rtol=1e-4) for p in (1, 2)]
+        before, after = last[1].float(), output.float()
+        same = [torch.isclose(before.norm(p), after.norm(p), rtol=1e-4) for p in (1, 2)]
         return bool(torch.stack(same).all())
 
     def _remember_linear(
@@ -212,10 +208,10 @@ class Recorder:
         last = output.ndim != 4 or not isinstance(module, nn.Conv2d)
         layout = layout_of(given, **self._known, channels_last=last)
         if layout is not None:
-            found = LinearMap(
+            linear_map = LinearMap(
                 name, module, given, output, version(output), start, self.clock, layout
             )  # fmt: skip
-            (self.linear if linear else self.wrappers).append(found)
+            (self.linear if linear else self.wrappers).append(linear_map)
 
     def _wraps(self, name: str, module: nn.Module, given: Tensor, output: Tensor) -> bool:
         """Whether a module may be an adapter or an 8-bit form of a linear map.
@@ -246,17 +242,17 @@ class Recorder:
 
 
 def memory(tensor: Tensor) -> int:
-    """The address of a tensor's memory."""
+    """Returns the address of a tensor's memory."""
     return tensor.untyped_storage().data_ptr()
 
 
 def version(tensor: Tensor) -> int:
-    """How often a tensor's memory has been changed; -1 for inference tensors, which do not tell."""
+    """Counts the changes of a tensor's memory; -1 for inference tensors, which do not tell."""
     return -1 if tensor.is_inference() else tensor._version
 
 
 def is_linear_map(module: nn.Module, given: Tensor, output: Tensor) -> bool:
-    """Whether a module can be a classifier: linear by its class or by its one matrix of weights.
+    """Tells whether a module can be a classifier: linear by its class or its one matrix.
 
     That is a ``Linear``, a 1×1 convolution, and, without children, a module that says its
     ``in_features`` and ``out_features`` as a ``Linear`` does (8-bit ones), or whose one matrix maps
@@ -280,14 +276,14 @@ def is_linear_map(module: nn.Module, given: Tensor, output: Tensor) -> bool:
 def fields_seen(
     kind: Any, shape: tuple[int, ...], layout: Layout | None
 ) -> tuple[Fields | None, str]:
-    """How rotations permute the channels of a typed tensor, and a note where it does not say."""
+    """Reads how rotations permute the channels of a typed tensor; with a note if unknown."""
     if kind is None or layout is None:
         return None, ""
     return fields_of_type(kind, layout.channels_in(shape))
 
 
 def _channels_last(module: nn.Module) -> bool | None:
-    """What a module's type says of the axes of a 4-D output."""
+    """Tells by a module's type whether channels are the last axis of a 4-D output."""
     name = type(module).__name__
     if name.endswith("2d") or isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.GroupNorm):
         return False

@@ -1,4 +1,4 @@
-"""Which reading of a layer's output the probe of the input shows.
+"""Decides which reading of a layer's output the probe of the input shows.
 
 What a cell of a layer sees at its place changes most under the bands of the picture that cover this
 place. So the middle of the bands, weighted with the change that each brings about in the cell, says
@@ -61,7 +61,7 @@ _LEAST_CELLS = 16
 
 @dataclass(frozen=True)
 class Finding:
-    """What the probe says of one layer.
+    """The verdict of the probe on one layer.
 
     Args:
         layout: How it is to be read: a map that is shown, or a vector; None where its first axes
@@ -76,7 +76,7 @@ class Finding:
 
 
 def first_axes(layout: Layout) -> tuple[int, ...]:
-    """Which axes count cells if a layer is what its shape suggests, the image axis in front."""
+    """Returns the axes that count cells if a layer is what its shape suggests, images in front."""
     return {"nchw": (2, 3), "nhwc": (1, 2)}.get(layout.kind, (1,))
 
 
@@ -103,22 +103,22 @@ def decide(
         if source is None:
             still = still or axes == first_axes(guess)
             continue
-        found, elsewhere = _best(source, shape, axes, size)
+        best, elsewhere = _best(source, shape, axes, size)
         refuted = refuted or (elsewhere and axes == first_axes(guess))
-        if found is None or not (axes == first_axes(guess) or _beyond_chance(*found)):
+        if best is None or not (axes == first_axes(guess) or _beyond_chance(*best)):
             continue
-        shown.append(found)
-        if found[0].quality >= _CLEAR:
+        shown.append(best)
+        if best[0].quality >= _CLEAR:
             break
     if not shown:
         return Finding(guess.unshown(), refuted or still, still)
     # A map of windows is shown beside that of their pixels, with less evidence.
-    score, cells = max(shown, key=lambda one: one[0].evidence)
+    score, cells = max(shown, key=lambda scored: scored[0].evidence)
     return Finding(_layout(cells, shape, guess, score.quality))
 
 
 def sources(change: Float[Tensor, "band place"]) -> Float[Tensor, "2 place"] | None:
-    """Where in the picture each place looks; NaN for those that see nothing, None if most do not.
+    """Locates where each place looks; NaN for those that see nothing, None if most do not.
 
     Example:
         >>> rows = [[1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
@@ -157,9 +157,9 @@ def _best(
     elsewhere = all(score.refuted for score, _ in scores)
     if not scores:
         return None, bool(source[:, source[0].isfinite()].std(1, correction=0).max() > _TOLERANCE)
-    scores.sort(key=lambda one: one[0].evidence)
+    scores.sort(key=lambda scored: scored[0].evidence)
     score, cells = scores[-1]
-    rivals = [one for one, other in scores[:-1] if not _same(cells, other)]
+    rivals = [scored for scored, rival in scores[:-1] if not _same(cells, rival)]
     close = bool(rivals) and score.evidence - rivals[-1].evidence < _MARGIN
     plain = cells.plain and not cells.suffix
     holds = score.shown and not close and (plain or _beyond_chance(score, cells))
@@ -171,10 +171,10 @@ def _beyond_chance(score: "_Score", cells: Cells) -> bool:
     return score.quality >= _UNEXPECTED and math.prod(cells.digits) >= _LEAST_CELLS
 
 
-def _same(one: Cells, other: Cells) -> bool:
+def _same(first: Cells, second: Cells) -> bool:
     """Whether two readings are one, in other words: windows of one row are rows."""
-    same = (one.prefix, one.suffix, one.grid) == (other.prefix, other.suffix, other.grid)
-    return same and all(map(torch.equal, one.places(), other.places()))
+    same = (first.prefix, first.suffix, first.grid) == (second.prefix, second.suffix, second.grid)
+    return same and all(map(torch.equal, first.places(), second.places()))
 
 
 @dataclass(frozen=True)
@@ -203,12 +203,12 @@ def _score(source: Float[Tensor, "2 place"], cells: Cells) -> _Score:
     if not alive.any():
         return _Score(0.0, -cost, refuted, shown)
     stray = torch.zeros(int(alive.sum()), dtype=torch.bool)
-    for look, place, length in zip(looks, cells.places(), cells.grid, strict=True):
-        stray |= _strays(look[alive], place[alive], length)
+    for look, position, length in zip(looks, cells.places(), cells.grid, strict=True):
+        stray |= _strays(look[alive], position[alive], length)
         off = abs(float(look[alive].mean()) - 0.5) > _OFF + 0.5 / length
         shown = shown and not off
-        r, spread = _correlation(look[alive], place[alive])
-        rest = _typical_rest(look[alive], place[alive], length)
+        r, spread = _correlation(look[alive], position[alive])
+        rest = _typical_rest(look[alive], position[alive], length)
         if length == 1:
             shown = shown and spread <= _TOLERANCE
             refuted = refuted or spread > _REFUTED * _TOLERANCE
@@ -227,33 +227,33 @@ def _score(source: Float[Tensor, "2 place"], cells: Cells) -> _Score:
     return _Score(quality, evidence - cost, refuted, shown)
 
 
-def _correlation(look: Tensor, place: Tensor) -> tuple[float, float]:
+def _correlation(look: Tensor, position: Tensor) -> tuple[float, float]:
     """Pearson's r of source and place, and the standard deviation of the source."""
-    look, place = look - look.mean(), (place - place.mean()).double()
+    look, position = look - look.mean(), (position - position.mean()).double()
     spread = look.square().mean().sqrt()
-    if spread < 1e-9 or not place.any():
+    if spread < 1e-9 or not position.any():
         return 0.0, float(spread)
-    r = (look * place).mean() / (spread * place.square().mean().sqrt())
+    r = (look * position).mean() / (spread * position.square().mean().sqrt())
     return float(r), float(spread)
 
 
-def _strays(look: Tensor, place: Tensor, length: int) -> Tensor:
+def _strays(look: Tensor, position: Tensor, length: int) -> Tensor:
     """Which cells look beyond both their own place and the middle of all: [cell]."""
-    look, place = look - look.mean(), (place - place.mean()).double() / max(length - 1, 1)
+    look, position = look - look.mean(), (position - position.mean()).double() / max(length - 1, 1)
     reach = max(_REFUTED * _TOLERANCE, 1 / length)
-    return (look < place.clamp(max=0) - reach) | (look > place.clamp(min=0) + reach)
+    return (look < position.clamp(max=0) - reach) | (look > position.clamp(min=0) + reach)
 
 
-def _typical_rest(look: Tensor, place: Tensor, length: int) -> float:
+def _typical_rest(look: Tensor, position: Tensor, length: int) -> float:
     """How far from where they should look three quarters of the cells do, as a standard deviation.
 
     Cells at the edge may look around it. Of two lines, the fitted one (cells that see the whole
     picture look near its middle) and that of cells which look where they are, the better one.
     """
-    look, place = look - look.mean(), (place - place.mean()).double()
-    own = place / max(length - 1, 1)
-    power = place.square().sum()
-    fitted = place * (look * place).sum() / power if power > 0 else own * 0
+    look, position = look - look.mean(), (position - position.mean()).double()
+    own = position / max(length - 1, 1)
+    power = position.square().sum()
+    fitted = position * (look * position).sum() / power if power > 0 else own * 0
     rests = [(look - line).abs().quantile(0.75) for line in (fitted, own)]
     return float(min(rests)) / 1.15  # three quarters of a normal distribution lie within
 

@@ -1,4 +1,4 @@
-"""From what the user writes to a probe.
+"""Loads the probe of what the user writes.
 
 ===============================  =================================================================
 ``timm:NAME``                    timm's model with its pretrained weights
@@ -29,18 +29,13 @@ from torch import nn
 from invariscope.errors import InputError
 from invariscope.models.architecture import build_architecture
 from invariscope.models.builtin import BUILTIN
-from invariscope.models.checkpoint import build_from_checkpoint
+from invariscope.models.checkpoint import build_from_checkpoint, named_architecture
 from invariscope.models.factory import call_factory
 from invariscope.models.fields import Fields
 from invariscope.models.hf_folder import load_transformers
 from invariscope.models.hints import wrong_spec
 from invariscope.models.input_channels import with_input_channels
-from invariscope.models.normalisation import (
-    ABOUT,
-    PreprocessingLike,
-    resolve,
-    unknown_normalisation,
-)
+from invariscope.models.normalisation import ABOUT, PreprocessingLike, resolve, unstated
 from invariscope.models.objects import from_module, from_object
 from invariscope.models.onnx_file import load_onnx
 from invariscope.models.preprocessing import Preprocessing
@@ -72,7 +67,7 @@ def load_model(
     output_key: str | None = None,
     seed: int = 0,
 ) -> Probe:
-    """A model, ready to be measured.
+    """Loads a model, ready to be measured.
 
     Args:
         spec_or_module: A spec (see the top of this module), an ``nn.Module`` (it is copied: the
@@ -146,8 +141,7 @@ def _prepared(probe: Probe, preprocessing: PreprocessingLike) -> Probe:
     about = tuple(line for line in probe.warnings if line.startswith(ABOUT))
     others = tuple(line for line in probe.warnings if not line.startswith(ABOUT))
     if about and not prepared.preprocessing.stated:
-        size_known = prepared.preprocessing.size is not None
-        about = (unknown_normalisation(probe.module, size_known),)
+        about = unstated(probe.module, prepared.preprocessing)
     elif _states_normalisation(preprocessing):
         about = ()
     prepared.warnings = (*about, *others)
@@ -178,20 +172,15 @@ def _from_spec(spec: str, seed: int) -> Probe:
 def _from_zoo(model: ZooModel, untrained: bool, seed: int, spec: str) -> Probe:
     module = model.build(pretrained=not untrained, seed=seed)
     preprocessing = model.preprocessing(module)
-    unknown = unknown_normalisation(module, preprocessing.size is not None)
     return Probe(
         module,
         preprocessing,
         spec,
         fresh=lambda seed: model.build(pretrained=False, seed=seed),
         imagenet=model.is_imagenet(module),
-        warnings=() if preprocessing.stated else (unknown,),
+        warnings=unstated(module, preprocessing),
         class_names=model.class_names,
     )
-
-
-def _timm(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
-    return _from_zoo(TimmModel(rest), untrained, seed, spec)
 
 
 def _torchvision(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
@@ -201,20 +190,13 @@ def _torchvision(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
 
 
 def _checkpoint(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
-    path, separator, architecture = rest.rpartition("@")
-    if not separator or not path or not architecture:
-        raise InputError(
-            f"model {spec!r} does not name its architecture; checkpoint:PATH@ARCH works, for "
-            f"example checkpoint:{rest.strip('@') or 'weights.pt'}@timm:resnet18"
-        )
-    model = _architecture(architecture, path)
+    path, model = named_architecture(rest, spec)
     fitted = build_from_checkpoint(model, path)
 
     def fresh(seed: int) -> nn.Module:
         return model.build(pretrained=False, seed=seed, **fitted.options)
 
     preprocessing = model.preprocessing(fitted.module)
-    unknown = unknown_normalisation(fitted.module, preprocessing.size is not None)
     return Probe(
         fresh(seed) if untrained else fitted.module,
         preprocessing,
@@ -222,20 +204,7 @@ def _checkpoint(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
         fresh=fresh,
         imagenet=not fitted.options and model.is_imagenet(fitted.module),
         decisions={"checkpoint": fitted.decision},
-        warnings=(*fitted.warnings, *([] if preprocessing.stated else [unknown])),
-    )
-
-
-def _architecture(name: str, path: str) -> ZooModel:
-    prefix, separator, rest = name.partition(":")
-    if not separator:
-        return TimmModel(name)
-    if prefix == "timm":
-        return TimmModel(rest)
-    if prefix == "torchvision":
-        return TorchvisionModel(rest)
-    raise InputError(
-        f"checkpoint {path}: architecture {name!r} is unknown; timm:NAME and torchvision:NAME work"
+        warnings=(*fitted.warnings, *unstated(fitted.module, preprocessing)),
     )
 
 
@@ -301,7 +270,7 @@ def _program(load: Callable[[str, str], Probe]) -> Callable[[str, bool, int, str
 
 
 LOADERS: dict[str, Callable[[str, bool, int, str], Probe]] = {
-    "timm": _timm,
+    "timm": lambda rest, *how: _from_zoo(TimmModel(rest), *how),
     "torchvision": _torchvision,
     "checkpoint": _checkpoint,
     "python": _python,

@@ -1,4 +1,4 @@
-"""Reading a file of weights: a plain state dict, in whatever wrapping training code has put it.
+"""Reads a file of weights: a plain state dict, in whatever wrapping training code has put it.
 
 Files are read with ``weights_only=True`` and in no other way: a pickle can run any code. What
 training scripts save beside the weights (arguments, paths, NumPy numbers, dictionaries with a
@@ -64,7 +64,7 @@ def _values() -> list[Any]:
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """The state dict in a file (.pt, .pth, .bin, .ckpt, .safetensors), wrappers removed.
+    """Reads the state dict in a file (.pt, .pth, .bin, .ckpt, .safetensors), wrappers removed.
 
     Raises:
         InputError: As `read_weights`.
@@ -73,7 +73,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, Tensor], str]:
-    """The state dict in a file, and what is to be said where the file holds several.
+    """Reads the state dict in a file, and says which one where the file holds several.
 
     Returns:
         The arrays by their names; one line that names what was taken and what lies beside it, or
@@ -92,7 +92,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], str]:
 
 
 def kind_of_file(path: str | Path) -> str:
-    """What a file of PyTorch holds: "torchscript", "export" or, for all else, "weights".
+    """Recognises a file of PyTorch: "torchscript", "export" or, for all else, "weights".
 
     Example:
         >>> kind_of_file("no/such/file.pt")
@@ -182,7 +182,7 @@ def _unwrap(content: Any, path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def _beside(content: Mapping[Any, Any], inner: Mapping[Any, Any]) -> str:
-    """What is to be said of state dicts of the same names beside the one that is taken."""
+    """Names the state dicts of the same names that lie beside the one that is taken."""
     taken = next(key for key, value in content.items() if value is inner)
     others = [
         str(key)
@@ -199,7 +199,7 @@ def _beside(content: Mapping[Any, Any], inner: Mapping[Any, Any]) -> str:
 
 
 def _inner(content: Mapping[Any, Any]) -> Mapping[Any, Any] | None:
-    """What holds the weights: a usual key, else the entry with the most arrays."""
+    """Returns the mapping that holds the weights: a usual key, else the entry with most arrays."""
     for key in _WRAPPERS:
         if isinstance(content.get(key), Mapping):
             return content[key]

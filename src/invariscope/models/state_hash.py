@@ -1,4 +1,4 @@
-"""The hash of a network's weights: what tells two of one architecture apart."""
+"""Hashes a network's weights: the hash tells two networks of one architecture apart."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def hash_state(state: Mapping[str, Any]) -> str:
-    """SHA-256 over names, types, shapes and bytes, names sorted; memory formats do not matter.
+    """Hashes names, types, shapes and bytes (SHA-256), names sorted; memory formats do not matter.
 
     Example:
         >>> hash_state({"w": torch.zeros(2)}) == hash_state({"w": torch.zeros(2, 1)})

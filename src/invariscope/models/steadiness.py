@@ -1,4 +1,4 @@
-"""Whether a model holds still: the same picture gives the same numbers, whatever else is measured.
+"""Checks that a model holds still: the same picture gives the same numbers in any company.
 
 Three small passes over the first pictures tell, before anything is measured: A and B over the same
 batch, C over some of it in another order. What they say is compared with the distance between the
@@ -45,7 +45,7 @@ class _Moving(Exception):
 
 
 def unsteady(probe: Probe, images: Float[Tensor, "image band height width"]) -> tuple[str, ...]:
-    """What does not hold still about a model, one line each; () for one whose numbers do.
+    """Finds what does not hold still about a model, one line each; () for a steady model.
 
     Args:
         probe: The model.
@@ -103,9 +103,9 @@ class _Check:
         return self.probe.forward(pictures, self.layers).vectors
 
     def again(self, pictures: Tensor, first: dict[str, Tensor], what: str) -> dict[str, Tensor]:
-        """A later pass; raises `_Moving` where it gives no vectors of the same width."""
+        """Runs a later pass; raises `_Moving` where it gives no vectors of the same width."""
         try:
-            found = self.run(pictures)
+            vectors_again = self.run(pictures)
         except torch.OutOfMemoryError:
             raise
         except (RunError, RuntimeError) as problem:  # a layer of another shape is no RunError
@@ -115,17 +115,17 @@ class _Check:
                 "whose layers keep their shapes works"
             ) from problem
         for layer in self.layers:
-            widths = [vectors[layer].shape[1] for vectors in (first, found)]
+            widths = [vectors[layer].shape[1] for vectors in (first, vectors_again)]
             if widths[0] != widths[1]:
                 raise _Moving(
                     f"the {layer} has {widths[0]} elements in one pass and {widths[1]} in {what}: "
                     "its width changes with the images of a batch, so images cannot be compared; "
                     "a model with outputs of one width works"
                 )
-        return found
+        return vectors_again
 
     def moves(self, first: dict[str, Tensor], state: dict[str, Any]) -> list[str]:
-        """A against B: randomness and moving state."""
+        """Compares A and B: randomness and moving state."""
         second = self.again(self.pictures, first, "a second pass over the same images")
         wobble = widest(first, second)
         drawn, changed = self.drawn(), changed_in(state, state_of(self.probe.networks))
@@ -148,7 +148,7 @@ class _Check:
         return [_state_line(changed, "")] if changed else []
 
     def mixes(self, first: dict[str, Tensor]) -> list[str]:
-        """A against C: dependence on the other images of the batch."""
+        """Compares A and C: dependence on the other images of the batch."""
         if _same_pictures(self.pictures):
             return []
         if len(self.pictures) > 2:
@@ -172,10 +172,10 @@ class _Check:
         ]
 
     def constant(self, first: dict[str, Tensor]) -> list[str]:
-        """Vectors that are the same for different pictures."""
+        """Finds vectors that are the same for different pictures."""
         if _same_pictures(self.pictures):
             return []
-        found: dict[str, list[str]] = {}
+        layers_of: dict[str, list[str]] = {}
         for layer, vectors in first.items():
             size, between = float(vectors.norm(dim=1).max()), distance_between(vectors)
             if size == 0:
@@ -185,15 +185,15 @@ class _Check:
                 text = f"different images give the same{rest}"
             else:
                 continue
-            found.setdefault(text, []).append(layer)
+            layers_of.setdefault(text, []).append(layer)
         return [
             f"{text} at the {' and the '.join(layers)}: numbers there say nothing; look at the "
             "weights (are they loaded?) and at the preprocessing"
-            for text, layers in found.items()
+            for text, layers in layers_of.items()
         ]
 
     def not_finite(self, first: dict[str, Tensor]) -> str:
-        """Where NaN or infinity comes from."""
+        """Says where NaN or infinity comes from."""
         layer = next(name for name in first if not first[name].isfinite().all())
         count = int((~first[layer].isfinite().all(dim=1)).sum())
         kind = "NaN" if first[layer].isnan().any() else "infinity"
@@ -203,11 +203,11 @@ class _Check:
             return f"{text}: so are the normalised images; look at mean and std of preprocessing"
         with recorded(self.probe.networks, len(self.pictures)) as events:
             self.run(self.pictures)
-        place = next((number for number, event in enumerate(events) if not event.finite), None)
-        if place is None:
+        start = next((number for number, event in enumerate(events) if not event.finite), None)
+        if start is None:
             return f"{text}; a model that gives finite numbers for these images works"
-        event = events[place]
-        return f"{text}: it begins {event.place}, {_cause_of_nan(event, events[:place])}"
+        event = events[start]
+        return f"{text}: it begins {event.where}, {_cause_of_nan(event, events[:start])}"
 
     def beyond_rounding(self, wobble: Wobble) -> bool:
         """Whether a difference is more than the last bit of the outputs."""
@@ -216,30 +216,30 @@ class _Check:
     def precision(self) -> float:
         """The relative rounding of the coarsest floating-point type of the model."""
         types = {p.dtype for net in self.probe.networks for p in net.parameters()}
-        found = [torch.finfo(dtype).eps for dtype in types if dtype.is_floating_point]
-        rounding = max([*found, torch.finfo(torch.float32).eps])
+        roundings = [torch.finfo(dtype).eps for dtype in types if dtype.is_floating_point]
+        rounding = max([*roundings, torch.finfo(torch.float32).eps])
         return max(rounding, _TF32) if self.probe.device.type != "cpu" else rounding
 
-    def where(self, other: Tensor, rows: Callable[[Tensor], Tensor]) -> str:
-        """Where two passes first differ, in words; "" where that cannot be seen."""
+    def where(self, others: Tensor, rows: Callable[[Tensor], Tensor]) -> str:
+        """Says where two passes first differ; "" where that cannot be seen."""
         passes: list[list[Event]] = []
-        for pictures in (self.pictures, other):
+        for pictures in (self.pictures, others):
             with recorded(self.probe.networks, len(pictures)) as events:
                 self.run(pictures)
             passes.append(events)
         coarsest = max((torch.finfo(event.dtype).eps for event in passes[0]), default=0.0)
-        found = first_difference(passes[0], passes[1], max(1e-4, 4 * coarsest), rows)
-        if found is None:
+        events_apart = first_difference(passes[0], passes[1], max(1e-4, 4 * coarsest), rows)
+        if events_apart is None:
             return ""
-        one, another = found
-        text = f", first {one.place}"
-        if one.shape[1:] != another.shape[1:]:
-            text += f", which changes from {list(one.shape)} to {list(another.shape)}"
-        return text + _cause(one.module)
+        first, second = events_apart
+        text = f", first {first.where}"
+        if first.shape[1:] != second.shape[1:]:
+            text += f", which changes from {list(first.shape)} to {list(second.shape)}"
+        return text + _cause(first.module)
 
 
 def _cause(module: nn.Module) -> str:
-    """What a module itself says of why it does not hold still."""
+    """Says why a module itself does not hold still."""
     if getattr(module, "track_running_stats", True) is False:
         return ", which normalises by the batch: track_running_stats=False"
     return ", which is in training mode: call eval() before" if module.training else ""

@@ -1,4 +1,4 @@
-"""The dry run: forward passes that find out what runs, in which order, and what comes out.
+"""Runs a model dry: forward passes show what runs, in which order, and what comes out.
 
 Which modules run, which tensor of the output is the answer (`answer`), which linear maps make it
 (`classifier`), where the embedding is read (`embedding`): all is seen in a forward pass on two
@@ -30,7 +30,7 @@ _HEADLESS_ENDS = (
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user says of a model; None: it is seen.
+    """The user's words on a model; where they are None, it is seen.
 
     Args:
         task: One of `invariscope.models.answer.TASKS`.
@@ -48,7 +48,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Trace:
-    """What the dry run saw.
+    """The record of a dry run.
 
     Args:
         calls: The modules that ran, in the order in which they ended.
@@ -73,11 +73,11 @@ class Trace:
     shown: dict[str, Layout | None] = field(default_factory=dict)
 
     def call(self, name: str) -> Call | None:
-        """The module of that name, or None where it did not run."""
-        found = next((call for call in self.calls if call.name == name), None)
-        if found is None or name not in self.shown:
-            return found
-        return replace(found, layout=self.shown[name])
+        """Returns the module of that name, or None where it did not run."""
+        match = next((call for call in self.calls if call.name == name), None)
+        if match is None or name not in self.shown:
+            return match
+        return replace(match, layout=self.shown[name])
 
     @property
     def classifier(self) -> str | None:
@@ -107,7 +107,7 @@ class Trace:
         return self.embedding.position
 
     def decisions(self) -> dict[str, str]:
-        """What was decided, a sentence by subject."""
+        """Returns the decisions, a sentence by subject."""
         form = {
             "probabilities": "; they are probabilities, whose logarithms are the logits",
             "score": "; one score, above 0 for the second of two classes",
@@ -161,16 +161,16 @@ def _conclude(
     wishes: Wishes,
 ) -> Trace:
     every = list(leaves(output))
-    found = [leaf for leaf in every if recorder.layout(leaf.tensor, None) is not None]
-    if not found or is_list_per_image(output, len(images)):
+    usable = [leaf for leaf in every if recorder.layout(leaf.tensor, None) is not None]
+    if not usable or is_list_per_image(output, len(images)):
         raise InputError(f"model {what}: {refused_output(output, len(images))}")
     maps = linear_maps(recorder)
     if wishes.output_key is None:
-        answer = choose_leaf(found, recorder, maps, what)
+        answer = choose_leaf(usable, recorder, maps, what)
     else:
-        leaf = named_leaf(found, wishes.output_key, what)
+        leaf = named_leaf(usable, wishes.output_key, what)
         answer = Answer(leaf.path, "", how=f"the output {leaf.key!r}, named by the user")
-    leaf = next(leaf for leaf in found if leaf.path == answer.path)
+    leaf = next(leaf for leaf in usable if leaf.path == answer.path)
     heads = _heads(recorder, module, maps, leaf.tensor)
     headless = not heads and module is not None and _is_headless(recorder, module, leaf.tensor)
     answer = classified(answer, leaf.tensor, wishes.task, heads, headless, what)
@@ -181,12 +181,12 @@ def _conclude(
         finder = Finder(recorder, vector)
         with finder.watching(module):
             run(images)
-        return finder.found
+        return finder.source
 
     asked = wishes.embedding is not None or answer.task == "embedding"
     own = None if asked else pre_logits(module, images)
     embedding, value = choose_embedding(
-        recorder, module, answer, found, heads, wishes.embedding, own, rerun
+        recorder, module, answer, usable, heads, wishes.embedding, own, rerun
     )
     fields = None
     if embedding.is_answer:

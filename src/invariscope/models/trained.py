@@ -1,4 +1,4 @@
-"""What training leaves behind, and the way back: ``trained:FOLDER``.
+"""Saves what a training leaves behind, and loads it: ``trained:FOLDER``.
 
 A folder holds ``weights.pt``, a plain state dict, and ``model.json``: the spec of the architecture,
 the number and names of the classes, the preprocessing and the seed. ``model.json`` is written last:
@@ -73,7 +73,7 @@ def save_trained(
         ...     read_trained(folder).architecture
         'small:cnn7?width=0.2'
     """
-    place = Path(folder).expanduser()
+    home = Path(folder).expanduser()
     description = TrainedModel(
         architecture=architecture,
         num_classes=num_classes,
@@ -81,29 +81,29 @@ def save_trained(
         preprocessing=preprocessing,
         seed=seed,
     )
-    (place / DESCRIPTION).unlink(missing_ok=True)
+    values = {**asdict(description), "preprocessing": preprocessing.as_dict()}
+    (home / DESCRIPTION).unlink(missing_ok=True)
     # In eval mode e2cnn keeps the filters it has computed among the weights.
     training = module.training
     state = {name: value.detach().cpu() for name, value in module.train().state_dict().items()}
     module.train(training)
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_file(place / WEIGHTS, buffer.getvalue())
-    values = {**asdict(description), "preprocessing": preprocessing.as_dict()}
-    write_sealed(place / DESCRIPTION, values, [WEIGHTS])
+    write_file(home / WEIGHTS, buffer.getvalue())
+    write_sealed(home / DESCRIPTION, values, [WEIGHTS])
 
 
 def read_trained(folder: str | Path) -> TrainedModel:
-    """The description of a trained model.
+    """Reads the description of a trained model.
 
     Raises:
         InputError: There is no such folder, or it holds no whole model as it was written.
     """
-    place = Path(folder).expanduser()
-    file = place / DESCRIPTION
+    home = Path(folder).expanduser()
+    file = home / DESCRIPTION
     if not file.is_file():
-        what = "does not exist" if not place.is_dir() else f"has no {DESCRIPTION}"
-        raise InputError(f"trained model {place} {what}; give a folder that training has finished")
+        what = "does not exist" if not home.is_dir() else f"has no {DESCRIPTION}"
+        raise InputError(f"trained model {home} {what}; give a folder that training has finished")
     remedy = "give a folder that training has finished"
     values = read_sealed(file, remedy)
     with undamaged(file, remedy):
@@ -118,7 +118,7 @@ def read_trained(folder: str | Path) -> TrainedModel:
 
 
 def load_trained(folder: str | Path) -> tuple[nn.Module, TrainedModel]:
-    """The module with its trained weights, in training mode on the CPU, and its description.
+    """Loads the module with its trained weights, in training mode on the CPU; its description.
 
     Raises:
         InputError: The folder holds no whole model, or its weights do not fit the architecture.

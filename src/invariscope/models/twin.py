@@ -1,4 +1,4 @@
-"""The untrained twin: the same architecture with weights drawn anew.
+"""Makes the untrained twin: the same architecture with weights drawn anew.
 
 A model from a spec is built again without its weights, with the initialisation of its library.
 For any other module a copy is reset, by this rule: every submodule with ``reset_parameters``
@@ -56,7 +56,7 @@ def untrained_twin(
     seed: int,
     what: str,
 ) -> nn.Module:
-    """A module of the same architecture with random weights, on the CPU.
+    """Makes a module of the same architecture with random weights, on the CPU.
 
     Args:
         module: The model; None for a plain callable.
@@ -78,20 +78,20 @@ def untrained_twin(
 
 
 def dormant_scales(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The scales of residual branches that are off: constants of a value near zero, by name.
+    """Finds the scales of residual branches that are off: constants near zero, by name.
 
     Example:
         >>> import timm
         >>> list(dormant_scales(timm.create_model("resnet10t")))[0]
         'layer1.0.bn2.weight'
     """
-    found = {}
-    for place, part in module.named_modules():
+    scales = {}
+    for prefix, part in module.named_modules():
         # A response normalisation adds to what it normalises: at zero it hands that on.
         if "ResponseNorm" in type(part).__name__ or "GRN" in type(part).__name__:
             continue
         for leaf, value in part.named_parameters(recurse=False):
-            name = f"{place}.{leaf}" if place else leaf
+            name = f"{prefix}.{leaf}" if prefix else leaf
             if any(word in leaf.lower() for word in _NO_SCALE) or value.numel() == 0:
                 continue
             lengths = [length for length in value.shape if length > 1]
@@ -100,8 +100,8 @@ def dormant_scales(module: nn.Module) -> dict[str, nn.Parameter]:
                 and bool((value.abs() < _OFF).all())
                 and value.min() == value.max()
             ):
-                found[name] = value
-    return found
+                scales[name] = value
+    return scales
 
 
 def start(module: nn.Module, active: bool) -> str:
@@ -128,7 +128,7 @@ def start(module: nn.Module, active: bool) -> str:
 
 
 def copy_module(module: nn.Module, what: str) -> nn.Module:
-    """A deep copy, so that a user's model keeps its mode, device and weights.
+    """Copies a module deeply, so that the user's keeps its mode, device and weights.
 
     Raises:
         InputError: The module cannot be copied.
@@ -146,7 +146,7 @@ def copy_module(module: nn.Module, what: str) -> nn.Module:
 
 
 def reset_copy(module: nn.Module, seed: int, what: str) -> nn.Module:
-    """A copy of a module with its weights drawn anew, by the rule at the top of this file."""
+    """Copies a module and draws its weights anew, by the rule at the top of this file."""
     # In training mode e2cnn drops the filters computed from the old weights; a probe is put back
     # into eval mode, where they are computed from the new ones.
     twin = copy_module(module, what).cpu().train()

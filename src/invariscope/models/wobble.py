@@ -1,4 +1,4 @@
-"""How far two passes over the same pictures are apart, for the distance between the pictures."""
+"""Measures how far two passes over the same pictures are apart."""
 
 from dataclasses import dataclass
 
@@ -32,25 +32,26 @@ class Wobble:
 
 
 def widest(
-    one: dict[str, Tensor], other: dict[str, Tensor], all_of: dict[str, Tensor] | None = None
+    first: dict[str, Tensor], second: dict[str, Tensor], all_of: dict[str, Tensor] | None = None
 ) -> Wobble:
-    """The layer at which two passes are furthest apart, for the distance between pictures."""
-    found = []
-    for layer, vectors in one.items():
-        every = (all_of or one)[layer]
+    """Finds the layer at which two passes are furthest apart, relative to the pictures."""
+    wobbles = []
+    for layer, vectors in first.items():
+        every = (all_of or first)[layer]
         size = float(every.norm(dim=1).max())
-        found.append(Wobble(layer, apart_by(vectors, other[layer]), distance_between(every), size))
-    return max(found, key=lambda wobble: (wobble.apart > 0, wobble.share))
+        apart = apart_by(vectors, second[layer])
+        wobbles.append(Wobble(layer, apart, distance_between(every), size))
+    return max(wobbles, key=lambda wobble: (wobble.apart > 0, wobble.share))
 
 
-def apart_by(one: Tensor, other: Tensor) -> float:
-    """The largest distance between an image's vectors in two passes; infinite for NaN."""
-    distance = float((one.double() - other.double()).norm(dim=1).max())
+def apart_by(first: Tensor, second: Tensor) -> float:
+    """Returns the largest distance between an image's vectors in two passes; infinite for NaN."""
+    distance = float((first.double() - second.double()).norm(dim=1).max())
     return distance if distance == distance else float("inf")
 
 
 def distance_between(vectors: Tensor) -> float:
-    """The root mean square distance between pictures."""
+    """Returns the root mean square distance between pictures."""
     distances = torch.nn.functional.pdist(vectors.double())
     return float(distances.square().mean().sqrt())
 

@@ -1,4 +1,4 @@
-"""Models of timm and torchvision by name."""
+"""Builds models of timm and torchvision by name."""
 
 import difflib
 import inspect
@@ -39,7 +39,7 @@ class TimmModel:
             raise unknown_name(f"weights of timm:{architecture}", tag, [t for t in tags if t])
 
     def build(self, *, pretrained: bool, seed: int = 0, **options: Any) -> nn.Module:
-        """The module; ``options`` are timm's, such as ``num_classes``."""
+        """Builds the module; ``options`` are timm's, such as ``num_classes``."""
         import timm
 
         with drawing(seed):
@@ -56,15 +56,15 @@ class TimmModel:
                 ) from error
 
     def preprocessing(self, module: nn.Module) -> Preprocessing:
-        """What timm evaluates this model with."""
+        """Reads the preprocessing that timm evaluates this model with."""
         return from_timm(module)
 
     def is_imagenet(self, module: nn.Module) -> bool:
-        """Whether 1000 outputs are those of ImageNet-1k."""
+        """Tells whether 1000 outputs are those of ImageNet-1k."""
         return timm_is_imagenet(module)
 
     def classifiers(self, module: nn.Module) -> tuple[str, ...]:
-        """Dotted names of its classifiers: one, none, or those of a distilled model."""
+        """Returns the dotted names of its classifiers: one, none, or those of a distilled model."""
         names: Any = (getattr(module, "pretrained_cfg", None) or {}).get("classifier") or ()
         return (names,) if isinstance(names, str) else tuple(names)
 
@@ -93,7 +93,7 @@ class TorchvisionModel:
             )
 
     def build(self, *, pretrained: bool, seed: int = 0, **options: Any) -> nn.Module:
-        """The module; ``options`` are torchvision's, and timm's ``in_chans`` and no classes."""
+        """Builds the module; ``options`` are torchvision's, timm's ``in_chans``, and no classes."""
         from torchvision import models
 
         with drawing(seed):
@@ -114,14 +114,14 @@ class TorchvisionModel:
                 raise not_fetched(self.spec, error) from error
 
     def preprocessing(self, module: nn.Module) -> Preprocessing:
-        """The preset of the weights; for an untrained model that of its default weights."""
+        """Returns the preset of the weights; for an untrained model that of its default weights."""
         if self.weights is None:
             return Preprocessing()
         source = f"torchvision preset of {type(self.weights).__name__}.{self.weights.name}"
         return from_torchvision(self.weights.transforms(), source)
 
     def is_imagenet(self, module: nn.Module) -> bool:
-        """Whether 1000 outputs are those of ImageNet-1k."""
+        """Tells whether 1000 outputs are those of ImageNet-1k."""
         return self.weights is not None and len(self.weights.meta.get("categories", ())) == 1000
 
     @property
@@ -131,7 +131,7 @@ class TorchvisionModel:
         return tuple(names) if names and len(names) != 1000 else None
 
     def classifiers(self, module: nn.Module) -> tuple[str, ...]:
-        """Dotted name of the last Linear, torchvision's classifier."""
+        """Returns the dotted name of the last Linear, torchvision's classifier."""
         linear = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
         return tuple(linear[-1:])
 
@@ -155,7 +155,7 @@ ZooModel = TimmModel | TorchvisionModel
 
 
 def replace_first_convolution(module: nn.Module, channels: int, spec: str) -> None:
-    """A first convolution for pictures of so many channels, its weights drawn anew.
+    """Puts in a first convolution for pictures of so many channels, its weights drawn anew.
 
     Raises:
         InputError: The model has no convolution that takes three channels.
@@ -177,7 +177,7 @@ def replace_first_convolution(module: nn.Module, channels: int, spec: str) -> No
 
 
 def timm_is_imagenet(module: nn.Module) -> bool:
-    """Whether timm's configuration of a model says ImageNet-1k."""
+    """Tells whether timm's configuration of a model says ImageNet-1k."""
     from timm.data import infer_imagenet_subset  # pyright: ignore[reportPrivateImportUsage]
 
     config = getattr(module, "pretrained_cfg", None)
@@ -186,7 +186,7 @@ def timm_is_imagenet(module: nn.Module) -> bool:
 
 
 def not_fetched(spec: str, error: Exception) -> InputError:
-    """The error for weights that the library could not get."""
+    """Makes the error for weights that the library could not get."""
     reason = f"{type(error).__name__}: {first_line(error)}"
     return InputError(
         f"model {spec}: its weights could not be fetched ({reason}); {spec}+untrained works "

@@ -8,6 +8,7 @@ import numpy as np
 
 from invariscope.errors import InputError
 from invariscope.results.averages import cells_of, metrics_of
+from invariscope.results.rows import RowStore
 
 if TYPE_CHECKING:
     from invariscope.results.result import Result
@@ -67,11 +68,17 @@ def agree(results: "Sequence[Result]") -> Agreement:
 
 def _places(results: "Sequence[Result]", notes: list[str]) -> tuple[np.ndarray, ...]:
     stores = [result.store for result in results]
-    common = set(stores[0].images).intersection(*(store.images for store in stores[1:]))
+    named = set(stores[0].images).intersection(*(store.images for store in stores[1:]))
+    changed = [image for image in other_contents(stores) if image in named]
+    common = named.difference(changed)
+    said = ""
+    if changed:
+        said = f"{len(changed)} images of equal ids have other contents, the first: {changed[0]}"
+        notes.append(f"left out: {said}")
     if len(common) < 2:
         raise InputError(
-            f"the runs share {len(common)} images: measure all models with the same data, "
-            "`num_images` and `seed`"
+            f"the runs share {len(common)} images{said and ' (' + said + ')'}: measure all models "
+            "with the same data, `num_images` and `seed`"
         )
     order = [image for image in stores[0].images if image in common]
     if any(len(store.images) > len(common) for store in stores):
@@ -81,6 +88,22 @@ def _places(results: "Sequence[Result]", notes: list[str]) -> tuple[np.ndarray, 
         place = {image: number for number, image in enumerate(store.images)}
         found.append(np.array([place[image] for image in order]))
     return tuple(found)
+
+
+def other_contents(stores: Sequence[RowStore]) -> list[str]:
+    """The images that are not the same in all runs, though their ids are, in order.
+
+    Images whose content a run has not recorded count as the same.
+    """
+    first: dict[str, str] = {}
+    return list(
+        dict.fromkeys(
+            image
+            for store in stores
+            for image, digest in store.digests.items()
+            if first.setdefault(image, digest) != digest
+        )
+    )
 
 
 def _entries(settings: list[dict[str, Any]], notes: list[str]) -> tuple[dict[str, Any], ...]:

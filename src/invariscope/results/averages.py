@@ -27,7 +27,7 @@ import pandas as pd
 
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
-from invariscope.results.manifest import entry_cells
+from invariscope.results.cells import entry_cells
 from invariscope.results.rows import RowStore, Series
 from invariscope.statistics.intervals import (
     Sums,

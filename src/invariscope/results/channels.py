@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from invariscope.files import read_parquet, undamaged, write_parquet
-from invariscope.results.identity import check_run, run_of, stamped
+from invariscope.runs.identity import check_run, run_of, stamped
 
 CHANNELS = "channels.parquet"
 

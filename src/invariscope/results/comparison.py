@@ -14,7 +14,7 @@ import pandas as pd
 
 from invariscope.errors import InputError
 from invariscope.results.agreement import Agreement, agree
-from invariscope.results.manifest import cell_in, unit_beside
+from invariscope.results.cells import cell_in, unit_beside
 from invariscope.results.rows import Series
 from invariscope.statistics.intervals import interval_run_length
 from invariscope.statistics.paired import NUMBERS, paired_differences
@@ -119,7 +119,7 @@ def _differences(
         return pd.DataFrame()
     arrays = []
     for series, images, columns in zip(pair, shared.places, column, strict=True):
-        picked = np.ix_(images, [columns[cell] for cell in wanted])
+        picked = np.ix_(images, np.array([columns[cell] for cell in wanted]))
         weights = None if series.weights is None else series.weights[picked]
         arrays += [series.values[picked], weights]
     numbers = paired_differences(

@@ -25,8 +25,8 @@ from invariscope.pages import page_maker
 from invariscope.results.accuracies import Accuracies, given_accuracies, measured_accuracies
 from invariscope.results.agreement import Agreement, agree
 from invariscope.results.averages import Average, Scope, frame_of, iterate
+from invariscope.results.cells import cell_in, unit_beside
 from invariscope.results.comparison import Comparison, compare
-from invariscope.results.manifest import cell_in, unit_beside
 from invariscope.statistics.correlation import FEWEST_MODELS, permutation_p, spearman
 from invariscope.statistics.intervals import (
     REPLICATES,

@@ -11,7 +11,7 @@ The file is a NumPy archive (compressed, without pickled objects):
 | array | meaning |
 |---|---|
 | format | 1 |
-| run | the identity of the run (`results/identity.py`) |
+| run | the identity of the run (`runs/identity.py`) |
 | image | id of the example image |
 | layer, cell | `[pair]`, text, as in the rows |
 | channel, match | `[pair]`, int32 |
@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from invariscope.files import read_arrays, undamaged, write_arrays
-from invariscope.results.identity import RUN, check_run
+from invariscope.runs.identity import RUN, check_run
 
 CHANNEL_PAIRS = "channel_pairs.npz"
 _FORMAT = 1

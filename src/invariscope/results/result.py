@@ -23,7 +23,6 @@ from invariscope.results.channels import (
     write_channels,
 )
 from invariscope.results.comparison import Comparison, compare
-from invariscope.results.manifest import read_manifest, write_manifest
 from invariscope.results.pairs import (
     CHANNEL_PAIRS,
     ChannelPairs,
@@ -32,11 +31,12 @@ from invariscope.results.pairs import (
 )
 from invariscope.results.rows import RowStore, write_block
 from invariscope.results.summary import SUMMARY, read_summary, summarise, write_summary
+from invariscope.runs.block_files import ROWS
+from invariscope.runs.manifest import read_manifest, write_manifest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ROWS = "rows"
 EXAMPLE = "example.png"
 
 

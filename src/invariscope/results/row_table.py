@@ -24,6 +24,7 @@ import pandas as pd
 import pyarrow as pa
 
 from invariscope.errors import InputError
+from invariscope.runs.block_files import digests_of, with_digests
 
 _NAMES = ("image", "cell", "layer", "metric", "control")
 _NAME_TYPE = pa.dictionary(pa.int32(), pa.string())
@@ -121,6 +122,7 @@ def arrange(table: pa.Table) -> pa.Table:
 
     Layers, images, and the rows of a layer keep the order of their first appearance. Contents that
     a table carries are not trusted: filters, slices and concatenation of tables keep old ones.
+    Digests of images are kept.
 
     Raises:
         InputError: A column is missing or cannot be read as its type in `ROW_SCHEMA`.
@@ -129,6 +131,7 @@ def arrange(table: pa.Table) -> pa.Table:
     if missing:
         needed = ", ".join(ROW_SCHEMA.names)
         raise InputError(f"a table of rows lacks the column {missing[0]!r}: it needs {needed}")
+    digests = digests_of(table.schema)
     table = table.select(ROW_SCHEMA.names)
     columns = [
         _as_names(table[field.name]) if field.name in _NAMES else table[field.name].cast(field.type)
@@ -138,8 +141,8 @@ def arrange(table: pa.Table) -> pa.Table:
     layer, layers = _first_appearance(table["layer"])
     if (np.diff(layer) < 0).any():
         table = table.take(pa.array(np.argsort(layer, kind="stable"))).combine_chunks()
-    contents = _contents(table, layers)
-    return table.replace_schema_metadata({_CONTENTS: json.dumps(contents).encode()})
+    contents = {_CONTENTS: json.dumps(_contents(table, layers)).encode()}
+    return with_digests(table.replace_schema_metadata(contents), digests)
 
 
 def _as_names(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -4,9 +4,7 @@ Each layer is a row group of its own, so a run of any number of layers is summar
 of one. `row_table.py` says what a row is.
 """
 
-import io
 import os
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,94 +15,45 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from invariscope.errors import InputError
-from invariscope.files import remove_leftovers, write_file
-from invariscope.results.identity import check_run, run_of, stamped
 from invariscope.results.row_table import ROW_SCHEMA, arrange, read_contents
+from invariscope.runs.block_files import (
+    DAMAGE,
+    ROWS_OF_BLOCK,
+    RowFormat,
+    block_files,
+    digests_of,
+    with_digests,
+    write_block_file,
+)
+from invariscope.runs.identity import check_run, run_of
 
-_FILE = re.compile(r"block-(\d{5,})\.parquet")
-#: What a row file holds, and why its run goes on without it.
-ROWS_OF_BLOCK = ("rows", "measure that block")
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
+
+def _groups(table: pa.Table) -> list[int]:
+    return [entry["rows"] for entry in read_contents(table.schema)["layers"]]
 
 
-def block_path(folder: str | os.PathLike[str], index: int) -> Path:
-    """The file of a block: `block-00000.parquet` and so on."""
-    return Path(folder) / f"block-{index:05d}.parquet"
+def _check(file: pq.ParquetFile, table: pa.Table) -> None:
+    """Pages have checksums, the footer has none: what it says must follow from the pages."""
+    if _footer(file) != read_contents(arrange(table).schema):
+        raise ValueError("the table of contents is not that of the rows")
+
+
+#: The rows of a sweep: those of a layer are a row group.
+LAYERED = RowFormat(_groups, _check)
 
 
 def write_block(folder: str | os.PathLike[str], index: int, table: pa.Table, run: str = "") -> Path:
-    """Writes the rows of one block: afterwards the whole file is on the disk, or none is.
-
-    Args:
-        folder: The `rows` folder of the run; made where it is missing.
-        index: Number of the block, from 0.
-        table: Columns as in `ROW_SCHEMA` (names as strings or dictionaries), in any order.
-        run: The identity of the run (`results/identity.py`); "" for rows of none.
+    """Writes the rows of one block, in any order, as `write_block_file` does.
 
     Raises:
         InputError: A column is missing.
         RunError: The disk is full or the folder cannot be written; earlier blocks are untouched.
     """
-    table = stamped(arrange(table), run)
-    buffer = io.BytesIO()
-    with pq.ParquetWriter(buffer, table.schema, write_page_checksum=True) as writer:
-        start = 0
-        for entry in read_contents(table.schema)["layers"]:
-            part = table.slice(start, entry["rows"])
-            writer.write_table(part, row_group_size=max(1, entry["rows"]))
-            start += entry["rows"]
-    path = block_path(folder, index)
-    write_file(path, buffer.getvalue(), kept="every block written so far is kept")
-    return path
-
-
-def completed_blocks(folder: str | os.PathLike[str], run: str | None = None) -> list[int]:
-    """The numbers of the blocks that are whole, ascending; all is read and checked.
-
-    Truncated and corrupt files do not count, so a resumed run measures those blocks again. What
-    killed writes have left is deleted, so call this before the run writes its first block.
-
-    Raises:
-        InputError: A whole file is not of the run whose identity is given; the message names it.
-    """
-    remove_leftovers(Path(folder))
-    whole = []
-    for index, path in block_files(Path(folder)):
-        found = _run_of_whole(path)
-        if found is not None:
-            check_run(path, found, run, *ROWS_OF_BLOCK)
-            whole.append(index)
-    return whole
-
-
-def block_files(folder: Path) -> list[tuple[int, Path]]:
-    """The row files of a folder by number, whole or not."""
-    if not folder.is_dir():
-        return []
-    found = ((_FILE.fullmatch(path.name), path) for path in folder.iterdir())
-    return sorted((int(match[1]), path) for match, path in found if match)
-
-
-def _run_of_whole(path: Path) -> str | None:
-    """The identity that a file carries ("": none); None where the file is not whole."""
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            contents, run = _footer(file), run_of(file.schema_arrow)
-            groups = [
-                file.read_row_groups([group], use_threads=False)
-                for group in range(file.num_row_groups)
-            ]
-            # Dictionaries may be damaged too: headers of pages are under no checksum.
-            table = pa.concat_tables([ROW_SCHEMA.empty_table(), *groups])
-            table.validate(full=True)
-    except _DAMAGE:
-        return None
-    # Pages have checksums, the footer has none: what it says must follow from the pages.
-    return run if contents == read_contents(arrange(table).schema) else None
+    return write_block_file(folder, index, arrange(table), run, LAYERED)
 
 
 def _footer(file: pq.ParquetFile) -> dict[str, Any]:
-    """The contents of a block's file; raises one of `_DAMAGE` where its footer is inconsistent."""
+    """The contents of a block's file; raises one of `DAMAGE` where its footer is inconsistent."""
     contents = read_contents(file.schema_arrow)
     groups = [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
     if not file.schema_arrow.equals(ROW_SCHEMA) or groups != [
@@ -151,6 +100,7 @@ class RowStore:
         images: Ids in the run's order: by block, then by first appearance.
         labels: int32 `[image]`, -1 where an image has none.
         blocks: The numbers of the blocks.
+        digests: What the content of an image is known by, by its id; unknown ones are not there.
     """
 
     def __init__(
@@ -168,6 +118,7 @@ class RowStore:
         else:
             self.blocks = [k for k in range(len(source)) if blocks is None or k in blocks]
             self._blocks = [arrange(source[k]) for k in self.blocks]
+        self.digests: dict[str, str] = {}
         self._contents = [self._open(block) for block in self._blocks]
         self.images: tuple[str, ...] = tuple(
             image for contents in self._contents for image in contents["images"]
@@ -197,7 +148,9 @@ class RowStore:
         """The rows of each block, columns as in `ROW_SCHEMA`."""
         for place in range(len(self._blocks)):
             names = [entry["name"] for entry in self._contents[place]["layers"]]
-            yield self._read_block(place, names)
+            images = self._contents[place]["images"]
+            known = {image: self.digests[image] for image in images if image in self.digests}
+            yield with_digests(self._read_block(place, names), known)
 
     def read(self, layer: str) -> pa.Table:
         """The rows of one layer, images in the run's order; no row where the layer is unknown."""
@@ -225,11 +178,13 @@ class RowStore:
 
     def _open(self, block: Path | pa.Table) -> dict[str, Any]:
         if not isinstance(block, Path):
+            self.digests |= digests_of(block.schema)
             return read_contents(block.schema)
         try:
             with pq.ParquetFile(block) as file:
                 contents, found = _footer(file), run_of(file.schema_arrow)
-        except _DAMAGE as error:
+                self.digests |= digests_of(file.schema_arrow)
+        except DAMAGE as error:
             raise _damaged(block) from error
         self._run = found if self._run is None else self._run
         check_run(block, found, self._run, *ROWS_OF_BLOCK)
@@ -248,7 +203,7 @@ class RowStore:
             with pq.ParquetFile(block, page_checksum_verification=True) as file:
                 table = file.read_row_groups(groups, use_threads=False)
                 table.validate(full=True)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise _damaged(block) from error
         names = {entries[group]["name"] for group in groups}
         known = set(self._contents[place]["images"]).issuperset(_distinct(table["image"]))

@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from invariscope.errors import InputError
 from invariscope.files import read_parquet, write_parquet
-from invariscope.results.manifest import entry_cells, unit_beside
+from invariscope.results.cells import entry_cells, unit_beside
 from invariscope.results.rows import RowStore, Series
 from invariscope.statistics.intervals import bootstrap_interval, interval_run_length
 

@@ -8,7 +8,7 @@ pickled objects):
 | array | meaning |
 |---|---|
 | format | 1 |
-| run | the identity of the search (`results/identity.py`) |
+| run | the identity of the search (`runs/identity.py`) |
 | class, operation, first, second | `[example]`, text: names, and the ids of the two images |
 | role | `[example]`, text: helped (the largest change), middle (the median), hurt (the least, below 0) |
 | before, change | `[example]`, float64: s₀ and s_T − s₀, as in the rows |
@@ -24,7 +24,7 @@ import numpy as np
 
 from invariscope.errors import InputError
 from invariscope.files import read_arrays, undamaged, write_arrays
-from invariscope.results.identity import RUN, check_run
+from invariscope.runs.identity import RUN, check_run
 
 EXAMPLES = "examples.npz"
 ROLES = ("helped", "middle", "hurt")

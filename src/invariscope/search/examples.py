@@ -6,50 +6,48 @@ in the same order. In each class three pairs: the one that the operation helps m
 and the one that it hurts most. The first alone would flatter: the largest of many is large by luck.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from invariscope.devices import as_float
+from invariscope.runs.bands import as_colour
+from invariscope.runs.subject import Subject
 from invariscope.search.example_files import ROLES, Example
+from invariscope.search.result import Factors
 from invariscope.search.table import OVERALL
-from invariscope.sweep.bands import as_colour
-from invariscope.sweep.loading import load_picture
-from invariscope.transformations import IDENTITY
-
-if TYPE_CHECKING:
-    from invariscope.search.prepare import Search
-    from invariscope.search.result import Factors
+from invariscope.transformations import IDENTITY, Operation
 
 CLASSES = 6
 SIDE = 112
 
 
-def take_examples(search: "Search", found: "Factors") -> tuple[Example, ...]:
+def take_examples(
+    subject: Subject, operations: Sequence[Operation], found: Factors
+) -> tuple[Example, ...]:
     """The example pairs of a finished search; their images are decoded once more.
 
     Args:
-        search: The data, the preprocessing, the operations.
+        subject: The images.
+        operations: The pool.
         found: What the search has found.
     """
-    operations = {operation.name: operation for operation in search.operations}
-    position = {search.source.ids[k]: k for k in np.unique(search.pairs[:, 1:]).tolist()}
+    by_name = {operation.name: operation for operation in operations}
+    position = {subject.source.ids[index]: index for index in subject.selected}
+    seed = found.manifest["settings"]["seed"]
     taken = []
     for class_name, name in shown_classes(found):
         pairs = found.pairs(class_name)
         for role, row in _roles(pairs[name].to_numpy(dtype=float)):
             one, other = str(pairs["first"].iloc[row]), str(pairs["second"].iloc[row])
-            frames = [
-                load_picture(search.source, search.probe.preprocessing, position[image]).pixels
-                for image in (one, other)
-            ]
+            pictures = (subject.load(subject.source, position[image]) for image in (one, other))
+            frames = [picture.pixels for picture in pictures]
             first, second = (None if frame is None else as_float(frame)[None] for frame in frames)
             if first is None or second is None:  # it was readable when the pair was measured
                 continue
-            moved = operations[name](second, search.seed, [other])
+            moved = by_name[name](second, seed, [other])
             first, second, moved = as_colour(first), as_colour(second), as_colour(moved)
             taken.append(
                 Example(
@@ -61,7 +59,7 @@ def take_examples(search: "Search", found: "Factors") -> tuple[Example, ...]:
     return tuple(taken)
 
 
-def shown_classes(found: "Factors") -> list[tuple[str, str]]:
+def shown_classes(found: Factors) -> list[tuple[str, str]]:
     """The classes that are shown, each with its top operation."""
     tops = found.ranks.tops
     tops = tops[

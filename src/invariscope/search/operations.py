@@ -17,11 +17,7 @@ null controls.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
-
-from jaxtyping import Float
-from torch import Tensor
+from dataclasses import replace
 
 from invariscope.errors import InputError
 from invariscope.transformations import (
@@ -29,100 +25,13 @@ from invariscope.transformations import (
     IDENTITY,
     SUB_POLICIES,
     TABLES,
+    Operation,
     Transformation,
     get_transformation,
 )
 from invariscope.transformations.geometry import CENTRES
 
-OperationKind = Literal["geometric", "appearance", "mixed", "identity"]
-Step = tuple[Transformation, int]
-
 SINGLES, POLICIES, ALL = "singles", "policies", "all"
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One or more steps, each a transformation at a level.
-
-    Args:
-        name: Its name in tables: "rotate 9", "shear_x 4 + invert 3", "rotate=5".
-        steps: What is done, in this order.
-
-    Example:
-        >>> turn, same = get_transformation("rotate", "search"), get_transformation("saturation")
-        >>> operation = Operation("rotate 9 + saturation 0", ((turn, 9), (same, 0)))
-        >>> operation.kind, operation.key, operation.families
-        ('geometric', ('rotate=30 (nearest, zeros, 0.502, centre)',), 'rotate+saturation')
-    """
-
-    name: str
-    steps: tuple[Step, ...]
-
-    @property
-    def acting(self) -> tuple[Step, ...]:
-        """The steps that change something."""
-        return tuple((t, level) for t, level in self.steps if not t.is_identity(level))
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What is done, step by step: operations of equal keys are the same; () is the identity."""
-        return tuple(transformation.operation(level) for transformation, level in self.acting)
-
-    @property
-    def kind(self) -> OperationKind:
-        """What it changes, by the steps that change something."""
-        kinds: set[OperationKind] = {transformation.kind for transformation, _ in self.acting}
-        if len(kinds) > 1:
-            return "mixed"
-        return next(iter(kinds)) if kinds else "identity"
-
-    @property
-    def families(self) -> str:
-        """The families of all steps: "rotate", "shear_x+invert"."""
-        return "+".join(transformation.name for transformation, _ in self.steps) or IDENTITY
-
-    @property
-    def magnitude(self) -> str:
-        """How far each step goes, for people."""
-        return ", ".join(t.describe(level) for t, level in self.steps) or "off"
-
-    @property
-    def needs_colour(self) -> bool:
-        """Whether a step of it has a meaning for red, green and blue alone."""
-        return any(transformation.family.needs_colour for transformation, _ in self.acting)
-
-    @property
-    def policy(self) -> bool:
-        """Whether it has several steps."""
-        return len(self.steps) > 1
-
-    def __call__(
-        self, images: Float[Tensor, "image band height width"], seed: int, image_ids: Sequence[str]
-    ) -> Float[Tensor, "image band height width"]:
-        """The images, float in [0, 1], after all steps."""
-        for transformation, level in self.steps:
-            images = transformation(images, level, seed=seed, image_ids=image_ids)
-        return images
-
-    def as_dict(self) -> dict[str, object]:
-        """As it stands in the manifest."""
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "families": self.families,
-            "magnitude": self.magnitude,
-            "policy": self.policy,
-            "steps": [
-                {
-                    "family": t.name,
-                    "magnitude": t.magnitudes[level],
-                    "unit": t.unit,
-                    "signed": t.signed,
-                }
-                for t, level in self.steps
-            ],
-            "key": list(self.key),
-        }
 
 
 def get_operations(
@@ -172,11 +81,11 @@ def get_operations(
     if not found:
         raise InputError("no operation is named; try all, singles, policies or rotate=5/10")
     if not any(operation.kind == IDENTITY for operation in found.values()):
-        found[IDENTITY] = Operation(IDENTITY, ())
+        found[IDENTITY] = Operation(IDENTITY)
     return tuple(found.values())
 
 
-def unique_operations(operations: Sequence[Operation]) -> dict[tuple[str, ...], Operation]:
+def unique_operations(operations: Sequence[Operation]) -> dict[str, Operation]:
     """The operations that are computed, by key: each once, none that changes nothing.
 
     Operations that begin with the same step stand together, so that it is done once.
@@ -185,12 +94,20 @@ def unique_operations(operations: Sequence[Operation]) -> dict[tuple[str, ...], 
         >>> len(unique_operations(get_operations("singles")))
         47
     """
-    unique: dict[tuple[str, ...], Operation] = {}
+    unique: dict[str, Operation] = {}
     for operation in operations:
-        if operation.key:
+        if operation.acting:
             unique.setdefault(operation.key, operation)
-    first = {key[:1]: place for place, key in reversed(list(enumerate(unique)))}
-    return dict(sorted(unique.items(), key=lambda item: first[item[0][:1]]))
+    order = {
+        first_key(operation): row for row, operation in reversed(list(enumerate(unique.values())))
+    }
+    return dict(sorted(unique.items(), key=lambda item: order[first_key(item[1])]))
+
+
+def first_key(operation: Operation) -> str:
+    """What its first step does."""
+    transformation, level = operation.acting[0]
+    return transformation.operation(level)
 
 
 def _of(term: str | Transformation | Operation, shear_centre: str) -> Iterator[Operation]:

@@ -1,139 +1,62 @@
 """Everything that a search's numbers depend on, checked and resolved before the first block."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-from invariscope.data import ImageSource, fingerprint, open_source
-from invariscope.devices import as_float, choose_device
+from invariscope.data import ImageSource, open_source
 from invariscope.errors import InputError
-from invariscope.models import PreprocessingLike, Probe, load_model
 from invariscope.registry import unknown_name
-from invariscope.search.operations import ALL, Operation, get_operations, unique_operations
+from invariscope.runs.bands import check_colour, left_out
+from invariscope.runs.manifest import new_manifest
+from invariscope.runs.subject import Subject, open_subject
+from invariscope.search.job import Search
+from invariscope.search.operations import get_operations, unique_operations
 from invariscope.search.pairs import class_pairs
+from invariscope.search.request import SearchRequest
 from invariscope.search.result import COMMAND
 from invariscope.search.rows import PAIRS_PER_BLOCK
-from invariscope.sweep.bands import check_colour, colour_bands, left_out, matched, said
-from invariscope.sweep.loading import Picture, first_picture, random_images, size_note
-from invariscope.sweep.prepare import steadiness
-from invariscope.sweep.record import environment, execution, head, value_range_of
-from invariscope.transformations import Transformation
+from invariscope.transformations import Operation
 
-DEFAULT_PAIRS = 64
-EMBEDDING = "embedding"
 _SHOWN = 5
 
 
-@dataclass(frozen=True)
-class Search:
-    """A search that is ready to start.
-
-    Attributes:
-        probe: The model.
-        source: The images.
-        operations: The pool, in the order of the table.
-        unique: What is computed, by key.
-        pairs: int64 [pair, 3]: number of the class, positions in the source of anchor and other.
-        seed: The run's seed.
-        decoded: Pictures that are decoded already.
-        manifest: The manifest at the start.
-    """
-
-    probe: Probe
-    source: ImageSource
-    operations: tuple[Operation, ...]
-    unique: dict[tuple[str, ...], Operation]
-    pairs: np.ndarray
-    seed: int
-    decoded: dict[int, Picture]
-    manifest: dict[str, Any]
-
-    @property
-    def blocks(self) -> list[np.ndarray]:
-        """The pairs of each block."""
-        starts = range(0, len(self.pairs), PAIRS_PER_BLOCK)
-        return [self.pairs[start : start + PAIRS_PER_BLOCK] for start in starts]
-
-    def passes(self, block: np.ndarray) -> int:
-        """Images that go through the network for a block.
-
-        Each of its images once as it is, each second image once for every computed operation.
-        """
-        return len(np.unique(block[:, 1:])) + len(np.unique(block[:, 2])) * len(self.unique)
-
-
-def prepare_search(
-    model: Any,
-    images: Any,
-    *,
-    operations: str | Sequence[str | Transformation | Operation] = ALL,
-    pairs: int = DEFAULT_PAIRS,
-    classes: Sequence[str] | None = None,
-    seed: int = 0,
-    device: str | torch.device | None = None,
-    shear_centre: str = "corner",
-    preprocessing: PreprocessingLike | None = None,
-    task: str | None = None,
-    embedding: str | None = None,
-    output_key: str | None = None,
-    value_range: Sequence[float] | None = None,
-) -> Search:
-    """Checks and resolves everything, and measures nothing yet. Arguments as for `find_factors`."""
-    if pairs < 1:
-        raise InputError(f"pairs must be at least 1 per class, not {pairs}")
-    pool = get_operations(operations, shear_centre)
-    source = open_source(images, value_range)
-    members = _members(source, classes)
-    drawn = {name: _draw(source, positions, pairs, seed) for name, positions in members.items()}
-    alone = [name for name, found in drawn.items() if not len(found)]
-    paired = {name: found for name, found in drawn.items() if len(found)}
+def prepare_search(request: SearchRequest) -> Search:
+    """Checks and resolves everything, and measures nothing yet."""
+    if request.pairs < 1:
+        raise InputError(f"pairs must be at least 1 per class, not {request.pairs}")
+    pool = get_operations(request.operations, request.shear_centre)
+    source = open_source(request.images, request.value_range)
+    members = _members(source, request.classes)
+    drawn = {
+        name: _draw(source, positions, request.pairs, request.seed)
+        for name, positions in members.items()
+    }
+    paired = [pairs for pairs in drawn.values() if len(pairs)]
     if not paired:
         raise InputError(
             f"{source.name}: no class has two images, so there are no pairs; give classes of two "
             "images or more"
         )
     table = np.concatenate(
-        [np.column_stack([np.full(len(p), k), p]) for k, p in enumerate(paired.values())]
+        [np.column_stack([np.full(len(pairs), k), pairs]) for k, pairs in enumerate(paired)]
     )
-    probe = load_model(
-        model,
-        preprocessing=preprocessing,
-        task=task,
-        embedding=embedding,
-        output_key=output_key,
-        seed=seed,
-    ).to(choose_device(device))
-    source = matched(source, probe.preprocessing)
     order = list(dict.fromkeys(table[:, 1:].ravel().tolist()))
-    example, decoded = first_picture(source, probe.preprocessing, order)
-    random = random_images(source, probe.preprocessing, order, decoded)
-    assert example.pixels is not None
-    bands = len(example.pixels)
-    probe = probe.for_bands(bands)
-    colours = colour_bands(source, probe.preprocessing, order, decoded, bands)
-    pool, colourless = _acting(pool, colours, operations)
-    shown = as_float(example.pixels)[None].to(probe.device)
-    probe.watch("last", shown)
-    manifest = _manifest(
-        probe, source, pool, members, drawn, alone, table, pairs, seed, shear_centre
+    subject = open_subject(request, source, order)
+    pool, colourless = _acting(pool, subject.colours, request.operations)
+    subject.probe.watch("last", subject.shown)
+    warnings = [*_warnings(source, members, drawn), *subject.doubts(), *colourless]
+    manifest = new_manifest(
+        _settings(request, subject, pool, members, drawn),
+        subject.source,
+        command=COMMAND,
+        selected=len(order),
+        device=str(subject.probe.device),
+        decisions=subject.decisions(),
+        warnings=warnings,
     )
-    manifest["decisions"] = {
-        **source.decisions, **said(bands, probe.preprocessing), **probe.decisions(shown)
-    }  # fmt: skip
-    manifest["warnings"] += [*probe.doubts(shown), *colourless]
-    note = size_note(probe.preprocessing, example.size)
-    manifest["warnings"] += [note] if note else []
-    manifest["warnings"] += steadiness(probe, source, order, decoded)
-    manifest["warnings"] += [random] if random else []
-    search = Search(
-        probe, source, pool, unique_operations(pool), table, seed, decoded, manifest
-    )  # fmt: skip
-    passes = sum(search.passes(block) for block in search.blocks)
-    manifest["execution"] = execution(len(search.unique), passes)
-    return search
+    return Search(subject, pool, table, request.seed, manifest)
 
 
 def _acting(
@@ -192,69 +115,43 @@ def _draw(source: ImageSource, positions: np.ndarray, count: int, seed: int) -> 
     return positions[class_pairs(ids, count, seed)]
 
 
-def _manifest(
-    probe: Probe,
-    source: ImageSource,
+def _settings(
+    request: SearchRequest,
+    subject: Subject,
     pool: tuple[Operation, ...],
     members: dict[str, np.ndarray],
     drawn: dict[str, np.ndarray],
-    alone: list[str],
-    table: np.ndarray,
-    pairs: int,
-    seed: int,
-    shear_centre: str,
 ) -> dict[str, Any]:
-    """The manifest of a search; `settings` is what must match on resuming."""
-    used = np.unique(table[:, 1:])
+    """What must match on resuming."""
+    source = subject.source
     wnids = dict(zip(source.class_names or (), source.class_ids or (), strict=False))
     columns = {key: column for column, key in enumerate(unique_operations(pool))}
-    settings = {
-        "model": probe.spec,
-        "weights": probe.weights_hash,
-        "preprocessing": probe.preprocessing.as_dict(),
-        "data": source.name,
-        **value_range_of(source),
-        "seed": seed,
-        "pairs": pairs,
-        "images": fingerprint(source, table[:, 1:].ravel().tolist()),
+    return {
+        **subject.settings(request.seed),
+        "pairs": request.pairs,
         "block_size": PAIRS_PER_BLOCK,
         "classes": [
             {
                 "name": name,
                 "wnid": wnids.get(name),
                 "images": len(members[name]),
-                "pairs": len(found),
+                "pairs": len(pairs),
             }
-            for name, found in drawn.items()
-            if len(found)
+            for name, pairs in drawn.items()
+            if len(pairs)
         ],
         "operations": [
             {**operation.as_dict(), "column": columns.get(operation.key)} for operation in pool
         ],
-        "shear_centre": shear_centre,
-    }
-    return {
-        **head(settings),
-        "command": COMMAND,
-        "images": {
-            "selected": len(used),
-            "available": len(source.ids),
-            "skipped": [],
-            "notes": list(source.notes),
-        },
-        "environment": environment(str(probe.device)),
-        "execution": {},
-        "warnings": _warnings(source, members, drawn, alone),
+        "shear_centre": request.shear_centre,
     }
 
 
 def _warnings(
-    source: ImageSource,
-    members: dict[str, np.ndarray],
-    drawn: dict[str, np.ndarray],
-    alone: list[str],
+    source: ImageSource, members: dict[str, np.ndarray], drawn: dict[str, np.ndarray]
 ) -> list[str]:
     warnings = []
+    alone = [name for name, pairs in drawn.items() if not len(pairs)]
     if alone:
         warnings.append(
             f"left out {len(alone)} of {len(members)} classes, which have a single image: "

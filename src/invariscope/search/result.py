@@ -14,16 +14,16 @@ from invariscope.errors import InputError
 from invariscope.files import read_parquet, write_parquet
 from invariscope.pages import page_maker
 from invariscope.registry import unknown_name
-from invariscope.results import read_manifest, write_manifest
+from invariscope.runs.block_files import ROWS, write_block_file
+from invariscope.runs.manifest import read_manifest, write_manifest
 from invariscope.search.example_files import EXAMPLES, Example, read_examples, write_examples
 from invariscope.search.ranks import Ranks, rank
-from invariscope.search.rows import PairRows, write_pairs
+from invariscope.search.rows import PAIR_ROWS, PairRows
 from invariscope.search.table import TABLE_SCHEMA
 
 if TYPE_CHECKING:
     from invariscope.search.hierarchy import Hierarchy
 
-ROWS = "rows"
 TABLE = "factors.parquet"
 COMMAND = "factors"
 
@@ -161,7 +161,7 @@ class Factors:
             raise InputError(f"{folder} is not empty: give a new folder")
         run = self.manifest["identity"]
         for number, table in enumerate(self._rows.blocks()):
-            write_pairs(folder / ROWS, number, table, run)
+            write_block_file(folder / ROWS, number, table, run, PAIR_ROWS)
         write_factors(folder, self.frame)
         if self.examples:
             write_examples(folder, self.examples, run)

@@ -21,13 +21,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from invariscope.errors import InputError
-from invariscope.files import read_parquet, remove_leftovers, undamaged, write_parquet
-from invariscope.results.identity import check_run, run_of, stamped
-from invariscope.results.rows import ROWS_OF_BLOCK, block_files, block_path
+from invariscope.files import undamaged
+from invariscope.runs.block_files import ROWS_OF_BLOCK, RowFormat, block_files, block_path
+from invariscope.runs.identity import check_run, run_of
 
 PAIRS_PER_BLOCK = 32
-_REMEDY = "run the same command again to measure that block"
 
 
 def pair_schema(operations: int) -> pa.Schema:
@@ -71,40 +69,14 @@ def pair_table(
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def write_pairs(folder: Path, number: int, table: pa.Table, run: str = "") -> None:
-    """Writes the rows of a block of a run, by its identity: the whole file or none."""
-    kept = "every block written so far is kept"
-    write_parquet(block_path(folder, number), stamped(table, run), kept=kept)
+def _check(file: pq.ParquetFile, table: pa.Table) -> None:
+    width = table.schema.field("change").type.list_size
+    if not table.schema.equals(pair_schema(width)):
+        raise ValueError("other columns")
 
 
-def whole_blocks(folder: Path, run: str | None = None) -> list[int]:
-    """The numbers of the blocks that are whole, ascending; leftovers of killed writes are deleted.
-
-    A damaged file does not count, so a resumed search measures that block again.
-
-    Raises:
-        InputError: A whole file is not of the run whose identity is given; the message names it.
-    """
-    remove_leftovers(folder)
-    whole = []
-    for number, path in block_files(folder):
-        try:
-            table = _read(path)
-        except InputError:
-            continue
-        check_run(path, run_of(table.schema), run, *ROWS_OF_BLOCK)
-        whole.append(number)
-    return whole
-
-
-def _read(path: Path) -> pa.Table:
-    table = read_parquet(path, _REMEDY)
-    with undamaged(path, _REMEDY):
-        width = table.schema.field("change").type.list_size
-        if not table.schema.equals(pair_schema(width)):
-            raise ValueError("other columns")
-        table.validate(full=True)
-    return table
+#: The rows of a search, in one row group.
+PAIR_ROWS = RowFormat(check=_check)
 
 
 @dataclass(frozen=True)
@@ -194,8 +166,11 @@ class PairRows:
         if self._kept is not None and self._kept[0] == number:
             return self._kept[1]
         path = block_path(self._source, number)
-        table = _read(path)
+        with undamaged(path, "run the same command again to measure that block"):
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                table = file.read()
+                table.validate(full=True)
+                _check(file, table)
         check_run(path, run_of(table.schema), self._run, *ROWS_OF_BLOCK)
-        table = table.replace_schema_metadata(None)
         self._kept = (number, table)
         return table

@@ -42,7 +42,6 @@ from invariscope.search.rows import ClassRows, PairRows
 from invariscope.statistics.intervals import bootstrap_interval
 from invariscope.statistics.ranking import adjusted
 from invariscope.statistics.sign_flips import sign_flip_p
-from invariscope.transformations import IDENTITY
 
 OVERALL = ""
 _MEANS = ("change", "relative_change", "proportion_boosted")
@@ -95,7 +94,7 @@ def tabulate(
                 name: [entry[name] for entry in operations] * len(names)
                 for name in ("kind", "families", "magnitude", "policy")
             },
-            "key": [" then ".join(entry["key"]) or IDENTITY for entry in operations] * len(names),
+            "key": [entry["key"] for entry in operations] * len(names),
             **{name: values[:, columns].ravel() for name, values in numbers.items()},
         }
     )

@@ -1,1 +1,1 @@
-"""What is sure of a number: intervals, permutation tests, ranks, false discovery rates."""
+"""Says how sure a number is: intervals, permutation tests, ranks, false discovery rates."""

@@ -1,4 +1,4 @@
-"""Spearman's rank correlation over models, with what it is sure of.
+"""Computes Spearman's rank correlation over models, its interval and its p-value.
 
 ρ is Pearson's correlation of the ranks (average ranks for ties), from -1 to 1; undefined (NaN)
 where all models share one rank. Two statements of different kinds go with it:
@@ -27,7 +27,7 @@ ORDERS = 9999
 
 
 def spearman(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """ρ of each column over the first axis.
+    """Computes Spearman's ρ of each column over the first axis.
 
     Args:
         values: [model, column]; a column with a NaN gives NaN.
@@ -40,15 +40,15 @@ def spearman(values: np.ndarray, others: np.ndarray) -> np.ndarray:
         >>> spearman(np.array([[0.1], [0.5], [0.9]]), np.array([[3.0], [2.0], [1.0]])).tolist()
         [-1.0]
     """
-    one, other = _centred_ranks(values), _centred_ranks(others)
-    product = (one * other).sum(axis=0)
-    size = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
+    ranks, others_ranks = _centred_ranks(values), _centred_ranks(others)
+    product = (ranks * others_ranks).sum(axis=0)
+    size = np.sqrt((ranks**2).sum(axis=0) * (others_ranks**2).sum(axis=0))
     known = (size > 0) & np.isfinite(values).all(axis=0) & np.isfinite(others).all(axis=0)
     return np.divide(product, size, out=np.full(product.shape, np.nan), where=known)
 
 
 def permutation_p(values: np.ndarray, others: np.ndarray, *, seed: int) -> float:
-    """Two-sided p of ρ over the orders of the models; NaN where ρ is undefined.
+    """Computes the two-sided p of ρ over the orders of the models; NaN where ρ is undefined.
 
     Args:
         values: [model], finite.
@@ -59,12 +59,12 @@ def permutation_p(values: np.ndarray, others: np.ndarray, *, seed: int) -> float
         >>> permutation_p(np.arange(5.0), np.arange(5.0) ** 2, seed=0) == 2 / 120
         True
     """
-    one, other = (_centred_ranks(array[:, None])[:, 0] for array in (values, others))
-    if not one.any() or not other.any():
+    ranks, others_ranks = (_centred_ranks(array[:, None])[:, 0] for array in (values, others))
+    if not ranks.any() or not others_ranks.any():
         return math.nan
     # Doubled, centred ranks are whole numbers, so equal products are equal to the last bit.
-    products = np.abs(one[_orders(len(one), seed)] @ other)
-    return float(np.mean(products >= abs(one @ other)))
+    products = np.abs(ranks[_orders(len(ranks), seed)] @ others_ranks)
+    return float(np.mean(products >= abs(ranks @ others_ranks)))
 
 
 def _centred_ranks(array: np.ndarray) -> np.ndarray:

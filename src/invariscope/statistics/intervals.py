@@ -1,6 +1,6 @@
-"""Intervals: the percentile bootstrap over images, for all cells at once.
+"""Computes intervals: the percentile bootstrap over images, for all cells at once.
 
-What is resampled is the image, the unit that was drawn, never the image × cell pair; all cells
+Images are resampled, the units that were drawn, never image × cell pairs; all cells
 share the same resamples. Where the values of neighbouring images share an image (metrics that pair
 image i with the next one), runs of consecutive images are resampled instead, with the run's end
 joined to its start: single images would treat neighbours as independent and give intervals that
@@ -26,7 +26,7 @@ _CHUNK_ELEMENTS = 1 << 18  # resampling counts held at a time: 2 MB in float64, 
 
 
 def interval_run_length(count: int, paired: bool) -> int:
-    """How many consecutive images a resample draws together: ceil(count ** (1/3)) or 1.
+    """Returns how many consecutive images a resample draws together: ceil(count ** (1/3)) or 1.
 
     Example:
         >>> interval_run_length(64, True), interval_run_length(65, True)
@@ -100,7 +100,7 @@ def divide(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:
 def resampling_counts(
     images: int, run_length: int, replicates: int, seed: int
 ) -> Iterator[np.ndarray]:
-    """How often each resample holds each image: float64 `[replicate, image]`, in chunks.
+    """Yields how often each resample holds each image: float64 `[replicate, image]`, in chunks.
 
     A resample draws runs of consecutive images, start uniform and end joined to start, until it has
     as many images as the data; the last run is cut to fit. Depends on the arguments alone.
@@ -122,7 +122,7 @@ def resampling_counts(
 def bootstrap_replicates(
     sums: Sums, *, run_length: int = 1, replicates: int = REPLICATES, seed: int
 ) -> np.ndarray:
-    """The value of each cell in each resample: float64 `[cell, replicate]`, NaN where undefined."""
+    """Computes each cell's value in each resample: float64 `[cell, replicate]`, or NaN."""
     images, cells = sums.numerators.shape
     result = np.empty((cells, replicates))
     complete = bool((sums.denominators == 1).all())
@@ -140,7 +140,7 @@ def bootstrap_replicates(
 def percentile_interval(
     replicates: np.ndarray, confidence: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper end `[cell]` of the central part of the replicates `[cell, replicate]`.
+    """Returns the ends `[cell]` of the central part of the replicates `[cell, replicate]`.
 
     Resamples in which a cell is undefined are left out for that cell.
     """
@@ -166,7 +166,7 @@ def bootstrap_interval(
     seed: int,
     confidence: float = 0.95,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Value, interval and number of images of each cell.
+    """Computes value, interval and number of images of each cell.
 
     Args:
         values: `[image, cell]`, images in the run's order; what is not finite does not count.

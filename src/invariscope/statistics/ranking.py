@@ -1,6 +1,6 @@
-"""Ranks, and probabilities adjusted for many comparisons: SciPy's, loaded when they are wanted.
+"""Ranks, and adjusts probabilities for many comparisons, with SciPy loaded on first use.
 
-``scipy.stats`` takes 45 MB and half a second, which a sweep, that needs none of it, does not spend.
+``scipy.stats`` takes 45 MB and half a second, which a sweep saves, since it needs none of it.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ def ranked(values: np.ndarray, *, method: str = "average") -> np.ndarray:
 
 
 def adjusted(p: np.ndarray) -> np.ndarray:
-    """Probabilities adjusted for the false discovery rate (Benjamini and Hochberg 1995).
+    """Adjusts probabilities for the false discovery rate (Benjamini and Hochberg 1995).
 
     Args:
         p: Of any shape, in [0, 1]; NaN was not compared, does not count and stays.
@@ -34,7 +34,7 @@ def adjusted(p: np.ndarray) -> np.ndarray:
     """
     from scipy import stats
 
-    found, known = np.full(p.shape, np.nan), np.isfinite(p)
+    result, known = np.full(p.shape, np.nan), np.isfinite(p)
     if known.any():
-        found[known] = stats.false_discovery_control(p[known])
-    return found
+        result[known] = stats.false_discovery_control(p[known])
+    return result

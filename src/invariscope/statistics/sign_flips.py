@@ -1,4 +1,4 @@
-"""Is a mean change different from 0? The sign-flip test.
+"""Tests whether a mean change differs from 0, by flipping signs.
 
 If an operation did nothing but add noise that is as likely to bring a pair closer as to take it
 further apart, the sign of each pair's change would be a coin's. So p is the share of all ways to
@@ -20,7 +20,7 @@ _CHUNK_ELEMENTS = 1 << 20  # signs held at a time in float64: 8 MB
 
 
 def sign_flip_p(values: np.ndarray, seed: int) -> np.ndarray:
-    """Two-sided p-values of the hypothesis that the mean is 0.
+    """Computes two-sided p-values of the hypothesis that the mean is 0.
 
     Args:
         values: [pair, cell]; what is not finite does not count.

@@ -16,10 +16,10 @@ from invariscope.devices import as_float
 from invariscope.metrics import SweepMetric
 from invariscope.models import Layer, Probe
 from invariscope.results import RowBuilder
+from invariscope.runs.batches import Batches, Watcher
+from invariscope.runs.loading import Block
 from invariscope.sweep.channels import ChannelState
-from invariscope.sweep.forward import Batches, Watcher
 from invariscope.sweep.lie import LIE_PASSES, LieCell, lie_cells, lie_values
-from invariscope.sweep.loading import Block
 from invariscope.sweep.maps import MapMeasures, image_parts
 from invariscope.sweep.plan import FLOOR, MEASUREMENT, SHUFFLED, UNTRAINED, Cell, Plan
 from invariscope.sweep.scores import HEADLINE_LAYERS, Scores
@@ -73,15 +73,13 @@ class Sample:
     """The images of a block, and what is known of them.
 
     Args:
-        block: The pixels.
-        image_ids: Ids of the block's images.
+        block: The images.
         labels: Their class indices in the data, or None.
         targets: The outputs of the model that stand for these classes, [image] or, where several
             do, [image, most] filled up with -1; None if unknown.
     """
 
     block: Block
-    image_ids: Sequence[str]
     labels: Sequence[int] | None
     targets: np.ndarray | None
 
@@ -129,11 +127,11 @@ def measure_block(
     Returns:
         The block's rows; none if fewer than two images could be read.
     """
-    ids = sample.image_ids
+    ids = sample.block.ids
     rows = RowBuilder(ids, sample.labels)
     if len(ids) < 2:
         return rows.table()
-    pixels = as_float(sample.block.pixels.to(setup.probe.device, non_blocking=True))
+    pixels = as_float(sample.block.pixels().to(setup.probe.device, non_blocking=True))
     maps = None
     parts = [slice(0, len(pixels))]
     if channels is not None:
@@ -221,7 +219,7 @@ def _pass(
     advance: Callable[[int], None],
 ) -> None:
     """Sends some images through the networks, once for each of these cells."""
-    moved = [cell.apply(pixels, setup.seed, ids) for cell in cells]
+    moved = [cell(pixels, setup.seed, ids) for cell in cells]
     batch = moved[0] if len(moved) == 1 else torch.cat(moved)
     watcher = None
     if maps is not None:

@@ -32,7 +32,7 @@ from invariscope.results.channels import (
     read_channel_table,
     write_channels,
 )
-from invariscope.results.identity import RUN, check_run
+from invariscope.runs.identity import RUN, check_run
 from invariscope.sealed import with_digest, without_digest
 from invariscope.sweep.plan import MEASUREMENT
 

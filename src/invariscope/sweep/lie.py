@@ -33,7 +33,7 @@ from invariscope.errors import RunError
 from invariscope.metrics import Spread
 from invariscope.metrics.lie_derivative import relative, softmax_derivative, squared_norm
 from invariscope.models import LOGITS, Activation, FeatureMap, Probe, differentiate
-from invariscope.sweep.forward import shape_changed
+from invariscope.runs.batches import shape_changed
 from invariscope.transformations import Generator, Resampling, Transformation, generator_of
 
 LIE_DERIVATIVE = "lie_derivative"

@@ -7,22 +7,21 @@ from those where it is the same one, and their maps are taken for one image, in 
 pass for each of these motions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import torch
 from torch import Tensor
 
 from invariscope.devices import as_float
 from invariscope.metrics import channel_invariance
-from invariscope.models import Activation, FeatureMap, Layer, Probe
-from invariscope.results.pairs import ChannelPair, ChannelPairs, write_channel_pairs
+from invariscope.models import Activation, FeatureMap, Probe
+from invariscope.results.pairs import ChannelPair, ChannelPairs
+from invariscope.runs.subject import Subject
+from invariscope.sweep.block import Setup
 from invariscope.sweep.plan import MEASUREMENT, Cell, Plan
-from invariscope.sweep.prepare import Run
 from invariscope.transformations import action_on
 
 #: Motions that are shown, and of each transformation or group.
@@ -44,49 +43,21 @@ class _Chosen:
     matches: list[int]
 
 
-def pairs_of_run(run: Run, table: pa.Table, folder: Path | None) -> ChannelPairs:
-    """The pairs of a run that has been measured; in a run folder they are written."""
-    assert run.example.pixels is not None
-    found = channel_pairs(
-        run.probe,
-        as_float(run.example.pixels),
-        run.source.ids[run.example.index],
-        run.setup.layers,
-        run.plan,
-        table.to_pandas(),
-        seed=run.setup.seed,
-    )
-    if folder is not None:
-        write_channel_pairs(folder, found, run.manifest["identity"])
-    return found
-
-
-def channel_pairs(
-    probe: Probe,
-    example: Tensor,
-    image_id: str,
-    layers: Sequence[Layer],
-    plan: Plan,
-    table: pd.DataFrame,
-    *,
-    seed: int = 0,
-) -> ChannelPairs:
+def channel_pairs(setup: Setup, subject: Subject, table: pd.DataFrame) -> ChannelPairs:
     """Chooses pairs of channels and takes their maps for one image.
 
     Args:
-        probe: The model.
-        example: float [band, height, width] in [0, 1] at the input resolution.
-        image_id: Its id, from which directions are drawn as in the run.
-        layers: The watched layers; those without positions have no pictures.
-        plan: The cells of the run.
+        setup: The model, its watched layers (those without positions have no pictures), the cells.
+        subject: The images; the example is the one that is shown.
         table: The table of channels (`invariscope.results.channels`).
-        seed: The run's seed.
 
     Returns:
         The pairs by layer and, within a layer, in the order of the cells: first those whose match
         is another channel, largest correlation first, then those that stay themselves. Channels
         that do not vary in this image are shown only where there are no others.
     """
+    example, layers, plan = as_float(subject.pixels), setup.layers, setup.plan
+    image_id = subject.source.ids[subject.example.index]
     measured = table[(table["control"] == MEASUREMENT) & (table["match"] >= 0)]
     spatial = [layer for layer in layers if layer.grid != (1, 1)]
     found: list[ChannelPair] = []
@@ -94,7 +65,7 @@ def channel_pairs(
         here = dict(list(measured[measured["cell"] == cell.key].groupby("layer", observed=True)))
         wanted = {la.name: _best(here[la.name]) for la in spatial if la.name in here}
         if wanted:
-            found += _pictures(probe, example, image_id, cell, wanted, seed)
+            found += _pictures(setup.probe, example, image_id, cell, wanted, setup.seed)
     order = {layer.name: place for place, layer in enumerate(layers)}
     return ChannelPairs(image_id, tuple(sorted(found, key=lambda pair: order[pair.layer])))
 
@@ -144,7 +115,7 @@ def _pictures(
 ) -> list[ChannelPair]:
     """The pairs of one motion, from one forward pass of the image and the moved image."""
     pixels = example[None].to(probe.device)
-    batch = torch.cat([pixels, cell.apply(pixels, seed, [image_id])])
+    batch = torch.cat([pixels, cell(pixels, seed, [image_id])])
     maps = probe.forward(batch, list(wanted), _taking(wanted)).vectors
     size = (example.shape[1], example.shape[2])
     found = []

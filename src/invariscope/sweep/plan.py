@@ -8,11 +8,8 @@ factor) are one cell: each is computed once and reported wherever it belongs.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor
-
 from invariscope.sweep.lie import lie_cell
-from invariscope.transformations import IDENTITY, Transformation
+from invariscope.transformations import IDENTITY, Operation, Transformation
 
 BLOCK_SIZE = 32
 
@@ -23,24 +20,31 @@ SHUFFLED = "shuffled"
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One operation on every image.
+class Cell(Operation):
+    """One operation of at most one step on every image; its name is its key, as in the rows.
 
     Args:
-        key: The operation, as it stands in the rows: "identity", "rotate=±40", …
-        transformation: What acts, or None for the identity.
-        level: At which level.
-        there_and_back: Whether the motion is undone again (the interpolation floor).
         controlled: Whether the controls are measured here.
         twin: Whether the untrained twin sees it too.
     """
 
-    key: str
-    transformation: Transformation | None = None
-    level: int = 0
-    there_and_back: bool = False
     controlled: bool = False
     twin: bool = False
+
+    @property
+    def key(self) -> str:
+        """The operation as it stands in the rows: "identity", "rotate=±40"."""
+        return self.name
+
+    @property
+    def transformation(self) -> Transformation | None:
+        """What acts, or None for the identity."""
+        return self.steps[0][0] if self.steps else None
+
+    @property
+    def level(self) -> int:
+        """At which level."""
+        return self.steps[0][1] if self.steps else 0
 
     @property
     def control(self) -> str:
@@ -51,15 +55,6 @@ class Cell:
     def null(self) -> bool:
         """Whether shuffled pairs are compared here, which metrics of maps do at some cells only."""
         return self.controlled and not self.there_and_back
-
-    def apply(
-        self, images: Float[Tensor, "image band height width"], seed: int, image_ids: Sequence[str]
-    ) -> Float[Tensor, "image band height width"]:
-        """The images after this cell's operation."""
-        if self.transformation is None:
-            return images
-        act = self.transformation.there_and_back if self.there_and_back else self.transformation
-        return act(images, self.level, seed=seed, image_ids=image_ids)
 
 
 @dataclass(frozen=True)
@@ -159,7 +154,7 @@ def make_plan(transformations: Sequence[Transformation], *, twin: bool, floor: b
         if entry.cell in cells:
             continue
         controlled = entry.cell in watched
-        at = (entry.cell, entry.transformation, entry.level)
+        at = (entry.cell, ((entry.transformation, entry.level),))
         cells[entry.cell] = Cell(*at, controlled=controlled, twin=twin and controlled)
         if floor and controlled and entry.transformation.kind == "geometric":
             floors.append(Cell(*at, there_and_back=True, controlled=True))

@@ -1,15 +1,9 @@
 """Everything that a run's numbers depend on, checked and resolved before the first block."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from os import PathLike
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
-import torch
-
-from invariscope.data import ImageSource, open_source, select
-from invariscope.devices import as_float, choose_device
+from invariscope.data import open_source, select
 from invariscope.errors import InputError
 from invariscope.metrics import (
     DEFAULT_METRICS,
@@ -18,156 +12,96 @@ from invariscope.metrics import (
     for_task,
     with_companions,
 )
-from invariscope.models import PreprocessingLike, Probe, load_model
-from invariscope.models.steadiness import PICTURES, unsteady
-from invariscope.sweep.bands import acting, as_colour, colour_bands, matched, said
+from invariscope.models import Probe
+from invariscope.runs.bands import acting
+from invariscope.runs.subject import Subject, open_subject
 from invariscope.sweep.block import Setup
+from invariscope.sweep.job import Sweep
 from invariscope.sweep.lie import lie_cell
-from invariscope.sweep.loading import (
-    Picture,
-    first_picture,
-    first_pictures,
-    random_images,
-    size_note,
-)
-from invariscope.sweep.plan import Plan, make_plan
+from invariscope.sweep.plan import make_plan
+from invariscope.sweep.precision import check_precision
 from invariscope.sweep.record import make_manifest
-from invariscope.sweep.targets import IN_ORDER, match_classes
-from invariscope.transformations import Resampling, Transformation, get_groups, get_transformations
+from invariscope.sweep.request import SweepRequest
+from invariscope.sweep.targets import IN_ORDER, ClassMatch, match_classes
+from invariscope.transformations import Transformation, get_groups, get_transformations
 
 #: A twin whose residual branches are all switched on.
 ACTIVE = "active"
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run that is ready to start: everything that its numbers depend on."""
-
-    setup: Setup
-    source: ImageSource
-    selected: list[int]
-    targets: np.ndarray | None
-    example: Picture
-    decoded: dict[int, Picture]
-    manifest: dict[str, Any]
-
-    @property
-    def probe(self) -> Probe:
-        """The model."""
-        return self.setup.probe
-
-    @property
-    def plan(self) -> Plan:
-        """The cells."""
-        return self.setup.plan
-
-    def picture(self) -> np.ndarray:
-        """The example image at the input resolution, uint8 [height, width, 3]."""
-        assert self.example.pixels is not None
-        pixels = as_colour(as_float(self.example.pixels)).mul(255).round().to(torch.uint8)
-        return pixels.permute(1, 2, 0).numpy()
-
-
-def prepare(
-    model: Any,
-    images: Any,
-    *,
-    transformations: str | Sequence[str | Transformation] | None = None,
-    groups: str | Sequence[str] | None = None,
-    metrics: str | Sequence[str] | None = None,
-    layers: str | Sequence[str] | None = "auto",
-    num_images: int | None = None,
-    seed: int = 0,
-    device: str | torch.device | None = None,
-    table: str = "standard",
-    resampling: Resampling | None = None,
-    twin: bool | str | None = False,
-    floor: bool = False,
-    preprocessing: PreprocessingLike | None = None,
-    task: str | None = None,
-    embedding: str | None = None,
-    output_key: str | None = None,
-    inexact: str = "interpolate",
-    model_classes: str | PathLike[str] | Sequence[str] | None = None,
-    value_range: Sequence[float] | None = None,
-) -> Run:
-    """Checks and resolves everything, and measures nothing yet. Arguments as for `measure`."""
-    members = get_groups(groups, resampling) if groups else ()
-    if transformations is None and members:  # groups alone
-        chosen = members
-    else:
-        named = get_transformations(transformations, table, resampling)
-        chosen = get_transformations((*named, *members))
-    wanted = _metrics(metrics)
+def prepare(request: SweepRequest) -> Sweep:
+    """Checks and resolves everything, and measures nothing yet."""
+    check_precision(request.precision)
+    chosen = _transformations(request)
+    wanted = _metrics(request.metrics)
     _check_metrics(wanted, chosen)
-    if inexact not in ("interpolate", "skip"):
-        raise InputError(f"inexact must be interpolate or skip, not {inexact!r}")
-    source = open_source(images, value_range, num_images=num_images)
-    selected = select(source, num_images, seed)
+    if request.inexact not in ("interpolate", "skip"):
+        raise InputError(f"inexact must be interpolate or skip, not {request.inexact!r}")
+    source = open_source(request.images, request.value_range, num_images=request.num_images)
+    selected = select(source, request.num_images, request.seed)
     if len(selected) < 2:
         raise InputError(
             f"{source.name} gives {len(selected)} image: a baseline needs at least two"
         )
-    probe = load_model(
-        model,
-        preprocessing=preprocessing,
-        task=task,
-        embedding=embedding,
-        output_key=output_key,
-        seed=seed,
-    ).to(choose_device(device))
-    source = matched(source, probe.preprocessing)
-    example, decoded = first_picture(source, probe.preprocessing, selected)
-    random = random_images(source, probe.preprocessing, selected, decoded)
-    assert example.pixels is not None
-    bands = len(example.pixels)
-    probe = probe.for_bands(bands)
-    colours = colour_bands(source, probe.preprocessing, selected, decoded, bands)
-    chosen, colourless = acting(chosen, colours, named=transformations not in (None, "all"))
-    untrained, note = _twin(probe, twin, seed)
-    warnings = [*colourless, *([random] if random else []), *([note] if note else [])]
-    plan = make_plan(chosen, twin=untrained is not None, floor=floor)
-    note = size_note(probe.preprocessing, example.size)
+    subject = open_subject(request, source, selected)
+    named = request.transformations not in (None, "all")
+    chosen, warnings = acting(chosen, subject.colours, named=named)
+    twin, note = _twin(subject.probe, request.twin, request.seed)
     warnings += [note] if note else []
-    shown = as_float(example.pixels)[None].to(probe.device)
-    watched = probe.watch(layers, shown)
-    if untrained is not None:
-        untrained.watch("last", shown)
-    warnings = [*probe.doubts(shown), *warnings, *steadiness(probe, source, selected, decoded)]
-    if model_classes is not None and model_classes != IN_ORDER:
-        probe = probe.with_class_names(model_classes)
-    match = match_classes(source, probe, in_order=model_classes == IN_ORDER)
+    plan = make_plan(chosen, twin=twin is not None, floor=request.floor)
+    watched = subject.probe.watch(request.layers, subject.shown)
+    if twin is not None:
+        twin.watch("last", subject.shown)
+    warnings = [*subject.doubts(), *warnings]
+    in_order = request.model_classes == IN_ORDER
+    if request.model_classes is not None and not in_order:
+        probe = subject.probe.with_class_names(request.model_classes)
+        subject = replace(subject, probe=probe)
+    match = match_classes(subject.source, subject.probe, in_order=in_order)
     if any(metric.needs_labels == "targets" for metric in wanted):
         warnings += match.warnings
-    known = {"": True, "targets": match.outputs is not None, "classes": source.labels is not None}
-    wanted = tuple(metric for metric in wanted if known[metric.needs_labels])
-    fit, left_out = _for_task(wanted, probe.task, chosen=metrics is not None)
+    wanted, left_out = _possible(wanted, subject, match, chosen=request.metrics is not None)
     warnings += [left_out] if left_out else []
+    # the names, not the file that holds them: with other classes it is another run
+    stated = None if request.model_classes is None else list(subject.probe.class_names or ())
+    setup = Setup(
+        subject.probe, twin, plan, wanted, watched, request.seed, request.inexact == "skip"
+    )
+    manifest = make_manifest(
+        setup,
+        subject,
+        request,
+        model_classes=IN_ORDER if in_order else stated,
+        decisions={"class match": match.decision} if match.decision else {},
+        warnings=warnings,
+    )
+    return Sweep(setup, subject, match.outputs, request.precision, manifest)
+
+
+def _transformations(request: SweepRequest) -> tuple[Transformation, ...]:
+    members = get_groups(request.groups, request.resampling) if request.groups else ()
+    if request.transformations is None and members:  # groups alone
+        return members
+    named = get_transformations(request.transformations, request.table, request.resampling)
+    return get_transformations((*named, *members))
+
+
+def _possible(
+    wanted: tuple[SweepMetric, ...], subject: Subject, match: ClassMatch, *, chosen: bool
+) -> tuple[tuple[SweepMetric, ...], str]:
+    """The metrics that labels and task allow; a note where the user's choice has others.
+
+    Raises:
+        InputError: There are none.
+    """
+    labelled = subject.source.labels is not None
+    known = {"": True, "targets": match.outputs is not None, "classes": labelled}
+    wanted = tuple(metric for metric in wanted if known[metric.needs_labels])
+    fit, left_out = _for_task(wanted, subject.probe.task, chosen=chosen)
     if not fit:
         why = left_out or match.decision or "the images have no labels"
         raise InputError(f"none of the metrics can be measured: {why}")
-    wanted = fit
-    # the names, not the file that holds them: with other classes it is another run
-    stated = None if model_classes is None else list(probe.class_names or ())
-    setup = Setup(probe, untrained, plan, wanted, watched, seed, inexact == "skip")
-    manifest = make_manifest(
-        setup,
-        source,
-        selected,
-        floor=floor,
-        table=table,
-        model_classes=IN_ORDER if model_classes == IN_ORDER else stated,
-        decisions={
-            **source.decisions,
-            **({"class match": match.decision} if match.decision else {}),
-            **said(bands, probe.preprocessing),
-            **probe.decisions(shown),
-            **_start(untrained),
-        },
-        warnings=warnings,
-    )
-    manifest["example"] = {"image": source.ids[example.index]}
-    return Run(setup, source, selected, match.outputs, example, decoded, manifest)
+    return fit, left_out
 
 
 def _for_task(
@@ -187,17 +121,6 @@ def _for_task(
     )
 
 
-def steadiness(
-    probe: Probe, source: ImageSource, selected: Sequence[int], decoded: dict[int, Picture]
-) -> list[str]:
-    """What does not hold still about the model on the first images, which are decoded for it."""
-    pictures = first_pictures(source, probe.preprocessing, selected, decoded, PICTURES)
-    if not pictures:
-        return []
-    batch = torch.stack([as_float(pixels) for pixels in pictures])
-    return list(unsteady(probe, batch.to(probe.device)))
-
-
 def _twin(probe: Probe, wanted: bool | str | None, seed: int) -> tuple[Probe | None, str]:
     """The untrained twin, if wanted and (None) if there is one; a note where there is not."""
     if isinstance(wanted, str) and wanted != ACTIVE:
@@ -210,11 +133,6 @@ def _twin(probe: Probe, wanted: bool | str | None, seed: int) -> tuple[Probe | N
         if wanted:
             raise
         return None, f"no untrained twin: {problem}"
-
-
-def _start(twin: Probe | None) -> dict[str, str]:
-    """How the twin's weights were drawn, as a decision."""
-    return {} if twin is None else {"twin": twin.starts}
 
 
 def _metrics(names: str | Sequence[str] | None) -> tuple[SweepMetric, ...]:

@@ -1,4 +1,4 @@
-"""Training: one loop, the augmentations of the papers, Augerino.
+"""Trains networks: one loop, the augmentations of the papers, Augerino.
 
 >>> from invariscope.training import Recipe, train
 """

@@ -1,4 +1,4 @@
-"""A training on the disk: what it needs to go on, and what it left when it was done.
+"""Keeps a training on the disk: what it needs to go on, and what it left when it was done.
 
 | file of the folder | content |
 |---|---|
@@ -65,13 +65,13 @@ def take_up(folder: Path, training: "Training") -> None:
         training.restore(state)
 
 
-def check_same_recipe(folder: Path, found: Recipe, wanted: Recipe) -> None:
+def check_same_recipe(folder: Path, kept: Recipe, wanted: Recipe) -> None:
     """Refuses to go on with another training's folder.
 
     Raises:
         InputError: Names the values that differ.
     """
-    old, new = found.as_dict(), wanted.as_dict()
+    old, new = kept.as_dict(), wanted.as_dict()
     differ = [
         f"{name} {old.get(name)!r} there, {new.get(name)!r} now"
         for name in old | new

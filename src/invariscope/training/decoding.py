@@ -1,4 +1,4 @@
-"""Images of a split, decoded in order, several at once where the source allows it.
+"""Decodes the images of a split in order, several at once where the source allows it.
 
 `invariscope.data.reading` says which sources do: those that open what they read for each image.
 """
@@ -22,7 +22,7 @@ Prepared = Callable[..., Tensor]
 def decoded(
     split: Split, prepare: Prepared, workers: int | None
 ) -> Iterator[Tensor | UnreadableImage]:
-    """The images of a split in its order, each as `prepare` makes it, or why it cannot be read.
+    """Decodes the images of a split in its order, as `prepare` makes them; errors stay errors.
 
     Args:
         split: The images.
@@ -51,9 +51,9 @@ def _made(split: Split, prepare: Prepared) -> Iterator[Tensor]:
             yield prepare(Image.fromarray(each))
 
 
-def one_image(split: Split, place: int, prepare: Prepared) -> Tensor | UnreadableImage:
-    """One image of a split, by its place."""
-    return _one(prepare, split.source, split.indices[place])
+def one_image(split: Split, position: int, prepare: Prepared) -> Tensor | UnreadableImage:
+    """Decodes one image of a split, by its position."""
+    return _one(prepare, split.source, split.indices[position])
 
 
 def _one(prepare: Prepared, source: ImageSource, index: int) -> Tensor | UnreadableImage:

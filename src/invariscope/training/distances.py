@@ -1,4 +1,4 @@
-"""How a network's features lie to one another: distance ratio, sensitivity, CKA (004 §4.3).
+"""Measures how features lie to one another: distance ratio, sensitivity, CKA (004 §4.3).
 
 All are of the penultimate layer, on images whose twins are known: images that differ in one thing
 alone, in Transforms-2D the transformation.
@@ -38,7 +38,7 @@ _FILE = "distances.json"
 
 @dataclass(frozen=True)
 class Distances:
-    """See the module; NaN where a number is undefined."""
+    """The five numbers of the module; NaN where one is undefined."""
 
     ratio: float
     cosine_ratio: float
@@ -57,7 +57,7 @@ class Distances:
 
     @classmethod
     def load(cls, folder: Path) -> "Distances":
-        """The inverse of `save`."""
+        """Loads what `save` wrote."""
         path, remedy = folder / _FILE, "measure the distances again"
         values = read_sealed(path, remedy)
         with undamaged(path, remedy):
@@ -74,7 +74,7 @@ def representation_distances(
     device: str = "auto",
     workers: int | None = None,
 ) -> Distances:
-    """All five numbers of a network on a set of images that has twins.
+    """Computes all five numbers of a network on a set of images that has twins.
 
     Args:
         model: The network, or its spec.
@@ -89,12 +89,12 @@ def representation_distances(
     """
     probe = load_model(model).to(choose_device(device)) if isinstance(model, str) else model
     source = open_source(data)
-    other = open_source(f"{data}{'&' if '?' in data else '?'}twin={twin}")
+    twin_source = open_source(f"{data}{'&' if '?' in data else '?'}twin={twin}")
     if source.labels is None:
         raise InputError(f"{data} has no labels; the distance ratio needs classes")
     chosen = select(source, num_images, seed=0)
     images, twins = (
-        penultimate(probe, Split(each, chosen), workers=workers) for each in (source, other)
+        penultimate(probe, Split(each, chosen), workers=workers) for each in (source, twin_source)
     )
     if images.ids != twins.ids:
         raise InputError(f"{data}: images and twins are not the same ones; twin= must keep ids")
@@ -106,7 +106,7 @@ def distances(
     twins: Float[Tensor, "image feature"],
     labels: Int64[Tensor, " image"],
 ) -> Distances:
-    """All five numbers from features.
+    """Computes all five numbers from features.
 
     Args:
         features: Of the images.
@@ -119,15 +119,15 @@ def distances(
         >>> found.ratio, found.sensitivity, found.cka_twins
         (4.0, 0.0, 1.0)
     """
-    one, other = features.double(), twins.double()
-    apart = (one - other).norm(dim=1).mean()
-    everyone = torch.pdist(one).mean()
+    z, twin_z = features.double(), twins.double()
+    apart = (z - twin_z).norm(dim=1).mean()
+    everyone = torch.pdist(z).mean()
     return Distances(
-        ratio=float(class_distance_ratio(one, labels)),
-        cosine_ratio=float(class_distance_ratio(one, labels, distance="cosine")),
+        ratio=float(class_distance_ratio(z, labels)),
+        cosine_ratio=float(class_distance_ratio(z, labels, distance="cosine")),
         sensitivity=float(apart / everyone),
-        cka_twins=float(linear_cka(one, other)),
-        cka_classmates=float(linear_cka(one, one[_classmates(labels)])),
+        cka_twins=float(linear_cka(z, twin_z)),
+        cka_classmates=float(linear_cka(z, z[_classmates(labels)])),
         num_images=len(labels),
     )
 

@@ -1,4 +1,4 @@
-"""Measuring a network while it is trained: the hook of paper 003 §4.1 and §4.3.
+"""Measures a network while it is trained: the hook of paper 003 §4.1 and §4.3.
 
 >>> from invariscope.training.during import measuring
 >>> hook = measuring("samples", groups="C4", metrics="latent_eed", num_images=4)
@@ -14,7 +14,7 @@ from invariscope.training.loop import Hook
 
 
 def measuring(images: Any, **settings: Any) -> Hook:
-    """A hook that measures the network as it is on some images.
+    """Makes a hook that measures the network as it is on some images.
 
     Args:
         images: What `measure` takes.
@@ -33,9 +33,9 @@ def measuring(images: Any, **settings: Any) -> Hook:
 
 
 def averages_by_name(result: Result) -> dict[str, float]:
-    """One number for each metric, family, layer and part: the mean over levels above 0."""
+    """Averages each metric, family, layer and part over the levels above 0."""
     frame = result.averages()
     frame = frame[frame["transformation"].notna()]
-    place = frame["layer"].fillna(frame["part"])
-    names = frame["metric"] + " " + frame["transformation"] + " " + place
+    layer = frame["layer"].fillna(frame["part"])
+    names = frame["metric"] + " " + frame["transformation"] + " " + layer
     return {str(n): float(v) for n, v in zip(names, frame["value"], strict=True)}

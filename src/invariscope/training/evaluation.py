@@ -1,4 +1,4 @@
-"""Which test images a network is right about."""
+"""Tests which images a network is right about."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from invariscope.devices import as_float
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
-from invariscope.sweep.loading import random_images
+from invariscope.runs.first_pictures import FirstPictures
 from invariscope.training.decoding import decoded
 from invariscope.training.images import MEMORY_BYTES
 from invariscope.training.splits import Split
@@ -42,7 +42,7 @@ class TestImages:
         memory: int = MEMORY_BYTES,
         workers: int | None = None,
     ):
-        random = random_images(split.source, preprocessing, split.indices, {})
+        random = FirstPictures(split.source, preprocessing, split.indices).random()
         self.notes: list[str] = [random] if random else []
         self._workers = workers
         self._split = split
@@ -59,11 +59,11 @@ class TestImages:
                 self.notes.append(f"{len(split) - count} test images cannot be read: left out")
 
     def batches(self) -> Iterator[tuple[list[int], Tensor]]:
-        """Places in the split, and the images as the network's preprocessing crops them."""
+        """Yields positions in the split, and the images as the preprocessing crops them."""
         return iter(self._kept) if self._kept is not None else self._decoded()
 
     def correct(self, module: nn.Module, device: torch.device) -> pd.DataFrame:
-        """One row per image, in the split's order: ``image``, ``class``, ``correct``.
+        """Tests a network: a row per image, in split order: ``image``, ``class``, ``correct``.
 
         Args:
             module: From normalised images to logits; it is put into eval mode and back.
@@ -78,23 +78,23 @@ class TestImages:
         with torch.inference_mode():
             for chosen, pixels in self.batches():
                 batch = self._preprocessing.normalise(as_float(pixels.to(device)))
-                found = module(batch.contiguous(memory_format=layout)).argmax(dim=1).cpu()
-                right.append(found == torch.from_numpy(labels[chosen]))
+                answers = module(batch.contiguous(memory_format=layout)).argmax(dim=1).cpu()
+                right.append(answers == torch.from_numpy(labels[chosen]))
                 places += chosen
         module.train(training)
         names = self._split.source.class_names
         shown = [str(label) if names is None else names[label] for label in labels[places]]
         return pd.DataFrame(
             {
-                "image": [ids[place] for place in places],
+                "image": [ids[position] for position in places],
                 "class": shown,
                 "correct": torch.cat(right).numpy().astype(np.int8),
             }
         )
 
     def _decoded(self) -> Iterator[tuple[list[int], Tensor]]:
-        found = enumerate(decoded(self._split, self._preprocessing.geometry, self._workers))
-        while chunk := list(islice(found, _BATCH)):
-            pairs = [(place, image) for place, image in chunk if isinstance(image, Tensor)]
+        images = enumerate(decoded(self._split, self._preprocessing.geometry, self._workers))
+        while chunk := list(islice(images, _BATCH)):
+            pairs = [(index, image) for index, image in chunk if isinstance(image, Tensor)]
             if pairs:
-                yield [place for place, _ in pairs], torch.stack([image for _, image in pairs])
+                yield [index for index, _ in pairs], torch.stack([image for _, image in pairs])

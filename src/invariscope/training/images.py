@@ -1,4 +1,4 @@
-"""The images of a training: decoded once and kept as bytes where they fit, else read as they come.
+"""Brings the images of a training: kept as bytes where they fit, else read as they come.
 
 Images of one size are one uint8 tensor on the device, and a batch of them is an index. Images of
 several sizes are kept one by one. What would exceed `MEMORY_BYTES` is decoded anew in each epoch,
@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from invariscope.data import ImageSource, UnreadableImage
+from invariscope.data import ImageSource
 from invariscope.data.reading import in_order
 from invariscope.devices import as_float
 from invariscope.errors import InputError
@@ -29,7 +29,6 @@ from invariscope.training.splits import Split
 
 MEMORY_BYTES = 4 << 30
 _AHEAD = 4
-_AS_IT_IS = ANY_CHANNELS
 
 
 class Batch(NamedTuple):
@@ -45,7 +44,7 @@ class Batch(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Which images one step of a training takes.
+    """The images that one step of a training takes.
 
     Args:
         epoch: Counted from 0; another epoch draws anew.
@@ -106,7 +105,7 @@ class TrainingImages:
         return self._kept is not None
 
     def batches(self, steps: Sequence[Step]) -> Iterator[Batch]:
-        """The batches of some steps, in their order, on the device."""
+        """Yields the batches of some steps, in their order, on the device."""
         if self._kept is not None or self._made:
             for step in steps:
                 yield self._batch(step)
@@ -132,8 +131,8 @@ class TrainingImages:
         if self._kept is not None:
             return
         pixels, readable, reasons = [], [], []
-        found = decoded(self._split, _AS_IT_IS.geometry, self._workers)
-        for index, image in zip(self._split.indices, found, strict=True):
+        images = decoded(self._split, ANY_CHANNELS.geometry, self._workers)
+        for index, image in zip(self._split.indices, images, strict=True):
             if isinstance(image, Tensor):
                 pixels.append(image)
                 readable.append(index)
@@ -161,16 +160,16 @@ class TrainingImages:
             drawn, labels = drawn.to(self._device), labels.to(self._device)
             return Batch(self._augmentation.apply(pixels, drawn, labels), labels)
         images, rows = [], []
-        for row, place in enumerate(step.places):
+        for row, position in enumerate(step.places):
             image = (
-                self._kept[place]
+                self._kept[position]
                 if self._kept
-                else one_image(self._split, int(place), _AS_IT_IS.geometry)
+                else one_image(self._split, int(position), ANY_CHANNELS.geometry)
             )
             if isinstance(image, Tensor):
-                one = slice(row, row + 1)
+                own = slice(row, row + 1)
                 images.append(
-                    self._augmentation.apply(as_float(image[None]), drawn[one], labels[one])
+                    self._augmentation.apply(as_float(image[None]), drawn[own], labels[own])
                 )
                 rows.append(row)
         pixels = torch.cat(images) if images else torch.empty(0)
@@ -185,18 +184,14 @@ class TrainingImages:
             return self._kept[torch.from_numpy(places).to(self._device)]
         if not self._made:
             return None
-        indices = [self._split.indices[place] for place in places]
+        indices = [self._split.indices[position] for position in places]
         return self._split.source.pixels(indices, self._device)
-
-
-def _as_it_is(split: Split, place: int) -> Tensor | UnreadableImage:
-    return one_image(split, place, _AS_IT_IS.geometry)
 
 
 def _first(split: Split) -> Tensor:
     problem: object = "there is none"
-    for place in range(len(split)):
-        image = _as_it_is(split, place)
+    for position in range(len(split)):
+        image = one_image(split, position, ANY_CHANNELS.geometry)
         if isinstance(image, Tensor):
             return image
         problem = image

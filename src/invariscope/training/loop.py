@@ -1,4 +1,4 @@
-"""The training loop: one function to read, on `accelerate` (a CPU, a GPU, several; AMP).
+"""Trains a network: one function to read, on `accelerate` (a CPU, a GPU, several; AMP).
 
 A step is: take a batch, augment it on the device, normalise, forward, cross-entropy, backward,
 update. The order of the images, what is drawn for them and dropout's generator are functions of
@@ -17,8 +17,8 @@ import torch
 from invariscope.errors import RunError
 from invariscope.files import remove_leftovers, writable
 from invariscope.models import Probe
+from invariscope.runs.lock import locked
 from invariscope.seeding import generator
-from invariscope.sweep.lock import locked
 from invariscope.training.checkpoint import (
     CHECKPOINT,
     check_same_recipe,
@@ -206,7 +206,7 @@ def _steps(
 
 
 def one_step(training: Training, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """One update; returns the loss, still on the device."""
+    """Makes one update; returns the loss, still on the device."""
     recipe, accelerator = training.recipe, training.accelerator
     iteration = training.iteration
     # Dropout and mixing draw from torch's generators: seeded by the iteration, they need no state.

@@ -1,4 +1,4 @@
-"""Everything a training needs before its first step, and everything it must keep between steps."""
+"""Prepares a training before its first step, and holds all that it keeps between steps."""
 
 import os
 import time
@@ -18,8 +18,8 @@ from invariscope.devices import choose_device
 from invariscope.errors import InputError
 from invariscope.files import versions
 from invariscope.models import Preprocessing, Probe, build_architecture
+from invariscope.runs.bands import matched
 from invariscope.seeding import generator
-from invariscope.sweep.bands import matched
 from invariscope.training.augerino import Augerino, AugerinoSettings
 from invariscope.training.augmentations import (
     CutMix,
@@ -85,7 +85,7 @@ class Training:
 
     @property
     def module(self) -> nn.Module:
-        """What is trained, without what `accelerate` put around it."""
+        """The trained module, without what `accelerate` put around it."""
         return self.accelerator.unwrap_model(self.model)
 
     @property
@@ -100,8 +100,8 @@ class Training:
         return self.module if self.augerino is None else self.augerino.model
 
     def steps(self) -> list[Step]:
-        """The steps that are left, with this process's share of each batch."""
-        found: list[Step] = []
+        """Returns the steps that are left, with this process's share of each batch."""
+        steps: list[Step] = []
         share, shares = self.accelerator.process_index, self.accelerator.num_processes
         size = min(self.recipe.batch_size, len(self.images))
         order, epoch = np.empty(0, dtype=np.int64), -1
@@ -111,21 +111,21 @@ class Training:
                 draw = generator(self.recipe.seed, f"order {epoch}")
                 order = draw.permutation(len(self.images))
             start = (iteration % self.per_epoch) * size
-            found.append(Step(epoch, order[start : start + size][share::shares]))
-        return found
+            steps.append(Step(epoch, order[start : start + size][share::shares]))
+        return steps
 
     def probe(self) -> Probe:
-        """The network as it is now, as something to measure; this puts it into eval mode."""
+        """Returns the network as it is now, to be measured; this puts it into eval mode."""
         return Probe(self.network, self.preprocessing, f"training:{self.recipe.key}")
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy; Augerino adds its reward for width."""
+        """Computes the cross-entropy; Augerino adds its reward for width."""
         if self.augerino is not None:
             return self.augerino.loss(outputs, targets)
         return functional.cross_entropy(outputs, targets)
 
     def accuracy_without_augerino(self) -> float | None:
-        """Test accuracy of the network alone; None where there is no Augerino."""
+        """Tests the network alone; None where there is no Augerino."""
         if self.augerino is None:
             return None
         self.augerino.enabled = False
@@ -135,19 +135,19 @@ class Training:
             self.augerino.enabled = True
 
     def test_accuracy(self) -> float:
-        """Share of the test images that the network is right about now."""
+        """Returns the share of the test images that the network is right about now."""
         return float(self.correct()["correct"].mean())
 
     def correct(self) -> pd.DataFrame:
-        """Which test images the network is right about now."""
-        found = self.test.correct(self.model, self.accelerator.device)
+        """Tests which images the network is right about now."""
+        table = self.test.correct(self.model, self.accelerator.device)
         method = self.recipe.augment + ("" if self.augerino is None else " + Augerino")
-        found.insert(2, "method", method)
-        found.insert(3, "seed", self.recipe.seed)
-        return found
+        table.insert(2, "method", method)
+        table.insert(3, "seed", self.recipe.seed)
+        return table
 
     def state(self) -> dict[str, Any]:
-        """Everything that `restore` needs, as tensors, numbers and text."""
+        """Returns everything that `restore` needs, as tensors, numbers and text."""
         scaler = self.accelerator.scaler
         return {
             "recipe": self.recipe.as_dict(),
@@ -171,11 +171,11 @@ class Training:
         self.losses = [loss.to(self.accelerator.device) for loss in state["losses"]]
 
     def elapsed(self) -> float:
-        """Seconds spent on this training by all processes that worked on it in turn."""
+        """Returns the seconds that all processes spent on this training in turn."""
         return self.seconds + time.monotonic() - self.started
 
     def facts(self) -> dict[str, Any]:
-        """What a reader wants to know about how it ran."""
+        """Returns facts about the run: device, time, versions."""
         packages = ("invariscope", "torch", "torchvision", "timm", "accelerate")
         return {
             "device": str(self.accelerator.device),
@@ -239,7 +239,7 @@ def prepare(recipe: Recipe, accelerator: Accelerator, workers: int | None = None
 
 
 def accelerator_on(device: str, mixed_precision: str) -> Accelerator:
-    """An accelerator on a device; under ``accelerate launch``, on that command's devices.
+    """Makes an accelerator on a device; under ``accelerate launch``, on that command's devices.
 
     Raises:
         InputError: There is no such device or precision.

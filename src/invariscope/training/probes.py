@@ -1,4 +1,4 @@
-"""Linear probes: a new last layer on features that stay as they are.
+"""Fits linear probes: a new last layer on features that stay as they are.
 
 Two ways to fit it. `fit_logistic` is multinomial logistic regression to convergence,
 
@@ -53,11 +53,11 @@ class LinearProbe:
     converged: bool
 
     def logits(self, features: Float[Tensor, "image feature"]) -> Float[Tensor, "image class"]:
-        """Of images by their features."""
+        """Computes the logits of images from their features."""
         return features.to(self.weight) @ self.weight.mT + self.bias
 
     def predict(self, features: Float[Tensor, "image feature"]) -> Int64[Tensor, " image"]:
-        """The most probable class of each image."""
+        """Returns the most probable class of each image."""
         return self.logits(features).argmax(dim=1)
 
 
@@ -68,7 +68,7 @@ def fit_logistic(
     num_classes: int,
     strength: float = 1.0,
 ) -> LinearProbe:
-    """Multinomial logistic regression to convergence; see the module.
+    """Fits a multinomial logistic regression to convergence; see the module.
 
     Args:
         features: [image, feature], on the device that is to compute.
@@ -112,17 +112,17 @@ def fit_logistic(
         slope = torch.cat([error.mT @ x + penalty * weight, error.sum(dim=0)[:, None]], dim=1)
         return float(value), slope.flatten().cpu().numpy()
 
-    found: Any = minimize(
+    minimum: Any = minimize(
         loss,
         np.zeros(num_classes * (width + 1)),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": _MOST_ITERATIONS, "gtol": _TOLERANCE, "ftol": 0.0, "maxls": 50},
     )
-    fitted = torch.from_numpy(found.x).to(x.device).reshape(num_classes, width + 1)
+    fitted = torch.from_numpy(minimum.x).to(x.device).reshape(num_classes, width + 1)
     weight = fitted[:, :width] / spread
-    converged = bool(np.abs(found.jac).max() <= _TOLERANCE)
-    return LinearProbe(weight, fitted[:, width] - weight @ mean, int(found.nit), converged)
+    converged = bool(np.abs(minimum.jac).max() <= _TOLERANCE)
+    return LinearProbe(weight, fitted[:, width] - weight @ mean, int(minimum.nit), converged)
 
 
 def fit_adam(
@@ -135,7 +135,7 @@ def fit_adam(
     learning_rate: float = LEARNING_RATE,
     seed: int = 0,
 ) -> LinearProbe:
-    """A new last layer by Adam, as the paper fine-tunes it.
+    """Fits a new last layer by Adam, as the paper fine-tunes it.
 
     Args:
         features: [image, feature], on the device that is to compute.

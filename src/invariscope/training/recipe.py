@@ -1,4 +1,4 @@
-"""What one training is: data, network, augmentation, optimiser, schedule, seed.
+"""Describes one training: data, network, augmentation, optimiser, schedule, seed.
 
 A recipe decides every bit of the trained weights on the CPU with a given number of threads. Its
 `key` is a hash of all that it says, so two recipes of one key are the same training.
@@ -107,18 +107,18 @@ class Recipe:
         return f"{self.model}{'&' if '?' in self.model else '?'}size={self.size}"
 
     def with_(self, **changes: Any) -> "Recipe":
-        """The same recipe with other values."""
+        """Returns the same recipe with other values."""
         return replace(self, **changes)
 
     def as_dict(self) -> dict[str, Any]:
-        """The values as JSON knows them; `from_dict` is the way back."""
+        """Returns the values as JSON knows them; `from_dict` is the way back."""
         values = {**asdict(self), "epochs": float(self.epochs)}
         limits = values.pop("value_range")  # unsaid as in the recipes of earlier versions
         return values if limits is None else {**values, "value_range": list(limits)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
-        """The inverse of `as_dict`.
+        """Reads the values that `as_dict` wrote.
 
         Raises:
             InputError: A name that no recipe has.

@@ -1,4 +1,4 @@
-"""A finished training: its network, its accuracy, its history; in memory or from a folder."""
+"""Holds a finished training: its network, accuracy and history; in memory or from a folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ class TrainedRun:
         return Probe(self.module, self.preprocessing, f"trained:{self.recipe.key}")
 
     def values(self, name: str) -> pd.Series:
-        """One logged number, by iteration.
+        """Returns one logged number, by iteration.
 
         Raises:
             InputError: Nothing of that name was logged.
@@ -104,12 +104,12 @@ class TrainedRun:
 
 
 def is_done(folder: str | Path) -> bool:
-    """Whether the folder holds a finished training."""
+    """Tells whether the folder holds a finished training."""
     return (Path(folder) / DONE).is_file()
 
 
 def read_run(folder: str | Path) -> TrainedRun:
-    """A finished training from its folder.
+    """Reads a finished training from its folder.
 
     Raises:
         InputError: The folder holds none, or a file of it is not what the training wrote.

@@ -1,4 +1,4 @@
-"""How the learning rate changes over a training.
+"""Changes the learning rate over a training.
 
 =============================  ===================================================================
 ``constant``                   does not
@@ -36,11 +36,11 @@ def schedule(text: str) -> Factor:
         return lambda done, total: 1.0
     if text == "cosine":
         return lambda done, total: 0.5 * (1 + math.cos(math.pi * min(done / total, 1)))
-    found = re.fullmatch(r"(step|milestones)\(([^;]*?)[,;]\s*([0-9.eE+-]+)\s*\)", text.strip())
+    match = re.fullmatch(r"(step|milestones)\(([^;]*?)[,;]\s*([0-9.eE+-]+)\s*\)", text.strip())
     try:
-        if found is None:
+        if match is None:
             raise ValueError
-        name, epochs, factor = found[1], [float(e) for e in found[2].split(",")], float(found[3])
+        name, epochs, factor = match[1], [float(e) for e in match[2].split(",")], float(match[3])
         if min(epochs) <= 0 or factor <= 0 or (name == "step" and len(epochs) != 1):
             raise ValueError
     except ValueError:

@@ -1,4 +1,4 @@
-"""Several trainings of one recipe, and the choice of learning rate and weight decay before them."""
+"""Trains one recipe under several seeds, and chooses learning rate and weight decay before."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -39,7 +39,7 @@ class Mean:
 
 
 def mean_over_seeds(values: Iterable[float]) -> Mean:
-    """Mean, standard error and 95 % interval of Student's t.
+    """Computes mean, standard error and 95 % interval of Student's t.
 
     Raises:
         InputError: There is no value.
@@ -64,7 +64,7 @@ def mean_over_seeds(values: Iterable[float]) -> Mean:
 def train_seeds(
     recipe: Recipe, seeds: int | Sequence[int], *, output: str | Path | None = None, **how: Any
 ) -> list[TrainedRun]:
-    """The same recipe under several seeds.
+    """Trains the same recipe under several seeds.
 
     Args:
         recipe: Its own seed is the first, where `seeds` is a number.
@@ -92,7 +92,7 @@ def train_seeds(
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What a grid of learning rates and weight decays gave.
+    """The results of a grid of learning rates and weight decays.
 
     Args:
         best: The recipe with the best pair, and with its own test images.

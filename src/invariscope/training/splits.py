@@ -1,4 +1,4 @@
-"""Which images a training learns from and which it is tested on.
+"""Splits images into those a training learns from and those it is tested on.
 
 A source with splits gives both: ``fashion-mnist`` is trained on as ``fashion-mnist?split=train``
 and tested on as ``fashion-mnist?split=test``; torchvision's data sets likewise. A folder that holds
@@ -18,7 +18,7 @@ import numpy as np
 from invariscope.data import ImageSource, UnreadableImage, open_source, select, stratified
 from invariscope.data.class_folders import split_folders, split_kind
 from invariscope.data.opening import PATH_SOURCES
-from invariscope.data.source import SOURCES, split_spec
+from invariscope.data.source import SOURCES, escaped, split_spec
 from invariscope.errors import InputError
 from invariscope.seeding import uniform
 from invariscope.training.recipe import Recipe
@@ -59,7 +59,7 @@ class Split:
 
 
 def open_splits(recipe: Recipe) -> tuple[Split, Split, tuple[str, ...]]:
-    """The images to train on, those to test on, and the names of the classes.
+    """Opens the images to train on and those to test on; also names the classes.
 
     Raises:
         InputError: A source cannot be opened, has no labels or fewer than two classes, the two have
@@ -110,16 +110,16 @@ def _specs(recipe: Recipe) -> tuple[str, str | None]:
     # a split that the user names is trained on; the other one is the test
     key, train, test = options
     chosen = query.get(key, train)
-    other = test if chosen == train else train
+    opposite = test if chosen == train else train
 
     def spec(value: str) -> str:
         rest = {**query, key: value}
         head = recipe.data.partition("?")[0]
-        return head + "?" + "&".join(f"{k}={_escaped(v)}" for k, v in rest.items())
+        return head + "?" + "&".join(f"{k}={escaped(v)}" for k, v in rest.items())
 
     if recipe.test == HELD_OUT_NAME:
         return spec(chosen), None
-    return spec(chosen), wanted or spec(other)
+    return spec(chosen), wanted or spec(opposite)
 
 
 def _folder_specs(folders: dict[str, str], wanted: str | None) -> tuple[str, str | None]:
@@ -128,13 +128,13 @@ def _folder_specs(folders: dict[str, str], wanted: str | None) -> tuple[str, str
     if wanted is not None:
         return train, None if wanted == HELD_OUT_NAME else wanted
     others = [folders[kind] for kind in ("test", "val") if kind in folders]
-    alike = [place for place in others if _top_folders(place) == _top_folders(train)]
+    alike = [folder for folder in others if _top_folders(folder) == _top_folders(train)]
     # pictures without class folders, as a test split often has them, are no test
     return train, next(iter([*alike, *filter(_top_folders, others)]), None)
 
 
-def _top_folders(place: str) -> set[str]:
-    return {entry.name for entry in os.scandir(place) if entry.is_dir() and entry.name[0] != "."}
+def _top_folders(folder: str) -> set[str]:
+    return {entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."}
 
 
 def _options_of_file(recipe: Recipe) -> tuple[str, str, str] | None:
@@ -163,10 +163,6 @@ def _split_options(name: str, argument: str | None) -> tuple[str, str, str] | No
         return None
     known = inspect.signature(SOURCES.get(name)).parameters
     return ("split", "train", "test") if "split" in known else None
-
-
-def _escaped(value: str) -> str:
-    return value.replace("%", "%25").replace("&", "%26")
 
 
 def _with_labels(source: ImageSource) -> ImageSource:

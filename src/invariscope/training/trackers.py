@@ -1,4 +1,4 @@
-"""Where the numbers of a training go while it runs.
+"""Sends the numbers of a training somewhere while it runs.
 
 A tracker is three methods. `CsvTracker` and `TensorBoardTracker` are ours; one for another service
 is a class of ten lines.
@@ -19,13 +19,13 @@ class Tracker(Protocol):
     """Takes the numbers of one training."""
 
     def start(self, settings: Mapping[str, Any]) -> None:
-        """The training begins, or goes on after an interruption, with these settings."""
+        """Begins a training, or takes it up after an interruption, with these settings."""
 
     def log(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Numbers at an iteration, by name; iterations never fall."""
+        """Logs numbers at an iteration, by name; iterations never fall."""
 
     def finish(self) -> None:
-        """The training is over, also where it failed."""
+        """Ends the training, also where it failed."""
 
 
 class CsvTracker:

@@ -1,4 +1,4 @@
-"""Transfer: what are a network's features worth for another task?
+"""Measures transfer: what are a network's features worth for another task?
 
 The network stays as it is up to its penultimate layer, the input of the last linear map. A new last
 layer is fitted on the features of the task's training images and tested on those of its test
@@ -41,7 +41,7 @@ _CORRECT, _FACTS = "correct.parquet", "transfer.json"
 
 @dataclass(frozen=True)
 class Features:
-    """What a network makes of the images of a split.
+    """The features of the images of a split.
 
     Args:
         values: Input of the last linear map, of the images that can be read.
@@ -58,7 +58,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Transfer:
-    """How well a new last layer does on a task.
+    """The success of a new last layer on a task.
 
     Args:
         correct: One row per test image: ``image``, ``class``, ``correct``.
@@ -85,7 +85,7 @@ class Transfer:
 
     @classmethod
     def load(cls, folder: str | Path) -> "Transfer":
-        """The inverse of `save`."""
+        """Loads what `save` wrote."""
         path, remedy = Path(folder) / _FACTS, "measure the transfer again"
         facts = read_sealed(path, remedy)
         with undamaged(path, remedy):
@@ -96,7 +96,7 @@ class Transfer:
 
 
 def penultimate(probe: Probe, split: Split, *, workers: int | None = None) -> Features:
-    """The features of the images of a split, on the probe's device.
+    """Computes the features of the images of a split, on the probe's device.
 
     Args:
         probe: The network, with the size of its input.
@@ -125,7 +125,7 @@ def penultimate(probe: Probe, split: Split, *, workers: int | None = None) -> Fe
     return Features(
         torch.cat(values),
         torch.from_numpy(labels[places]).to(probe.device),
-        [ids[place] for place in places],
+        [ids[position] for position in places],
         list(images.notes),
     )
 

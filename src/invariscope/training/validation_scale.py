@@ -1,4 +1,4 @@
-"""Accuracy on test images that are enlarged at random: paper 000, App. F.
+"""Tests on images that are enlarged at random: paper 000, App. F.
 
 Each test image first becomes its FixedSizeCenterCrop, then a random box about its centre, without a
 change of shape, whose area is a share U(1/m², 1) of the crop's, resized to the crop's side: the
@@ -53,7 +53,7 @@ def scale_accuracy(
     num_images: int | None = None,
     device: str = "cpu",
 ) -> pd.DataFrame:
-    """The accuracy of one training at each enlargement.
+    """Tests one training at each enlargement.
 
     Args:
         run: A finished training; its recipe says which images it is tested on.
@@ -85,44 +85,16 @@ def scale_accuracy(
                 drawn = torch.from_numpy(numbers).to(device)
                 for row, crop in enumerate(crops):
                     batch = crop.apply(as_float(pixels.to(device)), drawn)
-                    found = module(run.preprocessing.normalise(batch)).argmax(dim=1).cpu()
-                    right[row, column] += int((found == labels[places]).sum())
+                    answers = module(run.preprocessing.normalise(batch)).argmax(dim=1).cpu()
+                    right[row, column] += int((answers == labels[places]).sum())
     for row, zoom in enumerate(zooms):
         for column, seed in enumerate(test_seeds):
             rows.append((float(zoom), seed, right[row, column] / seen, seen))
     return pd.DataFrame(rows, columns=["scale", "test_seed", "accuracy", "n_images"])
 
 
-def validation_scale(
-    runs: Sequence[TrainedRun],
-    zooms: Sequence[float] = ZOOMS,
-    test_seeds: Sequence[int] = TEST_SEEDS,
-    **how: object,
-) -> pd.DataFrame:
-    """The curve of each method over its training seeds.
-
-    Args:
-        runs: Finished trainings; those of one augmentation are seeds of one method.
-        zooms: Largest enlargements.
-        test_seeds: Of what the images draw.
-        **how: What `scale_accuracy` takes besides.
-
-    Returns:
-        ``method``, ``scale``, ``accuracy``, ``sem`` (NaN for one seed), ``n`` (training seeds).
-    """
-    tables = [
-        scale_accuracy(run, zooms, test_seeds, **how).assign(  # pyright: ignore[reportArgumentType]
-            method=run.recipe.augment, seed=run.recipe.seed
-        )
-        for run in runs
-    ]
-    if not tables:
-        raise InputError("validation scale: no training was given")
-    return over_training_seeds(pd.concat(tables, ignore_index=True))
-
-
 def over_training_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean over test seeds, then mean and standard error over training seeds.
+    """Averages over test seeds, then takes mean and standard error over training seeds.
 
     Args:
         table: ``method``, ``seed``, ``scale``, ``test_seed``, ``accuracy``.
@@ -137,6 +109,6 @@ def over_training_seeds(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, values in means.groupby(["method", "scale"], sort=False):
         method, scale = key  # pyright: ignore[reportGeneralTypeIssues]
-        found = mean_over_seeds(values.to_numpy(dtype=float))
-        rows.append((method, scale, found.value, found.sem, found.n))
+        mean = mean_over_seeds(values.to_numpy(dtype=float))
+        rows.append((method, scale, mean.value, mean.sem, mean.n))
     return pd.DataFrame(rows, columns=["method", "scale", "accuracy", "sem", "n"])

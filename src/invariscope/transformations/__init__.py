@@ -1,4 +1,4 @@
-"""Transformations: named families with levels, acting on batches of images in [0, 1]."""
+"""Transforms batches of images in [0, 1] by named families with levels."""
 
 from invariscope.transformations.action import is_closed, kernel
 from invariscope.transformations.element import Element
@@ -7,6 +7,7 @@ from invariscope.transformations.generators import GENERATORS, Generator, genera
 from invariscope.transformations.geometry import Resampling, warp
 from invariscope.transformations.groups import elements
 from invariscope.transformations.on_maps import Action, action_on, moves_of
+from invariscope.transformations.operation import Operation
 from invariscope.transformations.tables import DEFAULT_FAMILIES, SUB_POLICIES, TABLES
 from invariscope.transformations.taps import Moves
 from invariscope.transformations.transformation import (
@@ -31,6 +32,7 @@ __all__ = [
     "Family",
     "Generator",
     "Moves",
+    "Operation",
     "Resampling",
     "Transformation",
     "action_on",

@@ -1,4 +1,4 @@
-"""What a set of motions is on a frame: whether it is a group, and which of it does nothing.
+"""Tells whether a set of motions is a group on a frame, and which of its elements act trivially.
 
 Sizes are (height, width). Under ``border="circular"`` the picture repeats, so that a shift by the
 whole frame is the identity and shifts count modulo the frame. On a feature map of an image the same
@@ -15,7 +15,7 @@ from invariscope.transformations.geometry import at_grid
 
 
 def is_closed(elements: Sequence[Element], frame: tuple[int, int] | None = None) -> bool:
-    """Whether a set is a group: not empty, and closed under products and inverses.
+    """Tells whether a set is a group: not empty, and closed under products and inverses.
 
     Args:
         elements: The set, in any order.
@@ -66,7 +66,7 @@ def kernel(
     *,
     border: str = "zeros",
 ) -> tuple[int, ...]:
-    """Which elements act as the identity on an output: the kernel of the action.
+    """Finds the elements that act as the identity on an output: the kernel of the action.
 
     G-EED (paper 003, eq. 2) averages the output over these before it compares: over the whole group
     where the action is trivial, over the identity alone where it is faithful.

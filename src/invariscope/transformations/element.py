@@ -1,4 +1,4 @@
-"""A group element as a value: a flip or none, then a turn, then a shift.
+"""Represents a group element as a value: a flip or none, then a turn, then a shift.
 
 An element is a motion of the plane that keeps distances: left and right are swapped or not, then
 the picture turns counter-clockwise about its centre by turns/order of a full turn, then it moves to
@@ -100,7 +100,7 @@ class Element:
 
     @property
     def key(self) -> str:
-        """What it does, as a key of a cell; the same as that of an equal transformation.
+        """The motion as a key of a cell; an equal transformation has the same key.
 
         Example:
             >>> Element(4, 1).key, Element(right=8, down=-3).key, Element(2, 1, True, 1).key
@@ -119,7 +119,7 @@ class Element:
 
     @property
     def shown(self) -> str:
-        """What it does, for people; shifts as pixels to the right and down.
+        """The motion as shown to people; shifts are pixels to the right and down.
 
         Example:
             >>> Element(4, 1, True).shown, Element(right=8, down=-3).shown, Element().shown
@@ -135,7 +135,7 @@ class Element:
         return ", ".join(words)
 
     def matrix(self) -> np.ndarray:
-        """The forward matrix [1, 2, 3] in pixels from the centre, y down (see `geometry`)."""
+        """Returns the forward matrix [1, 2, 3] in pixels from the centre, y down."""
         matrix = geometry.rotation(np.array([self.degrees]))
         if self.mirrored:
             matrix[:, :, :2] = matrix[:, :, :2] @ geometry.reflection(True)[:, :, :2]
@@ -143,14 +143,14 @@ class Element:
         return matrix + 0.0  # the product leaves negative zeros
 
     def keeps(self, height: int, width: int) -> bool:
-        """Whether a picture that repeats in a frame of that size does so after the motion too.
+        """Tells whether a picture that repeats in a frame of that size still does after the motion.
 
         True of shifts, flips and half turns; of quarter turns if the frame is square.
         """
         return self.order <= 2 or (self.order == 4 and height == width)
 
     def modulo(self, height: int, width: int) -> "Element":
-        """The same motion of a picture that repeats (``border="circular"``), shifted within it.
+        """Returns the motion of a picture that repeats (``border="circular"``), shifted within it.
 
         Example:
             >>> Element(right=9, down=-3).modulo(8, 8).key

@@ -1,4 +1,4 @@
-"""The families of transformations: what each does to a batch at one magnitude.
+"""Defines the families of transformations: what each does to a batch at one magnitude.
 
 A family knows its kind, the unit of its magnitude, the magnitude that is the identity, and which
 magnitude is the opposite one (−m for an angle, 1/m for a scale, 2 − m for a factor about 1). How

@@ -1,4 +1,4 @@
-"""Generators: how images begin to change when a transformation sets in.
+"""Differentiates transformations: how images begin to change when one sets in.
 
 A one-parameter family T_t of transformations, T_0 the identity, changes an image x at the rate
 
@@ -86,7 +86,7 @@ class Generator:
             raise InputError(f"generator {self.name}: give either its velocity or its change")
 
     def tangent(self, images: Images, resampling: Resampling = _PLAIN) -> Images:
-        """d/dt T_t x at t = 0.
+        """Computes d/dt T_t x at t = 0.
 
         Args:
             images: Float images in [0, 1].
@@ -107,7 +107,7 @@ class Generator:
         size: tuple[int, int],
         resampling: Resampling = _PLAIN,
     ) -> Images:
-        """d/dt T′_t y at t = 0: the same motion on feature maps, 0 for a change of appearance.
+        """Computes d/dt T′_t y at t = 0 on feature maps; 0 for a change of appearance.
 
         Args:
             maps: Feature maps whose frame is the image's.
@@ -129,7 +129,7 @@ class Generator:
 
 
 def transport(images: Images, velocity: np.ndarray, border: str, fill: float) -> Images:
-    """−ξ · ∇x with the central difference, ξ(p) = A p + b from ``velocity`` [2, 3] in pixels.
+    """Computes −ξ · ∇x by central differences, ξ(p) = A p + b from ``velocity`` [2, 3] in pixels.
 
     Example:
         >>> bump = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]).expand(1, 1, 1, 5)
@@ -158,7 +158,7 @@ GENERATORS: Registry[Generator] = Registry("generator", "invariscope.generators"
 
 
 def generator_of(transformation: Transformation) -> Generator | None:
-    """The generator of a transformation's operation; None if it has none (flips, posterize, …).
+    """Returns the generator of a transformation; None if it has none (flips, posterize, …).
 
     Example:
         >>> from invariscope.transformations import get_transformation

@@ -1,4 +1,4 @@
-"""Moving the pixels of a batch of images: the geometric core of every measurement.
+"""Moves the pixels of a batch of images: the geometric core of every measurement.
 
 Conventions, tested against Pillow and SciPy:
 
@@ -61,7 +61,7 @@ class Resampling:
 
 
 def rotation(degrees: np.ndarray) -> np.ndarray:
-    """Forward matrices [N, 2, 3] that turn counter-clockwise; multiples of 90° are exact.
+    """Returns forward matrices [N, 2, 3] that turn counter-clockwise; multiples of 90° are exact.
 
     Example:
         >>> rotation(np.array([90.0]))[0].tolist()
@@ -77,35 +77,35 @@ def rotation(degrees: np.ndarray) -> np.ndarray:
 
 
 def shear_x(degrees: np.ndarray) -> np.ndarray:
-    """Forward matrices [N, 2, 3]: the top moves right by tan(degrees) per pixel of height."""
+    """Makes forward matrices [N, 2, 3]: the top moves right by tan(degrees) per pixel of height."""
     lean = np.tan(np.deg2rad(np.asarray(degrees, dtype=np.float64)))
     return _matrices(np.ones_like(lean), -lean, np.zeros_like(lean), np.ones_like(lean))
 
 
 def shear_y(degrees: np.ndarray) -> np.ndarray:
-    """Forward matrices [N, 2, 3]: the right side moves up by tan(degrees) per pixel of width."""
+    """Makes forward matrices [N, 2, 3]: the right side moves up by tan(degrees) per pixel."""
     lean = np.tan(np.deg2rad(np.asarray(degrees, dtype=np.float64)))
     return _matrices(np.ones_like(lean), np.zeros_like(lean), -lean, np.ones_like(lean))
 
 
 def scaling(factor: np.ndarray) -> np.ndarray:
-    """Forward matrices [N, 2, 3] that enlarge by ``factor`` about the centre."""
+    """Returns forward matrices [N, 2, 3] that enlarge by ``factor`` about the centre."""
     factor = np.asarray(factor, dtype=np.float64)
     zero = np.zeros_like(factor)
     return _matrices(factor, zero, zero, factor)
 
 
 def translation(right: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """Forward matrices [N, 2, 3] that shift by pixels."""
-    one, zero = np.ones_like(right, dtype=np.float64), np.zeros_like(right, dtype=np.float64)
-    matrices = _matrices(one, zero, zero, one)
+    """Returns forward matrices [N, 2, 3] that shift by pixels."""
+    unit, zero = np.ones_like(right, dtype=np.float64), np.zeros_like(right, dtype=np.float64)
+    matrices = _matrices(unit, zero, zero, unit)
     matrices[:, 0, 2], matrices[:, 1, 2] = right, down
     return matrices
 
 
-def reflection(horizontal: bool, count: int = 1) -> np.ndarray:
-    """Forward matrices [count, 2, 3] of a left-right (horizontal) or top-bottom flip."""
-    x = np.full(count, -1.0 if horizontal else 1.0)
+def reflection(horizontal: bool) -> np.ndarray:
+    """Returns the forward matrix [1, 2, 3] of a left-right (horizontal) or top-bottom flip."""
+    x = np.array([-1.0 if horizontal else 1.0])
     return _matrices(x, 0 * x, 0 * x, -x)
 
 
@@ -115,7 +115,7 @@ def _matrices(xx: np.ndarray, xy: np.ndarray, yx: np.ndarray, yy: np.ndarray) ->
 
 
 def inverse(matrices: np.ndarray) -> np.ndarray:
-    """The motions [N, 2, 3] that undo these."""
+    """Returns the motions [N, 2, 3] that undo these."""
     linear = np.linalg.inv(matrices[:, :, :2])
     exact = np.abs(np.abs(matrices[:, :, :2]).sum(-1) - 1).max((-1,)) == 0
     whole = exact & (matrices[:, :, :2] == np.round(matrices[:, :, :2])).all((-1, -2))
@@ -125,7 +125,7 @@ def inverse(matrices: np.ndarray) -> np.ndarray:
 
 
 def at_grid(forward: np.ndarray, image: tuple[int, int], grid: tuple[int, int]) -> np.ndarray:
-    """The same motions on a grid that covers the image's frame, such as a feature map.
+    """Returns the same motions on a grid that covers the image's frame, such as a feature map.
 
     The matrices are conjugated by diag(w / W, h / H), so that a cell of the map moves as its place
     in the image does: shifts scale with the grid. Turns, flips and scales do not change, where
@@ -162,13 +162,13 @@ def at_grid(forward: np.ndarray, image: tuple[int, int], grid: tuple[int, int]) 
 
 
 def is_exact(forward: np.ndarray, height: int, width: int) -> bool:
-    """Whether these motions take the grid to itself, so that nothing is interpolated."""
+    """Tells whether these motions take the grid to itself, so that nothing is interpolated."""
     distinct = np.unique(inverse(forward).reshape(len(forward), 6), axis=0)
     return all(_index_path(row.reshape(2, 3), height, width) is not None for row in distinct)
 
 
 def about_corner(matrices: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The same motions with the picture's top-left corner as fixed point, as in Pillow."""
+    """Returns the same motions with the picture's top-left corner as fixed point, as in Pillow."""
     corner = np.array([-width / 2, -height / 2])
     moved = matrices.copy()
     moved[:, :, 2] += corner - matrices[:, :, :2] @ corner
@@ -222,7 +222,7 @@ def warp(
 
 
 def coverage(forward: np.ndarray, height: int, width: int) -> Bool[Tensor, "image height width"]:
-    """Which output pixels come wholly from inside the frame (for ``border="valid"``).
+    """Finds the output pixels that come wholly from inside the frame (for ``border="valid"``).
 
     Example:
         >>> coverage(translation(np.array([1.0]), np.array([0.0])), 2, 3)[0].tolist()
@@ -274,12 +274,12 @@ def _take(images: Tensor, path: _IndexPath, resampling: Resampling) -> Tensor:
     height, width = images.shape[-2:]
     rows, inside_rows = fold(path.rows, height, resampling.border)
     columns, inside_columns = fold(path.columns, width, resampling.border)
-    place = rows[:, None] * width + columns[None, :]
+    source = rows[:, None] * width + columns[None, :]
     inside = np.logical_and(inside_rows[:, None], inside_columns[None, :])
     if path.transposed:
-        place, inside = place.T, inside.T
-    device, (moved_height, moved_width) = images.device, place.shape
-    index = torch.from_numpy(np.ascontiguousarray(place).reshape(-1)).to(device)
+        source, inside = source.T, inside.T
+    device, (moved_height, moved_width) = images.device, source.shape
+    index = torch.from_numpy(np.ascontiguousarray(source).reshape(-1)).to(device)
     if images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous():
         last = images.permute(0, 2, 3, 1).flatten(1, 2).index_select(1, index)
         out = last.unflatten(1, (moved_height, moved_width)).permute(0, 3, 1, 2)
@@ -292,7 +292,7 @@ def _take(images: Tensor, path: _IndexPath, resampling: Resampling) -> Tensor:
 
 
 def fold(index: np.ndarray, size: int, border: str) -> tuple[np.ndarray, np.ndarray]:
-    """Source indices brought inside the frame, and which of them may be read: all but under zeros.
+    """Brings source indices into the frame, and tells which may be read: under zeros not all.
 
     Example:
         >>> index, inside = fold(np.array([-1, 0, 2]), 2, "zeros")

@@ -1,4 +1,4 @@
-"""Finite groups and sets of motions by name: turns ``Cn``, also flipped ``Dn``, shifts, products.
+"""Names finite groups and sets of motions: turns ``Cn``, also flipped ``Dn``, shifts, products.
 
 A name stands for a tuple of elements, the identity first, swept like a transformation: the elements
 are the levels.
@@ -47,7 +47,7 @@ LARGEST_SET = 1024  # elements: one forward pass each
 
 
 def elements(name: str) -> tuple[Element, ...]:
-    """The elements of a named group or set, the identity first.
+    """Returns the elements of a named group or set, the identity first.
 
     Raises:
         InputError: No such group, or a number in it that makes no sense.
@@ -60,16 +60,16 @@ def elements(name: str) -> tuple[Element, ...]:
         >>> elements("C4*flip") == elements("D4")
         True
     """
-    found = [_FACTOR.fullmatch(part) for part in name.split("*")]
-    if None in found:
-        wrong = name.split("*")[found.index(None)]
+    factors = [_FACTOR.fullmatch(part) for part in name.split("*")]
+    if None in factors:
+        wrong = name.split("*")[factors.index(None)]
         inside = "" if wrong == name else f" in {name!r}"
         raise InputError(
             f"unknown group {wrong!r}{inside}: C4, C8, D4, D8 (any n), flip, flip_vertical, "
             "shift(8), shift_x(1..32), shift_y(0..32:4) and products such as C4*flip work"
         )
     members: tuple[Element, ...] = (Element(),)
-    for factor in found:
+    for factor in factors:
         assert factor is not None
         right = _shifts(factor) if factor["first"] else _turns(factor)
         # The left factor runs fastest, so that C4*flip lists D4 in D4's order.
@@ -78,7 +78,7 @@ def elements(name: str) -> tuple[Element, ...]:
 
 
 def is_group(name: str) -> bool:
-    """Whether a name is that of a group, a set of shifts or a product.
+    """Tells whether a name is that of a group, a set of shifts or a product.
 
     Example:
         >>> [is_group(name) for name in ("C4", "C4*shift(0..8)", "rotate", "shift")]
@@ -88,7 +88,7 @@ def is_group(name: str) -> bool:
 
 
 def group_family(name: str) -> Family:
-    """The group as a family whose magnitudes are the numbers of its elements."""
+    """Returns the group as a family whose magnitudes are the numbers of its elements."""
     members = elements(name)
 
     def matrices(numbers: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How a transformation of the image acts on what a layer says of it.
+"""Acts on feature maps as a transformation acts on the image.
 
 On a feature map acts the same motion, at the layer's own stride: the map is a coarser picture of
 the same frame, its cells stride by stride apart, its centre that of the image. What leaves or
@@ -31,7 +31,7 @@ PLAIN = Resampling()
 
 @dataclass(frozen=True)
 class Action:
-    """What a level of a transformation does to the maps of one layer.
+    """The effect of one level of a transformation on the maps of one layer.
 
     Args:
         forward: Motions [N or 1, 2, 3] in cells of the grid, or None for the identity.
@@ -59,7 +59,7 @@ class Action:
     def __call__(
         self, maps: Float[Tensor, "image channel height width"]
     ) -> Float[Tensor, "image channel height width"]:
-        """T_g of the maps of the images for which the action was made."""
+        """Applies T_g to the maps of the images for which the action was made."""
         if self.forward is None:
             return maps
         return moves_of([self], range(len(maps)), maps)(maps, 0, len(maps))
@@ -123,7 +123,7 @@ def action_on(
     image_ids: Sequence[str] | None = None,
     there_and_back: bool = False,
 ) -> Action:
-    """The action of a transformation on the maps of a layer.
+    """Returns the action of a transformation on the maps of a layer.
 
     Args:
         transformation: What acts on the images; None is the identity.

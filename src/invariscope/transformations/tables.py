@@ -1,4 +1,4 @@
-"""The tables of magnitudes: how far each family goes at each level.
+"""Lists the magnitudes: how far each family goes at each level.
 
 - ``standard`` (default, ours): ten levels, monotone from the identity to as far as makes sense;
   where a family has two directions, the direction is drawn per image, seeded. Families without a

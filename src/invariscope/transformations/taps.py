@@ -1,4 +1,4 @@
-"""A motion of a grid as a sparse matrix: which cells each moved cell is a weighted sum of.
+"""Represents a motion of a grid as a sparse matrix: each moved cell is a weighted sum of cells.
 
 All layers of one size, all channels and all images share the motion, so coordinates, weights and
 borders are worked out once, in float64, and moving a map is one product of that matrix with the
@@ -36,7 +36,7 @@ class Taps:
 
 
 def taps_of(forward: np.ndarray, height: int, width: int, resampling: Resampling) -> Taps:
-    """The taps of a forward matrix [2, 3], in cells from the centre of the grid.
+    """Returns the taps of a forward matrix [2, 3], in cells from the centre of the grid.
 
     Example:
         >>> right = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]])  # by half a cell
@@ -116,7 +116,7 @@ class Moves:
     def __call__(
         self, maps: Float[Tensor, "image channel height width"], first: int, last: int
     ) -> Float[Tensor, "moved channel height width"]:
-        """The moved maps from the first up to the last, which is left out."""
+        """Returns the moved maps from the first up to the last, which is left out."""
         begin, end = self._ends[first], self._ends[last]
         starts = [self._starts[k] + (self._ends[k] - begin) for k in range(first, last)]
         table = maps.permute(0, 2, 3, 1).flatten(0, 2)

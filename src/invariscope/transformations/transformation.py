@@ -1,4 +1,4 @@
-"""A transformation: a family with its levels, ready to act on a batch.
+"""Joins a family with its levels into a transformation that acts on a batch.
 
 What happens to an image depends on (seed, image id, transformation, level) and on nothing else: not
 on the batch it comes in, its place in it, or how often the transformation was called.
@@ -71,7 +71,7 @@ class Transformation:
 
     @property
     def kind(self) -> Kind:
-        """What it changes: "geometric" (places) or "appearance" (values)."""
+        """The kind of change: "geometric" (of positions) or "appearance" (of values)."""
         return self.family.kind
 
     @property
@@ -80,11 +80,11 @@ class Transformation:
         return self.family.unit
 
     def is_identity(self, level: int) -> bool:
-        """Whether this level changes nothing."""
+        """Tells whether this level changes nothing."""
         return self.magnitudes[self._checked(level)] == self.family.identity
 
     def describe(self, level: int) -> str:
-        """The magnitude with sign and unit, as shown to people."""
+        """Returns the magnitude with sign and unit, as shown to people."""
         magnitude = self.magnitudes[self._checked(level)]
         if self.family.members:
             return self.family.members[int(magnitude)][1]
@@ -101,7 +101,7 @@ class Transformation:
         return f"{sign}{magnitude:.3g}{glue}{self.unit}"
 
     def operation(self, level: int) -> str:
-        """What is done, as a key: equal keys are equal operations and one cell of a sweep."""
+        """Returns the operation as a key: equal keys are one cell of a sweep."""
         magnitude = self.magnitudes[self._checked(level)]
         if magnitude == self.family.identity:
             return IDENTITY
@@ -117,7 +117,7 @@ class Transformation:
         return f"{self.family.operation}={magnitude:.6g}{suffix}"
 
     def drawn(self, level: int, seed: int, image_ids: Sequence[str] | None) -> np.ndarray:
-        """The magnitude of each image [N], or of all [1] where there is no direction to draw."""
+        """Draws the magnitude of each image [N], or returns that of all [1] if nothing is drawn."""
         magnitude = self.magnitudes[self._checked(level)]
         opposite = self.family.opposite
         if not self.signed or magnitude == self.family.identity or opposite is None:
@@ -162,7 +162,7 @@ class Transformation:
         seed: int = 0,
         image_ids: Sequence[str] | None = None,
     ) -> Images:
-        """T⁻¹(T(images)): what resampling and the frame alone cost (the interpolation floor).
+        """Computes T⁻¹(T(images)), the interpolation floor: the cost of resampling and frame alone.
 
         Only geometric transformations have one.
         """
@@ -181,13 +181,13 @@ class Transformation:
         seed: int = 0,
         image_ids: Sequence[str] | None = None,
     ) -> np.ndarray | None:
-        """Forward matrices [N or 1, 2, 3] of a frame (height, width); None if no pixel moves."""
+        """Returns forward matrices [N or 1, 2, 3] of a frame (height, width), or None."""
         if self.family.matrices is None:
             return None
         return self._matrices(self.drawn(level, seed, image_ids), size)
 
     def directions(self, level: int, size: Sequence[int]) -> np.ndarray:
-        """Forward matrices [1 or 2, 2, 3] of every direction that an image may draw."""
+        """Returns forward matrices [1 or 2, 2, 3] of every direction that an image may draw."""
         magnitude = self.magnitudes[self._checked(level)]
         magnitudes = [magnitude]
         if self.signed and self.family.opposite is not None:
@@ -213,7 +213,7 @@ class Transformation:
 def get_transformation(
     name: str, table: str = "standard", resampling: Resampling | None = None
 ) -> Transformation:
-    """The transformation of that name at the magnitudes of a table.
+    """Returns the transformation of that name at the magnitudes of a table.
 
     Args:
         name: A family, such as "rotate", a family with magnitudes of your own, "rotate=5/10/15"
@@ -252,7 +252,7 @@ def get_transformation(
 
 
 def get_group(name: str, resampling: Resampling | None = None) -> Transformation:
-    """A finite group as a transformation whose levels are its elements.
+    """Returns a finite group as a transformation whose levels are its elements.
 
     Args:
         name: "C4", "D8" (any n), "flip", "flip_vertical", "shift(1..32)", products such as
@@ -312,9 +312,7 @@ def get_transformations(
     )
     if not chosen:
         raise InputError("no transformation is named; try rotate, or leave the option out for all")
-    doubled = {
-        item.name for item in chosen if [other.name for other in chosen].count(item.name) > 1
-    }
+    doubled = {item.name for item in chosen if [each.name for each in chosen].count(item.name) > 1}
     if doubled:
         raise InputError(f"named twice: {', '.join(sorted(doubled))}; name each family once")
     return chosen
@@ -327,7 +325,7 @@ def from_function(
     *,
     unit: str = "",
 ) -> Transformation:
-    """A transformation of your own: a function (images in [0, 1], magnitude) -> images.
+    """Makes a transformation from a function (images in [0, 1], magnitude) -> images.
 
     Args:
         name: Its name in the tables.

@@ -71,10 +71,12 @@ def test_the_smoke_preset_warns(tmp_path):
 def test_the_track_shows_value_interval_and_threshold():
     found = track(above([0.1, 0.2, 0.15], 0.0))
     assert found is not None
+    assert found.span is not None
     (zero,) = found.lines
     assert zero < found.span[0] < found.at < 100
     found = track(within([0.0, 0.01], -0.5, 0.5))
     assert found is not None
+    assert found.inside is not None
     assert found.lines == []
     assert found.inside[0] < found.at < sum(found.inside)
     assert track(above(over_seeds([]))) is None

@@ -1,4 +1,4 @@
-"""Transforms-2D, the synthetic images of paper 004 (§2.2, App. A), made in batches.
+"""Makes Transforms-2D, the synthetic images of paper 004 (§2.2, App. A), in batches.
 
 One cut-out object per class, transformed by chosen categories, pasted on a random background. The
 files: `laws` says what is drawn for each category, `prototypes` and `shapes` what the objects are,

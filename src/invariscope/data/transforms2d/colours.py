@@ -1,4 +1,4 @@
-"""What changes an object's colours or sharpness in place; colours are multiplied by alpha.
+"""Changes an object's colours or sharpness in place; colours are multiplied by alpha.
 
 The photometric operations are torchvision's on the visible colours, with two differences that an
 object in a transparent frame needs: contrast is about the mean grey of the object instead of the
@@ -24,72 +24,72 @@ Drawn = Float[Tensor, "image parameter"]
 def recolour(
     layer: Pixels, change: Callable[[Colours, Alpha, Drawn], Colours], drawn: Drawn
 ) -> Pixels:
-    """A layer after one of the changes below; no colour gets below 0 or above its alpha."""
+    """Changes the colours of a layer; none gets below 0 or above its alpha."""
     return torch.cat([change(layer[:, :3], layer[:, 3:], drawn), layer[:, 3:]], 1)
 
 
 def brightness(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
-    """Colours times a factor."""
+    """Multiplies colours by a factor."""
     return _within(colours * _wide(drawn), alpha)
 
 
 def contrast(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
-    """Colours drawn to (or away from) the mean grey of the object."""
+    """Draws colours to (or away from) the mean grey of the object."""
     factor = _wide(drawn)
     mean = _grey(colours).sum((2, 3), keepdim=True) / alpha.sum((2, 3), keepdim=True).clamp(1e-6)
     return _within((colours * factor).add_((1 - factor) * mean * alpha), alpha)
 
 
 def saturation(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
-    """Colours drawn to (or away from) their own grey."""
+    """Draws colours to (or away from) their own grey."""
     factor = _wide(drawn)
     return _within((colours * factor).add_((1 - factor) * _grey(colours)), alpha)
 
 
 def hue(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
-    """Colours turned about the colour circle by a share of it; saturation and value stay."""
+    """Turns colours about the colour circle by a share of it; saturation and value stay."""
     red, green, blue = colours.unbind(1)
     value = colours.amax(1)
     chroma = value - colours.amin(1)
     some = chroma.clamp(min=1e-12)
-    place = torch.where(
+    angle = torch.where(
         value == red,
         (green - blue).div_(some),
         torch.where(value == green, (blue - red).div_(some).add_(2), (red - green).div_(some) + 4),
     )
     # channel n is value − chroma · clamp(min(k, 4 − k), 0, 1) with k = (n + place) mod 6
     steps = colours.new_tensor([5.0, 3.0, 1.0]).view(1, 3, 1, 1)
-    turned = (place + 6 * drawn[:, :1, None])[:, None] + steps
+    turned = (angle + 6 * drawn[:, :1, None])[:, None] + steps
     turned = torch.remainder(turned, 6)
     part = torch.minimum(turned, 4 - turned).clamp_(0, 1)
     return _within(value[:, None] - part.mul_(chroma[:, None]), alpha)
 
 
 def color_jitter(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
-    """Brightness, contrast, saturation and hue, one after the other."""
+    """Changes brightness, contrast, saturation and hue, one after the other."""
     for number, change in enumerate((brightness, contrast, saturation, hue)):
         colours = change(colours, alpha, drawn[:, number : number + 1])
     return colours
 
 
 def grayscale(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
-    """Colours replaced by their grey."""
+    """Replaces colours by their grey."""
     return torch.where(_wide(drawn) > 0, _within(_grey(colours), alpha), colours)
 
 
 def posterize(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
-    """One bit per channel, as Pillow does it: below 128 black, else 128."""
+    """Keeps one bit per channel, as Pillow does it: below 128 black, else 128."""
     upper = torch.round(255 * colours) >= 128 * alpha
     return torch.where(_wide(drawn) > 0, upper * alpha * (128 / 255), colours)
 
 
 def invert(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
-    """One minus the colour."""
+    """Replaces colours by one minus the colour."""
     return torch.where(_wide(drawn) > 0, alpha - colours, colours)
 
 
 def sharpening(layer: Pixels, applied: Float[Tensor, " image"]) -> Pixels:
-    """Seven times the difference to a 3 × 3 smoothing, as Pillow's filter has it."""
+    """Adds seven times the difference to a 3 × 3 smoothing, as Pillow's filter has it."""
     # the kernel is 1 everywhere and 5 in the middle, over 13
     rows = layer.clone()
     rows[:, :, 1:] += layer[:, :, :-1]

@@ -1,4 +1,4 @@
-"""Emoji as objects: animals, plants and things of Google's Noto Color Emoji.
+"""Draws emoji as objects: animals, plants and things of Google's Noto Color Emoji.
 
 The pictures are those of Debian's package ``fonts-noto-color-emoji`` (bitmaps of 136 × 128 in the
 font), drawn by Pillow. Left out: faces, people, hands, symbols, flags, clocks, and pictures of
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from invariscope.data.packages import needs_debian
 from invariscope.errors import InputError
 
 FONT = "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
@@ -34,21 +35,18 @@ EMOJI: tuple[tuple[str, int], ...] = tuple(
 
 
 def installed_count() -> int:
-    """How many there are.
+    """Counts the emoji that are installed.
 
     Raises:
         InputError: The font is not installed.
     """
     if not Path(FONT).is_file():
-        raise InputError(
-            f"transforms2d:emoji needs the Debian package {PACKAGE}: apt-get install {PACKAGE}; "
-            "or write transforms2d:shapes"
-        )
+        raise needs_debian("transforms2d:emoji", [PACKAGE], "; or write transforms2d:shapes")
     return len(EMOJI)
 
 
 def draw_emoji(number: int) -> Image.Image:
-    """The picture of class number k, RGBA.
+    """Draws the picture of class number k, RGBA.
 
     Raises:
         InputError: The font cannot be read.

@@ -20,7 +20,7 @@ Each = Float[Tensor, " image"]
 
 
 def noise(layer: Pixels, draws: Float64[Tensor, "image channel height width"]) -> Pixels:
-    """Independent N(0, 1) added to the visible colours, which are clipped to [0, 1]."""
+    """Adds independent N(0, 1) to the visible colours, which are clipped to [0, 1]."""
     # 2 u − 1 is in [−1, 1): half a step inwards keeps the normal number finite
     normal = torch.erfinv(2 * draws - 1 + 2.0**-53).mul(2**0.5).to(layer.dtype)
     alpha = layer[:, 3:]
@@ -29,15 +29,15 @@ def noise(layer: Pixels, draws: Float64[Tensor, "image channel height width"]) -
 
 
 def pixelate(layer: Pixels, applied: Each) -> Pixels:
-    """Reduced to 0.3 of the side by averaging areas, and enlarged again without interpolation."""
+    """Reduces to 0.3 of the side by averaging, and enlarges again without interpolation."""
     side = layer.shape[-1]
     coarse = functional.adaptive_avg_pool2d(layer, max(1, round(_COARSE * side)))
-    found = functional.interpolate(coarse, size=(side, side), mode="nearest")
-    return torch.where(applied[:, None, None, None] > 0, found, layer)
+    enlarged = functional.interpolate(coarse, size=(side, side), mode="nearest")
+    return torch.where(applied[:, None, None, None] > 0, enlarged, layer)
 
 
 def elastic(layer: Pixels, draws: Float64[Tensor, "image channel height width"]) -> Pixels:
-    """Displaced by smoothed noise, as ``torchvision.transforms.ElasticTransform`` does it.
+    """Displaces by smoothed noise, as ``torchvision.transforms.ElasticTransform`` does it.
 
     U(−1, 1) per pixel and axis, smoothed by a Gaussian of sigma 5, times alpha / side, in units of
     half the frame. For other sides than 32 sigma grows with the side and the displacement stays.
@@ -55,11 +55,11 @@ def elastic(layer: Pixels, draws: Float64[Tensor, "image channel height width"])
 
 
 def erase(layer: Pixels, drawn: Float[Tensor, "image 3"]) -> Pixels:
-    """A square of 14 / 32 of the side is made transparent, wholly inside the frame."""
+    """Makes a square of 14 / 32 of the side transparent, wholly inside the frame."""
     side = layer.shape[-1]
     width = round(_ERASED * side / _REFERENCE)
     corner = torch.floor(drawn[:, 1:] * (side - width + 1))
-    place = torch.arange(side, device=layer.device, dtype=layer.dtype)
-    inside = (place >= corner[:, :, None]) & (place < corner[:, :, None] + width)
+    line = torch.arange(side, device=layer.device, dtype=layer.dtype)
+    inside = (line >= corner[:, :, None]) & (line < corner[:, :, None] + width)
     hole = inside[:, 0, None, :] & inside[:, 1, :, None] & (drawn[:, 0] > 0)[:, None, None]
     return layer * ~hole[:, None]

@@ -1,4 +1,4 @@
-"""Transforms-2D in batches: sample i is a function of (seed, split, i), wherever it is made.
+"""Makes Transforms-2D in batches: sample i is a function of (seed, split, i) alone.
 
 Sample i shows the object of class i mod (number of classes), so classes are balanced; its
 background and the parameters of each transformation are hashes of (seed, split, i). Nothing else
@@ -78,9 +78,9 @@ class Transforms2D:
     twins: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self):
-        side, other = self.prototypes.pictures.shape[-1], self.scenes.pixels.shape[-1]
-        if side != other:
-            raise InputError(f"objects of a frame of {side} and backgrounds of {other}: give one")
+        side, behind = self.prototypes.pictures.shape[-1], self.scenes.pixels.shape[-1]
+        if side != behind:
+            raise InputError(f"objects of a frame of {side} and backgrounds of {behind}: give one")
         for name in [name for names in self.lists for name in names]:
             if name not in TRANSFORMS2D:
                 raise unknown_name("Transforms-2D transformation", name, TRANSFORMS2D)
@@ -111,7 +111,7 @@ class Transforms2D:
         return [tuple(each) for each in given]
 
     def twin(self, **numbers: int) -> "Transforms2D":
-        """The same samples with something drawn anew.
+        """Returns the same samples with something drawn anew.
 
         Args:
             numbers: ``transformation=1`` for another transformation, ``background=1``,
@@ -131,12 +131,12 @@ class Transforms2D:
         return (_counters(indices) + self.twins.get("object", 0)) % len(self.prototypes)
 
     def backgrounds(self, indices: Indices) -> Int64[Tensor, " image"]:
-        """Which background each sample has."""
+        """Draws the background of each sample."""
         drawn = self._draws("background", "background", _counters(indices), 1)[:, 0]
         return torch.floor(drawn * len(self.scenes)).to(torch.int64)
 
     def parameters(self, indices: Indices) -> dict[str, Float64[Tensor, "image parameter"]]:
-        """What is drawn for each category that occurs, as `TRANSFORMS2D` names it.
+        """Draws the parameters of each category that occurs, as `TRANSFORMS2D` names it.
 
         A class that does not have the category has a row all the same: it is drawn, not used.
         """
@@ -153,33 +153,33 @@ class Transforms2D:
         self, indices: Indices, device: str | torch.device = "cpu"
     ) -> UInt8[Tensor, "image 3 height width"]:
         """Samples as bytes, on a device."""
-        place = torch.device(device)
-        counters = _counters(indices).to(place)
-        self._tensors(place)  # made once, before threads ask for them
-        chunk = CHUNKS.get(place.type, _CHUNK_ON_A_DEVICE)
+        target = torch.device(device)
+        counters = _counters(indices).to(target)
+        self._tensors(target)  # made once, before threads ask for them
+        chunk = CHUNKS.get(target.type, _CHUNK_ON_A_DEVICE)
         threads = torch.get_num_threads()
-        if place.type != "cpu" or threads == 1 or len(counters) <= _FEW:
+        if target.type != "cpu" or threads == 1 or len(counters) <= _FEW:
             parts = [self._composed(part) for part in counters.split(chunk)]
         else:
             parts = self._composed_in_threads(counters.split(chunk), threads)
         return torch.cat(parts)
 
     def layers(self, counters: Int64[Tensor, " image"]) -> Float[Tensor, "image 4 height width"]:
-        """The objects of some samples after their transformations, before they are pasted."""
+        """Transforms the objects of some samples, before they are pasted."""
         labels = self.labels(counters)
         pictures, outlines, _ = self._tensors(counters.device)
         lists = self.lists
         if len(lists) == 1:
             layer = Layer.of(pictures[labels], outlines[labels])
             return self._transformed(layer, lists[0], counters)
-        found = pictures.new_empty((len(counters), 4, self.size, self.size))
+        moved = pictures.new_empty((len(counters), 4, self.size, self.size))
         share = labels * len(lists) // len(self.prototypes)
         for number, names in enumerate(lists):
             chosen = torch.nonzero(share == number)[:, 0]
             if len(chosen):
                 layer = Layer.of(pictures[labels[chosen]], outlines[labels[chosen]])
-                found[chosen] = self._transformed(layer, names, counters[chosen])
-        return found
+                moved[chosen] = self._transformed(layer, names, counters[chosen])
+        return moved
 
     def _composed_in_threads(self, chunks: Sequence[Tensor], threads: int) -> list[Tensor]:
         """Chunks side by side, each on one core.
@@ -247,7 +247,7 @@ class Transforms2D:
 def paste(
     layer: Float[Tensor, "image 4 height width"], behind: Float[Tensor, "image 3 height width"]
 ) -> UInt8[Tensor, "image 3 height width"]:
-    """A layer over a picture, as bytes.
+    """Pastes a layer over a picture, as bytes.
 
     Example:
         >>> half = torch.tensor([0.5, 0.0, 0.0, 0.5]).view(1, 4, 1, 1)

@@ -1,4 +1,4 @@
-"""The table ``transforms2d``: what is drawn for each category of transformation, from which law.
+"""Tables what is drawn for each category of ``transforms2d``, and from which law.
 
 Paper 004 (App. A) names eight categories and gives no parameters ("standard PyTorch data
 augmentations"). The parameters here are those of the published code of its successor, which has 18
@@ -46,7 +46,7 @@ Numbers = Any
 
 @dataclass(frozen=True)
 class Law:
-    """What is drawn for one category.
+    """The law of one category.
 
     Args:
         name: The category.

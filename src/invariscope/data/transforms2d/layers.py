@@ -1,4 +1,4 @@
-"""Objects in a frame that wait to be pasted: where they are, how they are moved.
+"""Moves objects in a frame that wait to be pasted.
 
 A layer is a batch of pictures with an alpha channel, colours multiplied by alpha, so that blurring
 and resampling mix no colour of transparent pixels in. Motions are collected as one linear map per
@@ -73,7 +73,7 @@ class Layer:
         self.waiting = True
 
     def settle(self) -> Pixels:
-        """The pixels after all motions so far."""
+        """Returns the pixels after all motions so far."""
         if self.waiting:
             self.pixels = self._resampled()
             self.origin = self.centre
@@ -110,7 +110,7 @@ class Layer:
 
 
 def rotation(degrees: Float64[Tensor, " image"]) -> Float64[Tensor, "image 2 2"]:
-    """Counter-clockwise as seen on the screen.
+    """Makes counter-clockwise rotations, as seen on the screen.
 
     Example:
         >>> rotation(torch.tensor([90.0], dtype=torch.float64)).round()[0].tolist()
@@ -132,14 +132,14 @@ def scaling(
 def shearing(
     x: Float64[Tensor, " image"], y: Float64[Tensor, " image"]
 ) -> Float64[Tensor, "image 2 2"]:
-    """First along x (the top moves right), then along y (the right side moves up), in degrees."""
+    """Shears first along x (the top moves right), then along y (the right side up), in degrees."""
     lean_x, lean_y = -torch.tan(torch.deg2rad(x)), -torch.tan(torch.deg2rad(y))
-    one = torch.ones_like(x)
-    return _rows(one, lean_x, lean_y, 1 + lean_x * lean_y)
+    unit = torch.ones_like(x)
+    return _rows(unit, lean_x, lean_y, 1 + lean_x * lean_y)
 
 
 def gaussian_blur(pixels: Pixels, sigma: Float[Tensor, " image"], radius: int) -> Pixels:
-    """Each image blurred by its own Gaussian; what is outside the frame is transparent.
+    """Blurs each image by its own Gaussian; what is outside the frame is transparent.
 
     Args:
         pixels: The layer.
@@ -153,9 +153,9 @@ def gaussian_blur(pixels: Pixels, sigma: Float[Tensor, " image"], radius: int) -
 def gaussian_matrix(
     sigma: Float[Tensor, " image"], side: int, radius: int
 ) -> Float[Tensor, "image row column"]:
-    """Row r holds the taps of the Gaussian about pixel r; taps outside the frame are dropped."""
-    place = torch.arange(side, device=sigma.device, dtype=sigma.dtype)
-    apart = place[:, None] - place[None, :]
+    """Puts the taps of the Gaussian about pixel r in row r; taps outside the frame are dropped."""
+    line = torch.arange(side, device=sigma.device, dtype=sigma.dtype)
+    apart = line[:, None] - line[None, :]
     reach = torch.arange(-radius, radius + 1, device=sigma.device, dtype=sigma.dtype)
     width = (2 * sigma.square()).clamp(min=1e-6)[:, None]
     total = torch.exp(-reach.square() / width).sum(1)

@@ -1,4 +1,4 @@
-"""Uniform numbers that belong to (seed, key, counter), made on the device that wants them.
+"""Draws uniform numbers that belong to (seed, key, counter), on the device that wants them.
 
 Bit for bit those of `invariscope.seeding.draws`, which makes them with NumPy: SplitMix64 in 64-bit
 integers that wrap around, so every device gives the same numbers.
@@ -17,7 +17,7 @@ _STEP, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB13311
 def device_draws(
     seed: int, key: str, counters: Int64[Tensor, " image"], count: int
 ) -> Float64[Tensor, "image draw"]:
-    """Uniform numbers in [0, 1), on the counters' device.
+    """Draws uniform numbers in [0, 1), on the counters' device.
 
     Args:
         seed: The seed.

@@ -1,4 +1,4 @@
-"""Objects pasted on the images of another data set, X = C + O: paper 004 (§3.2, §4.1, App. A.1).
+"""Pastes objects on the images of another data set, X = C + O: paper 004 (§3.2, §4.1, App. A.1).
 
 ``pasted:SOURCE?split=train&alpha=0.5&beta=1&label=class``. C are the images of SOURCE, in the paper
 CIFAR-10 (``torchvision:CIFAR10`` with its ``root``); stand-ins that need no download are
@@ -38,7 +38,7 @@ from PIL import Image
 
 from invariscope.data.mnist_base import whole_number
 from invariscope.data.opening import open_source
-from invariscope.data.source import SOURCES, ImageSource, split_spec
+from invariscope.data.source import SOURCES, ImageSource, escaped, split_spec
 from invariscope.data.transforms2d.prototypes import Prototypes, prototype_source, prototypes
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
@@ -64,7 +64,7 @@ def choose_objects(
     seed: int = 0,
     split: str = "train",
 ) -> Int64[np.ndarray, " image"]:
-    """Which object each image gets.
+    """Chooses the object that each image gets.
 
     Args:
         labels: Class of each image; class k's own object is object k.
@@ -143,14 +143,14 @@ class PastedSource(ImageSource):
             self.chosen = np.where(self.chosen == NONE, NONE, self._anew(twin, len(objects)))
 
     def load(self, index: int) -> Image.Image:
-        """One image; the same pixels as in any batch."""
+        """Makes one image; the same pixels as in any batch."""
         pixels = self.pixels([index])[0]
         return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
 
     def pixels(
         self, indices: Sequence[int], device: "str | torch.device" = "cpu"
     ) -> "torch.Tensor":
-        """Images as bytes [image, 3, height, width], pasted on a device."""
+        """Makes images as bytes [image, 3, height, width], pasted on a device."""
         from invariscope.data.transforms2d import pasting
 
         wanted, behind = np.asarray(list(indices), dtype=np.int64), None
@@ -199,23 +199,7 @@ def pasted(
     seed: str = "0",
     **query: str,
 ) -> PastedSource:
-    """Opens a data set with pasted objects.
-
-    Args:
-        argument: SOURCE: the images on which objects are pasted.
-        split: ``train`` or ``test``, of SOURCE.
-        alpha: Share of the images with their class's own object.
-        beta: Share of the images with an object.
-        label: ``class`` or ``object``.
-        input: ``both``, ``class`` or ``object``.
-        objects: Where the objects come from.
-        first_object: Index of the first one.
-        place: ``corner`` or ``anywhere``.
-        colours: ``own`` or ``drawn``.
-        size: Side in pixels.
-        twin: ``object`` or ``picture``.
-        seed: Of everything that is drawn.
-        query: Options of SOURCE.
+    """Opens a data set with pasted objects; the options are those of this module.
 
     Raises:
         InputError: A value that cannot be, or a source that cannot be opened.
@@ -316,9 +300,5 @@ def _base_spec(argument: str, split: str, query: dict[str, str], side: int) -> s
         )
     if "size" in known and name == "transforms2d":
         own["size"] = str(side)
-    options = "&".join(f"{key}={_escaped(value)}" for key, value in own.items())
+    options = "&".join(f"{key}={escaped(value)}" for key, value in own.items())
     return f"{argument}?{options}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("%", "%25").replace("&", "%26")

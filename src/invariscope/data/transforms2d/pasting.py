@@ -1,4 +1,4 @@
-"""Pasting objects on images, in batches: what `pasted` does once torch is there."""
+"""Pastes objects on images, in batches: what `pasted` does once torch is there."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def pasted(
     room: Float64[np.ndarray, "image 2"] | None,
     device: str | torch.device,
 ) -> Bytes:
-    """Images with their objects.
+    """Pastes objects on images.
 
     Args:
         objects: The objects.
@@ -44,7 +44,7 @@ def pasted(
     outlines = torch.from_numpy(objects.outlines).to(device)
     which = torch.from_numpy(chosen).to(device)
     places = None if room is None else torch.from_numpy(room).to(device)
-    found = behind.clone()
+    images = behind.clone()
     there = torch.nonzero(which >= 0)[:, 0]
     for part in there.split(_CHUNK if torch.device(device).type == "cpu" else len(which)):
         number = which[part]
@@ -55,12 +55,12 @@ def pasted(
             layer.shift(corner(layer))
         else:
             layer.place(places[part])
-        found[part] = paste(layer.settle(), behind[part].float().div_(255))
-    return found
+        images[part] = paste(layer.settle(), behind[part].float().div_(255))
+    return images
 
 
 def corner(layer: Layer) -> Float64[Tensor, "image 2"]:
-    """Where the centres are to lie for objects in the upper right corner."""
+    """Returns the centres of objects that are to lie in the upper right corner."""
     side = layer.pixels.shape[-1]
     low, high = layer.outline.amin(1), layer.outline.amax(1)
     left = torch.minimum(_CORNER[0] * side + 0 * low[:, 0], side - (high - low)[:, 0])
@@ -74,7 +74,7 @@ def framed(
     side: int,
     colours: Float64[np.ndarray, "image 2 3"] | None = None,
 ) -> Bytes:
-    """Images of a source as bytes, at one size: smaller ones framed, larger ones reduced.
+    """Brings images of a source to one size, as bytes: smaller ones framed, larger ones reduced.
 
     Args:
         source: The images.
@@ -82,18 +82,18 @@ def framed(
         side: Height and width.
         colours: Of black and of white in each, in [0, 1], for grey ones.
     """
-    found = source.pixels(indices)
-    if found is None or found.shape[-1] != side:
+    images = source.pixels(indices)
+    if images is None or images.shape[-1] != side:
         pictures = [_framed(source.load(index), side) for index in indices]
-        found = torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy())
+        images = torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy())
     if colours is None:
-        return found
+        return images
     ends = torch.from_numpy(colours).float()[:, :, :, None, None]
-    for part in torch.arange(len(found)).split(4096):
-        share = found[part].float().div_(255)
+    for part in torch.arange(len(images)).split(4096):
+        share = images[part].float().div_(255)
         mixed = ends[part, 0] * (1 - share) + ends[part, 1] * share
-        found[part] = mixed.mul_(255).round_().to(torch.uint8)
-    return found
+        images[part] = mixed.mul_(255).round_().to(torch.uint8)
+    return images
 
 
 def _framed(picture: Image.Image | Tensor, side: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The objects of Transforms-2D: one picture with an alpha channel per class, and whose it is.
+"""Draws the objects of Transforms-2D: one picture with alpha per class, and whose it is.
 
 ===============================================  ===================================================
 ``shapes``                                       100, drawn by ourselves (`shapes`), always there
@@ -17,12 +17,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Float64
 from PIL import Image
 
 from invariscope.data import cutouts
+from invariscope.data.packages import needs_debian
 from invariscope.data.transforms2d import emoji, shapes
 from invariscope.data.transforms2d.published import published_objects
 from invariscope.errors import InputError
@@ -61,7 +63,7 @@ class Prototypes:
 
 @dataclass(frozen=True)
 class PrototypeSource:
-    """Where prototypes come from.
+    """The origin of prototypes.
 
     Args:
         count: How many classes there are; raises `InputError` where they are not installed.
@@ -90,14 +92,10 @@ def _stamp(number: int) -> Picture:
 
 
 def _stamps_count() -> int:
-    from pathlib import Path
-
     classes = cutouts.cutout_classes()
     if not Path(cutouts.FOLDER, f"{classes[0].files[0]}.png").is_file():
-        raise InputError(
-            f"transforms2d:stamps needs the Debian package {cutouts.PACKAGE}: apt-get install "
-            f"{cutouts.PACKAGE}; or write transforms2d:shapes"
-        )
+        instead = "; or write transforms2d:shapes"
+        raise needs_debian("transforms2d:stamps", [cutouts.PACKAGE], instead)
     return len(classes)
 
 
@@ -114,7 +112,7 @@ PROTOTYPES.add("emoji", PrototypeSource(emoji.installed_count, _emoji, emoji.CRE
 
 
 def prototype_source(name: str) -> PrototypeSource:
-    """A source by its name in a spec, ``hf:DATASET`` among them.
+    """Returns a source by its name in a spec, ``hf:DATASET`` among them.
 
     Raises:
         InputError: There is none of that name.
@@ -171,7 +169,7 @@ def prototypes(
 
 
 def trimmed(picture: Image.Image) -> Image.Image:
-    """An RGBA picture without the margins in which nothing is visible."""
+    """Trims the margins of an RGBA picture in which nothing is visible."""
     picture = picture.convert("RGBA")
     seen = [255 if alpha > 255 * cutouts.OPAQUE else 0 for alpha in range(256)]
     box = picture.getchannel("A").point(seen).getbbox()

@@ -1,4 +1,4 @@
-"""The paper's own pictures on the Hugging Face hub: ``tillspeicher/transforms_2d_base``.
+"""Fetches the paper's own pictures from the Hugging Face hub: ``tillspeicher/transforms_2d_base``.
 
 Two configurations of one split, ``train``: ``foregrounds`` with the columns ``image`` (RGBA) and
 ``label`` (a name), of which the first of each name is its class's prototype, and ``backgrounds``
@@ -22,7 +22,7 @@ LICENCE = "see the data set's page and google-research/si-score"
 def published_objects(
     dataset: str,
 ) -> tuple[tuple[Image.Image, tuple[str, str, str, str]], ...]:
-    """One RGBA picture per class, with its name, source, row and licence.
+    """Fetches one RGBA picture per class, with its name, source, row and licence.
 
     Raises:
         InputError: The package ``datasets`` or the data set cannot be had.
@@ -43,17 +43,17 @@ def published_objects(
 
 @lru_cache(maxsize=2)
 def published_backgrounds(dataset: str) -> tuple[Image.Image, ...]:
-    """The backgrounds, cut to the square at the top left.
+    """Fetches the backgrounds, cut to the square at the top left.
 
     Raises:
         InputError: The package ``datasets`` or the data set cannot be had.
     """
-    found = []
+    squares = []
     for row in _configuration(dataset, "backgrounds"):
         picture = row["image"].convert("RGB")
         side = min(picture.size)
-        found.append(picture.crop((0, 0, side, side)))
-    return tuple(found)
+        squares.append(picture.crop((0, 0, side, side)))
+    return tuple(squares)
 
 
 def _configuration(dataset: str, name: str) -> Any:

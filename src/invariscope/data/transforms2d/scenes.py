@@ -1,4 +1,4 @@
-"""What Transforms-2D pastes its objects on: small square pictures, all of one size.
+"""Makes the backgrounds of Transforms-2D: small square pictures, all of one size.
 
 ===============  ===================================================================================
 ``photographs``  882 crops (as many as the paper has backgrounds) of the 17 wallpapers of
@@ -21,6 +21,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageColor
 
 from invariscope.data import backgrounds
+from invariscope.data.packages import needs_debian
 from invariscope.data.transforms2d.published import published_backgrounds
 from invariscope.errors import InputError
 from invariscope.seeding import generator, uniform
@@ -88,22 +89,18 @@ def scenes(name: str, size: int = 32) -> Scenes:
 
 
 def _photographs(size: int) -> Scenes:
-    found, missing = backgrounds.installed_backgrounds()
+    installed, missing = backgrounds.installed_backgrounds()
     if missing:
-        packages = " ".join(missing)
-        raise InputError(
-            f"backgrounds=photographs needs the Debian packages {packages}: apt-get install "
-            f"{packages}; or write backgrounds=drawn"
-        )
-    names = [f"{found[k % len(found)].name} {k // len(found)}" for k in range(COUNT)]
+        raise needs_debian("backgrounds=photographs", missing, "; or write backgrounds=drawn")
+    names = [f"{installed[k % len(installed)].name} {k // len(installed)}" for k in range(COUNT)]
     drawn = [uniform(0, f"scene {what}", names) for what in ("fraction", "x", "y")]
     pictures = []
     for number, (share, x, y) in enumerate(zip(*drawn, strict=True)):
         fraction = _CROPS[0] * (_CROPS[1] / _CROPS[0]) ** float(share)
-        scene = found[number % len(found)]
+        scene = installed[number % len(installed)]
         pictures.append(backgrounds.crop_background(scene, size, fraction, float(x), float(y)))
     note = (
-        f"backgrounds: {COUNT} crops of {len(found)} photographs, not independent ones: "
+        f"backgrounds: {COUNT} crops of {len(installed)} photographs, not independent ones: "
         f"{backgrounds.CREDIT}"
     )
     return Scenes(_stacked(pictures), tuple(names), note)
@@ -126,7 +123,7 @@ def _samples(size: int) -> Scenes:
 
 def _drawn(size: int) -> np.ndarray:
     """Smooth noise at three scales that goes from one random colour to another."""
-    found = np.empty((COUNT, 3, size, size), dtype=np.uint8)
+    clouds = np.empty((COUNT, 3, size, size), dtype=np.uint8)
     for number in range(COUNT):
         rng = generator(0, f"cloud {number}")
         height = np.zeros((size, size))
@@ -137,8 +134,8 @@ def _drawn(size: int) -> np.ndarray:
         share = np.clip((height / 1.75 - 0.25) * 2, 0, 1)
         first, second = rng.random(3), rng.random(3)
         colours = first[:, None, None] * (1 - share) + second[:, None, None] * share
-        found[number] = np.rint(255 * colours)
-    return found
+        clouds[number] = np.rint(255 * colours)
+    return clouds
 
 
 def _small(picture: Image.Image, size: int) -> Image.Image:

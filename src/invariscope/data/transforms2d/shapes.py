@@ -1,4 +1,4 @@
-"""A hundred objects drawn by ourselves: ten outlines, each with ten patterns, in two colours each.
+"""Draws a hundred objects of our own: ten outlines, each with ten patterns, in two colours each.
 
 No outline or pattern becomes another one by turning, mirroring or scaling it, so a class stays a
 class under every transformation. Class k has outline k mod 10; the patterns go round so that the
@@ -87,7 +87,7 @@ COUNT = len(OUTLINES) * len(PATTERNS)
 
 
 def shape_name(number: int) -> str:
-    """What class number k is.
+    """Names class number k.
 
     Example:
         >>> shape_name(0), shape_name(1), shape_name(10)
@@ -98,7 +98,7 @@ def shape_name(number: int) -> str:
 
 
 def draw_shape(number: int) -> Image.Image:
-    """The picture of class number k, RGBA, trimmed to its outline.
+    """Draws the picture of class number k, RGBA, trimmed to its outline.
 
     Example:
         >>> draw_shape(3).mode, max(draw_shape(3).size) <= 64
@@ -129,8 +129,8 @@ def _colours(number: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     )
     hues = (360 * first, 360 * first + 80 + 200 * apart)
     lights = (0.72, 0.32) if which < 0.5 else (0.32, 0.72)
-    one, other = (_hsl(hue % 360, light) for hue, light in zip(hues, lights, strict=True))
-    return one, other
+    pattern, ground = (_hsl(hue % 360, light) for hue, light in zip(hues, lights, strict=True))
+    return pattern, ground
 
 
 def _hsl(hue: float, light: float) -> tuple[int, int, int]:

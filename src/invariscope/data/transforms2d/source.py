@@ -1,4 +1,4 @@
-"""Transforms-2D as an image source: ``transforms2d:stamps?transformations=rotation+scale``.
+"""Opens Transforms-2D as an image source: ``transforms2d:stamps?transformations=rotation+scale``.
 
 All options have defaults: ``transformations=paper`` (names joined by ``+`` in the order in which
 they are applied; lists separated by ``/`` go to equal shares of the classes), ``classes`` (all) and
@@ -55,7 +55,7 @@ class Transforms2DSource(ImageSource):
         self.notes = notes
 
     def load(self, index: int) -> Image.Image:
-        """The RGB image of a sample; the same pixels as in any batch."""
+        """Makes the RGB image of a sample; the same pixels as in any batch."""
         pixels = self.data.pixels([index])[0]
         return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
 
@@ -80,19 +80,7 @@ def transforms2d(
     backgrounds: str | None = None,
     twin: str | None = None,
 ) -> Transforms2DSource:
-    """Opens Transforms-2D.
-
-    Args:
-        argument: The objects: ``shapes`` (None), ``stamps``, ``emoji``, ``hf:NAME``.
-        split: ``train``, ``val`` or ``test``.
-        transformations: Names joined by ``+``; lists for shares of the classes by ``/``.
-        classes: How many classes; None: all from the first on.
-        first: Index of the first class.
-        num: How many samples; None: as many as the paper has.
-        size: Side in pixels.
-        seed: Of everything that is drawn.
-        backgrounds: What `scenes` knows; None: ``photographs``, or what goes with the objects.
-        twin: What is drawn anew.
+    """Opens Transforms-2D; the options are those of this module.
 
     Raises:
         InputError: A value that cannot be, or a package that is not installed.
@@ -132,7 +120,7 @@ def transforms2d(
 
 
 def default_backgrounds(name: str) -> str:
-    """The backgrounds that go with objects.
+    """Returns the backgrounds that go with objects.
 
     Example:
         >>> default_backgrounds("shapes"), default_backgrounds("stamps")
@@ -144,12 +132,12 @@ def default_backgrounds(name: str) -> str:
 
 
 def _twins(text: str | None, known: Sequence[str]) -> dict[str, int]:
-    found: dict[str, Any] = {}
+    twins: dict[str, Any] = {}
     for part in text.split("+") if text else ():
         name, colon, number = part.partition(":")
         if name not in known:
             raise unknown_name("twin", name, known)
-        if name in found:
+        if name in twins:
             raise InputError(f"{_WHAT}: twin={text}: {name} comes twice; give it once")
-        found[name] = whole_number(_WHAT, "twin", number) if colon else 1
-    return found
+        twins[name] = whole_number(_WHAT, "twin", number) if colon else 1
+    return twins

@@ -1,4 +1,4 @@
-"""What a small architecture is, and how its spec is read.
+"""Defines small architectures, and reads their specs.
 
 ``NAME?width=0.5&classes=10&channels=1&size=28``: each part has a default.
 
@@ -29,7 +29,7 @@ _LARGEST_WIDTH = 64.0
 
 @dataclass(frozen=True)
 class Shape:
-    """What an architecture is built for.
+    """The sizes that an architecture is built for.
 
     Args:
         width: Factor on the number of channels.
@@ -46,7 +46,7 @@ class Shape:
     options: Mapping[str, float] = field(default_factory=dict)
 
     def scaled(self, channels: int) -> int:
-        """The number of channels times the width, at least 1.
+        """Returns the number of channels times the width, at least 1.
 
         Example:
             >>> Shape(0.25, 10, 3, 32).scaled(20)
@@ -111,7 +111,7 @@ class SmallModel:
         )
 
     def build(self, *, seed: int = 0, num_classes: int | None = None) -> nn.Module:
-        """The module with weights drawn from the seed, in training mode.
+        """Returns the module with weights drawn from the seed, in training mode.
 
         Args:
             seed: Of the weights.

@@ -79,7 +79,7 @@ class DenseNetwork(nn.Module):
     def forward(
         self, images: Float[Tensor, "image channel height width"]
     ) -> Float[Tensor, "image output"]:
-        """Normalised images to logits."""
+        """Maps normalised images to logits."""
         maps = self.conv(images)
         for number, block in enumerate(self.blocks):
             maps = block(maps)

@@ -26,7 +26,7 @@ HIDDEN = 64
 
 
 def last_padding(size: int) -> int | None:
-    """Of the last pooling: none, but where an image is too small for that, the side is kept.
+    """Returns the padding of the last pooling: none, unless an image is too small for that.
 
     Example:
         >>> last_padding(29), last_padding(28)
@@ -60,7 +60,7 @@ class BlurPool(nn.Module):
     def forward(
         self, maps: Float[Tensor, "image channel height width"]
     ) -> Float[Tensor, "image channel rows columns"]:
-        """Every channel by itself."""
+        """Blurs and subsamples every channel by itself."""
         channels = maps.shape[1]
         filters = self.get_buffer("filter").expand(channels, 1, -1, -1)
         return functional.conv2d(maps, filters, None, self.stride, self.padding, groups=channels)
@@ -88,7 +88,7 @@ class SevenConvolutions(nn.Module):
     def forward(
         self, images: Float[Tensor, "image channel height width"]
     ) -> Float[Tensor, "image output"]:
-        """Normalised images to logits."""
+        """Maps normalised images to logits."""
         return self.classify(self.pool(self.blocks(images)).flatten(1))
 
 
@@ -117,12 +117,12 @@ class SixConvolutions(nn.Module):
     def forward(
         self, images: Float[Tensor, "image channel height width"]
     ) -> Float[Tensor, "image output"]:
-        """Normalised images to logits."""
+        """Maps normalised images to logits."""
         return self.classify(self.pool(self.blur(self.blocks(images))).flatten(1))
 
 
 def two_linear_maps(inputs: int, classes: int) -> nn.Sequential:
-    """The classifier of the C8 network and of its counterpart; the latent vector has 64 elements.
+    """Makes the classifier of the C8 network and its counterpart, from 64 latent elements.
 
     Example:
         >>> two_linear_maps(8, 10)(torch.zeros(2, 8)).shape

@@ -87,7 +87,7 @@ class ResidualNetwork(nn.Module):
     def forward(
         self, images: Float[Tensor, "image channel height width"]
     ) -> Float[Tensor, "image output"]:
-        """Normalised images to logits."""
+        """Maps normalised images to logits."""
         maps = self.stages(functional.relu(self.norm(self.conv(images))))
         return self.classify(self.pool(maps).flatten(1))
 
@@ -107,12 +107,12 @@ def draw_for_relu(network: nn.Module) -> None:
 
 
 def resnet18(shape: Shape) -> nn.Module:
-    """ResNet-18 with a 3×3 stem and no max-pooling."""
+    """Builds ResNet-18 with a 3×3 stem and no max-pooling."""
     return ResidualNetwork(shape, (64, 128, 256, 512), blocks=2, projected=True)
 
 
 def resnet44(shape: Shape) -> nn.Module:
-    """ResNet-44 of the CIFAR experiments."""
+    """Builds ResNet-44 of the CIFAR experiments."""
     return ResidualNetwork(shape, (16, 32, 64), blocks=7, projected=False)
 
 

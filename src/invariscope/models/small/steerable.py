@@ -63,7 +63,7 @@ class SteerableNetwork(nn.Module):
     def forward(
         self, images: Float[Tensor, "image channel height width"]
     ) -> Float[Tensor, "image output"]:
-        """Normalised images to logits."""
+        """Maps normalised images to logits."""
         maps = self._wrap(images, self.input_type)
         for block in self.blocks:
             maps = block(maps)
@@ -71,7 +71,7 @@ class SteerableNetwork(nn.Module):
 
 
 def build(shape: Shape) -> nn.Module:
-    """The network, without the warnings that e2cnn's last release draws from torch.
+    """Builds the network, without the warnings that e2cnn's last release draws from torch.
 
     Raises:
         InputError: e2cnn is not installed, or the image is too small for the kernels.

@@ -38,7 +38,7 @@ class Vgg(nn.Module):
     def forward(
         self, images: Float[Tensor, "image channel height width"]
     ) -> Float[Tensor, "image output"]:
-        """Normalised images to logits."""
+        """Maps normalised images to logits."""
         return self.classify(self.pool(self.features(images)).flatten(1))
 
 

@@ -66,7 +66,7 @@ class WideNetwork(nn.Module):
     def forward(
         self, images: Float[Tensor, "image channel height width"]
     ) -> Float[Tensor, "image output"]:
-        """Normalised images to logits."""
+        """Maps normalised images to logits."""
         maps = functional.relu(self.norm(self.stages(self.conv(images))))
         return self.classify(self.pool(maps).flatten(1))
 

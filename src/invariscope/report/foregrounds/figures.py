@@ -14,7 +14,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from invariscope.files import write_file
-from invariscope.foregrounds.foregrounds import Foregrounds
+from invariscope.foregrounds.result import Foregrounds
 from invariscope.foregrounds.spread import EVERY
 from invariscope.outside import shortened
 from invariscope.report.kit.look import (

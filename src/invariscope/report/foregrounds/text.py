@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from invariscope.foregrounds.foregrounds import FAINT, Foregrounds
 from invariscope.foregrounds.masks import SALIENCY
+from invariscope.foregrounds.result import FAINT, Foregrounds
 from invariscope.foregrounds.spread import EVERY, QUANTILES, SUMMARISED
 from invariscope.terminal import rendered, table
 
@@ -32,31 +32,32 @@ def notes(found: Foregrounds) -> list[str]:
     """What does not count, and what to be careful about."""
     manifest = found.manifest
     lines = [f"masks: {manifest['decisions']['masks']}"]
-    empty, skipped = manifest["empty"], manifest["skipped"]
+    settings, images = manifest["settings"], manifest["images"]
+    empty, skipped = images["empty"], images["skipped"]
     if empty:
         lines.append(
-            f"{_images(len(empty))} without any foreground above {manifest['threshold']:g}, in no "
+            f"{_images(len(empty))} without any foreground above {settings['threshold']:g}, in no "
             f"mean: {_first(empty)}"
         )
     if skipped:
         first = skipped[0]
         lines.append(f"skipped {_images(len(skipped))}, first {first['image']}: {first['reason']}")
     faint = int((found.images["peak"] < FAINT).sum())
-    if manifest["masks"] == SALIENCY and faint:
+    if settings["masks"] == SALIENCY and faint:
         lines.append(
             f"in {_images(faint)} the network found nothing (peak below {FAINT:g}): their boxes "
             "come from scaling a faint map up"
         )
-    return lines + list(manifest["notes"])
+    return [*lines, *images["notes"], *manifest["warnings"]]
 
 
 def to_text(found: Foregrounds) -> str:
     """Findings, table and notes, at most 80 columns wide."""
-    manifest = found.manifest
+    settings = found.manifest["settings"]
     boxes = int(found.spread.loc[found.spread["class"] == EVERY, "n"].iloc[0])
     title = (
-        f"foregrounds of {manifest['data']}: {_images(boxes)}, masks {manifest['masks']}, "
-        f"threshold {manifest['threshold']:g}"
+        f"foregrounds of {settings['data']}: {_images(boxes)}, masks {settings['masks']}, "
+        f"threshold {settings['threshold']:g}"
     )
     text = (f"note: {line}" for line in notes(found))
     return rendered(title, *findings(found), "", _statistics(found), "", *text)

@@ -126,7 +126,7 @@ def _reading(readings: Readings, name: str, standing: Standing | None) -> str:
     word = f"The model {standing.word}: mean" if standing.word else "Mean"
     if not found.has_interval:
         word = "Too few images for a verdict: mean"
-    text = f"{word} {with_interval(found.value, found.low, found.high)}"
+    text = f"{word} {found.text}"
     if len(found.levels) > 1:
         end = with_interval(last["value"], last["ci_low"], last["ci_high"])
         text += f", and {end} at {labels[last['level']]}"

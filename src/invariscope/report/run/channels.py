@@ -136,7 +136,7 @@ def _element(cell: Cell, found: Score | None, null: Score | None, inexact: bool)
 def _null_cell(null: Score | None) -> Cell:
     if null is None:
         return Cell("–", title="not measured", marks="null")
-    title = f"another image: {with_interval(null.value, null.low, null.high)}"
+    title = f"another image: {null.text}"
     return Cell(number(null.value), title=title, marks="null")
 
 

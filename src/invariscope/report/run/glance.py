@@ -6,7 +6,7 @@ from functools import partial
 
 from invariscope.report.kit.drawings import Track, track
 from invariscope.report.kit.look import LOWEST
-from invariscope.report.kit.words import percent, transformation_words, with_interval
+from invariscope.report.kit.words import percent, transformation_words
 from invariscope.report.run.cards import anchor
 from invariscope.report.run.meaning import Meaning
 from invariscope.report.run.readings import LOGITS, Readings, Score
@@ -55,7 +55,7 @@ def _row(readings: Readings, standing: Standing, about: Meaning, scale: tuple[fl
         anchor=anchor(readings, name),
         words=transformation_words(name),
         track=track(share, found.value, _ends(found), [0.0]),
-        value=with_interval(found.value, found.low, found.high),
+        value=found.text,
         word=standing.word,
         tone=_TONES.get(standing.word, "mid"),
         twin=ABSENT if standing.against_twin is None else against[standing.against_twin],

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
+from invariscope.report.kit.words import with_interval
 from invariscope.report.run.meaning import Meaning, meaning_of
 
 EMBEDDING = "embedding"
@@ -63,6 +64,11 @@ class Score:
     def has_interval(self) -> bool:
         """Whether both ends are known (they are not for a single image)."""
         return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def text(self) -> str:
+        """The value with its interval, as pages write it."""
+        return with_interval(self.value, self.low, self.high)
 
 
 def apart(one: Score, other: Score) -> int:

@@ -16,7 +16,6 @@ from invariscope.report.kit.words import (
     number,
     percent,
     transformation_words,
-    with_interval,
 )
 from invariscope.report.run.readings import LOGITS, Readings, ResultLike, Score, apart, score
 from invariscope.report.run.standings import HARDLY, STRONGLY, Standing, standings
@@ -78,7 +77,7 @@ def _scored(order: Sequence[Standing]) -> str:
 
 
 def _value(found: Score, beside: int) -> str:
-    return with_interval(found.value, found.low, found.high) if beside <= 3 else number(found.value)
+    return found.text if beside <= 3 else number(found.value)
 
 
 def _least(order: Sequence[Standing]) -> Finding:
@@ -86,16 +85,15 @@ def _least(order: Sequence[Standing]) -> Finding:
     if hardly:
         return Finding("least", f"Hardly reacts to {_scored(hardly)}.")
     least = order[0]
-    value = with_interval(least.score.value, least.score.low, least.score.high)
     if not least.score.has_interval:
         return Finding("least", f"Smallest reaction in this sample: to {_scored([least])}.")
-    text = f"The smallest reaction measured is to {_named([least])}: {value}."
+    text = f"The smallest reaction measured is to {_named([least])}: {least.score.text}."
     return Finding("least", text)
 
 
 def _most(order: Sequence[Standing]) -> Finding:
     most = order[-1]
-    value = with_interval(most.score.value, most.score.low, most.score.high)
+    value = most.score.text
     if not most.score.has_interval:
         text = f"Largest reaction in this sample: to {_named([most])}, {value}."
         return Finding("most", f"{text} A single image tells nothing about others.")
@@ -125,17 +123,13 @@ def _plainly(readings: Readings, order: Sequence[Standing]) -> list[Finding]:
     to = "to" if about.quality == "invariant" else "under"
     name = f"{metric_words(metric)} at the {layer}"
 
-    def scored(standing: Standing) -> str:
-        found = standing.score
-        return with_interval(found.value, found.low, found.high)
-
     if len(order) == 1:
-        text = f"{name} under {_named([best])}: {scored(best)}"
+        text = f"{name} under {_named([best])}: {best.score.text}"
         findings = [Finding("most", f"{text} ({about.direction}).")]
     else:
         quality = f"{about.quality} {to}" if about.quality else "under"
         tied = [s for s in order[:-1] if apart(s.score, worst.score) == 0]
-        least = f"It is least {quality} {_named([worst])}: {scored(worst)}."
+        least = f"It is least {quality} {_named([worst])}: {worst.score.text}."
         if tied:
             verb = "has an interval that overlaps" if len(tied) == 1 else "overlap"
             what = _named(tied) if len(tied) == 1 else f"the intervals of {_named(tied)}"
@@ -144,7 +138,7 @@ def _plainly(readings: Readings, order: Sequence[Standing]) -> list[Finding]:
             Finding(
                 "least",
                 f"By its {metric_phrase(metric)} at the {layer} the model is most {quality}"
-                f" {_named([best])}: {scored(best)} ({about.direction}).",
+                f" {_named([best])}: {best.score.text} ({about.direction}).",
             ),
             Finding("most", least),
         ]

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from invariscope.advice.alignment import TOP, Alignment
-from invariscope.foregrounds.foregrounds import Foregrounds
+from invariscope.foregrounds.result import Foregrounds
 from invariscope.report.foregrounds import figures as foreground_figures
 from invariscope.report.foregrounds.text import findings, notes
 from invariscope.report.kit.drawings import drawing
@@ -165,8 +165,8 @@ def foregrounds_section(found: Foregrounds) -> dict[str, Any]:
     return {
         "sentences": findings(found),
         "notes": notes(found),
-        "masks": str(found.manifest["masks"]),
-        "threshold": f"{found.manifest['threshold']:g}",
+        "masks": str(found.manifest["settings"]["masks"]),
+        "threshold": f"{found.manifest['settings']['threshold']:g}",
         "drawings": [
             drawing(figure, f"foreground-{name}", label, caption)
             for figure, name, caption, label in drawn

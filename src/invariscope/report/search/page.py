@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from invariscope.advice.alignment import Alignment
 from invariscope.advice.recommendation import Recommendation, recommend
-from invariscope.foregrounds.foregrounds import Foregrounds
+from invariscope.foregrounds.result import Foregrounds
 from invariscope.report.kit.drawings import both
 from invariscope.report.kit.page import render, write_page
 from invariscope.report.kit.pictures import Picture, jpeg

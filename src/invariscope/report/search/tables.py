@@ -10,7 +10,6 @@ from invariscope.advice.recommendation import Recommendation
 from invariscope.report.kit.drawings import track
 from invariscope.report.kit.heat import Cell, HeatMap, blend
 from invariscope.report.kit.words import (
-    counted,
     magnitude_text,
     number,
     p_text,
@@ -202,8 +201,3 @@ def magnitude_range(row: Mapping[str, Any]) -> str:
         sign = "±" if row["signed"] else ""
         texts = [f"{sign}{magnitude_text(value, row['unit'])}" for value in ends]
     return " to ".join(dict.fromkeys(texts))
-
-
-def class_count(facts: Facts) -> str:
-    """How many classes, in words."""
-    return counted(len(facts.classes), "class", "classes")

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import invariscope
 from invariscope.errors import InputError
 from invariscope.files import remove_leftovers, undamaged, write_json
 from invariscope.registry import Registry
 from invariscope.sealed import read_sealed, write_sealed
+from invariscope.version import VERSION
 
 DONE = "done"
 CELL = "cell.json"
@@ -189,7 +189,7 @@ def _write(cell: Cell, kind: CellKind, folder: Path) -> None:
     about = {
         "kind": cell.kind,
         "settings": dict(cell.settings),
-        "version": invariscope.__version__,
+        "version": VERSION,
         "machine": platform.node(),
     }
     write_json(folder / CELL, about)

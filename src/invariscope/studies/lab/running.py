@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import invariscope
 from invariscope.errors import InputError
 from invariscope.files import versions
 from invariscope.studies.lab.executor import ProcessPool, cores
 from invariscope.studies.lab.folder import StudyRun, write_study
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import Study, as_mapping, get_study, settings_of
+from invariscope.version import VERSION
 
 STUDIES_FOLDER = Path("runs") / "studies"
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "pandas")
@@ -66,7 +66,7 @@ def run_study(
         "changed": sorted(changes or {}),
         "command": command or f"invariscope study run {study.name} --preset {preset}",
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "version": invariscope.__version__,
+        "version": VERSION,
         "packages": versions(*_PACKAGES),
         "execution": {
             "seconds": round(time.perf_counter() - started, 3),

@@ -1,4 +1,4 @@
-"""Augerino: augmentations whose width is learned with the network."""
+"""Learns the width of augmentations with the network: Augerino."""
 
 from invariscope.training.augerino.generators import GENERATORS, LieGenerator, basis, motions
 from invariscope.training.augerino.module import Augerino, inverse_warp

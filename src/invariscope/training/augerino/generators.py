@@ -1,4 +1,4 @@
-"""The Lie algebra of affine motions of the plane, and its exponential (paper 000, App. G).
+"""Exponentiates the Lie algebra of affine motions of the plane (paper 000, App. G).
 
 | generator | 3 × 3 matrix G | exp(w G) | width as | start | shutdown |
 |---|---|---|---|---|---|
@@ -80,7 +80,7 @@ TRANSLATIONS = ("tx", "ty")
 
 
 def checked_generators(names: Sequence[str]) -> tuple[str, ...]:
-    """The names, in the order given.
+    """Checks the names; their order stays.
 
     Raises:
         InputError: None, one twice, or one that is unknown.
@@ -97,7 +97,7 @@ def checked_generators(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def basis(names: Sequence[str]) -> Float[Tensor, "generator 3 3"]:
-    """The generators' matrices, float64.
+    """Returns the generators' matrices, float64.
 
     Example:
         >>> basis(["rot"])[0].tolist()
@@ -113,7 +113,7 @@ def basis(names: Sequence[str]) -> Float[Tensor, "generator 3 3"]:
 def motions(
     weights: Float[Tensor, "image generator"], generators: Float[Tensor, "generator 3 3"]
 ) -> Float[Tensor, "image 3 3"]:
-    """exp(Σ w G) for each image.
+    """Computes exp(Σ w G) for each image.
 
     Example:
         >>> quarter = motions(torch.tensor([[math.pi / 2]]), basis(["rot"]).float())[0]

@@ -1,4 +1,4 @@
-"""Augerino: a network that learns how far to augment (Benton et al. 2020; paper 000, App. G).
+"""Learns how far to augment: Augerino (Benton et al. 2020; paper 000, App. G).
 
 f̄(x) = E over T of f(T x), where T is a random affine motion of learned width (`generators`,
 `widths`). In training a batch is moved by `train_copies` draws of T, one in the papers; in testing
@@ -100,7 +100,7 @@ class Augerino(nn.Module):
         self._seen = 0
 
     def train(self, mode: bool = True) -> "Augerino":
-        """Switches; the draws of a test begin anew."""
+        """Switches the mode; the draws of a test begin anew."""
         self._seen = 0
         return super().train(mode)
 
@@ -111,7 +111,7 @@ class Augerino(nn.Module):
         *,
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "image class"]:
-        """The mean log-softmax over copies; with one copy in training, the network's own output.
+        """Averages log-softmax over copies; one copy in training gives the network's own output.
 
         Args:
             images: What the network takes.
@@ -131,7 +131,7 @@ class Augerino(nn.Module):
         return torch.stack(logs).mean(dim=0)
 
     def loss(self, outputs: Float[Tensor, "image class"], targets: Tensor) -> Float[Tensor, ""]:
-        """Cross-entropy of outputs, averaged over copies, minus the reward for width.
+        """Computes the cross-entropy, averaged over copies, minus the reward for width.
 
         Args:
             outputs: What `forward` gave.
@@ -145,22 +145,22 @@ class Augerino(nn.Module):
         return -(shares * outputs).sum(dim=1).mean() + self.regularisation()
 
     def regularisation(self) -> Float[Tensor, ""]:
-        """What is added to the loss: −regulariser · ‖m ⊙ width‖₂; 0 for the control."""
+        """Computes the reward in the loss: −regulariser · ‖m ⊙ width‖₂; 0 for the control."""
         if not self.learned:
             return self.widths.raw.new_zeros(())
         return -self.regulariser * self.widths.norm()
 
     def weights(self, draws: Float[Tensor, "image generator"]) -> Float[Tensor, "image generator"]:
-        """The weight of each generator, from uniform numbers."""
+        """Computes the weight of each generator from uniform numbers."""
         centred = draws.to(self.widths.raw) - 0.5
         if self.zoom_in:
-            place = self.widths.generators.index("scale")
-            only = torch.arange(centred.shape[1], device=centred.device) == place
+            scale = self.widths.generators.index("scale")
+            only = torch.arange(centred.shape[1], device=centred.device) == scale
             centred = torch.where(only, -draws.to(centred) / 2, centred)
         return centred * self.widths()
 
     def moved(self, images: Images, draws: Float[Tensor, "image generator"]) -> Images:
-        """Each image, moved as its uniform numbers say."""
+        """Moves each image as its uniform numbers say."""
         weights = self.weights(draws)
         if not self.separate:
             return inverse_warp(images, motions(weights, self.basis), self.fill)
@@ -174,7 +174,7 @@ class Augerino(nn.Module):
         return images
 
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
-        """The network's parameters, and the widths at a tenth of the rate without weight decay."""
+        """Groups the network's parameters, and the widths at a tenth of the rate without decay."""
         network = list(self.model.parameters())
         groups: list[dict[str, Any]] = [
             {"params": network, "lr": learning_rate, "weight_decay": weight_decay}
@@ -185,7 +185,7 @@ class Augerino(nn.Module):
         return groups
 
     def numbers(self) -> dict[str, float]:
-        """For the history: the widths in physical units, such as ``augerino tx``."""
+        """Returns for the history the widths in physical units, such as ``augerino tx``."""
         return {f"augerino {name}": value for name, value in self.widths.physical().items()}
 
     def _draw(self, images: Images, copies: int, generator: torch.Generator | None) -> Tensor:
@@ -201,7 +201,7 @@ class Augerino(nn.Module):
 
 
 def inverse_warp(images: Images, matrices: Float[Tensor, "image 3 3"], fill: float = 0.0) -> Images:
-    """The output at p is the input at M p, bilinear, `fill` outside.
+    """Reads the output at p from the input at M p, bilinear, `fill` outside.
 
     Example:
         >>> image = torch.tensor([[[[1.0, 2.0, 3.0]] * 2]])

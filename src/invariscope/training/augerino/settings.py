@@ -1,4 +1,4 @@
-"""Augerino's settings as text, as a recipe holds them: ``tx,ty,scale; regulariser=0.2; zoom_in``.
+"""Reads Augerino's settings from text, as in a recipe: ``tx,ty,scale; regulariser=0.2; zoom_in``.
 
 First the generators, then settings with a value, or flags, in any order:
 
@@ -39,7 +39,7 @@ _WIDTHS = ("start", "shutdown")
 
 @dataclass(frozen=True)
 class AugerinoSettings:
-    """What a text says.
+    """The settings that a text states.
 
     Args:
         generators: Which motions.
@@ -79,7 +79,7 @@ class AugerinoSettings:
         return cls(generators, values)
 
     def wrap(self, model: nn.Module) -> Augerino:
-        """The network behind motions of these settings.
+        """Puts the network behind motions of these settings.
 
         Raises:
             InputError: Values that do not go together.

@@ -1,4 +1,4 @@
-"""How far Augerino's motions go: one width for each generator, learned with the network.
+"""Learns one width for each of Augerino's generators with the network.
 
 A width is softplus(raw) > 0, and raw is what the optimiser sees. The loss is that of the task minus
 a reward for width (paper 000, eq. 5):
@@ -67,22 +67,22 @@ class Widths(nn.Module):
         self.register_buffer("shutdown", torch.tensor(_values("shutdown", last, shutdown)))
 
     def forward(self) -> Float[Tensor, " generator"]:
-        """The widths."""
+        """Returns the widths."""
         return functional.softplus(self.raw)
 
     def pushed(self) -> Float[Tensor, " generator"]:
-        """1 for each width that the regulariser pushes, 0 for the others."""
+        """Returns 1 for each width that the regulariser pushes, 0 for the others."""
         widths = self().detach()
         if self.mode == "each":
             return (widths <= self.shutdown).to(widths)
         return (widths < ALL_BELOW).all().to(widths).expand_as(widths)
 
     def norm(self) -> Float[Tensor, ""]:
-        """‖m ⊙ width‖₂; its gradient is 0 where nothing is pushed."""
+        """Computes ‖m ⊙ width‖₂; its gradient is 0 where nothing is pushed."""
         return torch.linalg.vector_norm(self.pushed() * self())
 
     def physical(self) -> dict[str, float]:
-        """By name: the largest shift, as a share of the side; degrees; the largest factor."""
+        """Returns by name the largest shift (share of the side), degrees, or largest factor."""
         return {
             name: GENERATORS[name].physical(float(width))
             for name, width in zip(self.generators, self().detach(), strict=True)

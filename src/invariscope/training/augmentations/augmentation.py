@@ -1,4 +1,4 @@
-"""What an augmentation is: a change of training images that is a pure function of its draws.
+"""Defines an augmentation: a change of training images that is a pure function of its draws.
 
 An image takes `Augmentation.num_draws` numbers, uniform in [0, 1); what happens to it depends on
 them and on nothing else: not on its batch, the worker or the order. The training loop hashes them
@@ -103,7 +103,7 @@ class Composition(Augmentation):
         self.num_draws = sum(step.num_draws for step in steps)
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
-        """The images after all steps."""
+        """Returns the images after all steps."""
         start = 0
         for step in self.steps:
             assert isinstance(step, Augmentation)
@@ -113,7 +113,7 @@ class Composition(Augmentation):
 
 
 def whole_number(draws: Float[Tensor, "..."], count: Tensor | int) -> Int64[Tensor, "..."]:
-    """A number of 0 … count − 1 for each draw, all as likely."""
+    """Returns a number of 0 … count − 1 for each draw, all equally likely."""
     top = torch.as_tensor(count, device=draws.device) - 1
     return torch.minimum((draws * (top + 1)).floor().long(), top.long())
 

@@ -1,4 +1,4 @@
-"""The laws of the crops: how much of the image, of which shape, where (paper 000 §2, App. C).
+"""Draws the boxes of the crops: how much of the image, its shape, its place (paper 000 §2, App. C).
 
 - Area: a share σ² of the image's, σ² = low + (high − low) B with B ~ Beta(1, α), drawn by the
   inverse distribution function B = 1 − (1 − u)^(1/α). α = 1 is uniform, as in RandomResizedCrop; a
@@ -27,7 +27,7 @@ SIZE_DRAWS, PLACE_DRAWS = 2 * TRIES, 2
 
 @dataclass(frozen=True)
 class AreaLaw:
-    """Which share of the image's area a box has.
+    """The law of a box's share of the image's area.
 
     Args:
         low: The smallest share.
@@ -55,7 +55,7 @@ class AreaLaw:
             raise InputError(f"Beta(1, {self.alpha:g}) came: a number above 0 works")
 
     def __call__(self, draws: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """The share for each uniform number."""
+        """Returns the share for each uniform number."""
         beta = -torch.expm1(torch.log1p(-draws) / self.alpha)
         return self.low + (self.high - self.low) * beta
 
@@ -94,7 +94,7 @@ def random_boxes(
     ratio: tuple[float, float] = RATIO,
     centred: bool = False,
 ) -> Boxes:
-    """One box in each image.
+    """Draws one box in each image.
 
     Args:
         draws: `SIZE_DRAWS` numbers for each image, area and shape of each try, and `PLACE_DRAWS`
@@ -117,15 +117,15 @@ def random_boxes(
     wide = torch.sqrt(pixels * shape).round().long()
     fits = (tall > 0) & (tall <= height) & (wide > 0) & (wide <= width)
     first = fits.long().argmax(dim=1, keepdim=True)
-    found = fits.any(dim=1)
+    any_fits = fits.any(dim=1)
     largest_height, largest_width = _largest(frame, ratio)
-    tall = torch.where(found, tall.gather(1, first)[:, 0], largest_height)
-    wide = torch.where(found, wide.gather(1, first)[:, 0], largest_width)
+    tall = torch.where(any_fits, tall.gather(1, first)[:, 0], largest_height)
+    wide = torch.where(any_fits, wide.gather(1, first)[:, 0], largest_width)
     top, left = (height - tall) // 2, (width - wide) // 2
     if not centred:
         places = draws[:, SIZE_DRAWS:]
-        top = torch.where(found, whole_number(places[:, 0], height - tall + 1), top)
-        left = torch.where(found, whole_number(places[:, 1], width - wide + 1), left)
+        top = torch.where(any_fits, whole_number(places[:, 0], height - tall + 1), top)
+        left = torch.where(any_fits, whole_number(places[:, 1], width - wide + 1), left)
     return Boxes(top, left, tall, wide)
 
 

@@ -1,4 +1,4 @@
-"""The augmentations of paper 000 §2: RandomResizedCrop, and what it decomposes into.
+"""Crops as in paper 000 §2: RandomResizedCrop, and what it decomposes into.
 
 | name | what it does |
 |---|---|
@@ -42,7 +42,7 @@ from invariscope.training.augmentations.resampling import box_weights, moved, re
 
 
 def enlarged(size: int) -> int:
-    """The short side before a fixed-size crop: 256 for 224.
+    """Returns the short side before a fixed-size crop: 256 for 224.
 
     Example:
         >>> enlarged(224), enlarged(28), enlarged(32)
@@ -78,20 +78,20 @@ class FixedSizeCrop(Augmentation):
         super().__init__()
         self.size, self.random, self.padding = size, random, padding
         self.resize = enlarged(size) if resize is None else resize
-        self.translate = _checked_share(translate)
+        self.translate = checked_share(translate)
         if self.resize < size:
             raise InputError(f"a crop of {size} from a short side of {self.resize}: give a larger")
         self.num_draws = 2 * (int(random) + int(translate > 0))
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
-        """The crops."""
+        """Crops the images."""
         shift = _shift(draws, self.translate, self._resized(images)) if self.translate else None
         weights = []
         for axis, (length, resized) in enumerate(
             zip(images.shape[-2:], self._resized(images), strict=True)
         ):
-            one = torch.zeros(1, dtype=torch.int64, device=draws.device)
-            common = box_weights(length, one, one + length, resized)
+            start_of_all = torch.zeros(1, dtype=torch.int64, device=draws.device)
+            common = box_weights(length, start_of_all, start_of_all + length, resized)
             start = self._start(draws[:, -2:][:, axis] if self.random else draws[:, :1], resized)
             if shift is not None:
                 start = start - shift[axis]
@@ -111,7 +111,7 @@ class FixedSizeCrop(Augmentation):
         return torch.full((len(draws),), middle, dtype=torch.int64, device=draws.device)
 
     def extra_repr(self) -> str:
-        """For printing."""
+        """Prints the settings."""
         return (
             f"{self.size}, resize={self.resize}, random={self.random}, padding={self.padding}, "
             f"translate={self.translate}"
@@ -145,15 +145,15 @@ class RandomSizeCrop(Augmentation):
     ):
         super().__init__()
         self.size, self.area, self.ratio, self.centred = size, area, ratio, centred
-        self.translate = _checked_share(translate)
+        self.translate = checked_share(translate)
         self.num_draws = SIZE_DRAWS + PLACE_DRAWS * (int(not centred) + int(translate > 0))
 
     def boxes(self, draws: Draws, frame: tuple[int, int]) -> Boxes:
-        """The box of each image, in the image as it has been moved."""
+        """Returns the box of each image, in the image as it has been moved."""
         return random_boxes(draws, frame, area=self.area, ratio=self.ratio, centred=self.centred)
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
-        """The crops."""
+        """Crops the images."""
         height, width = images.shape[-2:]
         moves = PLACE_DRAWS if self.translate else 0
         boxes = self.boxes(draws[:, moves:], (height, width))
@@ -165,7 +165,7 @@ class RandomSizeCrop(Augmentation):
         return resample(images, rows, columns)
 
     def extra_repr(self) -> str:
-        """For printing."""
+        """Prints the settings."""
         return (
             f"{self.size}, area={self.area}, ratio={self.ratio}, centred={self.centred}, "
             f"translate={self.translate}"
@@ -182,7 +182,8 @@ def _shift(
     return down, right
 
 
-def _checked_share(translate: float) -> float:
+def checked_share(translate: float) -> float:
+    """Checks the largest move, a share of the side."""
     if not 0 <= translate <= 1:
         raise InputError(f"T.({100 * translate:g}%) came: a share from 0% to 100% works")
     return translate

@@ -1,4 +1,4 @@
-"""CutMix: a box of each image comes from its neighbour, and so does a share of its label.
+"""Mixes by CutMix: a box of each image, and a share of its label, come from its neighbour.
 
 torchvision's ``v2.CutMix`` (Yun et al. 2019), with one box for the whole batch: λ ~ Beta(α, α), a
 box of the share 1 − λ about a uniform centre, cut off at the frame; labels are mixed by the area
@@ -18,7 +18,7 @@ from invariscope.errors import InputError
 
 @dataclass(frozen=True)
 class CutMix:
-    """What the training loop calls on a batch.
+    """CutMix on a batch, called by the training loop.
 
     Args:
         alpha: Both parameters of the Beta distribution of λ.

@@ -79,7 +79,7 @@ class _Part:
 
 
 def augmentation(name: str, size: int, *, class_names: Sequence[str] | None = None) -> Augmentation:
-    """The augmentation of a name.
+    """Makes the augmentation of a name.
 
     Args:
         name: One of the table above, or several joined by " + ".
@@ -123,7 +123,7 @@ def augmentation(name: str, size: int, *, class_names: Sequence[str] | None = No
 
 
 def mixing(name: str) -> CutMix | None:
-    """The part of a name that acts on a batch with its labels.
+    """Returns the part of a name that acts on a batch with its labels.
 
     Example:
         >>> mixing("random crop + CutMix"), mixing("random crop")
@@ -133,7 +133,7 @@ def mixing(name: str) -> CutMix | None:
 
 
 def evaluation_resize(name: str, size: int) -> int:
-    """The short side of a test image before the centre crop, for models trained with that name.
+    """Returns the short side of a test image before its crop, for models trained with that name.
 
     Example:
         >>> evaluation_resize("T.(30%)", 224), evaluation_resize("random crop", 32)
@@ -158,19 +158,19 @@ def _parts(name: str, class_names: Sequence[str] | None) -> list[_Part]:
 
 def _part(term: str, class_names: Sequence[str] | None) -> _Part:
     for pattern, make in _PATTERNS.items():
-        found = re.fullmatch(pattern, term)
-        if found:
-            return make(*found.groups())
-    found = re.fullmatch(r"per-class\((.+?)(?:, *(\w+))?\)", term)
-    if found:
-        policy = _per_class(found[1], found[2] or "uniform", class_names)
+        match = re.fullmatch(pattern, term)
+        if match:
+            return make(*match.groups())
+    match = re.fullmatch(r"per-class\((.+?)(?:, *(\w+))?\)", term)
+    if match:
+        policy = _per_class(match[1], match[2] or "uniform", class_names)
         return _Part("change", lambda size, moved: policy)
     raise unknown_name("augmentation", term, NAMES)
 
 
 def _per_class(folder: str, weighing: str, class_names: Sequence[str] | None) -> PerClassPolicy:
-    found = Factors.load(folder)
-    return PerClassPolicy(class_policies(found.frame, weighing), class_names or found.classes)
+    factors = Factors.load(folder)
+    return PerClassPolicy(class_policies(factors.frame, weighing), class_names or factors.classes)
 
 
 def _fixed(**how: Any) -> _Part:

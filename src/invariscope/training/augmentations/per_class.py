@@ -1,10 +1,10 @@
-"""A policy for each class, of the operations that vary in it (paper 000 §4.2, end).
+"""Augments each class by a policy of the operations that vary in it (paper 000 §4.2, end).
 
 From the table of `find_factors`: per class the operations that raise the similarity of the most
 pairs (``proportion_boosted``), at most 25, of those that raise it for more than 40 % and do not
 lower it on average (``relative_change`` ≥ 0). For each image each operation of its class is done,
 one after the other, with its probability; every step goes to a level drawn uniformly from 0 up to
-the one that was found, in a direction of its own where there are two.
+the level of the search, in a direction of its own where there are two.
 
 Probabilities, for n operations: "uniform" 1/n, "fixed" 0.1, or "softmax" of the weighted boosts. Of
 "uniform" and "softmax" one operation is done on average. That each operation is drawn on its own is
@@ -23,7 +23,7 @@ import torch
 
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
-from invariscope.search.operations import Operation, get_operations
+from invariscope.search.operations import get_operations
 from invariscope.search.table import OVERALL
 from invariscope.training.augmentations.augmentation import (
     Augmentation,
@@ -32,7 +32,7 @@ from invariscope.training.augmentations.augmentation import (
     Images,
     Labels,
 )
-from invariscope.transformations import IDENTITY, Transformation
+from invariscope.transformations import IDENTITY, Operation, Transformation
 
 Weighing = Literal["uniform", "fixed", "softmax"]
 WEIGHINGS = ("uniform", "fixed", "softmax")
@@ -62,7 +62,7 @@ def class_policies(
     enough: float = ENOUGH,
     operations: Mapping[str, Operation] | None = None,
 ) -> dict[str, tuple[Choice, ...]]:
-    """The policy of each class of a search.
+    """Makes the policy of each class of a search.
 
     Args:
         table: `Factors.frame`, or the same columns from a file.
@@ -117,7 +117,7 @@ def _probabilities(weights: np.ndarray, weighing: str) -> np.ndarray:
 def _operation(name: str, operations: Mapping[str, Operation] | None) -> Operation:
     if operations is not None and name in operations:
         return operations[name]
-    return next(found for found in get_operations(name) if found.name == name)
+    return next(each for each in get_operations(name) if each.name == name)
 
 
 class PerClassPolicy(Augmentation):
@@ -148,7 +148,7 @@ class PerClassPolicy(Augmentation):
         self.num_draws = self._slots * (1 + 2 * self._steps)
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
-        """The images, each by its class.
+        """Returns the images, each by its class.
 
         Raises:
             InputError: The labels are missing.
@@ -188,8 +188,8 @@ def _magnitudes(
     transformation: Transformation, levels: np.ndarray, turned: np.ndarray
 ) -> np.ndarray:
     """The magnitude of each image; those that are turned go in the opposite direction."""
-    found = np.array(transformation.magnitudes)[levels]
+    magnitudes = np.array(transformation.magnitudes)[levels]
     opposite = transformation.family.opposite
     if not transformation.signed or opposite is None:
-        return found
-    return np.where(turned, [opposite(float(value)) for value in found], found)
+        return magnitudes
+    return np.where(turned, [opposite(float(value)) for value in magnitudes], magnitudes)

@@ -1,4 +1,4 @@
-"""Flips, moves and turns of the square that the network sees."""
+"""Flips, moves and turns the square that the network sees."""
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from invariscope.training.augmentations.augmentation import (
     Images,
     Labels,
 )
+from invariscope.training.augmentations.crops import checked_share
 from invariscope.training.augmentations.resampling import moved, resample
 from invariscope.transformations import geometry
 
@@ -21,7 +22,7 @@ class HorizontalFlip(Augmentation):
     num_draws = 1
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
-        """The images, half of them flipped."""
+        """Returns the images, half of them flipped."""
         flipped = (draws[:, 0] < 0.5).to(images.device)
         return torch.where(flipped[:, None, None, None], images.flip(-1), images)
 
@@ -42,12 +43,10 @@ class Translation(Augmentation):
 
     def __init__(self, share: float):
         super().__init__()
-        if not 0 <= share <= 1:
-            raise InputError(f"T.({100 * share:g}%) came: a share from 0% to 100% works")
-        self.share = share
+        self.share = checked_share(share)
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
-        """The images, moved."""
+        """Returns the images, moved."""
         frame = images.shape[-2:]
         axes = [
             moved(
@@ -59,7 +58,7 @@ class Translation(Augmentation):
         return resample(images, *axes)
 
     def extra_repr(self) -> str:
-        """For printing."""
+        """Prints the settings."""
         return f"{self.share}"
 
 
@@ -83,14 +82,14 @@ class Rotation(Augmentation):
         self.order = order
 
     def degrees(self, draws: Draws) -> np.ndarray:
-        """The angle of each image, counter-clockwise, in [0, 360)."""
+        """Returns the angle of each image, counter-clockwise, in [0, 360)."""
         turn = draws[:, 0].double().cpu().numpy()
         return 360 * (np.floor(turn * self.order) / self.order if self.order else turn)
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
-        """The images, turned."""
+        """Returns the images, turned."""
         return geometry.warp(images, geometry.rotation(self.degrees(draws)))
 
     def extra_repr(self) -> str:
-        """For printing."""
+        """Prints the settings."""
         return f"order={self.order}"

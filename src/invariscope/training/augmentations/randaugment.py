@@ -1,4 +1,4 @@
-"""RandAugment: two operations drawn from fourteen, all at one magnitude (Cubuk et al. 2020).
+"""Augments by RandAugment: two of fourteen operations, at one magnitude (Cubuk et al. 2020).
 
 The operations and their magnitudes are torchvision's ``v2.RandAugment``, done by its functions on
 eight bits. Its own class draws once for a batch; here each image draws its own, and the images of
@@ -53,7 +53,7 @@ class RandAugment(Augmentation):
         self.num_draws = 2 * num_ops
 
     def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
-        """The images after their operations, in steps of 1/255."""
+        """Returns the images after their operations, in steps of 1/255."""
         out = (images * 255).round().clamp(0, 255).to(torch.uint8)
         names = list(OPERATIONS)
         operation = whole_number(draws[:, 0::2], len(names))
@@ -71,7 +71,7 @@ class RandAugment(Augmentation):
         return out.to(images.dtype) / 255
 
     def extra_repr(self) -> str:
-        """For printing."""
+        """Prints the settings."""
         return f"{self.num_ops}, magnitude={self.magnitude}"
 
 
@@ -87,81 +87,26 @@ def _lean(strength: float) -> float:
     return math.degrees(math.atan(0.3 * strength))
 
 
-def _shift(strength: float, side: int) -> int:
-    return int(150 / 331 * side * strength)
-
-
-def _identity(images: Pixels, strength: float) -> Pixels:
-    return images
-
-
-def _shear_x(images: Pixels, strength: float) -> Pixels:
-    return _affine(images, (0, 0), (_lean(strength), 0.0))
-
-
-def _shear_y(images: Pixels, strength: float) -> Pixels:
-    return _affine(images, (0, 0), (0.0, _lean(strength)))
-
-
-def _translate_x(images: Pixels, strength: float) -> Pixels:
-    return _affine(images, (_shift(strength, images.shape[-1]), 0), (0.0, 0.0))
-
-
-def _translate_y(images: Pixels, strength: float) -> Pixels:
-    return _affine(images, (0, _shift(strength, images.shape[-2])), (0.0, 0.0))
-
-
-def _rotate(images: Pixels, strength: float) -> Pixels:
-    return pixels.rotate(images, 30 * strength, interpolation=_NEAREST)
-
-
-def _brightness(images: Pixels, strength: float) -> Pixels:
-    return pixels.adjust_brightness(images, 1 + 0.9 * strength)
-
-
-def _color(images: Pixels, strength: float) -> Pixels:
-    return pixels.adjust_saturation(images, 1 + 0.9 * strength)
-
-
-def _contrast(images: Pixels, strength: float) -> Pixels:
-    return pixels.adjust_contrast(images, 1 + 0.9 * strength)
-
-
-def _sharpness(images: Pixels, strength: float) -> Pixels:
-    return pixels.adjust_sharpness(images, 1 + 0.9 * strength)
-
-
-def _posterize(images: Pixels, strength: float) -> Pixels:
-    return pixels.posterize(images, 8 - round(4 * strength))
-
-
-def _solarize(images: Pixels, strength: float) -> Pixels:
-    return pixels.solarize(images, 255 * (1 - strength))
-
-
-def _autocontrast(images: Pixels, strength: float) -> Pixels:
-    return pixels.autocontrast(images)
-
-
-def _equalize(images: Pixels, strength: float) -> Pixels:
-    return pixels.equalize(images)
+def _shifted(images: Pixels, strength: float, axes: tuple[int, int]) -> Pixels:
+    down, right = (int(150 / 331 * side * strength) for side in images.shape[-2:])
+    return _affine(images, (axes[0] * right, axes[1] * down), (0.0, 0.0))
 
 
 #: By torchvision's names: (images, strength in [−1, 1]) to images.
 OPERATIONS: dict[str, Callable[[Pixels, float], Pixels]] = {
-    "Identity": _identity,
-    "ShearX": _shear_x,
-    "ShearY": _shear_y,
-    "TranslateX": _translate_x,
-    "TranslateY": _translate_y,
-    "Rotate": _rotate,
-    "Brightness": _brightness,
-    "Color": _color,
-    "Contrast": _contrast,
-    "Sharpness": _sharpness,
-    "Posterize": _posterize,
-    "Solarize": _solarize,
-    "AutoContrast": _autocontrast,
-    "Equalize": _equalize,
+    "Identity": lambda images, strength: images,
+    "ShearX": lambda images, strength: _affine(images, (0, 0), (_lean(strength), 0.0)),
+    "ShearY": lambda images, strength: _affine(images, (0, 0), (0.0, _lean(strength))),
+    "TranslateX": lambda images, strength: _shifted(images, strength, (1, 0)),
+    "TranslateY": lambda images, strength: _shifted(images, strength, (0, 1)),
+    "Rotate": lambda images, strength: pixels.rotate(images, 30 * strength, _NEAREST),
+    "Brightness": lambda images, strength: pixels.adjust_brightness(images, 1 + 0.9 * strength),
+    "Color": lambda images, strength: pixels.adjust_saturation(images, 1 + 0.9 * strength),
+    "Contrast": lambda images, strength: pixels.adjust_contrast(images, 1 + 0.9 * strength),
+    "Sharpness": lambda images, strength: pixels.adjust_sharpness(images, 1 + 0.9 * strength),
+    "Posterize": lambda images, strength: pixels.posterize(images, 8 - round(4 * strength)),
+    "Solarize": lambda images, strength: pixels.solarize(images, 255 * (1 - strength)),
+    "AutoContrast": lambda images, strength: pixels.autocontrast(images),
+    "Equalize": lambda images, strength: pixels.equalize(images),
 }
 _SIGNED = frozenset(list(OPERATIONS)[1:10])

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 import invariscope
+from invariscope.data import open_source
 from invariscope.models import Preprocessing
-from invariscope.sweep.loading import size_note
+from invariscope.runs.first_pictures import FirstPictures
 
 
 @pytest.mark.parametrize(
@@ -29,10 +30,11 @@ def test_pictures_of_the_models_size_that_are_resized_all_the_same(size, resize,
         crop_mode=crop_mode,
         source="its configuration",
     )
-    line = size_note(given, size)
+    images = open_source(np.zeros((1, *size, 3), np.uint8))
+    line = FirstPictures(images, given, [0]).size_note()
     assert bool(line) == noted
     if noted:
-        assert "(its configuration); --preprocessing resize=224 takes them as they are" in line
+        assert "(its configuration); `preprocessing={'resize': 224}` takes them as they are" in line
 
 
 def test_the_note_stands_among_the_warnings_and_its_hint_works():

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invariscope.data import ImageSource
-from invariscope.sweep.loading import Block
+from invariscope.runs.loading import Block
 
 #: The part of the range, 12 bits in 16.
 PART = 1 / 16
@@ -28,13 +27,17 @@ def is_dim(pixels: Tensor) -> bool:
     return 0 < highest <= PART * (255 if pixels.dtype == torch.uint8 else 1) + 1e-6
 
 
-def note_dim(manifest: dict[str, Any], source: ImageSource, block: Block) -> None:
+def note_dim(manifest: dict[str, Any], block: Block) -> None:
     """Adds the dim pictures of a block to the notes about the images; one line for all of them."""
-    found = [i for i, one in zip(block.indices, block.pixels, strict=True) if is_dim(one)]
-    if not found:
+    dim = [
+        image
+        for image, picture in zip(block.ids, block.pictures, strict=True)
+        if picture.pixels is not None and is_dim(picture.pixels)
+    ]
+    if not dim:
         return
     images = manifest["images"]
-    known = {*images.get("dim", []), *(source.ids[index] for index in found)}
+    known = {*images.get("dim", []), *dim}
     images["dim"] = sorted(known)
     names = ", ".join(images["dim"][:_NAMED]) + (", …" if len(known) > _NAMED else "")
     start = "use at most 6 % of their range: "

@@ -43,11 +43,12 @@ def locked(folder: Path) -> Iterator[None]:
             lock.acquire(timeout=0)
     except Timeout:
         raise InputError(
-            f"{folder} is in use by {_holder(folder / HOLDER)}: wait for it or give another output"
+            f"{folder} is in use by {_holder(folder / HOLDER)}: wait for it or give another "
+            "`output`"
         ) from None
     except OSError as problem:
         raise InputError(
-            f"cannot write to {folder}: {problem.strerror}; give another folder with --output"
+            f"cannot write to {folder}: {problem.strerror}; give another folder as `output`"
         ) from problem
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds")

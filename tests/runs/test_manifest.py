@@ -5,7 +5,7 @@ import json
 import pytest
 
 from invariscope.errors import InputError, RunError
-from invariscope.results import read_manifest, write_manifest
+from invariscope.runs.manifest import read_manifest, write_manifest
 from oracles.runs import manifest_of
 
 

@@ -11,9 +11,9 @@ import invariscope
 from invariscope.devices import as_float
 from invariscope.errors import InputError
 from invariscope.models import load_model
+from invariscope.runs.loading import load_blocks
 from invariscope.search.search import find_factors
-from invariscope.sweep import prepare
-from invariscope.sweep.loading import load_blocks
+from invariscope.sweep import SweepRequest, prepare
 from invariscope.transformations import FAMILIES, TABLES, Resampling, get_transformation
 
 tifffile = pytest.importorskip("tifffile")
@@ -52,14 +52,17 @@ def test_arrays_of_any_number_of_bands(tmp_path, bands, dtype):
     torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=1e-5)
 
 
+def prepared(model, data, **how):
+    """A sweep that is ready to start."""
+    return prepare(SweepRequest(model=model, images=data, **how))
+
+
 def embeddings(model, data, **how) -> torch.Tensor:
     """What a run sees of the pictures, in the order of the source."""
-    run = prepare(model, data, **TURN, **how)
-    (block,) = load_blocks(
-        run.source, run.probe.preprocessing, [(0, run.selected)], workers=0, ready=run.decoded
-    )
-    found = run.probe.forward(as_float(block.pixels), ["embedding"]).vectors["embedding"]
-    return found[torch.tensor(run.selected).argsort()]
+    run = prepared(model, data, **TURN, **how)
+    (block,) = load_blocks(run.source, run.load, [(0, run.blocks[0])], workers=0, ready=run.ready)
+    found = run.probe.forward(as_float(block.pixels()), ["embedding"]).vectors["embedding"]
+    return found[torch.tensor(run.blocks[0]).argsort()]
 
 
 def _range(dtype):
@@ -172,18 +175,18 @@ def test_a_grey_network_sees_the_luminance_of_colour():
 
 
 def test_a_callable_is_shown_the_bands_as_they_come():
-    run = prepare(lambda x: x.flatten(1), images(4), transformations="rotate=90")
+    run = prepared(lambda x: x.flatten(1), images(4), transformations="rotate=90")
     assert run.probe.preprocessing.channels == 4
     assert "it is shown the 4 bands of the pictures" in run.manifest["decisions"]["channels"]
-    run = prepare(lambda x: x.flatten(1), images(1), transformations="rotate=90")
+    run = prepared(lambda x: x.flatten(1), images(1), transformations="rotate=90")
     assert run.probe.preprocessing.channels == 3
 
 
 def test_bands_that_do_not_fit_are_one_line():
     with pytest.raises(InputError, match="image 0: the picture has 4 bands and the model takes 3"):
-        prepare(network(3), images(4), transformations="rotate=90")
+        prepared(network(3), images(4), transformations="rotate=90")
     chosen = {"bands": [4, 1, 2]}
-    run = prepare(network(3), images(4), transformations="rotate=90", preprocessing=chosen)
+    run = prepared(network(3), images(4), transformations="rotate=90", preprocessing=chosen)
     assert "numbers 4, 1, 2" in run.manifest["decisions"]["bands used"]
 
 
@@ -200,7 +203,7 @@ def test_a_tile_of_four_bands_gives_a_network_what_it_takes(tmp_path):
     assert torch.equal(embeddings(network(4), str(tmp_path)), embeddings(network(4), bands))
     colours = embeddings(network(3), bands[..., :3].copy())
     assert torch.equal(embeddings(network(3), str(tmp_path)), colours)
-    run = prepare(network(3), str(tmp_path), **TURN)
+    run = prepared(network(3), str(tmp_path), **TURN)
     assert any("4 left out" in note for note in run.manifest["images"]["notes"])
     how: dict[str, Any] = {"preprocessing": {"bands": [4, 1, 2]}}
     false = embeddings(network(3), bands[..., [3, 0, 1]].copy())

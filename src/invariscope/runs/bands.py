@@ -14,11 +14,9 @@ from torch import Tensor
 from invariscope.data import ImageSource
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
-from invariscope.sweep.loading import Picture, first_pictures
 from invariscope.transformations import Transformation
 
 COLOURS = 3
-_LOOKED_AT = 4
 
 
 def matched(source: ImageSource, preprocessing: Preprocessing) -> ImageSource:
@@ -29,28 +27,6 @@ def matched(source: ImageSource, preprocessing: Preprocessing) -> ImageSource:
     other = copy.copy(source)
     other.all_bands = wanted
     return other
-
-
-def colour_bands(
-    source: ImageSource,
-    preprocessing: Preprocessing,
-    selected: Sequence[int],
-    decoded: dict[int, Picture],
-    bands: int,
-) -> int:
-    """How many bands of the pictures differ: 1 for grey ones that a network of one channel gets.
-
-    Args:
-        source: Where images come from.
-        preprocessing: Resize and crop.
-        selected: Indices into the source; the first few are looked at.
-        decoded: What is decoded already; takes those that are decoded here.
-        bands: Of a picture.
-    """
-    if preprocessing.channels != 1 or bands != COLOURS:
-        return bands
-    pictures = first_pictures(source, preprocessing, selected, decoded, _LOOKED_AT)
-    return 1 if all(torch.equal(one, one[:1].expand_as(one)) for one in pictures) else bands
 
 
 def acting(

@@ -1,0 +1,49 @@
+"""What the content of a picture is known by: 32 hexadecimal digits, a BLAKE2b over its bytes.
+
+Of a picture that is a file, the bytes are those of the file, so the digits depend on no decoder;
+of any other (an array, an item of a user's data set), they are its type, its shape and its pixels.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING, Union
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+_BYTES = 16
+
+
+def digest_of_file(file: str | bytes) -> str:
+    """The digest of a file, or of what such a file holds.
+
+    Raises:
+        OSError: The file cannot be read.
+
+    Example:
+        >>> digest_of_file(b"")
+        'cae66941d9efbd404e4d88758ea67670'
+    """
+    if isinstance(file, bytes):
+        return hashlib.blake2b(file, digest_size=_BYTES).hexdigest()
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, _hash).hexdigest()
+
+
+def digest_of_pixels(image: Union["Image.Image", "torch.Tensor", np.ndarray]) -> str:
+    """The digest of a decoded picture.
+
+    Example:
+        >>> digest_of_pixels(np.zeros((2, 2))) == digest_of_pixels(np.zeros((4, 1)))
+        False
+    """
+    pixels = np.ascontiguousarray(image)
+    digest = hashlib.blake2b(repr((pixels.shape, pixels.dtype.str)).encode(), digest_size=_BYTES)
+    digest.update(pixels.data)
+    return digest.hexdigest()
+
+
+def _hash() -> "hashlib.blake2b":
+    return hashlib.blake2b(digest_size=_BYTES)

@@ -1,0 +1,42 @@
+"""Where a manifest's levels stand in the rows: their cells, and the unit beside their values."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+_CELLS = ("cell", "orbit_cell", "derivative_cell")
+
+
+def entry_cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """The cells that stand for a level: its own, its part in an orbit, its derivative (level 0).
+
+    Example:
+        >>> entry_cells({"cell": "rotate=90", "orbit_cell": "C4: rotate=90"})
+        ('rotate=90', 'C4: rotate=90')
+    """
+    return tuple(entry[key] for key in _CELLS if key in entry)
+
+
+def unit_beside(entry: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """The unit that stands beside a metric's values at a level.
+
+    Args:
+        entry: The level, of a manifest's ``settings["cells"]``.
+        about: The metric, of a manifest's ``metrics``.
+
+    Returns:
+        The unit of the level's magnitude ("°"), of a derivative ("per radian²"), or "".
+
+    Example:
+        >>> level = {"unit": "°", "derivative_unit": "per radian²"}
+        >>> [unit_beside(level, {"unit": kind}) for kind in ("level", "derivative", "none")]
+        ['°', 'per radian²', '']
+    """
+    kind = about.get("unit", "level")
+    if kind == "none":
+        return ""
+    return str(entry.get("derivative_unit", "") if kind == "derivative" else entry["unit"])
+
+
+def cell_in(entry: Mapping[str, Any], cells: Collection[str]) -> str | None:
+    """The cell of a level among those of a series; None if it has none."""
+    return next((cell for cell in entry_cells(entry) if cell in cells), None)

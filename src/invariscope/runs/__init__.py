@@ -1,0 +1,9 @@
+"""Runs: the engine that measures images block by block, whatever the instrument."""
+
+from invariscope.runs.block_files import RowFormat
+from invariscope.runs.engine import carry_out
+from invariscope.runs.estimate import Cost, estimate
+from invariscope.runs.job import Job, Run
+from invariscope.runs.progress import Progress
+
+__all__ = ["Cost", "Job", "Progress", "RowFormat", "Run", "carry_out", "estimate"]

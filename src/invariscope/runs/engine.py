@@ -1,0 +1,118 @@
+"""The engine: carries out a job block by block, into a folder or in memory.
+
+Blocks are measured one after the other and written whole. A run that was interrupted goes on with
+the blocks that are missing and ends with the same bytes.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from invariscope.errors import InputError
+from invariscope.runs.batches import Batches
+from invariscope.runs.block_files import ROWS, with_digests, write_block_file
+from invariscope.runs.dim import note_dim
+from invariscope.runs.folder import Content, open_folder
+from invariscope.runs.job import Job, Run
+from invariscope.runs.loading import Block, load_blocks
+from invariscope.runs.manifest import write_manifest
+from invariscope.runs.progress import Progress, Silent
+
+T = TypeVar("T")
+
+
+def carry_out(
+    job: Job[T],
+    *,
+    output: str | Path | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> T:
+    """Measures the blocks that are missing and makes the result. Arguments as for `measure`."""
+    if batch_size is not None and batch_size < 1:
+        raise InputError(f"batch_size must be at least 1, not {batch_size}")
+    folder = None if output is None else Path(output)
+    progress = progress or Silent()
+    job.manifest["execution"].update(
+        cells=job.cells, forward_passes=_passes(job, range(len(job.blocks)))
+    )
+    content = Content(job.source, job.blocks, job.ready)
+    with open_folder(folder, job.manifest, resume, job.rows, content) as (manifest, done):
+        run = Run(manifest, folder, [], done)
+        job.begin(run)
+        _measure(job, run, batch_size or job.batch_size, workers, progress)
+        result = job.finish(run)
+        manifest["execution"]["status"] = "finished"
+        if folder is not None:
+            write_manifest(folder, manifest)
+    return result
+
+
+def _measure(
+    job: Job[Any], run: Run, batch_size: int, workers: int | None, progress: Progress
+) -> None:
+    """Measures the blocks that are not done, until there are enough."""
+    execution = run.manifest["execution"]
+
+    def note(text: str) -> None:
+        execution["events"].append(text)
+        progress.note(text)
+
+    def is_enough(measured: int) -> bool:
+        reason = job.enough(run, measured)
+        if reason:
+            note(reason)
+        return bool(reason)
+
+    done = set(run.done)
+    missing = [(number, block) for number, block in enumerate(job.blocks) if number not in done]
+    progress.start(
+        images=run.manifest["images"]["selected"],
+        cells=job.cells,
+        passes=_passes(job, range(len(job.blocks))),
+        done=_passes(job, done & set(range(len(job.blocks)))),
+    )
+    batches = Batches(batch_size, note)
+    started, before = time.perf_counter(), execution["seconds"]
+    if missing and is_enough(missing[0][0]):
+        missing = []
+    for block in load_blocks(job.source, job.load, missing, workers=workers, ready=job.ready):
+        table = job.measure(block, batches, progress.advance)
+        _count_skipped(job, run, block, note)
+        note_dim(run.manifest, block)
+        digests = zip(block.ids, (picture.digest for picture in block.pictures), strict=True)
+        table = with_digests(table, {image: digest for image, digest in digests if digest})
+        execution["seconds"] = round(before + time.perf_counter() - started, 3)
+        if run.folder is None:
+            run.tables.append(table)
+        else:
+            write_manifest(run.folder, run.manifest)  # first: no reason of a skipped image is lost
+            write_block_file(run.folder / ROWS, block.number, table, run.identity, job.rows)
+        job.keep(run, block.number)
+        if is_enough(block.number + 1):
+            break
+    execution["batch_size"] = batches.size
+
+
+def _passes(job: Job[Any], numbers: Iterable[int]) -> int:
+    """The forward passes of some blocks."""
+    return sum(job.passes(number) for number in numbers)
+
+
+def _count_skipped(job: Job[Any], run: Run, block: Block, note: Callable[[str], None]) -> None:
+    """Takes down which images of a block are left out, and why."""
+    images = run.manifest["images"]
+    skipped = {entry["image"]: entry["reason"] for entry in images["skipped"]}
+    for image, reason in block.skipped:
+        if image not in skipped:
+            note(f"skipped {image}{job.beside}: {reason}")
+        skipped[image] = reason
+    if job.alone and len(block.ids) == 1:
+        skipped[block.ids[0]] = job.alone
+    images["skipped"] = [
+        {"image": image, "reason": reason} for image, reason in sorted(skipped.items())
+    ]
+    images["used"] = images["selected"] - len(skipped)

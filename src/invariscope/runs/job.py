@@ -1,0 +1,103 @@
+"""A job: what an instrument does with the images of a run, block by block."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import pyarrow as pa
+
+from invariscope.data import ImageSource
+from invariscope.runs.batches import Batches
+from invariscope.runs.block_files import ROWS, RowFormat
+from invariscope.runs.loading import Block, Load, Picture
+
+T = TypeVar("T")
+
+
+@dataclass
+class Run:
+    """A run under way: its manifest, its folder, and its rows so far.
+
+    Attributes:
+        manifest: What it has written down; a resumed run goes on with the earlier one.
+        folder: Its folder; None: it stays in memory.
+        tables: The rows of its blocks, of a run in memory.
+        done: The blocks that need not be measured.
+    """
+
+    manifest: dict[str, Any]
+    folder: Path | None
+    tables: list[pa.Table]
+    done: list[int]
+
+    @property
+    def identity(self) -> str:
+        """The identity that its files carry."""
+        return self.manifest["identity"]
+
+    @property
+    def rows(self) -> Path | list[pa.Table]:
+        """Where its rows are: the folder of their files, or tables."""
+        return self.tables if self.folder is None else self.folder / ROWS
+
+
+class Job(ABC, Generic[T]):
+    """What `carry_out` carries out.
+
+    Attributes:
+        manifest: The manifest at the start; the engine adds to ``images`` and ``execution``.
+        source: The images.
+        blocks: The positions of each block's images, each image once.
+        load: Reads one of them.
+        ready: Pictures that are decoded already.
+        batch_size: Images per forward pass where the user does not say.
+        cells: How many things are done to an image, for the progress bar.
+        rows: What the rows look like.
+        alone: Why a block's only readable image is left out; "": it is not.
+        beside: What an image that cannot be read takes with it (", with its pairs").
+    """
+
+    manifest: dict[str, Any]
+    source: ImageSource
+    blocks: Sequence[list[int]]
+    load: Load
+    ready: Mapping[int, Picture]
+    batch_size: int
+    cells: int
+    rows: RowFormat
+    alone: str = ""
+    beside: str = ""
+
+    @abstractmethod
+    def passes(self, number: int) -> int:
+        """How many images go through a network for a block."""
+
+    @abstractmethod
+    def measure(self, block: Block, batches: Batches, advance: Callable[[int], None]) -> pa.Table:
+        """The rows of a block.
+
+        Args:
+            block: Its images.
+            batches: Forward batches.
+            advance: Told how many images went through a network (`passes` of a block in all).
+        """
+
+    @abstractmethod
+    def finish(self, run: Run) -> T:
+        """Makes the result of the rows and, where there is a folder, writes it there.
+
+        Raises:
+            RunError: The rows are not enough.
+        """
+
+    def begin(self, run: Run) -> None:
+        """Called before the first block; may strike blocks from `run.done` that must go again."""
+
+    def keep(self, run: Run, number: int) -> None:
+        """Called after the rows of a block are safe: keeps what goes from block to block."""
+
+    def enough(self, run: Run, measured: int) -> str:
+        """Why the first ``measured`` blocks are enough; "": they are not."""
+        return ""

@@ -1,0 +1,208 @@
+"""The manifest of a run: everything that is needed to repeat it, as JSON in its folder.
+
+What must match where a run is resumed stands in `settings`; the identity is their digest.
+"""
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from invariscope.data import ImageSource
+from invariscope.errors import InputError
+from invariscope.files import read_json, versions, write_json
+from invariscope.runs.identity import identity
+from invariscope.sealed import digest_of
+from invariscope.version import VERSION
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MEASURE = "measure"
+_SEAL = "sha256"
+#: What the seal leaves out: resuming compares these by name and says what differs.
+_COMPARED = ("version", "identity", "environment")
+#: The setting that is a digest of ids and labels.
+_IMAGES = "images"
+_PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pyarrow", "pillow")
+
+
+def new_manifest(
+    settings: dict[str, Any],
+    source: ImageSource,
+    *,
+    command: str,
+    selected: int,
+    device: str,
+    decisions: dict[str, str],
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """The manifest of a run that is about to start.
+
+    Args:
+        settings: What its numbers depend on.
+        source: Its images.
+        command: The command that writes it.
+        selected: How many of the images it takes.
+        device: Where the network runs.
+        decisions: What was decided, a sentence by subject.
+        warnings: What a reader must know before the numbers.
+    """
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "identity": identity(settings, VERSION, versions("torch")["torch"]),
+        **({} if command == MEASURE else {"command": command}),
+        "settings": settings,
+        "images": {
+            "selected": selected,
+            "used": selected,
+            "available": len(source.ids),
+            "skipped": [],
+            "notes": list(source.notes),
+        },
+        "environment": {
+            "python": platform.python_version(),
+            **versions(*_PACKAGES),
+            "platform": f"{platform.system()} {platform.machine()}",
+            "device": device,
+        },
+        "execution": {
+            "status": "running",
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": [*sys.argv[1:]] if sys.argv[0].endswith("invariscope") else None,
+            "seconds": 0.0,
+            "events": [],
+        },
+        "decisions": decisions,
+        "warnings": list(warnings),
+    }
+
+
+def write_manifest(folder: str | os.PathLike[str], manifest: dict[str, Any]) -> Path:
+    """Writes `manifest.json` whole or not at all, with its digest; keys keep their order.
+
+    Raises:
+        RunError: The disk is full or the folder cannot be written.
+    """
+    path = Path(folder) / MANIFEST
+    write_json(path, {**manifest, _SEAL: _seal_of(manifest)})
+    return path
+
+
+def _seal_of(manifest: dict[str, Any]) -> str:
+    return digest_of({key: part for key, part in manifest.items() if key not in _COMPARED})
+
+
+def read_manifest(folder: str | os.PathLike[str], command: str = MEASURE) -> dict[str, Any]:
+    """Reads the manifest of a run folder.
+
+    Args:
+        folder: The folder.
+        command: The command that must have written it: "measure" or "factors".
+
+    Raises:
+        InputError: No such folder, no run in it, a broken or changed manifest, or one of a newer
+            format.
+    """
+    folder = Path(folder)
+    path = folder / MANIFEST
+    if not folder.exists():
+        raise InputError(
+            f"no run folder at {folder}: give a folder that `invariscope {command}` wrote"
+        )
+    if not path.is_file():
+        raise InputError(
+            f"{folder} is not a run folder (it has no {MANIFEST}): give a folder that "
+            f"`invariscope {command}` wrote"
+        )
+    manifest = read_json(path, "restore the file, or measure again")
+    _check(path, manifest, command)
+    return manifest
+
+
+def written_by(folder: str | os.PathLike[str]) -> str:
+    """The command that wrote a run folder; "measure" where that cannot be told.
+
+    What is wrong with such a folder, `read_manifest` says.
+    """
+    try:
+        manifest = read_json(Path(folder) / MANIFEST, "")
+    except InputError:
+        return MEASURE
+    return str(manifest.get("command", MEASURE)) if isinstance(manifest, dict) else MEASURE
+
+
+def _check(path: Path, manifest: Any, command: str) -> None:
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if not isinstance(found, int):
+        raise InputError(
+            f"{path} is not a manifest of invariscope (it has no format): give a folder that "
+            f"`invariscope {command}` wrote"
+        )
+    if found > FORMAT:
+        raise InputError(
+            f"{path} has format {found}, written by invariscope {manifest.get('version', '?')}: "
+            f"this version reads up to format {FORMAT}; install a newer invariscope"
+        )
+    wrote = manifest.get("command", MEASURE)
+    if wrote != command:
+        raise InputError(
+            f"{path.parent} holds a run of `invariscope {wrote}`: give a folder that "
+            f"`invariscope {command}` wrote"
+        )
+    changed = manifest.pop(_SEAL, None) != _seal_of(manifest)
+    compared = (manifest.get("identity"), str), (manifest.get("environment", {}), dict)
+    if changed or not all(isinstance(part, kind) for part, kind in compared):
+        raise InputError(
+            f"{path} is not as it was written: restore the file, or measure again into a new folder"
+        )
+
+
+def check_same_run(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
+    """Raises an `InputError` that names the first version or setting in which a run differs.
+
+    The images are left to `Content`, which can name the first that differs, and to
+    `check_same_images`.
+    """
+    for package, before, now in (
+        ("invariscope", old.get("version"), new["version"]),
+        ("torch", _torch(old), _torch(new)),
+    ):
+        if before != now:
+            raise InputError(
+                f"{folder} holds a run of {package} {before}, this is {package} {now}, and their "
+                "rows may differ; give another `output`, or resume it with that version"
+            )
+    before, now = old["settings"], new["settings"]
+    for key in now:
+        if key != _IMAGES and before.get(key) != now[key]:
+            raise InputError(
+                f"{folder} holds a run with other settings: {key} is "
+                f"{_short(before.get(key))} there and {_short(now[key])} now; "
+                "give another `output`, or the same settings to resume it"
+            )
+    if old["identity"] != identity(before, old["version"], _torch(old)):
+        raise InputError(
+            f"the manifest of {folder} was changed after its run began: give another `output`"
+        )
+
+
+def check_same_images(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
+    """Raises an `InputError` where the images are others by their ids or labels."""
+    if old["settings"].get(_IMAGES) != new["settings"][_IMAGES]:
+        raise InputError(
+            f"{folder} holds a run on other images, by their ids or labels: give another `output`, "
+            "or the same images to resume it"
+        )
+
+
+def _torch(manifest: dict[str, Any]) -> str:
+    return str((manifest.get("environment") or {}).get("torch", "of an unknown version"))
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,20 @@
+"""What is asked of a search: the arguments of `find_factors` that its numbers depend on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from invariscope.runs.request import ModelRequest
+from invariscope.search.operations import ALL
+from invariscope.transformations import Operation, Transformation
+
+DEFAULT_PAIRS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRequest(ModelRequest):
+    """What is asked of a search."""
+
+    operations: str | Sequence[str | Transformation | Operation] = ALL
+    pairs: int = DEFAULT_PAIRS
+    classes: Sequence[str] | None = None
+    shear_centre: str = "corner"

@@ -1,0 +1,188 @@
+"""The sweep as a job: one pass over the images for every cell, layer, metric and control.
+
+Image source → transformation → probe → metrics → rows → summary.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from invariscope.devices import as_float
+from invariscope.errors import InputError, RunError
+from invariscope.models import Probe
+from invariscope.results import Result, RowStore, write_summary
+from invariscope.results.pairs import write_channel_pairs
+from invariscope.results.result import write_example
+from invariscope.results.rows import LAYERED
+from invariscope.runs import Job, Run
+from invariscope.runs.bands import as_colour
+from invariscope.runs.batches import Batches
+from invariscope.runs.loading import Block
+from invariscope.runs.subject import Subject
+from invariscope.sweep.block import Sample, Setup, measure_block
+from invariscope.sweep.channels import ChannelState
+from invariscope.sweep.maps import image_parts
+from invariscope.sweep.pairs import channel_pairs
+from invariscope.sweep.plan import BLOCK_SIZE, SHUFFLED, Plan, blocks
+from invariscope.sweep.precision import is_time_to_look, widest
+
+#: Layers that a note names.
+_NAMED = 5
+
+
+@dataclass
+class Sweep(Job[Result]):
+    """A sweep that is ready to start: everything that its numbers depend on.
+
+    Attributes:
+        setup: Models, plan, metrics, layers.
+        subject: The model and the images.
+        targets: The outputs that stand for each class of the data, or None.
+        precision: The half-width of the headline's intervals that is enough, or None.
+        manifest: The manifest at the start.
+        channels: The sums of the run under way, or None without metrics of channels.
+    """
+
+    setup: Setup
+    subject: Subject
+    targets: np.ndarray | None
+    precision: float | None
+    manifest: dict[str, Any]
+    channels: ChannelState | None = field(default=None, init=False)
+
+    rows = LAYERED
+    alone = "the only readable image of its block, so it has no partner"
+
+    def __post_init__(self) -> None:
+        self.source, self.load, self.ready = (
+            self.subject.source, self.subject.load, self.subject.ready,
+        )  # fmt: skip
+        self.blocks, self.cells = blocks(self.subject.selected), self.setup.num_cells
+
+    @property
+    def probe(self) -> Probe:
+        """The model."""
+        return self.setup.probe
+
+    @property
+    def plan(self) -> Plan:
+        """The cells."""
+        return self.setup.plan
+
+    @property
+    def batch_size(self) -> int:
+        """Images per forward pass where the user does not say.
+
+        Beside feature maps in memory, on a CPU: those of a part, so that each pass is one cell.
+        More cells at a time would save little there and take memory; an accelerator wants them.
+        """
+        if self.probe.device.type == "cuda":
+            return 256
+        if not self.setup.map_metrics:
+            return BLOCK_SIZE
+        return max(part.stop - part.start for part in image_parts(BLOCK_SIZE, self.setup.layers))
+
+    def picture(self) -> np.ndarray:
+        """The example image at the input resolution, uint8 [height, width, 3]."""
+        pixels = as_colour(as_float(self.subject.pixels)).mul(255).round().to(torch.uint8)
+        return pixels.permute(1, 2, 0).numpy()
+
+    def passes(self, number: int) -> int:
+        """Each image of the block in every cell."""
+        return self.setup.passes * len(self.blocks[number])
+
+    def begin(self, run: Run) -> None:
+        """Empty sums for the metrics of channels, or those that the run has left."""
+        self.channels = None
+        if self.setup.map_metrics:
+            entries = []
+            for cell in self.plan.cells[1:]:
+                entries += [(cell.key, cell.control)] + [(cell.key, SHUFFLED)] * cell.null
+            self.channels = ChannelState(entries, self.probe.device, run.identity)
+        if run.folder is not None:
+            write_example(run.folder, self.picture())
+            if self.channels is not None:
+                run.done = self.channels.take_up(run.folder, run.done, len(self.blocks))
+
+    def measure(self, block: Block, batches: Batches, advance: Callable[[int], None]) -> pa.Table:
+        """The rows of every cell, layer, metric and control."""
+        return measure_block(self.setup, self._sample(block), batches, self.channels, advance)
+
+    def keep(self, run: Run, number: int) -> None:
+        """Writes the sums of channels from time to time."""
+        if self.channels is not None:
+            self.channels.blocks = number + 1
+            if run.folder is not None:
+                self.channels.save(run.folder)
+
+    def enough(self, run: Run, measured: int) -> str:
+        """Looks at the headline's intervals over the first blocks, now and then."""
+        if self.precision is None or not is_time_to_look(measured):
+            return ""
+        store = RowStore(run.rows, range(measured), run.identity)
+        reached = widest(store, self.setup.metrics[0].name, self.setup.seed)
+        if reached > self.precision:
+            return ""
+        return f"stopped after {len(store.images)} images: intervals are within ±{reached:.3g}"
+
+    def finish(self, run: Run) -> Result:
+        """The summary, the table of channels and the pictures of channel pairs."""
+        manifest, folder = run.manifest, run.folder
+        store = RowStore(run.rows, run=run.identity)
+        if not store.images:
+            raise RunError(
+                f"no block of {self.source.name} has two images that can be read; "
+                f"{len(manifest['images']['skipped'])} were skipped"
+            )
+        manifest["images"]["used"] = len(store.images)
+        table, pairs = None, None
+        if self.channels is not None:
+            self._say_what_channels_lack(manifest, self.channels)
+            table = self.channels.finish(folder)
+            pairs = channel_pairs(self.setup, self.subject, table.to_pandas())
+            if folder is not None:
+                write_channel_pairs(folder, pairs, run.identity)
+        result = Result(
+            manifest, store, example=self.picture(), folder=folder, channels=table,
+            channel_pairs=pairs,
+        )  # fmt: skip
+        if folder is not None:
+            write_summary(folder, result.summary)
+        return result
+
+    def _sample(self, block: Block) -> Sample:
+        known = None if self.source.labels is None else block.labels
+        targets = None
+        if self.targets is not None and known is not None:
+            unknown = np.full_like(self.targets[0], -1)
+            classes = len(self.targets)
+            if self.source.class_names is None and max(known, default=-1) >= classes:
+                raise _no_output(block.ids, known, classes)
+            targets = [self.targets[label] if 0 <= label < classes else unknown for label in known]
+            targets = np.array(targets, dtype=np.int64)
+        return Sample(block, known, targets)
+
+    def _say_what_channels_lack(self, manifest: dict[str, Any], channels: ChannelState) -> None:
+        """Takes note of layers whose sums would have been too large."""
+        if channels.without:
+            named, others = channels.without[:_NAMED], len(channels.without[_NAMED:])
+            layers = ", ".join(named) + (f" and {others} more" if others else "")
+            note = (
+                f"channel measures over the data set are left out at {layers}: their sums for all "
+                "levels take too much memory; measure fewer levels or layers to have them"
+            )
+            if note not in manifest["warnings"]:
+                manifest["warnings"].append(note)
+
+
+def _no_output(ids: list[str], labels: list[int], outputs: int) -> InputError:
+    """A label that only the loaded item told, and that no output stands for."""
+    row = int(np.argmax(labels))
+    return InputError(
+        f"image {ids[row]} has the label {labels[row]}, the model the outputs 0 to "
+        f"{outputs - 1}; labels count from 0: change them, or leave accuracy out of the metrics"
+    )
