@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import invariscope
 from invariscope.data import open_source, streams
-from invariscope.errors import InputError
+from invariscope.errors import InputError, RunError
 
 from .conftest import encoded, greys
 
@@ -63,6 +63,16 @@ def test_measure_takes_them():
     )  # fmt: skip
     assert result.manifest["images"]["used"] == 6
     assert any("first 6 items" in note for note in result.manifest["images"]["notes"])
+
+
+def test_a_stream_that_fails_ends_in_one_line():
+    def failing():
+        yield from Squares(5)
+        raise ConnectionError("gone\naway")
+
+    with pytest.raises(RunError, match=r"^generator failed after 5 items .ConnectionError: gone"):
+        open_source(failing(), num_images=10)
+    assert len(open_source(failing(), num_images=5)) == 5
 
 
 def test_batches_and_what_is_too_large(monkeypatch):
