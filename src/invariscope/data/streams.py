@@ -100,10 +100,11 @@ def _read(kind: str, stream: Iterable[Any]) -> Iterator[Any]:
             yield item
             count += 1
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        reason = " ".join(str(error).split())
         raise RunError(
-            f"{kind} failed after {count} items ({reason}); nothing is measured yet: mend it, or "
-            f"take fewer with num_images={max(count, 1)}, and run the same again"
+            f"{kind} failed after {count} items ({type(error).__name__}: {reason}); "
+            "nothing is measured yet: mend it, or take fewer with "
+            f"num_images={max(count, 1)}, and run the same again"
         ) from error
 
 
