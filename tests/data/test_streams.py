@@ -82,7 +82,7 @@ def test_batches_and_what_is_too_large(monkeypatch):
     with pytest.raises(InputError, match="str is no image"):
         open_source(iter(["a", "b"]), num_images=2)
     monkeypatch.setattr(streams, "MOST_BYTES", 200)
-    with pytest.raises(InputError, match=r"the first 2 images of Squares take .* num_images=2"):
+    with pytest.raises(InputError, match=r"the first 2 images of Squares take .* `num_images=2`"):
         open_source(Squares(), num_images=10)
 
 
