@@ -74,4 +74,5 @@ class Registry(Generic[T]):
         self._plugins_loaded = True
         for point in entry_points(group=self.group):
             if point.name not in self._entries:
-                self._entries[point.name] = point.load()
+                entry = point.load()
+                self._entries.setdefault(point.name, entry)  # a decorator there may have added it

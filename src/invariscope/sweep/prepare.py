@@ -14,7 +14,10 @@ from invariscope.errors import InputError
 from invariscope.metrics import (
     DEFAULT_METRICS,
     METRICS,
-    SweepMetric,
+    REGRESSION_METRICS,
+    DerivativeMetric,
+    MapMetric,
+    Metric,
     for_task,
     with_companions,
 )
@@ -137,10 +140,10 @@ def prepare(
     if model_classes is not None and model_classes != IN_ORDER:
         probe = probe.with_class_names(model_classes)
     match = match_classes(source, probe, in_order=model_classes == IN_ORDER)
-    if any(metric.needs_labels == "targets" for metric in wanted):
+    if any(metric.needs == "targets" for metric in wanted):
         warnings += match.warnings
-    known = {"": True, "targets": match.outputs is not None, "classes": source.labels is not None}
-    wanted = tuple(metric for metric in wanted if known[metric.needs_labels])
+    known = {"targets": match.outputs is not None, "classes": source.labels is not None}
+    wanted = tuple(metric for metric in wanted if known.get(metric.needs, True))
     fit, left_out = _for_task(wanted, probe.task, chosen=metrics is not None)
     warnings += [left_out] if left_out else []
     if not fit:
@@ -171,11 +174,11 @@ def prepare(
 
 
 def _for_task(
-    wanted: tuple[SweepMetric, ...], task: str, *, chosen: bool
-) -> tuple[tuple[SweepMetric, ...], str]:
+    wanted: tuple[Metric, ...], task: str, *, chosen: bool
+) -> tuple[tuple[Metric, ...], str]:
     """The metrics that a model of this task has; a note where the user's choice has others."""
-    if task == "regression" and not chosen:  # one number has no direction, only a size
-        wanted = (*wanted, METRICS.get("relative_invariance:l2"))
+    if task == "regression" and not chosen:
+        wanted = _metrics(REGRESSION_METRICS)
     fit = for_task(wanted, task)
     names = {metric.name for metric in fit}
     lost = [metric.name for metric in wanted if metric.name not in names]
@@ -217,7 +220,7 @@ def _start(twin: Probe | None) -> dict[str, str]:
     return {} if twin is None else {"twin": twin.starts}
 
 
-def _metrics(names: str | Sequence[str] | None) -> tuple[SweepMetric, ...]:
+def _metrics(names: str | Sequence[str] | None) -> tuple[Metric, ...]:
     if names is None:
         names = DEFAULT_METRICS
     if isinstance(names, str):
@@ -227,21 +230,21 @@ def _metrics(names: str | Sequence[str] | None) -> tuple[SweepMetric, ...]:
     return tuple(METRICS.get(name) for name in with_companions(list(names)))
 
 
-def _check_metrics(wanted: Sequence[SweepMetric], chosen: Sequence[Transformation]) -> None:
+def _check_metrics(wanted: Sequence[Metric], chosen: Sequence[Transformation]) -> None:
     """Raises an `InputError` for metrics that these transformations have no values of."""
     if any(t.resampling.border == "valid" for t in chosen):
-        others = [metric.name for metric in wanted if metric.reads != "maps"]
+        others = [metric.name for metric in wanted if not isinstance(metric, MapMetric)]
         if others:
             raise InputError(
                 f"border 'valid' masks cells of feature maps, which {others[0]} does not see: "
                 "use it with metrics of maps such as channel_equivariance, or another border"
             )
     if not any(t.family.members for t in chosen):
-        lonely = [metric.name for metric in wanted if metric.groups_only]
+        lonely = [metric.name for metric in wanted if metric.needs == "group"]
         if lonely:
             raise InputError(f"{lonely[0]} needs a group: name one with groups, such as C4")
     if not any(lie_cell(transformation) for transformation in chosen):
-        lonely = [metric.name for metric in wanted if metric.reads.startswith("derivative")]
+        lonely = [metric.name for metric in wanted if isinstance(metric, DerivativeMetric)]
         if lonely:
             raise InputError(
                 f"{lonely[0]} needs a transformation that sets in smoothly: rotate, shear_x, "

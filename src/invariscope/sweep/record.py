@@ -68,17 +68,10 @@ def make_manifest(
             "skipped": [],
             "notes": list(source.notes),
         },
-        "metrics": {
-            metric.name: {
-                "label": metric.label,
-                "direction": metric.direction,
-                "range": [metric.low, metric.high],
-                "paired": metric.paired,
-                "pooled": metric.pooled,
-                "at_identity": metric.at_identity,
-                "unit": metric.unit,
-            }
-            for metric in setup.metrics
+        "metrics": {metric.name: metric.as_dict() for metric in setup.metrics},
+        "transformations": {
+            transformation.name: transformation.family.as_dict()
+            for transformation in plan.transformations
         },
         "environment": environment(str(probe.device)),
         "execution": execution(setup.num_cells, setup.passes * len(selected)),
