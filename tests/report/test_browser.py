@@ -13,8 +13,8 @@ import subprocess
 
 import pytest
 
-from invariscope.report import page
-from invariscope.report.leaderboard import page as leaderboard_page
+from invariscope.report.leaderboard.page import page as leaderboard_page
+from invariscope.report.run.page import page
 from invariscope.report.search.page import page as factors_page
 from invariscope.report.study.page import page as study_page
 from invariscope.results import Leaderboard

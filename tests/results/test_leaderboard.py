@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from invariscope.errors import InputError
-from invariscope.report.leaderboard_text import letters_of, short
+from invariscope.report.leaderboard.text import letters_of, short
 from invariscope.results import Leaderboard, accuracies, averages, leaderboard
 from invariscope.statistics.intervals import interval_run_length
 from oracles.many import (

@@ -15,8 +15,8 @@ from invariscope.data import open_source
 from invariscope.errors import InputError, RunError
 from invariscope.metrics import METRICS, lie_derivative, relative_lie_derivative
 from invariscope.models import Probe, load_model
-from invariscope.report.conventions import conventions
-from invariscope.report.readings import Readings
+from invariscope.report.run.conventions import conventions
+from invariscope.report.run.readings import Readings
 from invariscope.sweep import lie
 from invariscope.sweep.lie import LieCell, lie_cell, lie_cells
 from invariscope.sweep.progress import Silent

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from invariscope.report import verdict
-from invariscope.report.readings import DERIVATIVE, HEADLINE_LAYERS, Readings
+from invariscope.report.run.readings import DERIVATIVE, HEADLINE_LAYERS, Readings
+from invariscope.report.run.verdict import verdict
 from invariscope.results import Result
 from invariscope.sweep import Cost, Run
 

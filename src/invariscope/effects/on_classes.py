@@ -39,6 +39,7 @@ from invariscope.effects.hurt_classes import hurt_classes
 from invariscope.effects.relabelling import relabel
 from invariscope.effects.wordnet import WordNet
 from invariscope.errors import InputError
+from invariscope.pages import page_maker
 from invariscope.seeding import generator
 from invariscope.statistics.intervals import REPLICATES, percentile_interval, resampling_counts
 from invariscope.statistics.ranking import adjusted
@@ -81,9 +82,7 @@ class ClassEffects:
 
     def to_text(self) -> str:
         """The findings in 80 columns."""
-        from invariscope.report.effects.text import text
-
-        return text(self)
+        return page_maker("effects_text")(self)
 
 
 def class_effects(

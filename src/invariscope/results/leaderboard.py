@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.errors import InputError
+from invariscope.pages import page_maker
 from invariscope.results.accuracies import Accuracies, given_accuracies, measured_accuracies
 from invariscope.results.agreement import Agreement, agree
 from invariscope.results.averages import Average, Scope, frame_of, iterate
@@ -204,15 +205,11 @@ class Leaderboard:
 
     def to_text(self) -> str:
         """The standings, the parts and the correlations in 80 columns."""
-        from invariscope.report.leaderboard_text import text
-
-        return text(self)
+        return page_maker("leaderboard_text")(self)
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Writes the leaderboard page, one HTML file that needs no network."""
-        from invariscope.report import render_leaderboard
-
-        return render_leaderboard(self, Path(path))
+        return page_maker("render_leaderboard")(self, Path(path))
 
     def __repr__(self) -> str:
         return f"<Leaderboard: {len(self.models)} models on {self.images} images of {self.data}>"

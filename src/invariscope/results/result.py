@@ -14,6 +14,7 @@ from PIL import Image
 
 from invariscope.errors import InputError, RunError
 from invariscope.files import write_file
+from invariscope.pages import page_maker
 from invariscope.results.averages import averages as averages_of
 from invariscope.results.channels import (
     CHANNEL_SCHEMA,
@@ -143,9 +144,7 @@ class Result:
         layer: str = "embedding",
     ) -> "Figure":
         """Curves over levels with intervals and controls, as a matplotlib figure."""
-        from invariscope.report import plot
-
-        return plot(self, transformation, metric=metric, layer=layer)
+        return page_maker("plot")(self, transformation, metric=metric, layer=layer)
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Writes the report, HTML that needs no network, and beside it a page for each layer.
@@ -153,9 +152,7 @@ class Result:
         There are pages of layers where channels or orbits were measured, in the folder ``layers``
         next to ``report.html``; next to a report of another name, in ``NAME-layers``.
         """
-        from invariscope.report import render
-
-        return render(self, Path(path))
+        return page_maker("render")(self, Path(path))
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Writes a run folder: manifest, rows, summary, example.

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from invariscope.errors import InputError
 from invariscope.files import read_parquet, write_parquet
+from invariscope.pages import page_maker
 from invariscope.registry import unknown_name
 from invariscope.results import read_manifest, write_manifest
 from invariscope.search.example_files import EXAMPLES, Example, read_examples, write_examples
@@ -20,9 +21,6 @@ from invariscope.search.rows import PairRows, write_pairs
 from invariscope.search.table import TABLE_SCHEMA
 
 if TYPE_CHECKING:
-    from invariscope.advice.alignment import Alignment
-    from invariscope.advice.recommendation import Recommendation
-    from invariscope.foregrounds.foregrounds import Foregrounds
     from invariscope.search.hierarchy import Hierarchy
 
 ROWS = "rows"
@@ -123,10 +121,10 @@ class Factors:
         self,
         path: str | os.PathLike[str],
         *,
-        alignment: "Alignment | None" = None,
+        alignment: Any = None,
         hierarchy: "Hierarchy | None" = None,
-        foregrounds: "Foregrounds | None" = None,
-        recommendation: "Recommendation | None" = None,
+        foregrounds: Any = None,
+        recommendation: Any = None,
     ) -> Path:
         """Writes the report: one HTML page that needs nothing else, neither model nor data.
 
@@ -143,9 +141,7 @@ class Factors:
         Raises:
             InputError: The file cannot be written.
         """
-        from invariscope.report.search.page import render_factors  # imports matplotlib
-
-        return render_factors(
+        return page_maker("render_factors")(
             self,
             path,
             alignment=alignment,

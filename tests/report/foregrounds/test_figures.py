@@ -7,7 +7,7 @@ from PIL import Image
 
 from invariscope.foregrounds.foregrounds import measure_foregrounds
 from invariscope.report.foregrounds.figures import areas, centres, classes, write_figures
-from invariscope.report.svg import inline
+from invariscope.report.kit.svg import inline
 
 
 def made(count=24):

@@ -2,21 +2,19 @@
 
 import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from invariscope.report.leaderboard_text import interval, middle_cut, short
-
-if TYPE_CHECKING:
-    from invariscope.effects.on_classes import ClassEffects
+from invariscope.effects.on_classes import ClassEffects
+from invariscope.report.leaderboard.text import interval, middle_cut, short
 
 WIDTH = 80
 MOST_CLASSES = 20
 _GROUPS = {"hurt": "one another", "helped": "the helped", "rest": "all others"}
 
 
-def text(effects: "ClassEffects") -> str:
+def effects_text(effects: ClassEffects) -> str:
     """Each method's effect and the classes that it hurts; helped samples; WordNet; notes."""
     blocks = [list(_method(effects, row)) for row in effects.summary.to_dict("records")]
     blocks.append(list(_helped_samples(effects)))
@@ -25,7 +23,7 @@ def text(effects: "ClassEffects") -> str:
     return "\n\n".join("\n".join(lines) for lines in blocks if lines)
 
 
-def _method(effects: "ClassEffects", row: dict[Any, Any]) -> Iterator[str]:
+def _method(effects: ClassEffects, row: dict[Any, Any]) -> Iterator[str]:
     names = f"{row['method']} against {effects.without}"
     yield from textwrap.wrap(
         f"{names}: {row['n_pairs']} pairs of seeds, {row['n_classes']:,} classes, "
@@ -68,7 +66,7 @@ def _classes(hurt: pd.DataFrame) -> Iterator[str]:
         yield f"and {len(hurt) - MOST_CLASSES} more: -o FILE.csv has all classes"
 
 
-def _helped_samples(effects: "ClassEffects") -> Iterator[str]:
+def _helped_samples(effects: ClassEffects) -> Iterator[str]:
     frame = effects.helped_samples
     yield "do they help the same images? mean IoU of the lists of helped images, 95 %"
     yield ""
@@ -88,7 +86,7 @@ def _helped_samples(effects: "ClassEffects") -> Iterator[str]:
         yield (f"{'':32}" + "".join(f"{cell:24}" for cell in chances)).rstrip()
 
 
-def _similarity(effects: "ClassEffects") -> Iterator[str]:
+def _similarity(effects: ClassEffects) -> Iterator[str]:
     frame = effects.similarity
     if frame.empty:
         return

@@ -1,7 +1,7 @@
 """Figures of foregrounds: where boxes have their centres, how large they are, class by class.
 
 Drawn on `matplotlib.figure.Figure` objects in the report's colours, so that
-`invariscope.report.svg.inline` can embed them in a page.
+`invariscope.report.kit.svg.inline` can embed them in a page.
 """
 
 import io
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from invariscope.files import write_file
 from invariscope.foregrounds.foregrounds import Foregrounds
 from invariscope.foregrounds.spread import EVERY
-from invariscope.report.figures import FAINT, INK, MODEL, NULL, TWIN, Look, without_usetex
+from invariscope.report.kit.look import FAINT, INK, MODEL, NULL, TWIN, Look, without_usetex
 
 CENTRES = Look(312, 304, left=42, right=14, top=10, bottom=38, text=10.5)
 AREAS = Look(420, 230, left=44, right=22, top=10, bottom=40, text=10.5)

@@ -5,10 +5,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from invariscope.report.conventions import where_pixels_move
+from invariscope.report.kit.provenance import where_pixels_move
+from invariscope.report.kit.words import percent
 from invariscope.report.search.facts import Facts
 from invariscope.report.search.words import counted
-from invariscope.report.words import percent
 from invariscope.search.table import OVERALL
 from invariscope.transformations import IDENTITY
 

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from invariscope.advice.alignment import TOP, Alignment
 from invariscope.foregrounds.foregrounds import Foregrounds
-from invariscope.report import svg
 from invariscope.report.foregrounds import figures as foreground_figures
 from invariscope.report.foregrounds.text import findings, notes
+from invariscope.report.kit import svg
+from invariscope.report.kit.words import number, percent, transformation_words, with_interval
 from invariscope.report.search import figures as page_figures
 from invariscope.report.search.words import counted, p_text, share_interval
-from invariscope.report.words import number, percent, transformation_words, with_interval
 from invariscope.search.hierarchy import DISSIMILAR, SIMILAR, Hierarchy
 
 _NAMED = 12

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from invariscope.advice.alignment import measured_name
+from invariscope.report.kit.words import transformation_words
 from invariscope.report.search.words import operation_words
-from invariscope.report.words import transformation_words
 from invariscope.search.result import Factors
 from invariscope.search.table import OVERALL
 from invariscope.statistics.intervals import bootstrap_interval

@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from invariscope.report.figures import FAINT, FLOOR, INK, MODEL, NULL, TWIN, Look
-from invariscope.report.point_labels import name_points
+from invariscope.report.kit.look import FAINT, FLOOR, INK, MODEL, NULL, TWIN, Look
+from invariscope.report.kit.point_labels import name_points
+from invariscope.report.kit.words import number, transformation_words
 from invariscope.report.search.facts import Strip
-from invariscope.report.words import number, transformation_words
 
 COLOURS = {"geometric": MODEL, "appearance": TWIN, "mixed": FLOOR}
 MARKS = {"geometric": "o", "appearance": "s", "mixed": "D"}

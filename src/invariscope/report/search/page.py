@@ -17,9 +17,10 @@ from PIL import Image
 from invariscope.advice.alignment import Alignment
 from invariscope.advice.recommendation import Recommendation, recommend
 from invariscope.foregrounds.foregrounds import Foregrounds
-from invariscope.report import svg
-from invariscope.report.conventions import warnings
-from invariscope.report.html import PAGE, asset, write_page
+from invariscope.report.kit import svg
+from invariscope.report.kit.page import PAGE, asset, write_page
+from invariscope.report.kit.provenance import warnings
+from invariscope.report.kit.words import number
 from invariscope.report.search import figures as page_figures
 from invariscope.report.search.conventions import brief_manifest, conventions
 from invariscope.report.search.evidence import (
@@ -39,13 +40,12 @@ from invariscope.report.search.tables import (
 )
 from invariscope.report.search.verdict import findings, lead
 from invariscope.report.search.words import change_text, counted
-from invariscope.report.words import number
 from invariscope.search.example_files import Example
 from invariscope.search.hierarchy import Hierarchy
 from invariscope.search.ranks import Estimate
 from invariscope.search.result import Factors
 
-_LOADER = jinja2.PackageLoader("invariscope.report", "page")
+_LOADER = jinja2.PackageLoader("invariscope.report.kit", "page")
 _PAGE = PAGE.overlay(loader=_LOADER)
 _POLICIES_SHOWN = 8
 _QUALITY = 84

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from invariscope.advice.recommendation import Recommendation
+from invariscope.report.kit.words import magnitude_text, number, percent, transformation_words
 from invariscope.report.search.facts import Facts
 from invariscope.report.search.words import (
     change_interval,
@@ -16,7 +17,6 @@ from invariscope.report.search.words import (
     p_text,
     share_interval,
 )
-from invariscope.report.words import magnitude_text, number, percent, transformation_words
 from invariscope.search.ranks import KINDS
 from invariscope.transformations import IDENTITY
 

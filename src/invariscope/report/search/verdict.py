@@ -16,6 +16,7 @@ holds out: the operation is chosen on one half of a class's pairs and judged on 
 
 import math
 
+from invariscope.report.kit.words import listed, number, percent
 from invariscope.report.search.facts import Facts
 from invariscope.report.search.words import (
     change_interval,
@@ -23,7 +24,6 @@ from invariscope.report.search.words import (
     counted,
     share_interval,
 )
-from invariscope.report.words import listed, number, percent
 from invariscope.search.ranks import TOP_COUNT
 from invariscope.search.table import OVERALL
 from invariscope.transformations import IDENTITY

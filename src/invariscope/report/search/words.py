@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from invariscope.advice.alignment import measured_name
-from invariscope.report.words import number, transformation_words
+from invariscope.report.kit.words import number, transformation_words
 from invariscope.transformations import IDENTITY
 
 NOTHING = "none helps"

@@ -12,15 +12,15 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from invariscope.report.html import PAGE, asset, write_page
-from invariscope.report.words import number
+from invariscope.report.kit.page import PAGE, asset, write_page
+from invariscope.report.kit.words import number
 from invariscope.studies.claims import ClaimResult, Part, get_claim
 from invariscope.studies.claims.record import SMOKE, counts
 from invariscope.studies.claims.verdict import NOT_RUN
 from invariscope.studies.lab.folder import REPORT, StudyRun
 from invariscope.studies.lab.words import duration, significant, value_text
 
-_LOADER = jinja2.PackageLoader("invariscope.report", "page")
+_LOADER = jinja2.PackageLoader("invariscope.report.kit", "page")
 _PAGE = PAGE.overlay(loader=_LOADER)
 _MOST_ROWS = 400
 

@@ -14,10 +14,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from invariscope.report import svg
-from invariscope.report.figures import FAINT, FLOOR, INK, KEPT, MODEL, NULL, TWIN, Look
-from invariscope.report.overlays import AMBER, SKY, VIOLET
-from invariscope.report.words import number
+from invariscope.report.kit import svg
+from invariscope.report.kit.look import (
+    AMBER,
+    FAINT,
+    FLOOR,
+    INK,
+    KEPT,
+    MODEL,
+    NULL,
+    SKY,
+    TWIN,
+    VIOLET,
+    Look,
+)
+from invariscope.report.kit.words import number
 from invariscope.studies.lab.findings import Figure
 
 COLOURS = (MODEL, TWIN, FLOOR, VIOLET, AMBER, INK, SKY, KEPT)

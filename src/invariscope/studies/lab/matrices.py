@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Rectangle
 
-from invariscope.report.figures import INK, MODEL, Look
+from invariscope.report.kit.look import INK, MODEL, Look
 from invariscope.studies.lab.figures import figure_of
 from invariscope.studies.lab.findings import Figure
 

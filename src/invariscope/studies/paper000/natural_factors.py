@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.report.words import transformation_words
+from invariscope.report.kit.words import transformation_words
 from invariscope.studies.claims import (
     ClaimResult,
     Evidence,

@@ -1,0 +1,1 @@
+"""The leaderboard of several runs, as a page and as text."""

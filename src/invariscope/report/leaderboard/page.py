@@ -1,0 +1,261 @@
+"""The leaderboard page: many models side by side, one HTML file that needs nothing else."""
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from invariscope.report.kit import svg
+from invariscope.report.kit.page import PAGE, asset, write_page
+from invariscope.report.kit.shades import shade
+from invariscope.report.kit.words import (
+    metric_phrase,
+    metric_words,
+    number,
+    transformation_words,
+    with_interval,
+)
+from invariscope.report.leaderboard import overlays
+from invariscope.report.leaderboard.tables import (
+    conventions,
+    correlation_rows,
+    facts,
+    number_rows,
+    part_tables,
+    run_rows,
+    short_names,
+    standing_columns,
+    standing_rows,
+)
+from invariscope.report.leaderboard.text import correlation_words, letters_of
+from invariscope.report.run.levels import level_labels, levels_of
+from invariscope.report.run.readings import Readings
+from invariscope.results import Leaderboard
+
+LONGEST = 1500
+PARTS = ("Early", "Middle", "Late", "Pool", "Final")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure with its caption."""
+
+    figure: Markup
+    caption: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """A transformation: what its curves say, and the curves."""
+
+    anchor: str
+    name: str
+    words: str
+    reading: str
+    panels: list[Panel]
+
+
+def render_leaderboard(board: Leaderboard, path: str | Path) -> Path:
+    """Writes the page of a leaderboard.
+
+    Args:
+        board: The leaderboard.
+        path: The file to write, or a folder, which gets ``leaderboard.html``. The same runs give
+            the same bytes.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    target = Path(path)
+    return write_page(target / "leaderboard.html" if target.is_dir() else target, page(board))
+
+
+def page(board: Leaderboard) -> str:
+    """The leaderboard as the text of an HTML page."""
+    letters = letters_of(board)
+    drawn = overlays.marks(letters)
+    metric = board.metrics[0]
+    script = asset("page.js")
+    rows, note = number_rows(board, LONGEST)
+    return PAGE.get_template("leaderboard.html").render(
+        models=len(letters),
+        data=board.data,
+        facts=facts(board),
+        lead=_lead(board),
+        metric=metric,
+        metric_words=metric_phrase(metric),
+        place=board.places[metric].words,
+        direction=board.direction(metric),
+        key=[(mark.letter, mark.key, model) for model, mark in drawn.items()],
+        columns=standing_columns(board),
+        standings=standing_rows(board, drawn),
+        cards=list(_cards(board, drawn)),
+        others=list(_other_metrics(board, drawn)),
+        part_tables=part_tables(board, letters),
+        gradient=", ".join(shade(k / 8)[0] for k in range(9)),
+        correlation_words=correlation_words(board),
+        correlations=correlation_rows(board),
+        scatters=list(_scatters(board, drawn)),
+        accuracy_source=board.accuracy_source,
+        numbers=rows,
+        numbers_note=note,
+        conventions=conventions(board),
+        notes=board.notes,
+        runs=run_rows(board, letters),
+        version=board.results[0].manifest.get("version", ""),
+        css=Markup(asset("page.css") + asset("leaderboard.css")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _lead(board: Leaderboard) -> str:
+    """Who stands first, and how many others these images do not tell apart from it."""
+    metric = board.metrics[0]
+    rows = board.standings[board.standings["metric"] == metric]
+    first, last = rows.iloc[0], rows.iloc[-1]
+    if not np.isfinite(first["value"]):
+        return f"No model has a value of {metric_phrase(metric)}."
+    text = (
+        f"{first['model']} stands first:"
+        f" {with_interval(first['value'], first['ci_low'], first['ci_high'])},"
+        f" against {with_interval(last['value'], last['ci_low'], last['ci_high'])} of"
+        f" {last['model']}, which stands last."
+    )
+    rivals = int((rows["rank_low"] <= first["rank_high"]).sum()) - 1
+    if first["rank_high"] > 1 and rivals:
+        others = "another model" if rivals == 1 else f"{rivals} other models"
+        text += f" Other images could put {others} in its place: their ranks overlap."
+    else:
+        text += " It does so in all but the rarest resamples of the images."
+    return text
+
+
+def _cards(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Card]:
+    """One card for each transformation: the headline metric over levels and over depth."""
+    metric = board.metrics[0]
+    curves = board.curves[board.curves["metric"] == metric]
+    layers = _layers(board, metric)
+    limits = overlays.limits_of(curves, layers)
+    readings = Readings(board.results[0])
+    for place, name in enumerate(dict.fromkeys(layers["transformation"].dropna())):
+        here = f"t{place}"
+        labels = dict(
+            zip(
+                (level for level, _, _ in levels_of(readings, name)),
+                level_labels(readings, name),
+                strict=True,
+            )
+        )
+        panels = []
+        own = curves[curves["transformation"] == name]
+        if len(own):
+            label = _alternative(board, name, drawn)
+            figure = overlays.over_levels(own, labels, drawn, limits)
+            caption = f"Over its levels, {board.places[metric].words}"
+            panels.append(_panel(figure, f"{here}l", label, caption))
+        own = layers[layers["transformation"] == name]
+        if own.groupby("model").size().max() > 1:
+            label = f"{metric_words(metric)} of each model over its depth under {name}."
+            figure = overlays.over_depth(own, drawn, limits)
+            panels.append(_panel(figure, f"{here}d", label, "Over depth, mean over the levels"))
+        words = transformation_words(name)
+        yield Card(here, name, words, _reading(board, name), panels)
+
+
+def _other_metrics(
+    board: Leaderboard, drawn: dict[str, overlays.Mark]
+) -> Iterator[tuple[str, str, list[Panel]]]:
+    """(metric, its direction, depth curves by transformation) of the other metrics with a depth."""
+    for number_, metric in enumerate(board.metrics[1:]):
+        layers = _layers(board, metric)
+        if layers.empty or layers.groupby(["model", "transformation"]).size().max() < 2:
+            continue
+        limits = overlays.limits_of(layers)
+        panels = []
+        for place, name in enumerate(dict.fromkeys(layers["transformation"].dropna())):
+            own = layers[layers["transformation"] == name]
+            figure = overlays.over_depth(own, drawn, limits)
+            label = f"{metric_words(metric)} of each model over its depth under {name}."
+            words = transformation_words(name)
+            caption = words[:1].upper() + words[1:]
+            panels.append(_panel(figure, f"m{number_}x{place}", label, caption))
+        yield metric, board.direction(metric), panels
+
+
+def _scatters(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Panel]:
+    """The headline metric in each part against accuracy."""
+    if board.accuracy is None:
+        return
+    metric = board.metrics[0]
+    rows = board.averages
+    rows = rows[(rows["metric"] == metric) & rows["layer"].isna() & rows["transformation"].isna()]
+    accuracy = board.accuracy.rename(columns={"ci_low": "accuracy_low", "ci_high": "accuracy_high"})
+    names = short_names(list(drawn))
+    for part in PARTS:
+        points = rows[rows["part"] == part].merge(accuracy, on="model")
+        if np.isfinite(points["value"].to_numpy(dtype=float)).sum() < 2:
+            continue
+        figure = overlays.against_accuracy(points, drawn, names)
+        found = board.correlations
+        found = found[
+            (found["metric"] == metric) & found["transformation"].isna() & (found["part"] == part)
+        ]
+        caption = part
+        if len(found):
+            row = found.iloc[0]
+            caption += f": ρ = {with_interval(row['rho'], row['ci_low'], row['ci_high'])}"
+        label = f"{metric_words(metric)} in the part {part} against accuracy, one point a model."
+        yield _panel(figure, f"s{part}", label, caption)
+
+
+def _layers(board: Leaderboard, metric: str) -> pd.DataFrame:
+    rows = board.averages
+    known = rows["layer"].notna() & rows["transformation"].notna()
+    return rows[(rows["metric"] == metric) & known]
+
+
+def _panel(figure: Any, identifier: str, label: str, caption: str) -> Panel:
+    return Panel(Markup(svg.inline(figure, identifier, label, "half")), caption)
+
+
+def _at_place(board: Leaderboard, name: str) -> pd.DataFrame:
+    """The models' averages of the headline metric under a transformation, best first."""
+    metric = board.metrics[0]
+    place = board.places[metric]
+    rows = board.averages
+    rows = rows[(rows["metric"] == metric) & (rows["transformation"] == name)]
+    rows = rows[rows["part"] == place.part]
+    rows = rows[rows["layer"].isna() if place.layer is None else rows["layer"] == place.layer]
+    rows = rows[np.isfinite(rows["value"].to_numpy(dtype=float))]
+    return rows.sort_values("value", ascending=board.ascending(metric), kind="stable")
+
+
+def _reading(board: Leaderboard, name: str) -> str:
+    rows = _at_place(board, name)
+    if rows.empty:
+        return "No model has a value."
+    first, last = rows.iloc[0], rows.iloc[-1]
+    return (
+        f"First: {first['model']},"
+        f" {with_interval(first['value'], first['ci_low'], first['ci_high'])}."
+        f" Last: {last['model']},"
+        f" {with_interval(last['value'], last['ci_low'], last['ci_high'])}."
+    )
+
+
+def _alternative(board: Leaderboard, name: str, drawn: dict[str, overlays.Mark]) -> str:
+    """A figure's text alternative: the models and their means."""
+    rows = _at_place(board, name)
+    values = "; ".join(f"{row.model}: {number(float(str(row.value)))}" for row in rows.itertuples())
+    metric = metric_phrase(board.metrics[0])
+    return f"Curves: {metric} of {len(drawn)} models under {name}. Mean over levels: {values}."

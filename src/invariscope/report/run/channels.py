@@ -1,0 +1,316 @@
+"""The report's section on layers and channels: heat maps by element, bars by part, dead ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from invariscope.report.kit import svg
+from invariscope.report.kit.shades import Cell
+from invariscope.report.kit.words import (
+    capitalised,
+    listed,
+    metric_phrase,
+    metric_words,
+    number,
+    percent,
+    transformation_words,
+    with_interval,
+)
+from invariscope.report.run.channel_figures import Bars, part_bars
+from invariscope.report.run.layered import Column, Layered, mean_score
+from invariscope.report.run.readings import Score, apart
+from invariscope.report.run.tables import score_cell
+
+PARTS = ("Early", "Middle", "Late", "Pool", "Final")
+WORST = 8
+
+
+@dataclass(frozen=True)
+class ElementMap:
+    """A heat map of layers × elements; ``groups`` are parts with rows (layer, link, cells)."""
+
+    metric: str
+    title: str
+    words: str
+    heads: list[tuple[str, int]]
+    columns: list[str]
+    groups: list[tuple[str, list[tuple[str, str, list[tuple[Cell, str]]]]]]
+    ends: tuple[str, str]
+    has_null: bool
+    has_inexact: bool
+
+
+@dataclass(frozen=True)
+class BarFigure:
+    """Bars by part, with what their colours and lines mean."""
+
+    figure: Markup
+    caption: str
+    key: list[tuple[str, str]]
+    has_null: bool
+
+
+@dataclass(frozen=True)
+class DeadLayer:
+    """The dead channels of one layer."""
+
+    layer: str
+    link: str
+    channels: int
+    dead: int
+    sometimes: int
+    in_an_image: str
+
+
+def section(layered: Layered, folder: str) -> dict[str, Any] | None:
+    """What the page's section on layers and channels shows; None without such measures.
+
+    Args:
+        layered: The run.
+        folder: The folder of the layers' pages, as links name it.
+    """
+    if not layered.any:
+        return None
+    links = {layer: f"{quote(folder)}/{quote(name)}" for layer, name in layered.files.items()}
+    maps = [element_map(layered, metric, links) for metric in layered.main]
+    beside = [element_map(layered, metric, links) for metric in layered.beside]
+    channels = layered.readings.channels is not None
+    return {
+        "maps": [each for each in maps if each],
+        "beside": [each for each in beside if each],
+        "bars": bar_figures(layered),
+        "channels": channels,
+        "dead": dead_layers(layered, links) if channels else [],
+        "dead_words": dead_words(layered) if channels else "",
+        "pages": [(layer, link) for layer, link in links.items()],
+    }
+
+
+def element_map(layered: Layered, metric: str, links: Mapping[str, str]) -> ElementMap | None:
+    """One metric's heat map; None if it has no value."""
+    about = layered.readings.meaning(metric)
+    layers = layered.layers([metric])
+    scores = {
+        layer["name"]: [layered.score(metric, layer["name"], c) for c in layered.columns]
+        for layer in layers
+    }
+    shown = [one for row in scores.values() for one in row if one]
+    if not shown:
+        return None
+    ends = about.ends(one.value for one in shown)
+    maps = metric.startswith("channel_")
+    has_null, has_inexact = False, False
+    groups: list[tuple[str, list[tuple[str, str, list[tuple[Cell, str]]]]]] = []
+    for layer in layers:
+        name = layer["name"]
+        null = layered.null(metric, name) if about.is_correlation else None
+        cells = []
+        for found, column in zip(scores[name], layered.columns, strict=True):
+            inexact = maps and found is not None and not layered.is_exact(name, column)
+            has_inexact |= inexact
+            own = layered.score(metric, name, column, "shuffled") if null else None
+            cells.append(_element(score_cell(found, about, ends), found, own or null, inexact))
+        if about.is_correlation:
+            has_null |= null is not None
+            cells.append((_null_cell(null), "null"))
+        if not groups or groups[-1][0] != layer["part"]:
+            groups.append((layer["part"], []))
+        groups[-1][1].append((name, links.get(name, ""), cells))
+    heads = _heads(layered.columns)
+    title = capitalised(metric_words(metric))
+    words = _MEANINGS.get(metric, capitalised(about.direction) + ".")
+    columns = [column.label for column in layered.columns]
+    return ElementMap(
+        metric, title, words, heads, columns, groups, about.scale_words(ends), has_null, has_inexact
+    )
+
+
+_MEANINGS = {
+    "channel_invariance:pooled": "Does a channel show the same map, moved as the image is? The"
+    " correlation of f(T_g x)_c with T_g f(x)_c over all images and positions, mean over living"
+    " channels. At layers without positions, over images only.",
+    "channel_equivariance:pooled": "Is there any channel whose moved map it becomes? The largest"
+    " such correlation with any channel of the layer. A maximum over many channels is above 0 by"
+    " chance, the more so the fewer images and positions there are: read it beside its null.",
+    "channel_eed": "Minus the mean cosine of a channel’s map with its own moved map: −1 where every"
+    " channel moves as the image does.",
+    "latent_eed": "How far the representations of a group’s elements lie from their mean, in units"
+    " of the mean distance between different images. 0: they do not move.",
+    "normalized_variance": "Variance over the elements, in units of the variance over images. 0:"
+    " nothing moves.",
+    "channel_invariance": "Image by image, then averaged, as paper 002 does.",
+    "channel_equivariance": "Image by image, then averaged, as paper 002 does: the largest"
+    " correlation is sought anew in every image, so chance gives more than over the data set.",
+    "channel_invariance:cosine": "The same with the cosine in place of the correlation.",
+    "channel_equivariance:cosine": "The same with the cosine in place of the correlation.",
+    "channel_invariance:literal": "Against the map of the image as it is, not moved.",
+}
+
+
+def _element(
+    cell: Cell, found: Score | None, null: Score | None, inexact: bool
+) -> tuple[Cell, str]:
+    marks, title = [], cell.title
+    if inexact:
+        marks.append("inexact")
+        title += "; the maps were interpolated"
+    if found and null:
+        title += f"; by chance {number(null.value)}"
+        if apart(found, null) < 1:
+            marks.append("chance")
+            title += ", not told apart from it"
+    return Cell(cell.text, cell.background, cell.ink, title), " ".join(marks)
+
+
+def _null_cell(null: Score | None) -> Cell:
+    if null is None:
+        return Cell("–", "transparent", "inherit", "not measured")
+    title = f"another image: {with_interval(null.value, null.low, null.high)}"
+    return Cell(number(null.value), "transparent", "inherit", title)
+
+
+def _heads(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """(transformation in words, number of columns), in order."""
+    counts: dict[str, int] = {}
+    for column in columns:
+        counts[column.transformation] = counts.get(column.transformation, 0) + 1
+    return [(transformation_words(name), count) for name, count in counts.items()]
+
+
+def bar_figures(layered: Layered) -> list[BarFigure]:
+    """Bars by part: invariance beside equivariance, then each kind of G-EED by itself."""
+    averages = getattr(layered.readings.result, "averages", None)
+    if averages is None or not layered.main:
+        return []
+    both = [metric for metric in layered.main[:2] if metric.endswith(":pooled")]
+    sets = [both] if both else []
+    sets += [[metric] for metric in layered.main if metric not in both]
+    frame = averages(layered.main)
+    frame = frame[frame["layer"].isna() & frame["transformation"].isna()]
+    return [_bar_figure(layered, frame, metrics, k) for k, metrics in enumerate(sets)]
+
+
+def _bar_figure(
+    layered: Layered, frame: pd.DataFrame, metrics: Sequence[str], place: int
+) -> BarFigure:
+    parts = [part for part in PARTS if part in set(frame[frame["metric"].isin(metrics)]["part"])]
+    measures, texts = [], []
+    for metric in metrics:
+        rows = frame[frame["metric"] == metric].set_index("part").reindex(parts)
+        nulls = [_part_null(layered, metric, part) for part in parts]
+        columns = [rows[name].to_list() for name in ("value", "ci_low", "ci_high")]
+        measures.append(Bars(columns[0], columns[1], columns[2], nulls))
+        values = "; ".join(
+            f"{part}: {with_interval(*ends)}" for part, *ends in zip(parts, *columns, strict=True)
+        )
+        texts.append(f"{metric_words(metric)}, {values}")
+    numbers = [
+        value for bars in measures for each in (bars.values, bars.lows, bars.highs, bars.nulls)
+        for value in each if np.isfinite(value)
+    ]  # fmt: skip
+    correlations = layered.readings.meaning(metrics[0]).is_correlation
+    low, high = min([0.0, *numbers]), max([1.0 if correlations else 0.0, *numbers])
+    room = 0.05 * max(high - low, 1e-3)
+    limits = (low - room if low < 0 else 0.0, high + room if high > 0 else room)
+    figure = part_bars(parts, measures, limits)
+    title = listed([metric_phrase(metric) for metric in metrics])
+    label = f"Bars by part of the network. {'. '.join(texts)}."
+    names = ["--model", "--twin"]
+    return BarFigure(
+        Markup(svg.inline(figure, f"bars{place}", label)),
+        f"{capitalised(title)}: mean over a part’s layers and over all elements.",
+        [(names[k], metric_phrase(metric)) for k, metric in enumerate(metrics)],
+        any(np.isfinite(bars.nulls).any() for bars in measures),
+    )
+
+
+def _part_null(layered: Layered, metric: str, part: str) -> float:
+    if not layered.readings.meaning(metric).is_correlation:
+        return float("nan")
+    layers = [layer["name"] for layer in layered.layers([metric]) if layer["part"] == part]
+    found = mean_score([one for name in layers if (one := layered.null(metric, name))])
+    return found.value if found else float("nan")
+
+
+def dead_layers(layered: Layered, links: Mapping[str, str]) -> list[DeadLayer]:
+    """The layers with dead channels, the worst first."""
+    table = layered.readings.channels
+    if table is None or table.empty:
+        return []
+    measured = table[table["control"] == ""]
+    # Moved images are other images: a channel may be dead at one element and alive at another.
+    dead = (measured["match"] < 0).groupby([measured["layer"], measured["channel"]], sort=False)
+    always, sometimes = dead.all(), dead.any()
+    found = []
+    for layer in layered.layers():
+        name = layer["name"]
+        if name not in always.index.get_level_values(0):
+            continue
+        every, some = int(always[name].sum()), int(sometimes[name].sum())
+        share = _dead_share(layered, name)
+        if some or share > 0:
+            found.append(
+                (some, share, DeadLayer(
+                    name, links.get(name, ""), len(always[name]), every, some - every,
+                    percent_of(share) if _has_shares(layered, name) else "–",
+                ))
+            )  # fmt: skip
+    found.sort(key=lambda one: (-one[0], -one[1]))
+    return [each for _, _, each in found[:WORST]]
+
+
+def percent_of(share: float) -> str:
+    """A share in per cent that tells a little from nothing.
+
+    Example:
+        >>> percent_of(0.0).split(), percent_of(0.0004).split(), percent_of(0.25).split()
+        (['0', '%'], ['<', '1', '%'], ['25', '%'])
+    """
+    return "< 1\u00a0%" if 0 < share < 0.005 else percent(share)
+
+
+def _dead_share(layered: Layered, layer: str) -> float:
+    """The share of channels that do not vary over the positions of one image; 0 if not known."""
+    found = [
+        float(row["value"])
+        for name in layered.readings.transformations
+        for _, row in layered.readings.curve(name, "dead_channels", layer).iterrows()
+        if np.isfinite(row["value"])
+    ]
+    return max(found, default=0.0)
+
+
+def _has_shares(layered: Layered, layer: str) -> bool:
+    """Whether the share was measured: at vectors there are no positions to vary over."""
+    names = layered.readings.transformations
+    return any(len(layered.readings.curve(name, "dead_channels", layer)) for name in names)
+
+
+def dead_words(layered: Layered) -> str:
+    """How many channels are dead, in a sentence or two."""
+    table = layered.readings.channels
+    if table is None or table.empty:
+        return ""
+    measured = table[table["control"] == ""]
+    dead = (measured["match"] < 0).groupby([measured["layer"], measured["channel"]], sort=False)
+    count, every = int(dead.any().sum()), len(dead)
+    layers = measured["layer"].nunique()
+    text = (
+        f"Over the data set {count:,} of {every:,} channels at {layers} layers are dead (constant)"
+        if count
+        else f"Over the data set none of the {every:,} channels at {layers} layers is dead"
+        " (constant)"
+    )
+    shares = {layer["name"]: _dead_share(layered, layer["name"]) for layer in layered.layers()}
+    worst = max(shares, key=lambda name: shares[name], default="")
+    if worst and shares[worst] > 0:
+        text += (
+            f"; in a single image up to {percent_of(shares[worst])} do not vary, on average over"
+            f" images, at {worst}"
+        )
+    return f"{text}. Dead channels have no correlation: they are counted here and in no mean."

@@ -1,0 +1,70 @@
+"""The table at a glance: every transformation's mean as a dot on one scale, ranked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from invariscope.report.kit.look import LOWEST
+from invariscope.report.kit.words import percent, transformation_words, with_interval
+from invariscope.report.run.cards import anchor
+from invariscope.report.run.meaning import Meaning
+from invariscope.report.run.readings import LOGITS, Readings, Score
+from invariscope.report.run.standings import Standing
+
+ABSENT = "–"
+_TONES = {"hardly reacts": "calm", "reacts strongly": "strong"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One transformation; ``at``, ``low``, ``width`` and ``zero`` are per cent of the scale."""
+
+    anchor: str
+    words: str
+    at: float
+    low: float
+    width: float
+    zero: float
+    value: str
+    word: str
+    tone: str
+    twin: str
+    kept: str
+
+
+def glance(readings: Readings, order: Sequence[Standing]) -> list[Row]:
+    """The rows, in the order of the standings; the better end of the scale is on the right."""
+    if readings.headline is None:
+        return []
+    about = readings.meaning(readings.headline[0])
+    reached = [end for standing in order for end in _ends(standing.score)]
+    left, right = about.ends(reached)
+    if about.higher:
+        left = max(LOWEST, min([left, *reached]))
+    return [_row(readings, standing, about, (left, right)) for standing in order]
+
+
+def _ends(found: Score) -> tuple[float, float]:
+    return (found.low, found.high) if found.has_interval else (found.value, found.value)
+
+
+def _row(readings: Readings, standing: Standing, about: Meaning, scale: tuple[float, float]) -> Row:
+    name, found = standing.transformation, standing.score
+    kept = readings.score(name, metric="prediction_consistency", layer=LOGITS)
+    at, zero, *ends = (
+        round(100 * about.share(value, scale), 2) for value in (found.value, 0.0, *_ends(found))
+    )
+    low, high = sorted(ends)
+    against = {1: f"more {about.quality}", -1: f"less {about.quality}", 0: "not told apart"}
+    return Row(
+        anchor=anchor(readings, name),
+        words=transformation_words(name),
+        at=at,
+        low=low,
+        width=round(high - low, 2),
+        zero=zero,
+        value=with_interval(found.value, found.low, found.high),
+        word=standing.word,
+        tone=_TONES.get(standing.word, "mid"),
+        twin=ABSENT if standing.against_twin is None else against[standing.against_twin],
+        kept=percent(kept.value) if kept else ABSENT,
+    )

@@ -1,0 +1,314 @@
+"""A page for each layer: its numbers by element, its channels, and what they become as pictures."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from invariscope.report.kit import svg
+from invariscope.report.kit.words import (
+    metric_words,
+    number,
+    transformation_words,
+    with_interval,
+)
+from invariscope.report.run.channel_figures import COLOURS, histogram
+from invariscope.report.run.channel_tables import Ends, Fate, extremes, fate, rows_of
+from invariscope.report.run.layered import BESIDE, MAIN, Layered
+from invariscope.report.run.levels import Thumbnail, thumbnail
+from invariscope.report.run.map_pictures import gradient, picture
+from invariscope.results.pairs import ChannelPair
+
+#: Elements whose histograms and extremes are shown.
+MOST_SHOWN = 4
+#: Rows of the numbers; a larger group is cut, and the page says so.
+LONGEST = 160
+_CONTROLS = {"shuffled": "by chance", "floor": "floor", "untrained": "untrained"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """An element that is shown: its name for people, and its cell."""
+
+    cell: str
+    transformation: str
+    level: int
+    label: str
+
+    @property
+    def words(self) -> str:
+        """Such as "90° (turns of C4)"."""
+        return f"{self.label} ({transformation_words(self.transformation)})"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A value with its interval, and those of the controls."""
+
+    text: str
+    controls: str
+
+
+@dataclass(frozen=True)
+class PairPictures:
+    """A pair as pictures: what is said of it, and (caption, data URI) of three maps."""
+
+    channel: int
+    match: int
+    words: str
+    maps: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Becoming:
+    """The pairs under one element: the image, the moved image, the pairs."""
+
+    words: str
+    photographs: list[Thumbnail]
+    others: list[PairPictures]
+    selves: list[PairPictures]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One element's histograms."""
+
+    words: str
+    figures: list[tuple[str, Markup]]
+    null_words: str
+
+
+def pages(layered: Layered, report: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(file name, what the template shows) of each layer, in depth order.
+
+    Args:
+        layered: The run.
+        report: The report's file, as a link from the pages' folder.
+    """
+    names = list(layered.files)
+    shown = shown_places(layered)
+    for place, layer in enumerate(names):
+        before = names[place - 1] if place else ""
+        after = names[place + 1] if place + 1 < len(names) else ""
+        links = {
+            "report": report,
+            "before": (before, quote(layered.files[before])) if before else None,
+            "after": (after, quote(layered.files[after])) if after else None,
+        }
+        yield layered.files[layer], {**_page(layered, layer, shown), **links}
+
+
+def shown_places(layered: Layered) -> list[Place]:
+    """The elements that the pages show: those with pictures, else the first with channels."""
+    every = {
+        cell: Place(cell, name, level, layered.labels[name, level])
+        for (name, level), cell in reversed(layered.cells.items())
+        if level > 0 and (name, level) in layered.labels
+    }
+    pairs = getattr(layered.readings.result, "channel_pairs", None)
+    wanted = list(dict.fromkeys(pair.cell for pair in pairs.pairs)) if pairs else []
+    table = layered.readings.channels
+    if not wanted and table is not None:
+        wanted = list(dict.fromkeys(table.loc[table["control"] == "", "cell"]))
+    return [every[cell] for cell in wanted if cell in every][:MOST_SHOWN]
+
+
+def _page(layered: Layered, layer: str, shown: Sequence[Place]) -> dict[str, Any]:
+    readings = layered.readings
+    about = next(one for one in readings.layers if one["name"] == layer)
+    table = readings.channels
+    here = table[table["layer"] == layer] if table is not None else pd.DataFrame()
+    vector = layered.without_positions(layer)
+    count = here["channel"].nunique() if len(here) else 0
+    facts = [
+        ("Model", str(readings.settings.get("model", ""))),
+        ("Data", f"{readings.settings.get('data', '')}, {readings.n:,} images"),
+        ("Part", f"{about['part']}, at {100 * about.get('depth', 1.0):.0f}\u00a0% of the depth"),
+    ]
+    if about.get("grid") and not vector:
+        facts.append(("Map", f"{about['grid'][0]} × {about['grid'][1]} cells"))
+    if count:
+        facts.append(("Channels", f"{count:,}"))
+    present = [place for place in shown if len(here) and (here["cell"] == place.cell).any()]
+    tables, cut = _numbers(layered, layer)
+    return {
+        "title": f"{layer} of {readings.settings.get('model', 'the model')}",
+        "layer": layer,
+        "facts": [(term, text) for term, text in facts if text],
+        "vector": vector and count > 0,
+        "n": readings.n,
+        "metrics": tables[0] if tables else [],
+        "numbers": tables[1] if tables else [],
+        "cut": cut,
+        "fates": _fates(layered, here, layer),
+        "spreads": [_spread(here, layer, place, k) for k, place in enumerate(present)],
+        "ends": _ends(here, layer, present),
+        "becoming": _becoming(layered, layer, present, here),
+        "missing_pictures": _missing(layered, layer, vector, count),
+        "gradient": gradient(),
+        "version": readings.manifest.get("version", ""),
+    }
+
+
+def _numbers(layered: Layered, layer: str) -> tuple[tuple[list[str], list[Any]] | None, int]:
+    """(headings, groups of rows) of every metric at the layer, and how many rows were cut."""
+    readings = layered.readings
+    rows = readings.overall
+    rows = rows[rows["layer"] == layer]
+    measured = list(dict.fromkeys(rows.loc[rows["control"] == "", "metric"]))
+    known = [m for m in (*MAIN, *BESIDE) if m in measured]
+    metrics = [*known, *(m for m in measured if m not in known)]
+    indexed = {
+        (row.transformation, int(cast(Any, row.level)), row.metric, row.control): row
+        for row in rows.itertuples(index=False)
+    }
+    groups, left, cut = [], LONGEST, 0
+    for name in readings.transformations:
+        levels = [level for other, level in layered.labels if other == name]
+        cut += max(0, len(levels) - left)
+        shown = [
+            (
+                layered.labels[name, level],
+                [_number(indexed, name, level, metric) for metric in metrics],
+            )
+            for level in levels[: max(0, left)]
+        ]
+        left -= len(levels)
+        if shown:
+            groups.append((transformation_words(name), shown))
+    return (([metric_words(m) for m in metrics], groups) if metrics else None), cut
+
+
+def _number(indexed: dict, name: str, level: int, metric: str) -> Number:
+    row = indexed.get((name, level, metric, ""))
+    if row is None:
+        return Number("–", "")
+    beside = [
+        f"{words} {number(other.value)}"
+        for control, words in _CONTROLS.items()
+        if (other := indexed.get((name, level, metric, control))) is not None
+        and metric != "dead_channels"
+    ]
+    return Number(with_interval(row.value, row.ci_low, row.ci_high), ", ".join(beside))
+
+
+def _fates(layered: Layered, here: pd.DataFrame, layer: str) -> list[Fate]:
+    found = []
+    seen = set()
+    for (name, level), cell in layered.cells.items():
+        if level == 0 or cell in seen or not len(here) or len(found) >= LONGEST:
+            continue
+        seen.add(cell)
+        rows = rows_of(here, layer, cell)
+        if len(rows):
+            label = layered.labels.get((name, level), cell)
+            found.append(fate(label, rows, rows_of(here, layer, cell, "shuffled")))
+    return found
+
+
+def _spread(here: pd.DataFrame, layer: str, place: Place, k: int) -> Spread:
+    rows = rows_of(here, layer, place.cell)
+    null = rows_of(here, layer, place.cell, "shuffled")
+    words = "dashed: by chance"
+    if null.empty:
+        other = here.loc[here["control"] == "shuffled", "cell"]
+        null = rows_of(here, layer, str(other.iloc[0]), "shuffled") if len(other) else null
+        words = "dashed: by chance, measured at another element" if len(other) else ""
+    figures = []
+    for column, colour in zip(("invariance", "equivariance"), COLOURS, strict=True):
+        values = rows[column].to_numpy(dtype=float)
+        chance = null[column].to_numpy(dtype=float) if len(null) else None
+        known = values[np.isfinite(values)]
+        cuts = np.quantile(known, (0.25, 0.5, 0.75)) if known.size else []
+        quartiles = ", ".join(number(cut) for cut in cuts) or "–"
+        label = (
+            f"Histogram: channel {column} of {len(known)} living channels under {place.words};"
+            f" quartiles {quartiles}."
+        )
+        figure = histogram(values, chance, colour)
+        name = metric_words(f"channel_{column}")
+        figures.append((name, Markup(svg.inline(figure, f"h{k}{column[0]}", label))))
+    return Spread(place.words, figures, words)
+
+
+def _ends(here: pd.DataFrame, layer: str, present: Sequence[Place]) -> list[tuple[str, list[Ends]]]:
+    if not present:
+        return []
+    first = present[0]
+    return [(first.words, extremes(rows_of(here, layer, first.cell)))]
+
+
+def _becoming(
+    layered: Layered, layer: str, present: Sequence[Place], here: pd.DataFrame
+) -> list[Becoming]:
+    pairs = getattr(layered.readings.result, "channel_pairs", None)
+    if pairs is None:
+        return []
+    found = []
+    for place in present:
+        own = [pair for pair in pairs.at(layer) if pair.cell == place.cell]
+        if not own:
+            continue
+        rows = {
+            int(row["channel"]): row for row in rows_of(here, layer, place.cell).to_dict("records")
+        }
+        shown = [(pair, _pair(pair, rows)) for pair in own]
+        photographs = [
+            each
+            for level in (0, place.level)
+            if (each := thumbnail(layered.readings, place.transformation, level))
+        ]
+        found.append(
+            Becoming(
+                place.words,
+                photographs,
+                [each for pair, each in shown if pair.channel != pair.match],
+                [each for pair, each in shown if pair.channel == pair.match],
+            )
+        )
+    return found
+
+
+def _pair(pair: ChannelPair, rows: dict[int, dict]) -> PairPictures:
+    row = rows[pair.channel]
+    error = float(row["equivariance_error"])
+    text = f"{number(float(row['equivariance']))} over the data set"
+    if np.isfinite(error):
+        text = f"{number(float(row['equivariance']))} ± {number(1.96 * error)} over the data set"
+    if pair.channel != pair.match:
+        text += f" (with itself {number(float(row['invariance']))})"
+    text += f", {number(pair.similarity)} in this image"
+    captions = (f"f(x)_{pair.match}", f"T_g f(x)_{pair.match}", f"f(T_g x)_{pair.channel}")
+    maps = [picture(cells) for cells in pair.maps]
+    return PairPictures(pair.channel, pair.match, text, list(zip(captions, maps, strict=True)))
+
+
+def _missing(layered: Layered, layer: str, vector: bool, count: int) -> str:
+    """Why there are no pictures of channels, if there are none."""
+    pairs = getattr(layered.readings.result, "channel_pairs", None)
+    if not count:
+        return ""
+    if vector:
+        return "No pictures: a channel is a single number here."
+    if pairs is None:
+        return (
+            "The run’s folder holds no readable pictures of channel pairs (channel_pairs.npz); the"
+            " run’s command, given again, makes them."
+        )
+    return "" if pairs.at(layer) else "No channel is alive in this layer under these elements."
+
+
+def folder_of(report: Path) -> Path:
+    """The folder of the layers' pages of a report: ``layers``, or ``NAME-layers`` beside others.
+
+    Example:
+        >>> folder_of(Path("run/report.html")).name, folder_of(Path("mine.html")).name
+        ('layers', 'mine-layers')
+    """
+    name = "layers" if report.name == "report.html" else f"{report.stem}-layers"
+    return report.with_name(name)

@@ -1,0 +1,194 @@
+"""What is measured layer by layer and element by element: which metrics, which columns, which null.
+
+The report's section on layers and channels and the pages of the layers both read from here.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from invariscope.report.run.levels import level_labels, levels_of
+from invariscope.report.run.readings import HEADLINE_LAYERS, Readings, Score, score
+
+#: Metrics that have a value of their own at every layer and every element, main ones first.
+MAIN = (
+    "channel_invariance:pooled",
+    "channel_equivariance:pooled",
+    "channel_eed",
+    "latent_eed",
+    "normalized_variance",
+)
+BESIDE = (
+    "channel_invariance",
+    "channel_equivariance",
+    "channel_invariance:cosine",
+    "channel_equivariance:cosine",
+    "channel_invariance:literal",
+    "latent_eed:cosine",
+)
+#: Columns of a heat map; with more levels there is one for each transformation.
+MOST_COLUMNS = 40
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?$")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a heat map: one level, or the mean over a transformation's levels (None)."""
+
+    transformation: str
+    level: int | None
+    label: str
+
+
+class Layered:
+    """The measures of a run that are taken layer by layer.
+
+    Args:
+        readings: The run.
+    """
+
+    def __init__(self, readings: Readings):
+        self.readings = readings
+
+    @cached_property
+    def measured(self) -> set[str]:
+        """Metrics of the measurement."""
+        rows = self.readings.overall
+        return set(rows.loc[rows["control"] == "", "metric"])
+
+    @property
+    def main(self) -> list[str]:
+        """Those with a heat map of their own."""
+        return [metric for metric in MAIN if metric in self.measured]
+
+    @property
+    def beside(self) -> list[str]:
+        """Other forms of the same."""
+        return [metric for metric in BESIDE if metric in self.measured]
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to show."""
+        return bool(self.main or self.beside)
+
+    @cached_property
+    def labels(self) -> dict[tuple[str, int], str]:
+        """What each level is called."""
+        return {
+            (name, level[0]): label
+            for name in self.readings.transformations
+            for level, label in zip(
+                levels_of(self.readings, name), level_labels(self.readings, name), strict=True
+            )
+        }
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """The levels other than the identity; one column a transformation where they are many."""
+        every = [
+            Column(name, level, label) for (name, level), label in self.labels.items() if level > 0
+        ]
+        if len(every) <= MOST_COLUMNS:
+            return every
+        return [Column(name, None, "mean") for name in self.readings.transformations]
+
+    @cached_property
+    def cells(self) -> dict[tuple[str, int], str]:
+        """The cell of each (transformation, level)."""
+        return {
+            (entry["transformation"], int(entry["level"])): str(entry["cell"])
+            for entry in self.readings.settings.get("cells", ())
+        }
+
+    @cached_property
+    def _exact(self) -> dict[tuple[str, str], bool]:
+        table = self.readings.channels
+        if table is None or table.empty:
+            return {}
+        found = table.groupby(["layer", "cell"], sort=False)["exact"].all()
+        return {(str(la), str(ce)): bool(v) for (la, ce), v in found.items()}  # type: ignore[misc]
+
+    def is_exact(self, layer: str, column: Column) -> bool:
+        """Whether no map of the layer was interpolated there."""
+        levels = [column.level] if column.level is not None else self._levels(column.transformation)
+        return all(
+            self._exact.get((layer, self.cells.get((column.transformation, level), "")), True)
+            for level in levels
+        )
+
+    def _levels(self, name: str) -> list[int]:
+        return [level for other, level in self.labels if other == name and level > 0]
+
+    def score(self, metric: str, layer: str, column: Column, control: str = "") -> Score | None:
+        """The value of one cell of the heat map, or of its null where that was measured."""
+        name = column.transformation
+        if column.level is None:
+            return self.readings.score(name, metric=metric, layer=layer, control=control)
+        curve = self.readings.curve(name, metric, layer, control)
+        return score(curve, (column.level,), at_identity=True)
+
+    def null(self, metric: str, layer: str) -> Score | None:
+        """Another image's maps at a layer: the mean over the levels where that was measured."""
+        found = [
+            one
+            for name in self.readings.transformations
+            if (one := score(self.readings.curve(name, metric, layer, "shuffled")))
+        ]
+        return mean_score(found)
+
+    def layers(self, metrics: Sequence[str] = ()) -> list[dict]:
+        """The layers in depth order, those where one of these metrics has a value."""
+        rows = self.readings.overall
+        rows = rows[(rows["control"] == "") & rows["metric"].isin(metrics or self.measured)]
+        present = set(rows["layer"])
+        return [layer for layer in self.readings.layers if layer["name"] in present]
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """The file name of each layer's page; none where no such metrics were measured."""
+        if not self.any:
+            return {}
+        found = self.layers([*self.main, *self.beside])
+        return file_names([layer["name"] for layer in found])
+
+    def without_positions(self, layer: str) -> bool:
+        """Whether a channel has a single value per image there."""
+        known = {la["name"]: la.get("grid") for la in self.readings.settings.get("layers", ())}
+        grid = known.get(layer)
+        return layer in HEADLINE_LAYERS if grid is None else list(grid) == [1, 1]
+
+
+def mean_score(found: Sequence[Score]) -> Score | None:
+    """The mean of scores and of their interval ends; None of nothing."""
+    if not found:
+        return None
+    count = len(found)
+    value, low, high = (
+        sum(getattr(one, end) for one in found) / count for end in ("value", "low", "high")
+    )
+    return Score(value, low, high, min(one.n for one in found), ())
+
+
+def file_names(layers: Sequence[str]) -> dict[str, str]:
+    """A file name for each layer, safe on every file system and different from the others.
+
+    Example:
+        >>> file_names(["blocks.0.0", "a/b", "a b", "CON", "Blocks.0.0"])
+        ... # doctest: +NORMALIZE_WHITESPACE
+        {'blocks.0.0': 'blocks.0.0.html', 'a/b': 'a_b.html', 'a b': 'a_b-2.html',
+         'CON': '_CON.html', 'Blocks.0.0': 'Blocks.0.0-2.html'}
+    """
+    taken: set[str] = set()
+    found = {}
+    for layer in layers:
+        stem = re.sub(r"[^A-Za-z0-9._-]", "_", layer)[:100]
+        if not stem.strip(".") or stem.startswith(".") or _RESERVED.match(stem):
+            stem = f"_{stem}"
+        name, number = stem, 1
+        while name.lower() in taken:  # file systems may not tell capitals apart
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(name.lower())
+        found[layer] = f"{name}.html"
+    return found

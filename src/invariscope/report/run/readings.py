@@ -1,0 +1,211 @@
+"""What the report reads from a result: curves, means over levels, whether two of them differ."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+
+from invariscope.report.run.meaning import Meaning, meaning_of
+
+EMBEDDING = "embedding"
+LOGITS = "logits"
+HEADLINE_LAYERS = (EMBEDDING, LOGITS)
+HEADLINE = "relative_invariance"
+DERIVATIVE = "lie_derivative"
+
+
+@runtime_checkable
+class ResultLike(Protocol):
+    """The part of `invariscope.Result` that the report uses."""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The measurement's summary rows."""
+        ...
+
+    @property
+    def controls(self) -> pd.DataFrame:
+        """The summary rows of the controls, with a column ``control``."""
+        ...
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The run's settings, counts and environment."""
+        ...
+
+    @property
+    def example(self) -> np.ndarray | None:
+        """One measured image, uint8 [height, width, 3], or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Score:
+    """A mean over the levels 1, 2, … of one curve.
+
+    ``low`` and ``high`` are the means of the levels' interval ends. Levels of one family share
+    their images and so move together; were they one and the same variable this would be the exact
+    interval of the mean, and since they are not, it is the wider, cautious one.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    levels: tuple[int, ...]
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether both ends are known (they are not for a single image)."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
+def apart(one: Score, other: Score) -> int:
+    """+1 if ``one`` lies wholly above ``other``, -1 if wholly below, 0 if the intervals overlap.
+
+    Without an interval nothing is told apart.
+
+    Example:
+        >>> apart(Score(0.9, 0.8, 0.95, 9, (1,)), Score(0.5, 0.4, 0.6, 9, (1,)))
+        1
+        >>> apart(Score(0.9, 0.5, 0.95, 9, (1,)), Score(0.5, 0.4, 0.6, 9, (1,)))
+        0
+    """
+    if not (one.has_interval and other.has_interval):
+        return 0
+    return int(one.low > other.high) - int(one.high < other.low)
+
+
+def score(
+    curve: pd.DataFrame, levels: tuple[int, ...] | None = None, *, at_identity: bool = False
+) -> Score | None:
+    """The mean of a curve over its levels above 0 that have a value, or None if there are none.
+
+    Args:
+        curve: Rows of one curve with the columns level, value, ci_low, ci_high, n.
+        levels: Use only these levels (to compare with a curve that has fewer).
+        at_identity: Whether level 0 belongs to the mean, as with the mean of an orbit.
+    """
+    kept = curve[
+        (curve["level"] >= (0 if at_identity else 1))
+        & np.isfinite(curve["value"].to_numpy(dtype=float))
+    ]
+    if levels is not None:
+        kept = kept[kept["level"].isin(levels)]
+    if kept.empty:
+        return None
+    # .mean() of pandas skips NaN: a level without an interval must leave the mean without one.
+    low, high = (float(np.mean(kept[end].to_numpy(dtype=float))) for end in ("ci_low", "ci_high"))
+    measured = tuple(int(level) for level in kept["level"])
+    return Score(float(kept["value"].mean()), low, high, int(kept["n"].min()), measured)
+
+
+class Readings:
+    """A result, grouped into curves once.
+
+    Args:
+        result: A `Result`, or anything with its frame, controls, manifest and example.
+    """
+
+    def __init__(self, result: ResultLike):
+        self.result = result
+        self.manifest = result.manifest
+        self.settings: Mapping[str, Any] = result.manifest.get("settings", {})
+        frame = result.frame.assign(control="")
+        everything = pd.concat([frame, result.controls]) if len(result.controls) else frame
+        overall = everything["class"].isna()
+        self.overall = everything[overall]
+        self.by_class = everything[~overall]
+
+    @cached_property
+    def _curves(self) -> dict[tuple[Any, ...], pd.DataFrame]:
+        keys = ["control", "metric", "layer", "transformation"]
+        groups = self.overall.groupby(keys, sort=False)
+        return {
+            tuple(key) if isinstance(key, tuple) else (key,): rows.sort_values("level")
+            for key, rows in groups
+        }
+
+    def curve(
+        self, transformation: str, metric: str = HEADLINE, layer: str = EMBEDDING, control: str = ""
+    ) -> pd.DataFrame:
+        """One curve, sorted by level; empty if the run has none."""
+        key = (control, metric, layer, transformation)
+        return self._curves.get(key, self.overall.iloc[:0])
+
+    def score(self, transformation: str, **which: Any) -> Score | None:
+        """The mean over the levels of one curve, level 0 where the metric counts it."""
+        about = self.meaning(which.get("metric", HEADLINE))
+        return score(self.curve(transformation, **which), at_identity=about.at_identity)
+
+    def meaning(self, metric: str) -> Meaning:
+        """Which way a metric's values are better, and on what scale."""
+        return meaning_of(metric, self.manifest)
+
+    @property
+    def channels(self) -> pd.DataFrame | None:
+        """The table of channels (`invariscope.results.channels`); None without channel measures."""
+        return getattr(self.result, "channels", None)
+
+    @cached_property
+    def transformations(self) -> list[str]:
+        """The families of the run in the order in which they were asked for."""
+        planned = [cell["transformation"] for cell in self.settings.get("cells", ())]
+        measured = self.overall.loc[self.overall["control"] == "", "transformation"]
+        present = set(measured)
+        return [name for name in dict.fromkeys([*planned, *measured]) if name in present]
+
+    @cached_property
+    def layers(self) -> list[dict[str, Any]]:
+        """The measured layers in depth order: dicts with name, part and depth."""
+        known = {layer["name"]: layer for layer in self.settings.get("layers", ())}
+        measured = dict.fromkeys(self.overall.loc[self.overall["control"] == "", "layer"])
+        parts = dict(zip(self.overall["layer"], self.overall["part"], strict=True))
+        found = [known.get(n, {"name": n, "part": parts[n], "depth": 1.0}) for n in measured]
+        return sorted(found, key=lambda layer: layer.get("depth", 1.0))
+
+    @cached_property
+    def headline(self) -> tuple[str, str] | None:
+        """(metric, layer) of the curves: relative invariance at the embedding if measured."""
+        has = {(metric, layer) for control, metric, layer, _ in self._curves if control == ""}
+        if (HEADLINE, EMBEDDING) in has:
+            return HEADLINE, EMBEDDING
+        named = [
+            m for m, about in self.manifest.get("metrics", {}).items() if about.get("headline")
+        ]
+        metrics = [
+            *named,
+            *self.settings.get("metrics", ()),
+            *dict.fromkeys(self.overall["metric"]),
+        ]
+        if f"{DERIVATIVE}:relative" in metrics:  # the other has a unit for each transformation
+            metrics = [metric for metric in metrics if metric != DERIVATIVE]
+        # Channel maps have a value of their own at layers that come before both of these.
+        depths = [layer["name"] for layer in reversed(self.layers)]
+        for layers in (HEADLINE_LAYERS, depths):
+            for metric in metrics:
+                for layer in layers:
+                    if (metric, layer) in has and metric != "dead_channels":
+                        return metric, layer
+        return None
+
+    @property
+    def n(self) -> int:
+        """How many images were used."""
+        used = self.manifest.get("images", {}).get("used")
+        return int(used if used is not None else self.overall["n"].max())
+
+    @property
+    def example_id(self) -> str:
+        """The id of the image that the page shows; directions are drawn from it."""
+        return str((self.manifest.get("example") or {}).get("image", "example"))
+
+    @property
+    def manifest_text(self) -> str:
+        """The manifest as indented JSON."""
+        return json.dumps(self.manifest, indent=2, ensure_ascii=False, default=str)

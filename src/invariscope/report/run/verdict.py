@@ -1,0 +1,338 @@
+"""The verdict: what a run found, in sentences computed from its numbers.
+
+The thresholds of its words, and when two scores are said to differ, are stated in `standings`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from invariscope.report.kit.words import (
+    capitalised,
+    images_counted,
+    listed,
+    magnitude_text,
+    metric_phrase,
+    metric_words,
+    number,
+    percent,
+    transformation_words,
+    with_interval,
+)
+from invariscope.report.run.readings import LOGITS, Readings, ResultLike, Score, apart, score
+from invariscope.report.run.standings import HARDLY, STRONGLY, Standing, standings
+
+SMALL_SAMPLE = 30
+FLOOR_MATTERS = 0.95
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statement of the verdict.
+
+    Args:
+        kind: What it is about: "least", "most", "limit", "twin", "floor", "predictions", "sample",
+            "words" or "none".
+        text: One or more plain sentences, without markup.
+    """
+
+    kind: str
+    text: str
+
+
+def verdict(result: ResultLike | Readings) -> list[Finding]:
+    """The findings of a run, in the order in which a reader wants them.
+
+    Args:
+        result: A `Result`, or anything with its frame, controls, manifest and example.
+
+    Returns:
+        Findings with plain text; the wording follows the thresholds stated in `standings`.
+    """
+    readings = result if isinstance(result, Readings) else Readings(result)
+    order = standings(readings)
+    if not order:
+        text = "This run holds no value above level 0 from which a verdict could be computed."
+        return [Finding("none", text)]
+    assert readings.headline is not None
+    if readings.meaning(readings.headline[0]).graded:
+        one = len(order) == 1
+        findings = [_most(order)] if one else [_least(order), _most(order)]
+    else:
+        findings = _plainly(readings, order)
+    for part in (_limit, _twin, _floor, _predictions):
+        findings.extend(part(readings, order))
+    findings.append(_sample(readings))
+    findings.append(_words(readings))
+    return findings
+
+
+def _named(order: Sequence[Standing]) -> str:
+    return listed([transformation_words(standing.transformation) for standing in order])
+
+
+def _scored(order: Sequence[Standing]) -> str:
+    """The transformations with their scores: with intervals, as long as that can be read."""
+    return listed(
+        [f"{transformation_words(s.transformation)} ({_value(s.score, len(order))})" for s in order]
+    )
+
+
+def _value(found: Score, beside: int) -> str:
+    return with_interval(found.value, found.low, found.high) if beside <= 3 else number(found.value)
+
+
+def _least(order: Sequence[Standing]) -> Finding:
+    hardly = [standing for standing in order if standing.word == "hardly reacts"]
+    if hardly:
+        return Finding("least", f"Hardly reacts to {_scored(hardly)}.")
+    least = order[0]
+    value = with_interval(least.score.value, least.score.low, least.score.high)
+    if not least.score.has_interval:
+        return Finding("least", f"Smallest reaction in this sample: to {_scored([least])}.")
+    text = f"The smallest reaction measured is to {_named([least])}: {value}."
+    return Finding("least", text)
+
+
+def _most(order: Sequence[Standing]) -> Finding:
+    most = order[-1]
+    value = with_interval(most.score.value, most.score.low, most.score.high)
+    if not most.score.has_interval:
+        text = f"Largest reaction in this sample: to {_named([most])}, {value}."
+        return Finding("most", f"{text} A single image tells nothing about others.")
+    if len(order) == 1:
+        return Finding("most", f"It {most.word} to {_named([most])}: {value}.")
+    if most.word == "hardly reacts":
+        return Finding(
+            "most", f"Even the largest reaction, to {_named([most])}, is small: {value}."
+        )
+    tied = [s for s in order[:-1] if apart(s.score, most.score) == 0]
+    text = f"Reacts most to {_named([most])}: {value}."
+    if tied:
+        verb = "has an interval" if len(tied) == 1 else "have intervals"
+        text += (
+            f" {capitalised(_named(tied))} {verb} that overlap{'s' if len(tied) == 1 else ''} this"
+            " one, so the order among them is open."
+        )
+    return Finding("most", text)
+
+
+def _plainly(readings: Readings, order: Sequence[Standing]) -> list[Finding]:
+    """Where the words of reaction do not fit: the best and the worst, and what chance gives."""
+    assert readings.headline is not None
+    metric, layer = readings.headline
+    about = readings.meaning(metric)
+    best, worst = order[0], order[-1]
+    to = "to" if about.quality == "invariant" else "under"
+    name = f"{metric_words(metric)} at the {layer}"
+
+    def scored(standing: Standing) -> str:
+        found = standing.score
+        return with_interval(found.value, found.low, found.high)
+
+    if len(order) == 1:
+        text = f"{name} under {_named([best])}: {scored(best)}"
+        findings = [Finding("most", f"{text} ({about.direction}).")]
+    else:
+        quality = f"{about.quality} {to}" if about.quality else "under"
+        tied = [s for s in order[:-1] if apart(s.score, worst.score) == 0]
+        least = f"It is least {quality} {_named([worst])}: {scored(worst)}."
+        if tied:
+            verb = "has an interval that overlaps" if len(tied) == 1 else "overlap"
+            what = _named(tied) if len(tied) == 1 else f"the intervals of {_named(tied)}"
+            least += f" {capitalised(what)} {verb} this one, so the order among them is open."
+        findings = [
+            Finding(
+                "least",
+                f"By its {metric_phrase(metric)} at the {layer} the model is most {quality}"
+                f" {_named([best])}: {scored(best)} ({about.direction}).",
+            ),
+            Finding("most", least),
+        ]
+    return findings + list(_chance(readings, order))
+
+
+def _chance(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
+    """What another image's maps give: a maximum over channels is above 0 by chance alone."""
+    assert readings.headline is not None
+    metric, layer = readings.headline
+    known: list[tuple[Standing, Score, Score]] = []
+    for standing in order:
+        name = standing.transformation
+        null = score(readings.curve(name, metric, layer, "shuffled"))
+        here = score(readings.curve(name, metric, layer), null.levels) if null else None
+        if null and here:
+            known.append((standing, here, null))
+    if not readings.meaning(metric).is_correlation or not known:
+        return
+    values = [null.value for _, _, null in known]
+    span = number(min(values))
+    if number(max(values)) != span:
+        span += f" to {number(max(values))}"
+    text = f"Compared with the maps of another image, it is {span} by chance."
+    lost = [standing for standing, here, null in known if apart(here, null) <= 0]
+    if lost:
+        text += f" No more than that: under {_named(lost)}."
+    yield Finding("limit", text)
+
+
+def _limit(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
+    """Where a transformed image is about as far from its original as another image is."""
+    assert readings.headline is not None
+    metric, layer = readings.headline
+    about = readings.meaning(metric)
+    if not about.graded:
+        return
+    reached = []
+    for standing in reversed(order):
+        curve = readings.curve(standing.transformation, metric, layer)
+        null = readings.curve(standing.transformation, metric, layer, "shuffled")
+        both = curve[curve["level"] > 0].merge(null, on="level", suffixes=("", "_null"))
+        # To be no closer than another image is a claim of sameness, which overlap alone does not
+        # carry: the whole interval has to lie in the tenth of the scale around the null.
+        lost = both[both["ci_high"] <= both["ci_high_null"].clip(lower=0.1)]
+        if len(lost):
+            first = lost.iloc[0]
+            at = magnitude_text(float(first["magnitude"]), str(first["unit"]))
+            reached.append(f"{transformation_words(standing.transformation)} (first at {at})")
+    if reached:
+        yield Finding(
+            "limit",
+            "As far from the original as another image is, or within a tenth of it: under"
+            f" {listed(reached)}.",
+        )
+
+
+def _twin(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
+    compared = [standing for standing in order if standing.against_twin is not None]
+    if not compared:
+        return
+    more = [s for s in compared if s.against_twin == 1]
+    less = [s for s in compared if s.against_twin == -1]
+    same = [s for s in compared if s.against_twin == 0]
+    clauses = []
+    assert readings.headline is not None
+    quality = readings.meaning(readings.headline[0]).quality
+    to = "to" if quality == "invariant" else "under"
+    if more:
+        clauses.append(f"more {quality} {to} {_named(more)}")
+    if less:
+        clauses.append(f"less {quality} {to} {_named(less)}")
+    if same:
+        clauses.append(f"not told apart from it under {_named(same)}")
+    sets = {s.twin.levels for s in compared if s.twin}
+    at = "over the levels measured for both"
+    if len(sets) == 1:
+        at = f"over level{'s' if len(min(sets)) > 1 else ''} {listed([str(k) for k in min(sets)])}"
+    text = f"Compared with its untrained twin {at}, it is {'; '.join(clauses)}."
+    yield Finding("twin", text)
+
+
+def _floor(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
+    assert readings.headline is not None
+    metric, layer = readings.headline
+    about = readings.meaning(metric)
+    if not about.higher or about.high != 1.0:  # no scale that says from where on a floor matters
+        return
+    touched = []
+    for standing in order:
+        floor = score(readings.curve(standing.transformation, metric, layer, "floor"))
+        if floor and floor.value < FLOOR_MATTERS:
+            touched.append((standing, floor))
+    touched.sort(key=lambda pair: pair[1].value)
+    if touched:
+        named = listed(
+            [f"{transformation_words(s.transformation)} ({number(f.value)})" for s, f in touched]
+        )
+        yield Finding(
+            "floor",
+            "Not all of this is the model’s doing: an image that was transformed and turned back,"
+            f" and so lost what resampling and the frame’s edge cost, already scores only {named}.",
+        )
+
+
+def _predictions(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
+    kept = []
+    for standing in order:
+        name = standing.transformation
+        found = readings.score(name, metric="prediction_consistency", layer=LOGITS)
+        if found:
+            kept.append((found, name))
+    if kept:
+        kept.sort(key=lambda pair: pair[0].value)
+        (low, worst), (high, best) = kept[0], kept[-1]
+        text = f"The predicted class stays the same for {_share(low)} of the images under"
+        text += f" {transformation_words(worst)}"
+        if apart(high, low) == 1:
+            text += f" and for {_share(high)} under {transformation_words(best)}"
+        elif low.value == high.value and len(kept) > 1:
+            text += " and likewise under every other transformation"
+        elif len(kept) > 1:
+            text += ", the lowest share, though no family’s interval lies wholly above it"
+        yield Finding("predictions", f"{text}.")
+    accuracy = _accuracy(readings, order)
+    if accuracy:
+        yield accuracy
+
+
+def _share(found: Score) -> str:
+    if not found.has_interval:
+        return percent(found.value)
+    return f"{percent(found.value)} [{percent(found.low)}, {percent(found.high)}]"
+
+
+def _accuracy(readings: Readings, order: Sequence[Standing]) -> Finding | None:
+    scores = {
+        s.transformation: readings.score(s.transformation, metric="accuracy", layer=LOGITS)
+        for s in order
+    }
+    found = {name: value for name, value in scores.items() if value}
+    if not found:
+        return None
+    worst = min(found, key=lambda name: found[name].value)
+    curve = readings.curve(worst, "accuracy", LOGITS)
+    untouched = curve[curve["level"] == 0]
+    text = f"lowest mean accuracy is {_share(found[worst])}, under {transformation_words(worst)}"
+    if len(untouched):
+        row = untouched.iloc[0]
+        start = Score(row["value"], row["ci_low"], row["ci_high"], int(row["n"]), (0,))
+        return Finding(
+            "predictions",
+            f"Accuracy on the untouched images is {_share(start)}; the {text}.",
+        )
+    return Finding("predictions", f"The {text}.")
+
+
+def _sample(readings: Readings) -> Finding:
+    n = readings.n
+    text = f"All of this rests on {images_counted(n)}; brackets are 95 % intervals over images."
+    if n < SMALL_SAMPLE:
+        text += " That is a small sample: more images narrow the intervals and settle more of it."
+    return Finding("sample", text)
+
+
+def _words(readings: Readings) -> Finding:
+    assert readings.headline is not None
+    metric, layer = readings.headline
+    about = readings.meaning(metric)
+    if metric.startswith("relative_invariance"):
+        meaning = (
+            "1 means that the model represents the transformed image just like the original; 0,"
+            " that it moves it as far as to another image; below 0, farther."
+        )
+    else:
+        meaning = f"{capitalised(about.direction)}."
+    if not about.graded:
+        return Finding(
+            "words",
+            f"What is compared: {metric_phrase(metric)} at the {layer}, averaged over"
+            f" {about.levels_words}; {about.direction}. Two are called different only if their"
+            " intervals do not overlap. How far each family goes is the table’s choice.",
+        )
+    return Finding(
+        "words",
+        f"What the words mean: the numbers are {metric_phrase(metric)} at the {layer},"
+        f" averaged over the levels above 0. {meaning} “Hardly reacts”: the whole interval is at"
+        f" least {HARDLY:.2f}; “reacts strongly”: all of it below {STRONGLY:.2f}; “reacts”:"
+        " everything else. Two are called different only if their intervals do not overlap. How far"
+        " each family goes is the table’s choice, so “most” means over these levels.",
+    )

@@ -1,0 +1,54 @@
+"""The report of a real run: every section of it filled by `invariscope.measure` itself."""
+
+import numpy as np
+import pytest
+import torch
+
+import invariscope
+from invariscope.report.run.page import page
+from invariscope.report.run.verdict import verdict
+
+
+@pytest.fixture(scope="module")
+def result():
+    colours = np.random.default_rng(0).integers(0, 256, (16, 4, 4, 3), dtype=np.uint8)
+    images = colours.repeat(8, axis=1).repeat(8, axis=2)  # 32 × 32, with edges to move
+    labels = np.arange(16) % 4
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 5, stride=2),
+            torch.nn.ReLU(),
+            torch.nn.Conv2d(8, 16, 3, stride=2),
+            torch.nn.ReLU(),
+            torch.nn.AdaptiveAvgPool2d(1),
+            torch.nn.Flatten(),
+            torch.nn.Linear(16, 4),
+        )
+    return invariscope.measure(
+        model,
+        (images, labels),
+        transformations="rotate,brightness_up,posterize",
+        twin=True,
+        floor=True,
+    )
+
+
+def test_every_section_is_there(result):
+    text = page(result)
+    for section in ("verdict", "curves", "layers", "classes", "numbers", "conventions"):
+        assert f'<section id="{section}"' in text
+    assert text.count("<img ") == 30
+    for words in ("its untrained twin", "interpolation floor", "another image", "prediction kept"):
+        assert words in text
+
+
+def test_the_verdict_speaks_of_this_run(result):
+    found = {finding.kind: finding.text for finding in verdict(result)}
+    assert "16 images" in found["sample"]
+    assert {"least", "most", "twin", "words"} <= set(found)
+
+
+def test_plot_and_page_through_the_result(result, tmp_path):
+    assert result.plot("rotate").axes[0].get_title() == "rotation"
+    assert result.to_html(tmp_path / "report.html").stat().st_size < 3_000_000
