@@ -16,6 +16,7 @@ DEAD_CHANNELS = register(
         direction="share of channels without a value",
         low=0.0,
         ends=("all dead", "all alive"),
+        role="dead",
         heat_map="",
         evaluate=lambda step: step.pearson[0].isnan().float().mean(1),
         identity=lambda maps: 1 - maps.alive.float().mean(1),

@@ -59,7 +59,8 @@ class Metric:
         unit: Which unit stands beside its values: that of the transformation's "level", that of the
             "derivative" (per squared unit of the generator), or "none".
         brings: Metrics that are measured with it.
-        role: What pages look for: the "headline", whether a prediction is "kept", or "right".
+        role: What pages look for: the "headline", the shares of predictions that are "kept" and
+            "right", and of channels that are "dead".
         heat_map: Whether a page shows its values layer by layer and element by element: as one of
             the "main" heat maps, "beside" them, or not.
         null: What unrelated images score where it has a null, by the control "shuffled": a value
@@ -81,7 +82,7 @@ class Metric:
     at_identity: bool = False
     unit: Literal["level", "derivative", "none"] = "level"
     brings: tuple[str, ...] = ()
-    role: Literal["", "headline", "kept", "right"] = ""
+    role: Literal["", "headline", "kept", "right", "dead"] = ""
     heat_map: Literal["", "main", "beside"] = ""
     null: Literal["", "near 0", "above 0"] = ""
 

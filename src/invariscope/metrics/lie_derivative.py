@@ -203,8 +203,7 @@ LIE_DERIVATIVE = register(
         label="Lie derivative",
         phrase="Lie derivative",
         paragraph="How fast a layer begins to break the symmetry: the mean over outputs of the"
-        " squares of its derivative at level 0. 0: equivariant. Its unit is that of the motion,"
-        " squared: {units}.",
+        " squares of its derivative at level 0. 0: equivariant.",
         source="Gruver et al. (2022), §3",
         direction=BREAKS,
         low=0.0,
@@ -237,8 +236,7 @@ LIE_DERIVATIVE_SOFTMAX = register(
         name="lie_derivative:softmax",
         label="Lie derivative of the probabilities",
         phrase="Lie derivative of the probabilities",
-        paragraph="The Lie derivative of the class probabilities, end to end. 0: invariant. Its"
-        " unit is that of the motion, squared: {units}.",
+        paragraph="The Lie derivative of the class probabilities, end to end. 0: invariant.",
         at="logits",
         brings=(),
         squares=_of_probabilities,

@@ -20,7 +20,7 @@ from invariscope.sweep.bands import check_colour, colour_bands, left_out, matche
 from invariscope.sweep.loading import Picture, first_picture, random_images, size_note
 from invariscope.sweep.prepare import steadiness
 from invariscope.sweep.record import environment, execution, head, value_range_of
-from invariscope.transformations import Transformation
+from invariscope.transformations import FAMILIES, Transformation
 
 DEFAULT_PAIRS = 64
 EMBEDDING = "embedding"
@@ -242,6 +242,7 @@ def _manifest(
             "skipped": [],
             "notes": list(source.notes),
         },
+        "transformations": {name: FAMILIES.get(name).as_dict() for name in FAMILIES},
         "environment": environment(str(probe.device)),
         "execution": {},
         "warnings": _warnings(source, members, drawn, alone),

@@ -15,14 +15,13 @@ from invariscope.report.kit import svg
 from invariscope.report.kit.page import PAGE, asset, write_page
 from invariscope.report.kit.shades import shade
 from invariscope.report.kit.words import (
-    metric_phrase,
-    metric_words,
     number,
     transformation_words,
     with_interval,
 )
 from invariscope.report.leaderboard import overlays
 from invariscope.report.leaderboard.tables import (
+    about_metric,
     conventions,
     correlation_rows,
     facts,
@@ -92,7 +91,7 @@ def page(board: Leaderboard) -> str:
         facts=facts(board),
         lead=_lead(board),
         metric=metric,
-        metric_words=metric_phrase(metric),
+        metric_words=about_metric(board, metric).phrase,
         place=board.places[metric].words,
         direction=board.direction(metric),
         key=[(mark.letter, mark.key, model) for model, mark in drawn.items()],
@@ -124,7 +123,7 @@ def _lead(board: Leaderboard) -> str:
     rows = board.standings[board.standings["metric"] == metric]
     first, last = rows.iloc[0], rows.iloc[-1]
     if not np.isfinite(first["value"]):
-        return f"No model has a value of {metric_phrase(metric)}."
+        return f"No model has a value of {about_metric(board, metric).phrase}."
     text = (
         f"{first['model']} stands first:"
         f" {with_interval(first['value'], first['ci_low'], first['ci_high'])},"
@@ -143,6 +142,7 @@ def _lead(board: Leaderboard) -> str:
 def _cards(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Card]:
     """One card for each transformation: the headline metric over levels and over depth."""
     metric = board.metrics[0]
+    about = about_metric(board, metric)
     curves = board.curves[board.curves["metric"] == metric]
     layers = _layers(board, metric)
     limits = overlays.limits_of(curves, layers)
@@ -165,10 +165,10 @@ def _cards(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Card
             panels.append(_panel(figure, f"{here}l", label, caption))
         own = layers[layers["transformation"] == name]
         if own.groupby("model").size().max() > 1:
-            label = f"{metric_words(metric)} of each model over its depth under {name}."
+            label = f"{about.label} of each model over its depth under {name}."
             figure = overlays.over_depth(own, drawn, limits)
             panels.append(_panel(figure, f"{here}d", label, "Over depth, mean over the levels"))
-        words = transformation_words(name)
+        words = transformation_words(board.results[0].manifest, name)
         yield Card(here, name, words, _reading(board, name), panels)
 
 
@@ -177,6 +177,7 @@ def _other_metrics(
 ) -> Iterator[tuple[str, str, list[Panel]]]:
     """(metric, its direction, depth curves by transformation) of the other metrics with a depth."""
     for number_, metric in enumerate(board.metrics[1:]):
+        about = about_metric(board, metric)
         layers = _layers(board, metric)
         if layers.empty or layers.groupby(["model", "transformation"]).size().max() < 2:
             continue
@@ -185,8 +186,8 @@ def _other_metrics(
         for place, name in enumerate(dict.fromkeys(layers["transformation"].dropna())):
             own = layers[layers["transformation"] == name]
             figure = overlays.over_depth(own, drawn, limits)
-            label = f"{metric_words(metric)} of each model over its depth under {name}."
-            words = transformation_words(name)
+            label = f"{about.label} of each model over its depth under {name}."
+            words = transformation_words(board.results[0].manifest, name)
             caption = words[:1].upper() + words[1:]
             panels.append(_panel(figure, f"m{number_}x{place}", label, caption))
         yield metric, board.direction(metric), panels
@@ -197,7 +198,7 @@ def _scatters(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[P
     if board.accuracy is None:
         return
     metric = board.metrics[0]
-    rows = board.averages
+    about, rows = about_metric(board, metric), board.averages
     rows = rows[(rows["metric"] == metric) & rows["layer"].isna() & rows["transformation"].isna()]
     accuracy = board.accuracy.rename(columns={"ci_low": "accuracy_low", "ci_high": "accuracy_high"})
     names = short_names(list(drawn))
@@ -214,7 +215,7 @@ def _scatters(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[P
         if len(found):
             row = found.iloc[0]
             caption += f": ρ = {with_interval(row['rho'], row['ci_low'], row['ci_high'])}"
-        label = f"{metric_words(metric)} in the part {part} against accuracy, one point a model."
+        label = f"{about.label} in the part {part} against accuracy, one point a model."
         yield _panel(figure, f"s{part}", label, caption)
 
 
@@ -257,5 +258,5 @@ def _alternative(board: Leaderboard, name: str, drawn: dict[str, overlays.Mark])
     """A figure's text alternative: the models and their means."""
     rows = _at_place(board, name)
     values = "; ".join(f"{row.model}: {number(float(str(row.value)))}" for row in rows.itertuples())
-    metric = metric_phrase(board.metrics[0])
+    metric = about_metric(board, board.metrics[0]).phrase
     return f"Curves: {metric} of {len(drawn)} models under {name}. Mean over levels: {values}."

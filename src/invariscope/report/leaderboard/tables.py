@@ -9,9 +9,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from invariscope.report.kit.shades import Cell, shade
-from invariscope.report.kit.words import metric_words, number, transformation_words, with_interval
+from invariscope.report.kit.words import number, transformation_words, with_interval
 from invariscope.report.leaderboard.overlays import Mark
 from invariscope.report.leaderboard.text import PARTS, middle_cut, rank_words, strongest
+from invariscope.report.run.meaning import Meaning, meaning_of
 from invariscope.results import Leaderboard
 
 ALL = "all transformations"
@@ -46,13 +47,19 @@ def facts(board: Leaderboard) -> list[tuple[str, str]]:
     ]
 
 
+def about_metric(board: Leaderboard, metric: str) -> Meaning:
+    """What a metric's values say."""
+    return meaning_of(metric, board.results[0].manifest)
+
+
 def standing_columns(board: Leaderboard) -> list[tuple[str, str]]:
     """(heading, kind) of the table of models."""
     columns = [("Model", ""), ("Rank", "number")]
     for place, metric in enumerate(board.metrics):
-        words = metric_words(metric)
-        if metric == "accuracy":
-            words = "Accuracy, transformed"
+        about = about_metric(board, metric)
+        words = about.label
+        if about.role == "right":
+            words = f"{about.label}, transformed"
         elif place:
             words += f", {board.places[metric].layer or board.places[metric].part}"
         columns.append((words, "number"))
@@ -129,7 +136,7 @@ def part_tables(board: Leaderboard, letters: dict[str, str]) -> list[PartTable]:
             ]
             if any(cell.text != "–" for _, _, cells in models for cell in cells):
                 groups.append((metric, board.direction(metric), models))
-        words = ALL if name is None else transformation_words(name)
+        words = ALL if name is None else transformation_words(board.results[0].manifest, name)
         tables.append(PartTable(words, parts, groups))
     return tables
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from invariscope.report.kit.look import LOWEST
-from invariscope.report.kit.words import percent, transformation_words, with_interval
+from invariscope.report.kit.words import percent, with_interval
 from invariscope.report.run.cards import anchor
 from invariscope.report.run.meaning import Meaning
 from invariscope.report.run.readings import LOGITS, Readings, Score
@@ -49,7 +49,7 @@ def _ends(found: Score) -> tuple[float, float]:
 
 def _row(readings: Readings, standing: Standing, about: Meaning, scale: tuple[float, float]) -> Row:
     name, found = standing.transformation, standing.score
-    kept = readings.score(name, metric="prediction_consistency", layer=LOGITS)
+    kept = readings.score(name, metric=readings.metric_as("kept"), layer=LOGITS)
     at, zero, *ends = (
         round(100 * about.share(value, scale), 2) for value in (found.value, 0.0, *_ends(found))
     )
@@ -57,7 +57,7 @@ def _row(readings: Readings, standing: Standing, about: Meaning, scale: tuple[fl
     against = {1: f"more {about.quality}", -1: f"less {about.quality}", 0: "not told apart"}
     return Row(
         anchor=anchor(readings, name),
-        words=transformation_words(name),
+        words=readings.words(name),
         at=at,
         low=low,
         width=round(high - low, 2),

@@ -13,13 +13,13 @@ from invariscope.errors import InputError
 from invariscope.report.kit.page import PAGE, asset, write_page
 from invariscope.report.kit.provenance import warnings
 from invariscope.report.kit.shades import shade
-from invariscope.report.kit.words import images_counted, metric_phrase, transformation_words
+from invariscope.report.kit.words import images_counted
 from invariscope.report.run.cards import curves
 from invariscope.report.run.channels import section
 from invariscope.report.run.conventions import command, conventions
 from invariscope.report.run.glance import ABSENT, glance
 from invariscope.report.run.layer_page import folder_of, pages
-from invariscope.report.run.layered import BESIDE, MAIN, Layered
+from invariscope.report.run.layered import Layered
 from invariscope.report.run.readings import Readings, ResultLike
 from invariscope.report.run.standings import Standing, standings
 from invariscope.report.run.tables import (
@@ -109,7 +109,7 @@ def page(result: ResultLike, layers: str = "layers") -> str:
     script, css = asset("page.js"), asset("page.css")
     settings, manifest = readings.settings, readings.manifest
     model = str(settings.get("model", "the model"))
-    words = metric_phrase(readings.headline[0]) if readings.headline else ""
+    words = readings.meaning(readings.headline[0]).phrase if readings.headline else ""
     where = f" at the {readings.headline[1]}" if readings.headline else ""
     table = full_table(readings)
     return PAGE.get_template("page.html").render(
@@ -119,7 +119,7 @@ def page(result: ResultLike, layers: str = "layers") -> str:
         headline_words=f"{words}{where}",
         images_words=images_counted(readings.n),
         unfinished=_unfinished(readings),
-        heat=None if channels and about.metric in (*MAIN, *BESIDE) else heat_map(readings),
+        heat=None if channels and about.heat_map else heat_map(readings),
         channels=channels,
         layer_links=dict(channels["pages"]) if channels else {},
         levels_words=about.levels_words,
@@ -209,7 +209,7 @@ def _extremes(readings: Readings, order: list[Standing]) -> list[dict[str, Any]]
         if not found.apart:
             note += "; the intervals of the first and the last overlap, so the order is open"
         sides = [("Most invariant", found.most), ("Least invariant", found.least)]
-        words = transformation_words(found.transformation)
+        words = readings.words(found.transformation)
         shown.append({"words": words, "sides": sides, "note": f"{note}."})
     return shown
 

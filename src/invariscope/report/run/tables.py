@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.report.kit.shades import Cell, shade
-from invariscope.report.kit.words import metric_words, number, transformation_words, with_interval
+from invariscope.report.kit.words import number, with_interval
 from invariscope.report.run.levels import level_labels, levels_of
 from invariscope.report.run.meaning import Meaning
 from invariscope.report.run.readings import EMBEDDING, HEADLINE_LAYERS, LOGITS, Readings, Score
@@ -51,7 +51,7 @@ def heat_map(readings: Readings) -> HeatMap | None:
         if not groups or groups[-1][0] != layer["part"]:
             groups.append((layer["part"], []))
         groups[-1][1].append((layer["name"], [score_cell(found, about, ends) for found in scores]))
-    columns = [transformation_words(name) for name in readings.transformations]
+    columns = [readings.words(name) for name in readings.transformations]
     return HeatMap(columns, groups, metric, about.scale_words(ends))
 
 
@@ -153,7 +153,8 @@ def full_table(readings: Readings) -> FullTable:
         shown = (rows["metric"] == metric) & (rows["layer"] == layer)
         # The predictions are the other thing that everybody asks for.
         if layer == EMBEDDING:
-            of_predictions = rows["metric"].isin(["prediction_consistency", "accuracy"])
+            names = [readings.metric_as(role) for role in ("kept", "right")]
+            of_predictions = rows["metric"].isin(names)
             shown |= of_predictions & (rows["layer"] == LOGITS)
         rows = rows[shown]
         note = "the headline metrics only"
@@ -195,7 +196,7 @@ def undefined_values(readings: Readings) -> list[str]:
     for (metric, layer), group in rows.groupby(["metric", "layer"], sort=False):
         worst = int(group["n_undefined"].max())
         found.append(
-            f"{metric_words(str(metric))} at {layer}: undefined for up to {worst:,} images in"
-            f" {len(group):,} cells; they are counted here and left out of the means."
+            f"{readings.meaning(str(metric)).label} at {layer}: undefined for up to {worst:,}"
+            f" images in {len(group):,} cells; they are counted here and left out of the means."
         )
     return found

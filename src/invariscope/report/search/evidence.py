@@ -12,8 +12,9 @@ from invariscope.foregrounds.foregrounds import Foregrounds
 from invariscope.report.foregrounds import figures as foreground_figures
 from invariscope.report.foregrounds.text import findings, notes
 from invariscope.report.kit import svg
-from invariscope.report.kit.words import number, percent, transformation_words, with_interval
+from invariscope.report.kit.words import number, percent, with_interval
 from invariscope.report.search import figures as page_figures
+from invariscope.report.search.facts import Facts
 from invariscope.report.search.words import counted, p_text, share_interval
 from invariscope.search.hierarchy import DISSIMILAR, SIMILAR, Hierarchy
 
@@ -34,7 +35,7 @@ class Drawing:
     caption: str
 
 
-def alignment_section(found: Alignment) -> dict[str, Any]:
+def alignment_section(found: Alignment, facts: Facts) -> dict[str, Any]:
     """Does training make the model invariant to what varies? Sentences, bars, scatter."""
     sides = {bool(row["grows"]): row for row in found.sides.to_dict("records")}
     grows, rest = sides[True], sides[False]
@@ -44,10 +45,11 @@ def alignment_section(found: Alignment) -> dict[str, Any]:
         for text in [percent(float(row["share"]))]
     ]
     families = "; ".join(
-        f"{transformation_words(str(row['family']))}: gap {number(row['gap'])}, share"
+        f"{facts.family_words(str(row['family']))}: gap {number(row['gap'])}, share"
         f" {100 * row['share']:.0f} %"
         for row in found.families.to_dict("records")
     )
+    names = [facts.family_words(str(name)) for name in found.families["family"]]
     drawings = [
         _drawing(
             page_figures.two_bars(bars), "alignment-bars",
@@ -57,12 +59,12 @@ def alignment_section(found: Alignment) -> dict[str, Any]:
             f" {share_interval(*_numbers(rest))} elsewhere.",
         ),
         _drawing(
-            page_figures.gap_against_share(found.families), "alignment-points",
+            page_figures.gap_against_share(found.families, names), "alignment-points",
             "Each family: circles where training made the model more invariant, squares where not.",
             f"Points: {families}.",
         ),
     ]  # fmt: skip
-    left_out = [transformation_words(name) for name in found.left_out]
+    left_out = [facts.family_words(name) for name in found.left_out]
     return {"lead": _alignment_words(found), "drawings": drawings, "left_out": ", ".join(left_out)}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from invariscope.advice.recommendation import Recommendation
-from invariscope.report.kit.words import magnitude_text, number, percent, transformation_words
+from invariscope.report.kit.words import magnitude_text, number, percent
 from invariscope.report.search.facts import Facts
 from invariscope.report.search.words import (
     change_interval,
@@ -180,7 +180,7 @@ def operation_rows(facts: Facts) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
-def advice_rows(advice: Recommendation, classes: int) -> list[dict[str, str]]:
+def advice_rows(advice: Recommendation, facts: Facts) -> list[dict[str, str]]:
     """The recommendation: advice, family, range, classes, evidence."""
     rows = []
     for row in advice.table.to_dict("records"):
@@ -191,10 +191,12 @@ def advice_rows(advice: Recommendation, classes: int) -> list[dict[str, str]]:
             {
                 "advice": str(row["advice"]),
                 "tone": row["advice"].replace(" ", "-"),
-                "words": transformation_words(str(row["family"])),
+                "words": facts.family_words(str(row["family"])),
                 "family": str(row["family"]),
                 "range": magnitude_range({str(key): value for key, value in row.items()}),
-                "classes": "all of them" if len(names) == classes > 1 else f"{shown}{more}" or "–",
+                "classes": "all of them"
+                if len(names) == len(facts.classes) > 1
+                else f"{shown}{more}" or "–",
                 "change": change_text(row["change"]),
                 "invariance": number(row["invariance"]),
                 "gap": number(row["gap"]),

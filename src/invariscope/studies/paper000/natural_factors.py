@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.report.kit.words import transformation_words
 from invariscope.studies.claims import (
     ClaimResult,
     Evidence,
@@ -319,7 +318,7 @@ def _figures(summary: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> list[Fig
         own = means.mean()[network].sort_values(ascending=False, kind="stable")
         for name in own.index[:5]:
             found = over_seeds(means.get_group((network, name)).to_numpy())
-            label = transformation_words(str(name))
+            label = str(name).replace("_", " ")
             best.append(Row(label, found.value, found.low, found.high, group=str(network)))
     own = [
         Row(f"{network}, {words}", found.value, found.low, found.high,
