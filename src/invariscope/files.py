@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invariscope.errors import InputError, InvariscopeError, RunError
+from invariscope.outside import from_cells, to_cells
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,8 +119,27 @@ def read_parquet(path: Path, remedy: str, schema: "pa.Schema | None" = None) -> 
 
 
 def write_csv(path: Path, table: "pd.DataFrame", *, kept: str = "") -> None:
-    """Writes a table as CSV, without its index. Arguments as for `write_file`."""
-    write_file(path, table.to_csv(index=False).encode(), kept=kept)
+    """Writes a table as CSV, without its index. Arguments as for `write_file`.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front (`outside`).
+    """
+    write_file(path, to_cells(table).to_csv(index=False).encode(), kept=kept)
+
+
+def read_csv(path: Path, **how: Any) -> "pd.DataFrame":
+    """Reads what `write_csv` wrote, as `pandas.read_csv` does; raises what pandas raises."""
+    import pandas as pd
+
+    return from_cells(pd.read_csv(path, **how))
+
+
+#: The endings of `write_table`.
+TABLES = (".csv", ".parquet")
+
+
+def write_table(path: Path, table: "pd.DataFrame") -> None:
+    """Writes a table as CSV or Parquet, by the ending of its path (`TABLES`)."""
+    (write_csv if path.suffix == ".csv" else write_parquet)(path, table)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, "np.ndarray"], *, kept: str = "") -> None:

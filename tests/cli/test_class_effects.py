@@ -142,7 +142,6 @@ def test_no_wordnet_is_said(invariscope, place, monkeypatch):
             ["answers.csv", "--without", "none", "-o", "a.txt"],
             "--output a.txt: give a file that end",
         ),
-        (["answers.csv", "--without", "none", "-o", "no/a.csv"], "cannot write no/a.csv"),
         (["answers.csv", "--without", "none", "--wordnet", "no"], "cannot read no/data.noun"),
         (["answers.csv", "--without", "none", "--threshold", "2"], "threshold 2.0: give a share"),
         (["missing.csv", "--without", "none"], "cannot read missing.csv: No such file"),

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from invariscope.studies.claims import above, below, decide, not_run, within
-from invariscope.studies.lab.figures import Row, Series, curves, dots
+from invariscope.studies.lab.figures import Curve, Dot, curves, dots
 from invariscope.studies.lab.findings import Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.running import run_study
@@ -15,8 +15,8 @@ PRESET = {"data": "samples", "seeds": (0, 1, 2), "epochs": 2.0}
 
 def known(lab, settings) -> Findings:
     """All four verdicts, both kinds of figures, and texts that must be escaped."""
-    rows = [Row(f"{EVIL} & co", 0.5, 0.4, 0.6, (0.4, 0.6), "a"), Row("none", float("nan"))]
-    series = [Series(f"curve {k}", [0, 1, 2], [1, 0.8, 0.5 + k], [0.9, 0.7, 0.4], [1, 1, 0.6])
+    rows = [Dot(f"{EVIL} & co", 0.5, 0.4, 0.6, (0.4, 0.6), "a"), Dot("none", float("nan"))]
+    series = [Curve(f"curve {k}", [0, 1, 2], [1, 0.8, 0.5 + k], [0.9, 0.7, 0.4], [1, 1, 0.6])
               for k in (0, 0.1)]  # fmt: skip
     claims = [
         decide("000.c5", [above([0.1, 0.12, 0.11], name="one"), above([0.3, 0.2, 0.25])],

@@ -1,13 +1,12 @@
 """Paired comparison: sign, p-values, correction, what is in common."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import stats
 
 from invariscope.errors import InputError
 from invariscope.results import Result, RowStore
-from invariscope.results.comparison import compare_values
-from invariscope.statistics.intervals import interval_run_length
 from oracles.runs import manifest_of, tables_of
 
 
@@ -40,72 +39,6 @@ def test_a_shift_is_found_with_its_sign():
     assert np.allclose(back.difference, -frame.difference)
 
 
-def test_p_values_agree_with_scipy():
-    rng = np.random.default_rng(0)
-    a = rng.normal(0, 1, (15, 3))
-    b = a + rng.normal([0.0, 0.3, 0.8], 1, (15, 3))
-    ours = compare_values(a, None, b, None, run_length=1, seed=0)
-    for cell in range(3):
-        theirs = stats.permutation_test(
-            (b[:, cell], a[:, cell]),
-            lambda x, y: x.mean() - y.mean(),
-            permutation_type="samples",
-            n_resamples=100_000,  # all 2**15
-        ).pvalue
-        assert abs(ours["p_value"][cell] - theirs) < 0.02
-    assert np.allclose(
-        ours["p_adjusted"], stats.false_discovery_control(ours["p_value"]), atol=1e-12
-    )
-
-
-@pytest.mark.parametrize("run", [1, 3])
-def test_few_images_are_swapped_in_every_way(run):
-    """All 2**4 ways to swap 4 runs, each as likely: p is exact."""
-    a, b = np.random.default_rng(4).normal(0, 1, (2, 4 * run, 2))
-    ours = compare_values(a, None, b, None, run_length=run, seed=0)
-    runs = (b - a).reshape(4, run, 2).mean(1)
-    for cell in range(2):
-        theirs = stats.permutation_test(
-            (runs[:, cell],), np.mean, permutation_type="samples", n_resamples=100
-        ).pvalue
-        assert ours["p_value"][cell] == theirs
-
-
-def test_the_data_as_they_are_count_as_one_of_the_swaps():
-    sure = np.ones((40, 1))
-    ours = compare_values(0 * sure, None, sure, None, run_length=1, seed=0)
-    assert ours["p_value"][0] == 1 / 5000
-
-
-def test_neighbours_that_share_an_image_do_not_make_differences_sure():
-    """Two models that are alike: about 5 % of the tests are below 0.05, not 15 or 20 %."""
-    noise = np.random.default_rng(0).normal(size=(64, 400))
-    difference = (noise + np.roll(noise, -1, axis=0)) / 2
-    nothing = np.zeros_like(difference)
-    found = {
-        run: (compare_values(nothing, None, difference, None, run_length=run, seed=1)["p_value"])
-        for run in (1, interval_run_length(64, True))
-    }
-    assert (found[1] < 0.05).mean() > 0.13
-    assert (found[4] < 0.05).mean() < 0.09
-
-
-def test_ratios_swap_numerators_and_denominators():
-    rng = np.random.default_rng(1)
-    a, b, wa, wb = (rng.uniform(0.2, 1, (9, 1)) for _ in range(4))
-    ours = compare_values(a, wa, b, wb, run_length=1, seed=0)
-    observed = (b * wb).sum() / wb.sum() - (a * wa).sum() / wa.sum()
-    assert np.isclose(ours["difference"][0], observed)
-    reached = []
-    for code in range(2**9):
-        swap = np.array([[code >> k & 1] for k in range(9)], dtype=bool)
-        one, other = np.where(swap, b, a), np.where(swap, a, b)
-        w_one, w_other = np.where(swap, wb, wa), np.where(swap, wa, wb)
-        value = (other * w_other).sum() / w_other.sum() - (one * w_one).sum() / w_one.sum()
-        reached.append(abs(value) >= abs(observed) - 1e-12)
-    assert abs(ours["p_value"][0] - np.mean(reached)) < 0.03
-
-
 def test_equal_cells_count_once_in_the_correction():
     """The manifest shows shear_x=20 at two levels; p is corrected over 5 cells, not 7 rows."""
     frame = result().compare(result(shift=0.1, seed=3)).frame
@@ -133,7 +66,7 @@ def test_the_order_of_images_may_differ():
 def test_other_images_and_other_cells_are_noted():
     comparison = result().compare(result(images=12))
     assert (comparison.frame.n == 12).all()
-    assert "compared on the 12 images that both runs have" in comparison.notes
+    assert "compared on the 12 images that all runs have" in comparison.notes
     fewer = result()
     fewer.manifest["settings"]["cells"] = fewer.manifest["settings"]["cells"][:3]
     comparison = result().compare(fewer)
@@ -159,3 +92,82 @@ def test_the_text_fits_a_terminal():
     assert "relative_invariance at the embedding, n = 20" in text
     assert "+0.100 [+0.100, +0.100]" in text
     assert "note: compared on the 12" in result().compare(result(images=12)).to_text()
+
+
+def changed(change, settings=None):
+    """A run whose rows, as a pandas frame, went through `change`."""
+    tables = []
+    for table in tables_of()[0]:
+        frame = table.to_pandas()
+        change(frame)
+        tables.append(pa.Table.from_pandas(frame, preserve_index=False))
+    manifest = manifest_of()
+    manifest["settings"].update(settings or {})
+    return Result(manifest, RowStore(tables))
+
+
+def nothing(frame):
+    """Leaves the rows as they are."""
+
+
+def test_n_is_that_of_the_metric_that_is_shown():
+    def undefined(frame):
+        gone = (frame["metric"] == "relative_invariance") & (
+            frame["image"].astype(str) < "image-003"
+        )
+        frame.loc[gone, "value"] = np.nan
+
+    frame = changed(nothing).compare(other := changed(undefined)).frame
+    assert sorted(set(frame["n"])) == [17, 20]
+    assert "relative_invariance at the embedding, n = 17" in other.compare(other).to_text()
+
+
+def test_large_numbers_keep_the_table_in_80_columns():
+    def large(frame):
+        frame["value"] *= np.where(frame["cell"] == "identity", 1, -5000)
+
+    text = changed(nothing).compare(changed(large)).to_text()
+    rows = [line for line in text.splitlines() if line.startswith(("rotate", "shear_x"))]
+    assert len(rows) == 5
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert all(len(line.split()) in (8, 9) for line in rows)  # columns do not run together
+
+
+@pytest.mark.parametrize(
+    ("settings", "note"),
+    [
+        ({"border": "reflect"}, "border differs between the runs: zeros, reflect"),
+        ({"fill": 0.5}, "fill differs between the runs: 0.0, 0.5"),
+        ({"interpolation": "bicubic"}, "interpolation differs between the runs: bilinear, bicubic"),
+    ],
+)
+def test_images_that_were_moved_in_other_ways_are_noted(settings, note):
+    usual = {"border": "zeros", "fill": 0.0, "interpolation": "bilinear"}
+    a, b = changed(nothing, usual), changed(nothing, {**usual, **settings})
+    assert a.compare(b).notes == [note]
+    assert a.compare(changed(nothing, usual)).notes == []
+    assert f"note: {note}" in a.compare(b).to_text()
+
+
+def test_layers_of_one_run_only_are_noted():
+    def renamed(frame):
+        frame["layer"] = frame["layer"].cat.rename_categories({"a": "other"})
+
+    compared = changed(nothing).compare(changed(renamed))
+    assert set(compared.frame["layer"]) == {"embedding"}
+    assert compared.notes == ["layers of one run only are left out: 2"]
+
+
+def test_levels_of_another_magnitude_are_not_compared():
+    def stronger(frame):
+        frame["cell"] = frame["cell"].cat.rename_categories({"rotate=20": "rotate=25"})
+
+    cells = manifest_of()["settings"]["cells"]
+    for entry in cells:
+        if entry["cell"] == "rotate=20":
+            entry.update(cell="rotate=25", magnitude=25.0)
+    compared = changed(nothing).compare(changed(stronger, {"cells": cells}))
+    levels = compared.frame.groupby("transformation")["level"].unique()
+    assert levels["rotate"].tolist() == [0, 1]
+    assert levels["shear_x"].tolist() == [0, 1, 2, 3]
+    assert compared.notes == ["1 levels are left out: not all runs have them at that magnitude"]

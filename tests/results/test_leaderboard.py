@@ -9,9 +9,10 @@ import pytest
 from scipy import stats
 
 from invariscope.errors import InputError
-from invariscope.report.leaderboard.text import letters_of, short
+from invariscope.report.leaderboard.text import letters_of
 from invariscope.results import Leaderboard, accuracies, averages, leaderboard
 from invariscope.statistics.intervals import interval_run_length
+from invariscope.terminal import short
 from oracles.many import (
     numbers_of,
     places_of,
@@ -163,7 +164,7 @@ def test_few_models_have_no_rank_correlation():
     assert "over 3 models it is not meaningful; 4 are needed" in " ".join(board.to_text().split())
     unknown = Leaderboard([run_of(0.5, f"m{k}", seed=k) for k in range(4)])
     assert unknown.correlations.empty
-    assert "--accuracy FILE.csv" in " ".join(unknown.to_text().split())
+    assert "`accuracy` gives it" in " ".join(unknown.to_text().split())
 
 
 def test_tied_models_have_no_rank_correlation():

@@ -6,7 +6,6 @@ work); 3 the run could not finish (and how to resume it).
 
 import os
 import sys
-import traceback
 from typing import Annotated
 
 import typer
@@ -24,7 +23,9 @@ from invariscope.cli import (
     study,
     train,
 )
+from invariscope.cli.flags import speak_of, with_flags
 from invariscope.errors import InvariscopeError
+from invariscope.outside import visible
 
 app = typer.Typer(
     name="invariscope",
@@ -44,6 +45,7 @@ app.add_typer(study.app, name="study")
 app.command("claims")(claims.claims)
 app.command("report")(report.report)
 app.command("list")(listing.list_names)
+speak_of(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -51,7 +53,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"invariscope {invariscope.__version__}")
+        print(f"invariscope {invariscope.__version__}")
         raise typer.Exit
 
 
@@ -72,7 +74,9 @@ def main() -> None:
             _complain(f"{problem.format_message()}; see {command} --help")  # type: ignore
             code = 2
         else:
-            traceback.print_exc()
+            import traceback
+
+            print(visible(traceback.format_exc(), lines=True), file=sys.stderr)
             _complain(
                 "this is a defect of invariscope; what was measured is kept, please report it"
             )
@@ -81,4 +85,4 @@ def main() -> None:
 
 
 def _complain(text: str) -> None:
-    print(f"invariscope: {' '.join(text.split())}", file=sys.stderr)
+    print(f"invariscope: {visible(with_flags(' '.join(text.split())))}", file=sys.stderr)

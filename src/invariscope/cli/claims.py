@@ -32,6 +32,8 @@ def claims(
 
     entries = overview(folders or [STUDIES_FOLDER], study_names())
     if as_json:
-        typer.echo(json.dumps(as_rows(entries), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(as_rows(entries), indent=2))
     else:
-        typer.echo(as_text(entries))
+        from invariscope.cli.screen import Screen
+
+        Screen().block(as_text(entries))

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from invariscope.cli.tables import TABLES, write_table
 from invariscope.errors import InputError
+from invariscope.files import TABLES, write_table
 
 if TYPE_CHECKING:
-    from invariscope.effects.on_classes import ClassEffects
     from invariscope.effects.wordnet import WordNet
 
 _BESIDE = ("summary", "seeds", "helped_samples", "similarity")
@@ -73,6 +72,7 @@ def class_effects(
         raise InputError(f"{bare!r} without a table: give the table, or {bare}=RUN,RUN,…")
     import pandas as pd
 
+    from invariscope.cli.screen import Screen
     from invariscope.effects.correctness import read_runs, read_table
     from invariscope.effects.on_classes import class_effects as effects_of
 
@@ -89,10 +89,19 @@ def class_effects(
         seed=seed,
     )
     effects.notes.extend(note)
-    typer.echo(effects.to_text())
-    if output is not None:
-        typer.echo()
-        _write(effects, output)
+    screen = Screen()
+    screen.block(effects.to_text())
+    if output is None:
+        return
+    screen.print()
+    write_table(output, effects.classes)
+    screen.line(f"table: {output}")
+    for table in _BESIDE:
+        frame, words = getattr(effects, table), table.replace("_", "-")
+        if not frame.empty:
+            beside = output.with_stem(f"{output.stem}-{words}")
+            write_table(beside, frame)
+            screen.line(f"{words}: {beside}")
 
 
 def _method(option: str, text: str) -> tuple[str, list[Path]]:
@@ -121,14 +130,3 @@ def _wordnet(folder: Path | None) -> tuple["WordNet | None", list[str]]:
         return WordNet(), []
     except InputError as problem:
         return None, [f"hurt classes are not compared in WordNet: {problem}"]
-
-
-def _write(effects: "ClassEffects", path: Path) -> None:
-    write_table(effects.classes, path)
-    typer.echo(f"table: {path}")
-    for name in _BESIDE:
-        frame, words = getattr(effects, name), name.replace("_", "-")
-        if not frame.empty:
-            beside = path.with_stem(f"{path.stem}-{words}")
-            write_table(frame, beside)
-            typer.echo(f"{words}: {beside}")

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from invariscope.cli.tables import TABLES, write_table
 from invariscope.errors import InputError
+from invariscope.files import TABLES, write_table
 
 _PAGE = ".html"
 
@@ -38,22 +38,22 @@ def compare(
             raise InputError(f"--output {path}: give a file that ends in .html, .csv or .parquet")
     if len(runs) < 2:
         raise InputError(f"{len(runs)} run folder: give two or more to compare")
+    from invariscope.cli.screen import Screen
     from invariscope.results import Leaderboard, Result, read_accuracies
 
     known = None if accuracy is None else read_accuracies(accuracy)
     results = [Result.load(run) for run in runs]
-    comparison = results[0].compare(results[1]) if len(results) == 2 else None
     board = Leaderboard(results, accuracy=known, source=str(accuracy or ""))
-    if comparison is not None:
-        typer.echo(f"{comparison.to_text()}\n")
-    typer.echo(board.to_text())
+    screen = Screen()
+    screen.block(board.to_text())
     for path in output or ():
         if path.suffix == _PAGE:
-            typer.echo(f"leaderboard: {board.to_html(path)}")
+            screen.line(f"leaderboard: {board.to_html(path)}")
             continue
-        write_table(comparison.frame if comparison is not None else board.averages, path)
-        typer.echo(f"table: {path}")
+        table = board.averages if board.comparison is None else board.comparison.frame
+        write_table(path, table)
+        screen.line(f"table: {path}")
         if not board.correlations.empty:
             beside = path.with_stem(f"{path.stem}-correlations")
-            write_table(board.correlations, beside)
-            typer.echo(f"correlations: {beside}")
+            write_table(beside, board.correlations)
+            screen.line(f"correlations: {beside}")

@@ -1,24 +1,23 @@
 """What `invariscope factors` adds to a search: alignment, hierarchy, a recommendation."""
 
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from invariscope.advice.alignment import Alignment, align
 from invariscope.advice.recommendation import ADVICE, Recommendation, recommend
-from invariscope.cli.tables import write_table
-from invariscope.cli.terminal import show_notes
+from invariscope.cli.screen import Screen
+from invariscope.cli.showing import show_notes
 from invariscope.effects.wordnet import WordNet
 from invariscope.errors import InputError
-from invariscope.files import write_file
+from invariscope.files import write_csv, write_file
 from invariscope.foregrounds.foregrounds import Foregrounds
 from invariscope.results import Result
 from invariscope.search import Factors
 from invariscope.search.hierarchy import Hierarchy, class_hierarchy
+from invariscope.terminal import table
 
 CODE = "augment.py"
 _COLUMNS = (
@@ -106,12 +105,12 @@ def write_evidence(found: Evidence, folder: Path) -> None:
     if found.hierarchy is not None:
         tables["hierarchy.csv"] = found.hierarchy.correlations
     for name, frame in tables.items():
-        write_table(frame, folder / name)
+        write_csv(folder / name, frame)
     code = found.recommendation.code.encode()
     write_file(folder / CODE, code, kept="the search is kept")
 
 
-def show_evidence(console: Console, found: Evidence) -> None:
+def show_evidence(screen: Screen, found: Evidence) -> None:
     """What it says, in 80 columns."""
     lines = []
     if found.alignment is not None:
@@ -119,16 +118,16 @@ def show_evidence(console: Console, found: Evidence) -> None:
     if found.hierarchy is not None:
         lines += _hierarchy(found.hierarchy)
     for line in lines:
-        console.print(textwrap.fill(line, 80))
-    show_notes(console, found.notes)
-    console.print()
+        screen.say(line)
+    show_notes(screen, found.notes)
+    screen.print()
     if (found.recommendation.table["advice"] != ADVICE[-1]).any():
-        console.print(_recommendation(found.recommendation))
-        console.print(textwrap.fill(_COLUMNS, 80), style="dim")
+        screen.print(_recommendation(found.recommendation))
+        screen.say(_COLUMNS, style="dim")
     unclear = found.recommendation.of(ADVICE[-1])["family"].tolist()
     if unclear:
         text = f"No evidence for or against augmenting with {', '.join(unclear)}."
-        console.print(textwrap.fill(text, 80))
+        screen.say(text)
 
 
 def _alignment(found: Alignment) -> list[str]:
@@ -161,22 +160,18 @@ def _hierarchy(found: Hierarchy) -> list[str]:
 
 
 def _recommendation(found: Recommendation) -> Table:
-    table = Table(title="What to augment with", title_justify="left", box=None, pad_edge=False)
-    table.add_column("family", no_wrap=True, max_width=16)
-    table.add_column("advice", no_wrap=True)
-    table.add_column("range", no_wrap=True)
-    for column in ("raises", "lowers", "invariance", "training"):
-        table.add_column(column, justify="right", no_wrap=True)
+    lines = []
     for row in found.table[found.table["advice"] != ADVICE[-1]].to_dict("records"):
         bounds = ""
         if row["varying"] > 0 and row["unit"]:
             low, high = f"{row['low']:.3g}", f"{row['high']:.3g}"
             both = "±" if row["signed"] else ""
             bounds = both + (high if low == high else f"{low} to {high}")
-        table.add_row(
+        lines.append((
             row["family"], row["advice"], bounds,
             f"{100 * row['varying']:.0f} %", f"{100 * row['lowered']:.0f} %",
             "" if np.isnan(row["invariance"]) else f"{row['invariance']:.2f}",
             "" if np.isnan(row["gap"]) else f"{row['gap']:+.2f}",
-        )  # fmt: skip
-    return table
+        ))  # fmt: skip
+    columns = ("family", "<advice", "<range", ">raises", ">lowers", ">invariance", ">training")
+    return table(columns, lines, title="What to augment with")

@@ -5,13 +5,28 @@ from typing import Annotated
 
 import typer
 
-from invariscope.cli.measure import DEFAULT_MODEL, joined, overrides, two_numbers
+from invariscope.cli.options import (
+    DEFAULT_MODEL,
+    BatchSize,
+    Device,
+    Embedding,
+    Labelled,
+    Output,
+    OutputKey,
+    Preprocessing,
+    Resume,
+    Seed,
+    Task,
+    ValueRange,
+    Workers,
+    joined,
+    overrides,
+    two_numbers,
+)
 
 
 def factors(
-    data: Annotated[
-        str, typer.Option("--data", "-d", help="Labelled images: a folder by class, a data spec.")
-    ],
+    data: Labelled,
     model: Annotated[
         str, typer.Option("--model", "-m", help="A model spec; its embedding is compared.")
     ] = DEFAULT_MODEL,
@@ -33,35 +48,15 @@ def factors(
     shear_centre: Annotated[
         str, typer.Option(help="What the pool's shears leave in place: corner (Pillow), centre.")
     ] = "corner",
-    batch_size: Annotated[
-        int | None, typer.Option("--batch-size", "-b", min=1, help="Images per forward pass.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", "-j", min=0, help="Threads that decode; changes no number."),
-    ] = None,
-    preprocessing: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="imagenet, clip, inception, none, a FILE; size=224, mean=0.5,0.5,0.5; repeatable."
-        ),
-    ] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(help="classification, multilabel, regression, embedding, dense."),
-    ] = None,
-    embedding: Annotated[
-        str | None, typer.Option(help="The layer whose output is the embedding.")
-    ] = None,
-    output_key: Annotated[
-        str | None, typer.Option(help="Which of the model's outputs is its answer.")
-    ] = None,
-    value_range: Annotated[
-        str | None,
-        typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
-    ] = None,
+    batch_size: BatchSize = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    workers: Workers = None,
+    preprocessing: Preprocessing = None,
+    task: Task = None,
+    embedding: Embedding = None,
+    output_key: OutputKey = None,
+    value_range: ValueRange = None,
     trained: Annotated[
         Path | None,
         typer.Option(help="A run of the model: does it ignore what varies in the data?"),
@@ -75,12 +70,8 @@ def factors(
     foregrounds: Annotated[
         Path | None, typer.Option(help="What `invariscope foregrounds -o` wrote, for the report.")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder (default: below runs/).")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on with a search in the folder.")
-    ] = True,
+    output: Output = None,
+    resume: Resume = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show classes, pairs and passes; measure nothing.")
     ] = False,

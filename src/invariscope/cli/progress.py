@@ -1,15 +1,57 @@
-"""The live progress bar of a run: images × cells, images per second, time left."""
+"""Live bars: how far a run, a search, a training or a study is."""
 
-from rich.console import Console
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
 from rich.progress import (
     BarColumn,
     Progress,
     ProgressColumn,
     Task,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from invariscope.outside import visible
+from invariscope.terminal import Terminal
+
+
+class Bar:
+    """A bar for each piece of work: what it is, how much of it is done, and more columns."""
+
+    def __init__(self, screen: Terminal, *columns: ProgressColumn, transient: bool = False):
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            *columns,
+            console=screen,
+            expand=True,
+            transient=transient,
+        )
+        self._screen = screen
+
+    def __enter__(self):
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def begin(self, what: str, total: int = 1, done: int = 0) -> None:
+        """A piece of work begins."""
+        self._task = self._bar.add_task(visible(what), total=total, seen="")
+        self._bar.update(self._task, completed=done)  # so that a full bar's clock stands still
+
+    def at(self, done: int, total: int) -> None:
+        """So much of it is done."""
+        self._bar.update(self._task, completed=done, total=total)
+
+    def note(self, text: str) -> None:
+        """One line above the bars."""
+        self._screen.line(text, style="yellow")
 
 
 class _Speed(ProgressColumn):
@@ -20,39 +62,58 @@ class _Speed(ProgressColumn):
         return Text("  -- images/s" if not speed else f"{speed:4.0f} images/s")
 
 
-class Bar:
-    """Shows a run's progress in the terminal (a `Progress` of `invariscope.sweep`)."""
+class RunBar(Bar):
+    """The bar of a run or a search (a `Progress` of `invariscope.sweep`)."""
 
-    def __init__(self, console: Console, title: str, unit: str = "cells"):
-        console.print(title, style="bold", soft_wrap=True)
-        self._bar = Progress(
-            TextColumn(f"{{task.fields[cells]}} {unit}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            _Speed(),
-            TimeRemainingColumn(),
-            console=console,
-            expand=True,
-        )
-        self._console = console
-
-    def __enter__(self) -> "Bar":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
+    def __init__(self, screen: Terminal, title: str, unit: str = "cells"):
+        screen.line(title, style="bold")
+        super().__init__(screen, _Speed(), TimeRemainingColumn())
+        self._unit = unit
 
     def start(self, *, images: int, cells: int, passes: int, done: int) -> None:
         """A run begins."""
         if done:
-            self._console.print(f"resuming: {done} of {passes} forward passes are done")
-        self._task = self._bar.add_task("", total=passes, completed=done, cells=cells)
+            self._screen.say(f"resuming: {done} of {passes} forward passes are done")
+        self.begin(f"{cells} {self._unit}", passes, done)
 
     def advance(self, passes: int) -> None:
         """So many images went through a network."""
         self._bar.advance(self._task, passes)
 
-    def note(self, text: str) -> None:
-        """One line above the bar."""
-        self._console.print(text, style="yellow", soft_wrap=True)
+
+class CellBar(Bar):
+    """The bars of a study (a `LabProgress`), one for each set of cells."""
+
+    def __init__(self, screen: Terminal):
+        super().__init__(screen, TextColumn("cells"), TimeElapsedColumn())
+
+    def start(self, what: str, *, cells: int, done: int) -> None:
+        """A set of cells begins."""
+        self.begin(what, cells, done)
+
+    def advance(self, result: object) -> None:
+        """A cell is finished."""
+        self._bar.advance(self._task)
+
+
+class TrainingBar(Bar):
+    """The bar of the training under way, with what it has seen last."""
+
+    def __init__(self, screen: Terminal):
+        super().__init__(screen, TextColumn("{task.fields[seen]}"), TimeRemainingColumn())
+
+    @contextmanager
+    def of(self, title: str) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:
+        """Shows one training; yields what is told how far it is."""
+        self.begin(title)
+        seen: dict[str, float] = {}
+
+        def show(iteration: int, total: int, values: Mapping[str, float]) -> None:
+            seen.update(values)
+            text = f"loss {seen['loss']:.3f}" if "loss" in seen else ""
+            if "test accuracy" in seen:
+                text += f", {seen['test accuracy']:.1%}"
+            self._bar.update(self._task, completed=iteration, total=total, seen=text)
+
+        yield show
+        self._bar.remove_task(self._task)

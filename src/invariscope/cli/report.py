@@ -13,13 +13,15 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a folder that `measure`, `factors` or `study run` wrote."""
+    from invariscope.cli.screen import Screen
     from invariscope.studies.lab.folder import is_study
 
+    screen = Screen()
     if is_study(run):
         from invariscope.report.study.page import render_study
         from invariscope.studies.lab.folder import read_study
 
-        typer.echo(f"report: {render_study(read_study(run), output)}")
+        screen.line(f"report: {render_study(read_study(run), output)}")
         return
     from invariscope.results import Result
     from invariscope.results.manifest import written_by
@@ -29,10 +31,10 @@ def report(
         from invariscope.search import Factors
 
         Factors.load(run).to_html(path)
-        typer.echo(f"report: {path}")
+        screen.line(f"report: {path}")
         return
     result = Result.load(run)
     for warning in result.warnings:
-        typer.echo(f"note: {warning}", err=True)
+        Screen(stderr=True).line(f"note: {warning}")
     result.to_html(path)
-    typer.echo(f"report: {path}")
+    screen.line(f"report: {path}")

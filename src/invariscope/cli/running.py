@@ -1,7 +1,5 @@
 """One run of `invariscope measure`: the progress bar, the plan, the table at the end."""
 
-import hashlib
-import json
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -9,12 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from invariscope.cli.measure import slug
+from invariscope.cli.folders import default_folder
 from invariscope.cli.memory import keep_freed_memory
-from invariscope.cli.progress import Bar
-from invariscope.cli.terminal import show_plan, show_result
+from invariscope.cli.progress import RunBar
+from invariscope.cli.screen import Screen
+from invariscope.cli.showing import show_plan, show_result
 from invariscope.errors import InputError, RunError
 from invariscope.sweep import carry_out, estimate, prepare
 from invariscope.transformations import Resampling
@@ -31,22 +28,22 @@ def measure_one(
     **settings: Any,
 ) -> Path:
     """Measures one model and writes its run folder, which is returned."""
-    console = Console(highlight=False, soft_wrap=False)
+    screen = Screen()
     keep_freed_memory()
-    with console.status(f"loading {spec} and {data}"):
+    with screen.status(f"loading {spec} and {data}"):
         run = prepare(spec, data, resampling=_resampling(*resampling), **settings)
     folder = folder or default_folder(run.manifest, run.source.name)
     if dry_run:
-        with console.status("timing one batch"):
+        with screen.status("timing one batch"):
             cost = estimate(run, carry["batch_size"])
-        show_plan(console, run, cost, folder)
+        show_plan(screen, run, cost, folder)
         return folder
     with interruptible():
-        with Bar(console, f"{run.probe.spec} on {run.source.name}") as bar:
+        with RunBar(screen, f"{run.probe.spec} on {run.source.name}") as bar:
             result = carry_out(run, output=folder, progress=bar, **carry)
         path = result.to_html(folder / "report.html")
-    show_result(console, result)
-    console.print(f"report: {path}", soft_wrap=True)
+    show_result(screen, result)
+    screen.line(f"report: {path}")
     return folder
 
 
@@ -58,10 +55,10 @@ def check_all(
     Raises:
         InputError: The first model that cannot be measured as asked, by name.
     """
-    console = Console(highlight=False, soft_wrap=False)
+    screen = Screen()
     how = _resampling(*resampling)
     for number, spec in enumerate(specs, 1):
-        with console.status(f"checking {spec} ({number} of {len(specs)})"):
+        with screen.status(f"checking {spec} ({number} of {len(specs)})"):
             try:
                 prepare(spec, data, resampling=how, **settings)
             except InputError as problem:
@@ -93,10 +90,3 @@ def interruptible() -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def default_folder(manifest: dict[str, Any], data: str) -> Path:
-    """A folder that belongs to these settings: the same command finds its run again."""
-    settings = manifest["settings"]
-    mark = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-    return Path("runs") / f"{slug(settings['model'].split('/')[-1])}_{slug(Path(data).name)}_{mark}"

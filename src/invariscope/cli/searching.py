@@ -1,11 +1,9 @@
 """One run of `invariscope factors`: the progress bar, the plan, the summary at the end."""
 
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from invariscope.cli.evidence import (
@@ -15,10 +13,12 @@ from invariscope.cli.evidence import (
     show_evidence,
     write_evidence,
 )
+from invariscope.cli.folders import default_folder
 from invariscope.cli.memory import keep_freed_memory
-from invariscope.cli.progress import Bar
-from invariscope.cli.running import default_folder, interruptible
-from invariscope.cli.terminal import duration, show_decisions, show_notes
+from invariscope.cli.progress import RunBar
+from invariscope.cli.running import interruptible
+from invariscope.cli.screen import Screen
+from invariscope.cli.showing import duration, show_decisions, show_notes
 from invariscope.search import Factors, Search, carry_out, prepare_search
 from invariscope.search.prepare import EMBEDDING
 from invariscope.search.ranks import AMONG, TOP_COUNT, Estimate, Ranks
@@ -26,6 +26,7 @@ from invariscope.search.result import TABLE
 from invariscope.search.search import default_batch_size
 from invariscope.search.table import OVERALL
 from invariscope.sweep.estimate import seconds_per_image
+from invariscope.terminal import paragraphs, table
 from invariscope.transformations import IDENTITY
 
 _ROWS = 12  # classes shown; the table has them all
@@ -42,23 +43,23 @@ def search_one(
     **settings: Any,
 ) -> None:
     """Searches and writes the folder, or shows the plan."""
-    console = Console(highlight=False, soft_wrap=False)
+    screen = Screen()
     keep_freed_memory()
     opened = open_sources(**sources)  # first: nobody waits for a search to learn of a wrong path
-    with console.status(f"loading {model} and {data}"):
+    with screen.status(f"loading {model} and {data}"):
         search = prepare_search(model, data, **settings)
     if folder is None:
         plain = default_folder(search.manifest, search.source.name)
         folder = plain.with_name(f"factors_{plain.name}")
     if dry_run:
-        _show_plan(console, search, carry["batch_size"], folder)
+        _show_plan(screen, search, carry["batch_size"], folder)
         return
     title = f"{search.probe.spec} on {search.source.name}"
-    with interruptible(), Bar(console, title, "operations") as bar:
+    with interruptible(), RunBar(screen, title, "operations") as bar:
         factors = carry_out(search, output=folder, progress=bar, **carry)
-    show_factors(console, factors)
+    show_factors(screen, factors)
     found = evidence(factors, opened)
-    show_evidence(console, found)
+    show_evidence(screen, found)
     write_evidence(found, folder)
     report = factors.to_html(
         folder,
@@ -67,14 +68,14 @@ def search_one(
         foregrounds=found.foregrounds,
         recommendation=found.recommendation,
     )
-    console.print(f"table: {folder / TABLE}", soft_wrap=True)
-    console.print(f"what to augment with: {folder / CODE}", soft_wrap=True)
-    console.print(f"report: {report}", soft_wrap=True)
+    screen.line(f"table: {folder / TABLE}")
+    screen.line(f"what to augment with: {folder / CODE}")
+    screen.line(f"report: {report}")
 
 
-def _show_plan(console: Console, search: Search, batch_size: int | None, folder: Path) -> None:
+def _show_plan(screen: Screen, search: Search, batch_size: int | None, folder: Path) -> None:
     settings, passes = search.manifest["settings"], search.manifest["execution"]["forward_passes"]
-    with console.status("timing one batch"):
+    with screen.status("timing one batch"):
         pixels = next(p.pixels for p in search.decoded.values() if p.pixels is not None)
         size = batch_size or default_batch_size(search)
         seconds = seconds_per_image(search.probe, pixels, [EMBEDDING], size) * passes
@@ -94,62 +95,48 @@ def _show_plan(console: Console, search: Search, batch_size: int | None, folder:
         "time": f"about {duration(seconds)} on {search.probe.device}, forward passes only",
         "output": str(folder),
     }
-    for name, text in lines.items():
-        console.print(textwrap.fill(f"{name:11} {text}", 80, subsequent_indent=" " * 12))
-    show_decisions(console, search.manifest)
+    screen.print(paragraphs(lines.items(), 12))
+    show_decisions(screen, search.manifest)
 
 
-def show_factors(console: Console, factors: Factors) -> None:
+def show_factors(screen: Screen, factors: Factors) -> None:
     """What is on top, overall and of each class, and what the paper asks, in 80 columns."""
     ranks, frame = factors.ranks, factors.frame
     pairs = int(frame.loc[frame["class"] == OVERALL, "n"].max())
-    console.print()
-    console.print(_overall_table(factors, f"{len(factors.classes)} classes, {pairs} pairs"))
-    console.print()
-    console.print(_class_table(factors))
+    screen.print()
+    screen.print(_overall_table(factors, f"{len(factors.classes)} classes, {pairs} pairs"))
+    screen.print()
+    screen.print(_class_table(factors))
     left = len(factors.classes) - _ROWS
     if left > 0:
-        console.print(f"… and {left} more classes, in the table", style="dim")
-    console.print(
-        textwrap.fill(
-            "change is relative, (s_T - s_0) / s_0; boosted: share of pairs that come closer; held "
-            "out: the change of the operation that one half of the pairs chooses, in the other "
-            "half.",
-            80,
-        ),
+        screen.say(f"… and {left} more classes, in the table", style="dim")
+    screen.say(
+        "change is relative, (s_T - s_0) / s_0; boosted: share of pairs that come closer; held "
+        "out: the change of the operation that one half of the pairs chooses, in the other half.",
         style="dim",
     )
-    console.print()
+    screen.print()
     for line in _findings(factors, ranks):
-        console.print(textwrap.fill(line, 80))
-    show_notes(console, factors.manifest["warnings"], factors.manifest["images"]["skipped"])
-
-
-def _plain_table(title: str, first: str, columns: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column(first, no_wrap=True, max_width=22)
-    table.add_column("operation", no_wrap=True, max_width=30)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
+        screen.say(line)
+    show_notes(screen, factors.manifest["warnings"], factors.manifest["images"]["skipped"])
 
 
 def _overall_table(factors: Factors, title: str) -> Table:
     """The operation that is best on average, among all and among each group."""
     frame, tops = factors.frame, factors.ranks.tops
-    columns = ("change", "95 % interval", "boosted")
-    table = _plain_table(f"Best on average over {title}", "among", columns)
     rows = frame[frame["class"] == OVERALL].set_index("operation")
+    lines = []
     for among in AMONG:
-        found = tops.query("by == 'relative_change' and among == @among and `class` == @OVERALL")
-        for name in found["operation"]:
+        best = tops.query("by == 'relative_change' and among == @among and `class` == @OVERALL")
+        for name in best["operation"]:
             row = rows.loc[name]
-            table.add_row(
+            lines.append((
                 among, _named(row["kind"], name), _percent(row["relative_change"]),
                 _interval(row["relative_change_low"], row["relative_change_high"]),
                 _share(row["proportion_boosted"]),
-            )  # fmt: skip
-    return table
+            ))  # fmt: skip
+    columns = ("among", "operation", ">change", ">95 % interval", ">boosted")
+    return table(columns, lines, title=f"Best on average over {title}")
 
 
 def _class_table(factors: Factors) -> Table:
@@ -159,14 +146,15 @@ def _class_table(factors: Factors) -> Table:
     tops = tops.sort_values("value", ascending=False, kind="stable").head(_ROWS)
     held_out = ranks.held_out.groupby("class")["held_out"].mean()
     rows = frame.set_index(["class", "operation"])
-    table = _plain_table("Top operation of each class", "class", ("change", "boosted", "held out"))
+    lines = []
     for name, operation in zip(tops["class"], tops["operation"], strict=True):
         row = rows.loc[(name, operation)]
-        table.add_row(
-            str(name), _named(row["kind"], operation), _percent(row["relative_change"]),
+        lines.append((
+            name, _named(row["kind"], operation), _percent(row["relative_change"]),
             _share(row["proportion_boosted"]), _percent(held_out.get(name, np.nan)),
-        )  # fmt: skip
-    return table
+        ))  # fmt: skip
+    columns = ("class", "operation", ">change", ">boosted", ">held out")
+    return table(columns, lines, title="Top operation of each class")
 
 
 def _findings(factors: Factors, ranks: Ranks) -> list[str]:

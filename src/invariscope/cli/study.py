@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ import typer
 from invariscope.errors import InputError
 
 if TYPE_CHECKING:
-    from invariscope.studies.lab.cells import CellResult
+    from invariscope.cli.screen import Screen
     from invariscope.studies.lab.folder import StudyRun
 
 app = typer.Typer(
@@ -19,7 +18,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-_WIDTH = 80
 
 
 @app.command("list")
@@ -29,27 +27,29 @@ def list_studies(
     ] = None,
 ) -> None:
     """List the studies: what each asks, which claims it decides, what its presets cost."""
+    from invariscope.cli.screen import Screen
     from invariscope.studies.claims import CLAIMS
     from invariscope.studies.lab.study import as_mapping, get_study, studies
+    from invariscope.terminal import paragraphs
 
-    found = [get_study(name)] if name else list(studies().values())
-    for study in found:
+    screen = Screen()
+    for study in [get_study(name)] if name else studies().values():
         claims = [claim.id for claim in CLAIMS.values() if claim.study == study.name]
-        typer.echo(f"{study.name}  (paper {study.paper})")
+        screen.say(f"{study.name}  (paper {study.paper})")
         lines = [study.question]
         if claims:
             lines.append(f"claims: {', '.join(claims)}")
         if name:
             lines.append(f"the paper: {study.expected}")
         lines += [f"{preset}: {cost}" for preset, cost in study.cost.items()]
-        for line in lines:
-            typer.echo(textwrap.fill(line, _WIDTH, initial_indent="  ", subsequent_indent="    "))
+        screen.print(paragraphs([("", line) for line in lines], 2))
         for preset, settings in study.presets.items() if name else ():
-            typer.echo(f"\n  settings of {preset} (--set KEY=VALUE):")
+            screen.print()
+            screen.say(f"  settings of {preset} (--set KEY=VALUE):")
             for key, value in as_mapping(settings).items():
                 shown = ",".join(map(str, value)) if isinstance(value, list) else value
-                typer.echo(f"    {key}={shown}")
-        typer.echo()
+                screen.line(f"    {key}={shown}")
+        screen.print()
 
 
 @app.command("run")
@@ -78,26 +78,26 @@ def run(
     changes = _changes(set_ or ())
     if workers < 1:
         raise InputError(f"--workers {workers}: give 1 or more")
-    from rich.console import Console
-
     from invariscope.cli.memory import keep_freed_memory
+    from invariscope.cli.progress import CellBar
     from invariscope.cli.running import interruptible
+    from invariscope.cli.screen import Screen
     from invariscope.report.study.page import render_study
     from invariscope.studies.lab.running import lab_of, run_study
     from invariscope.studies.lab.study import get_study, settings_of
 
     study = get_study(name)
     settings_of(study, preset, changes)  # what is wrong is said before anything is loaded
-    console = Console(highlight=False, soft_wrap=False)
+    screen = Screen()
     keep_freed_memory(processes=workers > 1)
     command = f"invariscope {shlex.join(sys.argv[1:])}"
-    console.print(f"{study.name}, {preset} ({study.cost[preset]})", style="bold", soft_wrap=True)
-    with interruptible(), CellBar(console) as bar:
+    screen.line(f"{study.name}, {preset} ({study.cost[preset]})", style="bold")
+    with interruptible(), CellBar(screen) as bar:
         lab = lab_of(cells, workers, bar)
         found = run_study(study, preset, changes=changes, output=output, lab=lab, command=command)
     path = render_study(found)
-    _show(found)
-    console.print(f"report: {path}", soft_wrap=True)
+    _show(screen, found)
+    screen.line(f"report: {path}")
 
 
 def _changes(given: list[str] | tuple[str, ...]) -> dict[str, str]:
@@ -112,62 +112,24 @@ def _changes(given: list[str] | tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _show(run: "StudyRun") -> None:
+def _show(screen: "Screen", run: "StudyRun") -> None:
     """The verdicts, in 80 columns."""
     from invariscope.report.study.page import lead
     from invariscope.studies.claims import get_claim
     from invariscope.studies.lab.words import value_text
+    from invariscope.terminal import paragraphs
 
-    typer.echo()
+    lines = []
     for claim in run.findings.claims:
-        typer.echo(textwrap.fill(f"{claim.id:9} {claim.verdict}: {get_claim(claim.id).statement}",
-                                 _WIDTH, subsequent_indent=" " * 10))  # fmt: skip
+        lines.append((claim.id, f"{claim.verdict}: {get_claim(claim.id).statement}"))
         for part in claim.parts:
-            value = value_text(part.value, part.low, part.high)
-            rule = part.rule.replace("-", "−")
-            line = f"{part.name or 'statistic'}: {value} ({rule}, n = {part.n} {part.unit})"
-            typer.echo(textwrap.fill(line, _WIDTH, initial_indent=" " * 10,
-                                     subsequent_indent=" " * 12))  # fmt: skip
+            value, rule = value_text(part.value, part.low, part.high), part.rule.replace("-", "−")
+            name = part.name or "statistic"
+            lines.append(("", f"{name}: {value} ({rule}, n = {part.n} {part.unit})"))
         if not claim.parts:
-            typer.echo(textwrap.fill(claim.note, _WIDTH, initial_indent=" " * 10,
-                                     subsequent_indent=" " * 10))  # fmt: skip
-    typer.echo(lead(run.findings.claims))
+            lines.append(("", claim.note))
+    screen.print()
+    screen.print(paragraphs(lines, 10))
+    screen.say(lead(run.findings.claims))
     for note in run.findings.notes:
-        typer.echo(textwrap.fill(f"note: {note}", _WIDTH))
-
-
-class CellBar:
-    """Shows a study's progress (a `LabProgress`): one bar for each set of cells."""
-
-    def __init__(self, console):
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} cells"),
-            TimeElapsedColumn(),
-            console=console,
-            expand=True,
-        )
-        self._console = console
-
-    def __enter__(self) -> "CellBar":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
-
-    def start(self, what: str, *, cells: int, done: int) -> None:
-        """A set of cells begins."""
-        self._task = self._bar.add_task(what, total=cells)
-        self._bar.update(self._task, completed=done)  # so that a full bar's clock stands still
-
-    def advance(self, result: "CellResult") -> None:
-        """A cell is finished."""
-        self._bar.advance(self._task)
-
-    def note(self, text: str) -> None:
-        """One line above the bars."""
-        self._console.print(text, style="yellow", soft_wrap=True)
+        screen.say(f"note: {note}")

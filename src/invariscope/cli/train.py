@@ -1,18 +1,23 @@
 """`invariscope train`: train a network under several seeds."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from invariscope.cli.measure import two_numbers
+from invariscope.cli.options import (
+    Device,
+    Labelled,
+    Output,
+    ValueRange,
+    Workers,
+    numbers,
+    two_numbers,
+)
 from invariscope.errors import InputError
 
 
 def train(
-    data: Annotated[
-        str, typer.Option("--data", "-d", help="Labelled images: a folder by class, a data spec.")
-    ],
+    data: Labelled,
     model: Annotated[
         str, typer.Option("--model", "-m", help="An architecture: small:NAME, timm:NAME, …")
     ] = "small:resnet18?width=0.25",
@@ -42,10 +47,7 @@ def train(
     size: Annotated[
         int | None, typer.Option(min=8, help="Side of the input (default: the architecture's).")
     ] = None,
-    value_range: Annotated[
-        str | None,
-        typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
-    ] = None,
+    value_range: ValueRange = None,
     num_train: Annotated[int | None, typer.Option(min=2, help="Images to train on.")] = None,
     num_test: Annotated[int | None, typer.Option(min=2, help="Images to test on.")] = None,
     measure_every: Annotated[
@@ -64,25 +66,18 @@ def train(
         float, typer.Option(help="Epochs between test accuracies; 0: only at the end.")
     ] = 1.0,
     tracker: Annotated[list[str] | None, typer.Option(help="csv, tensorboard; repeatable.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    device: Device = "auto",
     mixed_precision: Annotated[str, typer.Option(help="no, bf16 or fp16.")] = "no",
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", "-j", min=0, help="Threads that decode; changes no number."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder (default: below runs/).")
-    ] = None,
+    workers: Workers = None,
+    output: Output = None,
 ) -> None:
     """Train a network under several seeds and test each.
 
     Writes a folder per seed: `invariscope measure trained:FOLDER` measures its network. The same
     command again goes on where it stopped, to the same weights.
     """
-    rates, decays = (
-        _numbers("--learning-rate", learning_rate),
-        _numbers("--weight-decay", weight_decay),
-    )
+    rates = numbers("--learning-rate", learning_rate)
+    decays = numbers("--weight-decay", weight_decay)
     if (transformations or groups or metrics or layers) and measure_every is None:
         raise InputError(
             "--transformations, --groups, --metrics and --layers say what is measured during the "
@@ -111,10 +106,3 @@ def train(
             "evaluate_every": evaluate_every or None,
         },
     )  # fmt: skip
-
-
-def _numbers(option: str, text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(f"{option} {text}: give numbers with commas, such as 0.1,0.01") from None

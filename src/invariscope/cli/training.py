@@ -1,9 +1,6 @@
 """The runs of `invariscope train`: the choice of hyperparameters, the seeds, the bar, the table."""
 
-import hashlib
-import json
 import signal
-import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from invariscope.cli.measure import joined, slug
+from invariscope.cli.folders import folder_for
 from invariscope.cli.memory import keep_freed_memory
-from invariscope.cli.terminal import show_notes
+from invariscope.cli.options import joined
+from invariscope.cli.progress import TrainingBar
+from invariscope.cli.screen import Screen
+from invariscope.cli.showing import show_notes
 from invariscope.files import write_csv, write_parquet
 from invariscope.registry import unknown_name
+from invariscope.terminal import table
 from invariscope.training import Recipe, TrainedRun, cross_validate, mean_over_seeds, train
 from invariscope.training.during import measuring as measuring_hook
 from invariscope.training.loop import ALONE
@@ -43,7 +41,7 @@ def train_all(
     how: dict[str, Any],
 ) -> None:
     """Trains, tests, writes the folder and shows the table."""
-    console = Console(highlight=False, soft_wrap=False)
+    screen = Screen()
     keep_freed_memory()
     recipe = Recipe(**values, learning_rate=rates[0], weight_decay=decays[0])
     names = [name for text in trackers for name in text.split(",")]
@@ -54,15 +52,15 @@ def train_all(
     hook = _hook(recipe, measuring)
     every = measuring["every"]
     title = f"{recipe.model} on {recipe.data}, augmentation {recipe.augment}"
-    console.print(textwrap.fill(title, 80), style="bold")
-    with _stopping() as stop, _bar(console) as bar:
+    screen.say(title, style="bold")
+    with _stopping() as stop, TrainingBar(screen) as bar:
 
         def one(recipe: Recipe, output: Path, title: str, **more: Any) -> TrainedRun:
-            with bar(title) as show:
+            with bar.of(title) as show:
                 return train(recipe, output=output, progress=show, stop=stop, **how, **more)
 
         if len(rates) * len(decays) > 1:
-            recipe = _chosen(console, recipe, rates, decays, folder, one)
+            recipe = _chosen(screen, recipe, rates, decays, folder, one)
         runs = []
         for seed in range(recipe.seed, recipe.seed + seeds):
             place = folder / f"seed-{seed}"
@@ -77,11 +75,11 @@ def train_all(
                 )
             )
     _write(folder, runs)
-    _show(console, runs, folder)
+    _show(screen, runs, folder)
 
 
 def _chosen(
-    console: Console,
+    screen: Screen,
     recipe: Recipe,
     rates: Sequence[float],
     decays: Sequence[float],
@@ -103,7 +101,7 @@ def _chosen(
         f"chosen on held-out training images: learning rate {best.learning_rate:g}, weight decay "
         f"{best.weight_decay:g}"
     )
-    console.print(textwrap.fill(text, 80))
+    screen.say(text)
     return best
 
 
@@ -146,35 +144,6 @@ def _stopping() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-@contextmanager
-def _bar(console: Console) -> Iterator[Callable[..., Any]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TextColumn("{task.fields[seen]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, expand=True) as progress:
-
-        @contextmanager
-        def bar(title: str) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:
-            task = progress.add_task(title, total=1, seen="")
-            seen: dict[str, float] = {}
-
-            def show(iteration: int, total: int, values: Mapping[str, float]) -> None:
-                seen.update(values)
-                text = f"loss {seen['loss']:.3f}" if "loss" in seen else ""
-                if "test accuracy" in seen:
-                    text += f", {seen['test accuracy']:.1%}"
-                progress.update(task, completed=iteration, total=total, seen=text)
-
-            yield show
-            progress.remove_task(task)
-
-        yield bar
-
-
 def _write(folder: Path, runs: Sequence[TrainedRun]) -> None:
     rows = [(run.recipe.seed, run.accuracy, len(run.correct)) for run in runs]
     table = pd.DataFrame(rows, columns=["seed", "accuracy", "n"])
@@ -182,19 +151,15 @@ def _write(folder: Path, runs: Sequence[TrainedRun]) -> None:
     write_parquet(folder / CORRECT, pd.concat([run.correct for run in runs]))
 
 
-def _show(console: Console, runs: Sequence[TrainedRun], folder: Path) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in ("seed", "test accuracy", "n", "last loss", "time"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for run in runs:
-        table.add_row(
-            str(run.recipe.seed),
-            f"{run.accuracy:.2%}",
-            f"{len(run.correct):,}",
-            f"{run.values('loss').iloc[-1]:.3f}",
-            f"{run.facts['seconds']:.0f} s",
+def _show(screen: Screen, runs: Sequence[TrainedRun], folder: Path) -> None:
+    rows = (
+        (
+            run.recipe.seed, f"{run.accuracy:.2%}", f"{len(run.correct):,}",
+            f"{run.values('loss').iloc[-1]:.3f}", f"{run.facts['seconds']:.0f} s",
         )
-    console.print(table)
+        for run in runs
+    )  # fmt: skip
+    screen.print(table((">seed", ">test accuracy", ">n", ">last loss", ">time"), rows))
     if len(runs) > 1:
         mean = mean_over_seeds(run.accuracy for run in runs)
         low, high = max(mean.low, 0.0), min(mean.high, 1.0)  # few seeds: t may reach beyond
@@ -202,28 +167,27 @@ def _show(console: Console, runs: Sequence[TrainedRun], folder: Path) -> None:
             f"mean {mean.value:.2%}, standard error {mean.sem:.2%}, 95 % interval over {mean.n} "
             f"seeds {low:.2%} to {high:.2%}"
         )
-        console.print(textwrap.fill(text, 80))
-    _show_widths(console, runs)
-    show_notes(console, sorted({note for run in runs for note in run.notes}))
+        screen.say(text)
+    _show_widths(screen, runs)
+    show_notes(screen, sorted({note for run in runs for note in run.notes}))
     first = folder / f"seed-{runs[0].recipe.seed}"
-    console.print(f"networks: {folder}", soft_wrap=True)
-    console.print(f"to measure one: invariscope measure trained:{first}", soft_wrap=True)
+    screen.line(f"networks: {folder}")
+    screen.line(f"to measure one: invariscope measure trained:{first}")
 
 
-def _show_widths(console: Console, runs: Sequence[TrainedRun]) -> None:
+def _show_widths(screen: Screen, runs: Sequence[TrainedRun]) -> None:
     """What Augerino learned, and what it is worth in the test."""
     if runs[0].facts.get("augerino") is None:
         return
     for name in runs[0].facts["augerino"]:
         mean = mean_over_seeds(run.facts["augerino"][name] for run in runs)
-        console.print(f"{name}: {mean.value:.3g}" + ("" if mean.n == 1 else f" ± {mean.sem:.2g}"))
+        screen.say(f"{name}: {mean.value:.3g}" + ("" if mean.n == 1 else f" ± {mean.sem:.2g}"))
     alone = mean_over_seeds(run.values(ALONE).iloc[-1] for run in runs)
-    console.print(f"test accuracy with Augerino switched off: {alone.value:.2%}")
+    screen.say(f"test accuracy with Augerino switched off: {alone.value:.2%}")
 
 
 def _default_folder(recipe: Recipe, rates: Sequence[float], decays: Sequence[float]) -> Path:
     """A folder that belongs to these settings, whatever the number of seeds."""
-    said = json.dumps([recipe.as_dict(), list(rates), list(decays)], sort_keys=True)
-    mark = hashlib.sha256(said.encode()).hexdigest()[:8]
-    parts = [recipe.model.partition("?")[0], Path(recipe.data).name, recipe.augment]
-    return Path("runs") / f"train_{'_'.join(slug(part) for part in parts)}_{mark}"
+    names = [recipe.model.partition("?")[0], Path(recipe.data).name, recipe.augment]
+    folder = folder_for(names, [recipe.as_dict(), list(rates), list(decays)])
+    return folder.with_name(f"train_{folder.name}")

@@ -7,7 +7,7 @@ or without ``.gz``. 28 × 28, grey, ten classes; 10,000 images to test and 60,00
 
 import gzip
 import zlib
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -93,13 +93,20 @@ def _read_idx(folder: Path, name: str, axes: int) -> np.ndarray:
     plain, packed = folder / name, folder / f"{name}.gz"
     file = plain if plain.is_file() else packed
     try:
-        content = plain.read_bytes() if file is plain else gzip.decompress(packed.read_bytes())
+        return _array(file, file.stat().st_mtime_ns, axes)
     except FileNotFoundError as error:
         raise InputError(f"fashion-mnist: {file} is missing; fetch the whole data set") from error
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"fashion-mnist: {file} cannot be read ({error}); fetch it again"
         ) from error
+
+
+@lru_cache(maxsize=4)  # a study opens the same split for each of its jobs
+def _array(file: Path, modified: int, axes: int) -> np.ndarray:
+    content = file.read_bytes()
+    if file.suffix == ".gz":
+        content = gzip.decompress(content)
     # magic: two zero bytes, 8 for unsigned bytes, the number of axes; then each length, big-endian
     start = 4 * (axes + 1)
     shape = tuple(np.frombuffer(content[4:start], dtype=">u4").astype(int).tolist())

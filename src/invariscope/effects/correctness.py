@@ -26,6 +26,7 @@ import pyarrow as pa
 from jaxtyping import Bool, Int64
 
 from invariscope.errors import InputError
+from invariscope.files import read_csv
 from invariscope.results import RowStore, read_manifest
 from invariscope.transformations import IDENTITY
 
@@ -169,7 +170,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         if path.suffix == ".csv":  # an empty cell stays empty, and a class may be called NA
-            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            return read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, ValueError, pa.ArrowException, pd.errors.ParserError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise InputError(
@@ -211,7 +212,7 @@ def _run_frame(folder: Path, manifest: dict[str, Any], method: str) -> pd.DataFr
     if not found or IDENTITY not in found[0].cells:
         raise InputError(
             f"{folder} knows no accuracy on the untouched images: measure it with labelled data, a "
-            "classifier of the same classes, and accuracy among its --metrics"
+            "classifier of the same classes, and accuracy among its `metrics`"
         )
     values = found[0].values[:, found[0].cells.index(IDENTITY)]
     known = np.isfinite(values) & (store.labels >= 0)

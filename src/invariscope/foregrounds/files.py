@@ -7,12 +7,12 @@ import pandas as pd
 
 from invariscope.errors import InputError
 from invariscope.files import (
+    read_csv,
     read_json,
     read_parquet,
     undamaged,
-    write_csv,
     write_json,
-    write_parquet,
+    write_table,
 )
 
 MANIFEST = "foregrounds.json"
@@ -33,8 +33,7 @@ def write_foregrounds(
         RunError: The disk is full or the folder cannot be written.
     """
     for name, file in TABLES.items():
-        write = write_csv if file.endswith(".csv") else write_parquet
-        write(folder / file, tables[name])
+        write_table(folder / file, tables[name])
     write_json(folder / MANIFEST, manifest)
     return folder
 
@@ -55,7 +54,7 @@ def read_foregrounds(folder: Path) -> tuple[dict[str, Any], dict[str, pd.DataFra
             continue
         with undamaged(folder / file, _REMEDY):
             # the class "" (all images) and classes such as "None" are words, not gaps
-            words = pd.read_csv(folder / file, dtype=str, keep_default_na=False)
+            words = read_csv(folder / file, dtype=str, keep_default_na=False)
             tables[name] = words.apply(_numbers)
     return manifest, tables
 

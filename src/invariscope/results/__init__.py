@@ -1,7 +1,7 @@
 """What runs have found: rows on disk, intervals, summary, averages, comparisons, `Result`."""
 
 from invariscope.results.accuracies import read_accuracies
-from invariscope.results.comparison import Comparison, compare
+from invariscope.results.comparison import Comparison
 from invariscope.results.leaderboard import Leaderboard
 from invariscope.results.manifest import FORMAT, MANIFEST, read_manifest, write_manifest
 from invariscope.results.result import Result
@@ -27,7 +27,6 @@ __all__ = [
     "RowBuilder",
     "RowStore",
     "Series",
-    "compare",
     "completed_blocks",
     "read_accuracies",
     "read_manifest",

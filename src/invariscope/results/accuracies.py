@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from invariscope.errors import InputError
+from invariscope.outside import from_cell
 from invariscope.results.agreement import Agreement
 from invariscope.results.averages import IDENTITY
 from invariscope.statistics.intervals import (
@@ -124,7 +125,10 @@ def read_accuracies(path: str | os.PathLike[str]) -> dict[str, float]:
                     "model and accuracy are needed"
                 )
             for line in reader:
-                name, text = (line["model"] or "").strip(), (line["accuracy"] or "").strip()
+                name, text = (
+                    from_cell((line["model"] or "").strip()),
+                    (line["accuracy"] or "").strip(),
+                )
                 if name in found:
                     raise InputError(f"{path}, line {reader.line_num}: {name!r} is there twice")
                 found[name] = _number(text)

@@ -45,8 +45,7 @@ def agree(results: "Sequence[Result]") -> Agreement:
     """Finds what the runs have in common.
 
     Raises:
-        InputError: Fewer than two runs; other data; fewer than two common images; no common level
-            above 0; no common metric.
+        InputError: Fewer than two runs; other data; fewer than two common images; no common metric.
     """
     if len(results) < 2:
         raise InputError(f"{len(results)} run: give two or more to compare")
@@ -60,11 +59,6 @@ def agree(results: "Sequence[Result]") -> Agreement:
     notes: list[str] = []
     places = _places(results, notes)
     entries = _entries(settings, notes)
-    if not cells_of(entries):
-        raise InputError(
-            "the runs have no level above 0 in common: measure all models with the same "
-            "--transformations and --table"
-        )
     metrics = _metrics(results, notes)
     notes += _other_orbits(results, metrics)
     notes += _differences(settings)
@@ -76,8 +70,8 @@ def _places(results: "Sequence[Result]", notes: list[str]) -> tuple[np.ndarray, 
     common = set(stores[0].images).intersection(*(store.images for store in stores[1:]))
     if len(common) < 2:
         raise InputError(
-            f"the runs share {len(common)} images: measure all models with the same --data, "
-            "--num-images and --seed"
+            f"the runs share {len(common)} images: measure all models with the same data, "
+            "`num_images` and `seed`"
         )
     order = [image for image in stores[0].images if image in common]
     if any(len(store.images) > len(common) for store in stores):
@@ -113,7 +107,7 @@ def _metrics(results: "Sequence[Result]", notes: list[str]) -> tuple[str, ...]:
     metrics = tuple(name for name in each[0] if all(name in other for other in each[1:]))
     if not metrics:
         raise InputError(
-            "the runs have no metric in common: measure all models with the same --metrics"
+            "the runs have no metric in common: measure all models with the same `metrics`"
         )
     left = sorted(set().union(*each).difference(metrics))
     if left:

@@ -25,6 +25,7 @@ from invariscope.pages import page_maker
 from invariscope.results.accuracies import Accuracies, given_accuracies, measured_accuracies
 from invariscope.results.agreement import Agreement, agree
 from invariscope.results.averages import Average, Scope, frame_of, iterate
+from invariscope.results.comparison import Comparison, compare
 from invariscope.results.manifest import cell_in, unit_beside
 from invariscope.statistics.correlation import FEWEST_MODELS, permutation_p, spearman
 from invariscope.statistics.intervals import (
@@ -78,6 +79,7 @@ class Leaderboard:
             model, value, ci_low, ci_high, n.
         curves: One row per metric, transformation, level and model, where a standing is read at a
             layer: magnitude, unit, kind, layer, value, ci_low, ci_high, n.
+        comparison: What differs between two runs, cell by cell; None with more of them.
         accuracy: One row per model: accuracy, ci_low, ci_high; None where it is not known.
         accuracy_source: Where the accuracies are from, or why there are none.
         correlations: One row per metric, transformation (null: all) and part: rho, ci_low, ci_high,
@@ -98,6 +100,11 @@ class Leaderboard:
     ):
         self.results = list(results)
         agreement = agree(self.results)
+        if not agreement.cells:
+            raise InputError(
+                "the runs have no level above 0 in common: measure all models with the same "
+                "`transformations` and `table`"
+            )
         self.models = _names(self.results)
         self.data = str(self.results[0].manifest["settings"]["data"])
         self.images = agreement.images
@@ -109,6 +116,9 @@ class Leaderboard:
         known = _accuracies(self.results, agreement, self.models, accuracy, source)
         self._measure(agreement, known)
         self.curves = _curves(self.results, agreement, self.models, self.places)
+        self.comparison: Comparison | None = (
+            compare(self.results, agreement) if len(self.results) == 2 else None
+        )
         self._say_accuracy(known)
 
     def _measure(self, agreement: Agreement, known: Accuracies | None) -> None:
@@ -285,7 +295,7 @@ def _place(metric: str, table: "dict[_Key, dict[int, Average]]", models: int) ->
                 return Place(part, layer)
     raise InputError(
         f"{metric} was measured in no part that all models have: measure all models with the same "
-        "--layers, or leave it out with --metrics"
+        "`layers`, or leave it out of `metrics`"
     )
 
 

@@ -22,8 +22,7 @@ from invariscope.results.channels import (
     read_channel_table,
     write_channels,
 )
-from invariscope.results.comparison import Comparison
-from invariscope.results.comparison import compare as compare_results
+from invariscope.results.comparison import Comparison, compare
 from invariscope.results.manifest import read_manifest, write_manifest
 from invariscope.results.pairs import (
     CHANNEL_PAIRS,
@@ -102,7 +101,7 @@ class Result:
 
     def compare(self, other: "Result") -> Comparison:
         """This run (A) against another one (B) on the images that both have seen."""
-        return compare_results(self, other)
+        return compare([self, other])
 
     def averages(
         self,

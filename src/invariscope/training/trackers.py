@@ -11,6 +11,7 @@ from typing import Any, Protocol, TextIO, runtime_checkable
 
 from invariscope.errors import InputError
 from invariscope.files import write_file
+from invariscope.outside import to_cell
 
 
 @runtime_checkable
@@ -62,7 +63,8 @@ class CsvTracker:
             kept = self._lines_before(iteration)
             write_file(self._path, "".join(kept).encode())
             self._file = open(self._path, "a", newline="")
-        csv.writer(self._file).writerows([iteration, name, value] for name, value in values.items())
+        rows = ([iteration, to_cell(name), value] for name, value in values.items())
+        csv.writer(self._file).writerows(rows)
         self._file.flush()
 
     def finish(self) -> None:

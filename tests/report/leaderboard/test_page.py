@@ -61,7 +61,7 @@ def test_names_are_escaped():
 
 def test_without_accuracy_and_with_few_models_the_page_says_so():
     text = page(Leaderboard([run_of(0.5, f"m{k}", seed=k) for k in range(4)]))
-    assert "--accuracy FILE.csv" in text
+    assert "`accuracy` gives it" in text
     assert "against accuracy (" not in text
     assert "Every measure, the strongest first" not in text
     text = page(board_of(models=3))

@@ -1,15 +1,14 @@
 """What `invariscope foregrounds` prints: findings in words, then the table, in 80 columns."""
 
-import textwrap
-
 import numpy as np
 import pandas as pd
+from rich.table import Table
 
 from invariscope.foregrounds.foregrounds import FAINT, Foregrounds
 from invariscope.foregrounds.masks import SALIENCY
 from invariscope.foregrounds.spread import EVERY, QUANTILES, SUMMARISED
+from invariscope.terminal import rendered, table
 
-WIDTH = 80
 _SHOWN = 3
 _EXTREMES = 3
 _ENOUGH = 3  # images of a class before its mean is worth a sentence
@@ -59,22 +58,20 @@ def to_text(found: Foregrounds) -> str:
         f"foregrounds of {manifest['data']}: {_images(boxes)}, masks {manifest['masks']}, "
         f"threshold {manifest['threshold']:g}"
     )
-    parts = [textwrap.fill(line, WIDTH) for line in (title, *findings(found))]
-    parts += ["", table(found), ""]
-    parts += [textwrap.fill(f"note: {line}", WIDTH) for line in notes(found)]
-    return "\n".join(parts).rstrip()
+    text = (f"note: {line}" for line in notes(found))
+    return rendered(title, *findings(found), "", _statistics(found), "", *text)
 
 
-def table(found: Foregrounds) -> str:
+def _statistics(found: Foregrounds) -> Table:
     """The statistics over all images; ± is the longer arm of the 95 % interval."""
-    head = f"{'':10}{'mean':>15}{'sd':>15}{'SEM':>7}"
-    lines = [head + "".join(f"{100 * share:4.0f} %" for share in QUANTILES.values())]
+    rows = []
     for measure in SUMMARISED:
         row = found.overall(measure)
-        cells = f"{measure:10}{_with_arm(row, 'mean'):>15}{_with_arm(row, 'sd'):>15}"
-        cells += f"{_number(row['sem'], 4):>7}"
-        lines.append(cells + "".join(f"{row[name]:6.3f}" for name in QUANTILES))
-    return "\n".join(lines)
+        quantiles = (f"{row[name]:.3f}" for name in QUANTILES)
+        sem = _number(row["sem"], 4)
+        rows.append([measure, _with_arm(row, "mean"), _with_arm(row, "sd"), sem, *quantiles])
+    shares = (f">{100 * share:.0f} %" for share in QUANTILES.values())
+    return table(("", ">mean", ">sd", ">SEM", *shares), rows)
 
 
 def _comparison(row: pd.Series) -> str:

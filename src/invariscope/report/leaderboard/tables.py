@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from invariscope.outside import shortened
 from invariscope.report.kit.shades import Cell, shade
 from invariscope.report.kit.words import number, transformation_words, with_interval
 from invariscope.report.leaderboard.overlays import Mark
-from invariscope.report.leaderboard.text import PARTS, middle_cut, rank_words, strongest
+from invariscope.report.leaderboard.text import PARTS, rank_words, strongest
 from invariscope.report.run.meaning import Meaning, meaning_of
 from invariscope.results import Leaderboard
 
@@ -29,9 +30,9 @@ def short_names(models: list[str]) -> dict[str, str]:
     short = {}
     for model in models:
         tail = model.split(":", 1)[-1].split("/")[-1]
-        short[model] = middle_cut(tail or model, _SHORT)
+        short[model] = shortened(tail or model, _SHORT)
     taken = list(short.values())
-    return {model: name if taken.count(name) == 1 else middle_cut(model, _SHORT)
+    return {model: name if taken.count(name) == 1 else shortened(model, _SHORT)
             for model, name in short.items()}  # fmt: skip
 
 

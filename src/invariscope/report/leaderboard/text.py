@@ -2,34 +2,36 @@
 
 import math
 import string
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from rich.table import Table
 
 from invariscope.statistics.correlation import FEWEST_MODELS, LARGEST_EXACT, ORDERS
+from invariscope.terminal import interval, rendered, short, table
 
 if TYPE_CHECKING:
     from invariscope.results.leaderboard import Leaderboard
 
-WIDTH = 80
+Blocks = Iterator[str | Table]
 STRONGEST = 12
+_MODELS_BESIDE = 7  # in a table of 80 columns
 PARTS = ("Early", "Middle", "Late", "Pool", "Final")
 
 
 def leaderboard_text(board: "Leaderboard") -> str:
-    """Standings in the first metric, its means by transformation, all metrics by part, ρ, notes."""
+    """Standings in the first metric, its means by transformation, all metrics by part, ρ, notes.
+
+    The differences of two models come first.
+    """
     letters = letters_of(board)
-    blocks = [
-        _standings(board, letters),
-        _by_transformation(board, letters),
-        _by_part(board, letters),
-        _correlations(board),
-    ]
-    lines = [line for block in blocks for line in (*block, "")]
-    lines += [part for note in board.notes for part in textwrap.wrap(f"note: {note}", WIDTH)]
-    return "\n".join(lines).rstrip()
+    parts = [rendered(*part(board, letters)) for part in (_standings, _by_transformation, _by_part)]
+    parts.append(rendered(*_correlations(board)))
+    if board.comparison is not None:
+        parts.insert(0, board.comparison.to_text(notes=False))
+    notes = [rendered(*(f"note: {note}" for note in board.notes))] if board.notes else []
+    return "\n\n".join([*parts, *notes])
 
 
 def letters_of(board: "Leaderboard") -> dict[str, str]:
@@ -56,7 +58,7 @@ def correlation_words(board: "Leaderboard") -> list[str]:
     if board.accuracy is None:
         return [
             f"Rank correlation with accuracy: left out, because the accuracy is"
-            f" {board.accuracy_source}; --accuracy FILE.csv (columns model,accuracy) gives it."
+            f" {board.accuracy_source}; `accuracy` gives it (for each model a share from 0 to 1)."
         ]
     count = int(board.correlations["rho"].notna().sum())
     if not count:
@@ -82,34 +84,30 @@ def _is_given(board: "Leaderboard") -> bool:
     return board.accuracy is not None and bool(board.accuracy["ci_low"].isna().all())
 
 
-def _standings(board: "Leaderboard", letters: dict[str, str]) -> Iterator[str]:
+def _standings(board: "Leaderboard", letters: dict[str, str]) -> Blocks:
     metric = board.metrics[0]
+    place = board.places[metric].words
     yield f"{len(board.models)} models on {board.data}, {board.images} images"
     yield ""
-    place = board.places[metric].words
-    title = f"{metric} {place}, mean over levels and transformations; {board.direction(metric)}"
-    yield from textwrap.wrap(title, WIDTH)
+    yield f"{metric} {place}, mean over levels and transformations; {board.direction(metric)}"
     yield ""
-    accuracy = (
-        None
-        if board.accuracy is None
-        else dict(zip(board.accuracy["model"], board.accuracy["accuracy"], strict=True))
-    )
-    head = f"{'':3}{'mean, 95 %':24}{'rank, 95 %':12}"
-    yield head + ("accuracy  model" if accuracy is not None else "model")
+    known = board.accuracy
+    accuracy = {} if known is None else dict(zip(known["model"], known["accuracy"], strict=True))
     frame = board.standings[board.standings["metric"] == metric]
+    rows = []
     for row in frame.to_dict("records"):
-        model, mean = row["model"], interval(row["value"], row["ci_low"], row["ci_high"])
-        line = f"{letters[model]:3}{mean:24}"
-        line += f"{rank_words(row['rank'], row['rank_low'], row['rank_high']):12}"
-        line += f"{accuracy[model]:8.3f}  " if accuracy is not None else ""
-        yield line + middle_cut(model, WIDTH - len(line))
-    if accuracy is not None:
+        mean = interval(row["value"], row["ci_low"], row["ci_high"])
+        rank = rank_words(row["rank"], row["rank_low"], row["rank_high"])
+        own = [f"{accuracy[row['model']]:.3f}"] if accuracy else []
+        rows.append([letters[row["model"]], mean, rank, *own, row["model"]])
+    head = ["<", "<mean, 95 %", "<rank, 95 %", *([">accuracy"] if accuracy else []), "model"]
+    yield table(head, rows)
+    if accuracy:
         yield ""
-        yield from textwrap.wrap(f"Accuracy: {board.accuracy_source}.", WIDTH)
+        yield f"Accuracy: {board.accuracy_source}."
 
 
-def _by_transformation(board: "Leaderboard", letters: dict[str, str]) -> Iterator[str]:
+def _by_transformation(board: "Leaderboard", letters: dict[str, str]) -> Blocks:
     metric, place = board.metrics[0], board.places[board.metrics[0]]
     yield f"{metric} {place.words}, by transformation"
     yield ""
@@ -119,48 +117,48 @@ def _by_transformation(board: "Leaderboard", letters: dict[str, str]) -> Iterato
     rows = rows[rows["transformation"].notna()]
     values = {(r["transformation"], r["model"]): r["value"] for r in rows.to_dict("records")}
     models = list(letters)
-    for first in range(0, len(models), 7):
-        some = models[first : first + 7]
-        yield f"{'':19}" + "".join(f"{letters[model]:>8}" for model in some)
-        for name in dict.fromkeys(rows["transformation"]):
-            numbers = (short(values.get((name, model), math.nan)) for model in some)
-            yield f"{middle_cut(str(name), 18):19}" + "".join(f"{n:>8}" for n in numbers)
+    for first in range(0, len(models), _MODELS_BESIDE):
+        some = models[first : first + _MODELS_BESIDE]
+        yield table(
+            ["", *(f">{letters[model]}" for model in some)],
+            [
+                [name, *(short(values.get((name, model), math.nan)) for model in some)]
+                for name in dict.fromkeys(rows["transformation"])
+            ],
+        )
 
 
-def _by_part(board: "Leaderboard", letters: dict[str, str]) -> Iterator[str]:
+def _by_part(board: "Leaderboard", letters: dict[str, str]) -> Blocks:
     yield "every metric by part, mean over levels, layers and transformations"
     yield ""
     rows = board.averages
     rows = rows[rows["transformation"].isna() & rows["layer"].isna()]
     parts = [part for part in PARTS if (rows["part"] == part).any()]
-    yield f"{'':33}" + "".join(f"{part:>8}" for part in parts)
     values = {(r["metric"], r["model"], r["part"]): r["value"] for r in rows.to_dict("records")}
+    lines = []
     for metric in board.metrics:
         for number, (model, letter) in enumerate(letters.items()):
-            name = middle_cut(metric, 29) if number == 0 else ""
             numbers = (short(float(values.get((metric, model, part), math.nan))) for part in parts)
-            yield f"{name:30}{letter:3}" + "".join(f"{n:>8}" for n in numbers)
+            lines.append([metric if number == 0 else "", letter, *numbers])
+    yield table(["", "<", *(f">{part}" for part in parts)], lines)
 
 
-def _correlations(board: "Leaderboard") -> Iterator[str]:
-    words = correlation_words(board)
-    if strongest(board.correlations).empty:
-        yield from (line for sentence in words for line in textwrap.wrap(sentence, WIDTH))
-        return
+def _correlations(board: "Leaderboard") -> Blocks:
     frame = strongest(board.correlations)
-    shown = min(STRONGEST, len(frame))
-    which = f"the {shown} strongest of {len(frame)}" if shown < len(frame) else f"all {shown}"
-    yield f"what goes with accuracy: {which} measures"
-    yield ""
-    yield f"{'metric':27}{'transformation':16}{'part':7}{'rho, 95 %':21}{'p':>7}"
-    for row in frame.head(shown).to_dict("records"):
-        name = "all" if pd.isna(row["transformation"]) else row["transformation"]
-        line = f"{middle_cut(row['metric'], 26):27}{middle_cut(name, 15):16}{row['part']:7}"
-        rho = interval(row["rho"], row["ci_low"], row["ci_high"], sign="+", digits=2)
-        star = "*" if row["p_adjusted"] < 0.05 else ""
-        yield line + f"{rho:21}{row['p_adjusted']:7.4f}{star}"
-    yield ""
-    yield from (line for sentence in words for line in textwrap.wrap(sentence, WIDTH))
+    if not frame.empty:
+        shown = min(STRONGEST, len(frame))
+        which = f"the {shown} strongest of {len(frame)}" if shown < len(frame) else f"all {shown}"
+        yield f"what goes with accuracy: {which} measures"
+        yield ""
+        rows = []
+        for row in frame.head(shown).to_dict("records"):
+            name = "all" if pd.isna(row["transformation"]) else row["transformation"]
+            rho = interval(row["rho"], row["ci_low"], row["ci_high"], sign="+", digits=2)
+            star = "*" if row["p_adjusted"] < 0.05 else ""
+            rows.append([row["metric"], name, row["part"], rho, f"{row['p_adjusted']:.4f}", star])
+        yield table(["metric", "transformation", "<part", "<rho, 95 %", ">p", "<"], rows)
+        yield ""
+    yield from correlation_words(board)
 
 
 def strongest(correlations: pd.DataFrame) -> pd.DataFrame:
@@ -177,38 +175,3 @@ def rank_words(rank: int, low: int, high: int) -> str:
         ('2 [1, 3]', '1')
     """
     return str(rank) if low == high == rank else f"{rank} [{low}, {high}]"
-
-
-def interval(value: float, low: float, high: float, *, sign: str = "", digits: int = 3) -> str:
-    """A number with its interval."""
-    if math.isnan(low) or math.isnan(high):
-        return short(value, sign, digits)
-    middle, first, last = (short(number, sign, digits) for number in (value, low, high))
-    return f"{middle} [{first}, {last}]"
-
-
-def short(number: float, sign: str = "", digits: int = 3) -> str:
-    """Three decimals, fewer for large numbers; a dash where there is none.
-
-    Example:
-        >>> short(0.12345), short(-1234.5), short(float("nan"))
-        ('0.123', '-1234', '–')
-    """
-    if math.isnan(number):
-        return "–"
-    whole = len(f"{abs(number):.0f}")
-    text = f"{number:{sign}.{max(0, min(digits, digits + 1 - whole))}f}"
-    return text.replace("-", "") if float(text) == 0 else text
-
-
-def middle_cut(name: str, width: int) -> str:
-    """The name, with its middle left out where it is too long.
-
-    Example:
-        >>> middle_cut("timm:vit_small_patch16_224+untrained", 20)
-        'timm:vit_s…untrained'
-    """
-    if len(name) <= width:
-        return name
-    back = (width - 1) // 2
-    return f"{name[: width - 1 - back]}…{name[len(name) - back :]}"

@@ -99,8 +99,8 @@ def over_seeds(
         InputError: Not one list of numbers.
 
     Example:
-        >>> found = over_seeds([0.1, 0.2, 0.3])
-        >>> round(found.value, 3), round(found.low, 3), round(found.high, 3), found.n
+        >>> evidence = over_seeds([0.1, 0.2, 0.3])
+        >>> round(evidence.value, 3), round(evidence.low, 3), round(evidence.high, 3), evidence.n
         (0.2, -0.048, 0.448, 3)
     """
     from scipy import stats
@@ -113,8 +113,8 @@ def over_seeds(
     lost = len(array) - n
     notes = [f"undefined for {lost} of {len(array)} {unit}"] if lost else []
     if n < 2:
-        one = unit.removesuffix("s")
-        notes.append(f"one {one} has no interval" if n else f"no {one} has a value")
+        each = unit.removesuffix("s")
+        notes.append(f"one {each} has no interval" if n else f"no {each} has a value")
         value = float(known[0]) if n else math.nan
         return Evidence(value, math.nan, math.nan, n, unit, note="; ".join(notes))
     value, error = float(known.mean()), float(known.std(ddof=1) / math.sqrt(n))
@@ -129,8 +129,8 @@ def accuracy_over_seeds(values: Numbers) -> Evidence:
     """The mean of accuracies, one per seed: an interval within 0 and 1.
 
     Example:
-        >>> found = accuracy_over_seeds([0.9, 0.7, 0.95])
-        >>> round(found.value, 3), round(found.low, 3), found.high
+        >>> evidence = accuracy_over_seeds([0.9, 0.7, 0.95])
+        >>> round(evidence.value, 3), round(evidence.low, 3), evidence.high
         (0.85, 0.521, 1.0)
     """
     return over_seeds(values, bounds=(0.0, 1.0))
@@ -140,8 +140,8 @@ def correlation_over_seeds(values: Numbers) -> Evidence:
     """The mean of correlations, one per seed: an interval within -1 and 1.
 
     Example:
-        >>> found = correlation_over_seeds([0.2, -0.4])
-        >>> round(found.value, 3), found.low, found.high
+        >>> evidence = correlation_over_seeds([0.2, -0.4])
+        >>> round(evidence.value, 3), evidence.low, evidence.high
         (-0.1, -1.0, 1.0)
     """
     return over_seeds(values, bounds=(-1.0, 1.0))
@@ -162,12 +162,12 @@ def paired(
         >>> paired([0.9, 0.8], [0.7, 0.6]).value
         0.2...
     """
-    one, other = np.asarray(values, dtype=np.float64), np.asarray(others, dtype=np.float64)
-    if one.shape != other.shape:
+    first, second = np.asarray(values, dtype=np.float64), np.asarray(others, dtype=np.float64)
+    if first.shape != second.shape:
         raise InputError(
-            f"{one.shape} values against {other.shape}: a pair needs both for each of the {unit}"
+            f"{first.shape} values against {second.shape}: a pair needs both for each of the {unit}"
         )
-    return over_seeds(one - other, unit=unit)
+    return over_seeds(first - second, unit=unit)
 
 
 def over_images(
@@ -228,8 +228,8 @@ def share(successes: int, trials: int, *, unit: str) -> Evidence:
         InputError: Not 0 ≤ successes ≤ trials, or no trial.
 
     Example:
-        >>> found = share(9, 9, unit="classes")
-        >>> found.value, round(found.low, 3), found.high
+        >>> evidence = share(9, 9, unit="classes")
+        >>> evidence.value, round(evidence.low, 3), evidence.high
         (1.0, 0.664, 1.0)
     """
     from scipy import stats

@@ -1,7 +1,6 @@
 """The whole ledger, claim by claim, with what is known of each."""
 
 import math
-import textwrap
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 from invariscope.studies.claims.ledger import CLAIMS, PAPERS, Claim
 from invariscope.studies.claims.record import Record, counts, newest
 from invariscope.studies.claims.verdict import NOT_RUN, ClaimResult, not_run
-
-_WIDTH = 80
-_INDENT = 10
+from invariscope.terminal import paragraphs, rendered
 
 
 @dataclass(frozen=True)
-class Entry:
+class ClaimStatus:
     """A claim and the newest verdict on it.
 
     Attributes:
@@ -30,7 +27,7 @@ class Entry:
     record: Record | None
 
 
-def overview(folders: Iterable[Path], studies: Collection[str]) -> list[Entry]:
+def overview(folders: Iterable[Path], studies: Collection[str]) -> list[ClaimStatus]:
     """All claims of the ledger with their newest verdicts.
 
     Args:
@@ -38,33 +35,31 @@ def overview(folders: Iterable[Path], studies: Collection[str]) -> list[Entry]:
         studies: The names of the studies that there are; a claim without a run
             says whether its own is among them.
     """
-    found = newest(folders)
+    verdicts = newest(folders)
     entries = []
     for claim in CLAIMS.values():
-        if claim.id in found:
-            entries.append(Entry(claim, *found[claim.id]))
+        if claim.id in verdicts:
+            entries.append(ClaimStatus(claim, *verdicts[claim.id]))
             continue
         reason = f"its study has no run yet: invariscope study run {claim.study}"
         if claim.study not in studies:
             reason = f"its study, {claim.study}, is not there yet"
-        entries.append(Entry(claim, not_run(claim.id, reason), None))
+        entries.append(ClaimStatus(claim, not_run(claim.id, reason), None))
     return entries
 
 
-def as_text(entries: list[Entry]) -> str:
+def as_text(entries: list[ClaimStatus]) -> str:
     """The overview in 80 columns."""
-    lines = []
+    parts = []
     for paper, subject in PAPERS.items():
         own = [entry for entry in entries if entry.claim.paper == paper]
-        lines += [f"Paper {paper}, {subject}", ""]
-        for entry in own:
-            lines += [*_lines(entry), ""]
+        parts += [rendered(f"Paper {paper}, {subject}"), *(_text(entry) for entry in own)]
     number = counts([entry.result for entry in entries])
     total = ", ".join(f"{n} {verdict}" for verdict, n in number.items())
-    return "\n".join([*lines, f"{len(entries)} claims: {total}"])
+    return "\n\n".join([*parts, f"{len(entries)} claims: {total}"])
 
 
-def as_rows(entries: list[Entry]) -> list[dict[str, Any]]:
+def as_rows(entries: list[ClaimStatus]) -> list[dict[str, Any]]:
     """The overview as JSON holds it: an undefined number is null."""
     rows = []
     for entry in entries:
@@ -82,27 +77,22 @@ def as_rows(entries: list[Entry]) -> list[dict[str, Any]]:
     return rows
 
 
-def _lines(entry: Entry) -> list[str]:
+def _text(entry: ClaimStatus) -> str:
     from invariscope.studies.lab.words import value_text
 
     result, record = entry.result, entry.record
-    head = f"{entry.claim.id:{_INDENT}}{result.verdict:14}"
-    if result.verdict != NOT_RUN:
+    head = result.verdict
+    if head != NOT_RUN:
         value = value_text(result.statistic, result.ci_low, result.ci_high)
         rule = result.rule.replace("-", "−")
-        head += f"{value}, rule {rule}, n = {result.n} {result.unit}"
-    text = [head.rstrip(), *_wrapped(entry.claim.statement)]
+        head = f"{head:14}{value}, rule {rule}, n = {result.n} {result.unit}"
+    lines = [(entry.claim.id, head), ("", entry.claim.statement)]
     if record is not None:
         about = f"{record.study} {record.preset}, {record.finished[:10]}"
-        text += _wrapped(f"({about}: {result.ran_on})" if result.ran_on else f"({about})")
+        lines.append(("", f"({about}: {result.ran_on})" if result.ran_on else f"({about})"))
     if result.verdict == NOT_RUN:
-        text += _wrapped(result.note)
-    return text
-
-
-def _wrapped(text: str) -> list[str]:
-    space = " " * _INDENT
-    return textwrap.wrap(text, _WIDTH, initial_indent=space, subsequent_indent=space)
+        lines.append(("", result.note))
+    return rendered(paragraphs(lines, 10))
 
 
 def _defined(value: Any) -> Any:

@@ -67,11 +67,11 @@ def read_claims(path: Path) -> Record:
         InputError: The file cannot be read, is of a newer format, or is damaged.
     """
     content = read_json(path, _REMEDY)
-    found = content.get("format") if isinstance(content, dict) else None
-    if isinstance(found, int) and found > FORMAT:
+    version = content.get("format") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > FORMAT:
         raise InputError(
-            f"{path} has format {found}: this version reads up to format {FORMAT}; install a newer "
-            "invariscope"
+            f"{path} has format {version}: this version reads up to format {FORMAT}; install a "
+            "newer invariscope"
         )
     with undamaged(path, _REMEDY):
         claims = tuple(_claim(entry) for entry in content["claims"])
@@ -87,11 +87,11 @@ def newest(folders: Iterable[Path]) -> dict[str, tuple[ClaimResult, Record]]:
     Returns:
         By claim id; claims without a verdict have no entry.
     """
-    found: dict[str, tuple[ClaimResult, Record]] = {}
+    verdicts: dict[str, tuple[ClaimResult, Record]] = {}
     for record in sorted(_records(folders), key=_order):
         for claim in record.claims:
-            found[claim.id] = (claim, record)
-    return found
+            verdicts[claim.id] = (claim, record)
+    return verdicts
 
 
 def _records(folders: Iterable[Path]) -> list[Record]:

@@ -103,11 +103,11 @@ class ClaimResult:
     note: str = ""
 
 
-def above(found: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
+def above(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
     """The rule > threshold.
 
     Args:
-        found: Evidence, or one number per seed.
+        evidence: Evidence, or one number per seed.
         threshold: The threshold.
         **more: ``name``: what the number is. ``p``: of the test that the claim asks for.
 
@@ -115,48 +115,48 @@ def above(found: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
         >>> above([0.1, 0.2, 0.15]).verdict, above([-0.1, 0.1, 0.2]).verdict, above([0.2]).note
         ('supported', 'undecided', 'one seed has no interval')
     """
-    found = _evidence(found)
-    verdict = _side(found.low > threshold, found.high <= threshold)
-    return _part(found, f"> {threshold:g}", verdict, _p_beyond(found, threshold), **more)
+    evidence = _evidence(evidence)
+    verdict = _side(evidence.low > threshold, evidence.high <= threshold)
+    return _part(evidence, f"> {threshold:g}", verdict, _p_beyond(evidence, threshold), **more)
 
 
-def below(found: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
+def below(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
     """The rule < threshold; arguments as for `above`.
 
     Example:
         >>> below([-0.1, -0.2, -0.15]).verdict
         'supported'
     """
-    found = _evidence(found)
-    verdict = _side(found.high < threshold, found.low >= threshold)
-    return _part(found, f"< {threshold:g}", verdict, _p_beyond(found, threshold), **more)
+    evidence = _evidence(evidence)
+    verdict = _side(evidence.high < threshold, evidence.low >= threshold)
+    return _part(evidence, f"< {threshold:g}", verdict, _p_beyond(evidence, threshold), **more)
 
 
-def not_above(found: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
+def not_above(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
     """The rule ≤ threshold; arguments as for `above`.
 
     Example:
         >>> not_above([0.0, 0.0]).verdict, not_above([0.1, 0.11, 0.12]).verdict
         ('supported', 'contradicted')
     """
-    found = _evidence(found)
-    verdict = _side(found.high <= threshold, found.low > threshold)
-    return _part(found, f"≤ {threshold:g}", verdict, _p_beyond(found, threshold), **more)
+    evidence = _evidence(evidence)
+    verdict = _side(evidence.high <= threshold, evidence.low > threshold)
+    return _part(evidence, f"≤ {threshold:g}", verdict, _p_beyond(evidence, threshold), **more)
 
 
-def not_below(found: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
+def not_below(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
     """The rule ≥ threshold; arguments as for `above`.
 
     Example:
         >>> not_below([0.0, 0.0]).verdict
         'supported'
     """
-    found = _evidence(found)
-    verdict = _side(found.low >= threshold, found.high < threshold)
-    return _part(found, f"≥ {threshold:g}", verdict, _p_beyond(found, threshold), **more)
+    evidence = _evidence(evidence)
+    verdict = _side(evidence.low >= threshold, evidence.high < threshold)
+    return _part(evidence, f"≥ {threshold:g}", verdict, _p_beyond(evidence, threshold), **more)
 
 
-def within(found: Evidence | Numbers, low: float, high: float, **more) -> Part:
+def within(evidence: Evidence | Numbers, low: float, high: float, **more) -> Part:
     """The rule low ≤ x ≤ high; further arguments as for `above`.
 
     Raises:
@@ -168,14 +168,14 @@ def within(found: Evidence | Numbers, low: float, high: float, **more) -> Part:
     """
     if not low < high:
         raise InputError(f"within {low:g} to {high:g}: give the lower end first")
-    found = _evidence(found)
-    inside = found.low >= low and found.high <= high
-    verdict = _side(inside, found.high < low or found.low > high)
-    if low <= found.value <= high:
-        p = 2 * max(found.tail(low), found.lower_tail(high))
+    evidence = _evidence(evidence)
+    inside = evidence.low >= low and evidence.high <= high
+    verdict = _side(inside, evidence.high < low or evidence.low > high)
+    if low <= evidence.value <= high:
+        p = 2 * max(evidence.tail(low), evidence.lower_tail(high))
     else:
-        p = 2 * min(found.lower_tail(low), found.tail(high))
-    return _part(found, f"{low:g} to {high:g}", verdict, p, **more)
+        p = 2 * min(evidence.lower_tail(low), evidence.tail(high))
+    return _part(evidence, f"{low:g} to {high:g}", verdict, p, **more)
 
 
 def decide(
@@ -193,8 +193,8 @@ def decide(
         InputError: No such claim, or no part.
 
     Example:
-        >>> found = decide("000.c2", above([0.7, 0.72, 0.69], 0.5, name="share of the gain"))
-        >>> found.verdict, round(found.statistic, 3), found.rule, found.n
+        >>> result = decide("000.c2", above([0.7, 0.72, 0.69], 0.5, name="share of the gain"))
+        >>> result.verdict, round(result.statistic, 3), result.rule, result.n
         ('supported', 0.703, '> 0.5', 3)
     """
     parts = [parts] if isinstance(parts, Part) else list(parts)
@@ -232,8 +232,8 @@ def not_run(claim: str, reason: str) -> ClaimResult:
     return ClaimResult(get_claim(claim).id, NOT_RUN, note=reason)
 
 
-def _evidence(found: Evidence | Numbers) -> Evidence:
-    return found if isinstance(found, Evidence) else over_seeds(found)
+def _evidence(evidence: Evidence | Numbers) -> Evidence:
+    return evidence if isinstance(evidence, Evidence) else over_seeds(evidence)
 
 
 def _side(on_it: bool, beyond: bool) -> str:
@@ -241,15 +241,15 @@ def _side(on_it: bool, beyond: bool) -> str:
     return SUPPORTED if on_it else CONTRADICTED if beyond else UNDECIDED
 
 
-def _p_beyond(found: Evidence, threshold: float) -> float:
+def _p_beyond(evidence: Evidence, threshold: float) -> float:
     """Two-sided p of the number being the threshold."""
-    if math.isnan(found.value):
+    if math.isnan(evidence.value):
         return math.nan
-    return 2 * min(found.tail(threshold), found.lower_tail(threshold))
+    return 2 * min(evidence.tail(threshold), evidence.lower_tail(threshold))
 
 
 def _part(
-    found: Evidence,
+    evidence: Evidence,
     rule: str,
     verdict: str,
     own: float,
@@ -258,11 +258,11 @@ def _part(
     p: float | None = None,
 ) -> Part:
     p = own if p is None else p
-    if found.error == 0:  # equal numbers leave no chance, also where they are the threshold
+    if evidence.error == 0:  # equal numbers leave no chance, also where they are the threshold
         p = 0.0
     return Part(
-        name, found.value, found.low, found.high, rule, verdict, found.n, found.unit,
-        min(p, 1.0) if not math.isnan(p) else math.nan, found.note,
+        name, evidence.value, evidence.low, evidence.high, rule, verdict, evidence.n, evidence.unit,
+        min(p, 1.0) if not math.isnan(p) else math.nan, evidence.note,
     )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def write_training(settings: Mapping[str, Any], folder: Path) -> None:
 
 
 def read_training(folder: Path) -> "TrainedRun":
-    """What `write_training` left in a folder."""
+    """Reads what `write_training` left in a folder."""
     from invariscope.training import read_run
 
     return read_run(folder / RUN)
@@ -59,7 +59,7 @@ def write_measure(settings: Mapping[str, Any], folder: Path) -> None:
 
 
 def read_measure(folder: Path) -> "Result":
-    """What `write_measure` left in a folder."""
+    """Reads what `write_measure` left in a folder."""
     from invariscope.results import Result
 
     return Result.load(folder / RUN)
@@ -75,7 +75,7 @@ def write_factors(settings: Mapping[str, Any], folder: Path) -> None:
 
 
 def read_factors(folder: Path) -> "Factors":
-    """What `write_factors` left in a folder."""
+    """Reads what `write_factors` left in a folder."""
     from invariscope.search import Factors
 
     return Factors.load(folder / RUN)
@@ -91,7 +91,7 @@ def write_transfer(settings: Mapping[str, Any], folder: Path) -> None:
 
 
 def read_transfer(folder: Path) -> "Transfer":
-    """What `write_transfer` left in a folder."""
+    """Reads what `write_transfer` left in a folder."""
     from invariscope.training import Transfer
 
     return Transfer.load(folder / RUN)
@@ -107,7 +107,7 @@ def write_distances(settings: Mapping[str, Any], folder: Path) -> None:
 
 
 def read_distances(folder: Path) -> "Distances":
-    """What `write_distances` left in a folder."""
+    """Reads what `write_distances` left in a folder."""
     from invariscope.training import Distances
 
     return Distances.load(folder / RUN)
@@ -123,7 +123,7 @@ def _split(settings: Mapping[str, Any], folder: Path) -> tuple[str, str, dict[st
 
 
 def _named(name: str) -> Any:
-    """What "package.module:name" stands for."""
+    """Imports what "package.module:name" stands for."""
     module, _, attribute = name.partition(":")
     try:
         return getattr(import_module(module), attribute)

@@ -32,7 +32,7 @@ _SHOWN = ("data", "model", "augment", "seed")
 
 @dataclass(frozen=True)
 class CellKind:
-    """What does the cells of one kind.
+    """Does the cells of one kind.
 
     Attributes:
         name: Its name.

@@ -29,7 +29,7 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a cell.
+    """Says what became of a cell.
 
     Attributes:
         cell: The cell.

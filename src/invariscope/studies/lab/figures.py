@@ -29,6 +29,7 @@ from invariscope.report.kit.look import (
     Look,
 )
 from invariscope.report.kit.words import number
+from invariscope.studies.claims.evidence import Evidence
 from invariscope.studies.lab.findings import Figure
 
 COLOURS = (MODEL, TWIN, FLOOR, VIOLET, AMBER, INK, SKY, KEPT)
@@ -39,11 +40,11 @@ _ROW, _TEXT = 24, 10.5
 
 
 @dataclass(frozen=True)
-class Row:
-    """A row of `dots`.
+class Dot:
+    """A row of `dots`: a number with its interval.
 
     Attributes:
-        label: What it is.
+        label: Its name.
         value: The mean; NaN leaves the row empty.
         low: Lower end of its interval; NaN if there is none.
         high: Upper end.
@@ -58,15 +59,20 @@ class Row:
     ticks: Sequence[float] | np.ndarray = ()
     group: str = ""
 
+    @classmethod
+    def of(cls, label: str, evidence: Evidence, ticks=(), group: str = "") -> "Dot":
+        """The row of a piece of evidence."""
+        return cls(label, evidence.value, evidence.low, evidence.high, ticks, group)
+
 
 @dataclass(frozen=True)
-class Series:
+class Curve:
     """A curve of `curves`.
 
     Attributes:
-        label: What it is.
-        x: Where.
-        y: How much; NaN is a gap.
+        label: Its name.
+        x: Positions on the axis.
+        y: Values; NaN is a gap.
         low: Lower end of the band at each x; empty without one.
         high: Upper end.
     """
@@ -77,21 +83,27 @@ class Series:
     low: Sequence[float] | np.ndarray = field(default_factory=tuple)
     high: Sequence[float] | np.ndarray = field(default_factory=tuple)
 
+    @classmethod
+    def of(cls, label: str, x: Sequence[float], evidence: Sequence[Evidence]) -> "Curve":
+        """The curve of pieces of evidence, one at each x, with their intervals as its band."""
+        y, low, high = zip(*((at.value, at.low, at.high) for at in evidence), strict=True)
+        return cls(label, x, y, low, high)
+
 
 def dots(
-    title: str, caption: str, rows: Sequence[Row], *, x_label: str, line: float | None = 0.0
+    title: str, caption: str, rows: Sequence[Dot], *, x_label: str, line: float | None = 0.0
 ) -> Figure:
-    """A row for each number: its mean, its interval, what is behind it.
+    """Draws a row for each number: its mean, its interval, the numbers behind it.
 
     Args:
         title: A few words.
         caption: How to read it, and what stands out.
         rows: Top to bottom.
-        x_label: What the axis is, with its unit.
+        x_label: The name of the axis, with its unit.
         line: A vertical line, such as the threshold; None draws none.
 
     Example:
-        >>> rows = [Row("trained", 0.5, 0.4, 0.6), Row("untrained", 0.1)]
+        >>> rows = [Dot("trained", 0.5, 0.4, 0.6), Dot("untrained", 0.1)]
         >>> dots("Invariance", "It rises.", rows, x_label="invariance").svg.count("<svg ")
         2
     """
@@ -107,8 +119,8 @@ def dots(
         figure, axes = look.figure()
         if line is not None:
             axes.axvline(line, color=NULL, lw=0.9)
-        for place, row in enumerate(rows):
-            _row(axes, row, place, groups.index(row.group))
+        for position, row in enumerate(rows):
+            _row(axes, row, position, groups.index(row.group))
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_yticks(range(len(rows)), [_cut(row.label, left) for row in rows])
         _plain(axes, "x")
@@ -122,7 +134,7 @@ def dots(
 def curves(
     title: str,
     caption: str,
-    series: Sequence[Series],
+    series: Sequence[Curve],
     *,
     x_label: str,
     y_label: str,
@@ -130,23 +142,23 @@ def curves(
     line: float | None = None,
     log_x: bool = False,
 ) -> Figure:
-    """Curves over one axis, with bands.
+    """Draws curves over an axis, with bands.
 
     Args:
         title: A few words.
         caption: How to read it, and what stands out.
         series: The curves; up to eight can be told apart.
-        x_label: What the axis is, with its unit.
+        x_label: The name of the axis, with its unit.
         y_label: Likewise.
-        x_ticks: Where to put which label; by default matplotlib's choice.
+        x_ticks: Positions and their labels; by default matplotlib's choice.
         line: A horizontal line; None draws none.
         log_x: A logarithmic axis.
     """
-    names = [one.label for one in series]
+    names = [curve.label for curve in series]
     label = "; ".join(
-        f"{one.label}: from {number(float(one.y[0]), 3)} to {number(float(one.y[-1]), 3)}"
-        for one in series
-        if len(one.y)
+        f"{curve.label}: from {number(float(curve.y[0]), 3)} to {number(float(curve.y[-1]), 3)}"
+        for curve in series
+        if len(curve.y)
     )
 
     def draw(width: float) -> Drawing:
@@ -155,8 +167,8 @@ def curves(
         figure, axes = look.figure()
         if line is not None:
             axes.axhline(line, color=NULL, lw=0.9)
-        for place, one in enumerate(series):
-            _curve(axes, one, place)
+        for index, curve in enumerate(series):
+            _curve(axes, curve, index)
         if log_x:
             axes.set_xscale("log")
         if x_ticks:
@@ -172,7 +184,7 @@ def curves(
 
 
 def figure_of(title: str, caption: str, draw: Callable[[float], Drawing], label: str) -> Figure:
-    """A figure of one's own: `draw` takes the width in points (760 and 340)."""
+    """Makes a figure from a drawing of your own: `draw` takes the width in points (760 and 340)."""
     return _figure(title, caption, draw, label)
 
 
@@ -183,29 +195,29 @@ def _figure(title: str, caption: str, draw: Callable[[float], Drawing], label: s
     return Figure(title, caption, f"{wide}\n{phone}")
 
 
-def _row(axes: Axes, row: Row, place: int, group: int) -> None:
+def _row(axes: Axes, row: Dot, position: int, group: int) -> None:
     colour = COLOURS[group % len(COLOURS)]
     ticks = np.asarray(row.ticks, dtype=float)
     ticks = ticks[np.isfinite(ticks)]
     if ticks.size:
         x = np.repeat(np.sort(ticks), 3)
-        y = np.tile([place - 0.24, place + 0.24, np.nan], len(ticks))
+        y = np.tile([position - 0.24, position + 0.24, np.nan], len(ticks))
         axes.plot(x, y, color=colour, lw=1, alpha=0.55)
     if math.isfinite(row.low) and math.isfinite(row.high):
-        axes.plot([row.low, row.high], [place, place], color=colour, lw=3.4, alpha=0.45)
+        axes.plot([row.low, row.high], [position, position], color=colour, lw=3.4, alpha=0.45)
     if math.isfinite(row.value):
         mark = MARKS[group % len(MARKS)]
-        axes.plot(row.value, place, mark, color=colour, ms=6.2, mec="none", zorder=4)
+        axes.plot(row.value, position, mark, color=colour, ms=6.2, mec="none", zorder=4)
 
 
-def _curve(axes: Axes, one: Series, place: int) -> None:
-    colour = COLOURS[place % len(COLOURS)]
-    x, y = np.asarray(one.x, dtype=float), np.asarray(one.y, dtype=float)
-    if len(one.low):
-        low, high = np.asarray(one.low, dtype=float), np.asarray(one.high, dtype=float)
+def _curve(axes: Axes, curve: Curve, index: int) -> None:
+    colour = COLOURS[index % len(COLOURS)]
+    x, y = np.asarray(curve.x, dtype=float), np.asarray(curve.y, dtype=float)
+    if len(curve.low):
+        low, high = np.asarray(curve.low, dtype=float), np.asarray(curve.high, dtype=float)
         axes.fill_between(x, low, high, color=colour, alpha=0.16, lw=0)
-    mark = MARKS[place % len(MARKS)]
-    axes.plot(x, y, mark, ls=LINES[place % len(LINES)], color=colour, lw=1.7, ms=4.6, mec="none")
+    mark = MARKS[index % len(MARKS)]
+    axes.plot(x, y, mark, ls=LINES[index % len(LINES)], color=colour, lw=1.7, ms=4.6, mec="none")
 
 
 def _key(axes: Axes, names: Sequence[str], look: Look, *, lines: bool) -> None:
@@ -214,14 +226,14 @@ def _key(axes: Axes, names: Sequence[str], look: Look, *, lines: bool) -> None:
         return
     width = look.width - 16
     x, y = 8.0, look.height - 10.0
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         room = _key_width(name)
         if x + room > width and x > 8:
             x, y = 8.0, y - 16
-        colour, mark = COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)]
+        colour, mark = COLOURS[index % len(COLOURS)], MARKS[index % len(MARKS)]
         to_axes = axes.figure.transFigure
         points = [x / look.width, (x + 18) / look.width], [y / look.height] * 2
-        style = LINES[place % len(LINES)] if lines else "none"
+        style = LINES[index % len(LINES)] if lines else "none"
         (handle,) = axes.plot(
             *points, color=colour, ls=style, lw=1.7, transform=to_axes, clip_on=False
         )

@@ -1,4 +1,4 @@
-"""What a study has found: tables, figures, verdicts on claims, and what else is worth knowing."""
+"""The findings of a study: tables, figures, verdicts on claims, and notes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a study returns.
+    """Holds what a study returns.
 
     Attributes:
         tables: Tables by name; each becomes `tables/NAME.csv`.

@@ -1,4 +1,4 @@
-"""What a study writes: `runs/studies/NAME-PRESET/`.
+"""Writes and reads the folder of a study, `runs/studies/NAME-PRESET/`.
 
 | file | content |
 |---|---|
@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.files import read_json, undamaged, write_csv, write_file, write_json
+from invariscope.files import read_csv, read_json, undamaged, write_csv, write_file, write_json
 from invariscope.studies.claims.record import CLAIMS_FILE, Record, read_claims, write_claims
 from invariscope.studies.lab.findings import Figure, Findings
 
@@ -35,7 +35,7 @@ class StudyRun:
 
     Attributes:
         about: The content of `study.json`.
-        findings: What was found.
+        findings: The findings.
         folder: Where it lies.
     """
 
@@ -51,7 +51,7 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
         folder: The study's folder; an earlier run's files of other names stay.
         about: study, preset, finished, settings, execution, …: what `study.json` says, without the
             names of tables and figures.
-        findings: What was found.
+        findings: The findings.
 
     Raises:
         RunError: The folder cannot be written.
@@ -66,7 +66,9 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
         "format": FORMAT,
         **about,
         "tables": list(findings.tables),
-        "figures": [{"title": one.title, "caption": one.caption} for one in findings.figures],
+        "figures": [
+            {"title": figure.title, "caption": figure.caption} for figure in findings.figures
+        ],
         "notes": list(findings.notes),
     }
     write_json(folder / STUDY, about, allow_nan=True)
@@ -102,7 +104,7 @@ def read_study(folder: Path) -> StudyRun:
     for name in names:
         file = folder / "tables" / f"{name}.csv"
         with undamaged(file, _REMEDY):
-            tables[name] = pd.read_csv(file)
+            tables[name] = read_csv(file)
     figures = []
     for number, (title, caption) in enumerate(drawn, 1):
         file = folder / "figures" / f"{number}.svg"

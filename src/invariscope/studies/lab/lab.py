@@ -147,7 +147,7 @@ class Lab:
                 given = dict(hook_settings or {})
                 settings |= {"hook": hook, "every": every, "hook_settings": given}
             cells.append(Cell("train", settings))
-        return [cell_kinds.read_training(found.folder) for found in self.run(cells, what)]
+        return [cell_kinds.read_training(job.folder) for job in self.run(cells, what)]
 
     def measure(
         self,
@@ -172,7 +172,7 @@ class Lab:
             One result per model.
         """
         cells = self._cells("measure", models, data, seeds, settings)
-        return [cell_kinds.read_measure(found.folder) for found in self.run(cells, what)]
+        return [cell_kinds.read_measure(job.folder) for job in self.run(cells, what)]
 
     def find_factors(
         self,
@@ -193,7 +193,7 @@ class Lab:
             **settings: Those of `invariscope.find_factors`, as JSON can hold them.
         """
         cells = self._cells("factors", models, data, seeds, settings)
-        return [cell_kinds.read_factors(found.folder) for found in self.run(cells, what)]
+        return [cell_kinds.read_factors(job.folder) for job in self.run(cells, what)]
 
     def transfer(
         self,
@@ -212,7 +212,7 @@ class Lab:
             **settings: Those of `training.transfer`, as JSON can hold them.
         """
         cells = self._cells("transfer", models, data, None, settings)
-        return [cell_kinds.read_transfer(found.folder) for found in self.run(cells, what)]
+        return [cell_kinds.read_transfer(job.folder) for job in self.run(cells, what)]
 
     def distances(
         self,
@@ -231,11 +231,11 @@ class Lab:
             **settings: Those of `training.representation_distances`, as JSON can hold them.
         """
         cells = self._cells("distances", models, data, None, settings)
-        return [cell_kinds.read_distances(found.folder) for found in self.run(cells, what)]
+        return [cell_kinds.read_distances(job.folder) for job in self.run(cells, what)]
 
     @property
     def seconds(self) -> float:
-        """What all cells that were asked for took, when they were done."""
+        """Sums what the cells that were asked for took when they were done."""
         return sum(result.seconds for result in self.used.values())
 
     def spec(self, model: "str | TrainedRun", *, untrained: bool = False) -> str:
@@ -276,9 +276,9 @@ class Lab:
             Cell(
                 kind,
                 {"model": self.spec(model), "data": source, **plain}
-                | ({} if seeds is None else {"seed": int(seeds[place])}),
+                | ({} if seeds is None else {"seed": int(seeds[index])}),
             )
-            for place, (model, source) in enumerate(zip(several, sources, strict=True))
+            for index, (model, source) in enumerate(zip(several, sources, strict=True))
         ]
 
 

@@ -44,9 +44,9 @@ def matrix(
         ValueError: Not one name for each row and column.
 
     Example:
-        >>> found = matrix("Accuracy", "One is best.", np.eye(2), "ab", "cd",
+        >>> figure = matrix("Accuracy", "One is best.", np.eye(2), "ab", "cd",
         ...                row_label="trained on", column_label="tested on")
-        >>> found.svg.count("<svg ")
+        >>> figure.svg.count("<svg ")
         2
     """
     values = np.asarray(values, dtype=np.float64)

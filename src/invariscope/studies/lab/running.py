@@ -38,7 +38,7 @@ def run_study(
         command: The command line that asked for it, for the record.
 
     Returns:
-        What was found, as it was written.
+        The findings, as they were written.
 
     Raises:
         InputError: No such study, preset or setting; data that are not there.

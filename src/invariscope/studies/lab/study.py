@@ -72,10 +72,10 @@ class Study:
         name: Its name on the command line.
         paper: Paper and section, "000 §2.1".
         question: What it asks, one sentence.
-        expected: What the paper found.
+        expected: The paper's finding.
         cost: What each preset takes, in words, on two cores unless it says otherwise.
         presets: The settings of each preset.
-        function: Takes the laboratory and the settings, returns what was found.
+        function: Takes the laboratory and the settings, returns the findings.
     """
 
     name: str

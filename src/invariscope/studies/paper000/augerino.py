@@ -1,4 +1,4 @@
-"""What Augerino learns to augment with: paper 000, App. G (Tables A3 to A5, Figures A8 and A9).
+"""Asks what Augerino learns to augment with: 000, App. G (Tables A3 to A5, Figures A8 and A9).
 
 Augerino learns the width of random motions together with the network, and is rewarded for wide ones
 (`training.augerino`). It sees FixedSizeCenterCrops. First it may translate; then translate and zoom
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from invariscope.studies.claims import over_seeds
-from invariscope.studies.lab.figures import Series, curves
+from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import study
@@ -51,7 +51,7 @@ ALONE = "test accuracy without augerino"
 
 @dataclass(frozen=True)
 class Settings(TrainingSettings):
-    """What the networks are trained on, and what Augerino may do.
+    """Says what the networks are trained on, and what Augerino may do.
 
     Attributes:
         regularisers: Rewards for width, with translations.
@@ -96,14 +96,14 @@ class Settings(TrainingSettings):
 )
 def augerino(lab: Lab, settings: Settings) -> Findings:
     """Trains with each reward and looks at what was learned; see the module."""
-    found = augerino_methods(settings)
-    methods: list[Method] = [*found, NONE, *settings.by_hand]
+    learned = augerino_methods(settings)
+    methods: list[Method] = [*learned, NONE, *settings.by_hand]
     # Learning rate and weight decay are those of no augmentation, as in the paper.
     trained = train_methods(lab, settings, methods, dict.fromkeys(methods, NONE))
-    runs = augerino_runs({method: trained[method] for method in found}, found)
+    runs = augerino_runs({method: trained[method] for method in learned}, learned)
     others = plain_runs({method: trained[method] for method in (NONE, *settings.by_hand)})
     table = pd.concat([runs, others], ignore_index=True)
-    paths = trajectories({method: trained[method] for method in found}, found)
+    paths = trajectories({method: trained[method] for method in learned}, learned)
     return Findings(
         {"accuracy": summary(table), "runs": table, "trajectories": paths},
         _figures(table, paths),
@@ -117,14 +117,14 @@ def augerino_methods(settings: Settings) -> dict[Method, tuple[str, float | None
     The reward of the control is None.
     """
     end = f"; copies={settings.copies}; fill={settings.fill:g}"
-    found: dict[Method, tuple[str, float | None]] = {}
+    learned: dict[Method, tuple[str, float | None]] = {}
     rewards = {TRANSLATION: settings.regularisers, ZOOM: settings.zoom_regularisers}
     for group, values in rewards.items():
         for reward in values:
-            found[NONE, f"{GROUPS[group]}; regulariser={reward:g}{end}"] = group, reward
+            learned[NONE, f"{GROUPS[group]}; regulariser={reward:g}{end}"] = group, reward
         if values:
-            found[NONE, f"{GROUPS[group]}; fixed{end}"] = group, None
-    return found
+            learned[NONE, f"{GROUPS[group]}; fixed{end}"] = group, None
+    return learned
 
 
 def augerino_runs(
@@ -220,7 +220,7 @@ def _figures(table: pd.DataFrame, paths: pd.DataFrame) -> list[Figure]:
     lines = []
     for reward, part in shown.groupby("regulariser", sort=True):
         mean = part.groupby("epoch")["value"].mean()
-        lines.append(Series(f"{reward:g}", mean.index.to_numpy(), mean.to_numpy()))
+        lines.append(Curve(f"{reward:g}", mean.index.to_numpy(), mean.to_numpy()))
     return [
         curves("Accuracy by the strength of the regulariser",
                "Mean over seeds, bands are 95 % intervals. Alone: Augerino is off in the test.",
@@ -236,14 +236,11 @@ def _figures(table: pd.DataFrame, paths: pd.DataFrame) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _over_rewards(part: pd.DataFrame, column: str, label: str) -> Series:
+def _over_rewards(part: pd.DataFrame, column: str, label: str) -> Curve:
     rewards = sorted(part["regulariser"].unique())
     groups = [part.loc[part["regulariser"] == reward, column] for reward in rewards]
     values = [over_seeds(group.to_numpy(dtype=float)) for group in groups]
-    return Series(
-        label, rewards, [v.value for v in values], [v.low for v in values],
-        [v.high for v in values],
-    )  # fmt: skip
+    return Curve.of(label, rewards, values)
 
 
 def _notes(settings: Settings) -> list[str]:

@@ -15,7 +15,7 @@ import pandas as pd
 from invariscope.effects.on_classes import ClassEffects
 from invariscope.effects.on_classes import class_effects as effects_of
 from invariscope.studies.claims import ClaimResult, above, decide, interval, not_run
-from invariscope.studies.lab.figures import Row, dots
+from invariscope.studies.lab.figures import Dot, dots
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import study
@@ -122,7 +122,7 @@ def _hurt_figure(effects: ClassEffects) -> Figure:
         rows if len(rows) <= _SHOWN else pd.concat([rows.head(_SHOWN // 2), rows.tail(_SHOWN // 2)])
     )
     shown = [
-        Row(str(row["class"]), float(row["difference"]), float(row["difference_low"]),
+        Dot(str(row["class"]), float(row["difference"]), float(row["difference_low"]),
             float(row["difference_high"]), group="hurt" if row["hurt"] else "not hurt")
         for row in some.to_dict("records")
     ]  # fmt: skip
@@ -139,7 +139,7 @@ def _helped_figure(effects: ClassEffects) -> Figure:
     table = effects.helped_samples
     table = table[(table["shared"] == "without") & (table["method_a"] != RRC)]
     rows = [
-        Row(f"{row['method_a']} / {row['method_b']}", float(row["iou"]), float(row["iou_low"]),
+        Dot(f"{row['method_a']} / {row['method_b']}", float(row["iou"]), float(row["iou_low"]),
             float(row["iou_high"]),
             group="within" if row["method_a"] == row["method_b"] else "across")
         for row in table.to_dict("records")

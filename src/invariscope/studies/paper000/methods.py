@@ -16,7 +16,7 @@ import pandas as pd
 
 from invariscope.errors import RunError
 from invariscope.studies.claims import Evidence, accuracy_over_seeds, interval, over_seeds
-from invariscope.studies.lab.figures import Row, dots
+from invariscope.studies.lab.figures import Dot, dots
 from invariscope.studies.lab.findings import Figure
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import needed
@@ -35,7 +35,7 @@ Method = str | tuple[str, str]
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What the methods are trained on; `--set NAME=VALUE` changes one.
+    """Says what the methods are trained on; `--set NAME=VALUE` changes one.
 
     Attributes:
         train: Images to train on.
@@ -172,9 +172,9 @@ def _cross_validated(
     tried = [
         _with(base, method).with_(test=HELD_OUT_NAME, **pair) for method in methods for pair in grid
     ]
-    found = np.array(_held_out(lab, tried)).reshape(len(methods), len(grid))
+    scores = np.array(_held_out(lab, tried)).reshape(len(methods), len(grid))
     return {
-        method: grid[int(np.nanargmax(row))] for method, row in zip(methods, found, strict=True)
+        method: grid[int(np.nanargmax(row))] for method, row in zip(methods, scores, strict=True)
     }
 
 
@@ -221,10 +221,10 @@ def means_of(table: pd.DataFrame) -> pd.DataFrame:
     """Mean, standard error and 95 % interval of each method, the best first."""
     rows = []
     for method in dict.fromkeys(table["method"]):
-        found = accuracy_over_seeds(by_seed(table, method))
+        mean = accuracy_over_seeds(by_seed(table, method))
         rows.append(
-            {"method": method, "accuracy": found.value, "sem": found.error, "low": found.low,
-             "high": found.high, "n": found.n}
+            {"method": method, "accuracy": mean.value, "sem": mean.error, "low": mean.low,
+             "high": mean.high, "n": mean.n}
         )  # fmt: skip
     return pd.DataFrame(rows).sort_values("accuracy", ascending=False, ignore_index=True)
 
@@ -234,8 +234,7 @@ def accuracy_figure(title: str, caption: str, table: pd.DataFrame) -> Figure:
     rows = []
     for method in dict.fromkeys(table["method"]):
         seeds = by_seed(table, method)
-        found = accuracy_over_seeds(seeds)
-        rows.append(Row(method, found.value, found.low, found.high, seeds))
+        rows.append(Dot.of(method, accuracy_over_seeds(seeds), seeds))
     return dots(title, caption, rows, x_label="accuracy", line=None)
 
 
@@ -246,8 +245,8 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> Evidence:
     values that a t test of numerator − ratio · denominator = 0 does not reject are an interval.
 
     Example:
-        >>> found = ratio(np.array([0.5, 0.6, 0.55]), np.array([1.0, 1.1, 1.05]))
-        >>> round(found.value, 3), found.low < found.value < found.high
+        >>> evidence = ratio(np.array([0.5, 0.6, 0.55]), np.array([1.0, 1.1, 1.05]))
+        >>> round(evidence.value, 3), evidence.low < evidence.value < evidence.high
         (0.524, True)
     """
     from scipy import stats

@@ -1,4 +1,4 @@
-"""What varies in natural images: paper 000 §4 (Figure 3), claims 000.c11 to c13 and c15 to c17.
+"""Asks what varies in natural images: 000 §4 (Figure 3), claims 000.c11 to c13 and c15 to c17.
 
 For pairs of images of a class, how much closer does each operation bring them (eq. 2)? Searched
 with networks trained without and with augmentation on their own training images, one of each per
@@ -32,7 +32,7 @@ from invariscope.studies.claims import (
     over_seeds,
     share,
 )
-from invariscope.studies.lab.figures import Row, dots
+from invariscope.studies.lab.figures import Dot, dots
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import needed, study
@@ -58,7 +58,7 @@ SEARCHED = (PLAIN, PRETRAINED)
 
 @dataclass(frozen=True)
 class Settings:
-    """What the study runs on; `--set NAME=VALUE` changes one."""
+    """Says what the study runs on; `--set NAME=VALUE` changes one."""
 
     train: str = "fashion-mnist?split=train"
     test: str = "fashion-mnist?split=test"
@@ -123,9 +123,9 @@ def natural_factors(lab: Lab, settings: Settings) -> Findings:
     aligned = _alignments(lab, settings, test, runs, searches)
     summary = pd.DataFrame(
         [
-            {"network": network, "seed": seed, **summarise_search(found, nouns, notes),
+            {"network": network, "seed": seed, **summarise_search(search, nouns, notes),
              **aligned.get((network, seed), {})}
-            for (network, seed), found in searches.items()
+            for (network, seed), search in searches.items()
         ]
     )  # fmt: skip
     ran_on = f"{settings.model} on {train}, {len(settings.seeds)} seeds, {settings.pairs} pairs " \
@@ -161,7 +161,7 @@ def _train(lab: Lab, settings: Settings, train: str, test: str) -> dict[str, lis
 def _search(
     lab: Lab, settings: Settings, train: str, runs: dict[str, list]
 ) -> "dict[tuple[str, int], Factors]":
-    found = lab.find_factors(
+    results = lab.find_factors(
         [run for kind in runs.values() for run in kind],
         train,
         what="searching pairs",
@@ -171,7 +171,7 @@ def _search(
         **({"classes": settings.classes} if settings.classes else {}),
     )
     keys = [(kind, seed) for kind in runs for seed in settings.seeds]
-    searches = dict(zip(keys, found, strict=True))
+    searches = dict(zip(keys, results, strict=True))
     if settings.pretrained:
         searches[PRETRAINED, 0] = lab.find_factors(
             settings.pretrained,
@@ -189,28 +189,28 @@ def _search(
 def _alignments(
     lab: Lab, settings: Settings, test: str, runs: dict[str, list], searches: dict
 ) -> dict[tuple[str, int], dict[str, float]]:
-    """What `advice.align` says of each search of a network that is decided on."""
+    """Returns what `advice.align` says of each search of a network that is decided on."""
     from invariscope.advice.alignment import align
 
     models = [*runs[PLAIN], *[lab.spec(run, untrained=True) for run in runs[PLAIN]]]
     seeds, count = list(settings.seeds), len(settings.seeds)
     results = measure_invariance(lab, models, test, seeds=seeds * 2, images=settings.images)
     pairs = {
-        (PLAIN, seed): (results[place], results[count + place]) for place, seed in enumerate(seeds)
+        (PLAIN, seed): (results[index], results[count + index]) for index, seed in enumerate(seeds)
     }
     if settings.pretrained:
-        one, other = measure_invariance(
+        trained, untrained = measure_invariance(
             lab, [settings.pretrained, f"{settings.pretrained}+untrained"],
             settings.pretrained_test, seeds=[0, 0], images=settings.pretrained_images,
             size=settings.pretrained_size,
         )  # fmt: skip
-        pairs[PRETRAINED, 0] = one, other
+        pairs[PRETRAINED, 0] = trained, untrained
     rows = {}
     for key, (trained, untrained) in pairs.items():
-        found = align(searches[key], trained, untrained)
+        alignment = align(searches[key], trained, untrained)
         names = ("aligned", "aligned_low", "aligned_high")
-        values = (found.difference, found.low, found.high)
-        p = min(1.0, 2 * min(found.p, 1 - found.p)) if np.isfinite(found.p) else np.nan
+        values = (alignment.difference, alignment.low, alignment.high)
+        p = min(1.0, 2 * min(alignment.p, 1 - alignment.p)) if np.isfinite(alignment.p) else np.nan
         rows[key] = {**dict(zip(names, values, strict=True)), "aligned_p": p}
     return rows
 
@@ -317,15 +317,20 @@ def _figures(summary: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> list[Fig
     for network in dict.fromkeys(summary["network"]):
         own = means.mean()[network].sort_values(ascending=False, kind="stable")
         for name in own.index[:5]:
-            found = over_seeds(means.get_group((network, name)).to_numpy())
             label = str(name).replace("_", " ")
-            best.append(Row(label, found.value, found.low, found.high, group=str(network)))
+            best.append(
+                Dot.of(
+                    label,
+                    over_seeds(means.get_group((network, name)).to_numpy()),
+                    group=str(network),
+                )
+            )
     own = [
-        Row(f"{network}, {words}", found.value, found.low, found.high,
+        Dot.of(f"{network}, {words}", evidence,
             by.groupby("class")[column].mean().to_numpy(), str(network))
         for network, by in tops.groupby("network", sort=False)
         for column, words in (("change", "chosen here"), ("held_out", "held out"))
-        for found in [over_seeds(by.groupby("class")[column].mean().to_numpy(), unit="classes")]
+        for evidence in [over_seeds(by.groupby("class")[column].mean().to_numpy(), unit="classes")]
     ]  # fmt: skip
     return [
         dots("The best operations on average",

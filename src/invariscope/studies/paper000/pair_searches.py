@@ -1,4 +1,4 @@
-"""What a search of pairs says about a data set, in the few numbers that claims of 000 §4 need.
+"""Says of a data set what a search of pairs finds, in the few numbers that claims of 000 §4 need.
 
 | number | meaning |
 |---|---|
@@ -31,44 +31,46 @@ ENDS = ("", "_low", "_high")
 _REPLICATES = 500
 
 
-def summarise_search(found: "Factors", nouns: "WordNet | None", notes: list[str]) -> dict[str, Any]:
+def summarise_search(
+    search: "Factors", nouns: "WordNet | None", notes: list[str]
+) -> dict[str, Any]:
     """The numbers of a search, by name.
 
     Args:
-        found: The search.
+        search: The search.
         nouns: WordNet; None leaves ``similar`` out.
         notes: Gets a line where WordNet does not know the classes.
     """
-    names, changes = relative_changes(found)
-    kinds = found.frame.drop_duplicates("operation").set_index("operation")["kind"]
-    both_ways = found.ranks.held_out.groupby("class")["held_out"].mean()
-    tops = found.ranks.tops.query("by == 'relative_change' and among == 'all' and `class` != ''")
-    shares = found.ranks.shares
+    names, changes = relative_changes(search)
+    kinds = search.frame.drop_duplicates("operation").set_index("operation")["kind"]
+    both_ways = search.ranks.held_out.groupby("class")["held_out"].mean()
+    tops = search.ranks.tops.query("by == 'relative_change' and among == 'all' and `class` != ''")
+    shares = search.ranks.shares
     pool = float(shares.loc[shares["kind"] == "appearance", "pool"].iloc[0])
     row: dict[str, Any] = {
         "classes": len(both_ways),
-        "pairs": sum(len(one) for one in changes),
+        "pairs": sum(map(len, changes)),
         "operations": int((kinds[names] != "identity").sum()),
-        "variance": float(np.nanvar([np.nanmean(one, axis=0) for one in changes])),
+        "variance": float(np.nanvar([np.nanmean(pairs, axis=0) for pairs in changes])),
         "held_out": int((both_ways > 0).sum()),
         "appearance": int((tops["kind"] == "appearance").sum()),
         "tops": len(tops),
         "pool": pool,
     }
     row |= resample_pairs(changes)
-    return row | _similar(found, nouns, notes)
+    return row | _similar(search, nouns, notes)
 
 
-def relative_changes(found: "Factors") -> tuple[list[str], list[np.ndarray]]:
+def relative_changes(search: "Factors") -> tuple[list[str], list[np.ndarray]]:
     """The distinct operations, and for each class the relative changes [pair, operation]."""
     from invariscope.search.table import relative_changes as relative
 
-    distinct = found.frame.drop_duplicates(["class", "key"])
+    distinct = search.frame.drop_duplicates(["class", "key"])
     distinct = distinct[distinct["kind"] != "identity"]
     names = list(dict.fromkeys(distinct["operation"]))
     changes = []
-    for name in found.classes:
-        pairs = found.pairs(name)
+    for name in search.classes:
+        pairs = search.pairs(name)
         changes.append(relative(pairs[names].to_numpy(), pairs["before"].to_numpy()))
     return names, changes
 
@@ -78,19 +80,19 @@ def resample_pairs(changes: Sequence[np.ndarray]) -> dict[str, float]:
     random = np.random.default_rng(0)
 
     def numbers(drawn: Sequence[np.ndarray]) -> tuple[float, float]:
-        means = np.stack([_mean(one) for one in drawn])
+        means = np.stack([_mean(pairs) for pairs in drawn])
         everywhere = float((means > 0).all(axis=0).sum())
         return everywhere, float(means.mean(axis=0).max())
 
     resampled = [
-        numbers([one[random.integers(0, len(one), len(one))] for one in changes])
+        numbers([pairs[random.integers(0, len(pairs), len(pairs))] for pairs in changes])
         for _ in range(_REPLICATES)
     ]
     ends = np.nanquantile(np.array(resampled), [0.025, 0.975], axis=0)
     row = {}
-    for place, (name, value) in enumerate(zip(("everywhere", "best"), numbers(changes),
+    for index, (name, value) in enumerate(zip(("everywhere", "best"), numbers(changes),
                                               strict=True)):  # fmt: skip
-        row |= dict(zip((name + end for end in ENDS), (value, *ends[:, place]), strict=True))
+        row |= dict(zip((name + end for end in ENDS), (value, *ends[:, index]), strict=True))
     return row
 
 
@@ -102,17 +104,17 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
 
-def _similar(found: "Factors", nouns: "WordNet | None", notes: list[str]) -> dict[str, float]:
+def _similar(search: "Factors", nouns: "WordNet | None", notes: list[str]) -> dict[str, float]:
     from invariscope.search.hierarchy import class_hierarchy
 
     if nouns is None:
         return {}
-    wnids = {entry["name"]: entry["wnid"] for entry in found.manifest["settings"]["classes"]
+    wnids = {entry["name"]: entry["wnid"] for entry in search.manifest["settings"]["classes"]
              if entry.get("wnid")}  # fmt: skip
     try:
-        rows = class_hierarchy(found.frame, nouns, synsets=wnids or None).correlations
+        rows = class_hierarchy(search.frame, nouns, synsets=wnids or None).correlations
     except InputError as problem:
-        data = found.manifest["settings"]["data"]
+        data = search.manifest["settings"]["data"]
         notes.append(f"WordNet does not know the classes of {data}: {problem}")
         return {}
     row = rows[(rows["outcome"] == "rank_correlation") & (rows["measure"] == "wup")].iloc[0]
@@ -123,10 +125,10 @@ def _similar(found: "Factors", nouns: "WordNet | None", notes: list[str]) -> dic
 def top_operations(searches: "dict[tuple[str, int], Factors]") -> pd.DataFrame:
     """The top operation of each class, and what it does held out."""
     tables = []
-    for (network, seed), found in searches.items():
-        tops = found.ranks.tops.query("by == 'relative_change' and among == 'all'")
+    for (network, seed), search in searches.items():
+        tops = search.ranks.tops.query("by == 'relative_change' and among == 'all'")
         tops = tops[tops["class"] != ""].set_index("class")
-        held_out = found.ranks.held_out.groupby("class")["held_out"].mean()
+        held_out = search.ranks.held_out.groupby("class")["held_out"].mean()
         tables.append(
             pd.DataFrame(
                 {"network": network, "seed": seed, "class": tops.index,
@@ -142,7 +144,7 @@ def all_operations(searches: "dict[tuple[str, int], Factors]") -> pd.DataFrame:
     columns = ["operation", "kind", "relative_change", "relative_change_low",
                "relative_change_high", "proportion_boosted", "q"]  # fmt: skip
     tables = [
-        found.frame[found.frame["class"] == ""][columns].assign(network=network, seed=seed)
-        for (network, seed), found in searches.items()
+        search.frame[search.frame["class"] == ""][columns].assign(network=network, seed=seed)
+        for (network, seed), search in searches.items()
     ]
     return pd.concat(tables, ignore_index=True)

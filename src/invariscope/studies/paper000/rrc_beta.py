@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.studies.claims import ClaimResult, above, decide, not_run, paired
-from invariscope.studies.lab.figures import Series, curves
+from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import study
@@ -41,7 +41,7 @@ _POINTS = 200_000
 
 @dataclass(frozen=True)
 class Settings(TrainingSettings):
-    """What the networks are trained on, and the laws.
+    """Says what the networks are trained on, and the laws.
 
     Attributes:
         alphas: Of Beta(1, α); 1 must be among them.
@@ -131,7 +131,7 @@ def decide_claims(table: pd.DataFrame, ran_on: str) -> list[ClaimResult]:
 
 def _figure(means: pd.DataFrame) -> Figure:
     columns = (means[name].to_numpy(dtype=float) for name in ("alpha", "accuracy", "low", "high"))
-    series = Series("accuracy", *columns)
+    series = Curve("accuracy", *columns)
     return curves(
         "Accuracy by the law of scale",
         "Mean over training seeds with its 95 % interval. To the left, boxes are nearly the whole "

@@ -1,4 +1,4 @@
-"""What RandomResizedCrop is made of: paper 000 §2.1, Table 1(a), claims 000.c1 to 000.c3.
+"""Takes RandomResizedCrop apart: paper 000 §2.1, Table 1(a), claims 000.c1 to 000.c3.
 
 RandomResizedCrop scales and translates. Its halves do one of the two: RandomSizeCenterCrop takes
 boxes of random size about the centre, FixedSizeRandomCrop boxes of fixed size anywhere. T.(30%)
@@ -84,9 +84,9 @@ def decide_claims(table: pd.DataFrame, ran_on: str) -> list[ClaimResult]:
     at = {method: by_seed(table, method) for method in METHODS}
     gain = at[RRC] - at[NONE]
     c1 = [
-        above(paired(at[one], at[other]), name=f"{one} − {other}")
-        for one, others in ((RRC, HALVES), *((half, (NONE,)) for half in HALVES))
-        for other in others
+        above(paired(at[method], at[rival]), name=f"{method} − {rival}")
+        for method, rivals in ((RRC, HALVES), *((half, (NONE,)) for half in HALVES))
+        for rival in rivals
     ]
     c2 = above(ratio(at[SHIFT] - at[NONE], gain), 0.5, **_test(at[SHIFT] - at[NONE], gain, 0.5),
                name=f"({SHIFT} − none) / (RRC − none)")  # fmt: skip
@@ -122,7 +122,7 @@ def _inside(numerator: np.ndarray, gain: np.ndarray, most: float) -> dict[str, f
 
 
 def notes_on(settings: TrainingSettings) -> Sequence[str]:
-    """What a reader must know about the data and the settings."""
+    """Says what a reader must know about the data and the settings."""
     notes = []
     if settings.train.startswith("fashion-mnist"):
         notes.append(

@@ -33,7 +33,7 @@ from invariscope.studies.claims import (
     paired,
     within,
 )
-from invariscope.studies.lab.figures import Row, Series, curves, dots
+from invariscope.studies.lab.figures import Curve, Dot, curves, dots
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import needed, study
@@ -57,7 +57,7 @@ CLAIMS_HERE = tuple(f"000.c{number}" for number in range(5, 11))
 
 @dataclass(frozen=True)
 class Settings:
-    """What the study runs on; `--set NAME=VALUE` changes one."""
+    """Says what the study runs on; `--set NAME=VALUE` changes one."""
 
     train: str = "fashion-mnist?split=train"
     test: str = "fashion-mnist?split=test"
@@ -163,7 +163,7 @@ def _train(lab: Lab, settings: Settings, train: str, test: str) -> dict:
 
 
 def _networks(lab: Lab, settings: Settings, trained: dict) -> dict[tuple[str, str], list]:
-    """What is measured, by (network, training): a model for each seed."""
+    """Lists what is measured, by (network, training): a model for each seed."""
     networks = dict(trained)
     networks[RESNET, UNTRAINED] = [lab.spec(r, untrained=True) for r in trained[RESNET, AUGMENTED]]
     if settings.vit_pretrained:
@@ -190,11 +190,11 @@ def _measure(
         size=settings.pretrained_size if photographs else None,
     )
     kinds = [(*kind, seed) for kind in networks for seed in settings.seeds]
-    found = [
+    tables = [
         read_levels(result).assign(network=network, training=training, seed=seed)
         for result, (network, training, seed) in zip(results, kinds, strict=True)
     ]
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)
 
 
 def measure_invariance(
@@ -222,7 +222,7 @@ def measure_invariance(
 
 
 def read_levels(result: "Result") -> pd.DataFrame:
-    """What a run says of each family and level.
+    """Returns what a run says of each family and level.
 
     invariance: mean over images of eq. 1; spread: its interquartile range over images; alignment:
     response alignment; ratio_of_means: `mean_relative_invariance`, which decides nothing here.
@@ -232,7 +232,7 @@ def read_levels(result: "Result") -> pd.DataFrame:
     parts = {name: frame[frame["metric"] == name].set_index(["transformation", "level"])
              for name in (INVARIANCE, ALIGNMENT, LOW_VARIANCE)}  # fmt: skip
     invariance = parts[INVARIANCE]
-    found = pd.DataFrame(
+    tables = pd.DataFrame(
         {
             "invariance": invariance["value"],
             "spread": invariance["q75"] - invariance["q25"],
@@ -240,7 +240,7 @@ def read_levels(result: "Result") -> pd.DataFrame:
             "ratio_of_means": parts[LOW_VARIANCE]["value"],
         }
     )
-    return found.reset_index().rename(columns={"transformation": "family"})
+    return tables.reset_index().rename(columns={"transformation": "family"})
 
 
 def over_levels(levels: pd.DataFrame) -> pd.DataFrame:
@@ -309,15 +309,15 @@ class _Reader:
     ) -> np.ndarray:
         """[seed], the mean over families."""
         rows = [self._rows[network, training, name][column] for name in families]
-        return np.mean([one.to_numpy(dtype=float) for one in rows], axis=0)
+        return np.mean([row.to_numpy(dtype=float) for row in rows], axis=0)
 
     def difference(
-        self, one: tuple[str, str], other: tuple[str, str], families: Sequence[str]
+        self, first: tuple[str, str], second: tuple[str, str], families: Sequence[str]
     ) -> Evidence:
-        return paired(self.values(*one, families), self.values(*other, families))
+        return paired(self.values(*first, families), self.values(*second, families))
 
-    def ratio(self, one: tuple[str, str], other: tuple[str, str], family: str) -> Evidence:
-        ours, theirs = (self.values(*kind, (family,), "spread") for kind in (one, other))
+    def ratio(self, first: tuple[str, str], second: tuple[str, str], family: str) -> Evidence:
+        ours, theirs = (self.values(*kind, (family,), "spread") for kind in (first, second))
         with np.errstate(divide="ignore", invalid="ignore"):
             return over_seeds(ours / theirs)
 
@@ -329,17 +329,15 @@ def _figures(means: pd.DataFrame, levels: pd.DataFrame) -> list[Figure]:
     for family in ("translate_x", "zoom_in", "rotate", "shear_x", "posterize"):
         for network, training in kinds:
             seeds = at.values(network, training, (family,))
-            mean = over_seeds(seeds)
             label = f"{family}, {network}"
-            rows.append(Row(label, mean.value, mean.low, mean.high, seeds, training))
+            rows.append(Dot.of(label, over_seeds(seeds), seeds, training))
     aligned = []
     for network, training in kinds:
         seeds = at.values(network, training, TRANSLATIONS, "alignment")
-        mean = over_seeds(seeds)
-        aligned.append(Row(network, mean.value, mean.low, mean.high, seeds, training))
+        aligned.append(Dot.of(network, over_seeds(seeds), seeds, training))
     chosen = levels[(levels["family"] == "translate_x") & (levels["network"] != PRETRAINED)]
     series = [
-        Series(f"{network} {training}", by.index.to_numpy(), by.to_numpy())
+        Curve(f"{network} {training}", by.index.to_numpy(), by.to_numpy())
         for (network, training), own in chosen.groupby(["network", "training"], sort=False)
         for by in [own.groupby("level")["invariance"].mean()]
     ]

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invariscope.files import write_csv
+from invariscope.files import read_csv, write_csv
 from invariscope.studies.claims import ClaimResult, Part, above, below, decide, paired, resampled
 from invariscope.studies.lab import cell_kinds
 from invariscope.studies.lab.cells import Cell, cell_kind
-from invariscope.studies.lab.figures import Series, curves
+from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import study
@@ -48,7 +48,7 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Settings(TrainingSettings):
-    """What the networks are trained and tested on.
+    """Says what the networks are trained and tested on.
 
     Attributes:
         zooms: Largest enlargements.
@@ -122,7 +122,7 @@ def validation_scale(lab: Lab, settings: Settings) -> Findings:
     ]  # fmt: skip
     results = lab.run(cells, "enlarging test images")
     tables = [
-        pd.read_csv(result.folder / ACCURACY).assign(method=name_of(method), seed=run.recipe.seed)
+        read_csv(result.folder / ACCURACY).assign(method=name_of(method), seed=run.recipe.seed)
         for result, (method, run) in zip(results, runs, strict=True)
     ]
     table = pd.concat(tables, ignore_index=True)
@@ -199,15 +199,15 @@ def depends_on_regulariser(learned: pd.DataFrame) -> Part:
     permuted = random.permuted(np.broadcast_to(values, (_RESAMPLES, *values.shape)), axis=2)
     as_large = np.ptp(permuted.mean(axis=1), axis=1) >= observed - 1e-12
     p = float((as_large.sum() + 1) / (_RESAMPLES + 1))
-    found = resampled(observed - 2 * sem, drawn, n=n, unit="seeds")
-    return above(found, name=name, p=p)
+    evidence = resampled(observed - 2 * sem, drawn, n=n, unit="seeds")
+    return above(evidence, name=name, p=p)
 
 
 def _figure(curve: pd.DataFrame) -> Figure:
     series = []
     for method, part in curve.groupby("method", sort=False):
         x, y, sem = (part[name].to_numpy(dtype=float) for name in ("scale", "accuracy", "sem"))
-        series.append(Series(str(method), x, y, y - sem, y + sem))
+        series.append(Curve(str(method), x, y, y - sem, y + sem))
     return curves(
         "Accuracy on enlarged test images",
         "Mean over training seeds, bands are ± one standard error, as in Figure A7. An image is "

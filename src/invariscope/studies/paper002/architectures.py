@@ -30,7 +30,7 @@ from invariscope.studies.claims.evidence import (
     over_seeds,
     resampled,
 )
-from invariscope.studies.lab.figures import Row, dots
+from invariscope.studies.lab.figures import Dot, dots
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import needed, study
@@ -62,7 +62,7 @@ _FEWEST = 3
 
 @dataclass(frozen=True)
 class Settings:
-    """What the study is run with.
+    """Says what the study is run with.
 
     Args:
         data: The images to measure on, and to train on where networks are trained.
@@ -93,7 +93,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Values:
-    """What the claims are made from: one number per model and draw (a seed, or an image).
+    """Holds what the claims are made from: one number per model and draw (a seed, or an image).
 
     Args:
         models: The models.
@@ -163,15 +163,15 @@ def accuracy_claim(values: Values) -> ClaimResult:
         return not_run("002.c3", f"{len(values.models)} models: a rank correlation needs three")
     parts = []
     for part in ("Early", "Middle", "Final"):
-        found = evidence(
+        number = evidence(
             rank_correlation, values, values.accuracy, values.equivariance["shift", part]
         )
-        parts.append(above(found, 0.5, name=f"Spearman, shifts, {part}"))
+        parts.append(above(number, 0.5, name=f"Spearman, shifts, {part}"))
     for part in BEFORE_POOLING:
-        found = evidence(
+        number = evidence(
             rank_correlation, values, values.accuracy, values.equivariance["turn", part]
         )
-        parts.append(below(found, 0.5, name=f"Spearman, turns, {part}"))
+        parts.append(below(number, 0.5, name=f"Spearman, turns, {part}"))
     return decide("002.c3", parts, ran_on=values.ran_on)
 
 
@@ -202,8 +202,8 @@ def intermediate_claim(values: Values) -> ClaimResult:
     if len(values.models) < _FEWEST:
         return not_run("002.c10", f"{len(values.models)} models: a rank correlation needs three")
     inner = np.mean([values.equivariance["turn", part] for part in BEFORE_POOLING], axis=0)
-    found = evidence(rank_correlation, values, inner, values.equivariance["turn", "Final"])
-    part = below(found, 0.0, name="Spearman, turns, before pooling against Final")
+    number = evidence(rank_correlation, values, inner, values.equivariance["turn", "Final"])
+    part = below(number, 0.0, name="Spearman, turns, before pooling against Final")
     return decide("002.c10", part, ran_on=values.ran_on)
 
 
@@ -217,8 +217,8 @@ def evidence(statistic: Callable[..., float], values: Values, *arrays: np.ndarra
     """
     count = arrays[0].shape[1]
     if values.unit == "seeds":
-        found = [statistic(*(a[:, k] for a in arrays)) for k in range(count)]
-        return correlation_over_seeds(found) if statistic is rank_correlation else over_seeds(found)
+        estimate = correlation_over_seeds if statistic is rank_correlation else over_seeds
+        return estimate([statistic(*(a[:, k] for a in arrays)) for k in range(count)])
     chosen = generator(0, "architectures").integers(count, size=(_REPLICATES, count))
     drawn = [statistic(*(known_mean(a[:, rows], axis=1) for a in arrays)) for rows in chosen]
     value = statistic(*(known_mean(a, axis=1) for a in arrays))
@@ -288,7 +288,7 @@ def _given(
     tables = [_table(result, settings.shifts).assign(model=spec) for spec, result in pairs]
     table = pd.concat(tables, ignore_index=True)
     right = [_right(result) for result in results]
-    accuracy = None if any(one is None for one in right) else np.array(right)
+    accuracy = None if any(answers is None for answers in right) else np.array(right)
     names = {"shift": settings.shifts, "turn": TURNS}
     equivariance = {
         (motion, part): np.array([by_image(r, names[motion], part, EQUIVARIANCE) for r in results])
@@ -334,11 +334,11 @@ def _recipe(architecture: str, settings: Settings, data: str, seed: int) -> Reci
 def _figure(values: Values, motion: str) -> Figure:
     rows = []
     for part in PARTS:
-        for place, model in enumerate(values.models):
-            numbers = values.equivariance[motion, part][place : place + 1]
-            found = evidence(lambda array: float(array[0]), values, numbers)
+        for index, model in enumerate(values.models):
+            numbers = values.equivariance[motion, part][index : index + 1]
+            number = evidence(lambda array: float(array[0]), values, numbers)
             name = model.partition(":")[2]
-            rows.append(Row(f"{part}: {name}", found.value, found.low, found.high, group=name))
+            rows.append(Dot.of(f"{part}: {name}", number, group=name))
     word = "Translation" if motion == "shift" else "Rotation"
     caption = f"By part and model; whiskers are 95 % intervals over {values.unit}."
     return dots(f"{word} equivariance", caption, rows, x_label="equivariance", line=None)

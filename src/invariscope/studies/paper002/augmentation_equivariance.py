@@ -170,8 +170,8 @@ def mean_activations(run: TrainedRun, data: str, layers: Sequence[str]) -> dict[
     def mean(layer: str, activation) -> Tensor:
         return activation.values.mean()
 
-    found = probe.forward(batch, list(layers), mean).vectors
-    return {name: float(value) for name, value in found.items()}
+    means = probe.forward(batch, list(layers), mean).vectors
+    return {name: float(value) for name, value in means.items()}
 
 
 def similarity_claim(layers: pd.DataFrame, ran_on: str) -> ClaimResult:

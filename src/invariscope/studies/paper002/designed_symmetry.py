@@ -34,7 +34,7 @@ _KERNEL = 5
 
 @dataclass(frozen=True)
 class Settings:
-    """What the study is run with.
+    """Says what the study is run with.
 
     Args:
         data: Images, of any size.
@@ -61,7 +61,7 @@ class Settings:
 )
 def designed_symmetry(lab: Lab, settings: Settings) -> Findings:
     """Measures both networks under quarter turns."""
-    found = lab.measure(
+    results = lab.measure(
         [f"python:{__name__}:{name}" for name in (INVARIANT, EQUIVARIANT)],
         settings.data,
         groups=["C4"],
@@ -70,7 +70,7 @@ def designed_symmetry(lab: Lab, settings: Settings) -> Findings:
         num_images=settings.num_images,
         preprocessing={"size": settings.size},
     )
-    table = pd.concat([_of_images(result) for result in found], ignore_index=True)
+    table = pd.concat([_of_images(result) for result in results], ignore_index=True)
     about = f"two networks of three layers on {settings.num_images} images of {settings.data}"
     summary = table.groupby(["network", "layer", "metric"], as_index=False)["value"].agg(
         ["min", "mean", "max"]
@@ -125,8 +125,8 @@ def corner_cut_network(seed: int = 0) -> nn.Sequential:
 
 def _gaussians(widths: Tensor) -> Tensor:
     """Filters [output, input, side, side] with these standard deviations, of sum 1."""
-    place = torch.arange(_KERNEL) - _KERNEL // 2
-    squared = (place[:, None] ** 2 + place[None, :] ** 2).float()
+    offset = torch.arange(_KERNEL) - _KERNEL // 2
+    squared = (offset[:, None] ** 2 + offset[None, :] ** 2).float()
     filters = torch.exp(-squared / (2 * widths[..., None, None] ** 2))
     return filters / filters.sum((2, 3), keepdim=True)
 

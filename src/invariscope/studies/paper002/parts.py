@@ -19,7 +19,7 @@ from invariscope.models import PARTS
 from invariscope.results import Result
 from invariscope.results.averages import cells_of
 from invariscope.studies.claims.evidence import over_seeds
-from invariscope.studies.lab.figures import Series, curves
+from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure
 
 INVARIANCE, EQUIVARIANCE = "invariance", "equivariance"
@@ -99,22 +99,14 @@ def parts_figure(title: str, caption: str, table: pd.DataFrame, by: str, kind: s
     """
     series = []
     for name in table[by].unique():
-        found = [over_seeds(per_seed(table, part, kind, **{by: name})) for part in PARTS]
-        series.append(
-            Series(
-                str(name),
-                range(len(PARTS)),
-                [one.value for one in found],
-                [one.low for one in found],
-                [one.high for one in found],
-            )
-        )
+        by_part = [over_seeds(per_seed(table, part, kind, **{by: name})) for part in PARTS]
+        series.append(Curve.of(str(name), range(len(PARTS)), by_part))
     ticks = list(enumerate(PARTS))
     return curves(title, caption, series, x_label="part", y_label=kind, x_ticks=ticks)
 
 
 def by_image(result: Result, transformation: str, part: str, kind: str) -> np.ndarray:
-    """What `by_part` averages, for each image: [image], in the run's order.
+    """Returns what `by_part` averages, for each image: [image], in the run's order.
 
     Args:
         result: Measured with `METRICS`.
@@ -126,24 +118,24 @@ def by_image(result: Result, transformation: str, part: str, kind: str) -> np.nd
     settings = result.manifest["settings"]
     layers = [layer["name"] for layer in settings["layers"] if layer["part"] == part]
     cells = cells_of(settings["cells"])[transformation]
-    found = []
+    by_layer = []
     for layer in layers:
         for series in result.store.dense(layer, only=[(metric, "")]):
             columns = [series.cells.index(cell) for cell in cells if cell in series.cells]
-            found.append(known_mean(series.values[:, columns].astype(np.float64), axis=1))
-    return known_mean(np.array(found), axis=0)
+            by_layer.append(known_mean(series.values[:, columns].astype(np.float64), axis=1))
+    return known_mean(np.array(by_layer), axis=0)
 
 
-def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     """Spearman's rank correlation; NaN where one of them is constant.
 
     Example:
         >>> rank_correlation(np.array([1, 2, 3]), np.array([0.1, 0.3, 0.2]))
         0.5
     """
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
-    return round(float(np.corrcoef(rankdata(one), rankdata(other))[0, 1]), 12)
+    return round(float(np.corrcoef(rankdata(x), rankdata(y))[0, 1]), 12)
 
 
 def known_mean(values: np.ndarray, axis: int) -> np.ndarray:

@@ -34,7 +34,7 @@ TASKS = ("plain", "rot-inv", "rot-eq")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the study is run with.
+    """Says what the study is run with.
 
     Args:
         of: Where the digits come from: mnist5k, digits, or torchvision's root of MNIST.
@@ -128,15 +128,15 @@ def claims(table: pd.DataFrame, ran_on: str):
     alike = [
         within(
             paired(
-                per_seed(table, part, EQUIVARIANCE, task=one),
-                per_seed(table, part, EQUIVARIANCE, task=other),
+                per_seed(table, part, EQUIVARIANCE, task=first),
+                per_seed(table, part, EQUIVARIANCE, task=second),
             ),
             -0.05,
             0.05,
-            name=f"equivariance in {part}: {one} − {other}",
+            name=f"equivariance in {part}: {first} − {second}",
         )
         for part in ("Early", "Middle")
-        for one, other in combinations(TASKS, 2)
+        for first, second in combinations(TASKS, 2)
     ]
     larger = [
         above(

@@ -8,7 +8,7 @@ from invariscope.training import Recipe
 
 @dataclass(frozen=True)
 class SmallImages:
-    """What a network is trained and measured on.
+    """Says what a network is trained and measured on.
 
     Args:
         data: Labelled images; None where the preset cannot know.

@@ -10,14 +10,12 @@ Euclidean distance and softmax, the less in normalised cosine.
     invariscope study run learned-vs-built-in --preset paper --set of=PATH/OF/MNIST
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
 from invariscope.studies.claims import ClaimResult, above, below, decide, not_below
 from invariscope.studies.claims.evidence import over_seeds, paired
-from invariscope.studies.lab.figures import Series, curves
+from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import study
@@ -129,13 +127,15 @@ def claims(table: pd.DataFrame, ran_on: str) -> list[ClaimResult]:
 
 
 def _since(table: pd.DataFrame, first: int, last: int) -> str:
-    """What 003.c3 says if the untrained network is left aside."""
+    """Says what becomes of 003.c3 if the untrained network is left aside."""
     changes = []
     for metric in (LATENT, SOFTMAX):
         for family in FAMILIES:
             ends = (values(table, family, metric, PLACES[metric], at) for at in (last, first))
-            found = paired(*ends)
-            changes.append(f"{metric}, {family} {value_text(found.value, found.low, found.high)}")
+            evidence = paired(*ends)
+            changes.append(
+                f"{metric}, {family} {value_text(evidence.value, evidence.low, evidence.high)}"
+            )
     return (
         "The start is the untrained network, whose softmax hardly reacts to anything (§4.2). "
         f"From step {first} to {last}: {'; '.join(changes)}."
@@ -165,10 +165,10 @@ def _depth(table: pd.DataFrame) -> Figure:
     series = []
     for iteration, word in ((0, "untrained"), (last, "trained")):
         for family in FAMILIES:
-            found = [
+            evidence = [
                 over_seeds(values(table, family, CHANNELWISE, block, iteration)) for block in BLOCKS
             ]
-            series.append(_series(f"{family}, {word}", range(1, len(BLOCKS) + 1), found))
+            series.append(Curve.of(f"{family}, {word}", range(1, len(BLOCKS) + 1), evidence))
     return curves(
         "Channelwise G-EED by depth",
         "After each block; lower is more equivariant. Bands are 95 % intervals over seeds.",
@@ -183,8 +183,8 @@ def _training(table: pd.DataFrame, metric: str) -> Figure:
     iterations = sorted(int(i) for i in table["iteration"].unique())
     series = []
     for family in FAMILIES:
-        found = [over_seeds(values(table, family, metric, PLACES[metric], i)) for i in iterations]
-        series.append(_series(family, iterations, found))
+        at = [values(table, family, metric, PLACES[metric], step) for step in iterations]
+        series.append(Curve.of(family, iterations, [over_seeds(seeds) for seeds in at]))
     return curves(
         f"{_WORDS[metric]} in training",
         "Lower is more invariant. Bands are 95 % intervals over seeds.",
@@ -192,10 +192,3 @@ def _training(table: pd.DataFrame, metric: str) -> Figure:
         x_label="step",
         y_label=f"{_WORDS[metric]} of C8",
     )
-
-
-def _series(label: str, x: Sequence[int], found: Sequence) -> Series:
-    return Series(
-        label, x, [one.value for one in found], [one.low for one in found],
-        [one.high for one in found],
-    )  # fmt: skip

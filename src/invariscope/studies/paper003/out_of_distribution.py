@@ -21,7 +21,7 @@ from invariscope.errors import InputError
 from invariscope.results import Result
 from invariscope.studies.claims import ClaimResult, above, decide
 from invariscope.studies.claims.evidence import over_seeds, share
-from invariscope.studies.lab.figures import Row, dots
+from invariscope.studies.lab.figures import Dot, dots
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import study
@@ -56,7 +56,7 @@ _PLACES = {LATENT: "embedding", SOFTMAX: "logits"}
 
 @dataclass(frozen=True)
 class Settings(Digits):
-    """What the study is run with: the trainings' settings and where to measure.
+    """Says what the study is run with: the trainings' settings and where to measure.
 
     Args:
         data_sets: Specs; ``{of}`` stands for where the digits come from.
@@ -143,22 +143,22 @@ def ordering_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
         others = rows[[CNN, STEERABLE]].to_numpy(dtype=np.float64)
         own = rows[UNTRAINED].to_numpy(dtype=np.float64)
         won = own > others.max(axis=1) if least else own < others.min(axis=1)
-        found = share(int(won.sum()), len(won), unit="data sets")
-        parts.append(above(found, 0.5, name=f"share of data sets, {name}"))
+        evidence = share(int(won.sum()), len(won), unit="data sets")
+        parts.append(above(evidence, 0.5, name=f"share of data sets, {name}"))
     note = "Means over seeds are ordered; six data sets are the fewest that can decide."
     return decide("003.c5", parts, ran_on=ran_on, note=note)
 
 
 def _there(specs: list[str]) -> tuple[dict[str, str], list[str]]:
     """The data sets that can be opened, by a short name."""
-    found, notes = {}, []
+    sources, notes = {}, []
     for spec in specs:
         try:
             open_source(spec)
-            found[_short(spec)] = spec
+            sources[_short(spec)] = spec
         except InputError as problem:
             notes.append(f"left out: {problem}")
-    return found, notes
+    return sources, notes
 
 
 def _short(spec: str) -> str:
@@ -180,8 +180,7 @@ def _figure(table: pd.DataFrame, metric: str) -> Figure:
         for model in MODELS:
             chosen = (table["data"] == data) & (table["model"] == model)
             numbers = table[chosen & (table["metric"] == metric)]["value"].to_numpy(dtype=float)
-            found = over_seeds(numbers)
-            rows.append(Row(f"{data}: {model}", found.value, found.low, found.high, numbers, model))
+            rows.append(Dot.of(f"{data}: {model}", over_seeds(numbers), numbers, model))
     word = "Latent" if metric == LATENT else "Softmax"
     caption = "Lower is more invariant; whiskers are 95 % intervals over seeds."
     return dots(f"{word} G-EED by data set", caption, rows, x_label=f"{word.lower()} C8-EED")

@@ -21,7 +21,7 @@ from invariscope.errors import InputError
 from invariscope.models import build_architecture
 from invariscope.studies.claims import ClaimResult, above, below, decide, not_run
 from invariscope.studies.claims.evidence import over_seeds, paired
-from invariscope.studies.lab.figures import Series, curves
+from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import needed, study
@@ -36,7 +36,7 @@ _HOOK = "invariscope.training.during:measuring"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the study is run with.
+    """Says what the study is run with.
 
     Args:
         data: Labelled images to train on and, in their other split, to measure on.
@@ -151,8 +151,8 @@ def course_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
     parts = []
     for model in table["model"].unique():
         ends = {start: _ends(table, model, start, "C8") for start in (SCRATCH, PRETRAINED)}
-        found = paired(ends[SCRATCH], ends[PRETRAINED])
-        parts.append(below(found, 0.0, name=f"latent C8-EED at the end, {model}: {_AGAINST}"))
+        evidence = paired(ends[SCRATCH], ends[PRETRAINED])
+        parts.append(below(evidence, 0.0, name=f"latent C8-EED at the end, {model}: {_AGAINST}"))
         slopes = [_slopes(table, model, start) for start in (SCRATCH, PRETRAINED)]
         product = over_seeds(slopes[0] * slopes[1])
         parts.append(below(product, 0.0, name=f"product of the two slopes, {model}"))
@@ -212,11 +212,11 @@ def _slopes(table: pd.DataFrame, model: str, start: str) -> np.ndarray:
         & (table["metric"] == LATENT)
         & (table["iteration"] > 0)
     ]
-    found = [
-        np.polyfit(one["iteration"] / 1000, one["value"], 1)[0]
-        for _, one in chosen.groupby("seed", sort=True)
+    slopes = [
+        np.polyfit(run["iteration"] / 1000, run["value"], 1)[0]
+        for _, run in chosen.groupby("seed", sort=True)
     ]
-    return np.array(found, dtype=np.float64)
+    return np.array(slopes, dtype=np.float64)
 
 
 def _recipe(settings: Settings, data: str, model: str, kind: str, seed: int) -> Recipe:
@@ -261,14 +261,14 @@ def _per_epoch(recipe: Recipe) -> int:
 
 def _there(models: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """The models whose weights can be had, and notes on the others."""
-    found, notes = [], []
+    usable, notes = [], []
     for model in models:
         try:
             build_architecture(model, num_classes=2, seed=0)
-            found.append(model)
+            usable.append(model)
         except InputError as problem:
             notes.append(f"left out: {problem}")
-    return found, notes
+    return usable, notes
 
 
 def _figure(table: pd.DataFrame, metric: str, group: str) -> Figure:
@@ -276,14 +276,11 @@ def _figure(table: pd.DataFrame, metric: str, group: str) -> Figure:
     chosen = table[(table["metric"] == metric) & (table["group"] == group)]
     for (model, start), rows in chosen.groupby(["model", "start"], sort=False):
         by_step = rows.groupby("iteration", sort=True)["value"]
-        found = [over_seeds(values.to_numpy(dtype=float)) for _, values in by_step]
+        evidence = [over_seeds(values.to_numpy(dtype=float)) for _, values in by_step]
         steps = sorted(int(step) for step in rows["iteration"].unique())
         name = str(model).partition(":")[2].removesuffix("+pretrained")
         series.append(
-            Series(
-                f"{name}, {start}", steps, [one.value for one in found],
-                [one.low for one in found], [one.high for one in found],
-            )
+            Curve.of(f"{name}, {start}", steps, evidence)
         )  # fmt: skip
     word = "Latent" if metric == LATENT else "Softmax"
     caption = "Lower is more invariant. Bands are 95 % intervals over seeds."

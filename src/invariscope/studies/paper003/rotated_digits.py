@@ -121,7 +121,7 @@ def trained(lab: Lab, digits: Digits) -> dict[tuple[str, int], TrainedRun]:
 
 
 def course(runs: dict[tuple[str, int], TrainedRun]) -> pd.DataFrame:
-    """What was measured during training.
+    """Returns what was measured during training.
 
     Returns:
         One row per number: ``family``, ``seed``, ``iteration``, ``metric``, ``place`` (a block,

@@ -23,7 +23,7 @@ from invariscope.errors import InputError
 from invariscope.models import load_model
 from invariscope.results import Result
 from invariscope.studies.claims import ClaimResult, below, decide, interval, not_run
-from invariscope.studies.lab.figures import Row, dots
+from invariscope.studies.lab.figures import Dot, dots
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import needed, study
@@ -36,7 +36,7 @@ _WORDS = {EUCLIDEAN: "Latent G-EED", COSINE: "Latent G-EED, cosine"}
 
 @dataclass(frozen=True)
 class Settings:
-    """What the study is run with.
+    """Says what the study is run with.
 
     Args:
         data: Images; the paper takes ImageNet's test images.
@@ -98,11 +98,11 @@ def self_supervision(lab: Lab, settings: Settings) -> Findings:
         list(usable.values()), data, groups=[GROUP], metrics=[EUCLIDEAN, COSINE], layers="last",
         num_images=settings.num_images, **override,
     )  # fmt: skip
-    found = dict(zip(usable, results, strict=True))
-    table = pd.concat([_values(r).assign(model=name) for name, r in found.items()])
-    missing = [name for name in given if name not in found]
-    ran_on = f"{', '.join(found)} on {settings.num_images} images of {data}"
-    claim = supervision_claim(found, missing, ran_on)
+    by_model = dict(zip(usable, results, strict=True))
+    table = pd.concat([_values(r).assign(model=name) for name, r in by_model.items()])
+    missing = [name for name in given if name not in by_model]
+    ran_on = f"{', '.join(by_model)} on {settings.num_images} images of {data}"
+    claim = supervision_claim(by_model, missing, ran_on)
     return Findings(
         tables={"deviations": table[["model", "metric", "value", "ci_low", "ci_high", "n"]]},
         figures=[_figure(table, metric) for metric in (EUCLIDEAN, COSINE)],
@@ -111,7 +111,7 @@ def self_supervision(lab: Lab, settings: Settings) -> Findings:
     )
 
 
-def supervision_claim(found: dict[str, Result], missing: list[str], ran_on: str) -> ClaimResult:
+def supervision_claim(results: dict[str, Result], missing: list[str], ran_on: str) -> ClaimResult:
     """003.c8: SimCLR − each of the other three, on the same images, with both distances."""
     if missing:
         settings = {RESNET: "resnet", BIT: "bit", DINO: "dino", SIMCLR: "simclr"}
@@ -119,8 +119,8 @@ def supervision_claim(found: dict[str, Result], missing: list[str], ran_on: str)
         return not_run("003.c8", f"weights are missing: {wanted}")
     parts = []
     for metric in (EUCLIDEAN, COSINE):
-        for other in (RESNET, BIT, DINO):
-            frame = found[other].compare(found[SIMCLR]).frame
+        for rival in (RESNET, BIT, DINO):
+            frame = results[rival].compare(results[SIMCLR]).frame
             row = frame[
                 (frame["metric"] == metric)
                 & (frame["layer"] == "embedding")
@@ -129,20 +129,20 @@ def supervision_claim(found: dict[str, Result], missing: list[str], ran_on: str)
             evidence = interval(
                 row["difference"], row["ci_low"], row["ci_high"], n=int(row["n"]), unit="images"
             )
-            parts.append(below(evidence, 0.0, name=f"{metric}: {SIMCLR} − {other}"))
+            parts.append(below(evidence, 0.0, name=f"{metric}: {SIMCLR} − {rival}"))
     return decide("003.c8", parts, ran_on=ran_on)
 
 
 def _there(specs: dict[str, str]) -> tuple[dict[str, str], list[str]]:
     """The models that can be loaded, and notes on the others."""
-    found, notes = {}, []
+    usable, notes = {}, []
     for name, spec in specs.items():
         try:
             load_model(spec)
-            found[name] = spec
+            usable[name] = spec
         except InputError as problem:
             notes.append(f"left out: {problem}")
-    return found, notes
+    return usable, notes
 
 
 def _values(result: Result) -> pd.DataFrame:
@@ -153,7 +153,7 @@ def _values(result: Result) -> pd.DataFrame:
 
 def _figure(table: pd.DataFrame, metric: str) -> Figure:
     rows = [
-        Row(str(row.model), float(row.value), float(row.ci_low), float(row.ci_high))  # type: ignore
+        Dot(str(row.model), float(row.value), float(row.ci_low), float(row.ci_high))  # type: ignore
         for row in table[table["metric"] == metric].itertuples()
     ]
     caption = "Lower is more invariant to reflection. Whiskers are 95 % intervals over images."

@@ -66,22 +66,22 @@ def between_classes(lab: Lab, settings: Tasks) -> Findings:
 
 
 def networks(settings: Tasks) -> list[Network]:
-    """What is trained, and what it is transferred to."""
-    found = []
+    """Lists what is trained, and what it is transferred to."""
+    chosen = []
     for seed in settings.seeds:
         (first,) = drawn_objects(settings, seed, sets=1)
-        one, other = drawn_transformations(seed, settings.transformations)
-        lists = {ONE: one, OTHER: other, EITHER: f"{one}/{other}", BOTH: f"{one}+{other}"}
+        one, another = drawn_transformations(seed, settings.transformations)
+        lists = {ONE: one, OTHER: another, EITHER: f"{one}/{another}", BOTH: f"{one}+{another}"}
         tasks = {
             name: Task(transformations, first, settings.classes, seed)
             for name, transformations in lists.items()
         }
-        found += [
+        chosen += [
             Network(model, tasks[name], tasks, {"learnt": name})
             for model in settings.models
             for name in NAMES
         ]
-    return found
+    return chosen
 
 
 def decide_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
@@ -91,10 +91,10 @@ def decide_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
         return per_seed(table, learnt=learnt, target=target)
 
     parts = []
-    for target, other in ((ONE, OTHER), (OTHER, ONE)):
+    for target, rival in ((ONE, OTHER), (OTHER, ONE)):
         native = at(target, target)
-        nearer = paired(abs(native - at(other, target)), abs(native - at(EITHER, target)))
-        name = f"on {target}: distance of {other} to native − distance of {EITHER}"
+        nearer = paired(abs(native - at(rival, target)), abs(native - at(EITHER, target)))
+        name = f"on {target}: distance of {rival} to native − distance of {EITHER}"
         parts.append(above(nearer, name=name))
     gap = paired(at(BOTH, BOTH), at(EITHER, BOTH))
     parts.append(above(gap, _FAR, name=f"on {BOTH}: its own − {EITHER}"))

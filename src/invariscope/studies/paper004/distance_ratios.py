@@ -25,7 +25,7 @@ from invariscope.studies.claims import (
     decide,
     over_seeds,
 )
-from invariscope.studies.lab.figures import Row, dots
+from invariscope.studies.lab.figures import Dot, dots
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.matrices import matrix
@@ -145,11 +145,11 @@ def measure(lab: Lab, settings: Settings, trained: Sequence[Network]) -> pd.Data
                     models.append(lab.spec(run, untrained=True))
                     data.append(data[-1])
                     about.append({**which, "trained_on": UNTRAINED, "objects": objects})
-    found = lab.distances(models, data, num_images=min(settings.num_images, settings.num_test))
+    results = lab.distances(models, data, num_images=min(settings.num_images, settings.num_test))
     return pd.DataFrame(
         [
             {**facts, **{name: getattr(each, name) for name in MEASURES}}
-            for facts, each in zip(about, found, strict=True)
+            for facts, each in zip(about, results, strict=True)
         ]
     )
 
@@ -176,8 +176,8 @@ def correlations(own: pd.DataFrame) -> pd.DataFrame:
 
 def decide_claim(own: pd.DataFrame, ran_on: str) -> ClaimResult:
     """004.c10: Spearman of ratio and accuracy over networks and targets, one per seed."""
-    found = correlations(own)
-    ranks = found[found["measure"] == "ratio"]["spearman"].to_numpy()
+    related = correlations(own)
+    ranks = related[related["measure"] == "ratio"]["spearman"].to_numpy()
     part = above(correlation_over_seeds(ranks), name="Spearman of l2 ratio and transfer accuracy")
     note = "Over all pairs of a trained network and a task; one correlation per seed."
     return decide("004.c10", part, ran_on=ran_on, note=note)
@@ -188,10 +188,10 @@ def _shown(own: pd.DataFrame) -> Figure:
     for target in SHOWN:
         for trained_on in (*SHOWN, NONE, UNTRAINED):
             seeds = per_seed(own, "ratio", target=target, trained_on=trained_on)
-            found = over_seeds(seeds)
+            evidence = over_seeds(seeds)
             label = f"{target}: {trained_on}".replace("_", " ")
             group = trained_on.replace("_", " ")
-            rows.append(Row(label, found.value, found.low, found.high, seeds, group))
+            rows.append(Dot.of(label, evidence, seeds, group))
     return dots(
         "Ratio of distances, three categories",
         "Shown: what the network was trained on. Mean distance between classes over that within, "

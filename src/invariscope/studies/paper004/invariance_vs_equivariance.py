@@ -1,4 +1,4 @@
-"""What is worth more for a new task, shared transformations or shared objects? 004 §3.1, figure 2.
+"""Are shared transformations or shared objects worth more for a new task? 004 §3.1, figure 2.
 
 A network learns 30 objects under three transformations, T₁. It becomes invariant to T₁ and tells
 these objects apart. Then it is kept up to its penultimate layer and gets a new last layer for four
@@ -26,7 +26,7 @@ from invariscope.studies.claims import (
     over_seeds,
     paired,
 )
-from invariscope.studies.lab.figures import Row, dots
+from invariscope.studies.lab.figures import Dot, dots
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import study
@@ -104,8 +104,8 @@ def invariance_vs_equivariance(lab: Lab, settings: Settings) -> Findings:
 
 
 def networks(settings: Settings) -> list[Network]:
-    """What is trained, and what it is transferred to."""
-    found = []
+    """Lists what is trained, and what it is transferred to."""
+    chosen = []
     for seed in settings.seeds:
         objects = drawn_objects(settings, seed)
         sets = drawn_transformations(seed, settings.transformations)
@@ -113,15 +113,15 @@ def networks(settings: Settings) -> list[Network]:
         def task(transformations: str, first: int, seed: int = seed) -> Task:
             return Task(transformations, first, settings.classes, seed)
 
-        for own, other in (sets, sets[::-1])[: 2 if settings.crossed else 1]:
+        for own, further in (sets, sets[::-1])[: 2 if settings.crossed else 1]:
             targets = {
                 "all": task(own, objects[0]),
                 "transforms": task(own, objects[1]),
-                "objects": task(other, objects[0]),
-                "none": task(other, objects[1]),
+                "objects": task(further, objects[0]),
+                "none": task(further, objects[1]),
             }
-            found += [Network(model, targets["all"], targets) for model in settings.models]
-    return found
+            chosen += [Network(model, targets["all"], targets) for model in settings.models]
+    return chosen
 
 
 def means(table: pd.DataFrame) -> pd.DataFrame:
@@ -129,8 +129,8 @@ def means(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for model in dict.fromkeys(table["model"]):
         for target in TARGETS:
-            found = accuracy_over_seeds(per_seed(table, model=model, target=target))
-            rows.append((model, target, found.value, found.low, found.high, found.n))
+            evidence = accuracy_over_seeds(per_seed(table, model=model, target=target))
+            rows.append((model, target, evidence.value, evidence.low, evidence.high, evidence.n))
     return pd.DataFrame(rows, columns=["model", "target", "accuracy", "low", "high", "n"])
 
 
@@ -169,10 +169,7 @@ def _figure(table: pd.DataFrame) -> Figure:
         short = model.removeprefix("small:").partition("?")[0]
         for target in TARGETS:
             seeds = per_seed(table, model=model, target=target)
-            found = accuracy_over_seeds(seeds)
-            rows.append(
-                Row(f"{short}: {target}", found.value, found.low, found.high, seeds, target)
-            )
+            rows.append(Dot.of(f"{short}: {target}", accuracy_over_seeds(seeds), seeds, target))
     return dots(
         "Transfer by what is shared",
         "Accuracy of a new last layer on tasks that share objects and transformations with the "

@@ -28,7 +28,7 @@ from invariscope.studies.claims import (
     over_seeds,
     paired,
 )
-from invariscope.studies.lab.figures import Row, dots
+from invariscope.studies.lab.figures import Dot, dots
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import study
@@ -111,10 +111,10 @@ def changes(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.DataF
     count = min(settings.num_test or _MOST_IMAGES, _MOST_IMAGES)
     rows = []
     for change in (PICTURE, OBJECT):
-        found = lab.distances(runs, data, twin=change, num_images=count)
+        distances = lab.distances(runs, data, twin=change, num_images=count)
         rows += [
             (network.task, network.seed, change, each.sensitivity)
-            for network, each in zip(networks, found, strict=True)
+            for network, each in zip(networks, distances, strict=True)
         ]
     return pd.DataFrame(rows, columns=["trained_on", "seed", "change", "sensitivity"])
 
@@ -131,8 +131,8 @@ def correlations(table: pd.DataFrame, moved: pd.DataFrame) -> pd.DataFrame:
         both = moved[moved["change"] == change].merge(
             table[table["target"] == target], on=["trained_on", "seed"]
         )
-        found = np.corrcoef(both["sensitivity"], both["accuracy"])[0, 1]
-        rows.append((change, target, float(found), len(both)))
+        correlation = np.corrcoef(both["sensitivity"], both["accuracy"])[0, 1]
+        rows.append((change, target, float(correlation), len(both)))
     return pd.DataFrame(rows, columns=["change", "target", "correlation", "networks"])
 
 
@@ -156,9 +156,8 @@ def _figure(table: pd.DataFrame) -> Figure:
     for target in TASKS:
         for trained_on in TASKS:
             seeds = per_seed(table, trained_on=trained_on, target=target)
-            found = accuracy_over_seeds(seeds)
             label = f"{trained_on} → {target}"
-            rows.append(Row(label, found.value, found.low, found.high, seeds, trained_on))
+            rows.append(Dot.of(label, accuracy_over_seeds(seeds), seeds, trained_on))
     return dots(
         "Transfer between pictures and pasted objects",
         "Trained on → new last layer for. C: pictures, O: objects; input/target. Colours are what "
@@ -174,9 +173,8 @@ def _changes_figure(moved: pd.DataFrame) -> Figure:
     for change in (PICTURE, OBJECT):
         for trained_on in TASKS:
             seeds = per_seed(moved, "sensitivity", trained_on=trained_on, change=change)
-            found = over_seeds(seeds)
             label = f"another {change}: {trained_on}"
-            rows.append(Row(label, found.value, found.low, found.high, seeds, trained_on))
+            rows.append(Dot.of(label, over_seeds(seeds), seeds, trained_on))
     return dots(
         "How far features move",
         "On pictures with objects, when one of the two is replaced: distance over that of any two "

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from invariscope.studies.claims import accuracy_over_seeds
-from invariscope.studies.lab.figures import Series, curves
+from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure
 from invariscope.studies.paper004.pasted_tasks import CO_C, CO_O
 from invariscope.studies.paper004.synthetic_tasks import per_seed
@@ -26,21 +26,13 @@ def course(
     shares = sorted(table[column].unique())
     series = []
     for target, word in _WORDS.items():
-        found = [accuracy_over_seeds(per_seed(table, target=target, **{column: x})) for x in shares]
-        series.append(
-            Series(
-                word,
-                shares,
-                [one.value for one in found],
-                [one.low for one in found],
-                [one.high for one in found],
-            )
-        )
+        at = [per_seed(table, target=target, **{column: share}) for share in shares]
+        series.append(Curve.of(word, shares, [accuracy_over_seeds(seeds) for seeds in at]))
     for trained_on in references["trained_on"].unique():
         for target, word in _WORDS.items():
             level = float(per_seed(references, trained_on=trained_on, target=target).mean())
             ends = [shares[0], shares[-1]]
-            series.append(Series(f"{word}, trained on {trained_on}", ends, [level, level]))
+            series.append(Curve(f"{word}, trained on {trained_on}", ends, [level, level]))
     return curves(
         f"Accuracy by {what}",
         "Of new last layers, on pictures with random objects. Bands are 95 % intervals over seeds; "

@@ -36,7 +36,7 @@ _OBJECTS = 10
 
 @dataclass(frozen=True)
 class Pasted:
-    """What networks are trained on, and how; `--set NAME=VALUE` changes one.
+    """Says what networks are trained on, and how; `--set NAME=VALUE` changes one.
 
     Attributes:
         data: The pictures; None where the preset cannot know.
@@ -177,7 +177,7 @@ def transfers(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.Dat
     """
     runs = lab.train([recipe_of(settings, network) for network in networks])
     pairs = [(n, run, name) for n, run in zip(networks, runs, strict=True) for name in n.targets]
-    found = lab.transfer(
+    results = lab.transfer(
         [run for _, run, _ in pairs],
         [images(settings, name, network.seed) for network, _, name in pairs],
         method=settings.method,
@@ -195,7 +195,7 @@ def transfers(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.Dat
             "accuracy": result.accuracy,
             "num_test": len(result.correct),
         }
-        for (network, run, name), result in zip(pairs, found, strict=True)
+        for (network, run, name), result in zip(pairs, results, strict=True)
     ]
     return pd.DataFrame(rows)
 
@@ -205,9 +205,9 @@ def transfers_and_references(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`transfers` of networks trained on C+O/C, and of those that saw pictures or objects only."""
     references = [Network(task, seed) for task in (C_C, O_O) for seed in settings.seeds]
-    found = transfers(lab, settings, [*networks, *references])
-    seen = found["trained_on"] == CO_C
-    return found[seen].reset_index(drop=True), found[~seen].reset_index(drop=True)
+    table = transfers(lab, settings, [*networks, *references])
+    seen = table["trained_on"] == CO_C
+    return table[seen].reset_index(drop=True), table[~seen].reset_index(drop=True)
 
 
 def described(settings: Pasted) -> str:
@@ -220,7 +220,7 @@ def described(settings: Pasted) -> str:
 
 
 def notes_on(settings: Pasted) -> list[str]:
-    """What a reader must know about the data and the last layers."""
+    """Says what a reader must know about the data and the last layers."""
     notes = [prototype_source(settings.objects).credit]
     if "CIFAR10" not in str(settings.data):
         notes.append(

@@ -86,8 +86,8 @@ def beside_irrelevant_features(table: pd.DataFrame, place: str = "corner") -> pd
     rows = []
     for trained_on, published in IRRELEVANT_FEATURES[place].items():
         for target, number in zip(TASKS, published, strict=True):
-            found = accuracy_over_seeds(per_seed(table, trained_on=trained_on, target=target))
-            rows.append((trained_on, target, number, found.value, found.low, found.high))
+            evidence = accuracy_over_seeds(per_seed(table, trained_on=trained_on, target=target))
+            rows.append((trained_on, target, number, evidence.value, evidence.low, evidence.high))
     return pd.DataFrame(rows, columns=["trained_on", "target", "published", "ours", "low", "high"])
 
 
@@ -109,10 +109,10 @@ def beside_changes(
     for trained_on, numbers in CHANGES.items():
         for change, number in zip((PICTURE, OBJECT), numbers, strict=True):
             which = {"trained_on": trained_on, "change": change}
-            found = over_seeds(per_seed(changes, "sensitivity", **which))
+            evidence = over_seeds(per_seed(changes, "sensitivity", **which))
             known = number if place == "corner" else float("nan")
             rows.append((trained_on, change, "sensitivity", known,
-                         found.value, found.low, found.high))  # fmt: skip
+                         evidence.value, evidence.low, evidence.high))  # fmt: skip
     for change, number in zip((PICTURE, OBJECT), CORRELATIONS[place], strict=True):
         ours = float(correlations.set_index("change")["correlation"][change])
         name = "correlation with accuracy"
@@ -137,10 +137,10 @@ def beside_sensitivity(table: pd.DataFrame) -> pd.DataFrame:
         for relation, numbers in SENSITIVITY.get(model, {}).items():
             for objects, number in zip((OWN_OBJECTS, NEW_OBJECTS), numbers, strict=True):
                 which = {"model": model, "relation": relation, "objects": objects}
-                found = over_seeds(per_seed(table, "sensitivity", **which))
+                evidence = over_seeds(per_seed(table, "sensitivity", **which))
                 spread = number[1] if len(number) > 1 else float("nan")
                 rows.append(
                     {**which, "published": number[0], "published_sd": spread,
-                     "ours": found.value, "low": found.low, "high": found.high}
+                     "ours": evidence.value, "low": evidence.low, "high": evidence.high}
                 )  # fmt: skip
     return pd.DataFrame(rows)

@@ -88,18 +88,18 @@ def single_transformations(lab: Lab, settings: Settings) -> Findings:
 
 
 def networks(settings: Settings) -> list[Network]:
-    """What is trained, and what it is transferred to."""
-    found = []
+    """Lists what is trained, and what it is transferred to."""
+    chosen = []
     for seed in settings.seeds:
         first, _ = drawn_objects(settings, seed)
         tasks = {
             name: Task(name, first, settings.classes, seed) for name in (*settings.categories, NONE)
         }
         targets = {name: tasks[name] for name in settings.categories}
-        found += [
+        chosen += [
             Network(model, task, targets) for model in settings.models for task in tasks.values()
         ]
-    return found
+    return chosen
 
 
 def decide_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:

@@ -25,7 +25,7 @@ from invariscope.studies.claims import (
     over_seeds,
     within,
 )
-from invariscope.studies.lab.figures import Series, curves
+from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.matrices import matrix
@@ -95,8 +95,8 @@ def supersets(lab: Lab, settings: Settings) -> Findings:
 
 
 def networks(settings: Settings) -> list[Network]:
-    """What is trained, and what it is transferred to."""
-    found = []
+    """Lists what is trained, and what it is transferred to."""
+    chosen = []
     for seed in settings.seeds:
         (first,) = drawn_objects(settings, seed, sets=1)
         (drawn,) = drawn_transformations(seed, len(CATEGORIES), sets=1)
@@ -111,11 +111,11 @@ def networks(settings: Settings) -> list[Network]:
         others = {REVERSED: task(most[::-1]), SHUFFLED: task([most[i] for i in shuffled])}
         for count in settings.counts:
             targets = {**tasks, **(others if count == max(settings.counts) else {})}
-            found += [
+            chosen += [
                 Network(model, tasks[str(count)], targets, {"count": count})
                 for model in settings.models
             ]
-    return found
+    return chosen
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
@@ -192,11 +192,8 @@ def _matrix(pairs: pd.DataFrame) -> Figure:
 
 def _course(pairs: pd.DataFrame) -> Figure:
     steps = sorted({int(n) for n in pairs["count"] - pairs["needed"]})
-    found = [_by_surplus(pairs, step) for step in steps]
-    series = Series(
-        "accuracy − native", steps, [one.value for one in found], [one.low for one in found],
-        [one.high for one in found],
-    )  # fmt: skip
+    differences = [_by_surplus(pairs, step) for step in steps]
+    series = Curve.of("accuracy − native", steps, differences)
     return curves(
         "What a surplus costs, and what is missing",
         "Accuracy against that of the task's own network, by transformations learnt minus needed: "

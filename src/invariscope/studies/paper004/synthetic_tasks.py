@@ -34,7 +34,7 @@ ARCHITECTURES = ("small:resnet18", "small:vgg11", "small:densenet121")
 
 @dataclass(frozen=True)
 class Tasks:
-    """What networks are trained on, and how; `--set NAME=VALUE` changes one.
+    """Says what networks are trained on, and how; `--set NAME=VALUE` changes one.
 
     Attributes:
         prototypes: Whose objects: ``hf:tillspeicher/transforms_2d_base``, ``stamps``, ``emoji``,
@@ -180,7 +180,7 @@ def transfers(lab: Lab, settings: Tasks, networks: Sequence[Network]) -> pd.Data
     runs = train_all(lab, settings, networks)
     pairs = [(n, run, name) for n, run in zip(networks, runs, strict=True) for name in n.targets]
     count = settings.probe_train or settings.num_train
-    found = lab.transfer(
+    results = lab.transfer(
         [run for _, run, _ in pairs],
         [network.targets[name].images(settings, count) for network, _, name in pairs],
         method=settings.method,
@@ -198,7 +198,7 @@ def transfers(lab: Lab, settings: Tasks, networks: Sequence[Network]) -> pd.Data
             "accuracy": result.accuracy,
             "num_test": len(result.correct),
         }
-        for (network, run, name), result in zip(pairs, found, strict=True)
+        for (network, run, name), result in zip(pairs, results, strict=True)
     ]
     return pd.DataFrame(rows)
 
@@ -234,8 +234,8 @@ def drawn_transformations(seed: int, count: int, *, sets: int = 2) -> list[str]:
         InputError: There are not that many categories.
 
     Example:
-        >>> one, other = drawn_transformations(0, 3)
-        >>> len(set(one.split("+")) | set(other.split("+")))
+        >>> first, second = drawn_transformations(0, 3)
+        >>> len(set(first.split("+")) | set(second.split("+")))
         6
     """
     if count < 1 or sets * count > len(CATEGORIES):
@@ -244,7 +244,7 @@ def drawn_transformations(seed: int, count: int, *, sets: int = 2) -> list[str]:
             "can be drawn from the eight"
         )
     order = generator(seed, "004 transformations").permutation(len(CATEGORIES))
-    names = [CATEGORIES[place] for place in order]
+    names = [CATEGORIES[index] for index in order]
     return ["+".join(names[k * count : (k + 1) * count]) for k in range(sets)]
 
 
@@ -302,7 +302,7 @@ def described(settings: Tasks) -> str:
 
 
 def notes_on(settings: Tasks) -> list[str]:
-    """What a reader must know about the data and the last layers."""
+    """Says what a reader must know about the data and the last layers."""
     notes = [prototype_source(settings.prototypes).credit]
     behind = default_backgrounds(settings.prototypes)
     if not behind.startswith("hf:"):  # its objects' credit is for both

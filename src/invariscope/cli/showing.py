@@ -1,20 +1,20 @@
 """What the terminal shows at the end of a run, in 80 columns."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from invariscope.cli.screen import Screen
 from invariscope.report.run.readings import HEADLINE_LAYERS, Readings
 from invariscope.report.run.verdict import verdict
 from invariscope.results import Result
 from invariscope.sweep import Cost, Run
+from invariscope.terminal import paragraphs, table
 
 
-def show_plan(console: Console, run: Run, cost: Cost, folder: Path) -> None:
+def show_plan(screen: Screen, run: Run, cost: Cost, folder: Path) -> None:
     """The plan of a run that is not carried out (``--dry-run``)."""
     settings = run.manifest["settings"]
     layers = [layer["name"] for layer in settings["layers"]]
@@ -30,43 +30,39 @@ def show_plan(console: Console, run: Run, cost: Cost, folder: Path) -> None:
         "memory": f"about {cost.bytes / 2**30:.1f} GiB",
         "output": str(folder),
     }
-    for name, text in lines.items():
-        console.print(textwrap.fill(f"{name:9} {text}", 80, subsequent_indent=" " * 10))
-    show_decisions(console, run.manifest)
+    screen.print(paragraphs(lines.items(), 10))
+    show_decisions(screen, run.manifest)
 
 
-def show_decisions(console: Console, manifest: Mapping[str, Any]) -> None:
+def show_decisions(screen: Screen, manifest: Mapping[str, Any]) -> None:
     """What a run has decided before it starts, and what the user should know of it."""
-    for subject, text in manifest["decisions"].items():
-        console.print(textwrap.fill(f"decided   {subject}: {text}", 80, subsequent_indent=" " * 10))
-    show_notes(console, [*manifest["images"]["notes"], *manifest["warnings"]])
+    decisions = manifest["decisions"].items()
+    screen.print(paragraphs([("decided", f"{name}: {text}") for name, text in decisions], 10))
+    show_notes(screen, [*manifest["images"]["notes"], *manifest["warnings"]])
 
 
-def show_notes(console: Console, notes: Sequence[str], skipped: Sequence[dict[str, str]] = ()):
+def show_notes(screen: Screen, notes: Sequence[str], skipped: Sequence[dict[str, str]] = ()):
     """What the user should know besides, and which images were left out."""
     for note in notes:
-        console.print(textwrap.fill(f"note: {note}", 80), style="yellow")
+        screen.say(f"note: {note}", style="yellow")
     if skipped:
         first = skipped[0]
-        console.print(
-            f"skipped {len(skipped)} images, the first: {first['image']}: {first['reason']}",
-            style="yellow",
-            soft_wrap=True,
-        )
+        text = f"skipped {len(skipped)} images, the first: {first['image']}: {first['reason']}"
+        screen.line(text, style="yellow")
 
 
-def show_result(console: Console, result: Result) -> None:
+def show_result(screen: Screen, result: Result) -> None:
     """The verdict in words, then the headline metric at three levels for each transformation."""
-    console.print()
+    screen.print()
     for finding in verdict(result):
         if finding.kind != "words":  # the legend below the table is shorter
-            console.print(textwrap.fill(finding.text, 80))
-    console.print()
+            screen.say(finding.text)
+    screen.print()
     readings = Readings(result)
     if readings.headline is not None:
-        console.print(_table(readings, *readings.headline))
-        console.print(textwrap.fill(_legend(readings, *readings.headline), 80), style="dim")
-    show_notes(console, result.warnings, result.manifest["images"]["skipped"])
+        screen.print(_table(readings, *readings.headline))
+        screen.say(_legend(readings, *readings.headline), style="dim")
+    show_notes(screen, result.warnings, result.manifest["images"]["skipped"])
 
 
 # What stands beside the measurement, all the way: a control, its column, what it is.
@@ -77,35 +73,26 @@ _BESIDE = (
 
 
 def _table(readings: Readings, metric: str, layer: str) -> Table:
-    table = Table(
-        title=f"{metric} at {_place(layer)}, n = {readings.n}",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
-    table.add_column("transformation", no_wrap=True)
-    for name in ("a third", "two thirds", "all the way"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("that is", no_wrap=True)
     beside = _beside(readings, metric, layer)
-    for _, column, _ in beside:
-        table.add_column(column, justify="right", no_wrap=True)
+    rows = []
     for name in readings.transformations:
         curve = readings.curve(name, metric, layer)
         moved = curve[curve["level"] > 0]
-        rows = curve if moved.empty else moved  # derivatives are taken at level 0
-        picked = [round(part * len(rows) / 3) - 1 for part in (1, 2, 3) if part * len(rows) >= 3]
-        cells = [_cell(rows.iloc[place]) for place in picked]
-        last = "level 0" if moved.empty else _shown(readings, name, int(rows.iloc[-1]["level"]))
+        shown = curve if moved.empty else moved  # derivatives are taken at level 0
+        picked = [round(part * len(shown) / 3) - 1 for part in (1, 2, 3) if part * len(shown) >= 3]
+        cells = [_cell(shown.iloc[number]) for number in picked]
+        last = "level 0" if moved.empty else _shown(readings, name, int(shown.iloc[-1]["level"]))
         line = [name, *[""] * (3 - len(cells)), *cells, last]
         for control, _, _ in beside:
             own = readings.curve(name, metric, layer, control)
-            own = own[own["level"].isin(rows["level"])]
+            own = own[own["level"].isin(shown["level"])]
             line.append(
                 "" if own.empty or own.iloc[-1]["n"] == 0 else _short(own.iloc[-1]["value"])
             )
-        table.add_row(*line)
-    return table
+        rows.append(line)
+    head = ["transformation", ">a third", ">two thirds", ">all the way", "<that is"]
+    title = f"{metric} at {_place(layer)}, n = {readings.n}"
+    return table([*head, *(f">{column}" for _, column, _ in beside)], rows, title=title)
 
 
 def _beside(readings: Readings, metric: str, layer: str) -> list[tuple[str, str, str]]:

@@ -1,0 +1,126 @@
+"""Options that several commands have, and how the values of options are written."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from invariscope.errors import InputError
+
+DEFAULT_MODEL = "builtin:efficientnet-lite0"
+#: What --preprocessing sets by name; any other word without a value is a word or a file.
+_VALUES = (
+    "size", "resize", "interpolation", "mean", "std", "channels", "crop_mode", "bands",
+    "channel_order",
+)  # fmt: skip
+
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", "-b", min=1, help="Images per forward pass.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of all that is drawn.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", "-j", min=0, help="Threads that decode; changes no number."),
+]
+Labelled = Annotated[
+    str, typer.Option("--data", "-d", help="Labelled images: a folder by class, a data spec.")
+]
+Preprocessing = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="imagenet, clip, inception, none, a FILE; size=224, mean=0.5,0.5,0.5; repeatable."
+    ),
+]
+Task = Annotated[
+    str | None, typer.Option(help="classification, multilabel, regression, embedding, dense.")
+]
+Embedding = Annotated[str | None, typer.Option(help="The layer whose output is the embedding.")]
+OutputKey = Annotated[str | None, typer.Option(help="Which of the model's outputs is its answer.")]
+ValueRange = Annotated[
+    str | None,
+    typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder (default: below runs/).")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume/--no-resume", help="Go on with what is in the folder.")
+]
+
+
+def joined(values: list[str] | None) -> str | None:
+    """Repeated options and comma-separated lists are the same thing."""
+    return ",".join(values) if values else None
+
+
+def count(text: str, least: int) -> int | None:
+    """The value of ``--num-images``: a number, or None for all."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < least:
+        raise InputError(f"--num-images {text}: give a number from {least} on, or all")
+    return int(text)
+
+
+def numbers(option: str, text: str, form: type = float, such_as: str = "0.1,0.01") -> list:
+    """Numbers with commas.
+
+    Example:
+        >>> numbers("--weight-decay", "0.1, 1e-4")
+        [0.1, 0.0001]
+    """
+    try:
+        return [form(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{option} {text}: give numbers with commas, such as {such_as}") from None
+
+
+def two_numbers(text: str | None) -> tuple[float, float] | None:
+    """The value of ``--value-range``."""
+    if text is None:
+        return None
+    ends = numbers("--value-range", text, such_as="0,4095")
+    if len(ends) != 2 or not ends[0] < ends[1]:
+        raise InputError(
+            f"--value-range {text}: give the stored numbers that are black and white, such as "
+            "0,4095"
+        )
+    return ends[0], ends[1]
+
+
+def overrides(pairs: list[str] | None) -> dict[str, object] | None:
+    """`key=value` pairs and a word or file; commas separate the numbers of a list.
+
+    Example:
+        >>> overrides(["imagenet", "size=32", "resize=none"])
+        {'like': 'imagenet', 'size': 32, 'resize': None}
+    """
+    if not pairs:
+        return None
+    values: dict[str, object] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals and key.strip() in _VALUES:
+            raise InputError(f"--preprocessing {pair}: write key=value, such as size=224")
+        if not equals or not key.strip().isidentifier():
+            key, text = "like", pair
+        key = key.strip()
+        if key in values:
+            raise InputError(f"--preprocessing {pair}: {key} is given twice")
+        parts = [_number(part) for part in text.split(",")]
+        values[key] = parts[0] if len(parts) == 1 else tuple(parts)
+        if key == "like":
+            values[key] = text.strip()
+        if key in ("size", "resize") and values[key] == "none":
+            values[key] = None
+    return values
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text.strip()
