@@ -73,7 +73,8 @@ class Registry(Generic[T]):
         self._plugins_loaded = True
         for point in self._points():
             if point.name not in self._entries:
-                self._entries[point.name] = point.load()
+                entry = point.load()
+                self._entries.setdefault(point.name, entry)  # a decorator there may have added it
 
     def _points(self):
         from importlib.metadata import entry_points  # 40 ms, which a help text need not wait for

@@ -80,20 +80,10 @@ def _metrics() -> Iterable[tuple[str, str]]:
         metric = METRICS.get(name)
         low = "-∞" if metric.low is None else f"{metric.low:g}"
         high = "∞" if metric.high is None else f"{metric.high:g}"
-        needs = ", needs labels" if metric.needs_labels else ""
-        needs += ", needs a group" if metric.groups_only else ""
-        yield name, f"{low} to {high}, {metric.direction}; at {_WHERE[metric.reads]}{needs}"
-
-
-_WHERE = {
-    "vectors": "every layer",
-    "orbit": "every layer",
-    "logits": "the logits",
-    "orbit logits": "the logits",
-    "maps": "every layer, channel by channel",
-    "derivative": "every layer, level 0",
-    "derivative logits": "the logits, level 0",
-}
+        yield (
+            name,
+            f"{metric.label}: {low} to {high}, {metric.direction}; at {metric.where}",
+        )
 
 
 def _data() -> Iterable[tuple[str, str]]:

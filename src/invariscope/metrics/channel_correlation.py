@@ -37,6 +37,7 @@ from invariscope.metrics.channel_products import (
     images_per_step,
 )
 from invariscope.metrics.dead import varies
+from invariscope.metrics.kinds import EQUIVARIANT, MapMetric, register
 
 
 @dataclass(frozen=True)
@@ -305,3 +306,33 @@ def _of_pairs(values: Tensor, pairs: Tensor) -> Tensor:
 def _stacked(parts: Sequence[Tensor]) -> Tensor:
     """``torch.stack`` without a copy of a single one."""
     return parts[0][None] if len(parts) == 1 else torch.stack(list(parts))
+
+
+CHANNEL_INVARIANCE_POOLED = register(
+    MapMetric(
+        name="channel_invariance:pooled",
+        label="Channel invariance over the data set",
+        paragraph="Does a channel show the same map, moved as the image is? The correlation of"
+        " f(T_g x)_c with T_g f(x)_c over all images and positions, mean over living channels. At"
+        " layers without positions, over images only.",
+        source="paper 002, eq. 4, read over the data set",
+        low=-1.0,
+        ends=("unrelated", "the same"),
+        null="near 0",
+        over_data="invariance",
+    )
+)
+CHANNEL_EQUIVARIANCE_POOLED = register(
+    replace(
+        CHANNEL_INVARIANCE_POOLED,
+        name="channel_equivariance:pooled",
+        label="Channel equivariance over the data set",
+        paragraph="Is there any channel whose moved map it becomes? The largest such correlation"
+        " with any channel of the layer. A maximum over many channels is above 0 by chance, the"
+        " more so the fewer images and positions there are: read it beside its null.",
+        source="paper 002, eq. 7, read over the data set",
+        direction=EQUIVARIANT,
+        null="above 0",
+        over_data="equivariance",
+    )
+)
