@@ -298,7 +298,7 @@ def test_saved_and_loaded(labelled, found, tmp_path):
     pd.testing.assert_frame_equal(again.frame, found.frame)
     pd.testing.assert_frame_equal(again.pairs("b"), found.pairs("b"))
     assert again.ranks.tops.equals(found.ranks.tops)
-    with pytest.raises(InputError, match="is not empty: give a new folder"):
+    with pytest.raises(InputError, match="is not empty: give a new or empty folder"):
         found.save(tmp_path / "saved")
     with pytest.raises(InputError, match="unknown class 'x'"):
         found.pairs("x")

@@ -2,7 +2,6 @@
 
 import io
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from invariscope.errors import InputError, RunError
+from invariscope.errors import InputError
 from invariscope.files import write_file
 from invariscope.pages import page_maker
 from invariscope.results.averages import averages as averages_of
@@ -33,6 +32,7 @@ from invariscope.results.rows import RowStore, write_block
 from invariscope.results.summary import SUMMARY, read_summary, summarise, write_summary
 from invariscope.runs.block_files import ROWS
 from invariscope.runs.manifest import read_manifest, write_manifest
+from invariscope.runs.saving import saving
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -160,36 +160,20 @@ class Result:
             InputError: The folder holds something already.
             RunError: It cannot be written; nothing of it is left there.
         """
-        folder = Path(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder} is not empty: give a new or empty folder")
-        try:
-            self._write(folder)
-        except BaseException as error:
-            # Half a run folder is of no use, and would be in the way of the next attempt.
-            shutil.rmtree(folder, ignore_errors=True)
-            if not isinstance(error, RunError):
-                raise
-            reason = getattr(error.__cause__, "strerror", None) or error.__cause__
-            raise RunError(
-                f"cannot save the result in {folder}: {reason}; nothing is left there, so make "
-                "room or choose another folder, then save again"
-            ) from error
+        folder, run = Path(folder), self.manifest["identity"]
+        with saving(folder):
+            for number, table in zip(self.store.blocks, self.store.iter_tables(), strict=True):
+                write_block(folder / ROWS, number, table, run)
+            if self.example is not None:
+                write_example(folder, self.example)
+            if self.channels is not None:
+                table = pa.Table.from_pandas(self.channels, CHANNEL_SCHEMA, preserve_index=False)
+                write_channels(folder, table.replace_schema_metadata(None), run)
+            if self.channel_pairs is not None:
+                write_channel_pairs(folder, self.channel_pairs, run)
+            write_summary(folder, self.summary)
+            write_manifest(folder, self.manifest)  # last: without it the folder is no run
         return folder
-
-    def _write(self, folder: Path) -> None:
-        run = self.manifest["identity"]
-        for number, table in zip(self.store.blocks, self.store.iter_tables(), strict=True):
-            write_block(folder / ROWS, number, table, run)
-        if self.example is not None:
-            write_example(folder, self.example)
-        if self.channels is not None:
-            table = pa.Table.from_pandas(self.channels, CHANNEL_SCHEMA, preserve_index=False)
-            write_channels(folder, table.replace_schema_metadata(None), run)
-        if self.channel_pairs is not None:
-            write_channel_pairs(folder, self.channel_pairs, run)
-        write_summary(folder, self.summary)
-        write_manifest(folder, self.manifest)  # last: without it the folder is no run
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "Result":

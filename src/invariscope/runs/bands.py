@@ -6,7 +6,8 @@ of one channel, they are left out with a warning, or refused where the user name
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,9 +15,10 @@ from torch import Tensor
 from invariscope.data import ImageSource
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
-from invariscope.transformations import Transformation
+from invariscope.transformations import Operation, Transformation
 
 COLOURS = 3
+_SHOWN = 5
 
 
 def matched(source: ImageSource, preprocessing: Preprocessing) -> ImageSource:
@@ -29,50 +31,52 @@ def matched(source: ImageSource, preprocessing: Preprocessing) -> ImageSource:
     return other
 
 
+C = TypeVar("C", Transformation, Operation)
+
+
 def acting(
-    chosen: Sequence[Transformation], bands: int, named: bool
-) -> tuple[tuple[Transformation, ...], list[str]]:
-    """The transformations that can act on pictures of so many bands, and a warning of the others.
+    chosen: Sequence[C], bands: int, tabled: Collection[str]
+) -> tuple[tuple[C, ...], list[str]]:
+    """Those that can act on pictures of so many bands, and a warning of the others.
 
     Args:
-        chosen: What is to be swept.
+        chosen: Transformations or operations.
         bands: Of the pictures.
-        named: Whether the user named each; else they are those of a table.
+        tabled: The names of those that come from a table: the user did not name each.
 
     Raises:
         InputError: One that was named needs colour, or nothing is left.
     """
-    without = [one.name for one in chosen if one.family.needs_colour and bands != COLOURS]
-    if not without:
-        return tuple(chosen), []
-    left = tuple(one for one in chosen if one.name not in without)
-    check_colour(without, bands, named or not left)
-    return left, [left_out(without, bands)]
-
-
-def check_colour(without: Sequence[str], bands: int, named: bool) -> None:
-    """Raises an `InputError` for names that need colour and were asked for."""
-    if named:
+    without = [one.name for one in chosen if one.needs_colour and bands != COLOURS]
+    named = [name for name in without if name not in tabled]
+    if named or len(without) == len(chosen):
         raise InputError(
-            f"{', '.join(without)}: a change of colour needs red, green and blue, and the pictures "
-            f"have {_counted(bands)}; leave it out, or choose three bands by number with "
-            "`preprocessing={'bands': [1, 2, 3]}`"
+            f"{listed(named or without)}: {_needs(bands)}; leave it out, or choose three bands by "
+            "number with `preprocessing={'bands': [1, 2, 3]}`"
         )
+    left = tuple(one for one in chosen if one.name not in without)
+    return left, [f"left out {listed(without)}: {_needs(bands)}"] if without else []
 
 
-def left_out(without: Sequence[str], bands: int) -> str:
-    """The warning that names what was left out."""
-    return (
-        f"left out {', '.join(without)}: a change of colour needs red, green and blue, and the "
-        f"pictures have {_counted(bands)}"
-    )
+def _needs(bands: int) -> str:
+    return f"a change of colour needs red, green and blue, and the pictures have {_counted(bands)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f", … {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def said(bands: int, preprocessing: Preprocessing) -> dict[str, str]:
     """What was decided about the bands of the pictures; nothing for colours as they come."""
     if bands == COLOURS and preprocessing.bands is None:
         return {}
-    used = "" if preprocessing.bands is None else f" (numbers {_listed(preprocessing.bands)})"
+    used = (
+        ""
+        if preprocessing.bands is None
+        else f" (numbers {', '.join(map(str, preprocessing.bands))})"
+    )
     line = f"{_counted(bands)} of the pictures{used} are transformed"
     if bands > COLOURS:
         line += "; the report shows the first three as red, green and blue"
@@ -101,7 +105,3 @@ def as_colour(images: Tensor) -> Tensor:
 
 def _counted(bands: int) -> str:
     return "1 band" if bands == 1 else f"{bands} bands"
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))

@@ -31,7 +31,7 @@ from invariscope.transformations import (
 )
 from invariscope.transformations.geometry import CENTRES
 
-SINGLES, POLICIES, ALL = "singles", "policies", "all"
+POOLS = SINGLES, POLICIES, ALL = "singles", "policies", "all"
 
 
 def get_operations(

@@ -8,18 +8,16 @@ import numpy as np
 from invariscope.data import ImageSource, open_source
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
-from invariscope.runs.bands import check_colour, left_out
+from invariscope.runs.bands import acting, listed
 from invariscope.runs.manifest import new_manifest
 from invariscope.runs.subject import Subject, open_subject
 from invariscope.search.job import Search
-from invariscope.search.operations import get_operations, unique_operations
+from invariscope.search.operations import POOLS, get_operations, unique_operations
 from invariscope.search.pairs import class_pairs
 from invariscope.search.request import SearchRequest
 from invariscope.search.result import COMMAND
 from invariscope.search.rows import PAIRS_PER_BLOCK
 from invariscope.transformations import FAMILIES, Operation
-
-_SHOWN = 5
 
 
 def prepare_search(request: SearchRequest) -> Search:
@@ -44,7 +42,7 @@ def prepare_search(request: SearchRequest) -> Search:
     )
     order = list(dict.fromkeys(table[:, 1:].ravel().tolist()))
     subject = open_subject(request, source, order)
-    pool, colourless = _acting(pool, subject.colours, request.operations)
+    pool, colourless = acting(pool, subject.colours, _tabled(request.operations))
     subject.probe.watch("last", subject.shown)
     warnings = [*_warnings(source, members, drawn), *subject.doubts(), *colourless]
     manifest = new_manifest(
@@ -60,25 +58,11 @@ def prepare_search(request: SearchRequest) -> Search:
     return Search(subject, pool, table, request.seed, manifest)
 
 
-def _acting(
-    pool: tuple[Operation, ...], bands: int, asked: Any
-) -> tuple[tuple[Operation, ...], list[str]]:
-    """The operations that can act on pictures of so many bands, and a warning of the others."""
-    without = [one.name for one in pool if bands != 3 and one.needs_colour]
-    if not without:
-        return pool, []
+def _tabled(asked: Any) -> set[str]:
+    """The names of the operations that were asked for by the name of their pool."""
     words = asked.split(",") if isinstance(asked, str) else asked
-    pools = {"all", "singles", "policies"}
-    tabled = {
-        one.name
-        for word in words
-        if isinstance(word, str) and word.strip() in pools
-        for one in get_operations(word)
-    }
-    named = [name for name in without if name not in tabled]
-    check_colour(named, bands, bool(named))
-    kept = tuple(one for one in pool if one.name not in without)
-    return kept, [left_out([_listed(without)], bands)]
+    pools = [word for word in words if isinstance(word, str) and word.strip() in POOLS]
+    return {operation.name for pool in pools for operation in get_operations(pool)}
 
 
 def _members(source: ImageSource, classes: Sequence[str] | None) -> dict[str, np.ndarray]:
@@ -156,20 +140,15 @@ def _warnings(
     if alone:
         warnings.append(
             f"left out {len(alone)} of {len(members)} classes, which have a single image: "
-            + _listed(alone)
+            + listed(alone)
         )
     again = [name for name, found in drawn.items() if 2 * len(found) > len(members[name])]
     if again:
         warnings.append(
             f"{len(again)} of {len(members)} classes have fewer images than two for each pair, so "
-            f"images come back in other pairs and true intervals are wider: {_listed(again)}"
+            f"images come back in other pairs and true intervals are wider: {listed(again)}"
         )
     unknown = 0 if source.labels is None else int((np.asarray(source.labels) < 0).sum())
     if unknown:
         warnings.append(f"left out {unknown} images without a label")
     return warnings
-
-
-def _listed(names: list[str]) -> str:
-    more = f", … {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

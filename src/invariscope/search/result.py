@@ -16,6 +16,7 @@ from invariscope.pages import page_maker
 from invariscope.registry import unknown_name
 from invariscope.runs.block_files import ROWS, write_block_file
 from invariscope.runs.manifest import read_manifest, write_manifest
+from invariscope.runs.saving import saving
 from invariscope.search.example_files import EXAMPLES, Example, read_examples, write_examples
 from invariscope.search.ranks import Ranks, rank
 from invariscope.search.rows import PAIR_ROWS, PairRows
@@ -155,17 +156,16 @@ class Factors:
 
         Raises:
             InputError: The folder is not empty.
+            RunError: It cannot be written; nothing of it is left there.
         """
-        folder = Path(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder} is not empty: give a new folder")
-        run = self.manifest["identity"]
-        for number, table in enumerate(self._rows.blocks()):
-            write_block_file(folder / ROWS, number, table, run, PAIR_ROWS)
-        write_factors(folder, self.frame)
-        if self.examples:
-            write_examples(folder, self.examples, run)
-        write_manifest(folder, self.manifest)
+        folder, run = Path(folder), self.manifest["identity"]
+        with saving(folder):
+            for number, table in enumerate(self._rows.blocks()):
+                write_block_file(folder / ROWS, number, table, run, PAIR_ROWS)
+            write_factors(folder, self.frame)
+            if self.examples:
+                write_examples(folder, self.examples, run)
+            write_manifest(folder, self.manifest)
         return folder
 
     @classmethod

@@ -47,8 +47,9 @@ def prepare(request: SweepRequest) -> Sweep:
             f"{source.name} gives {len(selected)} image: a baseline needs at least two"
         )
     subject = open_subject(request, source, selected)
-    named = request.transformations not in (None, "all")
-    chosen, warnings = acting(chosen, subject.colours, named=named)
+    tabled = request.transformations in (None, "all")
+    names = [transformation.name for transformation in chosen if tabled]
+    chosen, warnings = acting(chosen, subject.colours, names)
     twin, note = _twin(subject.probe, request.twin, request.seed)
     warnings += [note] if note else []
     plan = make_plan(chosen, twin=twin is not None, floor=request.floor)

@@ -70,7 +70,7 @@ class Operation:
     @property
     def needs_colour(self) -> bool:
         """Whether a step of it has a meaning for red, green and blue alone."""
-        return any(transformation.family.needs_colour for transformation, _ in self.acting)
+        return any(transformation.needs_colour for transformation, _ in self.acting)
 
     @property
     def policy(self) -> bool:

@@ -75,6 +75,11 @@ class Transformation:
         return self.family.kind
 
     @property
+    def needs_colour(self) -> bool:
+        """Whether it has a meaning for red, green and blue alone."""
+        return self.family.needs_colour
+
+    @property
     def unit(self) -> str:
         """The unit of the magnitudes."""
         return self.family.unit
