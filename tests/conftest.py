@@ -23,10 +23,9 @@ def two_cores():
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The whole zoo runs where ``-m`` asks for it; other expressions leave it out."""
-    if "zoo" in config.option.markexpr:
-        return
-    left_out = [item for item in items if item.get_closest_marker("zoo")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("zoo")]
+    """What takes half an hour runs where ``-m`` asks for it; other expressions leave it out."""
+    for marker in ("zoo", "faults"):
+        left_out = [item for item in items if item.get_closest_marker(marker)]
+        if left_out and marker not in config.option.markexpr:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if not item.get_closest_marker(marker)]

@@ -1,5 +1,7 @@
 """Data sets of one file for the tests of reading, in a module that other processes can import."""
 
+import os
+import signal
 import time
 
 import numpy as np
@@ -47,6 +49,26 @@ class Augmented(Reopened):
     def __getitem__(self, index):
         image = super().__getitem__(index)
         return np.clip(image // 2 + np.uint8(torch.randint(0, 90, (1,)).item()), 0, 255)
+
+
+class Deadly(Reopened):
+    """Reading item 40 kills the process of a copy, as the system does where memory runs out."""
+
+    copied = False
+
+    def __reduce__(self):
+        return _copied, (self.path,)
+
+    def __getitem__(self, index):
+        if index == 40 and self.copied:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(index)
+
+
+def _copied(path):
+    copy = Deadly(path)
+    copy.copied = True
+    return copy
 
 
 class Gone(Reopened):

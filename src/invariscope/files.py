@@ -5,6 +5,8 @@ process killed in between leaves the hidden file, which nobody reads and `remove
 The libraries that make the bytes are loaded when they are wanted.
 """
 
+import errno
+import importlib.metadata
 import io
 import json
 import os
@@ -43,22 +45,37 @@ def write_file(path: Path, content: bytes, *, kept: str = "") -> None:
         ['a.json']
     """
     part = path.with_name(f".{path.name}.{os.getpid()}{_SUFFIX}")
+    with writable(path, kept):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(part, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+            _sync_folder(path.parent)
+        except OSError:
+            _remove(part)
+            raise
+
+
+@contextmanager
+def writable(path: Path, kept: str = "") -> Iterator[None]:
+    """Turns what the system says while a file is written into one line; `kept` as above."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-        _sync_folder(path.parent)
+        yield
     except OSError as error:
-        _remove(part)
         reason = error.strerror or str(error)
         kept = f"; {kept}" if kept else ""
         raise RunError(
             f"cannot write {path.name} in {path.parent}: {reason}{kept}; make room there or make "
             "the folder writable, then run the same command again to resume"
         ) from error
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether there is no room, which is no fault of what was asked for."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_json(path: Path, content: Any, *, allow_nan: bool = False) -> None:
@@ -203,8 +220,6 @@ def _reason(error: Exception) -> str:
 
 def versions(*packages: str) -> dict[str, str]:
     """Returns the installed versions of packages; one that is not installed has none."""
-    import importlib.metadata
-
     installed = {}
     for package in packages:
         try:
@@ -215,11 +230,11 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def remove_leftovers(folder: Path) -> int:
-    """Deletes what killed writes have left in a folder; returns how many files that were.
+    """Deletes what killed writes have left in and below a folder; returns how many files.
 
     Call it before the first write: a file that another process is writing now would go as well.
     """
-    leftovers = list(folder.glob(f".*{_SUFFIX}"))
+    leftovers = list(folder.rglob(f".*{_SUFFIX}"))
     for part in leftovers:
         _remove(part)
     return len(leftovers)

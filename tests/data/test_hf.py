@@ -1,6 +1,7 @@
 """Objects of the library datasets: names of classes, pictures whatever the format, splits."""
 
 import io
+import re
 
 import datasets
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 from torch.utils.data import Subset
 
+import invariscope
 from invariscope.data import open_source
 from invariscope.data.datasets import DatasetSource
 from invariscope.errors import InputError
@@ -100,3 +102,38 @@ def test_a_transform_of_the_users_own_stays():
 def test_a_subset_keeps_labels_and_names():
     source = open_source(Subset(table([1, 0, 1], NAMES), [2, 1]))  # pyright: ignore
     assert (source.labels, source.class_names) == ([1, 0], ["dog", "cat"])
+
+
+@pytest.mark.parametrize(
+    ("given", "pinned", "urls", "said"),
+    [
+        ("&revision=v1.2", "v1.2", ["hf://datasets/o/n@{0}/a.parquet"], "v1.2: commit {0}"),
+        ("", None, ["hf://datasets/o/n@{0}/a.parquet", "{0}/b"], "commit {0}"),
+        ("", None, [], r"fingerprint [0-9a-f]{{16}}"),
+    ],
+)
+def test_the_revision_is_pinned_and_which_it_was_is_kept(monkeypatch, given, pinned, urls, said):
+    asked, commit = [], "0123456789" * 4
+
+    def load(name, config, *, split, revision):
+        asked.append((name, config, split, revision))
+        data = table([1, 0, 1, 0], NAMES)
+        data.info.download_checksums = {url.format(commit): {} for url in urls}
+        return data
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    source = open_source(f"hf:o/n?split=train{given}")
+    assert asked == [("o/n", None, "train", pinned)]
+    assert re.fullmatch(said.format(commit), source.decisions["revision"])
+    result = invariscope.measure(
+        lambda x: x.mean((2, 3)), source, transformations="invert", num_images=2
+    )
+    assert result.manifest["decisions"]["revision"] == source.decisions["revision"]
+
+
+def test_a_folder_has_a_fingerprint_and_no_revision(tmp_path):
+    table([1, 0, 1, 0], NAMES).save_to_disk(tmp_path / "saved")
+    source = open_source(f"hf:{tmp_path}/saved")
+    assert re.fullmatch("fingerprint [0-9a-f]{16}", source.decisions["revision"])
+    with pytest.raises(InputError, match="a folder has no revision; leave revision=main out"):
+        open_source(f"hf:{tmp_path}/saved?revision=main")

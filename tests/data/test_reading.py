@@ -20,8 +20,8 @@ from invariscope.data import UnreadableImage, open_source
 from invariscope.data.opens_anew import opens_anew
 from invariscope.data.quiet import NeedsQuiet, enter_pool, quiet
 from invariscope.data.reading import in_order
-from invariscope.errors import InputError
-from open_records import COUNT, SIDE, Augmented, Gone, Records, Reopened, pixels_of
+from invariscope.errors import InputError, RunError
+from open_records import COUNT, SIDE, Augmented, Deadly, Gone, Records, Reopened, pixels_of
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
 
@@ -216,6 +216,11 @@ def test_data_sets_that_processes_cannot_read(records, kind, message):
     with pytest.raises(InputError, match=message) as info:
         read(open_source(kind(records)), 2)
     assert "\n" not in str(info.value)
+
+
+def test_a_killed_process_is_one_line_that_says_how_to_go_on(records):
+    with pytest.raises(RunError, match=r"workers=1: a process that reads .* killed .*kept: run th"):
+        read(open_source(Deadly(records)), 1)
 
 
 def test_random_images_are_a_warning(records):

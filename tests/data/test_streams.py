@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import invariscope
 from invariscope.data import open_source, streams
-from invariscope.errors import InputError
+from invariscope.errors import InputError, RunError
 
 from .conftest import encoded, greys
 
@@ -65,6 +65,16 @@ def test_measure_takes_them():
     assert any("first 6 items" in note for note in result.manifest["images"]["notes"])
 
 
+def test_a_stream_that_fails_ends_in_one_line():
+    def failing():
+        yield from Squares(5)
+        raise ConnectionError("gone\naway")
+
+    with pytest.raises(RunError, match=r"^generator failed after 5 items .ConnectionError: gone"):
+        open_source(failing(), num_images=10)
+    assert len(open_source(failing(), num_images=5)) == 5
+
+
 def test_batches_and_what_is_too_large(monkeypatch):
     batches = ((torch.rand(4, 3, 5, 6), torch.zeros(4)) for _ in range(3))
     with pytest.raises(InputError, match="makes batches of 4 images; give single images"):
@@ -72,7 +82,7 @@ def test_batches_and_what_is_too_large(monkeypatch):
     with pytest.raises(InputError, match="str is no image"):
         open_source(iter(["a", "b"]), num_images=2)
     monkeypatch.setattr(streams, "MOST_BYTES", 200)
-    with pytest.raises(InputError, match=r"the first 2 images of Squares take .* num_images=2"):
+    with pytest.raises(InputError, match=r"the first 2 images of Squares take .* `num_images=2`"):
         open_source(Squares(), num_images=10)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, RunError
 from invariscope.models import build_architecture, load_model, read_trained, save_trained
 
 IMAGES = torch.rand(3, 3, 32, 32)
@@ -165,6 +165,29 @@ def test_folders_that_are_no_trained_model(tmp_path):
         load_model(f"trained:{tmp_path}")
     saved(tmp_path)
     torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "weights.pt")
+    with pytest.raises(InputError, match=r"weights.pt is not as it was written: give a folder"):
+        load_model(f"trained:{tmp_path}")
+    save_trained(
+        tmp_path, nn.Linear(2, 2), architecture=SMALL, num_classes=4, class_names=None,
+        preprocessing=build_architecture(SMALL, num_classes=4, seed=0)[1], seed=0,
+    )  # fmt: skip
     with pytest.raises(InputError, match="does not fit its architecture") as caught:
         load_model(f"trained:{tmp_path}")
     assert "\n" not in str(caught.value)
+
+
+def test_a_hub_out_of_reach_is_one_line_that_says_what_is_kept(tmp_path, monkeypatch):
+    def offline(*names, **options):
+        raise OSError("no connection\nat all")
+
+    monkeypatch.setattr("timm.create_model", offline)
+    module, preprocessing = build_architecture(SMALL, num_classes=4, seed=0)
+    save_trained(
+        tmp_path, module, architecture="timm:hf-hub:nobody/nothing", num_classes=4,
+        class_names=None, preprocessing=preprocessing, seed=0,
+    )  # fmt: skip
+    message = r"cannot be built now .*could not be read .no connection.*its weights are kept"
+    for spec in (f"trained:{tmp_path}", f"trained:{tmp_path}+untrained"):
+        with pytest.raises(RunError, match=message) as caught:
+            load_model(spec)
+        assert "\n" not in str(caught.value)

@@ -11,7 +11,6 @@ from invariscope.results import Result, RowStore, write_block
 from invariscope.results.channels import CHANNEL_SCHEMA, read_channel_table, write_channels
 from invariscope.results.pairs import ChannelPairs, read_channel_pairs, write_channel_pairs
 from invariscope.runs.identity import identity, run_of
-from invariscope.runs.manifest import read_manifest
 from oracles.runs import completed_blocks, manifest_of, tables_of
 
 OWN, OTHER = "0123456789abcdef", "fedcba9876543210"
@@ -74,14 +73,6 @@ def test_saved_files_carry_the_identity_and_loading_asks_for_it(run, tmp_path):
     shutil.copytree(other / "rows", folder / "rows", dirs_exist_ok=True)  # all of them
     with pytest.raises(InputError, match=r"block-00000.parquet holds rows of another run"):
         Result.load(folder)
-
-
-def test_a_manifest_without_identity_is_an_error_of_one_line(run, tmp_path):
-    folder = run[0].save(tmp_path / "run")
-    manifest = {key: part for key, part in manifest_of().items() if key != "identity"}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match=r"lacks 'identity': restore the file, or measure again"):
-        read_manifest(folder)
 
 
 def test_channels_and_their_pictures_carry_it_too(run, tmp_path):

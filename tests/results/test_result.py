@@ -96,7 +96,7 @@ def test_folders_that_are_no_runs(run, tmp_path):
     for content, message in (
         ("{ not json", "cannot read .*manifest.json"),
         ("[]", "is not a manifest of invariscope"),
-        ('{"format": 1, "settings": {}}', "manifest.json lacks 'metrics': restore the file"),
+        ('{"format": 1, "settings": {}}', "manifest.json is not as it was written: rest"),
         (json.dumps(json.loads(good) | {"format": 99}), "format 99.*install a newer invariscope"),
     ):
         manifest.write_text(content)

@@ -24,6 +24,7 @@ from invariscope.cli import (
 )
 from invariscope.cli.flags import speak_of, with_flags
 from invariscope.errors import InvariscopeError
+from invariscope.files import disk_is_full
 from invariscope.outside import visible
 from invariscope.version import VERSION
 
@@ -74,14 +75,22 @@ def main() -> None:
             _complain(f"{problem.format_message()}; see {command} --help")  # type: ignore
             code = 2
         else:
-            import traceback
-
-            print(visible(traceback.format_exc(), lines=True), file=sys.stderr)
-            _complain(
-                "this is a defect of invariscope; what was measured is kept, please report it"
-            )
-            code = 3
+            code = _unforeseen(problem)
     sys.exit(code or 0)
+
+
+def _unforeseen(problem: Exception) -> int:
+    """Says that room ran out, or that this is a defect."""
+    kept = "what was written is kept"
+    if disk_is_full(problem) or isinstance(problem, MemoryError):
+        reason = getattr(problem, "strerror", None) or "memory ran out"
+        _complain(f"{reason}; {kept}: make room, then run the same command again")
+    else:
+        import traceback
+
+        print(visible(traceback.format_exc(), lines=True), file=sys.stderr)
+        _complain(f"this is a defect of invariscope; {kept}, please report it")
+    return 3
 
 
 def _complain(text: str) -> None:

@@ -1,13 +1,17 @@
-"""Reads Hugging Face data sets: ``hf:NAME?split=…&image=…&label=…&config=…``, or objects.
+"""Reads Hugging Face data sets: ``hf:NAME?split=…&revision=…``, or objects.
 
 NAME is the name of a data set, or a folder written by ``save_to_disk``. ``split`` is ``test``
 unless given, and may be a slice such as ``train[:100]`` except from a folder; ``config`` is the
-configuration; ``image`` and ``label`` name the columns and are found by their type otherwise. The
-images are decoded here, by the rules of `invariscope.data.decode`, not by the library, whatever
+configuration; ``image`` and ``label`` name the columns and are found by their type otherwise.
+``revision`` pins a version (a commit, a tag, a branch); which one was read is among the source's
+decisions, and so in the manifest, pinned or not.
+
+The images are decoded here, by the rules of `invariscope.data.decode`, not by the library, whatever
 format an object has (`with_format("torch")` hands out palette indices, and 16 bits cut to 8).
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,9 @@ from invariscope.data.source import SOURCES, NumberedIds, UnreadableImage
 from invariscope.data.stored_labels import LABEL_KEYS
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
+
+# Files of the hub are known by addresses such as hf://datasets/owner/name@COMMIT/data.parquet.
+_COMMIT = re.compile(r"@([0-9a-f]{40})/")
 
 
 class HuggingFaceSource(FilesSource):
@@ -135,6 +142,7 @@ def hugging_face(
     image: str | None = None,
     label: str | None = None,
     config: str | None = None,
+    revision: str | None = None,
 ) -> HuggingFaceSource:
     """Opens a data set of the Hugging Face hub, or one that is on the disk.
 
@@ -144,8 +152,20 @@ def hugging_face(
     if not argument:
         raise InputError("hf: which data set? Write hf:NAME?split=test")
     name = f"hf:{argument}"
-    data = _read(hub_library(), name, argument, split, config)
-    return HuggingFaceSource(data, name=name, image=image, label=label)
+    data = _read(hub_library(), name, argument, split, config, revision)
+    source = HuggingFaceSource(data, name=name, image=image, label=label)
+    source.decisions = {**source.decisions, "revision": _revision(data, revision)}
+    return source
+
+
+def _revision(data: Any, wanted: str | None) -> str:
+    """Which version of a data set this is: its commit where the library kept it, a fingerprint."""
+    urls = getattr(data.info, "download_checksums", None) or {}
+    commits = {found[1] for url in urls if (found := _COMMIT.search(url))}
+    asked = f"{wanted}: " if wanted else ""
+    if len(commits) == 1:
+        return f"{asked}commit {commits.pop()}"
+    return f"{asked}fingerprint {getattr(data, '_fingerprint', 'unknown')}"
 
 
 def open_hugging_face(data: Any, labels: Any = None) -> HuggingFaceSource | None:
@@ -185,14 +205,20 @@ def hub_library() -> Any:
     return datasets
 
 
-def _read(datasets: Any, name: str, argument: str, split: str, config: str | None) -> Any:
+def _read(
+    datasets: Any, name: str, argument: str, split: str, config: str | None, revision: str | None
+) -> Any:
     folder = Path(argument).expanduser()
     saved = any((folder / file).is_file() for file in ("dataset_dict.json", "state.json"))
     try:
         if not saved:
-            return datasets.load_dataset(argument, config, split=split)
+            return datasets.load_dataset(argument, config, split=split, revision=revision)
+        if revision is not None:
+            raise InputError(f"{name}: a folder has no revision; leave revision={revision} out")
         data = datasets.load_from_disk(os.fspath(folder))
     # it raises its own and other libraries' errors: not found, no network, bad split, bad config
+    except InputError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(

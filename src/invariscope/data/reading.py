@@ -25,7 +25,7 @@ import numpy as np
 
 from invariscope.data.quiet import NeedsQuiet, enter_pool, quiet_pillow
 from invariscope.data.source import ImageSource, UnreadableImage
-from invariscope.errors import InputError
+from invariscope.errors import InputError, RunError
 
 T = TypeVar("T")
 Make = Callable[[ImageSource, Any], T]
@@ -55,6 +55,7 @@ def in_order(
 
     Raises:
         InputError: Processes were asked for, and the source cannot be copied to them.
+        RunError: A process was killed.
 
     Example:
         >>> from invariscope.data import open_source
@@ -125,11 +126,18 @@ def _by_processes(
             "workers out, or give it a __getstate__ without its open files, to be opened anew"
         ) from error
     pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_start, initargs=(copy,))
+    began = False
     try:
         _compare(pool, source, list(known)[:_COMPARED], what)
+        began = True
         for made in _ahead(pool, _made, items, ahead):
             yield pickle.loads(made)
     except BrokenProcessPool as error:
+        if began:
+            raise RunError(
+                f"{what}: a process that reads images was killed (too little memory?); what was "
+                "written is kept: run the same again with fewer workers to go on"
+            ) from error
         raise InputError(
             f"{what}: the processes ended before they read an image; leave workers out, or put "
             "the call below if __name__ == '__main__':"

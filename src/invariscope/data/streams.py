@@ -5,7 +5,7 @@ order, and kept in memory. Items are those of `invariscope.data.datasets`.
 """
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -15,7 +15,7 @@ from PIL import Image
 from invariscope.data.datasets import DatasetSource
 from invariscope.data.depth import ValueRange
 from invariscope.data.labelled import split_item
-from invariscope.errors import InputError
+from invariscope.errors import InputError, RunError
 
 MOST_BYTES = 8 << 30
 """Bytes of decoded images that are kept."""
@@ -57,6 +57,7 @@ def open_stream(
     Raises:
         InputError: No number is stated, there is no item, items are batches or no images, or they
             take more than `MOST_BYTES`.
+        RunError: The stream itself fails, such as a loader whose process is killed.
 
     Example:
         >>> squares = (np.full((2, 2, 3), 40 * k, np.uint8) for k in range(9))
@@ -72,7 +73,7 @@ def open_stream(
         )
     names = _class_names(stream)
     kept, size = _Kept(), 0
-    for item in islice(_undecoded(stream), num_images):
+    for item in islice(_read(kind, _undecoded(stream)), num_images):
         item = _settled(kind, len(kept), item)
         size += _bytes(split_item(item)[0])
         if size > MOST_BYTES:
@@ -89,6 +90,22 @@ def open_stream(
     line = f"the first {len(kept):,} items of {kind} were taken, in its order{short}"
     source.say("stream", line, noted=True)
     return source
+
+
+def _read(kind: str, stream: Iterable[Any]) -> Iterator[Any]:
+    """The items of a stream; whatever it raises ends the run in one line."""
+    count = 0
+    try:
+        for item in stream:
+            yield item
+            count += 1
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise RunError(
+            f"{kind} failed after {count} items ({type(error).__name__}: {reason}); "
+            "nothing is measured yet: mend it, or take fewer with "
+            f"num_images={max(count, 1)}, and run the same again"
+        ) from error
 
 
 def _settled(kind: str, position: int, item: Any) -> Any:

@@ -6,14 +6,8 @@ from typing import Any
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.files import (
-    read_csv,
-    read_json,
-    read_parquet,
-    undamaged,
-    write_json,
-    write_table,
-)
+from invariscope.files import read_csv, read_parquet, undamaged, write_table
+from invariscope.sealed import read_sealed, write_sealed
 
 MANIFEST = "foregrounds.json"
 _REMEDY = "measure again"
@@ -34,7 +28,7 @@ def write_foregrounds(
     """
     for name, file in TABLES.items():
         write_table(folder / file, tables[name])
-    write_json(folder / MANIFEST, manifest)
+    write_sealed(folder / MANIFEST, manifest, TABLES.values())
     return folder
 
 
@@ -42,12 +36,12 @@ def read_foregrounds(folder: Path) -> tuple[dict[str, Any], dict[str, pd.DataFra
     """Reads what `write_foregrounds` wrote.
 
     Raises:
-        InputError: A file is missing or broken.
+        InputError: A file is missing or is not what was written.
     """
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: no {MANIFEST} there; give a folder of invariscope foregrounds")
     tables: dict[str, pd.DataFrame] = {}
-    manifest = read_json(folder / MANIFEST, _REMEDY)
+    manifest = read_sealed(folder / MANIFEST, _REMEDY)
     for name, file in TABLES.items():
         if file.endswith(".parquet"):
             tables[name] = read_parquet(folder / file, _REMEDY).to_pandas()

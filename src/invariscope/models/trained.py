@@ -13,11 +13,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from invariscope.errors import InputError
-from invariscope.files import read_json, undamaged, write_file, write_json
+from invariscope.errors import InputError, RunError
+from invariscope.files import undamaged, write_file
 from invariscope.models.architecture import build_architecture
 from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.state_file import read_state
+from invariscope.sealed import read_sealed, write_sealed
 
 WEIGHTS = "weights.pt"
 DESCRIPTION = "model.json"
@@ -89,14 +90,14 @@ def save_trained(
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_file(home / WEIGHTS, buffer.getvalue())
-    write_json(home / DESCRIPTION, values)
+    write_sealed(home / DESCRIPTION, values, [WEIGHTS])
 
 
 def read_trained(folder: str | Path) -> TrainedModel:
     """Reads the description of a trained model.
 
     Raises:
-        InputError: There is no such folder, or it holds no whole model.
+        InputError: There is no such folder, or it holds no whole model as it was written.
     """
     home = Path(folder).expanduser()
     file = home / DESCRIPTION
@@ -104,7 +105,7 @@ def read_trained(folder: str | Path) -> TrainedModel:
         what = "does not exist" if not home.is_dir() else f"has no {DESCRIPTION}"
         raise InputError(f"trained model {home} {what}; give a folder that training has finished")
     remedy = "give a folder that training has finished"
-    values = read_json(file, remedy)
+    values = read_sealed(file, remedy)
     with undamaged(file, remedy):
         names = values["class_names"]
         return TrainedModel(
@@ -121,12 +122,19 @@ def load_trained(folder: str | Path) -> tuple[nn.Module, TrainedModel]:
 
     Raises:
         InputError: The folder holds no whole model, or its weights do not fit the architecture.
+        RunError: What the architecture needs is out of reach: a hub, a package, a file.
     """
     description = read_trained(folder)
-    module, _ = build_architecture(
-        description.architecture, num_classes=description.num_classes, seed=0, untrained=True
-    )
     file = Path(folder).expanduser() / WEIGHTS
+    try:
+        module, _ = build_architecture(
+            description.architecture, num_classes=description.num_classes, seed=0, untrained=True
+        )
+    except InputError as error:
+        raise RunError(
+            f"trained model {folder}: its architecture cannot be built now ({error}); its weights "
+            "are kept, and the same command works again where it can"
+        ) from error
     try:
         module.load_state_dict(read_state(file))
     except RuntimeError as error:

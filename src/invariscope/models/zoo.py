@@ -43,13 +43,17 @@ class TimmModel:
         import timm
 
         with drawing(seed):
-            if not pretrained:
-                name = self.name
-                return timm.create_model(name, pretrained=False, **options)
             try:
-                return timm.create_model(self.name, pretrained=True, **options)
+                return timm.create_model(self.name, pretrained=pretrained, **options)
             except Exception as error:
-                raise not_fetched(self.spec, error) from error
+                if pretrained:
+                    raise not_fetched(self.spec, error) from error
+                if ":" not in self.name:
+                    raise
+                raise InputError(
+                    f"model {self.spec}: its description could not be read ({first_line(error)}); "
+                    "it must be there, or its hub within reach"
+                ) from error
 
     def preprocessing(self, module: nn.Module) -> Preprocessing:
         """Reads the preprocessing that timm evaluates this model with."""

@@ -15,29 +15,15 @@ from invariscope.data import ImageSource
 from invariscope.errors import InputError
 from invariscope.files import read_json, versions, write_json
 from invariscope.runs.identity import identity
+from invariscope.sealed import digest_of
 from invariscope.version import VERSION
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 MEASURE = "measure"
-#: What a manifest must have, by the command that wrote it.
-_NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
-    MEASURE: {
-        "settings": ("model", "data", "seed", "metrics", "layers", "cells"),
-        "metrics": (),
-        "images": ("selected",),
-        "execution": ("status",),
-    },
-    "factors": {
-        "settings": ("model", "data", "seed", "classes", "operations"),
-        "images": ("selected",),
-        "execution": ("status",),
-    },
-    "foregrounds": {
-        "settings": ("data", "masks", "threshold", "seed"),
-        "images": ("selected", "skipped"),
-    },
-}
+_SEAL = "sha256"
+#: What the seal leaves out: resuming compares these by name and says what differs.
+_COMPARED = ("version", "identity", "environment")
 #: The setting that is a digest of ids and labels.
 _IMAGES = "images"
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pyarrow", "pillow")
@@ -96,14 +82,18 @@ def new_manifest(
 
 
 def write_manifest(folder: str | os.PathLike[str], manifest: dict[str, Any]) -> Path:
-    """Writes `manifest.json` whole or not at all; keys keep their order.
+    """Writes `manifest.json` whole or not at all, with its digest; keys keep their order.
 
     Raises:
         RunError: The disk is full or the folder cannot be written.
     """
     path = Path(folder) / MANIFEST
-    write_json(path, manifest)
+    write_json(path, {**manifest, _SEAL: _seal_of(manifest)})
     return path
+
+
+def _seal_of(manifest: dict[str, Any]) -> str:
+    return digest_of({key: part for key, part in manifest.items() if key not in _COMPARED})
 
 
 def read_manifest(folder: str | os.PathLike[str], command: str = MEASURE) -> dict[str, Any]:
@@ -114,7 +104,8 @@ def read_manifest(folder: str | os.PathLike[str], command: str = MEASURE) -> dic
         command: The command that must have written it: "measure" or "factors".
 
     Raises:
-        InputError: No such folder, no run in it, a broken manifest, or one of a newer format.
+        InputError: No such folder, no run in it, a broken or changed manifest, or one of a newer
+            format.
     """
     folder = Path(folder)
     path = folder / MANIFEST
@@ -162,19 +153,11 @@ def _check(path: Path, manifest: Any, command: str) -> None:
             f"{path.parent} holds a run of `invariscope {wrote}`: give a folder that "
             f"`invariscope {command}` wrote"
         )
-    needed = _NEEDED[command]
-    missing = [part for part in needed if not isinstance(manifest.get(part), dict)]
-    missing = missing or [
-        f"{part}.{key}"
-        for part, keys in needed.items()
-        for key in keys
-        if key not in manifest[part]
-    ]
-    if not missing and not isinstance(manifest.get("identity"), str):
-        missing = ["identity"]
-    if missing:
+    changed = manifest.pop(_SEAL, None) != _seal_of(manifest)
+    compared = (manifest.get("identity"), str), (manifest.get("environment", {}), dict)
+    if changed or not all(isinstance(part, kind) for part, kind in compared):
         raise InputError(
-            f"{path} lacks {missing[0]!r}: restore the file, or measure again into a new folder"
+            f"{path} is not as it was written: restore the file, or measure again into a new folder"
         )
 
 

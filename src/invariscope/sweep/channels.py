@@ -11,7 +11,6 @@ These sums make one block depend on those before it. They are kept on the disk a
 so that an interrupted run goes on from the last time that they were written.
 """
 
-import hashlib
 import io
 import time
 from collections.abc import Iterator, Sequence
@@ -34,6 +33,7 @@ from invariscope.results.channels import (
     write_channels,
 )
 from invariscope.runs.identity import RUN, check_run
+from invariscope.sealed import with_digest, without_digest
 from invariscope.sweep.plan import MEASUREMENT
 
 Key = tuple[str, str, str]
@@ -220,8 +220,9 @@ class ChannelState:
             return False
         buffer = io.BytesIO()
         np.savez(buffer, **self._arrays())  # pyright: ignore[reportArgumentType]
-        buffer.write(hashlib.sha256(buffer.getbuffer()).digest())
-        write_file(folder / STATE, buffer.getvalue(), kept="the rows of the run are kept")
+        write_file(
+            folder / STATE, with_digest(buffer.getvalue()), kept="the rows of the run are kept"
+        )
         self._written = time.monotonic()
         self._took = self._written - started
         return True
@@ -249,7 +250,7 @@ class ChannelState:
         """Reads the state that a run has left, unless it is damaged or ahead of the rows."""
         path = folder / STATE
         try:
-            arrays = _read_arrays(path)
+            arrays = unpacked(without_digest(path.read_bytes()))
         except Exception:  # there is none yet, or it is damaged: then it is measured again
             return
         if RUN not in arrays:
@@ -283,14 +284,6 @@ class ChannelState:
 
     def _restored(self, array: np.ndarray) -> Any:
         return int(array) if array.ndim == 0 else torch.from_numpy(array).to(self._device)
-
-
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    content = path.read_bytes()
-    content, digest = content[:-32], content[-32:]
-    if hashlib.sha256(content).digest() != digest:
-        raise ValueError("the digest is another")
-    return unpacked(content)
 
 
 def _means(found: PooledChannels) -> tuple[float, float]:

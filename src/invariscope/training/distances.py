@@ -26,9 +26,10 @@ from torch import Tensor
 from invariscope.data import open_source, select
 from invariscope.devices import choose_device
 from invariscope.errors import InputError
-from invariscope.files import read_json, undamaged, write_json
+from invariscope.files import undamaged
 from invariscope.metrics import class_distance_ratio, linear_cka
 from invariscope.models import Probe, load_model
+from invariscope.sealed import read_sealed, write_sealed
 from invariscope.training.splits import Split
 from invariscope.training.transfer import penultimate
 
@@ -52,13 +53,13 @@ class Distances:
             name: value if math.isfinite(value) else str(value)
             for name, value in asdict(self).items()
         }
-        write_json(folder / _FILE, values)
+        write_sealed(folder / _FILE, values)
 
     @classmethod
     def load(cls, folder: Path) -> "Distances":
         """Loads what `save` wrote."""
         path, remedy = folder / _FILE, "measure the distances again"
-        values = read_json(path, remedy)
+        values = read_sealed(path, remedy)
         with undamaged(path, remedy):
             count = int(values.pop("num_images"))
             return cls(**{name: float(value) for name, value in values.items()}, num_images=count)

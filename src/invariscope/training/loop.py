@@ -7,20 +7,23 @@ the CPU, with the same bits as one that was not; both need the same number of th
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import torch
 
 from invariscope.errors import RunError
+from invariscope.files import remove_leftovers, writable
 from invariscope.models import Probe
+from invariscope.runs.lock import locked
 from invariscope.seeding import generator
 from invariscope.training.checkpoint import (
     CHECKPOINT,
     check_same_recipe,
-    load_checkpoint,
     save_checkpoint,
+    take_up,
 )
 from invariscope.training.prepare import Training, accelerator_on, prepare
 from invariscope.training.recipe import Recipe
@@ -70,7 +73,8 @@ def train(
         tracker: Where numbers go while it runs, beside the history.
         progress: Called after each step with the iteration, how many there are, and the numbers
             that were logged at this step.
-        checkpoint_seconds: How long what was computed may be without a checkpoint.
+        checkpoint_seconds: How long what was computed may be without a checkpoint; there is one
+            after the first epoch in any case.
         stop: Asked after each step; True ends the training with a checkpoint.
         workers: Decoding, as for `invariscope.measure`; it changes no number.
 
@@ -78,7 +82,8 @@ def train(
         The finished training.
 
     Raises:
-        InputError: A spec or a value of the recipe does not work, or the folder is another's.
+        InputError: A spec or a value of the recipe does not work, or the folder is another's or in
+            use by another process.
         RunError: The loss is no number any more, memory ran out, the disk is full, or `stop`.
 
     Example:
@@ -93,32 +98,58 @@ def train(
         run = read_run(folder)
         check_same_recipe(folder, run.recipe, recipe)
         return run
-    with torch.random.fork_rng(devices=[]):
-        accelerator = accelerator_on(device, mixed_precision)
+    accelerator = accelerator_on(device, mixed_precision)
+    drawn_on = [accelerator.device] if accelerator.device.type == "cuda" else []
+    writing = folder if accelerator.is_main_process else None
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.random.fork_rng(devices=drawn_on),
+    ):
         training = prepare(recipe, accelerator, workers)
-        state = None if folder is None else load_checkpoint(folder, recipe)
-        if state is not None:
-            training.restore(state)
-        try:
-            if tracker is not None:
-                tracker.start(recipe.as_dict())
-            _steps(
-                training, folder, hook, every, evaluate_every, tracker, progress,
-                checkpoint_seconds, stop,
-            )  # fmt: skip
-        except torch.OutOfMemoryError as error:
-            raise RunError(
-                f"the device ran out of memory at batches of {recipe.batch_size} images: give a "
-                "smaller batch size, or a smaller width"
-            ) from error
-        finally:
-            if tracker is not None:
-                tracker.finish()
-        run = _finished(training)
-    if folder is not None and accelerator.is_main_process:
-        run = run.save(folder)
+        with _held(writing):
+            if folder is not None:
+                take_up(folder, training)
+            try:
+                if tracker is not None:
+                    tracker.start(recipe.as_dict())
+                _steps(
+                    training, folder, hook, every, evaluate_every, tracker, progress,
+                    checkpoint_seconds, stop,
+                )  # fmt: skip
+            except torch.OutOfMemoryError as error:
+                raise RunError(
+                    f"the device ran out of memory at batches of {recipe.batch_size} images: give "
+                    "a smaller batch size, or a smaller width"
+                ) from error
+            finally:
+                if tracker is not None:
+                    tracker.finish()
+            run = _finished(training)
+            run = run if writing is None else _saved(run, writing)
     accelerator.wait_for_everyone()
     return run
+
+
+@contextmanager
+def _held(folder: Path | None) -> Iterator[None]:
+    """Keeps other processes out of a training's folder; what killed writes have left there goes."""
+    if folder is None:
+        yield
+        return
+    with writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        remove_leftovers(folder)
+        yield
+
+
+def _saved(run: TrainedRun, folder: Path) -> TrainedRun:
+    try:
+        return run.save(folder)
+    except RunError as error:
+        kept = f"; its {CHECKPOINT} is kept" if (folder / CHECKPOINT).exists() else ""
+        raise RunError(f"{error}{kept}") from error
 
 
 def _steps(
@@ -161,9 +192,10 @@ def _steps(
         if progress is not None:
             progress(training.iteration, total, values)
         stopping = stop is not None and not at_end and stop()
-        due = time.monotonic() - saved >= checkpoint_seconds and not at_end
-        if folder is not None and (due or stopping) and training.accelerator.is_main_process:
-            save_checkpoint(folder, training.state())
+        due = training.iteration == per_epoch or time.monotonic() - saved >= checkpoint_seconds
+        due = stopping or (due and not at_end)
+        if folder is not None and due and training.accelerator.is_main_process:
+            save_checkpoint(folder, training)
             saved = time.monotonic()
         if stopping:
             where = "" if folder is None else f"; {folder / CHECKPOINT} is kept"

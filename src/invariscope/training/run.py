@@ -11,7 +11,8 @@ from torch import nn
 from invariscope.errors import InputError
 from invariscope.files import read_json, read_parquet, undamaged, write_json, write_parquet
 from invariscope.models import Preprocessing, Probe, load_model
-from invariscope.models.trained import save_trained
+from invariscope.models.trained import DESCRIPTION, WEIGHTS, save_trained
+from invariscope.sealed import read_sealed, write_sealed
 from invariscope.training.checkpoint import CHECKPOINT
 from invariscope.training.recipe import Recipe
 
@@ -96,8 +97,8 @@ class TrainedRun:
         write_json(folder / RECIPE, head, allow_nan=True)
         write_parquet(folder / HISTORY, self.history)
         write_parquet(folder / CORRECT, self.correct)
-        results = {"accuracy": self.accuracy, "num_test": len(self.correct)}
-        write_json(folder / DONE, results, allow_nan=True)
+        done = {"accuracy": self.accuracy, "num_test": len(self.correct)}
+        write_sealed(folder / DONE, done, (DESCRIPTION, WEIGHTS, RECIPE, HISTORY, CORRECT))
         (folder / CHECKPOINT).unlink(missing_ok=True)
         return TrainedRun(**{**self.__dict__, "folder": folder})
 
@@ -111,11 +112,12 @@ def read_run(folder: str | Path) -> TrainedRun:
     """Reads a finished training from its folder.
 
     Raises:
-        InputError: The folder holds none.
+        InputError: The folder holds none, or a file of it is not what the training wrote.
     """
     folder = Path(folder)
     if not is_done(folder):
         raise InputError(f"{folder} holds no finished training: it has no {DONE}")
+    read_sealed(folder / DONE, _REMEDY)
     head = read_json(folder / RECIPE, _REMEDY)
     correct = read_parquet(folder / CORRECT, _REMEDY).to_pandas()
     history = read_parquet(folder / HISTORY, _REMEDY).to_pandas()

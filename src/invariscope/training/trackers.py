@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO, runtime_checkable
 
 from invariscope.errors import InputError
-from invariscope.files import write_file
+from invariscope.files import writable, write_file
 from invariscope.outside import to_cell
 
 
@@ -62,10 +62,11 @@ class CsvTracker:
         if self._file is None:
             kept = self._lines_before(iteration)
             write_file(self._path, "".join(kept).encode())
-            self._file = open(self._path, "a", newline="")
         rows = ([iteration, to_cell(name), value] for name, value in values.items())
-        csv.writer(self._file).writerows(rows)
-        self._file.flush()
+        with writable(self._path):
+            self._file = self._file or open(self._path, "a", newline="")
+            csv.writer(self._file).writerows(rows)
+            self._file.flush()
 
     def finish(self) -> None:
         """Closes the file."""

@@ -20,9 +20,10 @@ from torch import Tensor
 
 from invariscope.devices import as_float, choose_device
 from invariscope.errors import InputError
-from invariscope.files import read_json, read_parquet, undamaged, write_json, write_parquet
+from invariscope.files import read_parquet, undamaged, write_parquet
 from invariscope.models import EMBEDDING, Probe, load_model
 from invariscope.registry import unknown_name
+from invariscope.sealed import read_sealed, write_sealed
 from invariscope.training.evaluation import TestImages
 from invariscope.training.probes import (
     BATCH_SIZE,
@@ -80,13 +81,13 @@ class Transfer:
         folder = Path(folder)
         write_parquet(folder / _CORRECT, self.correct)
         head = {"accuracy": self.accuracy, **self.facts, "notes": self.notes}
-        write_json(folder / _FACTS, head, allow_nan=True)
+        write_sealed(folder / _FACTS, head, [_CORRECT])
 
     @classmethod
     def load(cls, folder: str | Path) -> "Transfer":
         """Loads what `save` wrote."""
         path, remedy = Path(folder) / _FACTS, "measure the transfer again"
-        facts = read_json(path, remedy)
+        facts = read_sealed(path, remedy)
         with undamaged(path, remedy):
             del facts["accuracy"]
             notes = facts.pop("notes")

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from invariscope.errors import InputError
+from invariscope.sealed import write_sealed
 from invariscope.studies.claims import above, decide, newest, not_run, read_claims, write_claims
 from invariscope.studies.claims.record import CLAIMS_FILE, Record, counts
 
@@ -47,15 +48,22 @@ def test_the_newest_verdict_counts_and_smoke_only_alone(tmp_path):
             lambda content: content["claims"][0].update(verdict="yes"),
             "claims.json .it lacks .verdict yes",
         ),
-        (lambda content: content["claims"][0].update(id="000.c77"), "unknown claim '000.c77'"),
+        (
+            lambda content: content["claims"][0].update(id="000.c77"),
+            "claims.json .it lacks .claim 000.c77",
+        ),
     ],
 )
 def test_damage_is_one_line(tmp_path, change, message):
     write(tmp_path, YES)
     path = tmp_path / CLAIMS_FILE
     content = json.loads(path.read_text())
+    del content["sha256"], content["files"]
     change(content)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps({**content, "files": {}, "sha256": "of other content"}))
+    with pytest.raises(InputError, match=r"claims.json is not as it was written: run the study"):
+        read_claims(path)
+    write_sealed(path, content)  # as another version may write it
     with pytest.raises(InputError, match=message):
         read_claims(path)
     path.write_text("{")

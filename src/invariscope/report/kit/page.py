@@ -14,7 +14,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, RunError
+from invariscope.files import disk_is_full
 
 _HERE = Path(__file__).parent
 
@@ -70,6 +71,7 @@ def write_page(path: str | os.PathLike[str], text: str, name: str = "report.html
 
     Raises:
         InputError: If the file cannot be written.
+        RunError: If the disk is full.
     """
     target = Path(path)
     target = target / name if target.is_dir() else target
@@ -80,7 +82,8 @@ def write_page(path: str | os.PathLike[str], text: str, name: str = "report.html
         os.replace(partial, target)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise InputError(
+        kind = RunError if disk_is_full(error) else InputError
+        raise kind(
             f"cannot write the report {target}: {error.strerror or error}; name a file in a folder "
             "that exists and can be written"
         ) from None

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import InputError
-from invariscope.files import read_json, undamaged, write_json
-from invariscope.studies.claims.ledger import get_claim
+from invariscope.files import undamaged
+from invariscope.sealed import read_sealed, write_sealed
+from invariscope.studies.claims.ledger import CLAIMS
 from invariscope.studies.claims.verdict import VERDICTS, ClaimResult, Part
 
 CLAIMS_FILE = "claims.json"
@@ -56,7 +57,7 @@ def write_claims(folder: Path, record: Record) -> Path:
         "claims": [_plain(asdict(claim)) for claim in record.claims],
     }
     path = folder / CLAIMS_FILE
-    write_json(path, content)
+    write_sealed(path, content)
     return path
 
 
@@ -66,7 +67,7 @@ def read_claims(path: Path) -> Record:
     Raises:
         InputError: The file cannot be read, is of a newer format, or is damaged.
     """
-    content = read_json(path, _REMEDY)
+    content = read_sealed(path, _REMEDY)
     version = content.get("format") if isinstance(content, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise InputError(
@@ -118,7 +119,8 @@ def _claim(entry: dict[str, Any]) -> ClaimResult:
         raise KeyError(f"verdict {entry['verdict']}")
     parts = tuple(Part(**_numbers(part, Part)) for part in entry["parts"])
     own = _numbers({**entry, "parts": ()}, ClaimResult)
-    get_claim(own["id"])
+    if own["id"] not in CLAIMS:
+        raise KeyError(f"claim {own['id']}")
     return ClaimResult(**{**own, "parts": parts})
 
 

@@ -2,9 +2,10 @@
 
 A cell is a kind ("train", "measure", "factors", …) and settings that JSON can hold. Its key is the
 hash of both, so the same job has the same folder, `CELLS/KEY/`, whichever study asks for it. What
-the kind writes there is followed by the file `done`; a folder without it is half written and is
-done again (a kind that says ``resumes`` goes on with what it finds, others start from nothing). A
-lock per cell keeps two processes from doing the same one: the second waits and then reads.
+the kind writes there is followed by the file `done`, which holds the files' digests; a folder
+without it is half written and is done again (a kind that says ``resumes`` goes on with what it
+finds, others start from nothing), and so is one of which a file is not what was written. A lock per
+cell keeps two processes from doing the same one: the second waits and then reads.
 
 A kind from another package goes through the entry-point group `invariscope.cells`.
 """
@@ -21,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import InputError
-from invariscope.files import read_json, undamaged, write_json
+from invariscope.files import remove_leftovers, undamaged, write_json
 from invariscope.registry import Registry
+from invariscope.sealed import read_sealed, write_sealed
 from invariscope.version import VERSION
 
 DONE = "done"
@@ -133,9 +135,9 @@ class CellResult:
 
 
 def finished(folder: Path) -> float | None:
-    """The seconds that the cell of a folder took; None if it is not finished."""
+    """The seconds that a folder's cell took; None if it is not finished, or was damaged since."""
     try:
-        stamp = read_json(folder / DONE, "")
+        stamp = read_sealed(folder / DONE, "")
         with undamaged(folder / DONE, ""):
             return float(stamp["seconds"])
     except InputError:
@@ -157,21 +159,41 @@ def do_cell(cell: Cell, cells: Path) -> float:
         before = finished(folder)
         if before is not None:
             return before
-        if not kind.resumes and folder.exists():
-            shutil.rmtree(folder)
-        about = {
-            "kind": cell.kind,
-            "settings": dict(cell.settings),
-            "version": VERSION,
-            "machine": platform.node(),
-        }
-        write_json(folder / CELL, about)
         started = time.perf_counter()
-        kind.write(cell.settings, folder)
+        remove_leftovers(folder)
+        if kind.resumes and folder.exists() and not (folder / DONE).exists():
+            try:
+                _write(cell, kind, folder)
+            except InputError:  # what is there cannot be gone on with, or the settings do not work
+                _write_anew(cell, kind, folder)
+        else:
+            _write_anew(cell, kind, folder)
         seconds = round(time.perf_counter() - started, 3)
+        names = sorted(
+            path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+        )
         stamp = {"seconds": seconds, "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-        write_json(folder / DONE, stamp)
+        write_sealed(folder / DONE, stamp, names)
         return seconds
+
+
+def _write_anew(cell: Cell, kind: CellKind, folder: Path) -> None:
+    """Does the cell in an empty folder; what was there goes, its mark first."""
+    if folder.exists():
+        (folder / DONE).unlink(missing_ok=True)
+        shutil.rmtree(folder)
+    _write(cell, kind, folder)
+
+
+def _write(cell: Cell, kind: CellKind, folder: Path) -> None:
+    about = {
+        "kind": cell.kind,
+        "settings": dict(cell.settings),
+        "version": VERSION,
+        "machine": platform.node(),
+    }
+    write_json(folder / CELL, about)
+    kind.write(cell.settings, folder)
 
 
 @contextmanager

@@ -8,7 +8,8 @@
 | figures/N.svg | the figures |
 | report.html | the page |
 
-`study.json` is written last, so a folder that has one is whole.
+`study.json` is written last and holds the digests of the others but the page, so a folder that has
+one is whole.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from typing import Any
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.files import read_csv, read_json, undamaged, write_csv, write_file, write_json
+from invariscope.files import read_csv, remove_leftovers, undamaged, write_csv, write_file
+from invariscope.sealed import read_sealed, write_sealed
 from invariscope.studies.claims.record import CLAIMS_FILE, Record, read_claims, write_claims
 from invariscope.studies.lab.findings import Figure, Findings
 
@@ -26,7 +28,6 @@ STUDY = "study.json"
 REPORT = "report.html"
 FORMAT = 1
 _REMEDY = "run the study again"
-_NEEDED = ("study", "preset", "finished", "settings", "figures", "tables", "notes", "execution")
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,14 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
     Raises:
         RunError: The folder cannot be written.
     """
+    remove_leftovers(folder)
+    written = [CLAIMS_FILE]
     for name, table in findings.tables.items():
-        write_csv(folder / "tables" / f"{name}.csv", table)
+        written.append(f"tables/{name}.csv")
+        write_csv(folder / written[-1], table)
     for number, figure in enumerate(findings.figures, 1):
-        write_file(folder / "figures" / f"{number}.svg", figure.svg.encode())
+        written.append(f"figures/{number}.svg")
+        write_file(folder / written[-1], figure.svg.encode())
     record = Record(about["study"], about["preset"], about["finished"], tuple(findings.claims))
     write_claims(folder, record)
     about = {
@@ -71,7 +76,7 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
         ],
         "notes": list(findings.notes),
     }
-    write_json(folder / STUDY, about, allow_nan=True)
+    write_sealed(folder / STUDY, about, written)
     return StudyRun(about, findings, folder)
 
 
@@ -92,13 +97,10 @@ def read_study(folder: Path) -> StudyRun:
             f"{folder} is not a study's folder (it has no {STUDY}): give one that "
             "`invariscope study run` wrote"
         )
-    about = read_json(path, _REMEDY)
+    about = read_sealed(path, _REMEDY)
     with undamaged(path, _REMEDY):
         if about["format"] > FORMAT:
             raise InputError(f"{path} has format {about['format']}: install a newer invariscope")
-        missing = [key for key in _NEEDED if key not in about]
-        if missing:
-            raise KeyError(missing[0])
         names, drawn = list(about["tables"]), [(f["title"], f["caption"]) for f in about["figures"]]
     tables: dict[str, pd.DataFrame] = {}
     for name in names:

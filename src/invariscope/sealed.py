@@ -1,0 +1,92 @@
+"""Files that hold the SHA-256 of what was written, so that what was changed since is not believed.
+
+A sealed JSON file holds the digest of its own content and those of files beside it. It is written
+last: a folder that has it is whole, and `read_sealed` says which file is not as it was written.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from invariscope.errors import InputError
+from invariscope.files import read_json, undamaged, write_json
+
+_SEAL, _BESIDE = "sha256", "files"
+_BYTES = 32
+
+
+def write_sealed(path: Path, content: Mapping[str, Any], beside: Iterable[str] = ()) -> None:
+    """Writes a mapping as JSON with the digests.
+
+    Args:
+        path: The file.
+        content: What JSON can hold, NaN and infinity too.
+        beside: Files in the same folder or below it, by their names from there.
+
+    Raises:
+        RunError: As for `invariscope.files.write_file`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_sealed(Path(folder) / "a.json", {"n": 1})
+        ...     read_sealed(Path(folder) / "a.json", "make it anew")
+        {'n': 1}
+    """
+    whole = {**content, _BESIDE: {name: _digest(path.parent / name) for name in beside}}
+    write_json(path, {**whole, _SEAL: digest_of(whole)}, allow_nan=True)
+
+
+def read_sealed(path: Path, remedy: str) -> dict[str, Any]:
+    """Reads what `write_sealed` wrote and checks the files beside it.
+
+    Args:
+        path: The file.
+        remedy: What to do where something is damaged, as for `undamaged`.
+
+    Raises:
+        InputError: Names the first file that cannot be read or is not as it was written.
+    """
+    content = read_json(path, remedy)
+    with undamaged(path, remedy):
+        if content.pop(_SEAL) != digest_of(content):
+            raise _changed(path, remedy)
+        for name, digest in content.pop(_BESIDE).items():
+            beside = path.parent / name
+            with undamaged(beside, remedy):
+                if _digest(beside) != digest:
+                    raise _changed(beside, remedy)
+    return content
+
+
+def digest_of(content: Any) -> str:
+    """The digest of JSON, whatever the order of its keys and its white space."""
+    plain = json.loads(json.dumps(content))
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def with_digest(content: bytes) -> bytes:
+    """The bytes with their digest behind them; readers of zip archives do not mind it."""
+    return content + hashlib.sha256(content).digest()
+
+
+def without_digest(content: bytes) -> bytes:
+    """The bytes that `with_digest` was given.
+
+    Raises:
+        ValueError: They are not what they were.
+    """
+    content, digest = content[:-_BYTES], content[-_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        raise ValueError("the digest is another")
+    return content
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _changed(path: Path, remedy: str) -> InputError:
+    return InputError(f"{path} is not as it was written: {remedy}")
