@@ -2,8 +2,8 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
 
 from invariscope.errors import InputError
 
@@ -74,5 +74,16 @@ class Registry(Generic[T]):
         self._plugins_loaded = True
         for point in entry_points(group=self.group):
             if point.name not in self._entries:
-                entry = point.load()
+                entry = _loaded(self.what, point)
                 self._entries.setdefault(point.name, entry)  # a decorator there may have added it
+
+
+def _loaded(what: str, point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except Exception as problem:
+        package = point.dist.name if point.dist else point.module
+        raise InputError(
+            f"the {what} {point.name!r} of the package {package} cannot be loaded: "
+            f"{type(problem).__name__}: {problem}"
+        ) from problem
