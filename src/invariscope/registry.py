@@ -2,9 +2,12 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from invariscope.errors import InputError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
 
@@ -73,9 +76,21 @@ class Registry(Generic[T]):
         self._plugins_loaded = True
         for point in self._points():
             if point.name not in self._entries:
-                self._entries[point.name] = point.load()
+                entry = _loaded(self.what, point)
+                self._entries.setdefault(point.name, entry)  # a decorator there may have added it
 
     def _points(self):
         from importlib.metadata import entry_points  # 40 ms, which a help text need not wait for
 
         return entry_points(group=self.group)
+
+
+def _loaded(what: str, point: "EntryPoint") -> Any:
+    try:
+        return point.load()
+    except Exception as problem:
+        package = point.dist.name if point.dist else point.module
+        raise InputError(
+            f"the {what} {point.name!r} of the package {package} cannot be loaded: "
+            f"{type(problem).__name__}: {problem}"
+        ) from problem

@@ -13,6 +13,7 @@ from invariscope.errors import InputError
 from invariscope.metrics import ChannelCorrelation, channel_invariance
 from invariscope.metrics import channel_products as products_module
 from invariscope.metrics.channel_products import channel_maps
+from invariscope.metrics.dead import resolution
 from oracles.channel_sums import (
     reference_delete_one_error,
     reference_pooled,
@@ -278,3 +279,21 @@ def test_shapes_that_do_not_fit():
         ChannelCorrelation.empty(5).add(acted[:3], transformed)
     with pytest.raises(InputError, match=r"must be \[B, C, H, W\]"):
         ChannelCorrelation.empty(5).add(acted[0], transformed[0])
+
+
+@pytest.mark.parametrize("mean", [1.0, -3.0])
+@pytest.mark.parametrize(("far", "alive"), [(0.5, False), (0.99, False), (1.01, True), (2.0, True)])
+def test_a_channel_is_dead_whose_deviations_are_within_the_rounding_of_its_values(mean, far, alive):
+    """Deviations d from a mean m are none if d² ≤ r² (d² + m²), r four units of float32."""
+    images, positions = 3, 4
+    deviation = far * resolution(torch.float32) * abs(mean)
+    squares = torch.full((2, 1), images * positions * deviation**2, dtype=torch.float64)
+    means = torch.full((2, 1), mean, dtype=torch.float64)
+    sums = ChannelCorrelation(
+        images, 0, positions, means, squares, squares[:1].float(), torch.zeros_like(means)
+    )
+    assert (sums.compute().match.tolist() == [0]) == alive
+    maps = torch.full((images, 1, 2, 2), mean, dtype=torch.float64)
+    maps[:, :, 0] += deviation
+    maps[:, :, 1] -= deviation
+    assert bool(channel_invariance(maps, maps).isfinite().all()) == alive

@@ -10,8 +10,8 @@ from torch import nn
 from invariscope.metrics import channel_eed, channel_equivariance, channel_invariance
 from invariscope.metrics import channel_products as module
 from invariscope.metrics.channel_products import (
+    MapStep,
     channel_maps,
-    channel_scores,
     covariances,
     images_per_step,
     paired_correlation,
@@ -24,9 +24,8 @@ FORMS: tuple[str, ...] = ("invariance", "equivariance", "cosine_invariance", "co
 
 def scores(acted, transformed, inside=None):
     moved, own = channel_maps(transformed, inside), channel_maps(acted, inside)
-    found = channel_scores(covariances(moved, own), moved, own, cosine=True)
+    found = MapStep(moved, own)
     assert found.complete == (not found.pearson.isnan().any())
-    assert found.cosine is not None
     values: list[torch.Tensor] = [*found.pearson, *found.cosine]
     return dict(zip(FORMS, values, strict=True))
 
@@ -169,7 +168,7 @@ def test_permuted_cosine_is_the_channelwise_deviation_of_permuted_channels():
     acted, transformed = related(10)
     order = torch.tensor([3, 1, 0, 5, 4, 2])
     moved, own = channel_maps(transformed), channel_maps(acted)
-    values = permuted_cosine(covariances(moved, own), moved, own, order)
+    values = permuted_cosine(MapStep(moved, own, permutation=order))
     oracle = channel_eed(acted[:, order].double(), transformed.double())
     assert torch.allclose(-values.mean(1).double(), oracle, rtol=0, atol=1e-6)
 
@@ -195,7 +194,5 @@ def test_a_choice_of_images_is_their_maps():
     whole = scores(acted, transformed)
     some = torch.tensor([2, 0])
     moved, own = channel_maps(transformed)[some], channel_maps(acted)[some]
-    found = channel_scores(covariances(moved, own), moved, own)
-    assert found.cosine is None
-    for form, values in zip(FORMS[:2], found.pearson, strict=True):
+    for form, values in zip(FORMS[:2], MapStep(moved, own).pearson, strict=True):
         assert torch.allclose(values, whole[form][some], rtol=0, atol=1e-6)

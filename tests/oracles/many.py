@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from invariscope.metrics import METRICS as known
 from invariscope.results import Result, RowBuilder, RowStore
 from oracles.averages import reference_average
 from oracles.intervals import reference_draws, reference_quantile
@@ -57,6 +58,7 @@ def run_of(
         )  # fmt: skip
         metrics.append("accuracy")
     manifest = manifest_of(len(order), model=model)
+    manifest["metrics"] = {name: known.get(name).as_dict() for name in metrics}
     manifest["settings"]["metrics"] = metrics
     manifest["settings"]["layers"] = [
         {"name": name, "part": part, "depth": depth} for name, (part, depth) in LAYERS.items()

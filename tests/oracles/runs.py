@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from invariscope.metrics import METRICS
 from invariscope.results import RowBuilder
 from invariscope.results.rows import LAYERED
 from invariscope.runs.block_files import completed_blocks as completed
+from invariscope.transformations import FAMILIES
 
 LEVELS = (0, 1, 2)
 
@@ -44,9 +46,10 @@ def manifest_of(images=20, model="toy", data="toys", seed=0):
         "classes": ["cat", "dog"],
         "images": {"selected": images, "used": images, "skipped": [], "notes": []},
         "metrics": {
-            "relative_invariance": {"paired": True},
-            "mean_relative_invariance": {"paired": False},
+            name: METRICS.get(name).as_dict()
+            for name in ("relative_invariance", "mean_relative_invariance")
         },
+        "transformations": {n: FAMILIES.get(n).as_dict() for n in ("rotate", "shear_x")},
         "execution": {"status": "finished"},
         "warnings": [],
     }

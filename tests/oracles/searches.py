@@ -8,6 +8,7 @@ from invariscope.search.example_files import Example
 from invariscope.search.operations import unique_operations
 from invariscope.search.rows import PairRows
 from invariscope.search.table import OVERALL, TABLE_SCHEMA
+from invariscope.transformations import FAMILIES
 
 POOL = "rotate,translate_x,invert,posterize,shear_x 4 + invert 3,saturation 0"
 
@@ -85,6 +86,7 @@ def known_search(
         "images": {
             "selected": 2 * pairs * len(classes), "available": 10_000, "skipped": [], "notes": [],
         },
+        "transformations": {name: FAMILIES.get(name).as_dict() for name in FAMILIES},
         "environment": {},
         "execution": {"status": "finished", "started": "2026-01-02T03:04:05", "events": []},
         "warnings": [],

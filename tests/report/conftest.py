@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from invariscope.metrics import METRICS
+from invariscope.transformations import FAMILIES
+
 LEVELS = {
     "rotate": ("geometric", "°", [20.0 * k for k in range(10)]),
     "shear_x": ("geometric", "°", [5.0 * k for k in range(10)]),
@@ -124,6 +127,7 @@ def make_result(
          "unit": LEVELS[name][1], "kind": LEVELS[name][0], "cell": f"{name}:{k}"}
         for name in names if name in LEVELS for k in range(10)
     ]  # fmt: skip
+    known = [*EVERYWHERE, "prediction_consistency", "accuracy"]
     manifest = {
         "format": 1,
         "version": "0.1.0",
@@ -142,9 +146,8 @@ def make_result(
         "images": {"selected": n + 2, "used": n, "available": 96,
                    "skipped": [{"image": "broken.jpg", "reason": "truncated file"}],
                    "notes": ["2 files are not images and were left out: notes.txt, x.csv"]},
-        "metrics": {m: {"label": m, "direction": "higher is more invariant", "range": [None, 1.0],
-                        "headline": m == EVERYWHERE[0], "paired": "mean" not in m}
-                    for m in EVERYWHERE},
+        "metrics": {m: METRICS.get(m).as_dict() for m in known},
+        "transformations": {n: FAMILIES.get(n).as_dict() for n in names if n in FAMILIES},
         "environment": {"python": "3.11.2", "torch": "2.9.0", "device": "cpu"},
         "execution": {"status": "finished", "batch_size": 32, "workers": 2, "events": [],
                       "forward_passes": 143, "seconds": 100.0, "started": "2026-11-05T10:00:00"},

@@ -102,12 +102,12 @@ def test_a_disk_that_fills_at_any_write_costs_what_came_after_the_checkpoint(
             raise OSError(errno.ENOSPC, "No space left on device")
         replace(source, target)
 
-    for full in range(1, 8):  # the first checkpoint, and six files at the end
+    for full in range(1, 9):  # the lock's note, the first checkpoint, and six files at the end
         left, folder = full, tmp_path / f"{full}"
         monkeypatch.setattr("os.replace", filling)
         with pytest.raises(RunError, match="No space left on device") as caught:
             train(tiny, output=folder)
         monkeypatch.setattr("os.replace", replace)
-        assert (f"{CHECKPOINT} is kept" in str(caught.value)) == (full > 1)
+        assert (f"{CHECKPOINT} is kept" in str(caught.value)) == (full > 2)
         assert not list(folder.glob(".*"))
         assert_same(train(tiny, output=folder), whole)

@@ -111,3 +111,34 @@ def test_only_geometry_has_a_floor():
         get_transformation("solarize").there_and_back(tensor, 3)
     quarter = get_transformation("rotate=90")
     assert torch.equal(quarter.there_and_back(tensor, 1), tensor)
+
+
+@pytest.mark.parametrize(("sigma", "radius"), [(0.3, 1), (0.5, 2), (1.0, 3), (1.2, 4), (3.0, 9)])
+def test_blur_reaches_three_sigma_and_is_a_gaussian(sigma, radius):
+    point = torch.zeros(1, 1, 31, 31, dtype=torch.float64)
+    point[0, 0, 15, 15] = 1
+    blurred = FAMILIES.get("blur").apply(point, np.array([sigma / 31]), Resampling())[0, 0]
+    places = np.arange(-15, 16)
+    weights = np.where(np.abs(places) <= radius, np.exp(-0.5 * (places / sigma) ** 2), 0.0)
+    weights /= weights.sum()
+    np.testing.assert_allclose(blurred.numpy(), np.outer(weights, weights), rtol=1e-6, atol=0)
+
+
+def test_a_blur_reaches_no_farther_than_the_picture():
+    picture = torch.rand(1, 3, 4, 8, generator=torch.Generator().manual_seed(0))
+    wide = FAMILIES.get("blur").apply(picture, np.array([50.0]), Resampling())
+    assert wide.shape == picture.shape
+    assert wide.std() < picture.std()
+
+
+@pytest.mark.parametrize("fraction", [0.29, 0.57, 0.58, -0.29])
+def test_a_shift_of_a_whole_number_of_pixels_is_whole(fraction):
+    """0.29 × 100 is 28.999999999999996 in floating point."""
+    pixels = round(100 * fraction)
+    assert fraction * 100 != pixels
+    for name, axis in (("translate_x", 0), ("translate_y", 1)):
+        matrices = FAMILIES.get(name).matrices
+        assert matrices is not None
+        assert matrices(np.array([fraction]), 100, 100)[0, axis, 2] == pixels
+        almost = matrices(np.array([fraction - 1e-10]), 100, 100)[0, axis, 2]
+        assert almost == (fraction - 1e-10) * 100

@@ -179,3 +179,17 @@ def test_transport_keeps_what_is_constant_under_circular_borders():
     velocity = np.array([[0, 0, 1.0], [0, 0, -2.0]])
     rate = transport(noise(), velocity, "circular", 0.0)
     torch.testing.assert_close(rate.sum((2, 3)), torch.zeros(2, 3).double(), atol=1e-12, rtol=0)
+
+
+def test_stretching_has_these_very_numbers():
+    """ξ(x, y) = (x, −y) from the centre: −x along a ramp to the right, +y along one downwards."""
+    stretch = GENERATORS.get("stretch")
+    assert (stretch.unit, stretch.kind) == ("factor", "geometric")
+    assert stretch.velocity is not None
+    assert stretch.velocity(4, 6).tolist() == [[1, 0, 0], [0, -1, 0]]
+    y, x = torch.meshgrid(torch.arange(5.0) - 2, torch.arange(7.0) - 3, indexing="ij")
+    for ramp, rate in ((2 * x, -2 * x), (3 * y, 3 * y), (x + y, y - x)):
+        inner = stretch.tangent(ramp[None, None])[0, 0, 1:-1, 1:-1]
+        assert torch.equal(inner, rate[1:-1, 1:-1])
+        on_maps = stretch.on_maps(ramp[None, None], (50, 70))[0, 0, 1:-1, 1:-1]
+        assert torch.equal(on_maps, rate[1:-1, 1:-1])

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from invariscope.errors import InputError
 from invariscope.transformations import Resampling, geometry, warp
+from invariscope.transformations.geometry import at_grid, is_exact, translation
 
 SCIPY_MODES = {"zeros": "grid-constant", "reflect": "reflect", "circular": "grid-wrap"}
 
@@ -243,3 +244,11 @@ def test_circular_maps_of_one_row_or_column(height, width, interpolation):
     across = np.array([0.3 * (width == 1)]), np.array([0.3 * (height == 1)])
     how = Resampling(interpolation, border="circular")
     assert torch.allclose(warp(maps, geometry.translation(*across), how), maps, atol=1e-12)
+
+
+@pytest.mark.parametrize(("below", "whole"), [(4e-16, True), (5e-10, True), (2e-9, False)])
+def test_a_shift_just_below_a_whole_cell_of_the_grid_is_made_whole(below, whole):
+    shift = translation(np.array([8 * (3 - below)]), np.array([8 * (below - 3)]))
+    right, down = at_grid(shift, image=(32, 32), grid=(4, 4))[0, :, 2].tolist()
+    assert (right == 3, down == -3) == (whole, whole)
+    assert is_exact(at_grid(shift, image=(32, 32), grid=(4, 4)), 4, 4) == whole

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from invariscope.transformations import Resampling, action_on, get_transformation, warp
+from invariscope.transformations import (
+    Action,
+    Resampling,
+    action_on,
+    get_transformation,
+    moves_of,
+    warp,
+)
 from invariscope.transformations.geometry import at_grid, inverse
 
 
@@ -37,3 +44,23 @@ def test_other_borders_leave_no_cell_out():
     assert still.inside is None
     maps = torch.from_numpy(np.arange(16.0).reshape(1, 1, 4, 4))
     assert torch.equal(still(maps), maps)
+
+
+def test_a_single_motion_moves_all_maps_alike_and_drawn_ones_each_its_own():
+    maps = torch.arange(3 * 2 * 4 * 4.0).reshape(3, 2, 4, 4)
+    right = np.array([[[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]])
+    circular = Resampling(border="circular")
+    single = Action(right, (4, 4), circular)
+    assert not single.drawn
+    assert torch.equal(single(maps), maps.roll(1, 3))
+    left = right.copy()
+    left[0, 0, 2] = -1
+    several = Action(np.concatenate([right, left, right]), (4, 4), circular)
+    assert several.drawn
+    moved = torch.stack([maps[0].roll(1, 2), maps[1].roll(-1, 2), maps[2].roll(1, 2)])
+    assert torch.equal(several(maps), moved)
+    assert not Action(None, (4, 4)).drawn
+    both = moves_of([single, several], [1, 2, 0], maps)(maps, 0, 6)
+    strangers = maps[[1, 2, 0]]
+    assert torch.equal(both[:3], strangers.roll(1, 3))
+    assert torch.equal(both[3:], several(strangers))

@@ -81,3 +81,14 @@ def test_several_actions_one_after_the_other():
     wanted = torch.cat([action(maps.flip(0)) for action in actions])
     assert torch.equal(found, wanted)
     assert torch.equal(moves(maps, 1, 3), wanted[1:3])
+
+
+@pytest.mark.parametrize("below", [0.0, 1e-12, 5e-10])
+def test_a_shift_just_below_a_whole_cell_is_that_cell(below):
+    """It reads one cell each, with all of its weight; a shift farther off reads two."""
+    shift = np.array([[1.0, 0.0, 1 - below], [0.0, 1.0, 0.0]])
+    taps = taps_of(shift, 2, 4, Resampling(border="circular"))
+    assert taps.cells.tolist() == [3, 0, 1, 2, 7, 4, 5, 6]
+    assert taps.weights.tolist() == [1.0] * 8
+    off = np.array([[1.0, 0.0, 1 - 1e-6], [0.0, 1.0, 0.0]])
+    assert len(taps_of(off, 2, 4, Resampling(border="circular")).cells) == 16

@@ -53,14 +53,16 @@ def _transformations(table: str) -> Iterable[tuple[str, str]]:
 
     if table not in TABLES:
         raise unknown_name("table", table, TABLES)
-    for name in TABLES[table]:
-        transformation = get_transformation(name, table)
-        shown = [transformation.describe(level) for level in transformation.levels]
-        middle = " … ".join(dict.fromkeys([shown[0], shown[len(shown) // 2], shown[-1]]))
-        yield name, f"{transformation.kind:11} {len(shown):2} levels: {middle}"
-    for name in sorted(set(FAMILIES) - set(TABLES[table])):
+    for name in [*TABLES[table], *sorted(set(FAMILIES) - set(TABLES[table]))]:
         family = FAMILIES.get(name)
-        yield name, f"{family.kind:11} not in this table; write {name}=MAGNITUDE/MAGNITUDE"
+        if name in TABLES[table] or family.standard is not None:
+            transformation = get_transformation(name, table)
+            shown = [transformation.describe(level) for level in transformation.levels]
+            middle = " … ".join(dict.fromkeys([shown[0], shown[len(shown) // 2], shown[-1]]))
+            far = f"{len(shown):2} levels: {middle}"
+        else:
+            far = f"not in this table; write {name}=MAGNITUDE/MAGNITUDE"
+        yield name, f"{family.kind:11} {family.as_dict()['words']:24} {far}"
 
 
 def _groups() -> Iterable[tuple[str, str]]:
@@ -80,20 +82,10 @@ def _metrics() -> Iterable[tuple[str, str]]:
         metric = METRICS.get(name)
         low = "-∞" if metric.low is None else f"{metric.low:g}"
         high = "∞" if metric.high is None else f"{metric.high:g}"
-        needs = ", needs labels" if metric.needs_labels else ""
-        needs += ", needs a group" if metric.groups_only else ""
-        yield name, f"{low} to {high}, {metric.direction}; at {_WHERE[metric.reads]}{needs}"
-
-
-_WHERE = {
-    "vectors": "every layer",
-    "orbit": "every layer",
-    "logits": "the logits",
-    "orbit logits": "the logits",
-    "maps": "every layer, channel by channel",
-    "derivative": "every layer, level 0",
-    "derivative logits": "the logits, level 0",
-}
+        yield (
+            name,
+            f"{metric.label}: {low} to {high}, {metric.direction}; at {metric.where}",
+        )
 
 
 def _data() -> Iterable[tuple[str, str]]:

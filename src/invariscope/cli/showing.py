@@ -8,7 +8,7 @@ from rich.table import Table
 
 from invariscope.cli.screen import Screen
 from invariscope.report.kit.words import duration
-from invariscope.report.run.readings import DERIVATIVE, HEADLINE_LAYERS, Readings
+from invariscope.report.run.readings import HEADLINE_LAYERS, Readings
 from invariscope.report.run.verdict import verdict
 from invariscope.results import Result
 from invariscope.runs import Cost
@@ -100,7 +100,7 @@ def _table(readings: Readings, metric: str, layer: str) -> Table:
 
 def _beside(readings: Readings, metric: str, layer: str) -> list[tuple[str, str, str]]:
     """The controls that the table shows."""
-    wanted = {"untrained"} | ({"shuffled"} if readings.meaning(metric).is_correlation else set())
+    wanted = {"untrained"} | ({"shuffled"} if readings.meaning(metric).null else set())
     return [
         one for one in _BESIDE
         if one[0] in wanted
@@ -110,27 +110,15 @@ def _beside(readings: Readings, metric: str, layer: str) -> list[tuple[str, str,
 
 def _legend(readings: Readings, metric: str, layer: str) -> str:
     about = readings.meaning(metric)
-    if about.is_correlation:
-        what = "any channel" if about.quality == "equivariant" else "the same channel"
-        text = f"1: the image moves and {what} shows the same, moved; 0: no relation"
-    elif about.graded:
-        text = (
-            "1: the transformation changes nothing; 0: the image is as far from itself as from "
-            "another image"
-        )
+    worst, best = about.end_words()
+    if about.null or about.graded:
+        text = f"1: {best}; 0: {worst}"
     else:
         text = about.direction[:1].upper() + about.direction[1:]
-        text += _units(readings.settings) if metric == f"{DERIVATIVE}:relative" else ""
+        text += ", without a unit" if about.unit == "none" else ""
     text += ". ± is the longer arm of the 95 % interval over images"
     words = [words for _, _, words in _beside(readings, metric, layer)]
     return "; ".join([text, *words]) + "."
-
-
-def _units(settings: Mapping[str, Any]) -> str:
-    """Which number of a Lie derivative is shown, and the units of the one that is not."""
-    cells = [cell for cell in settings["cells"] if "derivative_unit" in cell]
-    units = dict.fromkeys(cell["derivative_unit"] for cell in cells)
-    return f", in spreads over images, no unit ({DERIVATIVE} itself is {', '.join(units)})"
 
 
 def _place(layer: str) -> str:

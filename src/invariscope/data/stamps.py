@@ -30,7 +30,7 @@ from PIL import Image, ImageColor
 
 from invariscope.data import backgrounds, cutouts
 from invariscope.data.backgrounds import Background, crop_background, installed_backgrounds
-from invariscope.data.cutouts import FOLDER, cutout_classes, read_cutout
+from invariscope.data.cutouts import cutout_classes, read_cutout
 from invariscope.data.packages import needs_debian
 from invariscope.data.source import SOURCES, ImageSource
 from invariscope.errors import InputError
@@ -86,7 +86,7 @@ class StampsSource(ImageSource):
         self.imagenet_outputs: list[tuple[int, ...]] = []
         missing: list[str] = []
         for each in cutout_classes():
-            present = [file for file in each.files if Path(FOLDER, f"{file}.png").is_file()]
+            present = [file for file in each.files if Path(cutouts.FOLDER, f"{file}.png").is_file()]
             missing += [file for file in each.files if file not in present]
             if not present:
                 continue

@@ -9,8 +9,19 @@ from invariscope.metrics.channel_equivariance import (
     channel_match,
 )
 from invariscope.metrics.channel_invariance import channel_invariance
+from invariscope.metrics.channel_products import ChannelMaps, MapStep
 from invariscope.metrics.class_distance_ratio import class_distance_ratio
+from invariscope.metrics.dead_channels import DEAD_CHANNELS
 from invariscope.metrics.eed import eed
+from invariscope.metrics.kinds import (
+    METRICS,
+    DerivativeMetric,
+    MapMetric,
+    Metric,
+    OrbitMetric,
+    VectorMetric,
+    register,
+)
 from invariscope.metrics.latent_eed import latent_eed, latent_normalizer
 from invariscope.metrics.lie_derivative import lie_derivative, relative_lie_derivative
 from invariscope.metrics.linear_cka import linear_cka
@@ -22,29 +33,35 @@ from invariscope.metrics.normalized_variance import normalized_variance
 from invariscope.metrics.prediction_consistency import prediction_consistency
 from invariscope.metrics.relative_invariance import relative_invariance
 from invariscope.metrics.response_alignment import response_alignment
+from invariscope.metrics.selection import (
+    DEFAULT_METRICS,
+    REGRESSION_METRICS,
+    for_task,
+    with_companions,
+)
 from invariscope.metrics.similarity_change import similarity_change
 from invariscope.metrics.softmax_eed import softmax_eed, softmax_eed_from_logits
 from invariscope.metrics.spread import Spread
 from invariscope.metrics.streaming import ImageMean
-from invariscope.metrics.sweep import (
-    DEFAULT_METRICS,
-    METRICS,
-    SweepMetric,
-    for_task,
-    metric,
-    with_companions,
-)
 
 __all__ = [
+    "DEAD_CHANNELS",
     "DEFAULT_METRICS",
     "METRICS",
+    "REGRESSION_METRICS",
     "ChannelCorrelation",
+    "ChannelMaps",
     "ChannelMatch",
     "CosineMeanRelativeInvariance",
+    "DerivativeMetric",
     "ImageMean",
+    "MapMetric",
+    "MapStep",
+    "Metric",
+    "OrbitMetric",
     "PooledChannels",
     "Spread",
-    "SweepMetric",
+    "VectorMetric",
     "accuracy",
     "channel_eed",
     "channel_equivariance",
@@ -58,9 +75,9 @@ __all__ = [
     "lie_derivative",
     "linear_cka",
     "mean_relative_invariance",
-    "metric",
     "normalized_variance",
     "prediction_consistency",
+    "register",
     "relative_invariance",
     "relative_lie_derivative",
     "response_alignment",

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from invariscope.errors import InputError
 from invariscope.metrics.arguments import rank
+from invariscope.metrics.kinds import VectorMetric, register
 
 
 def accuracy(
@@ -51,3 +52,23 @@ def per_image(logits: Tensor, labels: Tensor) -> Tensor:
     right = (logits.argmax(-1)[..., None] == answers).any(-1).double()
     known = logits.isfinite().all(-1) & (answers >= 0).any(-1)
     return torch.where(known, right, torch.nan)
+
+
+def _evaluate(reference: Tensor, transformed: Tensor, pairing: Tensor, labels: Tensor | None):
+    assert labels is not None
+    return per_image(transformed, labels), None
+
+
+ACCURACY = register(
+    VectorMetric(
+        name="accuracy",
+        label="Accuracy",
+        paragraph="The share of images whose predicted class is their label.",
+        low=0.0,
+        ends=("all wrong", "all right"),
+        at="logits",
+        needs="targets",
+        role="right",
+        evaluate=_evaluate,
+    )
+)

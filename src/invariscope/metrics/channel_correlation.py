@@ -37,6 +37,7 @@ from invariscope.metrics.channel_products import (
     images_per_step,
 )
 from invariscope.metrics.dead import varies
+from invariscope.metrics.kinds import EQUIVARIANT, MapMetric, register
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,24 @@ def _added(
     transformed: ChannelMaps,
     acted: ChannelMaps,
 ) -> tuple[list[ChannelCorrelation], Tensor]:
-    """As `add_to_each`, of images that are all finite, to sums over as many images."""
+    """As `add_to_each`, of images that are all finite, to sums over as many images.
+
+    Sums of squares and products about a mean move with it (Chan, Golub and LeVeque 1983). With P
+    positions, n images before, the new ones i of means μ_i, the old mean μ and the new one μ′,
+
+        Σ (x − μ′)² = old squares + P n (μ − μ′)² + Σ_i [squares within i + P (μ_i − μ′)²]
+
+    and likewise for the products of a channel t of the moved maps with a channel a of the acted
+    ones. What stands in brackets is the share of image i, `squares`.
+
+    A correlation is r = S_ta / √(S_tt S_aa). An image that weighs ε more changes it by ε dr, with
+
+        dr = s_ta / √(S_tt S_aa) − r/2 (s_tt / S_tt + s_aa / S_aa)
+
+    to first order, s being the image's shares of the sums (the means move, too, but deviations
+    from them sum to 0, so that is of second order). The jackknife's influence is n times that. The
+    match of a channel is held fixed.
+    """
     several, before = len(sums), sums[0].images
     positions = transformed.positions
     old = _stacked([each.means for each in sums])
@@ -229,30 +247,32 @@ def _added(
     )  # [sum, image, side, channel]
     images = before + means.shape[1]
     off = means - old[:, None]
-    shift = off.sum(1, keepdim=True) / images
-    off -= shift  # from the new means, as the sums below
-    squares = within.addcmul_(off, off, value=positions)
-    moved = math.sqrt(before) * shift  # what the images before count for
+    shift = off.sum(1, keepdim=True) / images  # μ′ − μ: the images before lie 0 off, n of them
+    off -= shift  # μ_i − μ′
+    squares = within.addcmul_(off, off, value=positions)  # s_tt, s_aa
+    # The images before are one more row, √n (μ − μ′) but for the sign, which cancels in products:
+    # so one matrix product adds P Σ_i (t_i − t′)(a_i − a′) + P n (t − t′)(a − a′).
+    moved = math.sqrt(before) * shift
     both = torch.cat([off, moved], 1).float()
     matrices = torch.baddbmm(
         _stacked([each.products for each in sums]), both[:, :, 0].mT, both[:, :, 1], alpha=positions
     )
     parts = [each.unflatten(0, (several, -1)) for each in products]
     for part in parts:
-        matrices += part.sum(1)
+        matrices += part.sum(1)  # within the images, over positions
     of_means = old + shift[:, 0]
     of_squares = _stacked([each.squares for each in sums]) + squares.sum(1)
     of_squares.addcmul_(moved[:, 0], moved[:, 0], value=positions)
     found = _matched(of_means, of_squares, matrices, images * positions)
     # Influences [sum, image, form, channel]: with the same channel and with the match.
-    shares = squares / of_squares[:, None]
+    shares = squares / of_squares[:, None]  # s_tt / S_tt, s_aa / S_aa
     cross = positions * off[:, :, :1] * _of_pairs(off[:, :, 1], found.pairs)
     if parts:
         columns = found.pairs.mT[:, None]
         chosen = [p.gather(3, columns.expand(-1, p.shape[1], -1, -1)).mT for p in parts]
-        cross += torch.cat(chosen, 1)
+        cross += torch.cat(chosen, 1)  # s_ta: means off by, and what is within the image
     each = shares[:, :, :1] + _of_pairs(shares[:, :, 1], found.pairs)
-    each = cross * found.scale[:, None] - found.values[:, None] / 2 * each
+    each = cross * found.scale[:, None] - found.values[:, None] / 2 * each  # dr
     each = (images * each).nan_to_num_(0)  # a dead channel has none
     living = found.values.isfinite().sum(2).clamp_min(1)
     influences = _stacked([one.influences for one in sums]) + each.square().sum(1)
@@ -280,12 +300,14 @@ class _Matches:
 
 def _matched(means: Tensor, squares: Tensor, products: Tensor, count: int) -> _Matches:
     """The matches of some sums over ``count`` images and positions each."""
+    # Σ x² = Σ (x − m)² + count m²: what the deviations are held against, to be told from rounding.
     power = torch.addcmul(squares, means, means, value=count)
     alive = varies(squares, power, torch.float32)
     norm = torch.where(alive, squares.rsqrt(), torch.nan)
     scaled = products * norm[:, 1, None].float()
     if not bool(alive.all()):
         scaled.masked_fill_(~alive[:, 1, None], -torch.inf)
+    # Which channel matches best does not depend on the norm of the one that looks for it.
     match = scaled.max(2).indices  # faster than argmax
     itself = torch.arange(match.shape[1], device=match.device).expand_as(match)
     pairs = torch.stack([itself, match], 1)
@@ -305,3 +327,33 @@ def _of_pairs(values: Tensor, pairs: Tensor) -> Tensor:
 def _stacked(parts: Sequence[Tensor]) -> Tensor:
     """``torch.stack`` without a copy of a single one."""
     return parts[0][None] if len(parts) == 1 else torch.stack(list(parts))
+
+
+CHANNEL_INVARIANCE_POOLED = register(
+    MapMetric(
+        name="channel_invariance:pooled",
+        label="Channel invariance over the data set",
+        paragraph="Does a channel show the same map, moved as the image is? The correlation of"
+        " f(T_g x)_c with T_g f(x)_c over all images and positions, mean over living channels. At"
+        " layers without positions, over images only.",
+        source="paper 002, eq. 4, read over the data set",
+        low=-1.0,
+        ends=("unrelated", "the same"),
+        null="near 0",
+        over_data="invariance",
+    )
+)
+CHANNEL_EQUIVARIANCE_POOLED = register(
+    replace(
+        CHANNEL_INVARIANCE_POOLED,
+        name="channel_equivariance:pooled",
+        label="Channel equivariance over the data set",
+        paragraph="Is there any channel whose moved map it becomes? The largest such correlation"
+        " with any channel of the layer. A maximum over many channels is above 0 by chance, the"
+        " more so the fewer images and positions there are: read it beside its null.",
+        source="paper 002, eq. 7, read over the data set",
+        direction=EQUIVARIANT,
+        null="above 0",
+        over_data="equivariance",
+    )
+)

@@ -14,11 +14,14 @@ of ``acted`` first. The author's later code computes 1 − cos, over the last ax
 counts a zero map as cosine 0.
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from invariscope.metrics.arguments import rank, same_shape
 from invariscope.metrics.channel_invariance import aligned
+from invariscope.metrics.channel_products import MapStep, one_where, permuted_cosine
+from invariscope.metrics.kinds import BREAKS, MapMetric, register
 
 
 def channel_eed(
@@ -47,3 +50,29 @@ def channel_eed(
     rank("B C H W", acted=acted, transformed=transformed)
     same_shape(acted=acted, transformed=transformed)
     return -aligned(acted, transformed, "cosine").nanmean(-1).to(transformed.dtype)
+
+
+def per_image(step: MapStep) -> Tensor:
+    """The deviation of each image of a step, the channels taken where the group takes them."""
+    if step.permutation is None:
+        return -step.mean_cosine("invariance")
+    if not len(step.permutation):  # no one knows where the channels went
+        return torch.full_like(step.transformed.mean[:, 0], torch.nan)
+    return -permuted_cosine(step).nanmean(1)
+
+
+CHANNEL_EED = register(
+    MapMetric(
+        name="channel_eed",
+        label="Channelwise G-EED",
+        paragraph="Minus the mean cosine of a channel’s map with its own moved map. −1: every"
+        " channel moves as the image does.",
+        source="paper 003, eq. 5",
+        direction=BREAKS,
+        low=-1.0,
+        ends=("unrelated", "the same up to the motion"),
+        at_identity=True,
+        evaluate=per_image,
+        identity=lambda maps: -one_where(maps.points),
+    )
+)

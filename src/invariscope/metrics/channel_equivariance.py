@@ -15,6 +15,7 @@ NaN, dead channels of ``acted`` never win, and if none is alive the whole image 
 Source: paper 002, eq. 7. No code was published; what it does with dead channels is not said.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -22,12 +23,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from invariscope.metrics.arguments import rank, same_shape
+from invariscope.metrics.channel_products import one_where
 from invariscope.metrics.channel_similarity import (
     Channels,
     check_similarity,
     similarity_of,
     steps,
 )
+from invariscope.metrics.kinds import EQUIVARIANT, MapMetric, register
 from invariscope.metrics.memory import at_a_time
 
 
@@ -133,3 +136,35 @@ def _most_similar(transformed: Channels, acted: Channels) -> Tensor:
         products = (some @ directions).masked_fill_(~acted.alive[:, None, :], -torch.inf)
         chosen.append(products.max(-1).indices)
     return torch.cat(chosen, dim=1)
+
+
+CHANNEL_EQUIVARIANCE = register(
+    MapMetric(
+        name="channel_equivariance",
+        label="Channel equivariance",
+        paragraph="The largest correlation of each channel of the moved image’s map with any"
+        " channel of the moved map, sought anew in every image; the mean over living channels,"
+        " then over images. A maximum over channels is above 0 by chance, most so where there are"
+        " few positions: “by chance” is the same maximum with another image’s maps.",
+        source="paper 002, eq. 7",
+        direction=EQUIVARIANT,
+        low=-1.0,
+        ends=("unrelated", "the same"),
+        brings=("channel_equivariance:pooled", "dead_channels"),
+        heat_map="beside",
+        null="above 0",
+        evaluate=lambda step: step.mean_pearson("equivariance"),
+        identity=lambda maps: one_where(maps.alive),
+    )
+)
+CHANNEL_EQUIVARIANCE_COSINE = register(
+    replace(
+        CHANNEL_EQUIVARIANCE,
+        name="channel_equivariance:cosine",
+        label="Channel equivariance (cosine)",
+        paragraph="Channel equivariance with the cosine in place of the correlation.",
+        brings=(),
+        evaluate=lambda step: step.mean_cosine("equivariance"),
+        identity=lambda maps: one_where(maps.points),
+    )
+)

@@ -13,12 +13,16 @@ that literal form. Only the aligned form has the property that the paper states,
 is at least invariance; the two coincide where a map has no positions. No code was published.
 """
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from invariscope.metrics.arguments import rank, same_shape
+from invariscope.metrics.channel_products import one_where, paired_correlation
 from invariscope.metrics.channel_similarity import check_similarity, similarity_of, steps
+from invariscope.metrics.kinds import MapMetric, register
 
 
 def channel_invariance(
@@ -56,3 +60,44 @@ def aligned(acted: Tensor, transformed: Tensor, similarity: str) -> Tensor:
     """The formula for maps [B, C, H, W]: [B, C] in float64."""
     values = [similarity_of(moved, own) for own, moved in steps(acted, transformed, similarity)]
     return torch.cat(values) if values else transformed.new_empty(acted.shape[:2])
+
+
+CHANNEL_INVARIANCE = register(
+    MapMetric(
+        name="channel_invariance",
+        label="Channel invariance",
+        paragraph="The correlation of each channel of the moved image’s map, f(T_g x)_c, with the"
+        " same channel of the moved map, T_g f(x)_c, over the positions of each image; the mean"
+        " over living channels, then over images.",
+        source="paper 002, eq. 4",
+        low=-1.0,
+        ends=("unrelated", "the same"),
+        brings=("channel_invariance:pooled", "dead_channels"),
+        heat_map="beside",
+        null="near 0",
+        evaluate=lambda step: step.mean_pearson("invariance"),
+        identity=lambda maps: one_where(maps.alive),
+    )
+)
+CHANNEL_INVARIANCE_COSINE = register(
+    replace(
+        CHANNEL_INVARIANCE,
+        name="channel_invariance:cosine",
+        label="Channel invariance (cosine)",
+        paragraph="Channel invariance with the cosine in place of the correlation.",
+        brings=(),
+        evaluate=lambda step: step.mean_cosine("invariance"),
+        identity=lambda maps: one_where(maps.points),
+    )
+)
+CHANNEL_INVARIANCE_LITERAL = register(
+    replace(
+        CHANNEL_INVARIANCE,
+        name="channel_invariance:literal",
+        label="Channel invariance (maps not moved)",
+        paragraph="Channel invariance against the map of the image as it is, not moved.",
+        brings=(),
+        controls=False,
+        evaluate=lambda step: paired_correlation(step.transformed, step.untouched).nanmean(1),
+    )
+)

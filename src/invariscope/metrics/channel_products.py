@@ -14,14 +14,19 @@ functions on tensors, such as `channel_equivariance`, compute in float64; tests 
 together.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from invariscope.metrics.dead import varies
 
+#: Compared with the same channel, and with the channel that matches best.
+Form = Literal["invariance", "equivariance"]
+FORMS: tuple[Form, Form] = ("invariance", "equivariance")
 #: Where mean² exceeds so many variances, float32 sums of raw squares have lost too many digits.
 CENTRE_ABOVE = 100.0
 #: Numbers in the products of a step: 32 MB in float32, so that 2048 channels take 2 images a step.
@@ -50,6 +55,11 @@ class ChannelMaps:
     def positions(self) -> int:
         """The number of positions."""
         return self.values.shape[1]
+
+    @property
+    def positioned(self) -> Tensor:
+        """The maps as they came, [image, channel, position], without positions masked out."""
+        return (self.values + (self.mean - self.offset)[:, None]).mT
 
     @cached_property
     def power(self) -> Tensor:
@@ -125,46 +135,80 @@ def paired_correlation(transformed: ChannelMaps, acted: ChannelMaps) -> Tensor:
 
 
 @dataclass(frozen=True)
-class ChannelScores:
-    """What channel measures say of some images, NaN where a channel is dead.
+class MapStep:
+    """Some images of one layer: what a metric of maps is given.
+
+    What several metrics are made of, products and similarities, is computed once, when the first
+    of them asks for it.
 
     Args:
-        pearson: [2, image, channel], the correlation with the same channel of the acted maps, and
-            the largest one with any of its living channels.
-        cosine: The same for the cosine; None unless asked for.
-        complete: Whether no channel is dead, so that no correlation is NaN.
+        transformed: f(T_g x), of the moved images.
+        acted: T_g f(x), the maps of the images, moved.
+        still: Gives f(x), the maps of the images as they are; by default `acted`.
+        permutation: Where the group takes channels from, in a layer with declared fields; empty
+            where that is not known, None where channels stay.
+
+    Example:
+        >>> maps = channel_maps(torch.rand(2, 3, 4, 4))
+        >>> step = MapStep(maps, maps)
+        >>> step.pearson.shape, step.transformed.positioned.shape
+        (torch.Size([2, 2, 3]), torch.Size([2, 3, 16]))
     """
 
-    pearson: Tensor
-    cosine: Tensor | None
-    complete: bool
+    transformed: ChannelMaps
+    acted: ChannelMaps
+    still: Callable[[], ChannelMaps] | None = None
+    permutation: Tensor | None = None
+
+    @property
+    def untouched(self) -> ChannelMaps:
+        """f(x), the maps of the images as they are."""
+        return self.acted if self.still is None else self.still()
+
+    @cached_property
+    def products(self) -> Tensor:
+        """The `covariances`, [image, channel, channel]."""
+        return covariances(self.transformed, self.acted)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no channel is dead, so that no correlation is NaN."""
+        return self.transformed.all_alive and self.acted.all_alive
+
+    @cached_property
+    def pearson(self) -> Tensor:
+        """The correlation of each channel with the same one, and with its match, of the acted maps.
+
+        [2, image, channel], NaN where a channel is dead. The match is the living channel with
+        which the correlation is largest.
+        """
+        alive = None if self.complete else (self.transformed.alive, self.acted.alive)
+        return _best(self.products, self.transformed.squares, self.acted.squares, alive)
+
+    @cached_property
+    def cosine(self) -> Tensor:
+        """The same with the cosine."""
+        means = (self.transformed.mean[:, :, None], self.acted.mean[:, None, :])
+        raw = torch.baddbmm(self.products, *means, alpha=float(self.transformed.positions))
+        points = self.transformed.points, self.acted.points
+        return _best(raw, self.transformed.power, self.acted.power, points)
+
+    def mean_pearson(self, form: Form) -> Tensor:
+        """The mean correlation over living channels, [image]."""
+        values = self.pearson[FORMS.index(form)]
+        return values.mean(1) if self.complete else values.nanmean(1)
+
+    def mean_cosine(self, form: Form) -> Tensor:
+        """The mean cosine over channels that have one, [image]."""
+        return self.cosine[FORMS.index(form)].nanmean(1)
 
 
-def channel_scores(
-    products: Tensor,
-    transformed: ChannelMaps,
-    acted: ChannelMaps,
-    *,
-    cosine: bool = False,
-) -> ChannelScores:
-    """The channel measures of some images from their covariances [image, channel, channel]."""
-    complete = transformed.all_alive and acted.all_alive
-    alive = None if complete else (transformed.alive, acted.alive)
-    pearson = _best(products, transformed.squares, acted.squares, alive)
-    if not cosine:
-        return ChannelScores(pearson, None, complete)
-    means = (transformed.mean[:, :, None], acted.mean[:, None, :])
-    raw = torch.baddbmm(products, *means, alpha=float(transformed.positions))
-    points = transformed.points, acted.points
-    return ChannelScores(pearson, _best(raw, transformed.power, acted.power, points), complete)
-
-
-def permuted_cosine(
-    products: Tensor, transformed: ChannelMaps, acted: ChannelMaps, permutation: Tensor
-) -> Tensor:
+def permuted_cosine(step: MapStep) -> Tensor:
     """Cosine of each channel c with the acted channel ``permutation[c]``: [image, channel]."""
-    channels = torch.arange(len(permutation), device=products.device)
-    chosen = products[:, channels, permutation]
+    transformed, acted, permutation = step.transformed, step.acted, step.permutation
+    assert permutation is not None
+    channels = torch.arange(len(permutation), device=acted.mean.device)
+    chosen = step.products[:, channels, permutation]
     raw = chosen + transformed.positions * transformed.mean * acted.mean[:, permutation]
     points = transformed.points & acted.points[:, permutation]
     return _similar(raw, transformed.power, acted.power[:, permutation], points)
@@ -200,3 +244,8 @@ def _similar(products: Tensor, own: Tensor, theirs: Tensor, alive: Tensor) -> Te
 def images_per_step(channels: int) -> int:
     """How many images' products [channel, channel] are held at a time; at least one."""
     return max(1, STEP // (channels * channels))
+
+
+def one_where(counted: Tensor) -> Tensor:
+    """1 for each image of which some channel counts [image, channel], NaN for the others."""
+    return torch.where(counted.any(1), 1.0, torch.nan)

@@ -20,6 +20,7 @@ from torch import Tensor
 from invariscope.errors import InputError
 from invariscope.metrics.arguments import rank
 from invariscope.metrics.distances import all_pairs, check_distance, prepared
+from invariscope.metrics.kinds import VectorMetric, Weighted, register
 from invariscope.metrics.memory import at_a_time
 
 
@@ -109,3 +110,27 @@ def _valid_labels(labels: Tensor, count: int) -> Tensor:
     if classes == count:
         raise InputError("labels differ for every image: the ratio needs a class with two images")
     return labels
+
+
+def _evaluate(
+    reference: Tensor, transformed: Tensor, pairing: Tensor, labels: Tensor | None
+) -> Weighted:
+    assert labels is not None
+    return per_image(transformed, labels)
+
+
+CLASS_DISTANCE_RATIO = register(
+    VectorMetric(
+        name="class_distance_ratio",
+        label="Class distance ratio",
+        paragraph="The mean distance between images of different classes, in units of the mean"
+        " distance within a class. 1: a class is as wide as the whole set; there is no upper end.",
+        source="paper 004, §4.3",
+        low=0.0,
+        high=None,
+        ends=("least invariant", "most invariant"),
+        needs="classes",
+        at_identity=True,
+        evaluate=_evaluate,
+    )
+)

@@ -19,6 +19,7 @@ code takes 1 − cos and does not normalise.
 """
 
 import math
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -28,6 +29,7 @@ from invariscope.errors import InputError
 from invariscope.metrics.arguments import at_least, rank
 from invariscope.metrics.dead import resolution
 from invariscope.metrics.distances import all_pairs, between, check_distance, double, prepared
+from invariscope.metrics.kinds import DEVIATES, OrbitMetric, register
 from invariscope.metrics.memory import at_a_time
 
 #: Mean cosines below this are no denominators.
@@ -162,3 +164,34 @@ def _valid_normalizer(normalizer: float | Tensor, distance: str) -> float:
     if distance == "l2" and scale < 0:
         raise InputError(f"normalizer is {scale:g}: a mean l2 distance cannot be negative")
     return scale
+
+
+LATENT_EED = register(
+    OrbitMetric(
+        name="latent_eed",
+        label="Latent G-EED",
+        paragraph="How far the representations of a group’s elements lie from their mean, in units"
+        " of the mean distance between different images. 0: they do not move.",
+        source="paper 003, eq. 6",
+        direction=DEVIATES,
+        low=0.0,
+        high=None,
+        ends=("moves", "stays where it is"),
+        needs="group",
+        at_identity=True,
+        heat_map="main",
+        evaluate=lambda orbit: per_element(orbit, "l2"),
+    )
+)
+LATENT_EED_COSINE = register(
+    replace(
+        LATENT_EED,
+        name="latent_eed:cosine",
+        label="Latent G-EED (cosine)",
+        paragraph="Latent G-EED with minus the cosine in place of the distance, and the mean"
+        " cosine in place of the mean distance.",
+        low=None,
+        heat_map="beside",
+        evaluate=lambda orbit: per_element(orbit, "cosine"),
+    )
+)

@@ -29,6 +29,7 @@ is ours.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -38,6 +39,7 @@ from invariscope.errors import InputError
 from invariscope.forward_mode import forward_mode, missing_formula
 from invariscope.metrics.arguments import same_shape
 from invariscope.metrics.distances import double
+from invariscope.metrics.kinds import BREAKS, DerivativeMetric, register
 from invariscope.metrics.memory import at_a_time
 from invariscope.metrics.spread import Spread
 
@@ -184,3 +186,59 @@ def _differentiate(
     action = output_tangent(outputs)
     same_shape(function=outputs, output_tangent=action)
     return outputs, derivative - action
+
+
+def mean_square(values: Tensor, derivative: Tensor) -> Tensor:
+    """‖L f‖² / dim of each image of a batch."""
+    return squared_norm(derivative) / derivative[0].numel()
+
+
+def _of_probabilities(values: Tensor, derivative: Tensor) -> Tensor:
+    return mean_square(values, softmax_derivative(values, derivative))
+
+
+LIE_DERIVATIVE = register(
+    DerivativeMetric(
+        name="lie_derivative",
+        label="Lie derivative",
+        phrase="Lie derivative",
+        paragraph="How fast a layer begins to break the symmetry: the mean over outputs of the"
+        " squares of its derivative at level 0. 0: equivariant.",
+        source="Gruver et al. (2022), §3",
+        direction=BREAKS,
+        low=0.0,
+        high=None,
+        ends=("breaks at once", "equivariant"),
+        at_identity=True,
+        unit="derivative",
+        brings=("lie_derivative:relative", "lie_derivative:softmax"),
+        squares=mean_square,
+    )
+)
+LIE_DERIVATIVE_RELATIVE = register(
+    replace(
+        LIE_DERIVATIVE,
+        name="lie_derivative:relative",
+        label="Lie derivative (relative)",
+        phrase="Lie derivative (relative)",
+        paragraph="The Lie derivative in spreads of the output over images for each spread that"
+        " the pixels move. It has no unit, so layers and transformations can be compared. 0:"
+        " equivariant; 1: as sensitive as the pixels themselves.",
+        source="",
+        unit="none",
+        brings=(),
+        relative=relative,
+    )
+)
+LIE_DERIVATIVE_SOFTMAX = register(
+    replace(
+        LIE_DERIVATIVE,
+        name="lie_derivative:softmax",
+        label="Lie derivative of the probabilities",
+        phrase="Lie derivative of the probabilities",
+        paragraph="The Lie derivative of the class probabilities, end to end. 0: invariant.",
+        at="logits",
+        brings=(),
+        squares=_of_probabilities,
+    )
+)

@@ -17,6 +17,8 @@ Degenerate: a baseline of 0 gives −∞, or NaN if the distances are 0 as well 
 Source: ours.
 """
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -24,6 +26,7 @@ from torch import Tensor
 from invariscope.errors import InputError
 from invariscope.metrics.arguments import at_least_two, rank, same_shape
 from invariscope.metrics.distances import all_pairs, between, check_distance, prepared
+from invariscope.metrics.kinds import VectorMetric, register
 
 
 def mean_relative_invariance(
@@ -149,3 +152,24 @@ def per_image(reference: Tensor, transformed: Tensor, distance: str) -> tuple[Te
     partners = 2 * (known.sum(-1, keepdim=True) - 1)
     baseline = torch.where(known, _without_dust(others / partners), torch.nan)
     return (baseline - own) / baseline, baseline
+
+
+MEAN_RELATIVE_INVARIANCE = register(
+    VectorMetric(
+        name="mean_relative_invariance",
+        label="Mean relative invariance",
+        paragraph="1 − mean d / mean b, with b over all pairs of different images of a block:"
+        " relative invariance with less noise, one number for all images.",
+        ends=("like another image", "like the original"),
+        evaluate=lambda reference, transformed, *_: per_image(reference, transformed, "cosine"),
+    )
+)
+MEAN_RELATIVE_INVARIANCE_L2 = register(
+    replace(
+        MEAN_RELATIVE_INVARIANCE,
+        name="mean_relative_invariance:l2",
+        label="Mean relative invariance (l2)",
+        paragraph="Mean relative invariance with Euclidean distances.",
+        evaluate=lambda reference, transformed, *_: per_image(reference, transformed, "l2"),
+    )
+)

@@ -20,6 +20,7 @@ from torch import Tensor
 from invariscope.metrics.arguments import at_least, rank
 from invariscope.metrics.dead import varies
 from invariscope.metrics.distances import double
+from invariscope.metrics.kinds import DEVIATES, OrbitMetric, register
 
 
 def normalized_variance(responses: Float[Tensor, "..."]) -> Float[Tensor, " unit"]:
@@ -75,3 +76,21 @@ def _variance(values: Tensor, dimension: int, dtype: torch.dtype) -> Tensor:
     variance = values.var(dimension).mean(0)
     power = values.square().mean((0, 1))
     return torch.where(varies(variance, power, dtype), variance, 0.0)
+
+
+NORMALIZED_VARIANCE = register(
+    OrbitMetric(
+        name="normalized_variance",
+        label="Normalised variance",
+        paragraph="The variance over the levels of a transformation, or the elements of a group,"
+        " in units of the variance over images. 0: nothing moves; there is no upper end.",
+        source="Quiroga et al.",
+        direction=DEVIATES,
+        low=0.0,
+        high=None,
+        ends=("moves", "stays where it is"),
+        at_identity=True,
+        heat_map="main",
+        evaluate=lambda orbit: (per_element(orbit), None),
+    )
+)

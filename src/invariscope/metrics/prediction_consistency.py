@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from invariscope.metrics.arguments import rank, same_shape
+from invariscope.metrics.kinds import VectorMetric, register
 
 
 def prediction_consistency(
@@ -56,3 +57,23 @@ def per_image_labels(reference: Tensor, transformed: Tensor) -> Tensor:
 def _where_finite(same: Tensor, reference: Tensor, transformed: Tensor) -> Tensor:
     finite = transformed.isfinite().all(-1) & reference.isfinite().all(-1)
     return torch.where(finite, same, torch.nan)
+
+
+PREDICTION_CONSISTENCY = register(
+    VectorMetric(
+        name="prediction_consistency",
+        label="Prediction kept",
+        paragraph="The share of images whose predicted class under the transformation is the one"
+        " predicted without it, right or wrong.",
+        source="Zhang (2019), where the transformation is a shift",
+        low=0.0,
+        ends=("another answer", "the same answer"),
+        at="logits",
+        role="kept",
+        evaluate=lambda reference, transformed, *_: (per_image(reference, transformed), None),
+        multilabel=lambda reference, transformed, *_: (
+            per_image_labels(reference, transformed),
+            None,
+        ),
+    )
+)

@@ -12,11 +12,14 @@ Source: paper 000, eq. 1. The published code draws a random permutation that may
 itself (which scores exactly 0) and adds 1e-8 to the denominator; ours does neither.
 """
 
+from dataclasses import replace
+
 from jaxtyping import Float, Integer
 from torch import Tensor
 
 from invariscope.metrics.arguments import at_least_two, rank, same_shape, valid_pairing
 from invariscope.metrics.distances import between, check_distance, prepared
+from invariscope.metrics.kinds import VectorMetric, Weighted, register
 
 
 def relative_invariance(
@@ -61,3 +64,40 @@ def per_image(reference: Tensor, transformed: Tensor, pairing: Tensor, distance:
     own = between(z, moved, distance)
     baseline = between(z, moved[..., pairing, :], distance)
     return (baseline - own) / baseline
+
+
+def _cosine(reference: Tensor, transformed: Tensor, pairing: Tensor, labels: object) -> Weighted:
+    return per_image(reference, transformed, pairing, "cosine"), None
+
+
+def _l2(reference: Tensor, transformed: Tensor, pairing: Tensor, labels: object) -> Weighted:
+    return per_image(reference, transformed, pairing, "l2"), None
+
+
+RELATIVE_INVARIANCE = register(
+    VectorMetric(
+        name="relative_invariance",
+        label="Relative invariance",
+        paragraph="(b − d) / b for each image: d is the distance between the representations of an"
+        " image and of its transformed copy, b the distance between that image and the transformed"
+        " copy of another. 1: nothing moved. 0: moved as far as another image is. Below 0:"
+        " farther. Distances are cosine distances; feature maps are averaged over their positions"
+        " first.",
+        source="paper 000, eq. 1",
+        ends=("like another image", "like the original"),
+        paired=True,
+        role="headline",
+        evaluate=_cosine,
+    )
+)
+RELATIVE_INVARIANCE_L2 = register(
+    replace(
+        RELATIVE_INVARIANCE,
+        name="relative_invariance:l2",
+        label="Relative invariance (l2)",
+        paragraph="Relative invariance with Euclidean distances, which see the length of a"
+        " representation as well as its direction.",
+        role="",
+        evaluate=_l2,
+    )
+)

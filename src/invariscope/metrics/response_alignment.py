@@ -20,6 +20,7 @@ from torch import Tensor
 from invariscope.errors import InputError
 from invariscope.metrics.arguments import at_least_two, rank, same_shape, valid_pairing
 from invariscope.metrics.distances import between, double, prepared
+from invariscope.metrics.kinds import EQUIVARIANT, VectorMetric, register
 
 
 def response_alignment(
@@ -91,3 +92,25 @@ def _valid_shuffle(shuffle: Tensor) -> Tensor:
     if not bool((shuffle.sort(dim=0).values == everyone).all()):
         raise InputError(f"shuffle must hold a permutation of 0 to {count - 1} in each column")
     return shuffle.long()
+
+
+RESPONSE_ALIGNMENT = register(
+    VectorMetric(
+        name="response_alignment",
+        label="Response alignment",
+        paragraph="Whether the representations of all images move the same way: the cosine between"
+        " the displacements of an image and of another one, minus that of displacements whose"
+        " coordinates are shuffled over images. 0: no more alike than the coordinates by"
+        " themselves make them.",
+        source="paper 000, App. D",
+        direction=EQUIVARIANT,
+        low=-2.0,
+        high=2.0,
+        ends=("no more than by chance", "equivariant"),
+        paired=True,
+        evaluate=lambda reference, transformed, pairing, labels: (
+            per_image(reference, transformed, pairing),
+            None,
+        ),
+    )
+)

@@ -22,6 +22,7 @@ from torch import Tensor
 from invariscope.errors import InputError
 from invariscope.metrics.arguments import at_least, rank
 from invariscope.metrics.distances import double
+from invariscope.metrics.kinds import DEVIATES, OrbitMetric, register
 
 
 def softmax_eed(orbit_probabilities: Float[Tensor, "..."]) -> Float[Tensor, " image"]:
@@ -104,3 +105,22 @@ def _check_probabilities(probabilities: Tensor) -> None:
             "orbit_probabilities must be at least 0 and sum to 1 over the last dimension: "
             "for logits use softmax_eed_from_logits"
         )
+
+
+SOFTMAX_EED = register(
+    OrbitMetric(
+        name="softmax_eed",
+        label="Softmax G-EED",
+        paragraph="The Kullback–Leibler divergence, in nats, of each element’s class probabilities"
+        " from their mean over the group. 0: invariant; there is no upper end.",
+        source="paper 003, §3.1",
+        direction=DEVIATES,
+        low=0.0,
+        high=None,
+        ends=("moves", "stays where it is"),
+        at="logits",
+        needs="group",
+        at_identity=True,
+        evaluate=lambda orbit: (per_element(orbit), None),
+    )
+)

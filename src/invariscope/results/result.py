@@ -229,22 +229,20 @@ class Result:
     def overview(self) -> pd.DataFrame:
         """The first metric by transformation: mean, lowest and highest value over its levels.
 
-        Level 0 does not count, but for Lie derivatives, which are taken there and shown in the
-        relative form: the other has a unit for each transformation. Sorted from the least to the
-        most invariant.
+        Level 0 does not count, but for derivatives, which are taken there. A metric that has a unit
+        for each transformation makes way for one that has none. Sorted from the least to the most
+        invariant.
         """
-        metrics = self.manifest["settings"]["metrics"]
-        metric = metrics[0]
-        if metric == "lie_derivative" and f"{metric}:relative" in metrics:
-            metric = f"{metric}:relative"
+        metrics, known = self.manifest["settings"]["metrics"], self.manifest["metrics"]
+        one_unit = [name for name in metrics if known[name]["unit"] != "derivative"]
+        metric = (one_unit or metrics)[0]
         frame = self.frame[(self.frame["metric"] == metric) & self.frame["class"].isna()]
         layer = "embedding" if (frame["layer"] == "embedding").any() else "logits"
         frame = frame[frame["layer"] == layer]
         moved = frame[frame["level"] > 0]
-        about = self.manifest["metrics"].get(metric, {})
         values = (frame if moved.empty else moved).groupby("transformation", sort=False)["value"]
         table = values.agg(["mean", "min", "max"]).sort_values(
-            "mean", kind="stable", ascending=not about.get("direction", "").startswith("lower")
+            "mean", kind="stable", ascending=not known[metric]["direction"].startswith("lower")
         )
         return table.rename_axis(index=None).rename_axis(columns=f"{metric} at the {layer}")
 

@@ -17,7 +17,7 @@ from invariscope.search.pairs import class_pairs
 from invariscope.search.request import SearchRequest
 from invariscope.search.result import COMMAND
 from invariscope.search.rows import PAIRS_PER_BLOCK
-from invariscope.transformations import Operation
+from invariscope.transformations import FAMILIES, Operation
 
 
 def prepare_search(request: SearchRequest) -> Search:
@@ -54,6 +54,7 @@ def prepare_search(request: SearchRequest) -> Search:
         decisions=subject.decisions(),
         warnings=warnings,
     )
+    manifest["transformations"] = {name: FAMILIES.get(name).as_dict() for name in FAMILIES}
     return Search(subject, pool, table, request.seed, manifest)
 
 

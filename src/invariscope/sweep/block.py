@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from invariscope.devices import as_float
-from invariscope.metrics import SweepMetric
+from invariscope.metrics import DerivativeMetric, MapMetric, Metric, OrbitMetric
 from invariscope.models import Layer, Probe
 from invariscope.results import RowBuilder
 from invariscope.runs.batches import Batches, Watcher
@@ -33,26 +33,30 @@ class Setup:
     probe: Probe
     twin: Probe | None
     plan: Plan
-    metrics: tuple[SweepMetric, ...]
+    metrics: tuple[Metric, ...]
     layers: tuple[Layer, ...]
     seed: int
     skip_inexact: bool = False
 
     @property
-    def map_metrics(self) -> tuple[str, ...]:
-        """The names of the metrics of feature maps."""
-        return tuple(metric.name for metric in self.metrics if metric.reads == "maps")
+    def map_metrics(self) -> tuple[MapMetric, ...]:
+        """The metrics of feature maps."""
+        return tuple(metric for metric in self.metrics if isinstance(metric, MapMetric))
+
+    @property
+    def derivative_metrics(self) -> tuple[DerivativeMetric, ...]:
+        """The metrics of Lie derivatives."""
+        return tuple(metric for metric in self.metrics if isinstance(metric, DerivativeMetric))
 
     @property
     def derivatives(self) -> tuple[LieCell, ...]:
         """The Lie derivatives to measure; none without their metrics."""
-        wanted = any(metric.reads.startswith("derivative") for metric in self.metrics)
-        return lie_cells(self.plan.transformations) if wanted else ()
+        return lie_cells(self.plan.transformations) if self.derivative_metrics else ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
         """The cells to measure; none where derivatives are all that is wanted."""
-        alone = all(metric.reads.startswith("derivative") for metric in self.metrics)
+        alone = len(self.derivative_metrics) == len(self.metrics)
         return () if alone else self.plan.cells
 
     @property
@@ -148,7 +152,7 @@ def measure_block(
         parts = image_parts(len(pixels), setup.layers)
     vectors = _Vectors()
     scores = Scores(setup.metrics, rows, len(pixels), sample.labels, sample.targets)
-    orbits = any(metric.reads.startswith("orbit") for metric in setup.metrics)
+    orbits = any(isinstance(metric, OrbitMetric) for metric in setup.metrics)
     for part in parts:
         groups = _groups(setup.cells, max(1, batches.size // (part.stop - part.start)), maps)
         for cells in groups:
@@ -176,7 +180,7 @@ def _differentiate(
     advance: Callable[[int], None],
 ) -> None:
     """The rows of Lie derivatives, of the model at every layer and of its twin at the headline."""
-    wanted, cells = {metric.name for metric in setup.metrics}, setup.derivatives
+    metrics, cells = setup.derivative_metrics, setup.derivatives
     names = [layer.name for layer in setup.layers]
     headline = [name for name in names if name in HEADLINE_LAYERS]
     for control, probe, layers in (
@@ -187,15 +191,16 @@ def _differentiate(
             continue
         # Values and derivatives: a pass holds more than a plain one.
         size = max(1, batches.size // 4)
-        for found in lie_values(probe, pixels, layers, cells, batch_size=size, advance=advance):
-            if found.metric in wanted:
-                rows.add(
-                    cell=found.cell,
-                    layer=found.layer,
-                    metric=found.metric,
-                    control=control,
-                    values=found.values.numpy(),
-                )
+        for found in lie_values(
+            probe, pixels, layers, cells, metrics, batch_size=size, advance=advance
+        ):
+            rows.add(
+                cell=found.cell,
+                layer=found.layer,
+                metric=found.metric,
+                control=control,
+                values=found.values.numpy(),
+            )
 
 
 def _groups(cells: Sequence[Cell], size: int, maps: MapMeasures | None) -> Iterator[Sequence[Cell]]:

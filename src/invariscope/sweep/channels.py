@@ -26,6 +26,7 @@ from torch import Tensor
 
 from invariscope.files import remove_leftovers, unpacked, write_file
 from invariscope.metrics.channel_correlation import ChannelCorrelation, PooledChannels
+from invariscope.metrics.channel_products import FORMS, Form
 from invariscope.results.channels import (
     CHANNEL_SCHEMA,
     CHANNELS,
@@ -142,14 +143,14 @@ class ChannelState:
         place = (layer, cell)
         self.scores[place] = self.scores[place] + found if place in self.scores else found
 
-    def block_rows(self) -> Iterator[tuple[Key, str, np.ndarray]]:
-        """(key, metric, pseudo-values [image]) of the block; then the next one begins."""
+    def block_rows(self) -> Iterator[tuple[Key, Form, np.ndarray]]:
+        """(key, which value, pseudo-values [image]) of the block; then the next one begins."""
         for key, influences in self._block.influences.items():
             (before, old), now = self._block.before[key], self.sums[key]
             values = _means(now.compute())
             # Images that count in the sums but have no row, since all channels were dead so far.
             silent = self.silent.setdefault(key, np.zeros(2, np.int64))
-            for place, name in enumerate(("channel_invariance", "channel_equivariance")):
+            for place, form in enumerate(FORMS):
                 level, new, rows = values[place], now.images - old, old - silent[place]
                 if not np.isfinite(level):
                     silent[place] += new
@@ -158,7 +159,7 @@ class ChannelState:
                 moved = influences[place]
                 known = np.isfinite(moved)
                 centre = moved[known].mean() if known.any() else np.nan
-                yield key, f"{name}:pooled", level + moved - centre
+                yield key, form, level + moved - centre
         self._block = _Block()
 
     def take_up(self, folder: Path, done: list[int], blocks: int) -> list[int]:

@@ -9,14 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from invariscope.metrics import MapMetric, MapStep
 from invariscope.metrics.channel_correlation import ChannelCorrelation, add_to_each
-from invariscope.metrics.channel_products import (
-    ChannelMaps,
-    channel_scores,
-    covariances,
-    images_per_step,
-    permuted_cosine,
-)
+from invariscope.metrics.channel_products import ChannelMaps, images_per_step
 
 
 class Compared:
@@ -28,88 +23,64 @@ class Compared:
     Attributes:
         cells: The cells' keys.
         sums: The sums over the data set of each; None for a layer that is too wide to have any.
+        metrics: What is measured of each step.
         complete: Whether no channel has been dead so far.
     """
 
-    def __init__(self, cells: Sequence[str], sums: Sequence[ChannelCorrelation] | None):
+    def __init__(
+        self,
+        cells: Sequence[str],
+        sums: Sequence[ChannelCorrelation] | None,
+        metrics: Sequence[MapMetric],
+    ):
         self.cells = cells
         self.sums = sums
+        self.metrics = metrics
         self.complete = True
         self._values: dict[str, list[Tensor]] = {}
         self._scored: list[Tensor] = []
         self._influences: list[Tensor] = []
         self._waiting: list[tuple[Tensor | None, ChannelMaps, ChannelMaps]] = []
 
-    def add(
-        self,
-        transformed: ChannelMaps,
-        acted: ChannelMaps,
-        *,
-        cosine: bool,
-        permutation: Tensor | None = None,
-    ) -> None:
-        """Compares the maps of images with the moved maps of theirs.
-
-        Args:
-            transformed: Of the moved images.
-            acted: Of the images, moved.
-            cosine: Whether cosines are wanted beside correlations.
-            permutation: Where the group takes channels from, for channelwise G-EED; empty: not
-                known, so that there is none.
-        """
+    def add(self, step: MapStep) -> None:
+        """Compares the maps of images with the moved maps of theirs."""
         products = None
-        if transformed.positions > 1:
-            products = covariances(transformed, acted)
-            scores = channel_scores(products, transformed, acted, cosine=cosine)
-            self._scored.append(scores.pearson)
-            self.complete &= scores.complete
-            if scores.cosine is not None:
-                self.put("channel_invariance:cosine", scores.cosine[0].nanmean(1))
-                self.put("channel_equivariance:cosine", scores.cosine[1].nanmean(1))
-                kept = scores.cosine[0]
-                if permutation is not None and len(permutation):
-                    kept = permuted_cosine(products, transformed, acted, permutation)
-                elif permutation is not None:
-                    kept = torch.full_like(kept, torch.nan)
-                self.put("channel_eed", -kept.nanmean(1))
+        if step.transformed.positions > 1:
+            products = step.products
+            self._scored.append(step.pearson)
+            self.complete &= step.complete
+            for metric in self.metrics:
+                if metric.evaluate is not None:
+                    self._values.setdefault(metric.name, []).append(metric.evaluate(step))
         if self.sums is None:
             return
-        self._waiting.append((products, transformed.without_values(), acted.without_values()))
+        moments = step.transformed.without_values(), step.acted.without_values()
+        self._waiting.append((products, *moments))
         waiting = sum(len(maps.mean) for _, maps, _ in self._waiting)
-        if waiting >= images_per_step(transformed.mean.shape[1]):
+        if waiting >= images_per_step(step.transformed.mean.shape[1]):
             self.flush()
 
     def flush(self) -> None:
         """Brings the sums up to date."""
         if self.sums is None or not self._waiting:
             return
-        waiting, transformed, acted = zip(*self._waiting, strict=True)
+        products, transformed, acted = zip(*self._waiting, strict=True)
         self.sums, influences = add_to_each(
             self.sums,
-            [each for each in waiting if each is not None],  # none of single positions
+            [each for each in products if each is not None],  # none of single positions
             ChannelMaps.joined(list(transformed)),
             ChannelMaps.joined(list(acted)),
         )
         self._influences.append(influences)
         self._waiting = []
 
-    def put(self, name: str, values: Tensor) -> None:
-        """Adds values [image] of a metric, of as many images as were compared."""
-        self._values.setdefault(name, []).append(values)
-
     @property
     def values(self) -> dict[str, Tensor]:
-        """Values [cell, image] by metric: means over the channels that are alive."""
-        found = {
+        """Values [cell, image] by metric."""
+        return {
             name: torch.cat(parts).unflatten(0, (len(self.cells), -1))
             for name, parts in self._values.items()
         }
-        scored = self.scored
-        if scored is not None:
-            means = scored.mean(3) if self.complete else scored.nanmean(3)
-            found["channel_invariance"], found["channel_equivariance"] = means
-            found["dead_channels"] = scored[0].isnan().float().mean(2)
-        return found
 
     @property
     def scored(self) -> Tensor | None:

@@ -9,16 +9,12 @@ At a feature map the number is that of equivariance: T′ is the same motion on 
 with the border of the transformation. At vectors (embedding, logits), and at every layer for
 changes of appearance, T′ is trivial and the number is that of invariance.
 
-Three numbers per image, cell and layer (`invariscope.metrics.lie_derivative` has the formulas):
+`invariscope.metrics.lie_derivative` has the numbers: Gruver's LEE, ‖L f‖² / dim, per squared unit
+of the generator (per radian² for rotate and shear, per side² for translate, per factor² for the
+others); the same in spreads over the images of the block, without a unit; and, at the logits, LEE
+of the probabilities, Gruver's end-to-end number.
 
-- ``lie_derivative``: Gruver's LEE, ‖L f‖² / dim, per squared unit of the generator: per radian²
-  for rotate and shear, per side² for translate, per factor² for the others;
-- ``lie_derivative:relative``: without a unit, comparable over layers and generators; the spreads
-  are those over the images of the block;
-- ``lie_derivative:softmax``: at the logits, LEE of the probabilities, Gruver's end-to-end number,
-  per squared unit of the generator as well.
-
-Lower is more equivariant (invariant) in all three. The cost is about 3 to 5 forward passes per
+Lower is more equivariant (invariant). The cost is about 3 to 5 forward passes per
 image and cell. The column ``unit`` of the summary states the unit of these numbers.
 """
 
@@ -30,18 +26,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from invariscope.errors import RunError
-from invariscope.metrics import Spread
-from invariscope.metrics.lie_derivative import relative, softmax_derivative, squared_norm
+from invariscope.metrics import DerivativeMetric, Spread
+from invariscope.metrics.kinds import Squares
+from invariscope.metrics.lie_derivative import mean_square
 from invariscope.models import LOGITS, Activation, FeatureMap, Probe, differentiate
 from invariscope.runs.batches import shape_changed
 from invariscope.transformations import Generator, Resampling, Transformation, generator_of
 
-LIE_DERIVATIVE = "lie_derivative"
-LIE_RELATIVE = "lie_derivative:relative"
-LIE_SOFTMAX = "lie_derivative:softmax"
 #: Forward passes that one derivative of one image costs, about.
 LIE_PASSES = 4
-LIE_METRICS = (LIE_DERIVATIVE, LIE_RELATIVE, LIE_SOFTMAX)
 
 
 @dataclass(frozen=True)
@@ -109,6 +102,7 @@ def lie_values(
     images: Float[Tensor, "image band height width"],
     layers: Sequence[str],
     cells: Sequence[LieCell],
+    metrics: Sequence[DerivativeMetric],
     *,
     batch_size: int = 8,
     advance: Callable[[int], None] = lambda passes: None,
@@ -121,29 +115,31 @@ def lie_values(
             form are over these, so the numbers belong to the block and not to the batches.
         layers: Names from `Probe.watch`.
         cells: Of `lie_cells`.
+        metrics: What is measured of each.
         batch_size: Images per pass; halved when the device runs out of memory.
         advance: Told how many forward passes of an image each batch was worth.
 
     Yields:
-        For each cell and layer, the metrics; "lie_derivative:softmax" at the logits only.
+        For each cell and layer, the metrics that are measured there.
 
     Raises:
         InputError: The model cannot be differentiated in forward mode.
         RunError: The model fails, or not even one image fits into memory.
 
     Example:
+        >>> from invariscope.metrics.lie_derivative import LIE_DERIVATIVE
         >>> from invariscope.models import load_model
         >>> from invariscope.transformations import get_transformation
         >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
         >>> images = torch.rand(2, 3, 8, 8)
-        >>> cells = lie_cells([get_transformation("rotate")])
-        >>> [(v.layer, v.metric) for v in lie_values(load_model(model), images, ["0"], cells)]
-        [('0', 'lie_derivative'), ('0', 'lie_derivative:relative')]
+        >>> cells, metrics = lie_cells([get_transformation("rotate")]), [LIE_DERIVATIVE]
+        >>> [v.metric for v in lie_values(load_model(model), images, ["0"], cells, metrics)]
+        ['lie_derivative']
     """
     seen = 0
     while True:
         try:
-            measured = _Measured(probe, layers, cells)
+            measured = _Measured(probe, layers, cells, metrics)
             for start in range(0, len(images), batch_size):
                 measured.add(images[start : start + batch_size])
                 stop = min(start + batch_size, len(images))
@@ -162,11 +158,21 @@ def lie_values(
 
 
 class _Measured:
-    """Mean squares per image of each cell and layer, and the spreads of each layer."""
+    """Squares per image of each cell and layer, and the spreads of each layer."""
 
-    def __init__(self, probe: Probe, layers: Sequence[str], cells: Sequence[LieCell]):
+    def __init__(
+        self,
+        probe: Probe,
+        layers: Sequence[str],
+        cells: Sequence[LieCell],
+        metrics: Sequence[DerivativeMetric],
+    ):
         self._probe, self._layers, self._cells = probe, layers, cells
-        self._errors: dict[tuple[str, str, str], list[Tensor]] = {}
+        self._metrics = {
+            layer: [each for each in metrics if each.at == "layers" or layer == LOGITS]
+            for layer in layers
+        }
+        self._squares: dict[tuple[str, str, Squares], list[Tensor]] = {}
         self._spreads: dict[str, Spread] = {}
         self._sizes: dict[str, int] = {}
 
@@ -176,7 +182,7 @@ class _Measured:
         self._spread(_PIXELS, images)
         for number, cell in enumerate(self._cells):
             tangents = cell.generator.tangent(images, cell.resampling)
-            self._keep(cell, _PIXELS, LIE_DERIVATIVE, tangents)
+            self._keep(cell, _PIXELS, mean_square, images, tangents)
 
             def reduce(
                 layer: str,
@@ -192,10 +198,8 @@ class _Measured:
                     size = (images.shape[-2], images.shape[-1])
                     action = cell.generator.on_maps(activation.values, size, cell.resampling)
                     moved = derivative - action
-                self._keep(cell, layer, LIE_DERIVATIVE, moved)
-                if layer == LOGITS:
-                    softened = softmax_derivative(activation.values, derivative)
-                    self._keep(cell, layer, LIE_SOFTMAX, softened)
+                for squares in {metric.squares for metric in self._metrics[layer]}:
+                    self._keep(cell, layer, squares, activation.values, moved)
 
             differentiate(self._probe, images, tangents, self._layers, reduce)
 
@@ -205,15 +209,14 @@ class _Measured:
             layer: spread.compute() / self._sizes[layer] for layer, spread in self._spreads.items()
         }
         for cell in self._cells:
-            pixels = torch.cat(self._errors[cell.key, _PIXELS, LIE_DERIVATIVE])
+            pixels = torch.cat(self._squares[cell.key, _PIXELS, mean_square])
             for layer in self._layers:
-                error = torch.cat(self._errors[cell.key, layer, LIE_DERIVATIVE])
-                ratio = relative(error, spreads[layer], pixels, spreads[_PIXELS])
-                yield LieValues(cell.key, layer, LIE_DERIVATIVE, _defined(error))
-                yield LieValues(cell.key, layer, LIE_RELATIVE, ratio)
-                if layer == LOGITS:
-                    softened = torch.cat(self._errors[cell.key, layer, LIE_SOFTMAX])
-                    yield LieValues(cell.key, layer, LIE_SOFTMAX, _defined(softened))
+                for metric in self._metrics[layer]:
+                    values = torch.cat(self._squares[cell.key, layer, metric.squares])
+                    if metric.relative is not None:
+                        values = metric.relative(values, spreads[layer], pixels, spreads[_PIXELS])
+                    values = torch.where(values.isfinite(), values, torch.nan)
+                    yield LieValues(cell.key, layer, metric.name, values)
 
     def _spread(self, layer: str, values: Tensor) -> None:
         size = values[0].numel()
@@ -222,15 +225,13 @@ class _Measured:
             raise shape_changed(self._probe, layer, (first,), (size,))
         self._spreads.setdefault(layer, Spread()).update(values)
 
-    def _keep(self, cell: LieCell, layer: str, metric: str, moved: Tensor) -> None:
-        """The mean over outputs of the squares."""
-        mean = squared_norm(moved) / moved[0].numel()
-        self._errors.setdefault((cell.key, layer, metric), []).append(mean.cpu())
+    def _keep(
+        self, cell: LieCell, layer: str, squares: Squares, values: Tensor, derivative: Tensor
+    ) -> None:
+        """Takes the squares of a batch; metrics that are made of the same ones share them."""
+        key = (cell.key, layer, squares)
+        self._squares.setdefault(key, []).append(squares(values, derivative).cpu())
 
 
 #: The images themselves, beside the layers.
 _PIXELS = ""
-
-
-def _defined(values: Tensor) -> Tensor:
-    return torch.where(values.isfinite(), values, torch.nan)

@@ -13,14 +13,16 @@ levels; the identity is 1 by definition, and its rows count the dead channels.
 """
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from invariscope.errors import InputError
-from invariscope.metrics.channel_products import ChannelMaps, channel_maps
+from invariscope.metrics import ChannelMaps, MapMetric, MapStep
+from invariscope.metrics.channel_products import channel_maps
 from invariscope.models import Layer
 from invariscope.sweep.channels import ChannelState, Key
 from invariscope.sweep.compared import Compared
@@ -52,7 +54,7 @@ class MapMeasures:
 
     Args:
         state: The sums over the data set, which the block adds to.
-        wanted: Names of the metrics to measure.
+        metrics: What is measured.
         layers: The watched layers.
         image_ids: Ids of the block's images.
         size: Height and width of the images.
@@ -63,7 +65,7 @@ class MapMeasures:
     def __init__(
         self,
         state: ChannelState,
-        wanted: Collection[str],
+        metrics: Sequence[MapMetric],
         layers: Sequence[Layer],
         image_ids: Sequence[str],
         size: tuple[int, int],
@@ -72,9 +74,8 @@ class MapMeasures:
         skip_inexact: bool,
     ):
         self.state = state
-        self.wanted = frozenset(wanted)
+        self.metrics = metrics
         self.layers = {layer.name: layer for layer in layers}
-        self.cosine = any(":cosine" in name or name == "channel_eed" for name in wanted)
         self.skip_inexact = skip_inexact
         self._ids, self._size, self._seed = list(image_ids), size, seed
         self._maps: dict[str, list[Tensor]] = {}
@@ -99,9 +100,10 @@ class MapMeasures:
         """(cell, layer, metric, control, values [image]) of the block."""
         for (cell, layer, metric, control), values in self._values.items():
             yield cell, layer, metric, control, values
-        for (layer, cell, control), name, values in self.state.block_rows():
-            if name in self.wanted:
-                yield cell, layer, name, control, values
+        for (layer, cell, control), form, values in self.state.block_rows():
+            for metric in self.metrics:
+                if metric.over_data == form:
+                    yield cell, layer, metric.name, control, values
 
     @property
     def count(self) -> int:
@@ -129,33 +131,38 @@ class MapMeasures:
         whole = self._still[layer]
         return whole[run.start : run.stop] if images == [*run] else whole[images]
 
-    def acted(
+    def step(
         self,
         layer: str,
         cells: Sequence[tuple[Cell, Action]],
         some: slice,
+        transformed: ChannelMaps,
         *,
         strangers: bool = False,
-    ) -> ChannelMaps:
-        """The maps of the part's images, moved by one cell after the other.
+    ) -> MapStep:
+        """Maps of moved images beside those of the images, moved by one cell after the other.
 
         Args:
             layer: The layer's name.
             cells: With their actions on the layer's grid; all move, or none does.
             some: Which of the images of all cells.
+            transformed: The maps of the moved images.
             strangers: Each image's place is taken by the next one of the part, moved as the image
                 itself is.
         """
-        one = cells[0][1]
+        action = cells[0][1]
         every = [*range(self.count)]
         sources = every[1:] + every[:1] if strangers else every
-        if one.forward is None:
-            return self.still(layer, (sources * len(cells))[some], one.inside)
-        place = (tuple(cell.key for cell, _ in cells), strangers, one.grid)
+        still = partial(self.still, layer, (sources * len(cells))[some], action.inside)
+        permutation = self._permutation(layer, action)
+        if action.forward is None:
+            return MapStep(transformed, still(), still, permutation)
+        which = (tuple(cell.key for cell, _ in cells), strangers, action.grid)
         maps = self.maps(layer)
-        if place not in self._moves:  # layers of one grid share them
-            self._moves[place] = moves_of([act for _, act in cells], sources, maps)
-        return channel_maps(self._moves[place](maps, some.start, some.stop), one.inside)
+        if which not in self._moves:  # layers of one grid share them
+            self._moves[which] = moves_of([act for _, act in cells], sources, maps)
+        acted = channel_maps(self._moves[which](maps, some.start, some.stop), action.inside)
+        return MapStep(transformed, acted, still, permutation)
 
     def gather(self, layer: str, cell: Cell, maps: Tensor) -> Tensor | None:
         """Keeps the maps of more moved images; all of the part's once the last ones are there."""
@@ -181,7 +188,7 @@ class MapMeasures:
             )
         return self._actions[place]
 
-    def permutation(self, layer: str, act: Action) -> Tensor | None:
+    def _permutation(self, layer: str, act: Action) -> Tensor | None:
         """Where a layer with declared fields takes its channels from; empty if that is not known.
 
         None for layers whose channels stay.
@@ -198,14 +205,13 @@ class MapMeasures:
         """What is to be found of some cells of a layer, for one control."""
         keys = [cell.key for cell, _ in cells]
         sums = [self.state.sums_of((layer, key, control)) for key in keys]
-        return Compared(keys, [each for each in sums if each is not None] or None)
+        metrics = [m for m in self.metrics if m.controls or control == MEASUREMENT]
+        return Compared(keys, [each for each in sums if each is not None] or None, metrics)
 
     def put(self, key: Key, values: Mapping[str, np.ndarray], first: int = 0) -> None:
         """Values of images of the part, from the ``first`` one on, by metric."""
         layer, cell, control = key
         for metric, found in values.items():
-            if metric not in self.wanted:
-                continue
             place = (cell, layer, metric, control)
             if place not in self._values:
                 self._values[place] = np.full(len(self._ids), np.nan, np.float32)

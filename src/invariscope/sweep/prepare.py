@@ -8,7 +8,10 @@ from invariscope.errors import InputError
 from invariscope.metrics import (
     DEFAULT_METRICS,
     METRICS,
-    SweepMetric,
+    REGRESSION_METRICS,
+    DerivativeMetric,
+    MapMetric,
+    Metric,
     for_task,
     with_companions,
 )
@@ -59,7 +62,7 @@ def prepare(request: SweepRequest) -> Sweep:
         probe = subject.probe.with_class_names(request.model_classes)
         subject = replace(subject, probe=probe)
     match = match_classes(subject.source, subject.probe, in_order=in_order)
-    if any(metric.needs_labels == "targets" for metric in wanted):
+    if any(metric.needs == "targets" for metric in wanted):
         warnings += match.warnings
     wanted, left_out = _possible(wanted, subject, match, chosen=request.metrics is not None)
     warnings += [left_out] if left_out else []
@@ -88,16 +91,16 @@ def _transformations(request: SweepRequest) -> tuple[Transformation, ...]:
 
 
 def _possible(
-    wanted: tuple[SweepMetric, ...], subject: Subject, match: ClassMatch, *, chosen: bool
-) -> tuple[tuple[SweepMetric, ...], str]:
+    wanted: tuple[Metric, ...], subject: Subject, match: ClassMatch, *, chosen: bool
+) -> tuple[tuple[Metric, ...], str]:
     """The metrics that labels and task allow; a note where the user's choice has others.
 
     Raises:
         InputError: There are none.
     """
     labelled = subject.source.labels is not None
-    known = {"": True, "targets": match.outputs is not None, "classes": labelled}
-    wanted = tuple(metric for metric in wanted if known[metric.needs_labels])
+    known = {"targets": match.outputs is not None, "classes": labelled}
+    wanted = tuple(metric for metric in wanted if known.get(metric.needs, True))
     fit, left_out = _for_task(wanted, subject.probe.task, chosen=chosen)
     if not fit:
         why = left_out or match.decision or "the images have no labels"
@@ -106,11 +109,11 @@ def _possible(
 
 
 def _for_task(
-    wanted: tuple[SweepMetric, ...], task: str, *, chosen: bool
-) -> tuple[tuple[SweepMetric, ...], str]:
+    wanted: tuple[Metric, ...], task: str, *, chosen: bool
+) -> tuple[tuple[Metric, ...], str]:
     """The metrics that a model of this task has; a note where the user's choice has others."""
-    if task == "regression" and not chosen:  # one number has no direction, only a size
-        wanted = (*wanted, METRICS.get("relative_invariance:l2"))
+    if task == "regression" and not chosen:
+        wanted = _metrics(REGRESSION_METRICS)
     fit = for_task(wanted, task)
     names = {metric.name for metric in fit}
     lost = [metric.name for metric in wanted if metric.name not in names]
@@ -136,7 +139,7 @@ def _twin(probe: Probe, wanted: bool | str | None, seed: int) -> tuple[Probe | N
         return None, f"no untrained twin: {problem}"
 
 
-def _metrics(names: str | Sequence[str] | None) -> tuple[SweepMetric, ...]:
+def _metrics(names: str | Sequence[str] | None) -> tuple[Metric, ...]:
     if names is None:
         names = DEFAULT_METRICS
     if isinstance(names, str):
@@ -146,21 +149,21 @@ def _metrics(names: str | Sequence[str] | None) -> tuple[SweepMetric, ...]:
     return tuple(METRICS.get(name) for name in with_companions(list(names)))
 
 
-def _check_metrics(wanted: Sequence[SweepMetric], chosen: Sequence[Transformation]) -> None:
+def _check_metrics(wanted: Sequence[Metric], chosen: Sequence[Transformation]) -> None:
     """Raises an `InputError` for metrics that these transformations have no values of."""
     if any(t.resampling.border == "valid" for t in chosen):
-        others = [metric.name for metric in wanted if metric.reads != "maps"]
+        others = [metric.name for metric in wanted if not isinstance(metric, MapMetric)]
         if others:
             raise InputError(
                 f"border 'valid' masks cells of feature maps, which {others[0]} does not see: "
                 "use it with metrics of maps such as channel_equivariance, or another border"
             )
     if not any(t.family.members for t in chosen):
-        lonely = [metric.name for metric in wanted if metric.groups_only]
+        lonely = [metric.name for metric in wanted if metric.needs == "group"]
         if lonely:
             raise InputError(f"{lonely[0]} needs a group: name one with groups, such as C4")
     if not any(lie_cell(transformation) for transformation in chosen):
-        lonely = [metric.name for metric in wanted if metric.reads.startswith("derivative")]
+        lonely = [metric.name for metric in wanted if isinstance(metric, DerivativeMetric)]
         if lonely:
             raise InputError(
                 f"{lonely[0]} needs a transformation that sets in smoothly: rotate, shear_x, "

@@ -51,17 +51,10 @@ def make_manifest(
     )
     return manifest | {
         "classes": None if source.class_names is None else list(source.class_names),
-        "metrics": {
-            metric.name: {
-                "label": metric.label,
-                "direction": metric.direction,
-                "range": [metric.low, metric.high],
-                "paired": metric.paired,
-                "pooled": metric.pooled,
-                "at_identity": metric.at_identity,
-                "unit": metric.unit,
-            }
-            for metric in setup.metrics
+        "metrics": {metric.name: metric.as_dict() for metric in setup.metrics},
+        "transformations": {
+            transformation.name: transformation.family.as_dict()
+            for transformation in plan.transformations
         },
         "example": {"image": source.ids[subject.example.index]},
     }

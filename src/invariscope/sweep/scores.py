@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invariscope.metrics import SweepMetric
+from invariscope.metrics import Metric, OrbitMetric, VectorMetric
 from invariscope.results import RowBuilder
 from invariscope.sweep.plan import MEASUREMENT, SHUFFLED, Cell, Orbit
 
@@ -28,13 +28,14 @@ class Scores:
 
     def __init__(
         self,
-        metrics: Sequence[SweepMetric],
+        metrics: Sequence[Metric],
         rows: RowBuilder,
         count: int,
         labels: Sequence[int] | None,
         targets: np.ndarray | None,
     ):
-        self._metrics = metrics
+        self._of_vectors = [metric for metric in metrics if isinstance(metric, VectorMetric)]
+        self._of_orbits = [metric for metric in metrics if isinstance(metric, OrbitMetric)]
         self._rows = rows
         known = {"classes": labels, "targets": targets}
         self._labels = {key: torch.as_tensor(v) for key, v in known.items() if v is not None}
@@ -61,66 +62,57 @@ class Scores:
         """
         if control == SHUFFLED:
             moved = moved[:, self._stranger.to(moved.device)]
-        for metric in self._metrics:
-            if metric.reads == "vectors" or (metric.reads == "logits" and layer == "logits"):
-                self._evaluate(metric, control, [c.key for c in cells], layer, reference, moved)
+        pairing = self._pairing.to(moved.device)
+        for metric in self._of_vectors:
+            labels = self._labels.get(metric.needs)
+            elsewhere = metric.at == "logits" and layer != "logits"
+            if elsewhere or (metric.needs and labels is None):
+                continue
+            known = None if labels is None else labels.to(moved.device)
+            values, weights = metric.evaluate(reference, moved, pairing, known)
+            values = values.cpu().numpy()  # one transfer for all cells
+            weights = None if weights is None else weights.cpu().numpy()
+            keys = [cell.key for cell in cells]
+            self._add(metric.name, control, keys, layer, values, weights)
 
     def add_orbit(self, orbit: Orbit, vectors: dict[str, Tensor]) -> None:
         """Adds the rows of a whole orbit: vectors [element, image, element of the vector]."""
         for layer, moved in vectors.items():
-            for metric in self._metrics:
-                at = metric.reads == "orbit" or (
-                    metric.reads == "orbit logits" and layer == "logits"
-                )
-                if at and (orbit.is_group or not metric.groups_only):
-                    self._evaluate(metric, MEASUREMENT, orbit.keys, layer, moved[0], moved)
+            # An orbit is compared with all images of the block: one that is not finite would take
+            # their values as well.
+            finite = moved.isfinite().all(2).all(0)
+            counted = finite.cpu().numpy()
+            usable = moved if bool(finite.all()) else moved[:, finite]
+            for metric in self._of_orbits:
+                elsewhere = metric.at == "logits" and layer != "logits"
+                if elsewhere or (metric.needs == "group" and not orbit.is_group):
+                    continue
+                shape = (len(moved), len(finite))
+                values, weights = np.full(shape, np.nan), None
+                if usable.shape[1] > 1:  # there is another image to compare with
+                    known, shares = metric.evaluate(usable)
+                    values[:, counted] = known.cpu().numpy()
+                    if shares is not None:
+                        weights = np.zeros(shape)
+                        weights[:, counted] = shares.cpu().numpy()
+                self._add(metric.name, MEASUREMENT, orbit.keys, layer, values, weights)
 
-    def _evaluate(
+    def _add(
         self,
-        metric: SweepMetric,
+        metric: str,
         control: str,
         keys: Sequence[str],
         layer: str,
-        reference: Tensor,
-        moved: Tensor,
+        values: np.ndarray,
+        weights: np.ndarray | None,
     ) -> None:
-        labels = self._labels.get(metric.needs_labels)
-        if metric.evaluate is None or (metric.needs_labels and labels is None):
-            return
-        device = moved.device
-        pairing, known = self._pairing, None if labels is None else labels.to(device)
-        counted = torch.ones(moved.shape[1], dtype=torch.bool, device=device)
-        if metric.reads.startswith("orbit"):
-            # It compares with all images of the block: one that is not finite would take their
-            # values as well.
-            counted = moved.isfinite().all(2).all(0)
-        if not bool(counted.all()):
-            reference, moved = reference[counted], moved[:, counted]
-            known = None if known is None else known[counted]
-            pairing = torch.arange(len(reference)).roll(-1)
-        if len(reference) < 2:
-            counted, values, weights = (
-                torch.zeros_like(counted),
-                moved.new_empty(len(keys), 0),
-                None,
-            )
-        else:
-            values, weights = metric.evaluate(reference, moved, pairing.to(device), known)
-        values = _spread(values, counted, np.nan)  # one transfer for all cells
-        weights = None if weights is None else _spread(weights, counted, 0.0)
+        """Adds values and weights [cell, image] of a metric."""
         for number, key in enumerate(keys):
             self._rows.add(
                 cell=key,
                 layer=layer,
-                metric=metric.name,
+                metric=metric,
                 control=control,
                 values=values[number],
                 weights=None if weights is None else weights[number],
             )
-
-
-def _spread(values: Tensor, counted: Tensor, others: float) -> np.ndarray:
-    """Values [cell, counted image] at their places among all images; what the others get."""
-    placed = np.full((len(values), len(counted)), others)
-    placed[:, counted.cpu().numpy()] = values.cpu().numpy()
-    return placed

@@ -10,21 +10,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from invariscope.metrics.channel_products import channel_maps, paired_correlation
+from invariscope.metrics import ChannelMaps, MapMetric, MapStep
+from invariscope.metrics.channel_products import channel_maps
 from invariscope.models import Activation, FeatureMap, average_pool
 from invariscope.sweep.compared import Compared
 from invariscope.sweep.maps import PART, MapMeasures
 from invariscope.sweep.plan import MEASUREMENT, SHUFFLED, Cell
 from invariscope.transformations import IDENTITY, Action
 
-LITERAL = "channel_invariance:literal"
-ONE_AT_THE_IDENTITY = (
-    "channel_invariance",
-    "channel_equivariance",
-    "channel_invariance:cosine",
-    "channel_equivariance:cosine",
-    LITERAL,
-)
 #: Maps that are compared at a time: about what a processor holds in its own memory.
 STEP_BYTES = 8 << 20
 
@@ -56,14 +49,22 @@ class ReferenceWatcher:
             if maps.shape[2:] == (1, 1):
                 continue
             moments = channel_maps(maps)
-            one = torch.where(moments.alive.any(1), 1.0, torch.nan)
-            cosine = torch.where(moments.points.any(1), 1.0, torch.nan)
-            values = {n: cosine if ":cosine" in n else one for n in ONE_AT_THE_IDENTITY}
-            values["channel_eed"] = -cosine
-            values["dead_channels"] = 1 - moments.alive.float().mean(1)
-            key = (layer, IDENTITY, MEASUREMENT)
-            arrays = {name: each.float().cpu().numpy() for name, each in values.items()}
-            self._measures.put(key, arrays, first=self._first)
+            size = images_at_a_time(maps.shape[1], (maps.shape[2], maps.shape[3]), maps.device)
+            values = {
+                metric.name: _unmoved(metric, moments, size).float().cpu().numpy()
+                for metric in self._measures.metrics
+                if not metric.pooled
+            }
+            self._measures.put((layer, IDENTITY, MEASUREMENT), values, first=self._first)
+
+
+def _unmoved(metric: MapMetric, maps: ChannelMaps, size: int) -> Tensor:
+    """The values [image] of a metric for images that do not move."""
+    if metric.identity is not None:
+        return metric.identity(maps)
+    assert metric.evaluate is not None, metric.name
+    parts = [maps[start : start + size] for start in range(0, len(maps.mean), size)]
+    return torch.cat([metric.evaluate(MapStep(part, part)) for part in parts])
 
 
 class CellWatcher:
@@ -149,8 +150,6 @@ class CellWatcher:
         """Compares all images of the part under cells of one kind: several only if in one step."""
         measures, count = self._measures, self._measures.count
         (first, action), *_ = cells
-        grid = (moved.shape[2], moved.shape[3])
-        how = {"cosine": measures.cosine, "permutation": measures.permutation(layer, action)}
         found = measures.compared(layer, cells, first.control)
         places = [place for place, (cell, _) in enumerate(cells) if cell.null]
         nulls = [cells[place] for place in places]
@@ -158,18 +157,12 @@ class CellWatcher:
         for start in range(0, len(moved), step):
             some = slice(start, min(start + step, len(moved)))
             transformed = channel_maps(moved[some], action.inside, mean[some])
-            found.add(transformed, measures.acted(layer, cells, some), **how)
-            if len(nulls) == len(cells):
-                null.add(transformed, measures.acted(layer, nulls, some, strangers=True), **how)
-            elif nulls:
+            found.add(measures.step(layer, cells, some, transformed))
+            if nulls and len(nulls) < len(cells):
                 images = [place * count + image for place in places for image in range(count)]
-                theirs = slice(0, len(images))
-                strangers = measures.acted(layer, nulls, theirs, strangers=True)
-                null.add(transformed[images], strangers, **how)
-            if LITERAL in measures.wanted and not first.there_and_back and grid != (1, 1):
-                images = [image % count for image in range(some.start, some.stop)]
-                own = measures.still(layer, images, action.inside)
-                found.put(LITERAL, paired_correlation(transformed, own).nanmean(1))
+                transformed, some = transformed[images], slice(0, len(images))
+            if nulls:
+                null.add(measures.step(layer, nulls, some, transformed, strangers=True))
         for control, one in ((first.control, found), (SHUFFLED, null)):
             if one.cells:
                 one.flush()

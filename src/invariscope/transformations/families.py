@@ -11,7 +11,7 @@ to and from the mean luminance, which is the mean of all bands where there are n
 and hue need red, green and blue (`Family.needs_colour`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +24,7 @@ from torchvision.transforms.v2 import functional as photometric
 from invariscope.registry import Registry
 from invariscope.transformations import geometry
 from invariscope.transformations.geometry import Resampling
+from invariscope.transformations.tables import Row
 
 Kind = Literal["geometric", "appearance"]
 Images = Float[Tensor, "image channel height width"]
@@ -46,6 +47,9 @@ class Family:
             has one direction only.
         members: For groups: (key of the operation, text) of each element, by its number.
         needs_colour: Whether it has a meaning for three bands alone, red, green and blue.
+        words: What it is called in a sentence; the name without underscores by default.
+        unit_words: What its unit is, in words, where it is not among `UNITS`.
+        standard: Its own magnitudes, where a table has none for it.
     """
 
     name: str
@@ -58,6 +62,23 @@ class Family:
     opposite: Callable[[float], float] | None = None
     members: tuple[tuple[str, str], ...] = ()
     needs_colour: bool = False
+    words: str = ""
+    unit_words: str = ""
+    standard: Row | None = None
+
+    def as_dict(self) -> dict[str, str]:
+        """As it stands in the manifest of a run: what pages call it and its unit.
+
+        Example:
+            >>> FAMILIES.get("rotate").as_dict()
+            {'words': 'rotation', 'kind': 'geometric', 'unit': '°', 'unit_words': 'degrees'}
+        """
+        return {
+            "words": self.words or self.name.replace("_", " "),
+            "kind": self.kind,
+            "unit": self.unit,
+            "unit_words": self.unit_words or UNITS.get(self.unit, self.unit),
+        }
 
     def apply(self, images: Images, magnitudes: np.ndarray, resampling: Resampling) -> Images:
         """Transforms each image at its own magnitude ([N], or [1] for one magnitude for all)."""
@@ -79,6 +100,18 @@ class Family:
         return images if magnitude == self.identity else self.change(images, magnitude)
 
 
+#: What the units of magnitudes are, in words.
+UNITS = {
+    "°": "degrees",
+    "of the side": "per cent of the image’s side",
+    "×": "factor",
+    "bits": "bits per channel",
+    "threshold": "threshold; pixels above it are inverted",
+    "of the circle": "share of the colour circle",
+    "element": "element of the group",
+    "": "applied or not",
+}
+
 FAMILIES: Registry[Family] = Registry("transformation", "invariscope.transformations")
 
 
@@ -90,10 +123,14 @@ def appearance(
     operation: str | None = None,
     opposite: Callable[[float], float] | None = None,
     needs_colour: bool = False,
+    words: str = "",
+    unit_words: str = "",
+    magnitudes: Sequence[float] = (),
 ) -> Callable[[Callable[[Images, float], Images]], Callable[[Images, float], Images]]:
     """Registers a function (images in [0, 1], one magnitude) -> images as an appearance family.
 
-    It is given pictures of any number of bands, unless it says that it needs colour.
+    It is given pictures of any number of bands, unless it says that it needs colour. With
+    magnitudes, one per level from the identity on, it can be swept by its name alone.
 
     Example:
         >>> @appearance("doc_darken", unit="×", identity=1.0)
@@ -108,7 +145,8 @@ def appearance(
             name,
             Family(
                 name, "appearance", unit, identity, operation or name, change=change,
-                opposite=opposite, needs_colour=needs_colour,
+                opposite=opposite, needs_colour=needs_colour, words=words,
+                unit_words=unit_words, standard=_row(magnitudes),
             ),
         )  # fmt: skip
         return change
@@ -123,6 +161,9 @@ def geometric(
     identity: float = 0.0,
     operation: str | None = None,
     opposite: Callable[[float], float] | None = None,
+    words: str = "",
+    unit_words: str = "",
+    magnitudes: Sequence[float] = (),
 ) -> Callable[..., Callable[[np.ndarray, int, int], np.ndarray]]:
     """Registers a function (magnitudes [N], height, width) -> forward matrices [N, 2, 3]."""
 
@@ -133,12 +174,17 @@ def geometric(
             name,
             Family(
                 name, "geometric", unit, identity, operation or name, matrices=matrices,
-                opposite=opposite,
+                opposite=opposite, words=words, unit_words=unit_words,
+                standard=_row(magnitudes),
             ),
         )  # fmt: skip
         return matrices
 
     return add
+
+
+def _row(magnitudes: Sequence[float]) -> Row | None:
+    return Row(tuple(float(each) for each in magnitudes)) if magnitudes else None
 
 
 def _negative(magnitude: float) -> float:
@@ -153,27 +199,27 @@ def _reciprocal(magnitude: float) -> float:
     return 1.0 / magnitude
 
 
-@geometric("rotate", unit="°", opposite=_negative)
+@geometric("rotate", unit="°", opposite=_negative, words="rotation")
 def _rotate(degrees: np.ndarray, height: int, width: int) -> np.ndarray:
     return geometry.rotation(degrees)
 
 
-@geometric("shear_x", unit="°", opposite=_negative)
+@geometric("shear_x", unit="°", opposite=_negative, words="horizontal shear")
 def _shear_x(degrees: np.ndarray, height: int, width: int) -> np.ndarray:
     return geometry.shear_x(degrees)
 
 
-@geometric("shear_y", unit="°", opposite=_negative)
+@geometric("shear_y", unit="°", opposite=_negative, words="vertical shear")
 def _shear_y(degrees: np.ndarray, height: int, width: int) -> np.ndarray:
     return geometry.shear_y(degrees)
 
 
-@geometric("translate_x", unit="of the side", opposite=_negative)
+@geometric("translate_x", unit="of the side", opposite=_negative, words="horizontal shift")
 def _translate_x(fraction: np.ndarray, height: int, width: int) -> np.ndarray:
     return geometry.translation(_pixels(fraction, width), np.zeros(len(fraction)))
 
 
-@geometric("translate_y", unit="of the side", opposite=_negative)
+@geometric("translate_y", unit="of the side", opposite=_negative, words="vertical shift")
 def _translate_y(fraction: np.ndarray, height: int, width: int) -> np.ndarray:
     return geometry.translation(np.zeros(len(fraction)), _pixels(fraction, height))
 
@@ -184,19 +230,21 @@ def _pixels(fraction: np.ndarray, side: int) -> np.ndarray:
     return np.where(np.abs(pixels - np.round(pixels)) < 1e-9, np.round(pixels), pixels)
 
 
-@geometric("zoom_in", unit="×", identity=1.0, operation="scale")
-@geometric("zoom_out", unit="×", identity=1.0, operation="scale")
-@geometric("rescale", unit="×", identity=1.0, operation="scale", opposite=_reciprocal)
+@geometric("zoom_in", unit="×", identity=1.0, operation="scale", words="zooming in")
+@geometric("zoom_out", unit="×", identity=1.0, operation="scale", words="zooming out")
+@geometric(
+    "rescale", unit="×", identity=1.0, operation="scale", opposite=_reciprocal, words="rescaling"
+)
 def _scale(factor: np.ndarray, height: int, width: int) -> np.ndarray:
     return geometry.scaling(factor)
 
 
-@geometric("flip_horizontal", unit="", operation="flip_horizontal")
+@geometric("flip_horizontal", unit="", operation="flip_horizontal", words="horizontal flip")
 def _flip_horizontal(applied: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.where(applied[:, None, None] > 0, geometry.reflection(True), _still(len(applied)))
 
 
-@geometric("flip_vertical", unit="", operation="flip_vertical")
+@geometric("flip_vertical", unit="", operation="flip_vertical", words="vertical flip")
 def _flip_vertical(applied: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.where(applied[:, None, None] > 0, geometry.reflection(False), _still(len(applied)))
 
@@ -212,14 +260,14 @@ def _band_by_band(change: Callable[[Images], Images], images: Images) -> Images:
     return change(images.flatten(0, 1)[:, None]).view_as(images)
 
 
-@appearance("brightness_up", unit="×", identity=1.0, operation="brightness")
-@appearance("brightness_down", unit="×", identity=1.0, operation="brightness")
+@appearance("brightness_up", unit="×", identity=1.0, operation="brightness", words="brightening")
+@appearance("brightness_down", unit="×", identity=1.0, operation="brightness", words="darkening")
 def _brightness(images: Images, factor: float) -> Images:
     return _band_by_band(lambda x: photometric.adjust_brightness(x, factor), images)
 
 
-@appearance("contrast_up", unit="×", identity=1.0, operation="contrast")
-@appearance("contrast_down", unit="×", identity=1.0, operation="contrast")
+@appearance("contrast_up", unit="×", identity=1.0, operation="contrast", words="more contrast")
+@appearance("contrast_down", unit="×", identity=1.0, operation="contrast", words="less contrast")
 @appearance("contrast", unit="×", identity=1.0, operation="contrast", opposite=_mirrored_about_one)
 def _contrast(images: Images, factor: float) -> Images:
     if images.shape[1] in (1, 3):
@@ -228,45 +276,54 @@ def _contrast(images: Images, factor: float) -> Images:
     return (factor * images + (1 - factor) * mean).clamp_(0, 1)
 
 
-@appearance("saturation", unit="×", identity=1.0, opposite=_mirrored_about_one, needs_colour=True)
+@appearance(
+    "saturation",
+    unit="×",
+    identity=1.0,
+    opposite=_mirrored_about_one,
+    needs_colour=True,
+    words="changed saturation",
+)
 def _saturation(images: Images, factor: float) -> Images:
     return photometric.adjust_saturation(images, factor)
 
 
-@appearance("sharpness", unit="×", identity=1.0, opposite=_mirrored_about_one)
+@appearance(
+    "sharpness", unit="×", identity=1.0, opposite=_mirrored_about_one, words="changed sharpness"
+)
 def _sharpness(images: Images, factor: float) -> Images:
     return _band_by_band(lambda x: photometric.adjust_sharpness(x, factor), images)
 
 
-@appearance("hue", unit="of the circle", opposite=_negative, needs_colour=True)
+@appearance("hue", unit="of the circle", opposite=_negative, needs_colour=True, words="changed hue")
 def _hue(images: Images, shift: float) -> Images:
     return photometric.adjust_hue(images, shift)
 
 
-@appearance("posterize", unit="bits", identity=8.0)
+@appearance("posterize", unit="bits", identity=8.0, words="posterizing")
 def _posterize(images: Images, bits: float) -> Images:
     """Keeps the upper ``bits`` bits of the 8-bit value, as Pillow does; 0 bits is black."""
     step = 2.0 ** (8 - bits)
     return torch.floor(torch.round(images * 255) / step) * (step / 255)
 
 
-@appearance("solarize", unit="threshold", identity=1.0)
+@appearance("solarize", unit="threshold", identity=1.0, words="solarizing")
 def _solarize(images: Images, threshold: float) -> Images:
     """Inverts the values from the threshold on; one that differs by rounding only is on it."""
     return torch.where(images >= threshold - 1e-6, 1 - images, images)
 
 
-@appearance("autocontrast")
+@appearance("autocontrast", words="automatic contrast")
 def _autocontrast(images: Images, applied: float) -> Images:
     return _band_by_band(photometric.autocontrast, images)
 
 
-@appearance("equalize")
+@appearance("equalize", words="histogram equalization")
 def _equalize(images: Images, applied: float) -> Images:
     return _band_by_band(photometric.equalize, images)
 
 
-@appearance("invert")
+@appearance("invert", words="colour inversion")
 def _invert(images: Images, applied: float) -> Images:
     return 1.0 - images
 

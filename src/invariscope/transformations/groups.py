@@ -98,7 +98,30 @@ def group_family(name: str) -> Family:
     still = "0 px" if moves and not any(e.turns or e.mirrored for e in members) else "0°"
     shown = [(element.key, element.shown) for element in members]
     shown[0] = (members[0].key, still)  # the identity, in the unit of the others
-    return Family(name, "geometric", "element", 0.0, name, matrices=matrices, members=tuple(shown))
+    return Family(
+        name, "geometric", "element", 0.0, name,
+        matrices=matrices, members=tuple(shown), words=group_words(name),
+    )  # fmt: skip
+
+
+def group_words(name: str) -> str:
+    """What a group or set is called in a sentence.
+
+    Example:
+        >>> group_words("C4"), group_words("shift_x(0..32:8)"), group_words("C4*flip")
+        ('turns of C4', 'horizontal shift by 0 to 32 px in steps of 8', 'elements of C4*flip')
+    """
+    factor = _FACTOR.fullmatch(name)
+    if factor is None:
+        return f"elements of {name}"
+    if factor["flip"]:
+        return "horizontal flip" if name == "flip" else "vertical flip"
+    if factor["kind"]:
+        return f"turns of {name}" if factor["kind"] == "C" else f"turns and flips of {name}"
+    axis = {None: "diagonal", "_x": "horizontal", "_y": "vertical"}[factor["axis"]]
+    far = f" to {factor['last']}" if factor["last"] else ""
+    step = f" in steps of {factor['step']}" if factor["step"] and factor["step"] != "1" else ""
+    return f"{axis} shift by {factor['first']}{far} px{step}".replace("-", "−")
 
 
 def _turns(factor: re.Match[str]) -> list[Element]:

@@ -243,7 +243,7 @@ def get_transformation(
         magnitudes = (family.identity, *_numbers(own, name))
         levels = tuple(range(len(magnitudes)))
         return Transformation(family, magnitudes, False, levels, resampling or Resampling())
-    row = TABLES[table].get(family.name)
+    row = TABLES[table].get(family.name) or family.standard
     if row is None:
         known = ", ".join(TABLES[table])
         raise InputError(

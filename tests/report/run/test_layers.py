@@ -186,7 +186,7 @@ def test_meanings():
     about = {"direction": "share of channels without a value", "range": [0.0, 1.0]}
     dead = meaning_of("dead_channels", {"metrics": {"dead_channels": about}})
     assert (dead.higher, dead.quality, dead.graded) == (False, "", False)
-    assert meaning_of("anything", {}) == Meaning("anything")
+    assert meaning_of("anything", {}) == Meaning("anything", "anything", "anything")
     assert not Meaning("x", higher=False).share(2.0, (1.0, 0.0))
 
 

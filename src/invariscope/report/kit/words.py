@@ -4,111 +4,20 @@ Identifiers stay what they are in tables and on the command line; sentences use 
 """
 
 import math
-import re
-from collections.abc import Sequence
-
-TRANSFORMATIONS = {
-    "shear_x": "horizontal shear",
-    "shear_y": "vertical shear",
-    "rotate": "rotation",
-    "translate_x": "horizontal shift",
-    "translate_y": "vertical shift",
-    "zoom_in": "zooming in",
-    "zoom_out": "zooming out",
-    "brightness_up": "brightening",
-    "brightness_down": "darkening",
-    "contrast_up": "more contrast",
-    "contrast_down": "less contrast",
-    "posterize": "posterizing",
-    "solarize": "solarizing",
-    "saturation": "changed saturation",
-    "color": "changed saturation",
-    "sharpness": "changed sharpness",
-    "autocontrast": "automatic contrast",
-    "equalize": "histogram equalization",
-    "invert": "colour inversion",
-    "rescale": "rescaling",
-    "flip_horizontal": "horizontal flip",
-    "flip_vertical": "vertical flip",
-    "blur": "blur",
-    "hue": "changed hue",
-}
-
-METRICS = {
-    "relative_invariance": "Relative invariance",
-    "relative_invariance:l2": "Relative invariance (l2)",
-    "mean_relative_invariance": "Mean relative invariance",
-    "mean_relative_invariance:l2": "Mean relative invariance (l2)",
-    "prediction_consistency": "Prediction kept",
-    "accuracy": "Accuracy",
-    "response_alignment": "Response alignment",
-    "class_distance_ratio": "Class distance ratio",
-    "latent_eed": "Latent G-EED",
-    "latent_eed:cosine": "Latent G-EED (cosine)",
-    "softmax_eed": "Softmax G-EED",
-    "channel_eed": "Channelwise G-EED",
-    "normalized_variance": "Normalised variance",
-    "channel_invariance": "Channel invariance",
-    "channel_equivariance": "Channel equivariance",
-    "channel_invariance:pooled": "Channel invariance over the data set",
-    "channel_equivariance:pooled": "Channel equivariance over the data set",
-    "channel_invariance:cosine": "Channel invariance (cosine)",
-    "channel_equivariance:cosine": "Channel equivariance (cosine)",
-    "channel_invariance:literal": "Channel invariance (maps not moved)",
-    "dead_channels": "Dead channels",
-    "lie_derivative": "Lie derivative",
-    "lie_derivative:relative": "Lie derivative (relative)",
-    "lie_derivative:softmax": "Lie derivative of the probabilities",
-}
-
-_SHIFT = re.compile(r"shift(_x|_y)?\((-?\d+)(?:\.\.(-?\d+)(?::(\d+))?)?\)")
-_TURNS = re.compile(r"([CD])\d+")
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
-def transformation_words(name: str) -> str:
-    """What a transformation is called in a sentence.
+def transformation_words(manifest: Mapping[str, Any], name: str) -> str:
+    """What a transformation is called in a sentence, by the manifest of a run or search.
 
     Example:
-        >>> transformation_words("rotate"), transformation_words("my_warp")
+        >>> manifest = {"transformations": {"rotate": {"words": "rotation"}}}
+        >>> transformation_words(manifest, "rotate"), transformation_words(manifest, "my_warp")
         ('rotation', 'my warp')
-        >>> transformation_words("C4"), transformation_words("shift_x(0..32:8)")
-        ('turns of C4', 'horizontal shift by 0 to 32 px in steps of 8')
-        >>> transformation_words("C4*flip")
-        'elements of C4*flip'
     """
-    if name == "flip":
-        return "horizontal flip"
-    if turns := _TURNS.fullmatch(name):
-        return f"turns of {name}" if turns[1] == "C" else f"turns and flips of {name}"
-    if shift := _SHIFT.fullmatch(name):
-        axis = {None: "diagonal", "_x": "horizontal", "_y": "vertical"}[shift[1]]
-        far = f" to {shift[3]}" if shift[3] else ""
-        step = f" in steps of {shift[4]}" if shift[4] and shift[4] != "1" else ""
-        return f"{axis} shift by {shift[2]}{far} px{step}".replace("-", "−")
-    if "*" in name:
-        return f"elements of {name}"
-    return TRANSFORMATIONS.get(name, name.replace("_", " "))
-
-
-def metric_words(name: str) -> str:
-    """What a metric is called on an axis.
-
-    Example:
-        >>> metric_words("prediction_consistency"), metric_words("my_metric")
-        ('Prediction kept', 'My metric')
-    """
-    return METRICS.get(name) or name.replace("_", " ").capitalize()
-
-
-def metric_phrase(name: str) -> str:
-    """What a metric is called within a sentence.
-
-    Example:
-        >>> metric_phrase("latent_eed"), metric_phrase("accuracy")
-        ('latent G-EED', 'accuracy')
-    """
-    words = metric_words(name)
-    return words if words.startswith("Lie ") else words[:1].lower() + words[1:]
+    about = manifest.get("transformations", {}).get(name, {})
+    return str(about.get("words") or name.replace("_", " "))
 
 
 def capitalised(text: str) -> str:
@@ -170,18 +79,6 @@ def percent(value: float) -> str:
         (['91', '%'], '–')
     """
     return "–" if not math.isfinite(value) else f"{100 * value:.0f}\u00a0%"
-
-
-UNITS = {
-    "°": "degrees",
-    "of the side": "per cent of the image’s side",
-    "×": "factor",
-    "bits": "bits per channel",
-    "threshold": "threshold; pixels above it are inverted",
-    "of the circle": "share of the colour circle",
-    "element": "element of the group",
-    "": "applied or not",
-}
 
 
 def magnitude_text(magnitude: float, unit: str) -> str:

@@ -13,14 +13,13 @@ from invariscope.report.kit.heat import GRADIENT
 from invariscope.report.kit.page import render, write_page
 from invariscope.report.kit.words import (
     capitalised,
-    metric_phrase,
-    metric_words,
     number,
     transformation_words,
     with_interval,
 )
 from invariscope.report.leaderboard import overlays
 from invariscope.report.leaderboard.tables import (
+    about_metric,
     conventions,
     correlation_rows,
     facts,
@@ -79,7 +78,7 @@ def page(board: Leaderboard) -> str:
         data=board.data,
         facts=facts(board),
         lead=_lead(board),
-        metric_words=metric_phrase(metric),
+        metric_words=about_metric(board, metric).phrase,
         place=board.places[metric].words,
         direction=board.direction(metric),
         key=[(mark.head, model) for model, mark in drawn.items()],
@@ -110,7 +109,7 @@ def _lead(board: Leaderboard) -> str:
     rows = board.standings[board.standings["metric"] == metric]
     first, last = rows.iloc[0], rows.iloc[-1]
     if not np.isfinite(first["value"]):
-        return f"No model has a value of {metric_phrase(metric)}."
+        return f"No model has a value of {about_metric(board, metric).phrase}."
     text = (
         f"{first['model']} stands first:"
         f" {with_interval(first['value'], first['ci_low'], first['ci_high'])},"
@@ -129,6 +128,7 @@ def _lead(board: Leaderboard) -> str:
 def _cards(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Card]:
     """One card for each transformation: the headline metric over levels and over depth."""
     metric = board.metrics[0]
+    about = about_metric(board, metric)
     curves = board.curves[board.curves["metric"] == metric]
     layers = _layers(board, metric)
     limits = overlays.limits_of(curves, layers)
@@ -145,10 +145,10 @@ def _cards(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Card
             panels.append(drawing(figure, f"{here}l", label, caption))
         own = layers[layers["transformation"] == name]
         if own.groupby("model").size().max() > 1:
-            label = f"{metric_words(metric)} of each model over its depth under {name}."
+            label = f"{about.label} of each model over its depth under {name}."
             figure = overlays.over_depth(own, drawn, limits)
             panels.append(drawing(figure, f"{here}d", label, "Over depth, mean over the levels"))
-        words = transformation_words(name)
+        words = transformation_words(board.results[0].manifest, name)
         yield Card(here, name, words, _reading(board, name), panels)
 
 
@@ -157,6 +157,7 @@ def _other_metrics(
 ) -> Iterator[tuple[str, str, list[Drawing]]]:
     """(metric, its direction, depth curves by transformation) of the other metrics with a depth."""
     for number_, metric in enumerate(board.metrics[1:]):
+        about = about_metric(board, metric)
         layers = _layers(board, metric)
         if layers.empty or layers.groupby(["model", "transformation"]).size().max() < 2:
             continue
@@ -165,8 +166,8 @@ def _other_metrics(
         for place, name in enumerate(dict.fromkeys(layers["transformation"].dropna())):
             own = layers[layers["transformation"] == name]
             figure = overlays.over_depth(own, drawn, limits)
-            label = f"{metric_words(metric)} of each model over its depth under {name}."
-            words = transformation_words(name)
+            label = f"{about.label} of each model over its depth under {name}."
+            words = transformation_words(board.results[0].manifest, name)
             panels.append(drawing(figure, f"m{number_}x{place}", label, capitalised(words)))
         yield metric, board.direction(metric), panels
 
@@ -176,7 +177,7 @@ def _scatters(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[D
     if board.accuracy is None:
         return
     metric = board.metrics[0]
-    rows = board.averages
+    about, rows = about_metric(board, metric), board.averages
     rows = rows[(rows["metric"] == metric) & rows["layer"].isna() & rows["transformation"].isna()]
     accuracy = board.accuracy.rename(columns={"ci_low": "accuracy_low", "ci_high": "accuracy_high"})
     names = short_names(list(drawn))
@@ -193,7 +194,7 @@ def _scatters(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[D
         if len(found):
             row = found.iloc[0]
             caption += f": ρ = {with_interval(row['rho'], row['ci_low'], row['ci_high'])}"
-        label = f"{metric_words(metric)} in the part {part} against accuracy, one point a model."
+        label = f"{about.label} in the part {part} against accuracy, one point a model."
         yield drawing(figure, f"s{part}", label, caption)
 
 
@@ -232,5 +233,5 @@ def _alternative(board: Leaderboard, name: str, drawn: dict[str, overlays.Mark])
     """A figure's text alternative: the models and their means."""
     rows = _at_place(board, name)
     values = "; ".join(f"{row.model}: {number(float(str(row.value)))}" for row in rows.itertuples())
-    metric = metric_phrase(board.metrics[0])
+    metric = about_metric(board, board.metrics[0]).phrase
     return f"Curves: {metric} of {len(drawn)} models under {name}. Mean over levels: {values}."

@@ -10,9 +10,10 @@ from markupsafe import Markup
 from invariscope.models.parts import PARTS
 from invariscope.outside import shortened
 from invariscope.report.kit.heat import Cell, HeatMap, value_cell
-from invariscope.report.kit.words import metric_words, number, transformation_words, with_interval
+from invariscope.report.kit.words import number, transformation_words, with_interval
 from invariscope.report.leaderboard.overlays import Mark
 from invariscope.report.leaderboard.text import rank_words, strongest
+from invariscope.report.run.meaning import Meaning, meaning_of
 from invariscope.results import Leaderboard
 
 ALL = "all transformations"
@@ -47,13 +48,19 @@ def facts(board: Leaderboard) -> list[tuple[str, str]]:
     ]
 
 
+def about_metric(board: Leaderboard, metric: str) -> Meaning:
+    """What a metric's values say."""
+    return meaning_of(metric, board.results[0].manifest)
+
+
 def standing_columns(board: Leaderboard) -> list[tuple[str, str]]:
     """(heading, kind) of the table of models."""
     columns = [("Model", ""), ("Rank", "number")]
     for place, metric in enumerate(board.metrics):
-        words = metric_words(metric)
-        if metric == "accuracy":
-            words = "Accuracy, transformed"
+        about = about_metric(board, metric)
+        words = about.label
+        if about.role == "right":
+            words = f"{about.label}, transformed"
         elif place:
             words += f", {board.places[metric].layer or board.places[metric].part}"
         columns.append((words, "number"))
@@ -116,7 +123,7 @@ def part_maps(board: Leaderboard, letters: dict[str, str]) -> list[tuple[str, He
             if any(cell.text != "–" for _, cells in models for cell in cells):
                 title = Markup("{} <span>{}</span>").format(metric, board.direction(metric))
                 groups.append((title, models))
-        words = ALL if name is None else transformation_words(name)
+        words = ALL if name is None else transformation_words(board.results[0].manifest, name)
         maps.append((words, HeatMap(parts, groups)))
     return maps
 

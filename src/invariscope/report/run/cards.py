@@ -8,16 +8,13 @@ from markupsafe import Markup
 from invariscope.report.kit.drawings import both, key_mark
 from invariscope.report.kit.pictures import Picture
 from invariscope.report.kit.words import (
-    UNITS,
     listed,
-    metric_phrase,
     number,
-    transformation_words,
     with_interval,
 )
 from invariscope.report.run import figures
 from invariscope.report.run.levels import level_names, levels_of, strip
-from invariscope.report.run.readings import LOGITS, Readings, score
+from invariscope.report.run.readings import Readings, score
 from invariscope.report.run.standings import Standing
 
 # What the key above the curves shows: control, its drawing in a box of 34 × 12, its words.
@@ -74,9 +71,8 @@ def curves(readings: Readings, order: list[Standing]) -> dict[str, Any]:
     limits = figures.y_limits(readings, shown, metric, layer)
     cards = [_card(readings, name, standing_of.get(name), limits) for name in shown]
     drawn = set(readings.overall["control"])
-    if metric.startswith("relative_invariance"):
-        has_kept = any(len(readings.curve(n, "prediction_consistency", LOGITS)) for n in shown)
-        drawn |= {"kept"} if has_kept else set()
+    if any(len(figures.kept_curve(readings, name, metric)) for name in shown):
+        drawn.add("kept")
     lowest = min((readings.curve(n, metric, layer)["ci_low"].min() for n in shown), default=0.0)
     return {
         "cards": cards,
@@ -103,13 +99,13 @@ def _card(
         here, label,
     )  # fmt: skip
     curve = readings.curve(name, *(readings.headline or ("", "")))
-    unit = levels_of(readings, name)[0][2]
     kind = str(curve["kind"].iloc[0])
-    caption = f"Level: {UNITS.get(unit, unit)} ({kind}). n = {int(curve['n'].max()):,}."
+    unit = readings.unit_words(name, levels_of(readings, name)[0][2])
+    caption = f"Level: {unit} ({kind}). n = {int(curve['n'].max()):,}."
     if any(text.startswith(("±", "×÷", "1 ±")) for text in level_names(readings, name).values()):
         caption += " The direction is drawn for each image."
     return Card(
-        here, name, transformation_words(name), _reading(readings, name, standing), caption,
+        here, name, readings.words(name), _reading(readings, name, standing), caption,
         drawn, pictures,
     )  # fmt: skip
 
@@ -141,7 +137,7 @@ def _reading(readings: Readings, name: str, standing: Standing | None) -> str:
                 f" {number(here.value)} against {number(standing.twin.value)}."
             )
     null = score(readings.curve(name, metric, layer, "shuffled"))
-    if null and readings.meaning(metric).is_correlation:
+    if null and readings.meaning(metric).null:
         clauses.append(f"By chance, with another image’s maps: {number(null.value)}.")
     floor = score(readings.curve(name, metric, layer, "floor"))
     if floor:
@@ -169,6 +165,6 @@ def _alternative(readings: Readings, name: str) -> str:
     ]
     beside = f" Beside it: {listed(others)}." if others else ""
     return (
-        f"Curve: {metric_phrase(metric)} at the {layer} under"
-        f" {transformation_words(name)}. {values}.{beside}"
+        f"Curve: {readings.meaning(metric).phrase} at the {layer} under"
+        f" {readings.words(name)}. {values}.{beside}"
     )

@@ -14,15 +14,12 @@ from invariscope.report.kit.heat import Cell, HeatMap, by_part, link
 from invariscope.report.kit.words import (
     capitalised,
     listed,
-    metric_phrase,
-    metric_words,
     number,
     percent,
-    transformation_words,
     with_interval,
 )
 from invariscope.report.run.channel_figures import Bars, part_bars
-from invariscope.report.run.layered import Column, Layered, mean_score
+from invariscope.report.run.layered import Layered, mean_score
 from invariscope.report.run.readings import Score, apart
 from invariscope.report.run.tables import score_cell
 
@@ -71,9 +68,9 @@ def element_map(layered: Layered, metric: str, links: Mapping[str, str]) -> Heat
     if not shown:
         return None
     ends = about.ends(one.value for one in shown)
-    maps = metric.startswith("channel_")
+    maps = about.kind == "maps"
     nulls = {
-        layer["name"]: layered.null(metric, layer["name"]) if about.is_correlation else None
+        layer["name"]: layered.null(metric, layer["name"]) if about.null else None
         for layer in layers
     }
     has_null = any(nulls.values())
@@ -92,32 +89,10 @@ def element_map(layered: Layered, metric: str, links: Mapping[str, str]) -> Heat
         [column.label for column in layered.columns] + ["by chance"] * has_null,
         by_part(rows),
         about.scale_words(ends),
-        [*_heads(layered.columns), *[("", 1)] * has_null],
-        capitalised(metric_words(metric)),
-        _MEANINGS.get(metric, capitalised(about.direction) + "."),
+        [*_heads(layered), *[("", 1)] * has_null],
+        capitalised(about.label),
+        about.paragraph or capitalised(about.direction) + ".",
     )
-
-
-_MEANINGS = {
-    "channel_invariance:pooled": "Does a channel show the same map, moved as the image is? The"
-    " correlation of f(T_g x)_c with T_g f(x)_c over all images and positions, mean over living"
-    " channels. At layers without positions, over images only.",
-    "channel_equivariance:pooled": "Is there any channel whose moved map it becomes? The largest"
-    " such correlation with any channel of the layer. A maximum over many channels is above 0 by"
-    " chance, the more so the fewer images and positions there are: read it beside its null.",
-    "channel_eed": "Minus the mean cosine of a channel’s map with its own moved map: −1 where every"
-    " channel moves as the image does.",
-    "latent_eed": "How far the representations of a group’s elements lie from their mean, in units"
-    " of the mean distance between different images. 0: they do not move.",
-    "normalized_variance": "Variance over the elements, in units of the variance over images. 0:"
-    " nothing moves.",
-    "channel_invariance": "Image by image, then averaged, as paper 002 does.",
-    "channel_equivariance": "Image by image, then averaged, as paper 002 does: the largest"
-    " correlation is sought anew in every image, so chance gives more than over the data set.",
-    "channel_invariance:cosine": "The same with the cosine in place of the correlation.",
-    "channel_equivariance:cosine": "The same with the cosine in place of the correlation.",
-    "channel_invariance:literal": "Against the map of the image as it is, not moved.",
-}
 
 
 def _element(cell: Cell, found: Score | None, null: Score | None, inexact: bool) -> Cell:
@@ -140,12 +115,12 @@ def _null_cell(null: Score | None) -> Cell:
     return Cell(number(null.value), title=title, marks="null")
 
 
-def _heads(columns: Sequence[Column]) -> list[tuple[str, int]]:
+def _heads(layered: Layered) -> list[tuple[str, int]]:
     """(transformation in words, number of columns), in order."""
     counts: dict[str, int] = {}
-    for column in columns:
+    for column in layered.columns:
         counts[column.transformation] = counts.get(column.transformation, 0) + 1
-    return [(transformation_words(name), count) for name, count in counts.items()]
+    return [(layered.readings.words(name), count) for name, count in counts.items()]
 
 
 def bar_figures(layered: Layered) -> list[Drawing]:
@@ -153,7 +128,7 @@ def bar_figures(layered: Layered) -> list[Drawing]:
     averages = getattr(layered.readings.result, "averages", None)
     if averages is None or not layered.main:
         return []
-    both = [metric for metric in layered.main[:2] if metric.endswith(":pooled")]
+    both = [metric for metric in layered.main if layered.readings.meaning(metric).null]
     sets = [both] if both else []
     sets += [[metric] for metric in layered.main if metric not in both]
     frame = averages(layered.main)
@@ -174,19 +149,22 @@ def _bar_figure(
         values = "; ".join(
             f"{part}: {with_interval(*ends)}" for part, *ends in zip(parts, *columns, strict=True)
         )
-        texts.append(f"{metric_words(metric)}, {values}")
+        texts.append(f"{layered.readings.meaning(metric).label}, {values}")
     numbers = [
         value for bars in measures for each in (bars.values, bars.lows, bars.highs, bars.nulls)
         for value in each if np.isfinite(value)
     ]  # fmt: skip
-    correlations = layered.readings.meaning(metrics[0]).is_correlation
+    correlations = layered.readings.meaning(metrics[0]).null
     low, high = min([0.0, *numbers]), max([1.0 if correlations else 0.0, *numbers])
     room = 0.05 * max(high - low, 1e-3)
     limits = (low - room if low < 0 else 0.0, high + room if high > 0 else room)
     figure = part_bars(parts, measures, limits)
-    title = listed([metric_phrase(metric) for metric in metrics])
+    title = listed([layered.readings.meaning(metric).phrase for metric in metrics])
     label = f"Bars by part of the network. {'. '.join(texts)}."
-    marks = [(name, metric_phrase(metric)) for name, metric in zip(_MARKS, metrics, strict=False)]
+    marks = [
+        (name, layered.readings.meaning(metric).phrase)
+        for name, metric in zip(_MARKS, metrics, strict=False)
+    ]
     marks.append(("whisker", "95 % interval"))
     if any(np.isfinite(bars.nulls).any() for bars in measures):
         marks.append(("dashed", "by chance"))
@@ -195,7 +173,7 @@ def _bar_figure(
 
 
 def _part_null(layered: Layered, metric: str, part: str) -> float:
-    if not layered.readings.meaning(metric).is_correlation:
+    if not layered.readings.meaning(metric).null:
         return float("nan")
     layers = [layer["name"] for layer in layered.layers([metric]) if layer["part"] == part]
     found = mean_score([one for name in layers if (one := layered.null(metric, name))])
@@ -241,10 +219,11 @@ def percent_of(share: float) -> str:
 
 def _dead_share(layered: Layered, layer: str) -> float:
     """The share of channels that do not vary over the positions of one image; 0 if not known."""
+    dead = layered.readings.metric_as("dead")
     found = [
         float(row["value"])
         for name in layered.readings.transformations
-        for _, row in layered.readings.curve(name, "dead_channels", layer).iterrows()
+        for _, row in layered.readings.curve(name, dead, layer).iterrows()
         if np.isfinite(row["value"])
     ]
     return max(found, default=0.0)
@@ -252,8 +231,8 @@ def _dead_share(layered: Layered, layer: str) -> float:
 
 def _has_shares(layered: Layered, layer: str) -> bool:
     """Whether the share was measured: at vectors there are no positions to vary over."""
-    names = layered.readings.transformations
-    return any(len(layered.readings.curve(name, "dead_channels", layer)) for name in names)
+    names, dead = layered.readings.transformations, layered.readings.metric_as("dead")
+    return any(len(layered.readings.curve(name, dead, layer)) for name in names)
 
 
 def dead_words(layered: Layered) -> str:

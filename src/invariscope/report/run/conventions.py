@@ -4,77 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from invariscope.report.kit.provenance import where_pixels_move
-from invariscope.report.kit.words import capitalised, listed, metric_words, transformation_words
+from invariscope.report.kit.words import capitalised, listed
+from invariscope.report.run.meaning import Meaning
 from invariscope.report.run.readings import Readings
-
-_METRICS = {
-    "relative_invariance": (
-        "Relative invariance",
-        "(b − d) / b for each image: d is the distance between the representations of an image and"
-        " of its transformed copy, b the distance between that image and the transformed copy of"
-        " another. 1: nothing moved. 0: moved as far as another image is. Below 0: farther. The"
-        " name alone means cosine distance; “:l2” means Euclidean distance. Feature maps are"
-        " averaged over their positions first.",
-    ),
-    "mean_relative_invariance": (
-        "Mean relative invariance",
-        "1 − mean d / mean b, with b over all pairs of different images: the same idea with less"
-        " noise, one number for all images.",
-    ),
-    "prediction_consistency": (
-        "Prediction kept",
-        "The share of images whose predicted class under the transformation is the one predicted"
-        " without it, right or wrong.",
-    ),
-    "channel_invariance": (
-        "Channel invariance",
-        "The correlation of each channel of the moved image’s map, f(T_g x)_c, with the same"
-        " channel of the moved map, T_g f(x)_c; the mean over living channels. The name alone:"
-        " over the positions of each image, then averaged over images (paper 002, eq. 4)."
-        " “:pooled”: over all images and positions of the data set, which is defined at vectors,"
-        " too, over images only. “:cosine”: the cosine instead of the correlation. “:literal”:"
-        " against the map not moved.",
-    ),
-    "channel_equivariance": (
-        "Channel equivariance",
-        "The same with the best match: the largest correlation with any channel c′ (paper 002, eq."
-        " 7). A maximum over channels is above 0 by chance, most so image by image and where there"
-        " are few positions or images: “by chance” is the same maximum with another image’s maps.",
-    ),
-    "dead_channels": (
-        "Dead channels",
-        "The share of channels that are constant over the positions of an image; they have no"
-        " correlation and count in no mean.",
-    ),
-    "channel_eed": (
-        "Channelwise G-EED",
-        "Minus the mean cosine of f(T_g x)_c and T_g f(x)_c (paper 003, eq. 5). −1: equivariant.",
-    ),
-    "latent_eed": (
-        "Latent G-EED",
-        "The distance of each element’s representation from the mean over the group, in units of"
-        " the mean distance between different images (paper 003, eq. 6). 0: invariant. “:cosine”:"
-        " with cosines.",
-    ),
-    "softmax_eed": (
-        "Softmax G-EED",
-        "The Kullback–Leibler divergence, in nats, of each element’s class probabilities from their"
-        " mean over the group (paper 003). 0: invariant; there is no upper end.",
-    ),
-    "normalized_variance": (
-        "Normalised variance",
-        "The variance over the levels of a transformation, in units of the variance over images. 0:"
-        " invariant; there is no upper end.",
-    ),
-    "lie_derivative": (
-        "Lie derivative",
-        "How fast a layer begins to break the symmetry: the mean over outputs of the squares of its"
-        " derivative at level 0 (Gruver et al. 2022). 0: equivariant. “:relative”: in spreads of"
-        " the output over images for each spread that the pixels move, without a unit. The plain"
-        " form and “:softmax” (of the probabilities) have that of the motion, squared: {units}.",
-    ),
-    "accuracy": ("Accuracy", "The share of images whose predicted class is their label."),
-}
 
 _CONTROLS = {
     "untrained": (
@@ -105,15 +37,10 @@ _BORDERS = {
 
 def conventions(readings: Readings) -> list[tuple[str, str]]:
     """(term, explanation) of everything a reader must know to use the numbers."""
-    settings, manifest = readings.settings, readings.manifest
-    measured = {str(metric) for metric in readings.overall["metric"].unique()}
-    found = [about for name, about in _METRICS.items() if _any_of(name, measured)]
-    found = [(term, text.replace("{units}", _units(settings))) for term, text in found]
-    for name in sorted(measured):
-        about = manifest.get("metrics", {}).get(name, {})
-        if not any(name == known or name.startswith(f"{known}:") for known in _METRICS):
-            direction = capitalised(str(about.get("direction", "see the metric’s own page")))
-            found.append((metric_words(name), f"{direction}."))
+    settings = readings.settings
+    measured = dict.fromkeys(str(metric) for metric in readings.overall["metric"])
+    meanings = [readings.meaning(name) for name in measured]
+    found = [(about.label, _paragraph(about, readings)) for about in meanings]
     found.append(("Where the transformations act", where_pixels_move(settings)))
     found.append(
         (
@@ -144,10 +71,11 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
     )
     present = set(readings.overall["control"])
     found.extend(about for name, about in _CONTROLS.items() if name in present)
-    if "shuffled" in present and any(name.startswith("channel_equivariance") for name in measured):
+    above = [about.phrase for about in meanings if about.null == "above 0"]
+    if "shuffled" in present and above:
         term, text = _CONTROLS["shuffled"]
-        place = found.index((term, text))
-        found[place] = (term, text.replace("near 0", "near 0, except for channel equivariance"))
+        except_for = f"near 0, except for {listed(above)}"
+        found[found.index((term, text))] = (term, text.replace("near 0", except_for))
     parts = (
         "Early, Middle and Late are uniform thirds of the watched layers before global pooling;"
         " Pool lies right after it (the embedding), Final before softmax."
@@ -156,18 +84,19 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
     return found
 
 
-def _units(settings: Mapping[str, Any]) -> str:
-    """The units of the Lie derivatives of a run: "per radian² for rotation"."""
+def _paragraph(about: Meaning, readings: Readings) -> str:
+    """What a metric is; where its unit is that of the motion, with the units of the run."""
+    if not about.paragraph:
+        return f"{capitalised(about.direction)}."
+    if about.unit != "derivative":
+        return about.paragraph
     names: dict[str, list[str]] = {}
-    for cell in settings.get("cells", ()):
+    for cell in readings.settings.get("cells", ()):
         if "derivative_unit" in cell:
-            words = transformation_words(cell["transformation"])
+            words = readings.words(cell["transformation"])
             names.setdefault(cell["derivative_unit"], []).append(words)
-    return "; ".join(f"{unit} for {listed(words)}" for unit, words in names.items())
-
-
-def _any_of(name: str, measured: set[str]) -> bool:
-    return any(metric == name or metric.startswith(f"{name}:") for metric in measured)
+    units = "; ".join(f"{unit} for {listed(words)}" for unit, words in names.items())
+    return f"{about.paragraph} Its unit is that of the motion, squared: {units}."
 
 
 def _border(settings: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The curves: one drawing routine for `Result.plot`, the page's wide figures and the phone's."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,9 +24,9 @@ from invariscope.report.kit.look import (
     plain,
     value_axis,
 )
-from invariscope.report.kit.words import metric_phrase, transformation_words
 from invariscope.report.run.levels import level_names
-from invariscope.report.run.readings import EMBEDDING, HEADLINE, LOGITS, Readings, ResultLike
+from invariscope.report.run.meaning import Meaning
+from invariscope.report.run.readings import EMBEDDING, LOGITS, Readings, ResultLike
 
 WIDE = Look(760, 210, left=92, right=8, top=10, bottom=8, text=10.5, ticks=False)
 WIDE_WITH_TICKS = Look(760, 232, left=92, right=8, top=10, bottom=30, text=10.5)
@@ -35,7 +36,7 @@ PHONE = Look(340, 210, left=34, right=6, top=8, bottom=46, text=10.5)
 def plot(
     result: ResultLike,
     transformation: str | Sequence[str] | None = None,
-    metric: str = HEADLINE,
+    metric: str = "",
     layer: str = EMBEDDING,
 ) -> Figure:
     """Curves of one metric at one layer, with 95 % bands and the controls that the run holds.
@@ -43,8 +44,8 @@ def plot(
     Args:
         result: A `Result`.
         transformation: One family, several, or None for all of them as small multiples.
-        metric: A metric of the run. Metrics of predictions are found at the layer "logits" without
-            naming it.
+        metric: A metric of the run, by default the headline. Metrics of predictions are found at
+            the layer "logits" without naming it.
         layer: A layer of the run.
 
     Returns:
@@ -54,6 +55,7 @@ def plot(
         InputError: If the run holds no such transformation, metric or layer.
     """
     readings = Readings(result)
+    metric = metric or readings.metric_as("headline")
     layer = _layer_of(readings, metric, layer)
     names = _chosen(readings, transformation)
     columns = min(len(names), 4)
@@ -69,9 +71,9 @@ def plot(
             continue
         text = 10.0 if single else 8.0
         draw(axes, readings, names[place], metric, layer, limits, text=text, ticks=True)
-        axes.set_title(transformation_words(names[place]), fontsize=text + 1, color=INK)
+        axes.set_title(readings.words(names[place]), fontsize=text + 1, color=INK)
         if place % columns == 0:
-            axes.set_ylabel(metric_phrase(metric), fontsize=text, color=INK)
+            axes.set_ylabel(readings.meaning(metric).phrase, fontsize=text, color=INK)
     handles: dict[str, Any] = {}
     for axes in grid.flat:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -89,11 +91,11 @@ def plot(
 
 def panel(readings: Readings, name: str, look: Look, limits: tuple[float, float]) -> Figure:
     """One transformation's figure for the page, which has the legend and the title itself."""
-    metric, layer = readings.headline or (HEADLINE, EMBEDDING)
+    metric, layer = readings.headline or ("", EMBEDDING)
     figure, axes = look.figure()
     draw(axes, readings, name, metric, layer, limits, text=look.text, ticks=look.ticks)
-    if look.left > 60 and limits[0] <= 0 and metric.startswith("relative_invariance"):
-        _say_what_the_ends_mean(axes, look)
+    if look.left > 60 and limits[0] <= 0 and readings.meaning(metric).graded:
+        _say_what_the_ends_mean(axes, look, readings.meaning(metric))
     return figure
 
 
@@ -131,10 +133,18 @@ def draw(
     line(curve, "-o", MODEL, "model", 0.2, lw=2.2, ms=3.6, zorder=5)
     line(control("untrained"), "--o", TWIN, "untrained twin", 0.14, lw=1.2, ms=5, mfc="none")
     line(control("floor"), "^", FLOOR, "interpolation floor", 0, ms=5)
-    if metric.startswith("relative_invariance"):
-        kept = readings.curve(name, "prediction_consistency", LOGITS)
-        line(kept, "-.", KEPT, "prediction kept", 0, lw=1.2)
+    line(kept_curve(readings, name, metric), "-.", KEPT, "prediction kept", 0, lw=1.2)
     line(control("shuffled"), ":", NULL, "another image", 0.12, lw=1.1)
+
+
+def kept_curve(readings: Readings, name: str, metric: str) -> pd.DataFrame:
+    """The share of predictions that are kept, to be drawn beside a metric if their scales fit.
+
+    Empty where the run has none, or where it is what is drawn.
+    """
+    kept = readings.metric_as("kept")
+    fits = readings.meaning(metric).graded and metric != kept
+    return readings.curve(name, kept if fits else "", LOGITS)
 
 
 def y_limits(
@@ -219,11 +229,11 @@ def _frame(
             label.set_rotation_mode("anchor")
 
 
-def _say_what_the_ends_mean(axes: Axes, look: Look) -> None:
+def _say_what_the_ends_mean(axes: Axes, look: Look, about: Meaning) -> None:
     """Words beside the axis at 1 and 0, for readers who meet the metric for the first time."""
     offset = -(look.left - 2) / (look.width - look.left - look.right)
-    for at, words in ((1.0, "like the\noriginal"), (0.0, "like another\nimage")):
+    for at, words in enumerate(about.end_words()):
         axes.text(
-            offset, at, words, transform=axes.get_yaxis_transform(), fontsize=look.text - 2,
-            color=NULL, va="center", ha="left", linespacing=1.1,
+            offset, at, textwrap.fill(words, 12), transform=axes.get_yaxis_transform(),
+            fontsize=look.text - 2, color=NULL, va="center", ha="left", linespacing=1.1,
         )  # fmt: skip

@@ -6,7 +6,7 @@ from functools import partial
 
 from invariscope.report.kit.drawings import Track, track
 from invariscope.report.kit.look import LOWEST
-from invariscope.report.kit.words import percent, transformation_words
+from invariscope.report.kit.words import percent
 from invariscope.report.run.cards import anchor
 from invariscope.report.run.meaning import Meaning
 from invariscope.report.run.readings import LOGITS, Readings, Score
@@ -48,12 +48,12 @@ def _ends(found: Score) -> tuple[float, float]:
 
 def _row(readings: Readings, standing: Standing, about: Meaning, scale: tuple[float, float]) -> Row:
     name, found = standing.transformation, standing.score
-    kept = readings.score(name, metric="prediction_consistency", layer=LOGITS)
+    kept = readings.score(name, metric=readings.metric_as("kept"), layer=LOGITS)
     share = partial(about.share, ends=scale)
     against = {1: f"more {about.quality}", -1: f"less {about.quality}", 0: "not told apart"}
     return Row(
         anchor=anchor(readings, name),
-        words=transformation_words(name),
+        words=readings.words(name),
         track=track(share, found.value, _ends(found), [0.0]),
         value=found.text,
         word=standing.word,

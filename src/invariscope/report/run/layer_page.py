@@ -12,14 +12,12 @@ import pandas as pd
 from invariscope.report.kit.drawings import Drawing, drawing
 from invariscope.report.kit.pictures import Picture
 from invariscope.report.kit.words import (
-    metric_words,
     number,
-    transformation_words,
     with_interval,
 )
 from invariscope.report.run.channel_figures import COLOURS, histogram
 from invariscope.report.run.channel_tables import extremes, fate, rows_of
-from invariscope.report.run.layered import BESIDE, MAIN, Layered
+from invariscope.report.run.layered import Layered
 from invariscope.report.run.levels import strip
 from invariscope.report.run.map_pictures import gradient, picture
 from invariscope.results.pairs import ChannelPair
@@ -33,17 +31,18 @@ _CONTROLS = {"shuffled": "by chance", "floor": "floor", "untrained": "untrained"
 
 @dataclass(frozen=True)
 class Place:
-    """An element that is shown: its name for people, and its cell."""
+    """An element that is shown: its cell, its name for people, and that of what moves."""
 
     cell: str
     transformation: str
     level: int
     label: str
+    family: str
 
     @property
     def words(self) -> str:
         """Such as "90° (turns of C4)"."""
-        return f"{self.label} ({transformation_words(self.transformation)})"
+        return f"{self.label} ({self.family})"
 
 
 def pages(layered: Layered, report: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -69,7 +68,7 @@ def pages(layered: Layered, report: str) -> Iterator[tuple[str, dict[str, Any]]]
 def shown_places(layered: Layered) -> list[Place]:
     """The elements that the pages show: those with pictures, else the first with channels."""
     every = {
-        cell: Place(cell, name, level, layered.labels[name, level])
+        cell: Place(cell, name, level, layered.labels[name, level], layered.readings.words(name))
         for (name, level), cell in reversed(layered.cells.items())
         if level > 0 and (name, level) in layered.labels
     }
@@ -124,11 +123,12 @@ def _numbers(layered: Layered, layer: str) -> tuple[tuple[list[str], list[Any]] 
     rows = readings.overall
     rows = rows[rows["layer"] == layer]
     measured = list(dict.fromkeys(rows.loc[rows["control"] == "", "metric"]))
-    known = [m for m in (*MAIN, *BESIDE) if m in measured]
+    known = [m for m in (*layered.main, *layered.beside) if m in measured]
     metrics = [*known, *(m for m in measured if m not in known)]
     indexed = {
         (row.transformation, int(cast(Any, row.level)), row.metric, row.control): row
         for row in rows.itertuples(index=False)
+        if not row.control or readings.meaning(str(row.metric)).quality
     }
     groups, left, cut = [], LONGEST, 0
     for name in readings.transformations:
@@ -143,8 +143,10 @@ def _numbers(layered: Layered, layer: str) -> tuple[tuple[list[str], list[Any]] 
         ]
         left -= len(levels)
         if shown:
-            groups.append((transformation_words(name), shown))
-    return (([metric_words(m) for m in metrics], groups) if metrics else None), cut
+            groups.append((readings.words(name), shown))
+    return (
+        ([layered.readings.meaning(m).label for m in metrics], groups) if metrics else None
+    ), cut
 
 
 def _number(indexed: dict, name: str, level: int, metric: str) -> tuple[str, str]:
@@ -155,7 +157,6 @@ def _number(indexed: dict, name: str, level: int, metric: str) -> tuple[str, str
         f"{words} {number(other.value)}"
         for control, words in _CONTROLS.items()
         if (other := indexed.get((name, level, metric, control))) is not None
-        and metric != "dead_channels"
     ]
     return with_interval(row.value, row.ci_low, row.ci_high), ", ".join(beside)
 
@@ -195,7 +196,7 @@ def _spread(here: pd.DataFrame, layer: str, place: Place, k: int) -> tuple[str, 
             f" quartiles {quartiles}."
         )
         figure = histogram(values, chance, colour)
-        name = metric_words(f"channel_{column}")
+        name = f"Channel {column}"
         caption = f"{name}; {words}" if words else name
         drawings.append(drawing(figure, f"h{k}{column[0]}", label, caption))
     return place.words, drawings

@@ -11,22 +11,6 @@ from functools import cached_property
 from invariscope.report.run.levels import all_level_names
 from invariscope.report.run.readings import HEADLINE_LAYERS, Readings, Score, score
 
-#: Metrics that have a value of their own at every layer and every element, main ones first.
-MAIN = (
-    "channel_invariance:pooled",
-    "channel_equivariance:pooled",
-    "channel_eed",
-    "latent_eed",
-    "normalized_variance",
-)
-BESIDE = (
-    "channel_invariance",
-    "channel_equivariance",
-    "channel_invariance:cosine",
-    "channel_equivariance:cosine",
-    "channel_invariance:literal",
-    "latent_eed:cosine",
-)
 #: Columns of a heat map; with more levels there is one for each transformation.
 MOST_COLUMNS = 40
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?$")
@@ -60,12 +44,19 @@ class Layered:
     @property
     def main(self) -> list[str]:
         """Those with a heat map of their own."""
-        return [metric for metric in MAIN if metric in self.measured]
+        return self._shown("main")
 
     @property
     def beside(self) -> list[str]:
         """Other forms of the same."""
-        return [metric for metric in BESIDE if metric in self.measured]
+        return self._shown("beside")
+
+    def _shown(self, where: str) -> list[str]:
+        """Metrics with a heat map there: numbers over the data set first, then in their order."""
+        known = self.readings.manifest.get("metrics", {})
+        shown = [m for m, about in known.items() if about.get("heat_map") == where]
+        shown = [metric for metric in shown if metric in self.measured]
+        return sorted(shown, key=lambda metric: not known[metric].get("pooled"))
 
     @property
     def any(self) -> bool:

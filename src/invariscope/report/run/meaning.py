@@ -20,8 +20,6 @@ import numpy as np
 from invariscope.report.kit.words import number
 
 HIGHER, LOWER = "higher is more ", "lower is more "
-# Measures of success, whose height says nothing about the transformation without that at level 0.
-_NOT_GRADED = ("accuracy",)
 
 
 @dataclass(frozen=True)
@@ -30,17 +28,31 @@ class Meaning:
 
     Attributes:
         metric: Its name.
+        label: What it is called on an axis.
+        phrase: What it is called within a sentence.
+        paragraph: What it is.
+        kind: What it is of: "vectors", "orbit", "maps" or "derivative".
         higher: Whether higher values are the better ones.
         quality: What they show: "invariant", "equivariant", or "" for something else.
         direction: The manifest's words, such as "lower is more invariant".
         graded: Whether the words "hardly reacts" to "reacts strongly" fit: invariance on a scale
-            where 1 is no reaction at all.
+            where 1 is no reaction at all. Measures of success have no such words: their height
+            says nothing about the transformation without that at level 0.
         at_identity: Whether means over levels hold level 0.
         low: Lower end of the range; None if unbounded.
         high: Upper end of the range; None if unbounded.
+        unit: Whose unit stands beside its values.
+        role: What pages look for, such as whether a prediction is "kept".
+        heat_map: Whether it has a heat map of layers: "main", "beside" or "".
+        null: What unrelated images score, "near 0" or "above 0"; "" where it has no null.
+        words: What the worst and the best end of the scale mean; empty: no words of its own.
     """
 
     metric: str
+    label: str = ""
+    phrase: str = ""
+    paragraph: str = ""
+    kind: str = "vectors"
     higher: bool = True
     quality: str = "invariant"
     direction: str = f"{HIGHER}invariant"
@@ -48,16 +60,16 @@ class Meaning:
     at_identity: bool = False
     low: float | None = None
     high: float | None = 1.0
+    unit: str = "level"
+    role: str = ""
+    heat_map: str = ""
+    null: str = ""
+    words: tuple[str, str] = ("", "")
 
     @property
     def sign(self) -> int:
         """+1 if higher is better, else -1."""
         return 1 if self.higher else -1
-
-    @property
-    def is_correlation(self) -> bool:
-        """Whether it is a correlation of channels, of which there is a null."""
-        return self.metric.startswith(("channel_invariance", "channel_equivariance"))
 
     @property
     def levels_words(self) -> str:
@@ -95,26 +107,16 @@ class Meaning:
 
     def end_words(self) -> tuple[str, str]:
         """What the worst and the best end of the scale mean, in a few words."""
-        if self.is_correlation:
-            return "unrelated", "the same"
-        if self.metric == "channel_eed":
-            return "unrelated", "the same up to the motion"
-        if self.metric.startswith(("latent_eed", "softmax_eed", "normalized_variance")):
-            return "moves", "stays where it is"
-        if self.metric == "dead_channels":
-            return "all dead", "all alive"
-        if self.quality == "equivariant":
-            return "no more than by chance", "equivariant"
-        if self.higher and self.high == 1.0 and self.metric != "accuracy":
-            return "like another image", "like the original"
-        return f"least {self.quality}".strip(), f"most {self.quality}".strip()
+        worst, best = self.words
+        plain = f"least {self.quality}".strip(), f"most {self.quality}".strip()
+        return (worst, best) if worst and best else plain
 
     def scale_words(self, ends: tuple[float, float]) -> tuple[str, str]:
         """Both ends of a scale with their values.
 
         Example:
-            >>> Meaning("relative_invariance").scale_words((0.0, 1.0))
-            ('0 · like another image', '1 · like the original')
+            >>> Meaning("mine", words=("far", "near")).scale_words((0.0, 1.0))
+            ('0 · far', '1 · near')
         """
         worst, best = self.end_words()
         return f"{_short(ends[0])} · {worst}", f"{_short(ends[1])} · {best}"
@@ -135,10 +137,16 @@ def meaning_of(metric: str, manifest: Mapping[str, Any]) -> Meaning:
     quality = direction.removeprefix(HIGHER if higher else LOWER)
     if quality == direction:  # neither: a count, a share
         quality = ""
-    graded = higher and quality == "invariant" and high == 1.0 and metric not in _NOT_GRADED
+    role = str(about.get("role", ""))
+    label = str(about.get("label", metric))
+    worst, best = about.get("ends", ("", ""))
     return Meaning(
-        metric, higher, quality, direction, graded, bool(about.get("at_identity")), low, high
-    )
+        metric, label, str(about.get("phrase") or label[:1].lower() + label[1:]),
+        str(about.get("paragraph", "")), str(about.get("kind", "vectors")), higher, quality,
+        direction, higher and quality == "invariant" and high == 1.0 and role != "right",
+        bool(about.get("at_identity")), low, high, str(about.get("unit", "level")), role,
+        str(about.get("heat_map", "")), str(about.get("null", "")), (worst, best),
+    )  # fmt: skip
 
 
 def _short(value: float) -> str:

@@ -10,13 +10,13 @@ from invariscope.report.kit.heat import GRADIENT
 from invariscope.report.kit.page import columns, write_page
 from invariscope.report.kit.page import render as render_page
 from invariscope.report.kit.provenance import command, decisions, warnings
-from invariscope.report.kit.words import counted, metric_phrase
+from invariscope.report.kit.words import counted
 from invariscope.report.run.cards import curves
 from invariscope.report.run.channels import section
 from invariscope.report.run.conventions import conventions
 from invariscope.report.run.glance import ABSENT, glance
 from invariscope.report.run.layer_page import folder_of, pages
-from invariscope.report.run.layered import BESIDE, MAIN, Layered
+from invariscope.report.run.layered import Layered
 from invariscope.report.run.readings import Readings, ResultLike
 from invariscope.report.run.standings import Standing, standings
 from invariscope.report.run.tables import (
@@ -95,7 +95,7 @@ def page(result: ResultLike, layers: str = "layers") -> str:
     order = standings(readings)
     settings, manifest = readings.settings, readings.manifest
     model = str(settings.get("model", "the model"))
-    words = metric_phrase(readings.headline[0]) if readings.headline else ""
+    words = readings.meaning(readings.headline[0]).phrase if readings.headline else ""
     where = f" at the {readings.headline[1]}" if readings.headline else ""
     table = full_table(readings)
     links = dict(channels["pages"]) if channels else {}
@@ -108,7 +108,7 @@ def page(result: ResultLike, layers: str = "layers") -> str:
         headline_words=f"{words}{where}",
         images_words=counted(readings.n, "image"),
         unfinished=_unfinished(readings),
-        heat=None if channels and about.metric in (*MAIN, *BESIDE) else heat_map(readings, links),
+        heat=None if channels and about.heat_map else heat_map(readings, links),
         channels=channels,
         levels_words=about.levels_words,
         graded=about.graded,

@@ -10,14 +10,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from invariscope.report.kit.words import with_interval
+from invariscope.report.kit.words import transformation_words, with_interval
 from invariscope.report.run.meaning import Meaning, meaning_of
 
 EMBEDDING = "embedding"
 LOGITS = "logits"
 HEADLINE_LAYERS = (EMBEDDING, LOGITS)
-HEADLINE = "relative_invariance"
-DERIVATIVE = "lie_derivative"
 
 
 @runtime_checkable
@@ -138,7 +136,7 @@ class Readings:
         }
 
     def curve(
-        self, transformation: str, metric: str = HEADLINE, layer: str = EMBEDDING, control: str = ""
+        self, transformation: str, metric: str, layer: str = EMBEDDING, control: str = ""
     ) -> pd.DataFrame:
         """One curve, sorted by level; empty if the run has none."""
         key = (control, metric, layer, transformation)
@@ -146,12 +144,26 @@ class Readings:
 
     def score(self, transformation: str, **which: Any) -> Score | None:
         """The mean over the levels of one curve, level 0 where the metric counts it."""
-        about = self.meaning(which.get("metric", HEADLINE))
+        about = self.meaning(which["metric"])
         return score(self.curve(transformation, **which), at_identity=about.at_identity)
 
     def meaning(self, metric: str) -> Meaning:
         """Which way a metric's values are better, and on what scale."""
         return meaning_of(metric, self.manifest)
+
+    def words(self, transformation: str) -> str:
+        """What a transformation is called in a sentence."""
+        return transformation_words(self.manifest, transformation)
+
+    def unit_words(self, transformation: str, unit: str) -> str:
+        """What the unit of a transformation's magnitudes is."""
+        about = self.manifest.get("transformations", {}).get(transformation, {})
+        return str(about.get("unit_words", unit))
+
+    def metric_as(self, role: str) -> str:
+        """The name of the run's metric in that role; "" if it has none."""
+        known = self.manifest.get("metrics", {})
+        return next((name for name, about in known.items() if about.get("role") == role), "")
 
     @property
     def channels(self) -> pd.DataFrame | None:
@@ -177,26 +189,24 @@ class Readings:
 
     @cached_property
     def headline(self) -> tuple[str, str] | None:
-        """(metric, layer) of the curves: relative invariance at the embedding if measured."""
+        """(metric, layer) of the curves: that in the role of the headline at the embedding, if any.
+
+        Otherwise the first metric as asked for that says which way is better; those that have a
+        unit for each transformation come last.
+        """
         has = {(metric, layer) for control, metric, layer, _ in self._curves if control == ""}
-        if (HEADLINE, EMBEDDING) in has:
-            return HEADLINE, EMBEDDING
-        named = [
-            m for m, about in self.manifest.get("metrics", {}).items() if about.get("headline")
-        ]
-        metrics = [
-            *named,
-            *self.settings.get("metrics", ()),
-            *dict.fromkeys(self.overall["metric"]),
-        ]
-        if f"{DERIVATIVE}:relative" in metrics:  # the other has a unit for each transformation
-            metrics = [metric for metric in metrics if metric != DERIVATIVE]
+        first = self.metric_as("headline")
+        if (first, EMBEDDING) in has:
+            return first, EMBEDDING
+        metrics = dict.fromkeys([*self.settings.get("metrics", ()), *self.overall["metric"]])
+        ranked = [name for name in metrics if self.meaning(name).quality]
+        ranked.sort(key=lambda name: self.meaning(name).unit == "derivative")
         # Channel maps have a value of their own at layers that come before both of these.
         depths = [layer["name"] for layer in reversed(self.layers)]
         for layers in (HEADLINE_LAYERS, depths):
-            for metric in metrics:
+            for metric in ranked:
                 for layer in layers:
-                    if (metric, layer) in has and metric != "dead_channels":
+                    if (metric, layer) in has:
                         return metric, layer
         return None
 

@@ -25,11 +25,13 @@ STRONGLY = 0.50
 class Standing:
     """Where one transformation stands: its score, its word, and the twin's at shared levels.
 
+    ``words`` are what the transformation is called;
     ``word`` is empty for metrics to which the words do not apply (equivariance, G-EED);
     ``against_twin`` is +1 where the model is the more invariant, or equivariant, of the two.
     """
 
     transformation: str
+    words: str
     kind: str
     score: Score
     word: str
@@ -70,5 +72,5 @@ def standings(readings: Readings) -> list[Standing]:
         against = about.sign * apart(here, twin) if here and twin else None
         kind = str(curve["kind"].iloc[0])
         word = reaction(mean) if about.graded else ""
-        found.append(Standing(name, kind, mean, word, twin, against))
+        found.append(Standing(name, readings.words(name), kind, mean, word, twin, against))
     return sorted(found, key=lambda standing: -about.sign * standing.score.value)

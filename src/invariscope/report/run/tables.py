@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.report.kit.heat import Cell, HeatMap, by_part, link, value_cell
-from invariscope.report.kit.words import metric_words, number, transformation_words, with_interval
+from invariscope.report.kit.words import number, with_interval
 from invariscope.report.run.levels import all_level_names
 from invariscope.report.run.meaning import Meaning
 from invariscope.report.run.readings import EMBEDDING, HEADLINE_LAYERS, LOGITS, Readings, Score
@@ -52,7 +52,7 @@ def heat_map(readings: Readings, links: Mapping[str, str]) -> HeatMap | None:
         )
         for layer, scores in measured
     )
-    columns = [transformation_words(name) for name in readings.transformations]
+    columns = [readings.words(name) for name in readings.transformations]
     return HeatMap(columns, by_part(rows), about.scale_words(ends))
 
 
@@ -105,7 +105,7 @@ def class_extremes(readings: Readings, order: Sequence[Standing]) -> list[dict[s
         sides = (("Most invariant", most), ("Least invariant", least))
         shown.append(
             {
-                "words": transformation_words(standing.transformation),
+                "words": readings.words(standing.transformation),
                 "sides": [(title, [found.row for found in scores]) for title, scores in sides],
                 "note": f"{note}.",
             }
@@ -144,7 +144,8 @@ def full_table(readings: Readings) -> FullTable:
         shown = (rows["metric"] == metric) & (rows["layer"] == layer)
         # The predictions are the other thing that everybody asks for.
         if layer == EMBEDDING:
-            of_predictions = rows["metric"].isin(["prediction_consistency", "accuracy"])
+            names = [readings.metric_as(role) for role in ("kept", "right")]
+            of_predictions = rows["metric"].isin(names)
             shown |= of_predictions & (rows["layer"] == LOGITS)
         rows = rows[shown]
         note = "the headline metrics only"
@@ -180,7 +181,7 @@ def undefined_values(readings: Readings) -> list[str]:
     for (metric, layer), group in rows.groupby(["metric", "layer"], sort=False):
         worst = int(group["n_undefined"].max())
         found.append(
-            f"{metric_words(str(metric))} at {layer}: undefined for up to {worst:,} images in"
-            f" {len(group):,} cells; they are counted here and left out of the means."
+            f"{readings.meaning(str(metric)).label} at {layer}: undefined for up to {worst:,}"
+            f" images in {len(group):,} cells; they are counted here and left out of the means."
         )
     return found

@@ -11,11 +11,8 @@ from invariscope.report.kit.words import (
     counted,
     listed,
     magnitude_text,
-    metric_phrase,
-    metric_words,
     number,
     percent,
-    transformation_words,
 )
 from invariscope.report.run.readings import LOGITS, Readings, ResultLike, Score, apart, score
 from invariscope.report.run.standings import HARDLY, STRONGLY, Standing, standings
@@ -66,14 +63,12 @@ def verdict(result: ResultLike | Readings) -> list[Finding]:
 
 
 def _named(order: Sequence[Standing]) -> str:
-    return listed([transformation_words(standing.transformation) for standing in order])
+    return listed([standing.words for standing in order])
 
 
 def _scored(order: Sequence[Standing]) -> str:
     """The transformations with their scores: with intervals, as long as that can be read."""
-    return listed(
-        [f"{transformation_words(s.transformation)} ({_value(s.score, len(order))})" for s in order]
-    )
+    return listed([f"{s.words} ({_value(s.score, len(order))})" for s in order])
 
 
 def _value(found: Score, beside: int) -> str:
@@ -121,7 +116,7 @@ def _plainly(readings: Readings, order: Sequence[Standing]) -> list[Finding]:
     about = readings.meaning(metric)
     best, worst = order[0], order[-1]
     to = "to" if about.quality == "invariant" else "under"
-    name = f"{metric_words(metric)} at the {layer}"
+    name = f"{readings.meaning(metric).label} at the {layer}"
 
     if len(order) == 1:
         text = f"{name} under {_named([best])}: {best.score.text}"
@@ -137,7 +132,7 @@ def _plainly(readings: Readings, order: Sequence[Standing]) -> list[Finding]:
         findings = [
             Finding(
                 "least",
-                f"By its {metric_phrase(metric)} at the {layer} the model is most {quality}"
+                f"By its {about.phrase} at the {layer} the model is most {quality}"
                 f" {_named([best])}: {best.score.text} ({about.direction}).",
             ),
             Finding("most", least),
@@ -156,7 +151,7 @@ def _chance(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
         here = score(readings.curve(name, metric, layer), null.levels) if null else None
         if null and here:
             known.append((standing, here, null))
-    if not readings.meaning(metric).is_correlation or not known:
+    if not readings.meaning(metric).null or not known:
         return
     values = [null.value for _, _, null in known]
     span = number(min(values))
@@ -187,7 +182,7 @@ def _limit(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
         if len(lost):
             first = lost.iloc[0]
             at = magnitude_text(float(first["magnitude"]), str(first["unit"]))
-            reached.append(f"{transformation_words(standing.transformation)} (first at {at})")
+            reached.append(f"{standing.words} (first at {at})")
     if reached:
         yield Finding(
             "limit",
@@ -234,9 +229,7 @@ def _floor(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
             touched.append((standing, floor))
     touched.sort(key=lambda pair: pair[1].value)
     if touched:
-        named = listed(
-            [f"{transformation_words(s.transformation)} ({number(f.value)})" for s, f in touched]
-        )
+        named = listed([f"{s.words} ({number(f.value)})" for s, f in touched])
         yield Finding(
             "floor",
             "Not all of this is the model’s doing: an image that was transformed and turned back,"
@@ -248,16 +241,16 @@ def _predictions(readings: Readings, order: Sequence[Standing]) -> Iterator[Find
     kept = []
     for standing in order:
         name = standing.transformation
-        found = readings.score(name, metric="prediction_consistency", layer=LOGITS)
+        found = readings.score(name, metric=readings.metric_as("kept"), layer=LOGITS)
         if found:
             kept.append((found, name))
     if kept:
         kept.sort(key=lambda pair: pair[0].value)
         (low, worst), (high, best) = kept[0], kept[-1]
         text = f"The predicted class stays the same for {_share(low)} of the images under"
-        text += f" {transformation_words(worst)}"
+        text += f" {readings.words(worst)}"
         if apart(high, low) == 1:
-            text += f" and for {_share(high)} under {transformation_words(best)}"
+            text += f" and for {_share(high)} under {readings.words(best)}"
         elif low.value == high.value and len(kept) > 1:
             text += " and likewise under every other transformation"
         elif len(kept) > 1:
@@ -275,17 +268,15 @@ def _share(found: Score) -> str:
 
 
 def _accuracy(readings: Readings, order: Sequence[Standing]) -> Finding | None:
-    scores = {
-        s.transformation: readings.score(s.transformation, metric="accuracy", layer=LOGITS)
-        for s in order
-    }
+    names, right = [s.transformation for s in order], readings.metric_as("right")
+    scores = {name: readings.score(name, metric=right, layer=LOGITS) for name in names}
     found = {name: value for name, value in scores.items() if value}
     if not found:
         return None
     worst = min(found, key=lambda name: found[name].value)
-    curve = readings.curve(worst, "accuracy", LOGITS)
+    curve = readings.curve(worst, right, LOGITS)
     untouched = curve[curve["level"] == 0]
-    text = f"lowest mean accuracy is {_share(found[worst])}, under {transformation_words(worst)}"
+    text = f"lowest mean accuracy is {_share(found[worst])}, under {readings.words(worst)}"
     if len(untouched):
         row = untouched.iloc[0]
         start = Score(row["value"], row["ci_low"], row["ci_high"], int(row["n"]), (0,))
@@ -308,25 +299,20 @@ def _words(readings: Readings) -> Finding:
     assert readings.headline is not None
     metric, layer = readings.headline
     about = readings.meaning(metric)
-    if metric.startswith("relative_invariance"):
-        meaning = (
-            "1 means that the model represents the transformed image just like the original; 0,"
-            " that it moves it as far as to another image; below 0, farther."
-        )
-    else:
-        meaning = f"{capitalised(about.direction)}."
     if not about.graded:
         return Finding(
             "words",
-            f"What is compared: {metric_phrase(metric)} at the {layer}, averaged over"
+            f"What is compared: {about.phrase} at the {layer}, averaged over"
             f" {about.levels_words}; {about.direction}. Two are called different only if their"
             " intervals do not overlap. How far each family goes is the table’s choice.",
         )
+    worst, best = about.end_words()
     return Finding(
         "words",
-        f"What the words mean: the numbers are {metric_phrase(metric)} at the {layer},"
-        f" averaged over the levels above 0. {meaning} “Hardly reacts”: the whole interval is at"
-        f" least {HARDLY:.2f}; “reacts strongly”: all of it below {STRONGLY:.2f}; “reacts”:"
-        " everything else. Two are called different only if their intervals do not overlap. How far"
+        f"What the words mean: the numbers are {about.phrase} at the {layer},"
+        f" averaged over the levels above 0. 1 means “{best}”, 0 “{worst}”. “Hardly reacts”: the"
+        f" whole interval is at least {HARDLY:.2f}; “reacts strongly”: all of it below"
+        f" {STRONGLY:.2f}; “reacts”: everything else. Two are called different only if"
+        " their intervals do not overlap. How far"
         " each family goes is the table’s choice, so “most” means over these levels.",
     )

@@ -15,10 +15,10 @@ from invariscope.report.kit.words import (
     percent,
     share_interval,
     signed,
-    transformation_words,
     with_interval,
 )
 from invariscope.report.search import figures as page_figures
+from invariscope.report.search.facts import Facts
 from invariscope.search.hierarchy import DISSIMILAR, SIMILAR, Hierarchy
 
 _NAMED = 12
@@ -30,7 +30,7 @@ _OUTCOMES = {
 }
 
 
-def alignment_section(found: Alignment) -> dict[str, Any]:
+def alignment_section(found: Alignment, facts: Facts) -> dict[str, Any]:
     """Does training make the model invariant to what varies? Sentences, bars, scatter."""
     sides = {bool(row["grows"]): row for row in found.sides.to_dict("records")}
     grows, rest = sides[True], sides[False]
@@ -40,10 +40,11 @@ def alignment_section(found: Alignment) -> dict[str, Any]:
         for text in [percent(float(row["share"]))]
     ]
     families = "; ".join(
-        f"{transformation_words(str(row['family']))}: gap {number(row['gap'])}, share"
+        f"{facts.family_words(str(row['family']))}: gap {number(row['gap'])}, share"
         f" {100 * row['share']:.0f} %"
         for row in found.families.to_dict("records")
     )
+    names = [facts.family_words(str(name)) for name in found.families["family"]]
     drawings = [
         drawing(
             page_figures.two_bars(bars), "alignment-bars",
@@ -53,12 +54,12 @@ def alignment_section(found: Alignment) -> dict[str, Any]:
             " lines are 95 % intervals over classes.",
         ),
         drawing(
-            page_figures.gap_against_share(found.families), "alignment-points",
+            page_figures.gap_against_share(found.families, names), "alignment-points",
             f"Points: {families}.",
             "Each family: circles where training made the model more invariant, squares where not.",
         ),
     ]  # fmt: skip
-    left_out = [transformation_words(name) for name in found.left_out]
+    left_out = [facts.family_words(name) for name in found.left_out]
     return {"lead": alignment_words(found), "drawings": drawings, "left_out": ", ".join(left_out)}
 
 

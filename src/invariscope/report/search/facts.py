@@ -60,7 +60,7 @@ class Facts:
 
     def words(self, operation: str) -> str:
         """An operation in words."""
-        return operation_words(self.entries[operation])
+        return operation_words(self.manifest, self.entries[operation])
 
     @cached_property
     def tops(self) -> pd.DataFrame:
@@ -181,7 +181,8 @@ class Facts:
 
     def family_words(self, family: str) -> str:
         """A family in words."""
-        return " and ".join(transformation_words(name) for name in family.split("+"))
+        names = family.split("+")
+        return " and ".join(transformation_words(self.manifest, name) for name in names)
 
     def _tops(self, among: str) -> pd.DataFrame:
         tops = self.ranks.tops

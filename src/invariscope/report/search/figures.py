@@ -26,7 +26,7 @@ from invariscope.report.kit.look import (
     single_values,
 )
 from invariscope.report.kit.point_labels import name_points
-from invariscope.report.kit.words import number, transformation_words
+from invariscope.report.kit.words import number
 from invariscope.report.search.facts import Strip
 
 COLOURS = {"geometric": MODEL, "appearance": TWIN, "mixed": FLOOR}
@@ -117,11 +117,12 @@ def own_against_all(rows: Sequence[tuple[str, np.ndarray, float, float, float]],
     return figure
 
 
-def gap_against_share(families: pd.DataFrame) -> Figure:
+def gap_against_share(families: pd.DataFrame, names: Sequence[str]) -> Figure:
     """Alignment: each family's invariance gap against its share among the classes' tops.
 
     Args:
         families: `Alignment.families`.
+        names: What each is called.
     """
     look = Look(372, 286, left=54, right=16, top=10, bottom=40, text=10.5)
     figure, axes = look.figure()
@@ -132,7 +133,6 @@ def gap_against_share(families: pd.DataFrame) -> Figure:
         axes.plot(gap, share, mark, color=colour, ms=6, zorder=3)
     axes.set_xlim(*_around(x, 0.22))
     axes.set_ylim(*_around(y, 0.1))
-    names = [transformation_words(str(name)) for name in families["family"]]
     name_points(axes, x, y, names, look, look.text - 2)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))

@@ -16,7 +16,6 @@ from invariscope.report.kit.words import (
     percent,
     share_interval,
     signed,
-    transformation_words,
 )
 from invariscope.report.search.facts import Facts
 from invariscope.report.search.words import change_interval, change_text
@@ -156,7 +155,7 @@ def operation_rows(facts: Facts) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
-def advice_rows(advice: Recommendation, classes: int) -> list[dict[str, str]]:
+def advice_rows(advice: Recommendation, facts: Facts) -> list[dict[str, str]]:
     """The recommendation: advice, family, range, classes, evidence."""
     rows = []
     for row in advice.table.to_dict("records"):
@@ -167,10 +166,12 @@ def advice_rows(advice: Recommendation, classes: int) -> list[dict[str, str]]:
             {
                 "advice": str(row["advice"]),
                 "tone": row["advice"].replace(" ", "-"),
-                "words": transformation_words(str(row["family"])),
+                "words": facts.family_words(str(row["family"])),
                 "family": str(row["family"]),
                 "range": magnitude_range({str(key): value for key, value in row.items()}),
-                "classes": "all of them" if len(names) == classes > 1 else f"{shown}{more}" or "–",
+                "classes": "all of them"
+                if len(names) == len(facts.classes) > 1
+                else f"{shown}{more}" or "–",
                 "change": change_text(row["change"]),
                 "invariance": number(row["invariance"]),
                 "gap": number(row["gap"]),

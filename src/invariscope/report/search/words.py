@@ -11,23 +11,25 @@ from invariscope.transformations import IDENTITY
 NOTHING = "none helps"
 
 
-def operation_words(entry: Mapping[str, Any]) -> str:
+def operation_words(manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     """What an operation does, in words.
 
     Args:
-        entry: It as the manifest has it.
+        manifest: Of the search, which knows what families are called.
+        entry: The operation as the manifest has it.
 
     Example:
         >>> steps = [{"family": "shear_x", "magnitude": 7.59, "signed": True},
         ...          {"family": "invert", "magnitude": 1.0, "signed": False}]
-        >>> operation_words({"kind": "mixed", "steps": steps, "magnitude": "±7.59°, on"})
-        'horizontal shear ±7.59° and colour inversion'
-        >>> operation_words({"kind": "identity", "steps": [], "magnitude": "off"})
+        >>> known = {"transformations": {"shear_x": {"words": "horizontal shear"}}}
+        >>> operation_words(known, {"kind": "mixed", "steps": steps, "magnitude": "±7.59°, on"})
+        'horizontal shear ±7.59° and invert'
+        >>> operation_words(known, {"kind": "identity", "steps": [], "magnitude": "off"})
         'none helps'
     """
     if entry["kind"] == IDENTITY:
         return NOTHING
-    words = [transformation_words(measured_name(step)) for step in entry["steps"]]
+    words = [transformation_words(manifest, measured_name(step)) for step in entry["steps"]]
     magnitudes = entry["magnitude"].split(", ")
     if len(words) != len(magnitudes):  # a magnitude of several numbers
         return f"{' and '.join(words)} {entry['magnitude']}"

@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.report.kit.words import transformation_words
 from invariscope.studies.claims import (
     ClaimResult,
     Evidence,
@@ -318,7 +317,7 @@ def _figures(summary: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> list[Fig
     for network in dict.fromkeys(summary["network"]):
         own = means.mean()[network].sort_values(ascending=False, kind="stable")
         for name in own.index[:5]:
-            label = transformation_words(str(name))
+            label = str(name).replace("_", " ")
             best.append(
                 Dot.of(
                     label,

@@ -1,0 +1,48 @@
+"""Installs the package beside this file for real, and runs invariscope with it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import invariscope
+
+collect_ignore = ["src"]  # it would register itself in this process
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """Runs the command line with the plug-in installed; gives what it printed."""
+    folder = tmp_path_factory.mktemp("plugin")
+    source = shutil.copytree(Path(__file__).parent, folder / "source")
+    target = folder / "installed"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--no-index", "--target", target, source], check=True)
+    paths = os.pathsep.join([str(target), str(Path(invariscope.__file__).parents[1])])
+
+    def command(*words: str) -> str:
+        code = "from invariscope.cli import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False,
+            cwd=folder, env={**os.environ, "PYTHONPATH": paths, "COLUMNS": "200"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    command.folder = folder  # type: ignore[attr-defined]
+    return command
+
+
+@pytest.fixture(scope="session")
+def measured(run):
+    """The folder of a run of all that can be measured: (folder, text of its report)."""
+    metrics = "map_distance,channel_invariance"
+    run(
+        "measure", "small:cnn7?width=0.2&size=16&channels=3", "-d", "gratings?count=5",
+        "-t", "stripes", "--groups", "C4", "--metrics", metrics, "-o", "measured",
+    )  # fmt: skip
+    folder = run.folder / "measured"
+    return folder, (folder / "report.html").read_text(encoding="utf-8")
