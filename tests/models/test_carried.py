@@ -106,7 +106,7 @@ def test_a_configuration_on_a_class_that_is_not_timms_is_taken_and_said():
     assert torch.allclose(given(Net(), images), normalised(images), atol=1e-6)
     (line,) = about(load_model(Net()))
     assert "taken from the pretrained_cfg of Net" in line
-    assert "--preprocessing none" in line
+    assert "`preprocessing='none'`" in line
     assert about(load_model(Net(), preprocessing={"size": 16})) == [line]
     assert not about(load_model(Net(), preprocessing="none"))
     assert torch.equal(given(Net(), images, preprocessing="none"), images)

@@ -32,7 +32,7 @@ def test_a_module_without_configuration_is_warned_of_once():
     (line,) = unknown(probe)
     assert "were not applied" in line
     assert "pictures keep their size" in line
-    assert "--preprocessing imagenet, clip, inception" in line
+    assert "`preprocessing='imagenet'`, clip, inception" in line
     (sized,) = unknown(load_model(Wrapped(), preprocessing={"size": 64}))
     assert "pictures keep their size" not in sized
     # The warning stands at the top of a result.

@@ -1,4 +1,4 @@
-"""What the content of a picture is known by: 32 hexadecimal digits, a BLAKE2b over its bytes.
+"""Digests the content of a picture: 32 hexadecimal digits, a BLAKE2b over its bytes.
 
 Of a picture that is a file, the bytes are those of the file, so the digits depend on no decoder;
 of any other (an array, an item of a user's data set), they are its type, its shape and its pixels.

@@ -160,7 +160,7 @@ class ImageSource(ABC):
         return ""
 
     def digest(self, index: int) -> str:
-        """What the content of an image is known by (`invariscope.data.digests`), without decoding.
+        """Returns the digest of an image's content (`invariscope.data.digests`), without decoding.
 
         "" where only the decoded pixels can tell, or the image cannot be read.
         """

@@ -105,7 +105,7 @@ def group_family(name: str) -> Family:
 
 
 def group_words(name: str) -> str:
-    """What a group or set is called in a sentence.
+    """Names a group or set in a sentence.
 
     Example:
         >>> group_words("C4"), group_words("shift_x(0..32:8)"), group_words("C4*flip")

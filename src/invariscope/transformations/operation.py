@@ -1,4 +1,4 @@
-"""What is done to images at once: an operation, of one step or of several, one after the other.
+"""Defines an operation: what is done to images at once, in one step or in several.
 
 A sweep's cell is one step, a sub-policy of AutoAugment two; operations of equal keys are the same,
 whatever they are called.
@@ -45,13 +45,13 @@ class Operation:
 
     @property
     def key(self) -> str:
-        """What is done, step by step: operations of equal keys are the same."""
+        """The steps as a key: operations of equal keys are the same."""
         keys = [transformation.operation(level) for transformation, level in self.acting]
         return " then ".join(keys) or IDENTITY
 
     @property
     def kind(self) -> OperationKind:
-        """What it changes, by the steps that change something."""
+        """The kind of change, by the steps that change something."""
         kinds: set[OperationKind] = {transformation.kind for transformation, _ in self.acting}
         if len(kinds) > 1:
             return "mixed"
