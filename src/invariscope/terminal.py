@@ -7,16 +7,19 @@ middle is left out.
 
 import io
 import math
+import random
 import shutil
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from invariscope.outside import shortened, visible
 
+_drawn = random.getstate()  # the caller's: rich draws from it as it is imported
+from rich.console import Console, RenderableType  # noqa: E402
+from rich.table import Table  # noqa: E402
+from rich.text import Text  # noqa: E402
+
+random.setstate(_drawn)
 WIDTH = 80
 _LONGEST = 96  # characters of a cell
 

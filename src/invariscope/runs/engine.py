@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
 from invariscope.errors import InputError
 from invariscope.runs.batches import Batches
 from invariscope.runs.block_files import ROWS, with_digests, write_block_file
@@ -22,6 +24,7 @@ from invariscope.runs.progress import Progress, Silent
 T = TypeVar("T")
 
 
+@torch.inference_mode(False)  # what the caller has chosen; nothing can be differentiated there
 def carry_out(
     job: Job[T],
     *,
