@@ -1,14 +1,17 @@
 """A process that imports once, forks a child for each command, and kills children half-way.
 
-    python kill_moments.py KIND COUNT SEED
+    python kill_moments.py world           makes the two folders of `damage` here, kills nothing
+    python kill_moments.py COUNT KIND…     kills COUNT commands of each kind
 
-It works in the current folder, where the inputs of `damage` lie: an uninterrupted run of the kind
-in `whole/`, then COUNT times a run that is killed at a moment drawn by the seed and done again. It
-fails where a table, a row file, a picture archive or a network then differs in a byte, or where a
-file lies about that the uninterrupted run does not have.
+It works in the current folder, where the inputs of `damage` lie. Of each kind of command there is
+an uninterrupted run, then COUNT times one that is killed at a moment drawn by the kind and done
+again. It fails where a table, a row file, a picture archive or a network then differs in a byte, or
+where a file lies about that the uninterrupted run does not have.
 """
 
+import importlib
 import os
+import pkgutil
 import random
 import shutil
 import signal
@@ -19,34 +22,49 @@ from pathlib import Path
 import torch
 
 import damage
+import invariscope
 
 _COMPARED = (".parquet", ".csv", ".pt", ".npz", ".svg")
 
 
-def main(kind: str, count: int, seed: int) -> None:
-    """Runs it all; see the module."""
+def prepare() -> None:
+    """Loads everything, so that children need not."""
+    for module in pkgutil.walk_packages(invariscope.__path__, "invariscope."):
+        importlib.import_module(module.name)
+
     from invariscope.studies.lab.study import STUDIES, studies
 
     torch.set_num_threads(1)
     studies()
     STUDIES.add("every-cell", damage.every_cell_study())
+
+
+def make_world() -> None:
+    """Does each command of `damage` for both folders."""
+    for which in ("first", "second"):
+        for words in damage.COMMANDS.values():
+            assert done(words(which), None) == 0, words(which)
+
+
+def kill(kind: str, count: int) -> None:
+    """Kills commands of a kind and does them again; see the module."""
+    draw = random.Random(kind)
     words = damage.COMMANDS[kind]("first") + (["--epochs", "6"] if kind == "train" else [])
     started = time.monotonic()
-    assert done(words, None) == 0, "the uninterrupted run fails"
+    assert done(words, None) == 0, f"{kind}: the uninterrupted run fails"
     length = time.monotonic() - started
     whole = contents()
     assert whole
-    shutil.move("first", "whole")
-    draw = random.Random(seed)
+    shutil.rmtree("first")
     for number in range(count):
         moment = draw.uniform(0, 1) * length
         killed = done(words, moment)
-        assert done(words, None) == 0, f"{number}: not gone on with after {moment:.3f} s"
+        told = f"{kind}, {number}: after {moment:.3f} of {length:.3f} s ({killed})"
+        assert done(words, None) == 0, f"{told} it is not gone on with"
         after = contents()
         differing = sorted(name for name in whole | after if whole.get(name) != after.get(name))
-        assert not differing, f"{number}: after {moment:.3f} s ({killed}) differ {differing}"
+        assert not differing, f"{told} differ {differing}"
         shutil.rmtree("first")
-    print(f"{kind}: {count} moments in {length:.2f} s")
 
 
 def done(words: list[str], moment: float | None) -> int:
@@ -78,4 +96,9 @@ def contents() -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    prepare()
+    if sys.argv[1] == "world":
+        make_world()
+    else:
+        for each in sys.argv[2:]:
+            kill(each, int(sys.argv[1]))

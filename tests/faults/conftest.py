@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,26 +30,41 @@ def command(monkeypatch, capsys) -> Command:
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory) -> Path:
+def moments() -> Callable[..., None]:
+    """Runs `kill_moments` in a folder, without the type checker of the tests."""
+
+    def run(folder: Path, *arguments: str) -> None:
+        paths = [str(folder), *filter(None, sys.path)]
+        process = subprocess.run(
+            [sys.executable, Path(__file__).parents[1] / "kill_moments.py", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert process.returncode == 0, process.stdout + process.stderr[-3000:]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory, moments) -> Path:
     """The folder of the world as commands left it; nobody writes there again."""
-    return tmp_path_factory.mktemp("world")
+    folder = tmp_path_factory.mktemp("world")
+    damage.make_inputs(folder)
+    moments(folder, "world")
+    return folder
 
 
 @pytest.fixture
-def world(whole, tmp_path, command, monkeypatch) -> Iterator[Path]:
+def world(whole, tmp_path, monkeypatch) -> Iterator[Path]:
     """A copy to work in: the inputs, and `first/` and `second/` (see `damage`)."""
     studies()  # modules register once, so not while the registry is exchanged
     entries = {**STUDIES._entries, "every-cell": damage.every_cell_study()}
     monkeypatch.setattr(STUDIES, "_entries", entries)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.syspath_prepend(str(whole))
-    if not (whole / "twins.py").exists():
-        monkeypatch.chdir(whole)
-        damage.make_inputs(whole)
-        for which in ("first", "second"):
-            for words in damage.COMMANDS.values():
-                code, _, err = command(*words(which))
-                assert code == 0, err
     copy = tmp_path / "world"
     shutil.copytree(whole, copy)
     monkeypatch.chdir(copy)

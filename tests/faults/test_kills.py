@@ -4,38 +4,21 @@
 """
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 import damage
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
-KINDS = ("measure", "factors", "train", "study")
 
 
-def killed(folder: Path, kind: str, count: int) -> None:
-    damage.make_inputs(folder)
-    paths = [str(folder), *filter(None, sys.path)]
-    process = subprocess.run(
-        [sys.executable, Path(__file__).parents[1] / "kill_moments.py", kind, str(count), "14"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stdout + process.stderr[-3000:]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_two_moments(tmp_path, kind):
-    killed(tmp_path, kind, 2)
+def test_a_few_moments(tmp_path, moments):
+    """The other two kinds: tests/sweep/test_resume.py and tests/search/test_resume.py."""
+    damage.make_inputs(tmp_path)
+    moments(tmp_path, "2", "train", "study")
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("kind", KINDS)
-def test_twenty_moments(tmp_path, kind):
-    killed(tmp_path, kind, 20)
+def test_twenty_moments_of_each(tmp_path, moments):
+    damage.make_inputs(tmp_path)
+    moments(tmp_path, "20", "measure", "factors", "train", "study")

@@ -1,10 +1,8 @@
 """The loop against a naive one, and what must not change a bit of the trained weights."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -116,34 +114,6 @@ def test_stopped_anywhere_and_resumed_is_uninterrupted(tiny, tmp_path, augment, 
         resumed = train(recipe, evaluate_every=1, output=folder)
         assert_same(whole, resumed)
         assert not (folder / CHECKPOINT).exists()
-
-
-KILLED = """
-import sys
-import torch
-torch.set_num_threads({threads})
-from invariscope.training import Recipe, train
-recipe = Recipe({data!r}, "small:cnn7?width=0.2&channels=3", size=12, epochs=40, batch_size=12)
-train(recipe, output=sys.argv[1], checkpoint_seconds=0, device="cpu")
-"""
-
-
-@pytest.mark.slow
-def test_killed_and_resumed_is_uninterrupted(tmp_path):
-    code = KILLED.format(data=FAKE, threads=torch.get_num_threads())
-    process = subprocess.Popen([sys.executable, "-c", code, tmp_path / "killed"])
-    checkpoint = tmp_path / "killed" / CHECKPOINT
-    while not checkpoint.exists() and process.poll() is None:
-        time.sleep(0.005)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert checkpoint.exists()
-    reached = torch.load(checkpoint, weights_only=True)["iteration"]
-    assert 0 < reached < 160
-    recipe = Recipe(FAKE, "small:cnn7?width=0.2&channels=3", size=12, epochs=40, batch_size=12)
-    whole = train(recipe, device="cpu", output=tmp_path / "whole")
-    assert_same(whole, train(recipe, device="cpu", output=tmp_path / "killed"))
 
 
 SHARED = """
