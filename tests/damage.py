@@ -164,17 +164,18 @@ def damages(content: bytes, foreign: bytes | None, seed: str) -> Iterator[tuple[
     yield "text", b'"text"'
     yield "deep", b"[" * 100_000
     yield "deep object", b'{"a":' * 100_000
-    for path in list(paths(parsed)):
-        for word, change in (("without", None), *((f"{v!r} at", v) for v in ODD)):
+    for path in paths(parsed):
+        odd = draw.choice(ODD)
+        for word, remove in (("without", True), (f"{odd!r} at", False)):
             changed = json.loads(content)
-            edit(changed, path, word == "without", change)
+            edit(changed, path, remove, odd)
             yield f"{word} {'.'.join(map(str, path))}", json.dumps(changed).encode()
 
 
 ODD: tuple[Any, ...] = (None, "word", [], {}, -7, [None], 1.5)
 
 
-def paths(value: Any, before: tuple = (), depth: int = 3) -> Iterator[tuple]:
+def paths(value: Any, before: tuple = (), depth: int = 2) -> Iterator[tuple]:
     """The places in JSON, of lists the first and the last entry."""
     if depth == 0:
         return

@@ -24,6 +24,7 @@ import torch
 import damage
 import invariscope
 
+_IN_NOBODYS_WAY = (".lock", ".lock.json")  # of a training that was killed when it was done
 _COMPARED = (".parquet", ".csv", ".pt", ".npz", ".svg")
 
 
@@ -91,7 +92,7 @@ def contents() -> dict[str, bytes]:
     return {
         str(path): path.read_bytes() if path.suffix in _COMPARED else b""
         for path in Path("first").rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name not in _IN_NOBODYS_WAY
     }
 
 

@@ -97,6 +97,7 @@ def train(
     if folder is not None and is_done(folder):
         run = read_run(folder)
         check_same_recipe(folder, run.recipe, recipe)
+        (folder / CHECKPOINT).unlink(missing_ok=True)  # of one that was killed when it was done
         return run
     accelerator = accelerator_on(device, mixed_precision)
     drawn_on = [accelerator.device] if accelerator.device.type == "cuda" else []
