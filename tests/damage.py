@@ -115,7 +115,7 @@ COMMANDS = {
 def every_cell(lab: Any, settings: Any) -> Findings:
     """A cell of each kind, and their numbers as a table."""
     from invariscope.studies.claims import above, decide
-    from invariscope.studies.lab.figures import Row, dots
+    from invariscope.studies.lab.figures import Dot, dots
 
     recipe = Recipe("pictures", TRAINED, size=12, batch_size=8, epochs=1, seed=settings["seed"])
     (trained,) = lab.train([recipe])
@@ -131,7 +131,7 @@ def every_cell(lab: Any, settings: Any) -> Findings:
         "apart": apart.ratio,
     }
     table = pd.DataFrame({"name": list(numbers), "value": list(numbers.values())})
-    figure = dots("Dots", "All of them.", [Row("a", 0.5, 0.4, 0.6)], x_label="value")
+    figure = dots("Dots", "All of them.", [Dot("a", 0.5, 0.4, 0.6)], x_label="value")
     claims = [decide("000.c5", above([0.1, 0.12, numbers["accuracy"]]))]
     return Findings({"numbers": table}, [figure], claims, ["a note"])
 

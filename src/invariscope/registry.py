@@ -91,6 +91,6 @@ def _loaded(what: str, point: "EntryPoint") -> Any:
     except Exception as problem:
         package = point.dist.name if point.dist else point.module
         raise InputError(
-            f"the {what} {point.name!r} of the package {package} cannot be loaded: "
-            f"{type(problem).__name__}: {problem}"
+            f"the {what} {point.name!r} of the package {package} cannot be loaded "
+            f"({type(problem).__name__}: {problem}): mend or remove that package"
         ) from problem

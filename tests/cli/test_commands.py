@@ -42,7 +42,7 @@ def test_version_and_bare_call(invariscope):
     [
         (
             ["transformations"],
-            "rotate                       geometric   10 levels: 0° … ±100° … ±180°",
+            "rotate                       geometric   rotation                 10 levels: 0°",
         ),
         (["transformations", "--table", "search"], "equalize"),
         (["transformations", "flip_*"], "flip_vertical"),

@@ -233,7 +233,7 @@ def test_numbers_above_the_range_found_are_not_clipped(tmp_path):
     if source.value_range is not None and source.value_range.high == 4095:
         assert [index for index, _ in reasons] == [30]
         assert "outside the range 0..4095 that was found in a sample" in reasons[0][1]
-        assert r"value_range=(0, 5000) holds them" in reasons[0][1]
+        assert r"value_range=(0, 5000)` holds them" in reasons[0][1]
     else:  # the sample had met it
         assert not reasons
 

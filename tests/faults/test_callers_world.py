@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from invariscope.effects.class_effects import class_effects
 from PIL import Image
 
 import invariscope
-from damage import TRAINED, every_cell_study
+from damage import TRAINED, every_cell_study, make_inputs
 from invariscope import metrics
+from invariscope.effects import class_effects
 from invariscope.foregrounds import measure_foregrounds
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.running import run_study
@@ -134,7 +134,7 @@ CALLS = {
         made["net"], DATA, transformations="rotate=20/90,hue", groups="C4", twin=True, floor=True,
         metrics="relative_invariance,lie_derivative,channel_invariance", output=folder / "run",
     ),
-    "measure in processes": lambda folder, made: invariscope.measure(
+    "measure in threads": lambda folder, made: invariscope.measure(
         made["net"], torch.rand(8, 3, 12, 12, generator=torch.Generator().manual_seed(0)),
         transformations="brightness_down", workers=2,
     ),
@@ -176,8 +176,6 @@ CALLS = {
 def test_the_callers_world_stays_as_it_was(call, mode, made, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if call == "a study":
-        from damage import make_inputs
-
         make_inputs(tmp_path)
     with mode():
         before = caller()

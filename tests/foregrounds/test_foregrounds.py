@@ -201,7 +201,10 @@ def test_progress_is_told(folder):
     [
         ({"threshold": 1.0}, "threshold=1: give a number from 0 up to, not including, 1"),
         ({"threshold": float("nan")}, "threshold=nan"),
-        ({"masks": "nowhere"}, "masks='nowhere': no such folder; give alpha, saliency or a folder"),
+        (
+            {"masks": "nowhere"},
+            "`masks='nowhere'`: no such folder; give alpha, saliency or a folder",
+        ),
         ({"masks": "alpha", "threshold": 0.999}, None),
     ],
 )

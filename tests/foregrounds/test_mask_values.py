@@ -172,7 +172,7 @@ def test_without_a_0_all_is_foreground_and_that_is_said(tmp_path):
 
 
 def test_values_that_do_not_occur_or_have_no_file(tmp_path):
-    with pytest.raises(InputError, match=r"values=\[1\] are those of mask files"):
+    with pytest.raises(InputError, match=r"`values=\[1\]` are of mask files"):
         measure_foregrounds([Image.new("RGBA", (4, 4))] * 2, masks="alpha", values=[1])
     make = KINDS["labels"][0]
     found = measured(tmp_path, make, values=[1, 7])

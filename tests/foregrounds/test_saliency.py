@@ -75,7 +75,7 @@ def test_what_is_not_installed_is_named(monkeypatch):
         saliency._weights()
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(InputError, match="masks='saliency' needs onnxruntime: pip install"):
+    with pytest.raises(InputError, match="`masks='saliency'` needs onnxruntime: pip install"):
         measure_foregrounds([Image.new("RGB", (8, 8))] * 2, masks="saliency")
 
 

@@ -120,7 +120,7 @@ INPUTS = {
     ),
     "one channel": (
         lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten()),
-        r"it takes 1 channel; preprocessing=\{'channels': 1\}",
+        r"it takes 1 channel; `preprocessing=\{'channels': 1\}`",
     ),
     "four channels": (
         lambda: nn.Sequential(nn.Conv2d(4, 4, 3), nn.Flatten()),

@@ -98,6 +98,8 @@ def _possible(
     Raises:
         InputError: There are none.
     """
+    if subject.probe.task == "regression" and not chosen:
+        wanted = _metrics(REGRESSION_METRICS)
     labelled = subject.source.labels is not None
     known = {"targets": match.outputs is not None, "classes": labelled}
     wanted = tuple(metric for metric in wanted if known.get(metric.needs, True))
@@ -112,8 +114,6 @@ def _for_task(
     wanted: tuple[Metric, ...], task: str, *, chosen: bool
 ) -> tuple[tuple[Metric, ...], str]:
     """The metrics that a model of this task has; a note where the user's choice has others."""
-    if task == "regression" and not chosen:
-        wanted = _metrics(REGRESSION_METRICS)
     fit = for_task(wanted, task)
     names = {metric.name for metric in fit}
     lost = [metric.name for metric in wanted if metric.name not in names]

@@ -161,7 +161,7 @@ def _contradiction(
     )
     if probe.class_ids is not None:
         return f"{said}; name classes by their WordNet id (n02123045)"
-    return f"{said}; model_classes says what the outputs are"
+    return f"{said}; `model_classes` says what the outputs are"
 
 
 def _by_number(source: ImageSource, probe: Probe, present: Sequence[int]) -> ClassMatch:
@@ -176,7 +176,7 @@ def _by_number(source: ImageSource, probe: Probe, present: Sequence[int]) -> Cla
         hint = "; they seem to count from 1" if min(numbers) > 0 and highest == outputs else ""
         return _none(
             f"a class is named {highest}, the model has outputs 0 to {outputs - 1}{hint}; "
-            "model_classes says what the outputs are"
+            "`model_classes` says what the outputs are"
         )
     if source.label_meaning == "numbers" and any(numbers[k] != k for k in present):
         other = next(k for k in present if numbers[k] != k)
