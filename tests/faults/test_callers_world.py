@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import pickle
-import random
 import signal
 import sys
 import warnings
@@ -39,7 +38,6 @@ def caller() -> dict[str, object]:
             torch.cuda.get_rng_state(k).numpy().tobytes() for k in range(torch.cuda.device_count())
         ],
         "NumPy's generator": pickle.dumps(np.random.get_state()),  # noqa: NPY002
-        "Python's generator": random.getstate(),
         "environment": dict(os.environ),
         "warning filters": list(warnings.filters),
         "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
