@@ -59,6 +59,8 @@ def test_a_single_motion_moves_all_maps_alike_and_drawn_ones_each_its_own():
     assert several.drawn
     moved = torch.stack([maps[0].roll(1, 2), maps[1].roll(-1, 2), maps[2].roll(1, 2)])
     assert torch.equal(several(maps), moved)
+    two = Action(np.concatenate([right, left]), (4, 4), circular)
+    assert torch.equal(two(maps[:2]), moved[:2])
     assert not Action(None, (4, 4)).drawn
     both = moves_of([single, several], [1, 2, 0], maps)(maps, 0, 6)
     strangers = maps[[1, 2, 0]]

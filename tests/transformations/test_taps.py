@@ -83,7 +83,7 @@ def test_several_actions_one_after_the_other():
     assert torch.equal(moves(maps, 1, 3), wanted[1:3])
 
 
-@pytest.mark.parametrize("below", [0.0, 1e-12, 5e-10])
+@pytest.mark.parametrize("below", [0.0, 1e-12, 5e-10, -5e-10])
 def test_a_shift_just_below_a_whole_cell_is_that_cell(below):
     """It reads one cell each, with all of its weight; a shift farther off reads two."""
     shift = np.array([[1.0, 0.0, 1 - below], [0.0, 1.0, 0.0]])

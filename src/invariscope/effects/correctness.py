@@ -29,12 +29,13 @@ from invariscope.errors import InputError
 from invariscope.files import read_csv
 from invariscope.results import RowStore
 from invariscope.results.agreement import other_contents
+from invariscope.results.cells import metric_as
 from invariscope.runs.block_files import ROWS
 from invariscope.runs.manifest import read_manifest
 from invariscope.transformations import IDENTITY
 
 COLUMNS = ("image", "class", "method", "seed", "correct")
-_METRIC, _LAYER = "accuracy", "logits"
+_LAYER = "logits"
 _TRUTH = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
@@ -220,7 +221,7 @@ def read_runs(runs: Mapping[str, Sequence[str | os.PathLike[str]]]) -> pd.DataFr
 def _run_frame(
     folder: Path, store: RowStore, manifest: dict[str, Any], method: str
 ) -> pd.DataFrame:
-    blocks = store.dense(_LAYER, only=[(_METRIC, "")])
+    blocks = store.dense(_LAYER, only=[(metric_as(manifest, "right"), "")])
     if not blocks or IDENTITY not in blocks[0].cells:
         raise InputError(
             f"{folder} knows no accuracy on the untouched images: measure it with labelled data, a "

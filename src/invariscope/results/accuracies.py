@@ -14,6 +14,7 @@ from invariscope.errors import InputError
 from invariscope.outside import from_cell
 from invariscope.results.agreement import Agreement
 from invariscope.results.averages import IDENTITY
+from invariscope.results.cells import metric_as
 from invariscope.statistics.intervals import (
     Sums,
     bootstrap_replicates,
@@ -24,7 +25,7 @@ from invariscope.statistics.intervals import (
 if TYPE_CHECKING:
     from invariscope.results.result import Result
 
-METRIC, LAYER = "accuracy", "logits"
+LAYER = "logits"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def measured_accuracies(results: "Sequence[Result]", agreement: Agreement) -> Ac
     """The accuracies on the untouched common images, or None if a run knows no labels."""
     columns = []
     for result, places in zip(results, agreement.places, strict=True):
-        found = result.store.dense(LAYER, only=[(METRIC, "")])
+        found = result.store.dense(LAYER, only=[(metric_as(result.manifest, "right"), "")])
         if not found or IDENTITY not in found[0].cells:
             return None
         columns.append(found[0].values[places, found[0].cells.index(IDENTITY)])

@@ -40,3 +40,14 @@ def unit_beside(entry: Mapping[str, Any], about: Mapping[str, Any]) -> str:
 def cell_in(entry: Mapping[str, Any], cells: Collection[str]) -> str | None:
     """The cell of a level among those of a series; None if it has none."""
     return next((cell for cell in entry_cells(entry) if cell in cells), None)
+
+
+def metric_as(manifest: Mapping[str, Any], role: str) -> str:
+    """Finds the metric of a run in a role, such as that of predictions that are "right".
+
+    Example:
+        >>> metric_as({"metrics": {"mine": {"role": "right"}}}, "right")
+        'mine'
+    """
+    known = manifest.get("metrics", {})
+    return next((name for name, about in known.items() if about.get("role") == role), "")

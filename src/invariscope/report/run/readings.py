@@ -12,6 +12,7 @@ import pandas as pd
 
 from invariscope.report.kit.words import transformation_words, with_interval
 from invariscope.report.run.meaning import Meaning, meaning_of
+from invariscope.results.cells import metric_as
 
 EMBEDDING = "embedding"
 LOGITS = "logits"
@@ -162,8 +163,7 @@ class Readings:
 
     def metric_as(self, role: str) -> str:
         """The name of the run's metric in that role; "" if it has none."""
-        known = self.manifest.get("metrics", {})
-        return next((name for name, about in known.items() if about.get("role") == role), "")
+        return metric_as(self.manifest, role)
 
     @property
     def channels(self) -> pd.DataFrame | None:
