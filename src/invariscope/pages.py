@@ -5,7 +5,6 @@ Imports point one way, from results to the reports that show them. A method such
 result does not import matplotlib either. `tests/test_architecture.py` knows no other way up.
 """
 
-import random
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -27,8 +26,4 @@ def page_maker(name: str) -> Callable[..., Any]:
         >>> page_maker("plot").__module__
         'invariscope.report.run.figures'
     """
-    drawn = random.getstate()  # the caller's: rich draws from it as it is imported
-    try:
-        return getattr(import_module(_HOMES[name]), name)
-    finally:
-        random.setstate(drawn)
+    return getattr(import_module(_HOMES[name]), name)

@@ -2,7 +2,7 @@
 
 Square brackets are no markup here, and control characters are visible (`outside`), whatever stands
 in names. A name that does not fit into its column goes on in the next line; of a very long one the
-middle is left out.
+middle is left out. Other files take rich's `Table` from here.
 """
 
 import io

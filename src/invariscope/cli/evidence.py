@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.table import Table
 
 from invariscope.advice.alignment import Alignment, align
 from invariscope.advice.recommendation import ADVICE, Recommendation, recommend
@@ -19,7 +18,7 @@ from invariscope.report.search.evidence import alignment_words, hierarchy_words
 from invariscope.results import Result
 from invariscope.search import Factors
 from invariscope.search.hierarchy import Hierarchy, class_hierarchy
-from invariscope.terminal import table
+from invariscope.terminal import Table, table
 
 CODE = "augment.py"
 _NAMED = 5

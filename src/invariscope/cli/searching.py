@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from invariscope.cli.evidence import (
     CODE,
@@ -28,7 +27,7 @@ from invariscope.search.job import EMBEDDING
 from invariscope.search.ranks import AMONG
 from invariscope.search.result import TABLE
 from invariscope.search.table import OVERALL
-from invariscope.terminal import paragraphs, table
+from invariscope.terminal import Table, paragraphs, table
 from invariscope.transformations import IDENTITY
 
 _ROWS = 12  # classes shown; the table has them all

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from invariscope.cli.screen import Screen
 from invariscope.report.kit.words import duration
 from invariscope.report.run.readings import HEADLINE_LAYERS, Readings
@@ -13,7 +11,7 @@ from invariscope.report.run.verdict import verdict
 from invariscope.results import Result
 from invariscope.runs import Cost
 from invariscope.sweep import Sweep
-from invariscope.terminal import paragraphs, table
+from invariscope.terminal import Table, paragraphs, table
 
 
 def show_plan(screen: Screen, sweep: Sweep, cost: Cost, folder: Path) -> None:

@@ -154,7 +154,7 @@ def hugging_face(
     name = f"hf:{argument}"
     data = _read(hub_library(), name, argument, split, config, revision)
     source = HuggingFaceSource(data, name=name, image=image, label=label)
-    source.decisions = {**source.decisions, "revision": _revision(data, revision)}
+    source.say("revision", _revision(data, revision))
     return source
 
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,15 +14,13 @@ from invariscope.outside import from_cell
 from invariscope.results.agreement import Agreement
 from invariscope.results.averages import IDENTITY
 from invariscope.results.cells import metric_as
+from invariscope.results.measured import Measured
 from invariscope.statistics.intervals import (
     Sums,
     bootstrap_replicates,
     exact_sums,
     percentile_interval,
 )
-
-if TYPE_CHECKING:
-    from invariscope.results.result import Result
 
 LAYER = "logits"
 
@@ -59,7 +56,7 @@ class Accuracies:
         return percentile_interval(self.replicates(1, seed))
 
 
-def measured_accuracies(results: "Sequence[Result]", agreement: Agreement) -> Accuracies | None:
+def measured_accuracies(results: Sequence[Measured], agreement: Agreement) -> Accuracies | None:
     """The accuracies on the untouched common images, or None if a run knows no labels."""
     columns = []
     for result, places in zip(results, agreement.places, strict=True):

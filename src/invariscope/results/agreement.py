@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from invariscope.errors import InputError
 from invariscope.results.averages import cells_of, metrics_of
+from invariscope.results.measured import Measured
 from invariscope.results.rows import RowStore
-
-if TYPE_CHECKING:
-    from invariscope.results.result import Result
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Agreement:
         return cells_of(self.entries)
 
 
-def agree(results: "Sequence[Result]") -> Agreement:
+def agree(results: Sequence[Measured]) -> Agreement:
     """Finds what the runs have in common.
 
     Raises:
@@ -66,7 +64,7 @@ def agree(results: "Sequence[Result]") -> Agreement:
     return Agreement(places, entries, metrics, notes)
 
 
-def _places(results: "Sequence[Result]", notes: list[str]) -> tuple[np.ndarray, ...]:
+def _places(results: Sequence[Measured], notes: list[str]) -> tuple[np.ndarray, ...]:
     stores = [result.store for result in results]
     named = set(stores[0].images).intersection(*(store.images for store in stores[1:]))
     changed = [image for image in other_contents(stores) if image in named]
@@ -125,7 +123,7 @@ def _entries(settings: list[dict[str, Any]], notes: list[str]) -> tuple[dict[str
     return entries
 
 
-def _metrics(results: "Sequence[Result]", notes: list[str]) -> tuple[str, ...]:
+def _metrics(results: Sequence[Measured], notes: list[str]) -> tuple[str, ...]:
     each = [metrics_of(result.store, result.manifest) for result in results]
     metrics = tuple(name for name in each[0] if all(name in other for other in each[1:]))
     if not metrics:
@@ -138,7 +136,7 @@ def _metrics(results: "Sequence[Result]", notes: list[str]) -> tuple[str, ...]:
     return metrics
 
 
-def _other_orbits(results: "Sequence[Result]", metrics: Sequence[str]) -> list[str]:
+def _other_orbits(results: Sequence[Measured], metrics: Sequence[str]) -> list[str]:
     """Metrics of orbits are against the mean of all levels that a run has, common or not."""
     known = results[0].manifest["metrics"]
     orbits = [name for name in metrics if known.get(name, {}).get("at_identity")]

@@ -20,7 +20,7 @@ value is left out; n is the number of images in the cell that has the fewest.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ import pandas as pd
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
 from invariscope.results.cells import entry_cells
+from invariscope.results.measured import Measured
 from invariscope.results.rows import RowStore, Series
 from invariscope.statistics.intervals import (
     Sums,
@@ -36,9 +37,6 @@ from invariscope.statistics.intervals import (
     interval_run_length,
     percentile_interval,
 )
-
-if TYPE_CHECKING:
-    from invariscope.results.result import Result
 
 COLUMNS = (
     "model", "data", "metric", "transformation", "part", "layer", "depth",
@@ -102,7 +100,7 @@ class Average:
 
 
 def averages(
-    result: "Result",
+    result: Measured,
     metrics: str | Sequence[str] | None = None,
     transformations: str | Sequence[str] | None = None,
 ) -> pd.DataFrame:

@@ -7,7 +7,7 @@ layer by Benjamini and Hochberg; equal cells are one cell there.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +15,10 @@ import pandas as pd
 from invariscope.errors import InputError
 from invariscope.results.agreement import Agreement, agree
 from invariscope.results.cells import cell_in, unit_beside
+from invariscope.results.measured import Measured
 from invariscope.results.rows import Series
 from invariscope.statistics.intervals import interval_run_length
 from invariscope.statistics.paired import NUMBERS, paired_differences
-
-if TYPE_CHECKING:
-    from invariscope.results.result import Result
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Comparison:
         )
 
 
-def compare(results: "Sequence[Result]", agreement: Agreement | None = None) -> Comparison:
+def compare(results: Sequence[Measured], agreement: Agreement | None = None) -> Comparison:
     """Compares two runs on the images that both have seen.
 
     Args:

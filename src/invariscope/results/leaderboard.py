@@ -14,6 +14,7 @@ Hochberg over the whole table.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,6 @@ class Leaderboard:
             model, value, ci_low, ci_high, n.
         curves: One row per metric, transformation, level and model, where a standing is read at a
             layer: magnitude, unit, kind, layer, value, ci_low, ci_high, n.
-        comparison: What differs between two runs, cell by cell; None with more of them.
         accuracy: One row per model: accuracy, ci_low, ci_high; None where it is not known.
         accuracy_source: Where the accuracies are from, or why there are none.
         correlations: One row per metric, transformation (null: all) and part: rho, ci_low, ci_high,
@@ -116,9 +116,7 @@ class Leaderboard:
         known = _accuracies(self.results, agreement, self.models, accuracy, source)
         self._measure(agreement, known)
         self.curves = _curves(self.results, agreement, self.models, self.places)
-        self.comparison: Comparison | None = (
-            compare(self.results, agreement) if len(self.results) == 2 else None
-        )
+        self._agreement = agreement
         self._say_accuracy(known)
 
     def _measure(self, agreement: Agreement, known: Accuracies | None) -> None:
@@ -145,6 +143,11 @@ class Leaderboard:
         self.standings = pd.concat(standings, ignore_index=True)
         self.notes += _undefined(self.averages)
         self.correlations = _corrected(correlations, order, list(agreement.cells))
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """What differs between two runs, cell by cell; None with more of them."""
+        return compare(self.results, self._agreement) if len(self.results) == 2 else None
 
     def direction(self, metric: str) -> str:
         """What a larger value means, such as "higher is more invariant"."""

@@ -120,19 +120,23 @@ def completed_blocks(
 def _schema_of_whole(path: Path, rows: RowFormat) -> pa.Schema | None:
     """The schema of a file, with its metadata; None where the file is not whole."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            groups = [
-                file.read_row_groups([group], use_threads=False)
-                for group in range(file.num_row_groups)
-            ]
-            # Dictionaries may be damaged too: headers of pages are under no checksum.
-            table = pa.concat_tables([file.schema_arrow.empty_table(), *groups])
-            table.validate(full=True)
-            digests_of(file.schema_arrow)
-            rows.check(file, table)
-            return file.schema_arrow
+        return read_block_file(path, rows).schema
     except DAMAGE:
         return None
+
+
+def read_block_file(path: Path, rows: RowFormat) -> pa.Table:
+    """Reads all rows of a block and checks them; raises one of `DAMAGE` where it is not whole."""
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        groups = [
+            file.read_row_groups([group], use_threads=False) for group in range(file.num_row_groups)
+        ]
+        # Dictionaries may be damaged too: headers of pages are under no checksum.
+        table = pa.concat_tables([file.schema_arrow.empty_table(), *groups])
+        table.validate(full=True)
+        digests_of(file.schema_arrow)
+        rows.check(file, table)
+        return table
 
 
 def with_digests(table: pa.Table, digests: Mapping[str, str]) -> pa.Table:

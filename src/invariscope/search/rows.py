@@ -22,7 +22,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from invariscope.files import undamaged
-from invariscope.runs.block_files import ROWS_OF_BLOCK, RowFormat, block_files, block_path
+from invariscope.runs.block_files import (
+    ROWS_OF_BLOCK,
+    RowFormat,
+    block_files,
+    block_path,
+    read_block_file,
+)
 from invariscope.runs.identity import check_run, run_of
 
 PAIRS_PER_BLOCK = 32
@@ -167,10 +173,7 @@ class PairRows:
             return self._kept[1]
         path = block_path(self._source, number)
         with undamaged(path, "run the same command again to measure that block"):
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                table = file.read()
-                table.validate(full=True)
-                _check(file, table)
+            table = read_block_file(path, PAIR_ROWS)
         check_run(path, run_of(table.schema), self._run, *ROWS_OF_BLOCK)
         self._kept = (number, table)
         return table

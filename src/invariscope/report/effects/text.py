@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
-from rich.table import Table
 
 from invariscope.effects.on_classes import ClassEffects
-from invariscope.terminal import interval, paragraphs, rendered, short, table
+from invariscope.terminal import Table, interval, paragraphs, rendered, short, table
 
 Blocks = Iterator[str | Table]
 MOST_CLASSES = 20

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from rich.table import Table
 
 from invariscope.foregrounds.masks import SALIENCY
 from invariscope.foregrounds.result import FAINT, Foregrounds
 from invariscope.foregrounds.spread import EVERY, QUANTILES, SUMMARISED
-from invariscope.terminal import rendered, table
+from invariscope.report.kit.words import counted, number
+from invariscope.terminal import Table, rendered, table
 
 _SHOWN = 3
 _EXTREMES = 3
@@ -36,17 +36,19 @@ def notes(found: Foregrounds) -> list[str]:
     empty, skipped = images["empty"], images["skipped"]
     if empty:
         lines.append(
-            f"{_images(len(empty))} without any foreground above {settings['threshold']:g}, in no "
-            f"mean: {_first(empty)}"
+            f"{counted(len(empty), 'image')} without any foreground above "
+            f"{settings['threshold']:g}, in no mean: {_first(empty)}"
         )
     if skipped:
         first = skipped[0]
-        lines.append(f"skipped {_images(len(skipped))}, first {first['image']}: {first['reason']}")
+        lines.append(
+            f"skipped {counted(len(skipped), 'image')}, first {first['image']}: {first['reason']}"
+        )
     faint = int((found.images["peak"] < FAINT).sum())
     if settings["masks"] == SALIENCY and faint:
         lines.append(
-            f"in {_images(faint)} the network found nothing (peak below {FAINT:g}): their boxes "
-            "come from scaling a faint map up"
+            f"in {counted(faint, 'image')} the network found nothing (peak below {FAINT:g}): their "
+            "boxes come from scaling a faint map up"
         )
     return [*lines, *images["notes"], *manifest["warnings"]]
 
@@ -56,7 +58,7 @@ def to_text(found: Foregrounds) -> str:
     settings = found.manifest["settings"]
     boxes = int(found.spread.loc[found.spread["class"] == EVERY, "n"].iloc[0])
     title = (
-        f"foregrounds of {settings['data']}: {_images(boxes)}, masks {settings['masks']}, "
+        f"foregrounds of {settings['data']}: {counted(boxes, 'image')}, masks {settings['masks']}, "
         f"threshold {settings['threshold']:g}"
     )
     text = (f"note: {line}" for line in notes(found))
@@ -69,7 +71,7 @@ def _statistics(found: Foregrounds) -> Table:
     for measure in SUMMARISED:
         row = found.overall(measure)
         quantiles = (f"{row[name]:.3f}" for name in QUANTILES)
-        sem = _number(row["sem"], 4)
+        sem = number(row["sem"], 4)
         rows.append([measure, _with_arm(row, "mean"), _with_arm(row, "sd"), sem, *quantiles])
     shares = (f">{100 * share:.0f} %" for share in QUANTILES.values())
     return table(("", ">mean", ">sd", ">SEM", *shares), rows)
@@ -111,23 +113,15 @@ def _extremes(found: Foregrounds) -> list[str]:
 
 def _with_arm(row: pd.Series, name: str) -> str:
     arm = max(row[f"{name}_high"] - row[name], row[name] - row[f"{name}_low"])
-    return f"{_number(row[name], 3)} ±{_number(arm, 3)}"
+    return f"{number(row[name], 3)} ±{number(arm, 3)}"
 
 
 def _with_error(row: pd.Series) -> str:
-    return f"{row['mean']:.3f} ± {_number(row['sem'], 3)}"
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if np.isfinite(value) else "–"
+    return f"{row['mean']:.3f} ± {number(row['sem'], 3)}"
 
 
 def _percent(value: float) -> str:
     return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.0f} %"
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image{'s' if count != 1 else ''}"
 
 
 def _first(names: list[str]) -> str:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from rich.table import Table
 
 from invariscope.models.parts import PARTS
 from invariscope.statistics.correlation import FEWEST_MODELS, LARGEST_EXACT, ORDERS
-from invariscope.terminal import interval, rendered, short, table
+from invariscope.terminal import Table, interval, rendered, short, table
 
 if TYPE_CHECKING:
     from invariscope.results.leaderboard import Leaderboard

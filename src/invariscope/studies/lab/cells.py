@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from invariscope.errors import InputError
 from invariscope.files import remove_leftovers, undamaged, write_json
 from invariscope.registry import Registry
@@ -199,19 +201,16 @@ def _write(cell: Cell, kind: CellKind, folder: Path) -> None:
 @contextmanager
 def _locked(cells: Path, key: str) -> Iterator[None]:
     """Holds the cell's lock, which the system lets go of when a process dies."""
-    try:
-        import fcntl
-    except ImportError:  # not POSIX: two processes must not share a folder of cells there
-        yield
-        return
     folder = cells / ".locks"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / key, "w")
+        lock = FileLock(folder / key)
+        lock.acquire()
     except OSError as problem:
         raise InputError(
             f"cannot write cells in {cells}: {problem.strerror}; give another folder"
         ) from problem
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    try:
         yield
+    finally:
+        lock.release()

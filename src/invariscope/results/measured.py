@@ -1,0 +1,23 @@
+"""Says what averages, comparisons and leaderboards need of a result."""
+
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from invariscope.results.rows import RowStore
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A run that was measured; a `Result` is one.
+
+    Attributes:
+        manifest: Everything that would repeat the run.
+        store: Its rows.
+        folder: Its folder; None: it is in memory.
+        warnings: What a reader must know before the numbers.
+    """
+
+    manifest: dict[str, Any]
+    store: RowStore
+    folder: Path | None
+    warnings: list[str]
