@@ -29,3 +29,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if left_out and marker not in config.option.markexpr:
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if not item.get_closest_marker(marker)]
+
+
+@pytest.fixture
+def third_block_fills_the_disk(monkeypatch):
+    """From now on the third row file finds no room; the monkeypatch's `undo` makes room again."""
+    real, written = os.replace, []
+
+    def full(source, target):
+        if "block-" in str(target):
+            written.append(target)
+            if len(written) == 3:
+                raise OSError(28, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    return monkeypatch.undo

@@ -111,21 +111,10 @@ def test_other_settings_are_refused_and_named(folder, tmp_path):
         run(folder, tmp_path / "sweep")
 
 
-def test_a_full_disk_keeps_what_was_written(folder, tmp_path, monkeypatch):
-    real = os.replace
-    written = []
-
-    def full(source, target):
-        if "block-" in str(target):
-            written.append(target)
-            if len(written) == 3:
-                raise OSError(28, "No space left on device")
-        real(source, target)
-
-    monkeypatch.setattr(os, "replace", full)
+def test_a_full_disk_keeps_what_was_written(folder, tmp_path, third_block_fills_the_disk):
     with pytest.raises(RunError, match=r"No space left on device.*kept.*resume"):
         run(folder, tmp_path / "run")
-    monkeypatch.undo()
+    third_block_fills_the_disk()
     assert len(list((tmp_path / "run" / "rows").glob("block-*.parquet"))) == 2
     run(folder, tmp_path / "whole")
     run(folder, tmp_path / "run")

@@ -17,7 +17,12 @@ from invariscope.data.transforms2d.prototypes import prototype_source
 from invariscope.seeding import generator
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import needed
-from invariscope.studies.paper004.synthetic_tasks import note_on_method, num_prototypes
+from invariscope.studies.paper004.synthetic_tasks import (
+    how_trained,
+    note_on_method,
+    num_prototypes,
+    transferred,
+)
 
 if TYPE_CHECKING:
     from invariscope.training import Recipe
@@ -154,17 +159,10 @@ def recipe_of(settings: Pasted, network: Network) -> "Recipe":
     return Recipe(
         data=images(settings, network.task, network.seed, **how),
         model=settings.model,
-        augment="whole image",
         num_train=settings.num_train,
         num_test=settings.num_test,
-        size=settings.size,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        optimizer="adam",
-        learning_rate=settings.learning_rate,
-        weight_decay=0.0,
-        schedule=settings.schedule,
         seed=network.seed,
+        **how_trained(settings),
     )
 
 
@@ -176,14 +174,15 @@ def transfers(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.Dat
         accuracy on what it was trained on), ``target``, ``accuracy``, ``num_test``.
     """
     runs = lab.train([recipe_of(settings, network) for network in networks])
-    pairs = [(n, run, name) for n, run in zip(networks, runs, strict=True) for name in n.targets]
-    results = lab.transfer(
-        [run for _, run, _ in pairs],
-        [images(settings, name, network.seed) for network, _, name in pairs],
-        method=settings.method,
-        num_train=settings.probe_train or settings.num_train,
-        num_test=settings.num_test,
-    )
+    how = {
+        "method": settings.method,
+        "num_train": settings.probe_train or settings.num_train,
+        "num_test": settings.num_test,
+    }
+
+    def shown(network: Network, name: str) -> str:
+        return images(settings, name, network.seed)
+
     rows = [
         {
             "trained_on": network.task,
@@ -195,7 +194,7 @@ def transfers(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.Dat
             "accuracy": result.accuracy,
             "num_test": len(result.correct),
         }
-        for (network, run, name), result in zip(pairs, results, strict=True)
+        for network, name, run, result in transferred(lab, runs, networks, shown, **how)
     ]
     return pd.DataFrame(rows)
 

@@ -6,7 +6,7 @@ Which objects and which transformations, and every background and parameter, are
 training seed, as in the paper; objects are neighbours in the list of the prototypes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from invariscope.seeding import generator
 from invariscope.studies.lab.lab import Lab
 
 if TYPE_CHECKING:
-    from invariscope.training import Recipe, TrainedRun
+    from invariscope.training import Recipe, TrainedRun, Transfer
 
 #: The paper's eight categories, in the words of the table `transforms2d`.
 CATEGORIES = (
@@ -157,16 +157,45 @@ def recipe_of(settings: Tasks, network: Network) -> "Recipe":
         data=network.task.images(settings, settings.num_train),
         model=network.model,
         test=network.task.images(settings, settings.num_test, "test"),
-        augment="whole image",
-        size=settings.size,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        optimizer="adam",
-        learning_rate=settings.learning_rate,
-        weight_decay=0.0,
-        schedule=settings.schedule,
         seed=network.task.seed,
+        **how_trained(settings),
     )
+
+
+def how_trained(settings: Any) -> dict[str, Any]:
+    """The values of a recipe that all networks of paper 004 have, by `Tasks` or `Pasted`."""
+    return {
+        "augment": "whole image",
+        "size": settings.size,
+        "epochs": settings.epochs,
+        "batch_size": settings.batch_size,
+        "optimizer": "adam",
+        "learning_rate": settings.learning_rate,
+        "weight_decay": 0.0,
+        "schedule": settings.schedule,
+    }
+
+
+def transferred(
+    lab: Lab, runs: "Sequence[TrainedRun]", networks: Sequence[Any], images: Callable, **how: Any
+) -> "Iterator[tuple[Any, str, TrainedRun, Transfer]]":
+    """Transfers trained networks to their targets.
+
+    Args:
+        lab: Where it works.
+        runs: The trained networks.
+        networks: What they are, each with `targets`.
+        images: Gives the spec of the images of (network, name of a target).
+        **how: As for `Lab.transfer`.
+
+    Yields:
+        Network, name of the target, training, transfer.
+    """
+    pairs = [(n, name, run) for n, run in zip(networks, runs, strict=True) for name in n.targets]
+    results = lab.transfer(
+        [run for *_, run in pairs], [images(network, name) for network, name, _ in pairs], **how
+    )
+    yield from ((*pair, result) for pair, result in zip(pairs, results, strict=True))
 
 
 def transfers(lab: Lab, settings: Tasks, networks: Sequence[Network]) -> pd.DataFrame:
@@ -178,14 +207,12 @@ def transfers(lab: Lab, settings: Tasks, networks: Sequence[Network]) -> pd.Data
         ``target``, ``tested_on``, ``accuracy``, ``num_test``.
     """
     runs = train_all(lab, settings, networks)
-    pairs = [(n, run, name) for n, run in zip(networks, runs, strict=True) for name in n.targets]
     count = settings.probe_train or settings.num_train
-    results = lab.transfer(
-        [run for _, run, _ in pairs],
-        [network.targets[name].images(settings, count) for network, _, name in pairs],
-        method=settings.method,
-        num_test=min(settings.num_test, count),
-    )
+
+    def images(network: Network, name: str) -> str:
+        return network.targets[name].images(settings, count)
+
+    how = {"method": settings.method, "num_test": min(settings.num_test, count)}
     rows = [
         {
             "model": network.model,
@@ -198,7 +225,7 @@ def transfers(lab: Lab, settings: Tasks, networks: Sequence[Network]) -> pd.Data
             "accuracy": result.accuracy,
             "num_test": len(result.correct),
         }
-        for (network, run, name), result in zip(pairs, results, strict=True)
+        for network, name, run, result in transferred(lab, runs, networks, images, **how)
     ]
     return pd.DataFrame(rows)
 
