@@ -32,7 +32,7 @@ from invariscope.studies.lab.running import run_study
 from invariscope.training import Recipe, representation_distances, train, transfer
 
 DATA = "pictures"
-SIZE = {"preprocessing": {"size": 12}}
+SIZE = {"size": 12}
 
 
 def caller() -> dict[str, object]:
@@ -86,7 +86,7 @@ def made(folder: Path) -> dict:
     net = Net()
     state = {name: value.clone() for name, value in net.state_dict().items()}
     result = invariscope.measure(
-        net, DATA, transformations="rotate=90", groups="C4", num_images=8, **SIZE,
+        net, DATA, transformations="rotate=90", groups="C4", num_images=8, preprocessing=SIZE,
         metrics="relative_invariance,accuracy,channel_invariance:pooled",
     )  # fmt: skip
     recipe = Recipe(DATA, TRAINED, size=12, epochs=1, batch_size=8, augment="CutMix")
@@ -135,8 +135,8 @@ def distances(folder, made):
 
 CALLS = {
     "measure": lambda folder, made: invariscope.measure(
-        made["net"], DATA, **SIZE, transformations="rotate=20/90,hue", groups="C4", twin=True,
-        floor=True, metrics="relative_invariance,lie_derivative,channel_invariance",
+        made["net"], DATA, preprocessing=SIZE, transformations="rotate=20/90,hue", groups="C4",
+        twin=True, floor=True, metrics="relative_invariance,lie_derivative,channel_invariance",
         output=folder / "run",
     ),
     "measure in threads": lambda folder, made: invariscope.measure(
@@ -144,7 +144,7 @@ CALLS = {
         transformations="brightness_down", workers=2,
     ),
     "find_factors": lambda folder, made: invariscope.find_factors(
-        made["net"], DATA, **SIZE, operations="singles", pairs=4, output=folder / "run"
+        made["net"], DATA, preprocessing=SIZE, operations="singles", pairs=4, output=folder / "run"
     ),
     "foregrounds": lambda folder, made: measure_foregrounds(cut_outs(), masks="alpha"),
     "load_model": lambda folder, made: invariscope.load_model("timm:resnet18+untrained"),

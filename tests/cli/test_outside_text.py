@@ -139,10 +139,14 @@ def test_compare(invariscope, place):
     assert "no accuracy of" in invariscope("compare", "run0", "run3", "-a", "accuracies.csv")[2]
 
 
+def not_run_here(lab, settings):
+    raise AssertionError("a listing ran a study")
+
+
 def test_studies_and_claims(invariscope, place, monkeypatch):
     question = f"{BRACKETS} {ESCAPE} {LINES} {'n' * 300}?"
     presets = {"smoke": {"of": ESCAPE}}
-    odd = Study("odd", "000", question, "yes", {"smoke": "[b]1 s"}, presets, run_of)
+    odd = Study("odd", "000", question, "yes", {"smoke": "[b]1 s"}, presets, not_run_here)
     monkeypatch.setitem(STUDIES._entries, "odd", odd)
     for arguments in (("study", "list"), ("study", "list", "odd")):
         code, out, err = invariscope(*arguments)

@@ -1,5 +1,7 @@
 """The engine carries out any job: here one that adds up the brightness of pictures."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -57,10 +59,10 @@ class Brightness(Job[float]):
         return "" if self.most is None or measured < self.most else "it is enough"
 
     def finish(self, run):
-        if run.folder is None:
-            tables = run.tables
-        else:
-            tables = [pq.read_table(path) for path in sorted(run.rows.iterdir())]
+        rows = run.rows
+        tables = (
+            [pq.read_table(p) for p in sorted(rows.iterdir())] if isinstance(rows, Path) else rows
+        )
         return float(np.concatenate([table["value"].to_numpy() for table in tables]).sum())
 
 
