@@ -71,17 +71,17 @@ def exact_sums(values: np.ndarray, weights: np.ndarray | None = None) -> Sums:
         raise InputError(f"values have shape {values.shape}: [image, cell] is needed")
     if weights is None:
         counts = np.isfinite(values)
-        return Sums(_rounded(np.where(counts, values, 0.0)), counts.astype(np.float64), counts)
+        return Sums(rounded(np.where(counts, values, 0.0)), counts.astype(np.float64), counts)
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != values.shape:
         raise InputError(f"weights have shape {weights.shape}, but values have {values.shape}")
     counts = np.isfinite(values) & np.isfinite(weights) & (weights > 0)
     weights = np.where(counts, weights, 0.0)
-    return Sums(_rounded(np.where(counts, values, 0.0) * weights), _rounded(weights), counts)
+    return Sums(rounded(np.where(counts, values, 0.0) * weights), rounded(weights), counts)
 
 
-def _rounded(array: np.ndarray) -> np.ndarray:
-    """Rounds each column to a power of two that leaves room for every sum of a resample."""
+def rounded(array: np.ndarray) -> np.ndarray:
+    """Rounds each column to a power of two that leaves room for the sum of any resample."""
     if not array.size:
         return array
     largest = np.abs(array).max(axis=0)

@@ -1,34 +1,27 @@
 """Paired differences of two models, cell by cell, on the same images.
 
-The difference B − A of two values has a 95 % interval (bootstrap over images; A and B are resampled
-together) and a p-value. The test swaps A and B image by image at random (a sign-flip test for
-means): if the models were alike, the labels A and B would not matter. Where neighbouring values
-share an image, runs of consecutive images are swapped together, as the bootstrap draws them: image
-by image, one test in six or seven of two equal models would come out below 0.05. With few images
-there are few runs, so a small p is out of reach: 24 images are 8 runs, and p is at least 2 / 2**8.
-"""
+The difference B − A of two values is an estimate like any other: what image i contributes to it is
+what it contributes to B minus what it contributes to A (`statistics.estimates`), so that what moves
+both alike cancels. It is tested whether the *means* are equal, whatever the shapes of the rows:
+T = difference / standard error is held against the T of resamples, as the interval is. So an
+interval holds 0 if and only if p > 0.05. Beyond what 2,000 resamples show, T is taken to fall off
+as Student's does, so that p has no least value.
 
-from collections.abc import Iterator
+The difference of two shares has the adjusted interval of Bonett and Price (2012): one image more
+on each side that only one model gets right, so that two models of equal answers are not said to be
+equal for certain.
+"""
 
 import numpy as np
 
-from invariscope.seeding import generator
-from invariscope.statistics.intervals import (
-    REPLICATES,
-    Sums,
-    bootstrap_replicates,
-    divide,
-    exact_sums,
-    percentile_interval,
-)
+from invariscope.statistics.estimates import TAILS, Estimates, estimate, studentised
+from invariscope.statistics.intervals import divide, exact_sums
 from invariscope.statistics.ranking import adjusted
 
-SWAPS = 4999
 #: The numbers of each cell; the corrected p is over the cells that are given together.
 NUMBERS = (
     "value_a", "value_b", "difference", "ci_low", "ci_high", "p_value", "p_adjusted", "n",
 )  # fmt: skip
-_CHUNK_ELEMENTS = 1 << 18  # swaps × images held at a time
 
 
 def paired_differences(
@@ -37,78 +30,84 @@ def paired_differences(
     values_b: np.ndarray,
     weights_b: np.ndarray | None,
     *,
-    run_length: int,
+    kind: str = "mean",
+    neighbours: bool = False,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Differences B − A of each cell, with interval and p-values.
+    """Computes the difference B − A of each cell, with its interval and p-values.
 
     Args:
         values_a: [image, cell] of run A; what is not finite in A or B counts in neither.
         weights_a: [image, cell], or None for weights of 1.
         values_b: The same for B, image by image.
         weights_b: The same for B.
-        run_length: Consecutive images drawn, and swapped, together.
-        seed: Decides resamples and swaps.
+        kind: One of `statistics.estimates.KINDS`.
+        neighbours: Whether a row depends on the next image as well.
+        seed: Decides the resamples.
 
     Returns:
         value_a, value_b, difference, ci_low, ci_high, p_value, p_adjusted, n; each [cell].
+
+    Example:
+        >>> a, b = np.array([[1.0], [0.0], [1.0], [1.0]]), np.array([[1.0], [1.0], [1.0], [0.0]])
+        >>> numbers = paired_differences(a, None, b, None, kind="share", seed=0)
+        >>> [round(float(numbers[key][0]), 2) for key in ("difference", "ci_low", "ci_high")]
+        [0.0, -0.65, 0.65]
     """
     both = exact_sums(values_a, weights_a).counts & exact_sums(values_b, weights_b).counts
-    values_a = np.where(both, values_a, np.nan)
-    values_b = np.where(both, values_b, np.nan)
-    a, b = exact_sums(values_a, weights_a), exact_sums(values_b, weights_b)
-    value_a, value_b = a.value, b.value
-    drawn = [
-        bootstrap_replicates(sums, run_length=run_length, replicates=REPLICATES, seed=seed)
-        for sums in (a, b)
-    ]
-    low, high = percentile_interval(drawn[1] - drawn[0])
-    n = both.sum(axis=0)
-    low[n < 2], high[n < 2] = np.nan, np.nan
-    difference = value_b - value_a
-    p = _swap_test(a, b, difference, run_length, seed)
-    numbers = (value_a, value_b, difference, low, high, p, adjusted(p), n)
-    return dict(zip(NUMBERS, numbers, strict=True))
+    a, b = (
+        estimate(np.where(both, values, np.nan), weights, kind=kind, neighbours=neighbours)
+        for values, weights in ((values_a, weights_a), (values_b, weights_b))
+    )
+    difference, n = b.value - a.value, both.sum(axis=0)
+    if kind == "share":
+        low, high, p = _of_shares(values_a, values_b, both)
+    else:
+        contributions = b.contributions - a.contributions
+        low, high, p = _of_means(
+            Estimates(difference, contributions, both, False, neighbours), seed
+        )
+    for numbers in (low, high, p):
+        numbers[n < 2] = np.nan
+    columns = (a.value, b.value, difference, low, high, p, adjusted(p), n)
+    return dict(zip(NUMBERS, columns, strict=True))
 
 
-def _swap_test(a: Sums, b: Sums, difference: np.ndarray, run_length: int, seed: int) -> np.ndarray:
-    """p-values [cell]: how often swapping A and B run by run gives as large a difference."""
-    reached, swaps = np.zeros(len(difference)), 0
-    # Equal up to rounding is as large: a swap of two equal images changes nothing. Rounding is that
-    # of the largest of the numbers that are added.
-    dust = 2.0**-40 * np.maximum(_size(a), _size(b))
-    for swap in _swaps(len(a.numerators), run_length, seed):
-        swaps += len(swap)
-        moved = [swap @ (y - x) for x, y in (
-            (a.numerators, b.numerators), (a.denominators, b.denominators)
-        )]  # fmt: skip
-        left = divide(a.numerators.sum(0) + moved[0], a.denominators.sum(0) + moved[1])
-        right = divide(b.numerators.sum(0) - moved[0], b.denominators.sum(0) - moved[1])
-        reached += (np.abs(right - left) >= np.abs(difference) - dust).sum(axis=0)
-    return np.where(np.isfinite(difference), reached / swaps, np.nan)
+def _of_means(change: Estimates, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Interval and p of differences of means or ratios."""
+    from scipy import stats
+
+    n, error = change.n, change.error
+    below, above = studentised(change.contributions, change.counts, seed)
+    middle = TAILS.index(0.025)
+    low = change.value - above[middle] * error
+    high = change.value + below[middle] * error
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = np.where(change.value == 0, 0.0, change.value / error)  # 0 / 0: nothing differs
+    # The same difference on every image: a coin for every image does as much in 2 of 2ⁿ cases.
+    p = np.where(np.isinf(t), 2.0 ** (1 - n.astype(float)), np.nan)
+    for k in np.flatnonzero((n > 1) & np.isfinite(t)):
+        known = (above if t[k] > 0 else below)[:, k]
+        student = stats.t.isf(TAILS, n[k] - 1)
+        size = abs(t[k])
+        slope = max((known[-1] - known[-3]) / (student[-1] - student[-3]), known[-1] / student[-1])
+        beyond = student[-1] + (size - known[-1]) / slope
+        like = beyond if size > known[-1] else np.interp(size, [0, *known], [0, *student])
+        p[k] = 2 * stats.t.sf(like, n[k] - 1)
+    return low, high, p
 
 
-def _size(sums: Sums) -> np.ndarray:
-    """The mean of |value| of each cell, weighted as the value is; 0 where no image counts."""
-    mean = divide(np.abs(sums.numerators).sum(axis=0), sums.denominators.sum(axis=0))
-    return np.nan_to_num(mean)
+def _of_shares(
+    values_a: np.ndarray, values_b: np.ndarray, both: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Interval and p of differences of two shares of the same images."""
+    from scipy import stats
 
-
-def _swaps(images: int, run_length: int, seed: int) -> Iterator[np.ndarray]:
-    """Which images are swapped, [swap, image] of 0 and 1, in chunks.
-
-    All possibilities where they are few, so that p is exact; else the data as they are, which count
-    as one of the swaps, and random ones.
-    """
-    runs = -(-images // run_length)
-    run = np.arange(images) // run_length
-    if 2**runs <= SWAPS + 1:
-        codes = np.arange(2**runs)[:, None] >> np.arange(runs)
-        yield (codes & 1).astype(np.float64)[:, run]
-        return
-    yield np.zeros((1, images))
-    draw = generator(seed, "comparison:swap")
-    size = max(1, _CHUNK_ELEMENTS // images)
-    for first in range(0, SWAPS, size):
-        swap = draw.integers(0, 2, size=(min(size, SWAPS - first), runs))
-        yield swap.astype(np.float64)[:, run]
+    change = np.where(both, np.nan_to_num(values_b) - np.nan_to_num(values_a), 0.0)
+    n = both.sum(axis=0) + 2
+    more, less = ((change * sign).clip(min=0).sum(axis=0) + 1 for sign in (1, -1))
+    middle = (more - less) / n
+    error = np.sqrt(divide(more + less, n) - middle**2) / np.sqrt(n)
+    reach = stats.norm.isf(0.025) * error
+    p = 2 * stats.norm.sf(np.abs(middle) / error)
+    return (middle - reach).clip(-1, 1), (middle + reach).clip(-1, 1), p

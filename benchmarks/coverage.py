@@ -1,0 +1,149 @@
+"""How often do 95 % intervals hold the truth, and how wide are they? Prints JSON lines.
+
+    python benchmarks/coverage.py [--part rows|metrics|paired] [--draws 2000]
+
+- rows: means of normal, log-normal, bounded rows and of 0 and 1, at n = 16, 32, 64, 256 images;
+- metrics: each metric of images whose embeddings follow a normal or a heavy-tailed law (t with
+  4 degrees of freedom), in blocks of 32 with their neighbours, as in a sweep;
+- paired: nine cells of two models with equal means and unequal shapes: how many families
+  have a star.
+
+Width is the mean width in units of 2 · 1.96 standard errors of the value, as it really varies.
+Bias is in units of the mean width.
+"""
+
+import argparse
+import json
+
+import numpy as np
+import torch
+
+from invariscope.metrics import METRICS, OrbitMetric
+from invariscope.statistics.estimates import estimate
+from invariscope.statistics.paired import paired_differences
+
+SIZES = (16, 32, 64, 256)
+LEVELS, UNITS, CLASSES = 4, 24, 4
+
+
+def rows(draws: int) -> None:
+    """Independent rows of weight 1."""
+    rng = np.random.default_rng(0)
+    laws = {
+        "normal": (lambda s: rng.standard_normal(s), 0.0, "mean"),
+        "log-normal": (lambda s: np.exp(rng.standard_normal(s)), np.exp(0.5), "mean"),
+        "log-normal, sigma 0.5": (lambda s: np.exp(rng.normal(0, 0.5, s)), np.exp(0.125), "mean"),
+        "beta(20, 1)": (lambda s: rng.beta(20, 1, s), 20 / 21, "mean"),
+        "beta(9, 0.5)": (lambda s: rng.beta(9, 0.5, s), 9 / 9.5, "mean"),
+        "1 - exponential": (lambda s: 1 - 0.1 * rng.exponential(size=s), 0.9, "mean"),
+    }
+    for p in (0.5, 0.9, 0.97, 0.99):
+        laws[f"share {p}"] = (lambda s, p=p: (rng.random(s) < p).astype(float), p, "share")
+    for name, (draw, truth, kind) in laws.items():
+        for n in SIZES:
+            values = draw((n, draws))
+            ceiling = 1.0 if name[0] in "b1s" else None
+            floor = 0.0 if kind == "share" else None
+            said = estimate(values, kind=kind)
+            report("rows", name, n, said, truth, (floor, ceiling))
+
+
+def metrics(draws: int) -> None:
+    """Every metric of vectors and of orbits, at a layer of embeddings (or logits)."""
+    for law in ("normal", "t4"):
+        for name, metric in METRICS.items():
+            if metric.kind not in ("vectors", "orbit") or metric.kind == "maps":
+                continue
+            truth = float(np.mean([_value(metric, law, 2048, 99 + k) for k in range(40)]))
+            for n in SIZES:
+                parts = [_rows(metric, law, n, 1000 * n + k) for k in range(draws)]
+                values = np.stack([part[0] for part in parts], 1)
+                weights = None if parts[0][1] is None else np.stack([p[1] for p in parts], 1)
+                said = estimate(values, weights, kind=metric.estimate, neighbours=metric.paired)
+                report("metrics", f"{name}, {law}", n, said, truth, (metric.low, metric.high))
+
+
+def _value(metric, law: str, n: int, seed: int) -> float:
+    values, weights = _rows(metric, law, n, seed)
+    weights = None if weights is None else weights[:, None]
+    return float(estimate(values[:, None], weights, kind=metric.estimate).value[0])
+
+
+def _rows(metric, law: str, n: int, seed: int):
+    """The rows of one cell (orbit metrics: the mean over elements), block by block."""
+    generator = np.random.default_rng(seed)
+    draw = generator.standard_normal if law == "normal" else lambda s: generator.standard_t(4, s)
+    spread = np.linspace(1, 0.3, UNITS)
+    labels = np.arange(n) % CLASSES
+    centres = np.random.default_rng(0).normal(size=(CLASSES, UNITS)) * 0.7
+    z = draw((n, UNITS)) * spread + 0.4 + centres[labels]
+    moved = z[None] + 0.6 * draw((LEVELS, n, UNITS)) * spread
+    moved[0] = z
+    values, weights = [], []
+    for first in range(0, n, 32):
+        block = slice(first, first + 32)
+        reference, images = torch.from_numpy(z[block]), torch.from_numpy(moved[:, block])
+        if isinstance(metric, OrbitMetric):
+            value, weight = metric.evaluate(images)
+        else:
+            known = torch.from_numpy(labels[block])
+            value, weight = metric.evaluate(
+                reference, images[1:2], torch.arange(len(reference)).roll(-1), known
+            )
+        # One element of the orbit stands for all: cells are estimated one by one.
+        values.append(value[-1].numpy())
+        weights.append(None if weight is None else weight[-1].numpy())
+    joined = None if weights[0] is None else np.concatenate(weights)
+    return np.concatenate(values).astype(np.float32), joined
+
+
+def paired(draws: int) -> None:
+    """Nine cells whose differences have mean 0 and are skewed, or whose rows have other shapes."""
+    shapes = {
+        "normal and normal": lambda r, s: (r.standard_normal(s), r.standard_normal(s)),
+        "log-normal and normal": lambda r, s: (
+            r.lognormal(0, 0.8, s) - np.exp(0.32), r.standard_normal(s)
+        ),
+        "beta(9, 0.5) and uniform": lambda r, s: (
+            r.beta(9, 0.5, s) - 9 / 9.5, r.uniform(-0.05, 0.05, s)
+        ),
+        "shares of 0.9": lambda r, s: ((r.random(s) < 0.9) * 1.0, (r.random(s) < 0.9) * 1.0),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        for n in SIZES:
+            rng, stars, held = np.random.default_rng(n), 0, []
+            for _ in range(draws):
+                a, b = shape(rng, (n, 9))
+                kind = "share" if name.startswith("shares") else "mean"
+                numbers = paired_differences(a, None, b, None, kind=kind, seed=0)
+                stars += bool((numbers["p_adjusted"] < 0.05).any())
+                held.append(((numbers["ci_low"] <= 0) & (numbers["ci_high"] >= 0)).mean())
+            print(json.dumps({"part": "paired", "law": name, "n": n, "stars": stars / draws,
+                              "coverage": float(np.mean(held))}), flush=True)  # fmt: skip
+
+
+def report(part, law, n, said, truth, bounds) -> None:
+    """Prints one line."""
+    low, high = said.interval(seed=0, bounds=bounds)
+    known = np.isfinite(said.value)
+    true = 2 * 1.96 * said.value[known].std()
+    held = ((low <= truth) & (truth <= high))[known]
+    width = np.mean((high - low)[known])
+    line = {
+        "part": part, "law": law, "n": n, "coverage": float(held.mean()),
+        "above": float((low[known] > truth).mean()), "below": float((high[known] < truth).mean()),
+        "width": float(width / true), "bias": float((said.value[known].mean() - truth) / width),
+    }  # fmt: skip
+    print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in line.items()}),
+          flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--part", choices=("rows", "metrics", "paired"), action="append")
+    parser.add_argument("--draws", type=int, default=2000)
+    given = parser.parse_args()
+    for part in given.part or ("rows", "metrics", "paired"):
+        {"rows": rows, "metrics": metrics, "paired": paired}[part](given.draws)

@@ -1,0 +1,275 @@
+"""Estimates from rows of images: the value, what each image contributes to it, and its interval.
+
+A metric says of which kind its number is; the kind fixes the value and how far one image moves it:
+
+| kind | value from rows v_i of weight w_i | example |
+|---|---|---|
+| mean | Σ v / n | relative invariance |
+| share | Σ v / n, where v is 0 or 1 | predictions kept |
+| ratio | Σ v·w / Σ w, both parts of one image | a weighted mean |
+| ratio to pairs | the same, where w_i is the mean over all pairs of image i | latent G-EED |
+| ratio of pairs | the same, where v_i·w_i is such a mean as well | class distance ratio |
+| one minus ratio to pairs | 1 − Σ d / Σ w with v = (w − d) / w | mean relative invariance |
+
+With a = v·w, b = w and R = Σ a / Σ b, image i moves the value, to first order (the influence
+function; Hampel 1974), by 1/n times
+
+    e_i = [p (a_i − ā) − (q R + s) (b_i − b̄)] / b̄
+
+where p and q are 2 for a mean over pairs, since an image is in its own pairs and in those of all
+others (Hoeffding 1948), and 1 otherwise; s is −1 for "one minus …", where a is b − d, and else 0.
+Influences are linear: those of a mean over cells are the mean of theirs.
+
+The standard error is √(Σ e² / (n (n − 1))). Where an image's row depends on the next image as well,
+covariances of neighbours are added if they are positive. The interval is studentised by the
+bootstrap (Efron 1979; Hall 1988): T = (resampled mean of e) / (its own standard error) shows by how
+many standard errors a mean of so skewed rows misses its target on either side, and the ends are
+value − T·error at its 97.5 % and 2.5 % points. With fewer than 8 images Student's t takes its
+place. The ends keep to the metric's range. A value that is the same for all images is its own
+interval.
+
+A share has the exact interval of Clopper and Pearson (1934), which does not end at 1 where 32 of 32
+were right; an average of shares that of Korn and Graubard (1998), with as many images as would give
+its variance.
+
+Sums are exact (`statistics.intervals`), so that no order of adding changes a bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from invariscope.errors import InputError
+from invariscope.statistics.intervals import (
+    REPLICATES,
+    divide,
+    exact_sums,
+    resampling_counts,
+    rounded,
+)
+
+#: (p, q, s) of each kind: see above.
+KINDS = {
+    "mean": (1, 1, 0),
+    "share": (1, 1, 0),
+    "ratio": (1, 1, 0),
+    "ratio to pairs": (1, 2, 0),
+    "ratio of pairs": (2, 2, 0),
+    "one minus ratio to pairs": (1, 2, -1),
+}
+#: With fewer images resamples are too few to have a shape.
+FEWEST_TO_RESAMPLE = 8
+#: One-sided tails at which T is known: the third is that of a 95 % interval.
+TAILS = (0.25, 0.1, 0.025, 0.01, 0.005)
+_INTERVAL = TAILS.index(0.025)
+_CELLS = 1 << 9  # cells whose resamples are held at a time: 2,000 each
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Values of cells, and what each image contributes to them.
+
+    Attributes:
+        value: float64 [cell]; NaN where no image counts.
+        contributions: float64 [image, cell]: e_i / n, which sum to 0; 0 where an image does not
+            count.
+        counts: bool [image, cell]: whether it counts.
+        share: Whether rows are 0 or 1, or means of such over cells.
+        neighbours: Whether a row depends on the next image as well.
+    """
+
+    value: np.ndarray
+    contributions: np.ndarray
+    counts: np.ndarray
+    share: bool = False
+    neighbours: bool = False
+
+    @property
+    def n(self) -> np.ndarray:
+        """The number of images that count, [cell]."""
+        return self.counts.sum(axis=0)
+
+    @property
+    def error(self) -> np.ndarray:
+        """The standard error, [cell]; NaN for fewer than two images."""
+        squares = rounded(self.contributions**2).sum(axis=0)
+        if self.neighbours:
+            beside = rounded(self.contributions[:-1] * self.contributions[1:]).sum(axis=0)
+            squares = squares + 2 * np.maximum(beside, 0)
+        n = self.n
+        return np.sqrt(squares * divide(n, np.maximum(n - 1, 0)))
+
+    def interval(
+        self, *, seed: int, bounds: tuple[float | None, float | None] = (None, None)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Computes both ends of the 95 % interval of each cell, NaN for fewer than two images.
+
+        Args:
+            seed: Decides the resamples, together with the number of images.
+            bounds: The range of the metric; None where it has no end.
+        """
+        error, n = self.error, self.n
+        if self.share:
+            low, high = _of_shares(self.value, error, n)
+        else:
+            below, above = studentised(self.contributions, self.counts, seed)
+            low = self.value - above[_INTERVAL] * error
+            high = self.value + below[_INTERVAL] * error
+        # Rounding may put a value a hair outside its range; its interval holds it all the same.
+        if bounds[0] is not None:
+            low = np.fmax(low, np.fmin(bounds[0], self.value))
+        if bounds[1] is not None:
+            high = np.fmin(high, np.fmax(bounds[1], self.value))
+        low[n < 2], high[n < 2] = np.nan, np.nan
+        return low, high
+
+    def mean(self, groups: Sequence[Sequence[int]]) -> "Estimates":
+        """The mean over each group of cells; cells without a value do not count."""
+        parts = []
+        for group in groups:
+            known = [k for k in group if self.counts[:, k].any()]
+            parts.append(_mean(self.pick(known)) if known else self.pick(list(group)[:1]))
+        return join(parts)
+
+    def pick(self, cells: Sequence[int] | np.ndarray) -> "Estimates":
+        """Some cells only."""
+        return replace(
+            self,
+            value=self.value[cells],
+            contributions=self.contributions[:, cells],
+            counts=self.counts[:, cells],
+        )
+
+
+def estimate(
+    values: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    kind: str = "mean",
+    neighbours: bool = False,
+) -> Estimates:
+    """Computes each cell's value from its rows, and what each image contributes.
+
+    Args:
+        values: [image, cell], images in the run's order; what is not finite does not count.
+        weights: [image, cell]; None is 1 everywhere. An image of weight 0 does not count.
+        kind: One of `KINDS`.
+        neighbours: Whether a row depends on the next image as well.
+
+    Raises:
+        InputError: Shapes that do not fit, or an unknown kind.
+
+    Example:
+        >>> made = estimate(np.array([[1.0], [0.0], [1.0], [1.0]]), kind="share")
+        >>> [round(float(end[0]), 3) for end in made.interval(seed=0)]
+        [0.194, 0.994]
+    """
+    if kind not in KINDS:
+        raise InputError(f"kind is {kind!r}: it must be one of {', '.join(KINDS)}")
+    own, pairs, shift = KINDS[kind]
+    sums = exact_sums(values, weights)
+    n = sums.counts.sum(axis=0)
+    value, level = sums.value, divide(sums.denominators.sum(axis=0), n)
+    constant, same = _constant(np.asarray(values, dtype=np.float64), sums.counts)
+    value[constant] = same[constant]
+    with np.errstate(invalid="ignore"):
+        above = sums.numerators - divide(sums.numerators.sum(axis=0), n)
+        below = sums.denominators - level
+        moved = own * above - (pairs * value + shift) * below
+        moved = np.where(sums.counts & ~constant, moved, 0.0)
+    contributions = np.nan_to_num(divide(moved, level * n))
+    return Estimates(value, contributions, sums.counts, kind == "share", neighbours)
+
+
+def join(parts: Sequence[Estimates]) -> Estimates:
+    """Cells side by side, of the same images and kind."""
+    return replace(
+        parts[0],
+        value=np.concatenate([part.value for part in parts]),
+        contributions=np.concatenate([part.contributions for part in parts], axis=1),
+        counts=np.concatenate([part.counts for part in parts], axis=1),
+    )
+
+
+def studentised(
+    contributions: np.ndarray, counts: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """By how many standard errors a mean of such rows misses its target, at each of `TAILS`.
+
+    Args:
+        contributions: [image, cell], as of `Estimates`.
+        counts: [image, cell].
+        seed: Decides the resamples.
+
+    Returns:
+        below, above, [tail, cell], positive and growing: T falls below −below, or goes above
+        `above`, as rarely as the tail says.
+    """
+    from scipy import stats
+
+    n = counts.sum(axis=0)
+    student = stats.t.isf(np.array(TAILS)[:, None], np.maximum(n - 1, 1))
+    below, above = student.copy(), student.copy()
+    varied = (n >= FEWEST_TO_RESAMPLE) & contributions.any(axis=0)
+    for cells in np.array_split(np.flatnonzero(varied), -(-int(varied.sum()) // _CELLS) or 1):
+        if len(cells):
+            drawn = _resampled(contributions[:, cells], counts[:, cells], seed)
+            tails = np.array(TAILS)
+            ends = np.nanquantile(drawn, [*tails, *(1 - tails)], axis=0)
+            below[:, cells], above[:, cells] = -ends[: len(tails)], ends[len(tails) :]
+    least = 1e-3 * student
+    return (
+        np.maximum.accumulate(np.fmax(below, least), axis=0),
+        np.maximum.accumulate(np.fmax(above, least), axis=0),
+    )
+
+
+def _resampled(contributions: np.ndarray, counts: np.ndarray, seed: int) -> np.ndarray:
+    """T in each resample, [replicate, cell]; NaN where a resample does not vary."""
+    size = np.abs(contributions).max(axis=0)
+    scaled = contributions / size
+    first, second = rounded(scaled), rounded(scaled**2)
+    complete, taken = bool(counts.all()), counts.astype(np.float64)
+    drawn = []
+    for draw in resampling_counts(len(contributions), 1, REPLICATES, seed):
+        n = np.float64(len(contributions)) if complete else draw @ taken
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = draw @ first / n
+            variance = (draw @ second / n - mean**2) / (n - 1)
+            drawn.append(np.where(variance > 1e-9 / n, mean / np.sqrt(variance), np.nan))
+    return np.concatenate(drawn)
+
+
+def _of_shares(
+    share: np.ndarray, error: np.ndarray, n: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The exact interval of a share, of as many images as would give its variance."""
+    from scipy import stats
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        alike = share * (1 - share) / error**2 + 1
+    images = np.where(error > 0, np.fmax(alike, n), n)  # n again for rows of 0 and 1
+    right = share * images
+    low = stats.beta.ppf(0.025, right, images - right + 1)
+    high = stats.beta.isf(0.025, right + 1, images - right)
+    # A beta law with a parameter of 0 lies on an end of the range.
+    return np.where(right > 0, low, 0.0 * share), np.where(right < images, high, 0.0 * share + 1)
+
+
+def _mean(cells: Estimates) -> Estimates:
+    """The mean over some cells, as one cell; it counts the images of the one with fewest."""
+    fewest = int(cells.n.argmin())
+    return replace(
+        cells,
+        value=cells.value.mean(keepdims=True),
+        contributions=cells.contributions.mean(axis=1, keepdims=True),
+        counts=cells.counts[:, [fewest]],
+    )
+
+
+def _constant(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which cells have one and the same value for every image that counts, and that value."""
+    low = np.where(counts, values, np.inf).min(axis=0, initial=np.inf)
+    high = np.where(counts, values, -np.inf).max(axis=0, initial=-np.inf)
+    return low == high, low
