@@ -66,6 +66,7 @@ ACCURACY = register(
         paragraph="The share of images whose predicted class is their label.",
         low=0.0,
         ends=("all wrong", "all right"),
+        estimate="share",
         at="logits",
         needs="targets",
         role="right",

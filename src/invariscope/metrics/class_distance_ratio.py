@@ -129,6 +129,7 @@ CLASS_DISTANCE_RATIO = register(
         low=0.0,
         high=None,
         ends=("least invariant", "most invariant"),
+        estimate="ratio of pairs",
         needs="classes",
         at_identity=True,
         evaluate=_evaluate,

@@ -54,6 +54,8 @@ class Metric:
         at: Where it is measured: at all "layers", or at the "logits" alone.
         needs: What it does not exist without: "targets" (the model's outputs that stand for the
             labels), "classes" (the labels themselves), or a "group".
+        estimate: How the value of a cell follows from its rows, and how far one image moves it: one
+            of `invariscope.statistics.estimates.KINDS`.
         paired: Whether an image's value depends on the next image of its block as well.
         at_identity: Whether level 0 belongs to its mean over levels.
         unit: Which unit stands beside its values: that of the transformation's "level", that of the
@@ -78,6 +80,7 @@ class Metric:
     ends: tuple[str, str] = ("", "")
     at: Literal["layers", "logits"] = "layers"
     needs: Literal["", "targets", "classes", "group"] = ""
+    estimate: str = "mean"
     paired: bool = False
     at_identity: bool = False
     unit: Literal["level", "derivative", "none"] = "level"
@@ -112,6 +115,7 @@ class Metric:
             "direction": self.direction,
             "range": [self.low, self.high],
             "ends": list(self.ends),
+            "estimate": self.estimate,
             "paired": self.paired,
             "pooled": self.pooled,
             "at_identity": self.at_identity,

@@ -177,6 +177,7 @@ LATENT_EED = register(
         low=0.0,
         high=None,
         ends=("moves", "stays where it is"),
+        estimate="ratio to pairs",
         needs="group",
         at_identity=True,
         heat_map="main",

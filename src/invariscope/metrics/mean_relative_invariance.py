@@ -161,6 +161,7 @@ MEAN_RELATIVE_INVARIANCE = register(
         paragraph="1 − mean d / mean b, with b over all pairs of different images of a block:"
         " relative invariance with less noise, one number for all images.",
         ends=("like another image", "like the original"),
+        estimate="one minus ratio to pairs",
         evaluate=lambda reference, transformed, *_: per_image(reference, transformed, "cosine"),
     )
 )

@@ -68,6 +68,7 @@ PREDICTION_CONSISTENCY = register(
         source="Zhang (2019), where the transformation is a shift",
         low=0.0,
         ends=("another answer", "the same answer"),
+        estimate="share",
         at="logits",
         role="kept",
         evaluate=lambda reference, transformed, *_: (per_image(reference, transformed), None),
