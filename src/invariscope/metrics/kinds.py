@@ -38,7 +38,7 @@ Squares = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What all metrics have: a name, its words, and how its values are to be read.
+    """A metric: its name, its words, and how its values are read.
 
     Args:
         name: The name in the table and on the command line.
@@ -124,7 +124,7 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class VectorMetric(Metric):
-    """A metric of what a layer says of an image and of the transformed image.
+    """A metric of a layer's vectors for an image and for the transformed image.
 
     Args:
         evaluate: Its values of several cells at once.
