@@ -94,26 +94,26 @@ def run(
     screen.line(f"{study.name}, {preset} ({study.cost[preset]})", style="bold")
     with interruptible(), CellBar(screen) as bar:
         lab = lab_of(cells, workers, bar)
-        found = run_study(study, preset, changes=changes, output=output, lab=lab, command=command)
-    path = render_study(found)
-    _show(screen, found)
+        result = run_study(study, preset, changes=changes, output=output, lab=lab, command=command)
+    path = render_study(result)
+    _show(screen, result)
     screen.line(f"report: {path}")
 
 
 def _changes(given: list[str] | tuple[str, ...]) -> dict[str, str]:
-    found = {}
+    changes = {}
     for text in given:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise InputError(f"--set {text}: write KEY=VALUE, such as --set seeds=0,1,2")
-        if key.strip() in found:
+        if key.strip() in changes:
             raise InputError(f"--set {key.strip()} is given twice: give it once")
-        found[key.strip()] = value.strip()
-    return found
+        changes[key.strip()] = value.strip()
+    return changes
 
 
 def _show(screen: "Screen", run: "StudyRun") -> None:
-    """The verdicts, in 80 columns."""
+    """Shows the verdicts in 80 columns."""
     from invariscope.report.kit.words import value_text
     from invariscope.report.study.page import lead
     from invariscope.studies.claims import get_claim

@@ -91,7 +91,7 @@ class Metric:
 
     @property
     def pooled(self) -> bool:
-        """Whether its rows are pseudo-values of a number over the whole data set."""
+        """Says whether its rows are pseudo-values of a number over the whole data set."""
         return False
 
     @property
@@ -173,7 +173,7 @@ class MapMetric(Metric):
 
     @property
     def pooled(self) -> bool:
-        """Whether its rows are pseudo-values of a number over the whole data set."""
+        """Says whether its rows are pseudo-values of a number over the whole data set."""
         return self.over_data is not None
 
 
