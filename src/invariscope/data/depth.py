@@ -26,7 +26,7 @@ from invariscope.errors import InputError
 
 LOOKED_AT = 16
 TOLERANCE = 1e-5
-"""How far a float may lie outside its range before it is more than rounding; it is then clamped."""
+"""A float may lie this far outside its range, as rounding would put it; it is then clamped."""
 
 _DEPTHS = (8, 10, 12, 14)
 

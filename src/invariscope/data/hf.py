@@ -159,9 +159,9 @@ def hugging_face(
 
 
 def _revision(data: Any, wanted: str | None) -> str:
-    """Which version of a data set this is: its commit where the library kept it, a fingerprint."""
+    """Names the version of a data set: its commit where the library kept it, or a fingerprint."""
     urls = getattr(data.info, "download_checksums", None) or {}
-    commits = {found[1] for url in urls if (found := _COMMIT.search(url))}
+    commits = {match[1] for url in urls if (match := _COMMIT.search(url))}
     asked = f"{wanted}: " if wanted else ""
     if len(commits) == 1:
         return f"{asked}commit {commits.pop()}"

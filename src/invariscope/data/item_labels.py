@@ -23,7 +23,7 @@ PER_CLASS = 3
 """Items of one class that are looked at, at most."""
 
 SECONDS = 2.0
-"""How long items are looked at while all of them agree with the list."""
+"""The time for which items are examined while all of them agree with the list."""
 
 
 @dataclass(frozen=True)

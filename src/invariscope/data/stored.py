@@ -60,7 +60,7 @@ def _from_tiff(file: File, layout: Layout, all_bands: bool) -> Stored:
 
 
 def _has_deep_colour(picture: Image.Image) -> bool:
-    """Whether Pillow gives the upper bytes only of a PNG's colours."""
+    """Says whether Pillow gives only the upper bytes of a PNG's colours."""
     tiles = getattr(picture, "tile", ())
     return picture.mode != "I;16" and any(str(tile[3]).endswith(";16B") for tile in tiles)
 
@@ -79,7 +79,7 @@ def _from_deep_png(picture: Image.Image, file: File) -> Stored:
 
 
 def _rows_are_pages(picture: Image.Image) -> bool:
-    """Whether tifffile wrote the rows of an interleaved picture as the pages of this file."""
+    """Says whether tifffile wrote the rows of an interleaved picture as pages of this file."""
     described = str(picture.tag_v2.get(270, ""))  # pyright: ignore[reportAttributeAccessIssue]
     return described.startswith('{"shape": [') and getattr(picture, "n_frames", 1) > 1
 

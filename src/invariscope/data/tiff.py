@@ -55,12 +55,12 @@ class Layout:
 
     @property
     def plain(self) -> bool:
-        """Whether the samples are grey or RGB and more, so that a further one is a further band."""
+        """Says whether the samples are grey or RGB and more, so that each further one is a band."""
         return self.photometric in _COLOURS
 
     @property
     def alpha(self) -> int | None:
-        """Which sample is alpha, from 0; None where none is."""
+        """The index of the alpha sample, from 0; None where none is."""
         first = self.samples - len(self.extra)
         return next((first + k for k, kind in enumerate(self.extra) if kind in _ALPHA), None)
 

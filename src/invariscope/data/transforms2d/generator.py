@@ -106,9 +106,9 @@ class Transforms2D:
     def lists(self) -> list[tuple[str, ...]]:
         """The lists of transformations; one where all classes have the same."""
         given = list(self.transformations)
-        if all(isinstance(each, str) for each in given):
-            return [tuple(str(each) for each in given)]
-        return [tuple(each) for each in given]
+        if all(isinstance(own, str) for own in given):
+            return [tuple(str(own) for own in given)]
+        return [tuple(own) for own in given]
 
     def twin(self, **numbers: int) -> "Transforms2D":
         """Returns the same samples with something drawn anew.

@@ -1,4 +1,4 @@
-"""A page for each layer: its numbers by element, its channels, and what they become as pictures."""
+"""Makes a page for each layer: its numbers by element, its channels, and what they become."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -54,9 +54,9 @@ def pages(layered: Layered, report: str) -> Iterator[tuple[str, dict[str, Any]]]
     """
     names = list(layered.files)
     shown = shown_places(layered)
-    for place, layer in enumerate(names):
-        before = names[place - 1] if place else ""
-        after = names[place + 1] if place + 1 < len(names) else ""
+    for position, layer in enumerate(names):
+        before = names[position - 1] if position else ""
+        after = names[position + 1] if position + 1 < len(names) else ""
         links = {
             "report": report,
             "before": (before, quote(layered.files[before])) if before else None,
@@ -82,7 +82,7 @@ def shown_places(layered: Layered) -> list[Place]:
 
 def _page(layered: Layered, layer: str, shown: Sequence[Place]) -> dict[str, Any]:
     readings = layered.readings
-    about = next(one for one in readings.layers if one["name"] == layer)
+    about = next(known for known in readings.layers if known["name"] == layer)
     table = readings.channels
     here = table[table["layer"] == layer] if table is not None else pd.DataFrame()
     vector = layered.without_positions(layer)
@@ -132,7 +132,7 @@ def _numbers(layered: Layered, layer: str) -> tuple[tuple[list[str], list[Any]] 
     }
     groups, left, cut = [], LONGEST, 0
     for name in readings.transformations:
-        levels = [level for other, level in layered.labels if other == name]
+        levels = [level for family, level in layered.labels if family == name]
         cut += max(0, len(levels) - left)
         shown = [
             (
@@ -154,26 +154,26 @@ def _number(indexed: dict, name: str, level: int, metric: str) -> tuple[str, str
     if row is None:
         return "–", ""
     beside = [
-        f"{words} {number(other.value)}"
+        f"{words} {number(control_row.value)}"
         for control, words in _CONTROLS.items()
-        if (other := indexed.get((name, level, metric, control))) is not None
+        if (control_row := indexed.get((name, level, metric, control))) is not None
     ]
     return with_interval(row.value, row.ci_low, row.ci_high), ", ".join(beside)
 
 
 def _fates(layered: Layered, here: pd.DataFrame, layer: str, vector: bool) -> list[tuple[Any, ...]]:
-    found = []
+    fates = []
     seen = set()
     for (name, level), cell in layered.cells.items():
-        if level == 0 or cell in seen or not len(here) or len(found) >= LONGEST:
+        if level == 0 or cell in seen or not len(here) or len(fates) >= LONGEST:
             continue
         seen.add(cell)
         rows = rows_of(here, layer, cell)
         if len(rows):
             label = layered.labels.get((name, level), cell)
             maps = "no positions" if vector else "exact" if rows["exact"].all() else "interpolated"
-            found.append((label, *fate(rows, rows_of(here, layer, cell, "shuffled")), maps))
-    return found
+            fates.append((label, *fate(rows, rows_of(here, layer, cell, "shuffled")), maps))
+    return fates
 
 
 def _spread(here: pd.DataFrame, layer: str, place: Place, k: int) -> tuple[str, list[Drawing]]:
@@ -181,9 +181,9 @@ def _spread(here: pd.DataFrame, layer: str, place: Place, k: int) -> tuple[str, 
     null = rows_of(here, layer, place.cell, "shuffled")
     words = "dashed: by chance"
     if null.empty:
-        other = here.loc[here["control"] == "shuffled", "cell"]
-        null = rows_of(here, layer, str(other.iloc[0]), "shuffled") if len(other) else null
-        words = "dashed: by chance, measured at another element" if len(other) else ""
+        cells = here.loc[here["control"] == "shuffled", "cell"]
+        null = rows_of(here, layer, str(cells.iloc[0]), "shuffled") if len(cells) else null
+        words = "dashed: by chance, measured at another element" if len(cells) else ""
     drawings = []
     for column, colour in zip(("invariance", "equivariance"), COLOURS, strict=True):
         values = rows[column].to_numpy(dtype=float)
@@ -215,7 +215,7 @@ def _becoming(
     pairs = getattr(layered.readings.result, "channel_pairs", None)
     if pairs is None:
         return []
-    found = []
+    sections = []
     for place in present:
         own = [pair for pair in pairs.at(layer) if pair.cell == place.cell]
         if not own:
@@ -225,9 +225,9 @@ def _becoming(
         }
         shown = [(pair, _pair(pair, rows)) for pair in own]
         photographs = strip(layered.readings, place.transformation, (0, place.level))
-        others = [each for pair, each in shown if pair.channel != pair.match]
-        selves = [each for pair, each in shown if pair.channel == pair.match]
-        found.append(
+        others = [picture for pair, picture in shown if pair.channel != pair.match]
+        selves = [picture for pair, picture in shown if pair.channel == pair.match]
+        sections.append(
             {
                 "words": place.words,
                 "photographs": [
@@ -237,7 +237,7 @@ def _becoming(
                 "pairs": [("Another channel", others), ("The same channel", selves)],
             }
         )
-    return found
+    return sections
 
 
 def _pair(pair: ChannelPair, rows: dict[int, dict]) -> dict[str, Any]:
@@ -260,7 +260,7 @@ def _pair(pair: ChannelPair, rows: dict[int, dict]) -> dict[str, Any]:
 
 
 def _missing(layered: Layered, layer: str, vector: bool, count: int) -> str:
-    """Why there are no pictures of channels, if there are none."""
+    """Says why there are no pictures of channels, if there are none."""
     pairs = getattr(layered.readings.result, "channel_pairs", None)
     if not count:
         return ""

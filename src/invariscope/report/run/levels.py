@@ -1,4 +1,4 @@
-"""The levels of a family as the run used them: what they are called, and their pictures.
+"""Rebuilds the levels of a family as the run used them: their names and their pictures.
 
 A run names its families; here they are rebuilt from the manifest, so that the page shows the very
 operation that was measured. A family that this installation does not know (one made from a
@@ -29,8 +29,8 @@ def levels_of(readings: Readings, name: str) -> list[tuple[int, float, str]]:
         for cell in readings.settings.get("cells", ())
         if cell["transformation"] == name and "unit" in cell
     }
-    found = zip(*columns, strict=True)
-    return [(level, magnitude, planned.get(level, unit)) for level, magnitude, unit in found]
+    measured = zip(*columns, strict=True)
+    return [(level, magnitude, planned.get(level, unit)) for level, magnitude, unit in measured]
 
 
 def transformation_of(readings: Readings, name: str) -> Transformation | None:
@@ -48,14 +48,14 @@ def transformation_of(readings: Readings, name: str) -> Transformation | None:
     own = "/".join(f"{magnitude!r}" for level, magnitude, _ in levels if level > 0)
     for spec in (name, f"{name}={own}"):
         try:
-            found = get_transformation(spec, table, resampling)
+            family = get_transformation(spec, table, resampling)
         except InputError:
             continue
         if all(
-            level < len(found.magnitudes) and np.isclose(found.magnitudes[level], magnitude)
+            level < len(family.magnitudes) and np.isclose(family.magnitudes[level], magnitude)
             for level, magnitude, _ in levels
         ):
-            return found
+            return family
     return None
 
 

@@ -64,9 +64,9 @@ def lead(claims: Any) -> str:
     """
     if not claims:
         return "This study decides no claim."
-    found = [f"{n} {verdict}" for verdict, n in counts(claims).items() if n]
+    verdicts = [f"{n} {verdict}" for verdict, n in counts(claims).items() if n]
     many = "claim" if len(claims) == 1 else "claims"
-    return f"Of {len(claims)} {many}: {listed(found)}."
+    return f"Of {len(claims)} {many}: {listed(verdicts)}."
 
 
 def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
@@ -136,13 +136,13 @@ def track(part: Part) -> Track | None:
 
 def _thresholds(rule: str) -> list[float]:
     """The numbers in a part's rule: "> 0.5" has one, "-0.05 to 0.05" two."""
-    found = []
+    thresholds = []
     for word in rule.split():
         try:
-            found.append(float(word))
+            thresholds.append(float(word))
         except ValueError:
             continue
-    return found
+    return thresholds
 
 
 def _table(name: str, table: pd.DataFrame) -> dict[str, Any]:
@@ -186,9 +186,9 @@ def _cells(cells: list[dict[str, Any]]) -> list[list[str]]:
     for kind in dict.fromkeys(cell["kind"] for cell in cells):
         own = [cell for cell in cells if cell["kind"] == kind]
         seconds = [cell["seconds"] for cell in own]
-        found = sum(cell["reused"] for cell in own)
+        reused = sum(cell["reused"] for cell in own)
         rows.append(
-            [kind, f"{len(own):,}", f"{found:,}", duration(sum(seconds)), duration(max(seconds))]
+            [kind, f"{len(own):,}", f"{reused:,}", duration(sum(seconds)), duration(max(seconds))]
         )
     return rows
 
