@@ -96,7 +96,7 @@ class Metric:
 
     @property
     def where(self) -> str:
-        """Where it is measured, in words."""
+        """The layers at which it is measured, in words."""
         layers = "the logits" if self.at == "logits" else "every layer"
         needs = {"": "", "group": ", needs a group"}.get(self.needs, ", needs labels")
         return layers + self.detail + needs

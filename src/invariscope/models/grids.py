@@ -148,7 +148,7 @@ def _hook(changes: "_Changes", module: nn.Module, args: Any, output: Any) -> Non
 
 
 class _Changes:
-    """How much each place of one layer's output changes under each band, over all looks.
+    """The changes of each place of one layer's output under each band, over all looks.
 
     Only sums of squares along the axes that may count cells are kept.
     """
@@ -162,7 +162,7 @@ class _Changes:
 
     @property
     def unclear(self) -> bool:
-        """Whether another look may show what this one did not."""
+        """Says whether another look may show what this one did not."""
         return bool(self._total) and not self.finding.refuted
 
     def begin(self, size: tuple[int, int], images: int) -> None:

@@ -29,14 +29,14 @@ _MANY = 2**20
 
 @dataclass(frozen=True)
 class Batch:
-    """How many images a program takes at a time: from ``least`` to ``most``."""
+    """The number of images that a program takes at a time: from ``least`` to ``most``."""
 
     least: int = 1
     most: int = _MANY
 
     @property
     def free(self) -> bool:
-        """Whether it takes any number."""
+        """Says whether it takes any number."""
         return self.least <= 1 and self.most >= _MANY
 
     def __str__(self) -> str:
@@ -221,7 +221,7 @@ def _restore_kinds(modules: nn.Module, program: Any) -> None:
         for path, kind in (node.meta.get("nn_module_stack") or {}).values()
         if path
     }
-    made: dict[str, type] = {}
+    types: dict[str, type] = {}
     for path, kind in kinds.items():
         try:
             old: Any = modules.get_submodule(path)
@@ -236,7 +236,7 @@ def _restore_kinds(modules: nn.Module, program: Any) -> None:
             modules.set_submodule(path, new)
         else:
             name = kind.rpartition(".")[2]
-            old.__class__ = made.setdefault(kind, type(name, (type(old),), {}))
+            old.__class__ = types.setdefault(kind, type(name, (type(old),), {}))
 
 
 def _input_shape(program: Any, spec: str) -> tuple[Any, ...]:
@@ -283,7 +283,7 @@ def fixed_size(channels: Any, height: Any, width: Any) -> Preprocessing:
 
 
 def _trains(program: Any) -> bool:
-    """Whether a dropout or a batch normalisation of the program is in training mode."""
+    """Says whether a dropout or a batch normalisation of the program is in training mode."""
     for node in program.graph.nodes:
         name = str(node.target)
         position = 5 if "batch_norm" in name else 2 if "dropout" in name else None

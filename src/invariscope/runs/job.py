@@ -39,7 +39,7 @@ class Run:
 
     @property
     def rows(self) -> Path | list[pa.Table]:
-        """Where its rows are: the folder of their files, or tables."""
+        """The folder of its row files, or its tables."""
         return self.tables if self.folder is None else self.folder / ROWS
 
 

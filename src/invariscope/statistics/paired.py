@@ -95,7 +95,7 @@ def _size(sums: Sums) -> np.ndarray:
 
 
 def _swaps(images: int, run_length: int, seed: int) -> Iterator[np.ndarray]:
-    """Which images are swapped, [swap, image] of 0 and 1, in chunks.
+    """Yields which images are swapped, [swap, image] of 0 and 1, in chunks.
 
     All possibilities where they are few, so that p is exact; else the data as they are, which count
     as one of the swaps, and random ones.

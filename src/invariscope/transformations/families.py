@@ -184,7 +184,7 @@ def geometric(
 
 
 def _row(magnitudes: Sequence[float]) -> Row | None:
-    return Row(tuple(float(each) for each in magnitudes)) if magnitudes else None
+    return Row(tuple(float(magnitude) for magnitude in magnitudes)) if magnitudes else None
 
 
 def _negative(magnitude: float) -> float:

@@ -72,12 +72,12 @@ def conventions(facts: Facts) -> list[tuple[str, str]]:
 def _pairs(facts: Facts) -> str:
     settings, images = facts.settings, facts.manifest["images"]
     counts = [int(entry["pairs"]) for entry in settings["classes"]]
-    fewest, most = min(counts), max(counts)
-    each = f"{fewest:,}" if fewest == most else f"{fewest:,}–{most:,}"
+    least, most = min(counts), max(counts)
+    span = f"{least:,}" if least == most else f"{least:,}–{most:,}"
     asked = settings.get("pairs")
     of = images.get("available")
     return (
-        f"{counted(sum(counts), 'pair')} of {counted(len(counts), 'class', 'classes')}, {each} of"
+        f"{counted(sum(counts), 'pair')} of {counted(len(counts), 'class', 'classes')}, {span} of"
         f" each{f' (asked for: {asked:,})' if asked else ''}, from"
         f" {counted(int(images['selected']), 'image')}{f' of {of:,}' if of else ''}. Seeded (seed"
         f" {settings['seed']}); no image comes back until all of its class were used, no pair at"

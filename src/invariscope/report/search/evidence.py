@@ -61,6 +61,7 @@ def alignment_section(alignment: Alignment, facts: Facts) -> dict[str, Any]:
     ]  # fmt: skip
     left_out = [facts.family_words(name) for name in alignment.left_out]
     lead = alignment_words(alignment)
+    return {"lead": lead, "drawings": drawings, "left_out": ", ".join(left_out)}
 
 
 def alignment_words(alignment: Alignment) -> str:

@@ -81,7 +81,7 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
 
 
 def is_study(folder: Path) -> bool:
-    """Whether a folder is one that a study wrote."""
+    """Says whether a folder is one that a study wrote."""
     return (folder / STUDY).is_file()
 
 

@@ -1,4 +1,4 @@
-"""Where invariance comes from: paper 000 §3 (Figure 2, A3, A10), claims 000.c5 to 000.c10.
+"""Traces where invariance comes from: paper 000 §3 (Figure 2, A3, A10), claims 000.c5 to 000.c10.
 
 A ResNet and a ViT, trained, and untrained with weights of the same seed; the ResNet also trained
 without augmentation. Each is measured at its embedding: relative invariance to the families of the

@@ -1,4 +1,4 @@
-"""Does a network become invariant to what it sees and does not need? 004 §4.1, figure 4.
+"""Tests whether a network becomes invariant to what it sees and does not need: 004 §4.1, figure 4.
 
 Pictures, to be classified by picture; a share β of them has a pasted object, which has nothing to
 do with their class. Trained at six β, each network gets new last layers for the picture's class and

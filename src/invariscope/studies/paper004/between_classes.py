@@ -1,4 +1,4 @@
-"""Does invariance that some classes teach hold for the others? 004 §4.2, figure 5.
+"""Tests whether invariance that some classes teach holds for the others: 004 §4.2, figure 5.
 
 Thirty objects in two halves, two disjoint sets of transformations. Networks are trained on four
 tasks: T₁ (all objects under T₁), T₂, T₁⊕T₂ (one half under T₁, the other under T₂), T₁∘T₂ (all
@@ -70,8 +70,8 @@ def networks(settings: Tasks) -> list[Network]:
     chosen = []
     for seed in settings.seeds:
         (first,) = drawn_objects(settings, seed, sets=1)
-        one, another = drawn_transformations(seed, settings.transformations)
-        lists = {ONE: one, OTHER: another, EITHER: f"{one}/{another}", BOTH: f"{one}+{another}"}
+        first, second = drawn_transformations(seed, settings.transformations)
+        lists = {ONE: first, OTHER: second, EITHER: f"{first}/{second}", BOTH: f"{first}+{second}"}
         tasks = {
             name: Task(transformations, first, settings.classes, seed)
             for name, transformations in lists.items()

@@ -1,4 +1,4 @@
-"""Do distances of features say how well a network transfers? 004 §4.3, figure 6(b).
+"""Tests whether distances of features predict how well a network transfers: 004 §4.3, figure 6(b).
 
 The networks of `single-transformations`, one that learned the objects as they are, and an untrained
 one are shown objects under each category. Images of one object differ by their transformation and
@@ -148,8 +148,8 @@ def measure(lab: Lab, settings: Settings, trained: Sequence[Network]) -> pd.Data
     results = lab.distances(models, data, num_images=min(settings.num_images, settings.num_test))
     return pd.DataFrame(
         [
-            {**facts, **{name: getattr(each, name) for name in MEASURES}}
-            for facts, each in zip(about, results, strict=True)
+            {**facts, **{name: getattr(distances, name) for name in MEASURES}}
+            for facts, distances in zip(about, results, strict=True)
         ]
     )
 

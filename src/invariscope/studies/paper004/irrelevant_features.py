@@ -101,7 +101,7 @@ def irrelevant_features(lab: Lab, settings: Pasted) -> Findings:
 
 
 def changes(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.DataFrame:
-    """How far features of C+O move when the picture, or the object, is another one.
+    """Measures how far features of C+O move when the picture, or the object, is another one.
 
     Returns:
         One row per network and change: ``trained_on``, ``seed``, ``change``, ``sensitivity``.
@@ -113,8 +113,8 @@ def changes(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.DataF
     for change in (PICTURE, OBJECT):
         distances = lab.distances(runs, data, twin=change, num_images=count)
         rows += [
-            (network.task, network.seed, change, each.sensitivity)
-            for network, each in zip(networks, distances, strict=True)
+            (network.task, network.seed, change, of_network.sensitivity)
+            for network, of_network in zip(networks, distances, strict=True)
         ]
     return pd.DataFrame(rows, columns=["trained_on", "seed", "change", "sensitivity"])
 

@@ -152,7 +152,7 @@ def images(settings: Pasted, task: str, seed: int, *, alpha: float = 0.0, beta: 
 
 
 def recipe_of(settings: Pasted, network: Network) -> "Recipe":
-    """How a network is trained."""
+    """Makes the recipe of a network."""
     from invariscope.training import Recipe
 
     how = {"alpha": network.alpha, "beta": network.beta}

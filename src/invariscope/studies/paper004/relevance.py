@@ -1,4 +1,4 @@
-"""How relevant must a feature be for a network to keep it? 004 §4.1, figure 4.
+"""Measures how relevant a feature must be for a network to keep it: 004 §4.1, figure 4.
 
 Pictures with a pasted object, to be classified by picture. In a share α of them the object is the
 one that belongs to the class, one object per class; in the others it is any of the ten. Trained at

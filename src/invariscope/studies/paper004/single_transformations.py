@@ -1,4 +1,4 @@
-"""Which invariances are hard to come by? 004 §4.3, figure 6(a).
+"""Measures which invariances are hard to learn: 004 §4.3, figure 6(a).
 
 Eight networks learn the same objects, each under one category of transformation; a ninth learns
 them as they are. Each gets a new last layer for each of the eight tasks. Expected: all transfer

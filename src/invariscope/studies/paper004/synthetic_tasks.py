@@ -150,7 +150,7 @@ def train_all(lab: Lab, settings: Tasks, networks: Sequence[Network]) -> "list[T
 
 
 def recipe_of(settings: Tasks, network: Network) -> "Recipe":
-    """How a network is trained."""
+    """Makes the recipe of a network."""
     from invariscope.training import Recipe
 
     return Recipe(
@@ -276,7 +276,7 @@ def drawn_transformations(seed: int, count: int, *, sets: int = 2) -> list[str]:
 
 
 def drawn_objects(settings: Tasks, seed: int, *, sets: int = 2) -> list[int]:
-    """Where disjoint sets of objects begin in the list of the prototypes, in random order.
+    """Draws where disjoint sets of objects begin in the list of the prototypes, in random order.
 
     Args:
         settings: Whose prototypes, how many in a set.
@@ -300,7 +300,7 @@ def drawn_objects(settings: Tasks, seed: int, *, sets: int = 2) -> list[int]:
 
 
 def num_prototypes(prototypes: str) -> int:
-    """How many objects a list of prototypes has.
+    """Counts the objects of a list of prototypes.
 
     Example:
         >>> num_prototypes("shapes")
@@ -343,7 +343,7 @@ def notes_on(settings: Tasks) -> list[str]:
 
 
 def note_on_method(method: str) -> list[str]:
-    """How new last layers are fitted, where that is not the paper's way.
+    """Says how new last layers are fitted, where that is not the paper's way.
 
     Example:
         >>> note_on_method("adam"), len(note_on_method("lbfgs"))
