@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from invariscope.models.parts import PARTS
 from invariscope.outside import shortened
-from invariscope.report.kit.heat import Cell, HeatMap, value_cell
+from invariscope.report.kit.heat import HeatCell, HeatMap, value_cell
 from invariscope.report.kit.words import number, transformation_words, with_interval
 from invariscope.report.leaderboard.overlays import Mark
 from invariscope.report.leaderboard.text import rank_words, strongest
@@ -141,9 +141,9 @@ def _scale(board: Leaderboard, metric: str, rows: pd.DataFrame) -> tuple[float, 
     return (ends[1], ends[0]) if lower else ends
 
 
-def _cell(row, scale: tuple[float, float]) -> Cell:
+def _cell(row, scale: tuple[float, float]) -> HeatCell:
     if row is None or not math.isfinite(row.value):
-        return Cell("–", title="not measured or undefined")
+        return HeatCell("–", title="not measured or undefined")
     dark, pale = scale
     at = (row.value - dark) / (pale - dark) if pale != dark else 1.0
     return value_cell(row.value, row.ci_low, row.ci_high, row.n, at)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from invariscope.models.parts import PARTS
 from invariscope.report.kit.drawings import Drawing, drawing
-from invariscope.report.kit.heat import Cell, HeatMap, by_part, link
+from invariscope.report.kit.heat import HeatCell, HeatMap, by_part, link
 from invariscope.report.kit.words import (
     capitalised,
     listed,
@@ -95,7 +95,7 @@ def element_map(layered: Layered, metric: str, links: Mapping[str, str]) -> Heat
     )
 
 
-def _element(cell: Cell, score: Score | None, null: Score | None, inexact: bool) -> Cell:
+def _element(cell: HeatCell, score: Score | None, null: Score | None, inexact: bool) -> HeatCell:
     marks, title = [], cell.title
     if inexact:
         marks.append("inexact")
@@ -108,11 +108,11 @@ def _element(cell: Cell, score: Score | None, null: Score | None, inexact: bool)
     return replace(cell, title=title, marks=" ".join(marks))
 
 
-def _null_cell(null: Score | None) -> Cell:
+def _null_cell(null: Score | None) -> HeatCell:
     if null is None:
-        return Cell("–", title="not measured", marks="null")
+        return HeatCell("–", title="not measured", marks="null")
     title = f"another image: {null.text}"
-    return Cell(number(null.value), title=title, marks="null")
+    return HeatCell(number(null.value), title=title, marks="null")
 
 
 def _heads(layered: Layered) -> list[tuple[str, int]]:

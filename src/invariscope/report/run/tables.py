@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from invariscope.report.kit.heat import Cell, HeatMap, by_part, link, value_cell
+from invariscope.report.kit.heat import HeatCell, HeatMap, by_part, link, value_cell
 from invariscope.report.kit.words import number, with_interval
 from invariscope.report.run.levels import all_level_names
 from invariscope.report.run.meaning import Meaning
@@ -56,10 +56,10 @@ def heat_map(readings: Readings, links: Mapping[str, str]) -> HeatMap | None:
     return HeatMap(columns, by_part(rows), about.scale_words(ends))
 
 
-def score_cell(score: Score | None, about: Meaning, ends: tuple[float, float]) -> Cell:
+def score_cell(score: Score | None, about: Meaning, ends: tuple[float, float]) -> HeatCell:
     """A cell of a heat map: the value, its place between the worst and the best as the colour."""
     if score is None:
-        return Cell("–", title="not measured")
+        return HeatCell("–", title="not measured")
     share = about.share(score.value, ends)
     return value_cell(score.value, score.low, score.high, score.n, share)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from invariscope.advice.recommendation import Recommendation
 from invariscope.report.kit.drawings import track
-from invariscope.report.kit.heat import Cell, HeatMap, blend
+from invariscope.report.kit.heat import HeatCell, HeatMap, blend
 from invariscope.report.kit.words import (
     magnitude_text,
     number,
@@ -81,9 +81,9 @@ def class_heat(facts: Facts) -> HeatMap | None:
     rows = []
     for name, numbers, where, certain in zip(classes, values, shades, marks, strict=True):
         cells = [
-            Cell(signed(100 * value, digits), marks=f"d{int(shade)}{' s' if bold else ''}")
+            HeatCell(signed(100 * value, digits), marks=f"d{int(shade)}{' s' if bold else ''}")
             if math.isfinite(value)
-            else Cell("–")
+            else HeatCell("–")
             for value, shade, bold in zip(numbers, where, certain, strict=True)
         ]
         rows.append((str(name), cells))

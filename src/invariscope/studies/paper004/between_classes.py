@@ -21,7 +21,7 @@ from invariscope.studies.lab.study import study
 from invariscope.studies.paper004.synthetic_tasks import (
     LAPTOP,
     SMOKE,
-    Network,
+    Learner,
     Task,
     Tasks,
     described,
@@ -65,7 +65,7 @@ def between_classes(lab: Lab, settings: Tasks) -> Findings:
     )
 
 
-def networks(settings: Tasks) -> list[Network]:
+def networks(settings: Tasks) -> list[Learner]:
     """Lists what is trained, and what it is transferred to."""
     chosen = []
     for seed in settings.seeds:
@@ -77,7 +77,7 @@ def networks(settings: Tasks) -> list[Network]:
             for name, transformations in lists.items()
         }
         chosen += [
-            Network(model, tasks[name], tasks, {"learnt": name})
+            Learner(model, tasks[name], tasks, {"learnt": name})
             for model in settings.models
             for name in NAMES
         ]

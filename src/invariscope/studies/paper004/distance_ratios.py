@@ -46,7 +46,7 @@ from invariscope.studies.paper004.single_transformations import (
 )
 from invariscope.studies.paper004.single_transformations import Settings as Networks
 from invariscope.studies.paper004.synthetic_tasks import (
-    Network,
+    Learner,
     Task,
     described,
     drawn_objects,
@@ -121,7 +121,7 @@ def distance_ratios(lab: Lab, settings: Settings) -> Findings:
     )
 
 
-def measure(lab: Lab, settings: Settings, trained: Sequence[Network]) -> pd.DataFrame:
+def measure(lab: Lab, settings: Settings, trained: Sequence[Learner]) -> pd.DataFrame:
     """Distances of all networks, and of untrained ones, on all categories.
 
     Returns:

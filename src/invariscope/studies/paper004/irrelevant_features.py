@@ -40,8 +40,8 @@ from invariscope.studies.paper004.pasted_tasks import (
     O_O,
     SMOKE,
     TASKS,
-    Network,
     Pasted,
+    PastedLearner,
     described,
     images,
     notes_on,
@@ -74,7 +74,9 @@ _MOST_IMAGES = 2000
 )
 def irrelevant_features(lab: Lab, settings: Pasted) -> Findings:
     """Trains a network on each task and transfers it to all of them."""
-    networks = [Network(task, seed, targets=TASKS) for task in TASKS for seed in settings.seeds]
+    networks = [
+        PastedLearner(task, seed, targets=TASKS) for task in TASKS for seed in settings.seeds
+    ]
     table = transfers(lab, settings, networks)
     moved = changes(lab, settings, networks)
     related = correlations(table, moved)
@@ -100,7 +102,7 @@ def irrelevant_features(lab: Lab, settings: Pasted) -> Findings:
     )
 
 
-def changes(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.DataFrame:
+def changes(lab: Lab, settings: Pasted, networks: Sequence[PastedLearner]) -> pd.DataFrame:
     """Measures how far features of C+O move when the picture, or the object, is another one.
 
     Returns:

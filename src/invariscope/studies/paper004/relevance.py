@@ -35,8 +35,8 @@ from invariscope.studies.paper004.pasted_tasks import (
     CO_O,
     LAPTOP,
     SMOKE,
-    Network,
     Pasted,
+    PastedLearner,
     described,
     notes_on,
     transfers_and_references,
@@ -77,7 +77,9 @@ class Settings(Pasted):
 def relevance(lab: Lab, settings: Settings) -> Findings:
     """Trains a network at each α and transfers it to both targets."""
     networks = [
-        Network(CO_C, seed, alpha=alpha) for alpha in settings.alphas for seed in settings.seeds
+        PastedLearner(CO_C, seed, alpha=alpha)
+        for alpha in settings.alphas
+        for seed in settings.seeds
     ]
     table, others = transfers_and_references(lab, settings, networks)
     return Findings(

@@ -34,7 +34,7 @@ from invariscope.studies.paper004.synthetic_tasks import (
     CATEGORIES,
     LAPTOP,
     SMOKE,
-    Network,
+    Learner,
     Task,
     Tasks,
     described,
@@ -94,7 +94,7 @@ def supersets(lab: Lab, settings: Settings) -> Findings:
     )
 
 
-def networks(settings: Settings) -> list[Network]:
+def networks(settings: Settings) -> list[Learner]:
     """Lists what is trained, and what it is transferred to."""
     chosen = []
     for seed in settings.seeds:
@@ -112,7 +112,7 @@ def networks(settings: Settings) -> list[Network]:
         for count in settings.counts:
             targets = {**tasks, **(others if count == max(settings.counts) else {})}
             chosen += [
-                Network(model, tasks[str(count)], targets, {"count": count})
+                Learner(model, tasks[str(count)], targets, {"count": count})
                 for model in settings.models
             ]
     return chosen

@@ -128,7 +128,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Network:
+class Learner:
     """A network to train, and the tasks that it is to be transferred to.
 
     Attributes:
@@ -144,12 +144,12 @@ class Network:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
-def train_all(lab: Lab, settings: Tasks, networks: Sequence[Network]) -> "list[TrainedRun]":
+def train_all(lab: Lab, settings: Tasks, networks: Sequence[Learner]) -> "list[TrainedRun]":
     """The trained networks, in order."""
     return lab.train([recipe_of(settings, network) for network in networks])
 
 
-def recipe_of(settings: Tasks, network: Network) -> "Recipe":
+def recipe_of(settings: Tasks, network: Learner) -> "Recipe":
     """Makes the recipe of a network."""
     from invariscope.training import Recipe
 
@@ -198,7 +198,7 @@ def transferred(
     yield from ((*pair, result) for pair, result in zip(pairs, results, strict=True))
 
 
-def transfers(lab: Lab, settings: Tasks, networks: Sequence[Network]) -> pd.DataFrame:
+def transfers(lab: Lab, settings: Tasks, networks: Sequence[Learner]) -> pd.DataFrame:
     """Trains the networks and transfers each to its targets.
 
     Returns:
@@ -209,7 +209,7 @@ def transfers(lab: Lab, settings: Tasks, networks: Sequence[Network]) -> pd.Data
     runs = train_all(lab, settings, networks)
     count = settings.probe_train or settings.num_train
 
-    def images(network: Network, name: str) -> str:
+    def images(network: Learner, name: str) -> str:
         return network.targets[name].images(settings, count)
 
     how = {"method": settings.method, "num_test": min(settings.num_test, count)}
