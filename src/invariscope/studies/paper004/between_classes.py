@@ -70,8 +70,8 @@ def networks(settings: Tasks) -> list[Learner]:
     chosen = []
     for seed in settings.seeds:
         (first,) = drawn_objects(settings, seed, sets=1)
-        first, second = drawn_transformations(seed, settings.transformations)
-        lists = {ONE: first, OTHER: second, EITHER: f"{first}/{second}", BOTH: f"{first}+{second}"}
+        own, rest = drawn_transformations(seed, settings.transformations)
+        lists = {ONE: own, OTHER: rest, EITHER: f"{own}/{rest}", BOTH: f"{own}+{rest}"}
         tasks = {
             name: Task(transformations, first, settings.classes, seed)
             for name, transformations in lists.items()
