@@ -29,7 +29,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Evidence:
+class SearchEvidence:
     """The evidence that the report shows beside the search."""
 
     alignment: Alignment | None
@@ -73,7 +73,7 @@ def open_sources(
     )
 
 
-def evidence(factors: Factors, opened: Opened) -> Evidence:
+def evidence(factors: Factors, opened: Opened) -> SearchEvidence:
     """Compares the search with everything that was opened.
 
     What cannot be done with it (three classes are too few for a hierarchy) is noted: it does not
@@ -95,10 +95,10 @@ def evidence(factors: Factors, opened: Opened) -> Evidence:
         except InputError as problem:
             notes.append(f"not compared with WordNet: {problem}")
     recommendation = recommend(factors, opened.trained, opened.untrained)
-    return Evidence(alignment, hierarchy, opened.foregrounds, recommendation, tuple(notes))
+    return SearchEvidence(alignment, hierarchy, opened.foregrounds, recommendation, tuple(notes))
 
 
-def write_evidence(gathered: Evidence, folder: Path) -> None:
+def write_evidence(gathered: SearchEvidence, folder: Path) -> None:
     """Writes the tables and the code."""
     table = gathered.recommendation.table
     tables = {"recommendation.csv": table.assign(classes=table["classes"].map("; ".join))}
@@ -118,7 +118,7 @@ def _show_left_out(screen: Screen, why: str, names: Sequence[str]) -> None:
         screen.say(f"{why}, so left out: {', '.join(names[:_NAMED])}{more}.")
 
 
-def show_evidence(screen: Screen, gathered: Evidence) -> None:
+def show_evidence(screen: Screen, gathered: SearchEvidence) -> None:
     """Shows the evidence in 80 columns."""
     if gathered.alignment is not None:
         screen.say(alignment_words(gathered.alignment))

@@ -81,18 +81,18 @@ class RunBar(Bar):
         self._bar.advance(self._task, passes)
 
 
-class CellBar(Bar):
-    """The bars of a study (a `LabProgress`), one for each set of cells."""
+class JobBar(Bar):
+    """The bars of a study (a `LabProgress`), one for each set of jobs."""
 
     def __init__(self, screen: Terminal):
-        super().__init__(screen, TextColumn("cells"), TimeElapsedColumn())
+        super().__init__(screen, TextColumn("jobs"), TimeElapsedColumn())
 
-    def start(self, what: str, *, cells: int, done: int) -> None:
-        """Begins a set of cells."""
-        self.begin(what, cells, done)
+    def start(self, what: str, *, jobs: int, done: int) -> None:
+        """Begins a set of jobs."""
+        self.begin(what, jobs, done)
 
     def advance(self, result: object) -> None:
-        """Counts a finished cell."""
+        """Counts a finished job."""
         self._bar.advance(self._task)
 
 

@@ -66,20 +66,20 @@ def run(
         Path | None,
         typer.Option("--output", "-o", help="Folder (default: runs/studies/NAME-PRESET)."),
     ] = None,
-    cells: Annotated[
-        Path, typer.Option(help="Where finished cells are kept and found again.")
-    ] = Path("runs/cells"),
+    jobs_folder: Annotated[
+        Path, typer.Option(help="Folder in which finished jobs are kept and found again.")
+    ] = Path("runs/jobs"),
     workers: Annotated[int, typer.Option(help="Processes; the cores are shared among them.")] = 1,
 ) -> None:
     """Run a study and write its tables, figures, claims and report.
 
-    Training and measuring are cells, each done once: the same command goes on where it stopped.
+    Training and measuring are jobs, each done once: the same command goes on where it stopped.
     """
     changes = _changes(set_ or ())
     if workers < 1:
         raise InputError(f"--workers {workers}: give 1 or more")
     from invariscope.cli.memory import keep_freed_memory
-    from invariscope.cli.progress import CellBar
+    from invariscope.cli.progress import JobBar
     from invariscope.cli.running import interruptible
     from invariscope.cli.screen import Screen
     from invariscope.report.study.page import render_study
@@ -92,8 +92,8 @@ def run(
     keep_freed_memory(processes=workers > 1)
     command = f"invariscope {shlex.join(sys.argv[1:])}"
     screen.line(f"{study.name}, {preset} ({study.cost[preset]})", style="bold")
-    with interruptible(), CellBar(screen) as bar:
-        lab = lab_of(cells, workers, bar)
+    with interruptible(), JobBar(screen) as bar:
+        lab = lab_of(jobs_folder, workers, bar)
         result = run_study(study, preset, changes=changes, output=output, lab=lab, command=command)
     path = render_study(result)
     _show(screen, result)

@@ -43,7 +43,7 @@ class BoxedPicture(Picture):
 
 
 @dataclass
-class Boxes(Job[Foregrounds]):
+class BoxesJob(Job[Foregrounds]):
     """The boxes of a data set, ready to be measured."""
 
     source: ImageSource
@@ -120,7 +120,7 @@ class Boxes(Job[Foregrounds]):
         return str(label) if names is None else names[label]
 
 
-def prepare_foregrounds(request: ForegroundsRequest) -> Boxes:
+def prepare_foregrounds(request: ForegroundsRequest) -> BoxesJob:
     """Checks and resolves everything, and measures nothing yet."""
     if not 0 <= request.threshold < 1:
         raise InputError(
@@ -147,4 +147,4 @@ def prepare_foregrounds(request: ForegroundsRequest) -> Boxes:
         decisions={**source.decisions, "masks": masks.decision},
         warnings=masks.notes,
     )
-    return Boxes(source, selected, masks, request.threshold, manifest)
+    return BoxesJob(source, selected, masks, request.threshold, manifest)

@@ -28,7 +28,7 @@ _MANY = 2**20
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchSizes:
     """The number of images that a program takes at a time: from ``least`` to ``most``."""
 
     least: int = 1
@@ -62,13 +62,13 @@ class Program(nn.Module):
         self,
         run: Callable[[Tensor], Any],
         inner: nn.Module | None = None,
-        batch: Batch | None = None,
+        batch: BatchSizes | None = None,
         state: Mapping[str, Any] | None = None,
         opaque: bool = False,
     ):
         super().__init__()
         # In a tuple, so that torch does not take them for parts, into which hooks are put.
-        self._run, self._inner, self._batch = (run,), (inner,), batch or Batch()
+        self._run, self._inner, self._batch = (run,), (inner,), batch or BatchSizes()
         self._state, self._opaque = state, opaque
 
     def forward(self, images: Tensor) -> Any:
@@ -178,7 +178,7 @@ def load_exported(path: str, spec: str) -> Probe:
 def from_exported(program: Any, spec: str) -> Probe:
     """Makes the probe of an ``ExportedProgram``."""
     shape = _input_shape(program, spec)
-    batch = Batch(*_range(program, shape[0]))
+    batch = BatchSizes(*_range(program, shape[0]))
     preprocessing = fixed_size(*shape[1:])
     example = torch.zeros(batch.least if batch.least > 1 else min(2, batch.most), *_sides(shape))
     with quiet(), torch.no_grad():

@@ -60,7 +60,7 @@ _LEAST_CELLS = 16
 
 
 @dataclass(frozen=True)
-class Finding:
+class ShownReading:
     """The verdict of the probe on one layer.
 
     Args:
@@ -85,7 +85,7 @@ def decide(
     shape: tuple[int, ...],
     guess: Layout,
     size: tuple[int, int],
-) -> Finding:
+) -> ShownReading:
     """Finds the reading that is shown.
 
     Args:
@@ -95,7 +95,7 @@ def decide(
         size: Height and width of the images.
     """
     if guess.kind in ("nchw", "nhwc") and guess.grid == (1, 1):
-        return Finding(guess)
+        return ShownReading(guess)
     shown: list[tuple[_Score, Cells]] = []
     refuted = still = False
     for axes in axes_of(shape, first_axes(guess)):
@@ -111,10 +111,10 @@ def decide(
         if best[0].quality >= _CLEAR:
             break
     if not shown:
-        return Finding(guess.unshown(), refuted or still, still)
+        return ShownReading(guess.unshown(), refuted or still, still)
     # A map of windows is shown beside that of their pixels, with less evidence.
     score, cells = max(shown, key=lambda scored: scored[0].evidence)
-    return Finding(_layout(cells, shape, guess, score.quality))
+    return ShownReading(_layout(cells, shape, guess, score.quality))
 
 
 def sources(change: Float[Tensor, "band place"]) -> Float[Tensor, "2 place"] | None:

@@ -39,7 +39,7 @@ LONGEST = 1500
 
 
 @dataclass(frozen=True)
-class Card:
+class OverlayCard:
     """A transformation: what its curves say, and the curves."""
 
     anchor: str
@@ -125,7 +125,7 @@ def _lead(board: Leaderboard) -> str:
     return text
 
 
-def _cards(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Card]:
+def _cards(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[OverlayCard]:
     """One card for each transformation: the headline metric over levels and over depth."""
     metric = board.metrics[0]
     about = about_metric(board, metric)
@@ -149,7 +149,7 @@ def _cards(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Card
             figure = overlays.over_depth(own, drawn, limits)
             panels.append(drawing(figure, f"{here}d", label, "Over depth, mean over the levels"))
         words = transformation_words(board.results[0].manifest, name)
-        yield Card(here, name, words, _reading(board, name), panels)
+        yield OverlayCard(here, name, words, _reading(board, name), panels)
 
 
 def _other_metrics(

@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from invariscope.report.kit.drawings import both, key_mark
-from invariscope.report.kit.pictures import Picture
+from invariscope.report.kit.pictures import Thumbnail
 from invariscope.report.kit.words import (
     listed,
     number,
@@ -60,7 +60,7 @@ class Card:
     reading: str
     caption: str
     figure: Markup
-    strip: list[Picture]
+    strip: list[Thumbnail]
 
 
 def curves(readings: Readings, order: list[Standing]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.report.kit.drawings import Drawing, drawing
-from invariscope.report.kit.pictures import Picture
+from invariscope.report.kit.pictures import Thumbnail
 from invariscope.report.kit.words import (
     number,
     with_interval,
@@ -30,7 +30,7 @@ _CONTROLS = {"shuffled": "by chance", "floor": "floor", "untrained": "untrained"
 
 
 @dataclass(frozen=True)
-class Place:
+class Motion:
     """An element that is shown: its cell, its name for people, and that of what moves."""
 
     cell: str
@@ -53,7 +53,7 @@ def pages(layered: Layered, report: str) -> Iterator[tuple[str, dict[str, Any]]]
         report: The report's file, as a link from the pages' folder.
     """
     names = list(layered.files)
-    shown = shown_places(layered)
+    shown = shown_motions(layered)
     for position, layer in enumerate(names):
         before = names[position - 1] if position else ""
         after = names[position + 1] if position + 1 < len(names) else ""
@@ -65,10 +65,10 @@ def pages(layered: Layered, report: str) -> Iterator[tuple[str, dict[str, Any]]]
         yield layered.files[layer], {**_page(layered, layer, shown), **links}
 
 
-def shown_places(layered: Layered) -> list[Place]:
+def shown_motions(layered: Layered) -> list[Motion]:
     """The elements that the pages show: those with pictures, else the first with channels."""
     every = {
-        cell: Place(cell, name, level, layered.labels[name, level], layered.readings.words(name))
+        cell: Motion(cell, name, level, layered.labels[name, level], layered.readings.words(name))
         for (name, level), cell in reversed(layered.cells.items())
         if level > 0 and (name, level) in layered.labels
     }
@@ -80,7 +80,7 @@ def shown_places(layered: Layered) -> list[Place]:
     return [every[cell] for cell in wanted if cell in every][:MOST_SHOWN]
 
 
-def _page(layered: Layered, layer: str, shown: Sequence[Place]) -> dict[str, Any]:
+def _page(layered: Layered, layer: str, shown: Sequence[Motion]) -> dict[str, Any]:
     readings = layered.readings
     about = next(known for known in readings.layers if known["name"] == layer)
     table = readings.channels
@@ -96,7 +96,7 @@ def _page(layered: Layered, layer: str, shown: Sequence[Place]) -> dict[str, Any
         facts.append(("Map", f"{about['grid'][0]} × {about['grid'][1]} cells"))
     if count:
         facts.append(("Channels", f"{count:,}"))
-    present = [place for place in shown if len(here) and (here["cell"] == place.cell).any()]
+    present = [motion for motion in shown if len(here) and (here["cell"] == motion.cell).any()]
     tables, cut = _numbers(layered, layer)
     return {
         "model": readings.settings.get("model", "the model"),
@@ -108,7 +108,7 @@ def _page(layered: Layered, layer: str, shown: Sequence[Place]) -> dict[str, Any
         "numbers": tables[1] if tables else [],
         "cut": cut,
         "fates": _fates(layered, here, layer, vector),
-        "spreads": [_spread(here, layer, place, k) for k, place in enumerate(present)],
+        "spreads": [_spread(here, layer, motion, k) for k, motion in enumerate(present)],
         "ends": _ends(here, layer, present),
         "becoming": _becoming(layered, layer, present, here),
         "missing_pictures": _missing(layered, layer, vector, count),
@@ -176,9 +176,9 @@ def _fates(layered: Layered, here: pd.DataFrame, layer: str, vector: bool) -> li
     return fates
 
 
-def _spread(here: pd.DataFrame, layer: str, place: Place, k: int) -> tuple[str, list[Drawing]]:
-    rows = rows_of(here, layer, place.cell)
-    null = rows_of(here, layer, place.cell, "shuffled")
+def _spread(here: pd.DataFrame, layer: str, motion: Motion, k: int) -> tuple[str, list[Drawing]]:
+    rows = rows_of(here, layer, motion.cell)
+    null = rows_of(here, layer, motion.cell, "shuffled")
     words = "dashed: by chance"
     if null.empty:
         cells = here.loc[here["control"] == "shuffled", "cell"]
@@ -192,17 +192,17 @@ def _spread(here: pd.DataFrame, layer: str, place: Place, k: int) -> tuple[str, 
         cuts = np.quantile(known, (0.25, 0.5, 0.75)) if known.size else []
         quartiles = ", ".join(number(cut) for cut in cuts) or "–"
         label = (
-            f"Histogram: channel {column} of {len(known)} living channels under {place.words};"
+            f"Histogram: channel {column} of {len(known)} living channels under {motion.words};"
             f" quartiles {quartiles}."
         )
         figure = histogram(values, chance, colour)
         name = f"Channel {column}"
         caption = f"{name}; {words}" if words else name
         drawings.append(drawing(figure, f"h{k}{column[0]}", label, caption))
-    return place.words, drawings
+    return motion.words, drawings
 
 
-def _ends(here: pd.DataFrame, layer: str, present: Sequence[Place]) -> list[tuple[str, Any]]:
+def _ends(here: pd.DataFrame, layer: str, present: Sequence[Motion]) -> list[tuple[str, Any]]:
     if not present:
         return []
     first = present[0]
@@ -210,26 +210,26 @@ def _ends(here: pd.DataFrame, layer: str, present: Sequence[Place]) -> list[tupl
 
 
 def _becoming(
-    layered: Layered, layer: str, present: Sequence[Place], here: pd.DataFrame
+    layered: Layered, layer: str, present: Sequence[Motion], here: pd.DataFrame
 ) -> list[dict[str, Any]]:
     pairs = getattr(layered.readings.result, "channel_pairs", None)
     if pairs is None:
         return []
     sections = []
-    for place in present:
-        own = [pair for pair in pairs.at(layer) if pair.cell == place.cell]
+    for motion in present:
+        own = [pair for pair in pairs.at(layer) if pair.cell == motion.cell]
         if not own:
             continue
         rows = {
-            int(row["channel"]): row for row in rows_of(here, layer, place.cell).to_dict("records")
+            int(row["channel"]): row for row in rows_of(here, layer, motion.cell).to_dict("records")
         }
         shown = [(pair, _pair(pair, rows)) for pair in own]
-        photographs = strip(layered.readings, place.transformation, (0, place.level))
+        photographs = strip(layered.readings, motion.transformation, (0, motion.level))
         others = [picture for pair, picture in shown if pair.channel != pair.match]
         selves = [picture for pair, picture in shown if pair.channel == pair.match]
         sections.append(
             {
-                "words": place.words,
+                "words": motion.words,
                 "photographs": [
                     replace(photograph, caption=caption)
                     for photograph, caption in zip(photographs, ("x", "T_g x"), strict=False)
@@ -253,7 +253,7 @@ def _pair(pair: ChannelPair, rows: dict[int, dict]) -> dict[str, Any]:
     text += f", {number(pair.similarity)} in this image"
     captions = (f"f(x)_{pair.match}", f"T_g f(x)_{pair.match}", f"f(T_g x)_{pair.channel}")
     maps = [
-        Picture(caption, f"Map {caption}", picture(cells))
+        Thumbnail(caption, f"Map {caption}", picture(cells))
         for caption, cells in zip(captions, pair.maps, strict=True)
     ]
     return {"title": title, "words": text, "maps": maps}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from invariscope.errors import InputError
-from invariscope.report.kit.pictures import Picture, jpeg
+from invariscope.report.kit.pictures import Thumbnail, jpeg
 from invariscope.report.kit.words import magnitude_text
 from invariscope.report.run.readings import Readings
 from invariscope.transformations import Resampling, Transformation, get_transformation
@@ -84,7 +84,7 @@ def all_level_names(readings: Readings) -> dict[tuple[str, int], str]:
     }
 
 
-def strip(readings: Readings, name: str, levels: Sequence[int] | None = None) -> list[Picture]:
+def strip(readings: Readings, name: str, levels: Sequence[int] | None = None) -> list[Thumbnail]:
     """The example image at levels of a family, all measured ones unless named.
 
     It is empty where the run has kept no image, or where the family cannot be rebuilt.
@@ -100,5 +100,5 @@ def strip(readings: Readings, name: str, levels: Sequence[int] | None = None) ->
         moved = family(images, level, seed=seed, image_ids=[readings.example_id])
         pixels = (moved[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
         words = f"{name} at level {level}: {family.describe(level)}"
-        shown.append(Picture(labels.get(level, ""), words, jpeg(pixels)))
+        shown.append(Thumbnail(labels.get(level, ""), words, jpeg(pixels)))
     return shown

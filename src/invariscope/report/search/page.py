@@ -12,7 +12,7 @@ from invariscope.advice.recommendation import Recommendation, recommend
 from invariscope.foregrounds.result import Foregrounds
 from invariscope.report.kit.drawings import both
 from invariscope.report.kit.page import render, write_page
-from invariscope.report.kit.pictures import Picture, jpeg
+from invariscope.report.kit.pictures import Thumbnail, jpeg
 from invariscope.report.kit.provenance import command, decisions, warnings
 from invariscope.report.kit.words import counted, number
 from invariscope.report.search import figures as page_figures
@@ -219,7 +219,7 @@ def _pictures(facts: Facts, example: Example) -> dict[str, Any]:
         "change": change_text(relative),
         "better": example.change > 0,
         "frames": [
-            Picture(caption, alternative, jpeg(pixels))
+            Thumbnail(caption, alternative, jpeg(pixels))
             for caption, alternative, pixels in zip(
                 captions, alternatives, example.pictures, strict=True
             )

@@ -2,7 +2,7 @@
 
 | file | content |
 |---|---|
-| study.json | settings, preset, command, versions, machine, cost, the cells used, figures' titles |
+| study.json | settings, preset, command, versions, machine, cost, the jobs used, figures' titles |
 | claims.json | the verdicts (`claims/record.py`) |
 | tables/NAME.csv | the tables |
 | figures/N.svg | the figures |

@@ -206,7 +206,7 @@ def measure_invariance(
     images: int,
     size: int | None = None,
 ) -> "list[Result]":
-    """The families of the paper's table at the embedding; other studies share these cells."""
+    """The families of the paper's table at the embedding; other studies share these jobs."""
     return lab.measure(
         models,
         data,
