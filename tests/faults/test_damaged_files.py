@@ -33,7 +33,7 @@ READERS = {
         ["claims", "first/study", "--json"],
         damage.studying("first"),
     ],
-    "cells": [damage.studying("first")],
+    "jobs": [damage.studying("first")],
 }  # fmt: skip
 _SHOWN = (".html", ".svg", ".py")  # for people; no command reads them
 _COMPARED = ("compare", "claims")  # commands whose words are numbers
@@ -48,9 +48,9 @@ def files_of(world: Path, kind: str) -> list[Path]:
 def foreign_to(world: Path, path: Path) -> bytes | None:
     """The file of the same kind from the second folder."""
     parts = list(path.relative_to(world / "first").parts)
-    if parts[0] == "cells":
-        about = json.loads((world / "first" / "cells" / parts[1] / "cell.json").read_text())
-        twins = (world / "second" / "cells").glob("*/cell.json")
+    if parts[0] == "jobs":
+        about = json.loads((world / "first" / "jobs" / parts[1] / "job.json").read_text())
+        twins = (world / "second" / "jobs").glob("*/job.json")
         parts[1] = next(
             twin.parent.name
             for twin in twins
@@ -102,7 +102,7 @@ def check(world, whole, command, kind, count):
             assert code in (0, 2, 3), told
             seen.add(code)
             if code:
-                # A cell is known by its folder, a cell's model by what its key stands for.
+                # A job is known by its folder, a job's model by what its key stands for.
                 named = path.name in err or path.relative_to(world).parts[2] in err
                 assert named, told
                 problems = [line for line in err.splitlines() if not line.startswith("note:")]

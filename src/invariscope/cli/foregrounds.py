@@ -1,4 +1,4 @@
-"""`invariscope foregrounds`: where the things in images are and how large."""
+"""`invariscope foregrounds`: measures where foregrounds are in images and how large they are."""
 
 from pathlib import Path
 from typing import Annotated
@@ -47,14 +47,14 @@ def foregrounds(
 
     screen = Screen()
     with RunBar(Screen(stderr=True), unit="mask an image", transient=True) as bar:
-        found = measure_foregrounds(
+        measured = measure_foregrounds(
             data, masks=masks, values=values, threshold=threshold, num_images=images, seed=seed,
             progress=bar,
         )  # fmt: skip
-    screen.block(to_text(found))
+    screen.block(to_text(measured))
     if output is not None:
         from invariscope.report.foregrounds.figures import write_figures
 
-        found.save(output)
-        write_figures(found, output)
+        measured.save(output)
+        write_figures(measured, output)
         screen.line(f"tables and figures: {output}")

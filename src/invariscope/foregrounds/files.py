@@ -1,4 +1,4 @@
-"""The files of `Foregrounds`: what was measured as JSON, boxes as Parquet, statistics as CSV."""
+"""Writes and reads `Foregrounds`: the manifest as JSON, boxes as Parquet, statistics as CSV."""
 
 from pathlib import Path
 from typing import Any

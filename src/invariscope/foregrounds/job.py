@@ -1,4 +1,4 @@
-"""The measurement of foregrounds as a job: a mask and its box for each image."""
+"""Defines the measurement of foregrounds as a job: a mask and its box for each image."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ _BLOCK_SIZE = 8
 
 @dataclass(frozen=True, kw_only=True)
 class ForegroundsRequest(Request):
-    """What is asked about foregrounds; `measure_foregrounds` says what each means."""
+    """The arguments of `measure_foregrounds`, which says what each means."""
 
     masks: str | os.PathLike[str] = SALIENCY
     values: Sequence[int] | None = None
@@ -36,14 +36,14 @@ class ForegroundsRequest(Request):
 
 @dataclass(frozen=True)
 class BoxedPicture(Picture):
-    """An image of which nothing is kept but its box, and how sure the maker of its mask was."""
+    """The box of an image, with the certainty of its mask."""
 
     box: Box | None = None
     peak: float = 0.0
 
 
 @dataclass
-class Boxes(Job[Foregrounds]):
+class BoxesJob(Job[Foregrounds]):
     """The boxes of a data set, ready to be measured."""
 
     source: ImageSource
@@ -61,7 +61,7 @@ class Boxes(Job[Foregrounds]):
         self.blocks = [self.selected[start : start + _BLOCK_SIZE] for start in starts]
 
     def load(self, source: ImageSource, index: int) -> BoxedPicture:
-        """The box of an image; its label comes after, since some labels come with images."""
+        """Measures the box of an image; then its label, since some labels come with images."""
         try:
             mask = self.masks(index)
         except UnreadableImage as problem:
@@ -71,11 +71,11 @@ class Boxes(Job[Foregrounds]):
         return BoxedPicture(index, None, label=label, box=box, peak=mask.peak)
 
     def passes(self, number: int) -> int:
-        """One mask for each image."""
+        """Counts one mask for each image."""
         return len(self.blocks[number])
 
     def measure(self, block: Block, batches: Batches, advance: Callable[[int], None]) -> pa.Table:
-        """Image, class, the measures of the box and the peak."""
+        """Makes rows of image, class, the measures of the box and the peak."""
         rows = [
             [image, self._class_name(picture.label), *vars(picture.box).values(), picture.peak]
             for image, picture in zip(block.ids, block.pictures, strict=True)
@@ -86,7 +86,7 @@ class Boxes(Job[Foregrounds]):
         return pa.Table.from_pandas(frame, preserve_index=False)
 
     def finish(self, run: Run) -> Foregrounds:
-        """How the boxes vary.
+        """Computes how the boxes vary.
 
         Raises:
             InputError: No image has a mask, or no mask a foreground.
@@ -120,7 +120,7 @@ class Boxes(Job[Foregrounds]):
         return str(label) if names is None else names[label]
 
 
-def prepare_foregrounds(request: ForegroundsRequest) -> Boxes:
+def prepare_foregrounds(request: ForegroundsRequest) -> BoxesJob:
     """Checks and resolves everything, and measures nothing yet."""
     if not 0 <= request.threshold < 1:
         raise InputError(
@@ -147,4 +147,4 @@ def prepare_foregrounds(request: ForegroundsRequest) -> Boxes:
         decisions={**source.decisions, "masks": masks.decision},
         warnings=masks.notes,
     )
-    return Boxes(source, selected, masks, request.threshold, manifest)
+    return BoxesJob(source, selected, masks, request.threshold, manifest)

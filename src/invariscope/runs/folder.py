@@ -1,4 +1,4 @@
-"""The run folder: opened or resumed by one process at a time."""
+"""Opens or resumes a run folder, one process at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -72,7 +72,7 @@ def open_folder(
 
 
 class Content:
-    """Whether the images of a run are still those that its rows were measured on.
+    """Checks that the images of a run are still those that its rows were measured on.
 
     Args:
         source: The images. Files and arrays are read again for it; of other sources only the
@@ -87,7 +87,7 @@ class Content:
         self._source, self._blocks, self._ready = source, blocks, ready
 
     def check(self, folder: Path, done: Sequence[int]) -> None:
-        """Raises an `InputError` that names the first image of the blocks done that is another."""
+        """Raises an `InputError` that names the first changed image of the blocks that are done."""
         for number in done:
             known = digests_of(pq.read_schema(block_path(folder / ROWS, number)))
             for index in self._blocks[number] if number < len(self._blocks) else ():

@@ -75,7 +75,7 @@ class Action:
 
     @property
     def drawn(self) -> bool:
-        """Whether images move in directions of their own."""
+        """Says whether images move in directions of their own."""
         return self.forward is not None and len(self.forward) > 1
 
     @property
