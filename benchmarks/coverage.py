@@ -48,45 +48,51 @@ def rows(draws: int) -> None:
             report("rows", name, n, said, truth, (floor, ceiling))
 
 
-def metrics(draws: int) -> None:
+def metrics(draws: int, only: str = "") -> None:
     """Every metric of vectors and of orbits, at a layer of embeddings (or logits)."""
     for law in ("normal", "t4"):
-        for name, metric in METRICS.items():
-            if metric.kind not in ("vectors", "orbit") or metric.kind == "maps":
+        for name in sorted(METRICS.names()):
+            metric = METRICS.get(name)
+            if metric.kind not in ("vectors", "orbit") or only not in name:
                 continue
-            truth = float(np.mean([_value(metric, law, 2048, 99 + k) for k in range(40)]))
+            truth = float(np.mean([_value(metric, law, 1024, 99 + k) for k in range(60)]))
             for n in SIZES:
                 parts = [_rows(metric, law, n, 1000 * n + k) for k in range(draws)]
                 values = np.stack([part[0] for part in parts], 1)
                 weights = None if parts[0][1] is None else np.stack([p[1] for p in parts], 1)
-                said = estimate(values, weights, kind=metric.estimate, neighbours=metric.paired)
+                classes = np.arange(n) % CLASSES if metric.needs == "classes" else None
+                said = estimate(
+                    values, weights, kind=metric.estimate, neighbours=metric.paired, classes=classes
+                )
                 report("metrics", f"{name}, {law}", n, said, truth, (metric.low, metric.high))
 
 
 def _value(metric, law: str, n: int, seed: int) -> float:
-    values, weights = _rows(metric, law, n, seed)
+    values, weights = _rows(metric, law, n, seed, block=n)
     weights = None if weights is None else weights[:, None]
     return float(estimate(values[:, None], weights, kind=metric.estimate).value[0])
 
 
-def _rows(metric, law: str, n: int, seed: int):
+def _rows(metric, law: str, n: int, seed: int, block: int = 32):
     """The rows of one cell (orbit metrics: the mean over elements), block by block."""
     generator = np.random.default_rng(seed)
     draw = generator.standard_normal if law == "normal" else lambda s: generator.standard_t(4, s)
     spread = np.linspace(1, 0.3, UNITS)
-    labels = np.arange(n) % CLASSES
+    labels = np.arange(n) % CLASSES  # as a stratified subset has them
+    if metric.needs != "classes":
+        labels = generator.integers(0, CLASSES, n)
     centres = np.random.default_rng(0).normal(size=(CLASSES, UNITS)) * 0.7
     z = draw((n, UNITS)) * spread + 0.4 + centres[labels]
     moved = z[None] + 0.6 * draw((LEVELS, n, UNITS)) * spread
     moved[0] = z
     values, weights = [], []
-    for first in range(0, n, 32):
-        block = slice(first, first + 32)
-        reference, images = torch.from_numpy(z[block]), torch.from_numpy(moved[:, block])
+    for first in range(0, n, block):
+        some = slice(first, first + block)
+        reference, images = torch.from_numpy(z[some]), torch.from_numpy(moved[:, some])
         if isinstance(metric, OrbitMetric):
             value, weight = metric.evaluate(images)
         else:
-            known = torch.from_numpy(labels[block])
+            known = torch.from_numpy(labels[some])
             value, weight = metric.evaluate(
                 reference, images[1:2], torch.arange(len(reference)).roll(-1), known
             )
@@ -143,7 +149,11 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--part", choices=("rows", "metrics", "paired"), action="append")
+    parser.add_argument("--metrics", default="", help="only names that hold this")
     parser.add_argument("--draws", type=int, default=2000)
     given = parser.parse_args()
     for part in given.part or ("rows", "metrics", "paired"):
-        {"rows": rows, "metrics": metrics, "paired": paired}[part](given.draws)
+        if part == "metrics":
+            metrics(given.draws, given.metrics)
+        else:
+            {"rows": rows, "paired": paired}[part](given.draws)

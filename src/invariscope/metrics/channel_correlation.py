@@ -15,8 +15,8 @@ and others weakly, wherever they are, is invariant to that extent.
 Degenerate: a channel that is constant over the whole data set in either form is dead: NaN. Images
 with activations that are not finite are left out and counted.
 
-Standard errors are by the infinitesimal jackknife over images (Efron 1982): how much each image
-moves the value, to first order, with the matching channel held fixed.
+Standard errors are by the jackknife over images: how much the value changes without each of them,
+with the matching channel held fixed.
 Source: paper 002, eq. 4 and 7, which correlates image by image; reading over the data set is ours.
 """
 
@@ -230,13 +230,13 @@ def _added(
     and likewise for the products of a channel t of the moved maps with a channel a of the acted
     ones. What stands in brackets is the share of image i, `squares`.
 
-    A correlation is r = S_ta / √(S_tt S_aa). An image that weighs ε more changes it by ε dr, with
+    A correlation is r = S_ta / √(S_tt S_aa). Without image i it is (Quenouille 1956)
 
-        dr = s_ta / √(S_tt S_aa) − r/2 (s_tt / S_tt + s_aa / S_aa)
+        r_i = (S_ta − s_ta) / √((S_tt − s_tt) (S_aa − s_aa))
 
-    to first order, s being the image's shares of the sums (the means move, too, but deviations
-    from them sum to 0, so that is of second order). The jackknife's influence is n times that. The
-    match of a channel is held fixed.
+    s being the image's shares of the sums, where what its means are off by weighs n / (n − 1),
+    since the mean of the rest moves away from it. The jackknife's influence is (n − 1) (r − r_i).
+    The match of a channel is held fixed.
     """
     several, before = len(sums), sums[0].images
     positions = transformed.positions
@@ -265,15 +265,17 @@ def _added(
     of_squares.addcmul_(moved[:, 0], moved[:, 0], value=positions)
     matched = _matched(of_means, of_squares, matrices, images * positions)
     # Influences [sum, image, form, channel]: with the same channel and with the match.
-    shares = squares / of_squares[:, None]  # s_tt / S_tt, s_aa / S_aa
-    cross = positions * off[:, :, :1] * _of_pairs(off[:, :, 1], matched.pairs)
+    rest = max(images - 1, 1)
+    left = 1 - squares.addcmul_(off, off, value=positions / rest) / of_squares[:, None]
+    cross = positions * images / rest * off[:, :, :1] * _of_pairs(off[:, :, 1], matched.pairs)
     if parts:
         columns = matched.pairs.mT[:, None]
         chosen = [p.gather(3, columns.expand(-1, p.shape[1], -1, -1)).mT for p in parts]
         cross += torch.cat(chosen, 1)  # s_ta: means off by, and what is within the image
-    own = shares[:, :, :1] + _of_pairs(shares[:, :, 1], matched.pairs)
-    own = cross * matched.scale[:, None] - matched.values[:, None] / 2 * own  # dr
-    own = (images * own).nan_to_num_(0)  # a dead channel has none
+    norm = (left[:, :, :1] * _of_pairs(left[:, :, 1], matched.pairs)).clamp_min_(0).sqrt_()
+    value = matched.values[:, None]
+    without = (value - cross * matched.scale[:, None]) / norm
+    own = (rest * (value - without)).nan_to_num_(0, 0, 0)  # a dead channel has none
     living = matched.values.isfinite().sum(2).clamp_min(1)
     influences = _stacked([old_sums.influences for old_sums in sums]) + own.square().sum(1)
     new = [

@@ -130,8 +130,8 @@ def per_element(orbit: Tensor, distance: str) -> tuple[Tensor, Tensor]:
     """Values and weights of a block, element by element: [G, N] in float64.
 
     The mean over elements of Σ value·weight / Σ weight over images is `latent_eed` with M over the
-    pairs of the block: each image's weight is its mean distance to the others (l2), or M (cosine,
-    where single means may be negative).
+    pairs of the block: each image's weight is its mean distance to the others, or its mean
+    cosine with them, which may be negative.
 
     Args:
         orbit: [G, N, D], the identity first.
@@ -141,11 +141,12 @@ def per_element(orbit: Tensor, distance: str) -> tuple[Tensor, Tensor]:
     moves = z - z[:1]
     centre = moves.mean(0)
     if distance == "cosine":
-        whole = float(latent_normalizer(orbit[0].double(), distance="cosine"))
-        scale = whole if whole >= SMALLEST_COSINE else torch.nan
-        ends = prepared(z, "cosine"), prepared(z[:1] + centre, "cosine")
-        deviation = between(*ends, "cosine") - 1
-        return deviation / scale, torch.full_like(deviation, scale)
+        directions = prepared(z, "cosine")
+        deviation = between(directions, prepared(z[:1] + centre, "cosine"), "cosine") - 1
+        others = 1 - all_pairs(directions[0], directions[0], "cosine").fill_diagonal_(1)
+        others = others.sum(-1) / (len(z[0]) - 1)
+        usable = bool(others.mean() >= SMALLEST_COSINE)
+        return deviation / (others if usable else torch.nan), others.expand_as(deviation)
     deviation = (moves - centre).norm(dim=-1)
     baseline = all_pairs(z[0], z[0], "l2").sum(-1) / (len(z[0]) - 1)
     length = z.square().sum(-1).mean(0).sqrt()

@@ -5,7 +5,8 @@
 per unit k. 0: invariant; 1: the transformations move it as much as other images do; above 1: it
 tells transformations apart rather than images. Range [0, ∞]; **lower is more invariant**. Variances
 are unbiased (n − 1), so that unrelated responses score about 1 for any number of images and
-transformations.
+transformations. The ratio itself is too large by about 2 / (n − 1) of its size for n images, since
+a variance over few images is a poor denominator; sweeps correct for that (`per_element`).
 
 Degenerate: a unit that varies over neither is dead: NaN. One that varies over transformations but
 not over images is ∞. A variance within the rounding of the values counts as none.
@@ -51,24 +52,35 @@ def normalized_variance(responses: Float[Tensor, "..."]) -> Float[Tensor, " unit
 
 
 def per_element(orbit: Tensor) -> Tensor:
-    """The share of each transformation and image in the mean over living units: [T, N] in float64.
+    """Pseudo-values of each transformation and image, whose mean is unbiased: [T, N] in float64.
 
-    The mean over transformations and over the images of the block is the mean over units of
-    `normalized_variance`; the variance over images, which scales each unit, is that of the block.
+    The variance over images is an estimate, too, and 1 / estimate is too large on average: by
+    about 2 / (N − 1), 6 % for a block of 32. So image i stands for N θ − (N − 1) θ_i, where θ is
+    the block's mean over living units of `normalized_variance`, transformation by transformation,
+    and θ_i the same without the image (the jackknife; Quenouille 1956). Their mean is off by
+    order 1 / N² only, and they vary as much as the value does, both variances included. Two images
+    have no such values: each stands for its own share.
 
     Args:
         orbit: [T, N, D], of N images under T transformations.
     """
     values = double(orbit).transpose(0, 1)
-    count = values.shape[1]
+    images, count = values.shape[:2]
     over_transformations = _variance(values, 1, orbit.dtype)
     over_images = _variance(values, 0, orbit.dtype)
     alive = (over_transformations > 0) | (over_images > 0)
-    if count < 2 or len(values) < 2 or not bool(alive.any()):
+    if count < 2 or images < 2 or not bool(alive.any()):
         return values.new_full(orbit.shape[:2], torch.nan)
     moved = (values - values.mean(1, keepdim=True)).square() * (count / (count - 1))
-    moved = torch.where(over_transformations > 0, moved, 0.0)  # rounding counts as none
-    return (moved[..., alive] / over_images[alive]).mean(-1).mT
+    moved = torch.where(over_transformations > 0, moved, 0.0)[..., alive]  # rounding is none
+    variance = over_images[alive]
+    if images == 2 or not bool((variance > 0).all()):
+        return (moved / variance).mean(-1).mT
+    off = (values - values.mean(0)).square().mean(1)[:, alive]
+    without = ((images - 1) * variance - images / (images - 1) * off) / (images - 2)
+    whole = moved.mean(0)
+    rest = (images * whole - moved) / (images - 1) / without[:, None]
+    return (images * (whole / variance).mean(-1) - (images - 1) * rest.mean(-1)).mT
 
 
 def _variance(values: Tensor, dimension: int, dtype: torch.dtype) -> Tensor:

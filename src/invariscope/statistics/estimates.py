@@ -17,7 +17,8 @@ function; Hampel 1974), by 1/n times
     e_i = [p (a_i − ā) − (q R + s) (b_i − b̄)] / b̄
 
 where p and q are 2 for a mean over pairs, since an image is in its own pairs and in those of all
-others (Hoeffding 1948), and 1 otherwise; s is −1 for "one minus …", where a is b − d, and else 0.
+others (Hoeffding 1948; times (n − 1) / (n − 2), as the jackknife has it), and 1 otherwise; s is −1
+for "one minus …", where a is b − d, and else 0.
 Influences are linear: those of a mean over cells are the mean of theirs.
 
 The standard error is √(Σ e² / (n (n − 1))). Where an image's row depends on the next image as well,
@@ -148,6 +149,7 @@ def estimate(
     *,
     kind: str = "mean",
     neighbours: bool = False,
+    classes: np.ndarray | None = None,
 ) -> Estimates:
     """Computes each cell's value from its rows, and what each image contributes.
 
@@ -156,6 +158,8 @@ def estimate(
         weights: [image, cell]; None is 1 everywhere. An image of weight 0 does not count.
         kind: One of `KINDS`.
         neighbours: Whether a row depends on the next image as well.
+        classes: [image], of which class each is. Where all classes have as many images, they were
+            not drawn by chance: images vary about the mean of their class.
 
     Raises:
         InputError: Shapes that do not fit, or an unknown kind.
@@ -173,13 +177,31 @@ def estimate(
     value, level = sums.value, divide(sums.denominators.sum(axis=0), n)
     constant, same = _constant(np.asarray(values, dtype=np.float64), sums.counts)
     value[constant] = same[constant]
+    twice = divide(n - 1.0, np.maximum(n - 2.0, 0)) * 2
+    own, pairs = (np.nan_to_num(twice, nan=2.0) if part == 2 else part for part in (own, pairs))
     with np.errstate(invalid="ignore"):
         above = sums.numerators - divide(sums.numerators.sum(axis=0), n)
         below = sums.denominators - level
         moved = own * above - (pairs * value + shift) * below
         moved = np.where(sums.counts & ~constant, moved, 0.0)
+    if classes is not None:
+        moved = _within(moved, sums.counts, classes)
     contributions = np.nan_to_num(divide(moved, level * n))
     return Estimates(value, contributions, sums.counts, kind == "share", neighbours)
+
+
+def _within(moved: np.ndarray, counts: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Takes the mean of each class off, where all classes have as many images."""
+    names, numbers = np.unique(classes[counts.any(axis=1)], return_counts=True)
+    if np.ptp(numbers) > 1 or numbers.min() < 2:
+        return moved
+    moved, n = moved.copy(), len(classes)
+    for name, number in zip(names, numbers, strict=True):
+        own = classes == name
+        centre = divide(moved[own].sum(axis=0), counts[own].sum(axis=0))
+        moved[own] = np.where(counts[own], moved[own] - centre, 0.0)
+        moved[own] *= np.sqrt(number / (number - 1) * (n - 1) / n)
+    return moved
 
 
 def join(parts: Sequence[Estimates]) -> Estimates:

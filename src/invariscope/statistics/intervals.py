@@ -7,7 +7,7 @@ joined to its start: single images would treat neighbours as independent and giv
 are too narrow.
 
 A value is sum(value * weight) / sum(weight) in float64 over the images that count: finite value,
-finite weight above 0. The others are left out cell by cell.
+finite weight other than 0. The others are left out cell by cell.
 
 The sums are exact: values are first rounded to a common power of two so fine (2**-39 of the
 largest, for 5,000 images) that no partial sum needs rounding. So no order of summation, thread
@@ -75,7 +75,7 @@ def exact_sums(values: np.ndarray, weights: np.ndarray | None = None) -> Sums:
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != values.shape:
         raise InputError(f"weights have shape {weights.shape}, but values have {values.shape}")
-    counts = np.isfinite(values) & np.isfinite(weights) & (weights > 0)
+    counts = np.isfinite(values) & np.isfinite(weights) & (weights != 0)
     weights = np.where(counts, weights, 0.0)
     return Sums(rounded(np.where(counts, values, 0.0) * weights), rounded(weights), counts)
 
