@@ -44,8 +44,8 @@ def rows(draws: int) -> None:
             values = draw((n, draws))
             ceiling = 1.0 if name[0] in "b1s" else None
             floor = 0.0 if kind == "share" else None
-            said = estimate(values, kind=kind)
-            report("rows", name, n, said, truth, (floor, ceiling))
+            said = estimate(values, kind=kind, bounds=(floor, ceiling))
+            report("rows", name, n, said, truth)
 
 
 def metrics(draws: int, only: str = "") -> None:
@@ -62,9 +62,10 @@ def metrics(draws: int, only: str = "") -> None:
                 weights = None if parts[0][1] is None else np.stack([p[1] for p in parts], 1)
                 classes = np.arange(n) % CLASSES if metric.needs == "classes" else None
                 said = estimate(
-                    values, weights, kind=metric.estimate, neighbours=metric.paired, classes=classes
+                    values, weights, kind=metric.estimate, neighbours=metric.paired, classes=classes,
+                    bounds=(metric.low, metric.high),
                 )
-                report("metrics", f"{name}, {law}", n, said, truth, (metric.low, metric.high))
+                report("metrics", f"{name}, {law}", n, said, truth)
 
 
 def _value(metric, law: str, n: int, seed: int) -> float:
@@ -128,9 +129,9 @@ def paired(draws: int) -> None:
                               "coverage": float(np.mean(held))}), flush=True)  # fmt: skip
 
 
-def report(part, law, n, said, truth, bounds) -> None:
+def report(part, law, n, said, truth) -> None:
     """Prints one line."""
-    low, high = said.interval(seed=0, bounds=bounds)
+    low, high = said.interval(seed=0)
     known = np.isfinite(said.value)
     true = 2 * 1.96 * said.value[known].std()
     held = ((low <= truth) & (truth <= high))[known]

@@ -36,7 +36,7 @@ from invariscope.search.result import Factors
 from invariscope.search.table import OVERALL
 from invariscope.seeding import generator
 from invariscope.statistics.correlation import permutation_p, spearman
-from invariscope.statistics.intervals import bootstrap_interval
+from invariscope.statistics.estimates import mean_interval
 from invariscope.transformations import IDENTITY
 
 METRIC, LAYER = "relative_invariance", "embedding"
@@ -235,7 +235,7 @@ def _difference(shares: np.ndarray, grows: np.ndarray, seed: int) -> tuple[float
     if grows.all() or not grows.any():
         return math.nan, math.nan, math.nan
     of_class = shares[:, grows].mean(axis=1) - shares[:, ~grows].mean(axis=1)
-    value, low, high, _ = bootstrap_interval(of_class[:, None], seed=seed)
+    value, low, high, _ = mean_interval(of_class[:, None], seed=seed)
     return float(value[0]), float(low[0]), float(high[0])
 
 
@@ -245,7 +245,7 @@ def _side(shares: np.ndarray, grows: np.ndarray, side: bool, seed: int) -> dict[
     row = {"grows": side, "families": chosen.shape[1], "share": math.nan}
     row |= {"low": math.nan, "high": math.nan}
     if chosen.shape[1]:
-        value, low, high, _ = bootstrap_interval(chosen.mean(axis=1)[:, None], seed=seed)
+        value, low, high, _ = mean_interval(chosen.mean(axis=1)[:, None], seed=seed)
         row |= {"share": float(value[0]), "low": float(low[0]), "high": float(high[0])}
     return row
 

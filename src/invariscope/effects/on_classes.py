@@ -234,7 +234,7 @@ class _Effect:
             images = order[starts[group][:, None] + np.arange(size)]  # [class, image]
             flat = right[:, images].transpose(2, 1, 0).reshape(size, -1).astype(np.float64)
             drawn = [
-                counts @ flat for counts in resampling_counts(int(size), 1, REPLICATES, self.seed)
+                counts @ flat for counts in resampling_counts(int(size), REPLICATES, self.seed)
             ]
             yield group, np.concatenate(drawn).reshape(REPLICATES, len(group), -1) / size
 

@@ -115,6 +115,7 @@ class Metric:
             "direction": self.direction,
             "range": [self.low, self.high],
             "ends": list(self.ends),
+            "needs": self.needs,
             "estimate": self.estimate,
             "paired": self.paired,
             "pooled": self.pooled,

@@ -12,15 +12,10 @@ import numpy as np
 from invariscope.errors import InputError
 from invariscope.outside import from_cell
 from invariscope.results.agreement import Agreement
-from invariscope.results.averages import IDENTITY
 from invariscope.results.cells import metric_as
+from invariscope.results.estimated import IDENTITY
 from invariscope.results.measured import Measured
-from invariscope.statistics.intervals import (
-    Sums,
-    bootstrap_replicates,
-    exact_sums,
-    percentile_interval,
-)
+from invariscope.statistics.estimates import Estimates, estimate
 
 LAYER = "logits"
 
@@ -32,28 +27,28 @@ class Accuracies:
     Attributes:
         values: float64 [model], 0 to 1.
         source: Where they are from, in words.
-        sums: The right and wrong answers [image, model] if they were measured; None if given.
+        measured: The accuracies as estimates if they were measured; None if given.
     """
 
     values: np.ndarray
     source: str
-    sums: Sums | None = None
+    measured: Estimates | None = None
 
-    def replicates(self, run_length: int, seed: int) -> np.ndarray:
+    def replicates(self, seed: int) -> np.ndarray:
         """Resamples the images and computes accuracies [model, replicate]; [model, 1] if given.
 
-        The resamples are those of any other measure with the same `run_length` and `seed`.
+        The resamples are those of any other measure with the same `seed`.
         """
-        if self.sums is None:
+        if self.measured is None:
             return self.values[:, None]
-        return bootstrap_replicates(self.sums, run_length=run_length, seed=seed)
+        return self.measured.replicates(seed=seed)
 
     def intervals(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Computes 95 % intervals [model]; NaN where the accuracies were given."""
-        if self.sums is None:
+        if self.measured is None:
             nothing = np.full(len(self.values), np.nan)
             return nothing, nothing
-        return percentile_interval(self.replicates(1, seed))
+        return self.measured.interval(seed=seed)
 
 
 def measured_accuracies(results: Sequence[Measured], agreement: Agreement) -> Accuracies | None:
@@ -67,11 +62,11 @@ def measured_accuracies(results: Sequence[Measured], agreement: Agreement) -> Ac
     values = np.stack(columns, axis=1)
     # An image without a label, or that a model gives no answer for, counts for no model.
     values[~np.isfinite(values).all(axis=1)] = np.nan
-    sums = exact_sums(values)
-    if not sums.counts.any():
+    measured = estimate(values, kind="share", bounds=(0, 1))
+    if not measured.counts.any():
         return None
-    count = int(sums.counts[:, 0].sum())
-    return Accuracies(sums.value, f"measured in the runs, on {count:,} untouched images", sums)
+    source = f"measured in the runs, on {measured.n[0]:,} untouched images"
+    return Accuracies(measured.value, source, measured)
 
 
 def given_accuracies(

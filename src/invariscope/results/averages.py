@@ -12,14 +12,15 @@ which for metrics without weights is the mean over images of each image's mean o
 layers. Weights differ by orders of magnitude between layers (distances grow with the scale of the
 features), so sums over layers would let one layer decide for its part.
 
-The interval is the 95 % percentile bootstrap over images of that very number: a resample draws
-images once for all cells and layers, so dependent values stay together. Where neighbouring
-values share an image, runs of neighbours are drawn (`intervals.py`). A cell without any defined
-value is left out; n is the number of images in the cell that has the fewest.
+The interval is that of the very number (`statistics.estimates`): what an image contributes to an
+average is the mean of what it contributes to its cells and layers, so what moves together stays
+together. A cell without any defined value is left out; n is the number of images in the cell that
+has the fewest.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -28,23 +29,17 @@ import pandas as pd
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
 from invariscope.results.cells import entry_cells
+from invariscope.results.estimated import IDENTITY, estimated
 from invariscope.results.measured import Measured
 from invariscope.results.rows import RowStore, Series
-from invariscope.statistics.intervals import (
-    Sums,
-    bootstrap_replicates,
-    exact_sums,
-    interval_run_length,
-    percentile_interval,
-)
+from invariscope.statistics.estimates import Estimates, intervals, join
 
 COLUMNS = (
     "model", "data", "metric", "transformation", "part", "layer", "depth",
     "value", "ci_low", "ci_high", "n",
 )  # fmt: skip
-IDENTITY = "identity"
 _BATCH_BYTES = 64 << 20  # arrays of one layer held at a time
-_DUST = 2.0**-40  # replicates this close, relative to their size, are one number
+_TOGETHER = 1 << 9  # averages whose intervals share resamples
 
 
 @dataclass(frozen=True)
@@ -66,17 +61,15 @@ class Scope:
 
 @dataclass(frozen=True)
 class Average:
-    """One average with its resamples.
+    """One average, and what each image contributes to it.
 
     Attributes:
         metric: Name of the metric.
         transformation: Name of the transformation; None is the mean over all of them.
         part: Early, Middle, Late, Pool or Final.
         layer: Name of the layer; None is the mean over the part's layers.
-        depth: The depth, 0 (first layer) to 100 per cent (last); the mean over a part's layers.
-        value: The average; NaN where nothing is defined.
-        replicates: float64 `[replicate]`: the same number in each resample.
-        n: Images that count in the cell that has the fewest.
+        depth: Where it lies: 0 (first layer) to 100 per cent (last); the mean over a part's layers.
+        estimate: The average, as a single cell; NaN where nothing is defined.
     """
 
     metric: str
@@ -84,19 +77,17 @@ class Average:
     part: str
     layer: str | None
     depth: float
-    value: float
-    replicates: np.ndarray
-    n: int
+    estimate: Estimates
 
-    def interval(self) -> tuple[float, float]:
-        """Both ends of the 95 % interval; NaN for fewer than two images."""
-        if self.n < 2:
-            return np.nan, np.nan
-        known = self.replicates[np.isfinite(self.replicates)]
-        if known.size and np.ptp(known) <= _DUST * np.abs(known).max():
-            return self.value, self.value
-        low, high = percentile_interval(self.replicates[None])
-        return float(low[0]), float(high[0])
+    @property
+    def value(self) -> float:
+        """The average; NaN where nothing is defined."""
+        return float(self.estimate.value[0])
+
+    @property
+    def n(self) -> int:
+        """Images that count in the cell that has the fewest."""
+        return int(self.estimate.n[0])
 
 
 def averages(
@@ -127,10 +118,13 @@ def frame_of(
     """Puts averages into a frame by metric and transformation (all last), parts before layers."""
     settings = manifest["settings"]
     rows = []
-    for own in averages:
-        low, high = own.interval()
-        head = (settings["model"], settings["data"], own.metric, own.transformation)
-        rows.append((*head, own.part, own.layer, own.depth, own.value, low, high, own.n))
+    averages = iter(averages)
+    while some := list(islice(averages, _TOGETHER)):
+        ends = intervals([average.estimate for average in some], seed=scope.seed)
+        for average, (low, high) in zip(some, ends, strict=True):
+            head = (settings["model"], settings["data"], average.metric, average.transformation)
+            place = (average.part, average.layer, average.depth)
+            rows.append((*head, *place, average.value, low[0], high[0], average.n))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     metrics = {name: number for number, name in enumerate(scope.metrics)}
     names = {name: number for number, name in enumerate(scope.cells)}
@@ -176,7 +170,7 @@ def cells_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]
 def iterate(store: RowStore, manifest: Mapping[str, Any], scope: Scope) -> Iterator[Average]:
     """Yields the averages of every layer in depth order, then of the parts; metrics in batches.
 
-    Memory holds the rows of one layer, and the resamples of the parts.
+    Memory holds the rows of one layer, and what each image contributes to the averages.
     """
     known = {layer["name"]: layer for layer in manifest["settings"]["layers"]}
     present = set(store.layers())
@@ -188,132 +182,40 @@ def iterate(store: RowStore, manifest: Mapping[str, Any], scope: Scope) -> Itera
     size = max(1, _BATCH_BYTES // max(1, len(store.images) * every * 9))
     for first in range(0, len(scope.metrics), size):
         batch = scope.metrics[first : first + size]
-        parts: dict[tuple[str, str | None, str], _Running] = {}
+        parts: dict[tuple[str, str | None, str], list[Average]] = {}
         for layer in layers:
             wanted = [(metric, "") for metric in batch]
-            of_layer = store.dense(layer["name"], only=wanted)
-            for average in _at_layer(of_layer, layer, manifest, scope):
-                yield average
-                key = (average.metric, average.transformation, average.part)
-                parts.setdefault(key, _Running()).add(average)
-        for (metric, name, part), running in parts.items():
-            yield running.mean(metric, name, part)
-
-
-class _Running:
-    """Accumulates the mean of averages; those without a value do not count."""
-
-    def __init__(self):
-        self._value, self._replicates, self._count, self._n = 0.0, np.zeros(1), 0, 0
-        self._depths: list[float] = []
-
-    def add(self, average: Average) -> None:
-        self._depths.append(average.depth)
-        if average.n == 0:
-            return
-        self._value += average.value
-        self._replicates = self._replicates + average.replicates
-        self._n = min(self._n, average.n) if self._count else average.n
-        self._count += 1
-
-    def mean(
-        self, metric: str, transformation: str | None, part: str, layer: str | None = None
-    ) -> Average:
-        depth = float(np.mean(self._depths))
-        if not self._count:
-            nothing = np.full(1, np.nan)
-            return Average(metric, transformation, part, layer, depth, np.nan, nothing, 0)
-        value, replicates = self._value / self._count, self._replicates / self._count
-        return Average(metric, transformation, part, layer, depth, value, replicates, self._n)
+            for series in store.dense(layer["name"], only=wanted):
+                for average in _at_layer(series, layer, manifest, scope):
+                    yield average
+                    key = (average.metric, average.transformation, average.part)
+                    parts.setdefault(key, []).append(average)
+        for (metric, name, part), own in parts.items():
+            depth = float(np.mean([average.depth for average in own]))
+            whole = join([average.estimate for average in own]).mean()
+            yield Average(metric, name, part, None, depth, whole)
 
 
 def _at_layer(
-    of_layer: list[Series], layer: Mapping[str, Any], manifest: Mapping[str, Any], scope: Scope
+    series: Series, layer: Mapping[str, Any], manifest: Mapping[str, Any], scope: Scope
 ) -> Iterator[Average]:
     """Yields each transformation's average at one layer, then the mean over transformations."""
-    by_length: dict[int, list[Series]] = {}
-    for series in of_layer:
-        paired = manifest["metrics"].get(series.metric, {}).get("paired", False)
-        length = interval_run_length(len(scope.positions), paired)
-        by_length.setdefault(length, []).append(series)
-    for length, several in by_length.items():
-        columns = [
-            _columns(series, scope, _at_identity(series.metric, manifest)) for series in several
-        ]
-        sums = _joined([part for _, part in columns])
-        drawn = bootstrap_replicates(sums, run_length=length, seed=scope.seed)
-        values, counts = sums.value, sums.counts.sum(axis=0)
-        start = 0
-        for series, (names, part) in zip(several, columns, strict=True):
-            own = slice(start, start + part.numerators.shape[1])
-            start = own.stop
-            yield from _by_transformation(
-                series.metric, names, values[own], drawn[own], counts[own], layer
-            )
-
-
-def _by_transformation(
-    metric: str,
-    names: Sequence[str],
-    values: np.ndarray,
-    drawn: np.ndarray,
-    counts: np.ndarray,
-    layer: Mapping[str, Any],
-) -> Iterator[Average]:
     position = (layer["part"], layer["name"], 100.0 * layer["depth"])
-    everything = _Running()
-    for name in dict.fromkeys(names):
-        running = _Running()
-        for k in (k for k, own in enumerate(names) if own == name):
-            cell = (metric, name, *position, float(values[k]), drawn[k], int(counts[k]))
-            running.add(Average(*cell))
-        mean = running.mean(metric, name, *position[:2])
-        everything.add(mean)
-        yield mean
-    if names:
-        yield everything.mean(metric, None, *position[:2])
-
-
-def _at_identity(metric: str, manifest: Mapping[str, Any]) -> bool:
-    """Says whether level 0 counts: the mean of an orbit is over all of its elements."""
-    return manifest["metrics"].get(metric, {}).get("at_identity", False)
-
-
-def _columns(series: Series, scope: Scope, at_identity: bool) -> tuple[list[str], Sums]:
-    """Makes the columns to resample `[image, column]`, and lists the transformation of each.
-
-    Where every value of a transformation is defined and has weight 1, the mean over its cells and
-    the mean over images can be exchanged, so one column of means stands for all of its cells.
-    """
+    about = manifest["metrics"].get(series.metric, {})
     column = {cell: k for k, cell in enumerate(series.cells)}
-    names: list[str] = []
-    parts: list[Sums] = []
+    means = []
     for name, cells in scope.cells.items():
-        wanted = (IDENTITY, f"{name}: {IDENTITY}", *cells) if at_identity else cells
-        picked = [column[cell] for cell in wanted if cell in column]
-        if not picked:
+        # The mean of an orbit is over all of its elements, the identity among them.
+        level_0 = (IDENTITY, f"{name}: {IDENTITY}") if about.get("at_identity") else ()
+        cells = [cell for cell in (*level_0, *cells) if cell in column]
+        if not cells:
             continue
-        where = np.ix_(scope.positions, np.array(picked))
-        values = series.values[where].astype(np.float64)
-        if series.weights is None and np.isfinite(values).all():
-            values = values.mean(axis=1, keepdims=True)
-            parts.append(exact_sums(values))
-        elif series.weights is None:
-            parts.append(exact_sums(values))
-        else:
-            parts.append(exact_sums(values, series.weights[where]))
-        names += [name] * parts[-1].numerators.shape[1]
-    return names, _joined(parts) if parts else exact_sums(np.empty((len(scope.positions), 0)))
-
-
-def _joined(parts: Sequence[Sums]) -> Sums:
-    """Joins columns side by side."""
-    return Sums(
-        *(
-            np.concatenate([getattr(part, name) for part in parts], axis=1)
-            for name in ("numerators", "denominators", "counts")
-        )
-    )
+        where = np.ix_(scope.positions, np.array([column[cell] for cell in cells]))
+        weights = None if series.weights is None else series.weights[where]
+        means.append(estimated(series.values[where], weights, cells, about).mean())
+        yield Average(series.metric, name, *position, means[-1])
+    if means:
+        yield Average(series.metric, None, *position, join(means).mean())
 
 
 def _chosen(kind: str, names: str | Sequence[str] | None, known: Sequence[str]) -> list[str]:

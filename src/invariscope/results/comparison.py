@@ -17,7 +17,6 @@ from invariscope.results.agreement import Agreement, agree
 from invariscope.results.cells import cell_in, unit_beside
 from invariscope.results.measured import Measured
 from invariscope.results.rows import Series
-from invariscope.statistics.intervals import interval_run_length
 from invariscope.statistics.paired import NUMBERS, paired_differences
 
 
@@ -122,7 +121,8 @@ def _differences(
         arrays += [series.values[picked], weights]
     numbers = paired_differences(
         *arrays,
-        run_length=interval_run_length(shared.images, about.get("paired", False)),
+        kind=about.get("estimate", "mean"),
+        neighbours=about.get("paired", False),
         seed=manifest["settings"]["seed"],
     )
     rows = [

@@ -28,13 +28,10 @@ from invariscope.results.agreement import Agreement, agree
 from invariscope.results.averages import Average, Scope, frame_of, iterate
 from invariscope.results.cells import cell_in, unit_beside
 from invariscope.results.comparison import Comparison, compare
+from invariscope.results.estimated import estimated
 from invariscope.statistics.correlation import FEWEST_MODELS, permutation_p, spearman
-from invariscope.statistics.intervals import (
-    REPLICATES,
-    bootstrap_interval,
-    interval_run_length,
-    percentile_interval,
-)
+from invariscope.statistics.estimates import join
+from invariscope.statistics.intervals import percentile_interval
 from invariscope.statistics.ranking import adjusted, ranked
 
 if TYPE_CHECKING:
@@ -44,7 +41,7 @@ if TYPE_CHECKING:
 _PLACES = (
     ("Pool", "embedding"), ("Final", "logits"), ("Late", None), ("Middle", None), ("Early", None),
 )  # fmt: skip
-_BATCH_BYTES = 256 << 20  # resamples held at a time
+_BATCH_BYTES = 256 << 20  # contributions of images held at a time
 
 
 @dataclass(frozen=True)
@@ -161,20 +158,19 @@ class Leaderboard:
     def _standing(self, metric: str, table: "dict[_Key, dict[int, Average]]") -> pd.DataFrame:
         place = self.places[metric]
         of_models = table.get((metric, None, place.part, place.layer), {})
-        rows, drawn = [], []
-        for number, average in of_models.items():
-            low, high = average.interval()
-            rows.append(
-                {"metric": metric, "model": self.models[number], "value": average.value,
-                 "ci_low": low, "ci_high": high, "n": average.n}
-            )  # fmt: skip
-            drawn.append(np.broadcast_to(average.replicates, REPLICATES))
+        seed = self.results[0].manifest["settings"]["seed"]
+        own = join([average.estimate for average in of_models.values()])
+        low, high = own.interval(seed=seed)
+        rows = {
+            "metric": metric, "model": [self.models[number] for number in of_models],
+            "value": own.value, "ci_low": low, "ci_high": high, "n": own.n,
+        }  # fmt: skip
         frame = pd.DataFrame(rows)
         sign = 1.0 if self.ascending(metric) else -1.0
         frame["rank"] = ranked(
             np.nan_to_num(sign * frame["value"].to_numpy(), nan=np.inf), method="min"
         ).astype(int)
-        ranks = ranked(np.nan_to_num(sign * np.stack(drawn), nan=np.inf), method="min")
+        ranks = ranked(np.nan_to_num(sign * own.replicates(seed=seed), nan=np.inf), method="min")
         ends = np.quantile(ranks, [0.025, 0.975], axis=1, method="nearest").astype(int)
         frame["rank_low"], frame["rank_high"] = ends
         frame = frame.sort_values("rank", kind="stable")
@@ -186,24 +182,20 @@ class Leaderboard:
     ) -> Iterator[dict[str, Any]]:
         if known is None or len(self.results) < FEWEST_MODELS:
             return
-        drawn: dict[int, np.ndarray] = {}
+        resampled_accuracy = known.replicates(seed)
         for (metric, transformation, part, layer), of_models in table.items():
             defined = [number for number, average in of_models.items() if average.n > 0]
             if layer is not None or len(defined) < FEWEST_MODELS:
                 continue
-            paired = self.results[0].manifest["metrics"].get(metric, {}).get("paired", False)
-            length = interval_run_length(self.images, paired)
-            if length not in drawn:
-                drawn[length] = known.replicates(length, seed)
-            values = np.array([of_models[number].value for number in defined])
-            resampled = np.stack([of_models[number].replicates for number in defined])
+            own = join([of_models[number].estimate for number in defined])
             accuracy = known.values[defined]
-            rho = spearman(values[:, None], accuracy[:, None])
-            low, high = percentile_interval(spearman(resampled, drawn[length][defined])[None])
+            rho = spearman(own.value[:, None], accuracy[:, None])
+            drawn = spearman(own.replicates(seed=seed), resampled_accuracy[defined])
+            low, high = percentile_interval(drawn[None])
             yield {
                 "metric": metric, "transformation": transformation, "part": part,
                 "rho": rho[0], "ci_low": low[0], "ci_high": high[0],
-                "p_value": permutation_p(values, accuracy, seed=seed), "models": len(defined),
+                "p_value": permutation_p(own.value, accuracy, seed=seed), "models": len(defined),
             }  # fmt: skip
 
     def _say_accuracy(self, known: Accuracies | None) -> None:
@@ -259,9 +251,9 @@ def _accuracies(
 
 
 def _scopes(agreement: Agreement, models: int, seed: int) -> Iterator[Scope]:
-    """Yields metrics in batches whose resamples fit in memory, for all models at once."""
+    """Yields metrics in batches whose averages fit in memory, for all models at once."""
     cells = agreement.cells
-    one_metric = models * (len(cells) + 1) * 7 * REPLICATES * 8  # 5 parts, embedding and logits
+    one_metric = models * (len(cells) + 1) * 7 * agreement.images * 9  # 5 parts, embedding, logits
     size = max(1, _BATCH_BYTES // one_metric)
     for first in range(0, len(agreement.metrics), size):
         batch = agreement.metrics[first : first + size]
@@ -333,22 +325,17 @@ def _curves(
             wanted = [(metric, "") for metric, place in places.items() if place.layer == layer]
             for series in result.store.dense(layer, only=wanted):
                 about = result.manifest["metrics"].get(series.metric, {})
-                paired = about.get("paired", False)
                 weights = None if series.weights is None else series.weights[images]
-                numbers = bootstrap_interval(
-                    series.values[images],
-                    weights,
-                    run_length=interval_run_length(len(images), paired),
-                    seed=seed,
-                )
+                own = estimated(series.values[images], weights, series.cells, about)
+                numbers = (own.value, *own.interval(seed=seed), own.n)
                 column = {cell: k for k, cell in enumerate(series.cells)}
                 for entry in agreement.entries:
                     cell = cell_in(entry, column)
                     if cell is not None:
-                        own = [array[column[cell]] for array in numbers]
                         head = {key: entry[key] for key in _ENTRY}
                         head["unit"] = unit_beside(entry, about)
-                        ends = dict(zip(_NUMBERS, own, strict=True))
+                        ends = [array[column[cell]] for array in numbers]
+                        ends = dict(zip(_NUMBERS, ends, strict=True))
                         rows.append({"model": model, "metric": series.metric, **head,
                                      "layer": layer, **ends})  # fmt: skip
     columns = ["model", "metric", *_ENTRY, "layer", *_NUMBERS]

@@ -27,8 +27,8 @@ import pyarrow as pa
 from invariscope.errors import InputError
 from invariscope.files import read_parquet, write_parquet
 from invariscope.results.cells import entry_cells, unit_beside
+from invariscope.results.estimated import estimated
 from invariscope.results.rows import RowStore, Series
-from invariscope.statistics.intervals import bootstrap_interval, interval_run_length
 
 SUMMARY = "summary.parquet"
 CLASS_LAYERS = ("embedding", "logits")
@@ -132,7 +132,7 @@ def _series_rows(
     """Statistics of all images, then of each class, as columns over the series' cells."""
     common = {"layer": layer, "metric": series.metric, "control": series.control}
     everything = np.arange(len(labels))
-    yield {**common, "class": -1, **_statistics(series, everything, manifest)}
+    yield {**common, "class": -1, **_statistics(series, everything, labels, manifest)}
     # Rows of a number over the data set say nothing of some of its images.
     pooled = manifest["metrics"].get(series.metric, {}).get("pooled", False)
     if series.control or layer not in CLASS_LAYERS or pooled:
@@ -141,25 +141,25 @@ def _series_rows(
     names, starts = np.unique(labels[order], return_index=True)
     for name, images in zip(names, np.split(order, starts[1:]), strict=True):
         if name >= 0:
-            yield {**common, "class": int(name), **_statistics(series, images, manifest)}
+            yield {**common, "class": int(name), **_statistics(series, images, labels, manifest)}
 
 
-def _statistics(series: Series, images: np.ndarray, manifest: dict[str, Any]) -> dict[str, Any]:
+def _statistics(
+    series: Series, images: np.ndarray, labels: np.ndarray, manifest: dict[str, Any]
+) -> dict[str, Any]:
+    labels = labels[images]
     values = series.values[images].astype(np.float64)
     weights = None if series.weights is None else series.weights[images]
     present = series.present[images]
     # Images without any row (a control measured on fewer images) are no part of the sample.
     used = present.any(axis=1)
     if not used.all():
-        values, present = values[used], present[used]
+        values, present, labels = values[used], present[used], labels[used]
         weights = None if weights is None else weights[used]
-    paired = manifest["metrics"].get(series.metric, {}).get("paired", False)
-    value, low, high, n = bootstrap_interval(
-        values,
-        weights,
-        run_length=interval_run_length(len(values), paired),
-        seed=manifest["settings"]["seed"],
-    )
+    about = manifest["metrics"].get(series.metric, {})
+    made = estimated(values, weights, series.cells, about, labels)
+    low, high = made.interval(seed=manifest["settings"]["seed"])
+    value, n = made.value, made.n
     quartiles = np.full((3, len(n)), np.nan) if weights is not None else _quartiles(values)
     columns = dict(zip(_NUMBERS, (value, low, high, *quartiles), strict=True))
     rows = present.sum(axis=0)

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.search.table import OVERALL
-from invariscope.statistics.intervals import bootstrap_interval
+from invariscope.statistics.estimates import mean_interval
 from invariscope.transformations import IDENTITY
 
 BY = ("relative_change", "proportion_boosted", "weighted_boost")
@@ -224,5 +224,5 @@ def _share(values: np.ndarray) -> np.ndarray:
 def _estimate(values: np.ndarray, seed: int) -> Estimate:
     if not len(values):
         return Estimate(np.nan, np.nan, np.nan, 0)
-    value, low, high, n = bootstrap_interval(np.asarray(values, dtype=float)[:, None], seed=seed)
+    value, low, high, n = mean_interval(np.asarray(values, dtype=float)[:, None], seed=seed)
     return Estimate(float(value[0]), float(low[0]), float(high[0]), int(n[0]))

@@ -39,7 +39,7 @@ import pyarrow as pa
 
 from invariscope.metrics.similarity_change import SMALLEST
 from invariscope.search.rows import ClassRows, PairRows
-from invariscope.statistics.intervals import bootstrap_interval
+from invariscope.statistics.estimates import mean_interval
 from invariscope.statistics.ranking import adjusted
 from invariscope.statistics.sign_flips import sign_flip_p
 
@@ -109,14 +109,9 @@ def _class_numbers(rows: ClassRows, seed: int) -> dict[str, np.ndarray]:
     relative = relative_changes(change, rows.before)
     finite = np.isfinite(change)
     boosted = np.where(finite, change > 0, np.nan)
-    columns = change.shape[1]
-    stacked = np.hstack([change, relative, boosted])
-    ends = bootstrap_interval(stacked, seed=seed)[:3] if len(stacked) else _nothing(3 * columns)
-    numbers = {
-        f"{name}{suffix}": values[position * columns : (position + 1) * columns]
-        for suffix, values in zip(("", "_low", "_high"), ends, strict=True)
-        for position, name in enumerate(_MEANS)
-    }
+    shares = mean_interval(boosted, share=True, seed=seed)[:3]
+    shares[2][0] = shares[0][0]  # the identity boosts nothing for certain
+    numbers = _with_intervals((change, relative), seed) | _named(_MEANS[2], shares)
     raised = np.where(boosted == 1, relative, np.nan)
     numbers["boost"] = _mean(raised)
     weighted = numbers["boost"] * numbers["proportion_boosted"]
@@ -140,14 +135,7 @@ def relative_changes(change: np.ndarray, before: np.ndarray) -> np.ndarray:
 
 def _overall(by_class: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
     """Computes the numbers of "" [1 + computed operation] from those of the classes [class, …]."""
-    columns = by_class["change"].shape[1]
-    stacked = np.hstack([by_class[name] for name in _MEANS])
-    ends = bootstrap_interval(stacked, seed=seed)[:3]
-    numbers = {
-        f"{name}{suffix}": values[position * columns : (position + 1) * columns]
-        for suffix, values in zip(("", "_low", "_high"), ends, strict=True)
-        for position, name in enumerate(_MEANS)
-    }
+    numbers = _with_intervals([by_class[name] for name in _MEANS], seed)
     numbers |= {name: _mean(by_class[name]) for name in _PLAIN}
     numbers |= {name: by_class[name].sum(axis=0) for name in _COUNTS}
     numbers["p"] = sign_flip_p(by_class["change"], seed)
@@ -163,6 +151,15 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
 
-def _nothing(columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    empty = np.full(columns, np.nan)
-    return empty, empty, empty
+def _with_intervals(parts: Sequence[np.ndarray], seed: int) -> dict[str, np.ndarray]:
+    """Computes the means of `_MEANS` and their intervals from [row, operation] of each."""
+    ends = mean_interval(np.hstack(parts), seed=seed)[:3]
+    split = zip(*(np.split(end, len(parts)) for end in ends), strict=True)
+    numbers: dict[str, np.ndarray] = {}
+    for name, own in zip(_MEANS, split, strict=False):
+        numbers |= _named(name, own)
+    return numbers
+
+
+def _named(name: str, ends: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"{name}{end}": own for end, own in zip(("", "_low", "_high"), ends, strict=True)}

@@ -64,7 +64,7 @@ FEWEST_TO_RESAMPLE = 8
 #: One-sided tails at which T is known: the third is that of a 95 % interval.
 TAILS = (0.25, 0.1, 0.025, 0.01, 0.005)
 _INTERVAL = TAILS.index(0.025)
-_CELLS = 1 << 9  # cells whose resamples are held at a time: 2,000 each
+_CELLS = 1 << 10  # cells whose resamples are held at a time: 2,000 each
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,17 @@ class Estimates:
         contributions: float64 [image, cell]: e_i / n, which sum to 0; 0 where an image does not
             count.
         counts: bool [image, cell]: whether it counts.
-        share: Whether rows are 0 or 1, or means of such over cells.
+        share: bool [cell]: whether rows are 0 or 1 by chance, or means of such over cells.
         neighbours: Whether a row depends on the next image as well.
+        bounds: The range of the metric; None where it has no end.
     """
 
     value: np.ndarray
     contributions: np.ndarray
     counts: np.ndarray
-    share: bool = False
+    share: np.ndarray
     neighbours: bool = False
+    bounds: tuple[float | None, float | None] = (None, None)
 
     @property
     def n(self) -> np.ndarray:
@@ -101,37 +103,57 @@ class Estimates:
         n = self.n
         return np.sqrt(squares * divide(n, np.maximum(n - 1, 0)))
 
-    def interval(
-        self, *, seed: int, bounds: tuple[float | None, float | None] = (None, None)
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def interval(self, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Computes both ends of the 95 % interval of each cell, NaN for fewer than two images.
 
         Args:
             seed: Decides the resamples, together with the number of images.
-            bounds: The range of the metric; None where it has no end.
         """
-        error, n = self.error, self.n
-        if self.share:
-            low, high = _of_shares(self.value, error, n)
-        else:
-            below, above = studentised(self.contributions, self.counts, seed)
-            low = self.value - above[_INTERVAL] * error
-            high = self.value + below[_INTERVAL] * error
+        return intervals([self], seed=seed)[0]
+
+    def _ends(self, below: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Both ends, where T goes as far as `below` and `above` [cell] in 2.5 % of cases each."""
+        error, n, share = self.error, self.n, self.share
+        low, high = self.value - above * error, self.value + below * error
+        if share.any():
+            low[share], high[share] = _of_shares(self.value[share], error[share], n[share])
         # Rounding may put a value a hair outside its range; its interval holds it all the same.
-        if bounds[0] is not None:
-            low = np.fmax(low, np.fmin(bounds[0], self.value))
-        if bounds[1] is not None:
-            high = np.fmin(high, np.fmax(bounds[1], self.value))
+        if self.bounds[0] is not None:
+            low = np.fmax(low, np.fmin(self.bounds[0], self.value))
+        if self.bounds[1] is not None:
+            high = np.fmin(high, np.fmax(self.bounds[1], self.value))
         low[n < 2], high[n < 2] = np.nan, np.nan
         return low, high
 
-    def mean(self, groups: Sequence[Sequence[int]]) -> "Estimates":
-        """The mean over each group of cells; cells without a value do not count."""
-        parts = []
-        for group in groups:
-            known = [k for k in group if self.counts[:, k].any()]
-            parts.append(_mean(self.pick(known)) if known else self.pick(list(group)[:1]))
-        return join(parts)
+    def replicates(self, *, seed: int) -> np.ndarray:
+        """Computes each cell's value in resamples that all cells of all models share.
+
+        Returns:
+            float64 [cell, replicate], to first order: value + Σ contributions of the drawn images.
+        """
+        exact = rounded(self.contributions)
+        draws = resampling_counts(len(exact), REPLICATES, seed)
+        moved = np.concatenate([draw @ exact for draw in draws]).T
+        plain = replace(self, neighbours=False).error
+        wider = np.where(plain > 0, divide(self.error, plain), 1.0)
+        return self.value[:, None] + moved * wider[:, None]
+
+    def mean(self) -> "Estimates":
+        """The mean over the cells that have a value, as one cell.
+
+        It counts the images of the cell that has the fewest.
+        """
+        known = np.flatnonzero(self.counts.any(axis=0))
+        if not len(known):
+            return self.pick([0])
+        part = self.pick(known)
+        return replace(
+            part,
+            value=part.value.mean(keepdims=True),
+            contributions=part.contributions.mean(axis=1, keepdims=True),
+            counts=part.counts[:, [int(part.n.argmin())]],
+            share=part.share.all(keepdims=True),
+        )
 
     def pick(self, cells: Sequence[int] | np.ndarray) -> "Estimates":
         """Some cells only."""
@@ -140,6 +162,7 @@ class Estimates:
             value=self.value[cells],
             contributions=self.contributions[:, cells],
             counts=self.counts[:, cells],
+            share=self.share[cells],
         )
 
 
@@ -150,6 +173,7 @@ def estimate(
     kind: str = "mean",
     neighbours: bool = False,
     classes: np.ndarray | None = None,
+    bounds: tuple[float | None, float | None] = (None, None),
 ) -> Estimates:
     """Computes each cell's value from its rows, and what each image contributes.
 
@@ -160,6 +184,7 @@ def estimate(
         neighbours: Whether a row depends on the next image as well.
         classes: [image], of which class each is. Where all classes have as many images, they were
             not drawn by chance: images vary about the mean of their class.
+        bounds: The range of the metric; None where it has no end.
 
     Raises:
         InputError: Shapes that do not fit, or an unknown kind.
@@ -187,7 +212,29 @@ def estimate(
     if classes is not None:
         moved = _within(moved, sums.counts, classes)
     contributions = np.nan_to_num(divide(moved, level * n))
-    return Estimates(value, contributions, sums.counts, kind == "share", neighbours)
+    share = np.full(len(value), kind == "share")
+    return Estimates(value, contributions, sums.counts, share, neighbours, bounds)
+
+
+def mean_interval(
+    values: np.ndarray, *, share: bool = False, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Computes the mean of each column and its 95 % interval.
+
+    Args:
+        values: [row, column], independent rows; what is not finite does not count.
+        share: Whether they are 0 or 1.
+        seed: Decides the resamples, together with the number of rows.
+
+    Returns:
+        value, low, high, n, each [column].
+
+    Example:
+        >>> [float(end[0]) for end in mean_interval(np.array([[0.5], [0.5]]), seed=0)]
+        [0.5, 0.5, 0.5, 2.0]
+    """
+    made = estimate(values, kind="share" if share else "mean")
+    return made.value, *made.interval(seed=seed), made.n
 
 
 def _within(moved: np.ndarray, counts: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -205,13 +252,32 @@ def _within(moved: np.ndarray, counts: np.ndarray, classes: np.ndarray) -> np.nd
 
 
 def join(parts: Sequence[Estimates]) -> Estimates:
-    """Cells side by side, of the same images and kind."""
+    """Cells side by side, of the same images and metric."""
     return replace(
         parts[0],
         value=np.concatenate([part.value for part in parts]),
         contributions=np.concatenate([part.contributions for part in parts], axis=1),
         counts=np.concatenate([part.counts for part in parts], axis=1),
+        share=np.concatenate([part.share for part in parts]),
     )
+
+
+def intervals(parts: Sequence[Estimates], *, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Computes the 95 % intervals of estimates from the same images, with the same resamples.
+
+    Args:
+        parts: Of one metric or several.
+        seed: Decides the resamples, together with the number of images.
+
+    Returns:
+        low, high of each, [cell].
+    """
+    contributions = np.concatenate([part.contributions for part in parts], axis=1)
+    counts = np.concatenate([part.counts & ~part.share for part in parts], axis=1)
+    ends = np.stack([tails[_INTERVAL] for tails in studentised(contributions, counts, seed)])
+    stops = np.cumsum([len(part.value) for part in parts])[:-1]
+    split = np.split(ends, stops, axis=1)
+    return [part._ends(*own) for part, own in zip(parts, split, strict=True)]
 
 
 def studentised(
@@ -254,7 +320,7 @@ def _resampled(contributions: np.ndarray, counts: np.ndarray, seed: int) -> np.n
     first, second = rounded(scaled), rounded(scaled**2)
     complete, taken = bool(counts.all()), counts.astype(np.float64)
     drawn = []
-    for draw in resampling_counts(len(contributions), 1, REPLICATES, seed):
+    for draw in resampling_counts(len(contributions), REPLICATES, seed):
         n = np.float64(len(contributions)) if complete else draw @ taken
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = draw @ first / n
@@ -277,17 +343,6 @@ def _of_shares(
     high = stats.beta.isf(0.025, right + 1, images - right)
     # A beta law with a parameter of 0 lies on an end of the range.
     return np.where(right > 0, low, 0.0 * share), np.where(right < images, high, 0.0 * share + 1)
-
-
-def _mean(cells: Estimates) -> Estimates:
-    """The mean over some cells, as one cell; it counts the images of the one with fewest."""
-    fewest = int(cells.n.argmin())
-    return replace(
-        cells,
-        value=cells.value.mean(keepdims=True),
-        contributions=cells.contributions.mean(axis=1, keepdims=True),
-        counts=cells.counts[:, [fewest]],
-    )
 
 
 def _constant(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

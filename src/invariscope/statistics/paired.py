@@ -65,7 +65,7 @@ def paired_differences(
     else:
         contributions = b.contributions - a.contributions
         low, high, p = _of_means(
-            Estimates(difference, contributions, both, False, neighbours), seed
+            Estimates(difference, contributions, both, a.share, neighbours), seed
         )
     for numbers in (low, high, p):
         numbers[n < 2] = np.nan

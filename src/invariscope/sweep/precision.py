@@ -7,12 +7,10 @@ too short themselves; with a handful of looks that is little, and the manifest s
 stopped.
 """
 
-import numpy as np
-
 from invariscope.errors import InputError
 from invariscope.metrics import METRICS
 from invariscope.results import RowStore
-from invariscope.statistics.intervals import bootstrap_interval, interval_run_length
+from invariscope.results.estimated import estimated
 
 
 def check_precision(precision: float | None) -> None:
@@ -42,11 +40,7 @@ def widest(store: RowStore, metric: str, seed: int) -> float:
         return float("inf")
     layer = "embedding" if "embedding" in having else having[-1]
     (series,) = store.dense(layer, only=[(metric, "")])
-    _, low, high, n = bootstrap_interval(
-        series.values.astype(np.float64),
-        series.weights,
-        run_length=interval_run_length(len(series.values), reads.paired),
-        seed=seed,
-    )
-    widths = (high - low)[n > 1] / 2
+    made = estimated(series.values, series.weights, series.cells, reads.as_dict())
+    low, high = made.interval(seed=seed)
+    widths = (high - low)[made.n > 1] / 2
     return float(widths.max()) if len(widths) else float("inf")

@@ -12,7 +12,7 @@ from invariscope.report.kit.words import transformation_words
 from invariscope.report.search.words import operation_words
 from invariscope.search.result import Factors
 from invariscope.search.table import OVERALL
-from invariscope.statistics.intervals import bootstrap_interval
+from invariscope.statistics.estimates import mean_interval
 from invariscope.transformations import IDENTITY
 
 
@@ -111,7 +111,7 @@ class Facts:
         away = (self.tops["held_out"] - rows["relative_change"]).to_numpy(dtype=float)
         if not np.isfinite(away).any():
             return np.nan, np.nan, np.nan
-        value, low, high, _ = bootstrap_interval(away[:, None], seed=self.settings["seed"])
+        value, low, high, _ = mean_interval(away[:, None], seed=self.settings["seed"])
         return float(value[0]), float(low[0]), float(high[0])
 
     @cached_property

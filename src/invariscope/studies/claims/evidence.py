@@ -19,11 +19,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from invariscope.errors import InputError
-from invariscope.statistics.intervals import (
-    bootstrap_replicates,
-    exact_sums,
-    percentile_interval,
-)
+from invariscope.statistics.estimates import estimate
+from invariscope.statistics.intervals import percentile_interval
 
 CONFIDENCE = 0.95
 Numbers = Sequence[float | int] | np.ndarray
@@ -173,7 +170,6 @@ def paired(
 def over_images(
     values: Numbers,
     *,
-    run_length: int = 1,
     seed: int = 0,
     unit: str = "images",
 ) -> Evidence:
@@ -181,7 +177,6 @@ def over_images(
 
     Args:
         values: [image], in the run's order; what is not finite does not count.
-        run_length: Consecutive images drawn together, where values of neighbours share an image.
         seed: Decides the resamples.
         unit: What the values stand for, where it is not an image.
 
@@ -191,14 +186,11 @@ def over_images(
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise InputError(f"values have shape {array.shape}: one number for each of the {unit}")
-    n = int(np.isfinite(array).sum())
-    if n < 2:
-        note = f"{n} {unit}: no interval"
-        value = float(array[np.isfinite(array)].mean()) if n else math.nan
-        return Evidence(value, math.nan, math.nan, n, unit, note=note)
-    sums = exact_sums(array[:, None])
-    drawn = bootstrap_replicates(sums, run_length=run_length, seed=seed)
-    return resampled(float(sums.value[0]), drawn[0], n=n, unit=unit)
+    made = estimate(array[:, None])
+    n, low, high = int(made.n[0]), *made.interval(seed=seed)
+    note = f"{n} {unit}: no interval" if n < 2 else ""
+    value, error = float(made.value[0]), float(made.error[0]) if n > 1 else math.nan
+    return Evidence(value, float(low[0]), float(high[0]), n, unit, error, note=note)
 
 
 def resampled(value: float, replicates: np.ndarray, *, n: int, unit: str) -> Evidence:
