@@ -1,8 +1,8 @@
-"""Averages over cells, layers and transformations, one resample and one cell at a time."""
+"""Averages over cells, layers and transformations, one image and one cell at a time."""
 
 import math
 
-from oracles.intervals import reference_draws, reference_quantile, reference_ratio
+from oracles.intervals import reference_contributions, reference_ends, reference_ratio
 
 
 def reference_mean(numbers):
@@ -25,12 +25,23 @@ def reference_average(places, images):
     )
 
 
-def reference_average_interval(places, *, run_length, replicates, seed):
+def reference_average_interval(places, *, kind, neighbours, bounds, seed):
     """(value, low, high) of an average whose cells are all defined somewhere."""
     images = len(places[0][0][0][0])
     value = reference_average(places, list(range(images)))
-    drawn = [
-        reference_average(places, resample)
-        for resample in reference_draws(images, run_length, replicates, seed)
-    ]
-    return value, reference_quantile(drawn, 0.025), reference_quantile(drawn, 0.975)
+    contributions = reference_average_contributions(places, kind)
+    return value, *reference_ends(value, contributions, neighbours, seed, bounds)
+
+
+def reference_average_contributions(places, kind):
+    """What each image contributes: the mean over layers, transformations and cells of its parts."""
+    of_layers = (
+        _mean_of(_mean_of(reference_contributions(*one, kind) for one in own) for own in names)
+        for names in places
+    )
+    return _mean_of(of_layers)
+
+
+def _mean_of(lists):
+    columns = zip(*lists, strict=True)
+    return [None if column[0] is None else math.fsum(column) / len(column) for column in columns]

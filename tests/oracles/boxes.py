@@ -45,7 +45,7 @@ def reference_resamples(boxes, statistic, seed):
     """A statistic of each resample of boxes, which are really repeated."""
     boxes = np.asarray(boxes, dtype=np.float64)
     found = []
-    for counts in resampling_counts(len(boxes), 1, REPLICATES, seed):
+    for counts in resampling_counts(len(boxes), REPLICATES, seed):
         for row in counts.astype(int):
             found.append(statistic(np.repeat(boxes, row, axis=0)))
     return np.array(found)

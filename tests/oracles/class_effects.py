@@ -74,7 +74,7 @@ def reference_intervals(answers, classes, name, without, method, replicates, see
         for label, side in zip((without, method), runs, strict=True)
     ]
     images = [image for image in runs[0][0] if classes[image] == name]
-    copies = np.concatenate(list(resampling_counts(len(images), 1, replicates, seed)))
+    copies = np.concatenate(list(resampling_counts(len(images), replicates, seed)))
     found = {"accuracy_without": [], "accuracy_with": [], "difference": [], "share_hurt": []}
     found["drop_when_hurt"] = []
     for replicate in range(replicates):

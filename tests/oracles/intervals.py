@@ -1,20 +1,12 @@
-"""The bootstrap and the swap test, one resample, one swap and one image at a time."""
+"""Estimates, one image and one resample at a time: contributions by hand, studentised by draws."""
 
 import itertools
 import math
 
 import numpy as np
+from scipy import stats
 
-
-def reference_bootstrap(values, weights, replicates, seed):
-    """Percentile interval of sum(w·v) / sum(w), images drawn one by one with replacement."""
-    rng = np.random.default_rng(seed)
-    count = len(values)
-    means = []
-    for _ in range(replicates):
-        drawn = rng.integers(0, count, count)
-        means.append((values[drawn] * weights[drawn]).sum() / weights[drawn].sum())
-    return np.quantile(means, [0.025, 0.975])
+REPLICATES = 2000
 
 
 def reference_quantile(numbers, share):
@@ -27,58 +19,109 @@ def reference_quantile(numbers, share):
 
 
 def reference_ratio(values, weights):
-    """(sum(w·v) / sum(w), images that count) of the pairs that are finite, of weight above 0."""
+    """(sum(w·v) / sum(w), images that count) of the pairs that are finite, of a weight but 0."""
     pairs = [
         (float(v), float(w))
         for v, w in zip(values, weights, strict=True)
-        if math.isfinite(v) and math.isfinite(w) and w > 0
+        if math.isfinite(v) and math.isfinite(w) and w
     ]
     if not pairs:
         return math.nan, 0
     return math.fsum(v * w for v, w in pairs) / math.fsum(w for _, w in pairs), len(pairs)
 
 
-def reference_draws(images, run_length, replicates, seed):
-    """The images of each resample: runs of consecutive ones, end joined to start, the last cut."""
+def reference_contributions(values, weights, kind="ratio"):
+    """What each image adds to the value, to first order; None where it does not count.
+
+    A ratio's is the derivative by the image's weight, taken numerically from both sides.
+    """
+    counts = [
+        math.isfinite(v) and math.isfinite(w) and w != 0
+        for v, w in zip(values, weights, strict=True)
+    ]
+    n = sum(counts)
+    a = [float(v) * float(w) if c else 0.0 for v, w, c in zip(values, weights, counts, strict=True)]
+    b = [float(w) if c else 0.0 for w, c in zip(weights, counts, strict=True)]
+    twice = 2 * (n - 1) / (n - 2) if n > 2 else 2
+    own, pairs = {
+        "ratio to pairs": (1, twice),
+        "ratio of pairs": (twice, twice),
+        "one minus ratio to pairs": (1, twice),
+    }.get(kind, (1, 1))
+    if kind == "one minus ratio to pairs":  # of the distances d = w - v·w, with the sign turned
+        a = [y - x for x, y in zip(a, b, strict=True)]
+    mean_a, mean_b = math.fsum(a) / n, math.fsum(b) / n
+    sign = -1 if kind == "one minus ratio to pairs" else 1
+
+    def moved(x, y):
+        return (mean_a + x) / (mean_b + y)
+
+    result = []
+    step = 1e-5
+    for x, y, counted in zip(a, b, counts, strict=True):
+        up = own * (x - mean_a) * step / n, pairs * (y - mean_b) * step / n
+        change = (moved(*up) - moved(-up[0], -up[1])) / (2 * step)
+        result.append(sign * change if counted else None)
+    return result
+
+
+def reference_error(contributions, neighbours=False):
+    """Standard error of a value from contributions; those of neighbours add where they agree."""
+    known = [c for c in contributions if c is not None]
+    squares = math.fsum(c * c for c in known)
+    if neighbours:
+        filled = [c or 0.0 for c in contributions]
+        beside = math.fsum(x * y for x, y in itertools.pairwise(filled))
+        squares += 2 * max(beside, 0)
+    return math.sqrt(squares * len(known) / (len(known) - 1))
+
+
+def reference_draws(images, seed):
+    """The images of each resample, the chunks of the random numbers as ours draws them."""
     rng = np.random.default_rng(seed)
-    for _ in range(replicates):
-        drawn = []
-        for start in rng.integers(0, images, -(-images // run_length)):
-            drawn += [(int(start) + step) % images for step in range(run_length)]
-        yield drawn[:images]
+    chunk = max(1, (1 << 18) // images)
+    for first in range(0, REPLICATES, chunk):
+        yield from rng.integers(0, images, size=(min(chunk, REPLICATES - first), images))
 
 
-def reference_run_bootstrap(values, weights, *, run_length, replicates, seed, confidence=0.95):
-    """(value, low, high, n) of one cell; resamples without any image that counts are left out."""
+def reference_tails(contributions, seed, tails=(0.025,)):
+    """How far T goes below and above 0 in each tail: ([below], [above])."""
+    n = sum(c is not None for c in contributions)
+    if n < 8 or not any(contributions):
+        student = [float(stats.t.isf(tail, n - 1)) for tail in tails]
+        return student, student
+    drawn = []
+    for images in reference_draws(len(contributions), seed):
+        sample = [contributions[i] for i in images if contributions[i] is not None]
+        if len(sample) < 2 or max(sample) - min(sample) < 1e-14:
+            continue
+        error = np.std(sample, ddof=1) / math.sqrt(len(sample))
+        # numpy's variance has n - 1 below; so has ours, of the resample's own size
+        drawn.append(float(np.mean(sample)) / error)
+    return (
+        [-reference_quantile(drawn, tail) for tail in tails],
+        [reference_quantile(drawn, 1 - tail) for tail in tails],
+    )
+
+
+def reference_interval(
+    values, weights, *, kind="ratio", neighbours=False, seed, bounds=(None, None)
+):
+    """(value, low, high, n) of one cell."""
     value, n = reference_ratio(values, weights)
     if n < 2:
         return value, math.nan, math.nan, n
-    drawn = [
-        reference_ratio(values[images], weights[images])[0]
-        for images in reference_draws(len(values), run_length, replicates, seed)
-    ]
-    drawn = [number for number in drawn if not math.isnan(number)]
-    tail = (1 - confidence) / 2
-    return value, reference_quantile(drawn, tail), reference_quantile(drawn, 1 - tail), n
+    contributions = reference_contributions(values, weights, kind)
+    return (value, *reference_ends(value, contributions, neighbours, seed, bounds), n)
 
 
-def reference_paired_interval(a, b, *, run_length, replicates, seed):
-    """95 % interval of B - A; A and B are (values, weights), resampled together."""
-    drawn = []
-    for images in reference_draws(len(a[0]), run_length, replicates, seed):
-        one, other = (reference_ratio(v[images], w[images])[0] for v, w in (a, b))
-        drawn.append(other - one)
-    return reference_quantile(drawn, 0.025), reference_quantile(drawn, 0.975)
-
-
-def reference_swap_test(a, b, run_length):
-    """p over every way to swap A and B, (values, weights) each, in whole runs of images."""
-    images = len(a[0])
-    differences = []
-    for choice in itertools.product([False, True], repeat=-(-images // run_length)):
-        swapped = [choice[image // run_length] for image in range(images)]
-        one = [np.where(swapped, y, x) for x, y in zip(a, b, strict=True)]
-        other = [np.where(swapped, x, y) for x, y in zip(a, b, strict=True)]
-        differences.append(reference_ratio(*other)[0] - reference_ratio(*one)[0])
-    observed = abs(differences[0])  # the first choice swaps nothing
-    return sum(abs(d) >= observed * (1 - 1e-9) for d in differences) / len(differences)
+def reference_ends(value, contributions, neighbours, seed, bounds=(None, None)):
+    """Both ends of an interval from contributions."""
+    below, above = reference_tails(contributions, seed)
+    error = reference_error(contributions, neighbours)
+    low, high = value - above[0] * error, value + below[0] * error
+    if bounds[0] is not None:
+        low = max(low, bounds[0])
+    if bounds[1] is not None:
+        high = min(high, bounds[1])
+    return low, high

@@ -7,8 +7,8 @@ import numpy as np
 
 from invariscope.metrics import METRICS as known
 from invariscope.results import Result, RowBuilder, RowStore
-from oracles.averages import reference_average
-from oracles.intervals import reference_draws, reference_quantile
+from oracles.averages import reference_average, reference_average_contributions
+from oracles.intervals import reference_draws, reference_error, reference_quantile
 from oracles.runs import manifest_of
 
 LAYERS = {"a": ("Early", 0.0), "embedding": ("Pool", 0.9), "logits": ("Final", 1.0)}
@@ -106,12 +106,21 @@ def reference_permutation_p(one, other):
     return reached / len(orders)
 
 
-def reference_rank_interval(places, right, *, run_length, replicates, seed):
+def reference_rank_interval(places, right, *, kind, neighbours, seed):
     """Interval of rho of averages (`places` for each model) with accuracies (`right`: [image])."""
+    images = len(right[0])
+    models = []
+    for own in places:
+        moved = reference_average_contributions(own, kind)
+        wider = reference_error(moved, neighbours) / reference_error(moved)
+        models.append((reference_average(own, list(range(images))), moved, wider))
     drawn = []
-    for images in reference_draws(len(right[0]), run_length, replicates, seed):
-        averages = [reference_average(own, images) for own in places]
-        accuracies = [float(np.mean(own[images])) for own in right]
+    for chosen in reference_draws(images, seed):
+        averages = [
+            value + wider * math.fsum(moved[image] for image in chosen)
+            for value, moved, wider in models
+        ]
+        accuracies = [float(np.mean(own[chosen])) for own in right]
         drawn.append(reference_spearman(averages, accuracies))
     drawn = [number for number in drawn if not math.isnan(number)]
     return reference_quantile(drawn, 0.025), reference_quantile(drawn, 0.975)

@@ -1,14 +1,12 @@
 """Averages over levels and layers: the formula, the intervals, what counts and what does not."""
 
-import functools
-
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from invariscope.errors import InputError
+from invariscope.metrics import METRICS
 from invariscope.results import Result, RowStore, averages
-from invariscope.statistics.intervals import interval_run_length
 from oracles.averages import reference_average_interval
 from oracles.runs import manifest_of, tables_of
 
@@ -39,12 +37,10 @@ def one_row(frame, **keys):
 
 @pytest.mark.parametrize("metric", list(PAIRED))
 @pytest.mark.parametrize("undefined", [(), (0, 7)])
-def test_every_number_is_that_of_the_oracle(monkeypatch, metric, undefined):
-    few = functools.partial(averages.bootstrap_replicates, replicates=120)
-    monkeypatch.setattr(averages, "bootstrap_replicates", few)
+def test_every_number_is_that_of_the_oracle(metric, undefined):
     tables, truth = tables_of(undefined=undefined)
     frame = Result(three_layers(manifest_of()), RowStore(tables)).averages(metric)
-    run_length = interval_run_length(20, PAIRED[metric])
+    about = METRICS.get(metric)
     for name in ("rotate", "shear_x", None):
         for layer in ("a", "embedding", None):
             row = one_row(frame, transformation=name, layer=layer)
@@ -52,9 +48,9 @@ def test_every_number_is_that_of_the_oracle(monkeypatch, metric, undefined):
             names = [name] if name else list(CELLS)
             expected = reference_average_interval(
                 places(truth, metric, layers, names),
-                run_length=run_length, replicates=120, seed=0,
+                kind=about.estimate, neighbours=PAIRED[metric], bounds=(None, about.high), seed=0,
             )  # fmt: skip
-            assert np.allclose([row.value, row.ci_low, row.ci_high], expected, atol=1e-9)
+            assert np.allclose([row.value, row.ci_low, row.ci_high], expected, atol=1e-6)
             assert row.n == 20 - len(undefined)
             assert row.part == "Late"
 

@@ -1,6 +1,5 @@
 """Many runs: standings, ties, ranks, correlation with accuracy, what the runs must share."""
 
-import functools
 import math
 
 import numpy as np
@@ -9,9 +8,9 @@ import pytest
 from scipy import stats
 
 from invariscope.errors import InputError
+from invariscope.metrics import METRICS
 from invariscope.report.leaderboard.text import letters_of
-from invariscope.results import Leaderboard, accuracies, averages, leaderboard
-from invariscope.statistics.intervals import interval_run_length
+from invariscope.results import Leaderboard, leaderboard
 from invariscope.terminal import short
 from oracles.many import (
     numbers_of,
@@ -93,11 +92,7 @@ def test_ranks_of_models_that_images_do_not_tell_apart_overlap():
 
 
 @pytest.mark.parametrize("metric", ["relative_invariance", "mean_relative_invariance"])
-def test_intervals_resample_images_jointly_as_the_oracle_does(monkeypatch, metric):
-    few = functools.partial(averages.bootstrap_replicates, replicates=60)
-    for module in (averages, accuracies):
-        monkeypatch.setattr(module, "bootstrap_replicates", few)
-    monkeypatch.setattr(leaderboard, "REPLICATES", 60)
+def test_intervals_resample_images_jointly_as_the_oracle_does(metric):
     strengths = (0.50, 0.52, 0.49, 0.55)
     board = Leaderboard(planted(strengths, noise=0.2))
     numbers = [numbers_of(s, seed=k, noise=0.2) for k, s in enumerate(strengths)]
@@ -107,7 +102,7 @@ def test_intervals_resample_images_jointly_as_the_oracle_does(monkeypatch, metri
         names = ["rotate", "shear_x"] if name is None else [name]
         places = [places_of(own, metric, [layer], names) for own in numbers]
         expected = reference_rank_interval(
-            places, right, run_length=interval_run_length(12, paired), replicates=60, seed=0
+            places, right, kind=METRICS.get(metric).estimate, neighbours=paired, seed=0
         )
         rows = board.correlations
         rows = rows[(rows["metric"] == metric) & (rows["part"] == part)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from invariscope.errors import InputError
 from invariscope.results import RowBuilder, RowStore, summarise, write_summary
-from invariscope.statistics.intervals import bootstrap_interval
+from invariscope.statistics.estimates import estimate
 from oracles.runs import manifest_of, tables_of
 
 
@@ -142,7 +142,7 @@ def test_a_control_on_fewer_images_is_a_sample_of_those():
     frame = summarise(small_run(control_on=2), manifest_of())
     control = one(frame, control="shuffled")
     assert (control["n"], control["n_undefined"]) == (2, 0)
-    _, low, high, _ = bootstrap_interval(np.array([[0.1], [0.2]], np.float32), run_length=2, seed=0)
+    low, high = estimate(np.array([[0.1], [0.2]], np.float32)).interval(seed=0)
     assert (control["ci_low"], control["ci_high"]) == (low[0], high[0])
 
 

@@ -3,27 +3,17 @@
 import itertools
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from invariscope.metrics import METRICS
 from invariscope.results import RowBuilder, RowStore, rows, summarise, summary, write_block
-from oracles.intervals import reference_run_bootstrap
+from oracles.intervals import reference_interval
 from oracles.runs import manifest_of, tables_of
 
 
-@pytest.fixture
-def few_replicates(monkeypatch):
-    """The oracle is slow: 100 resamples in place of 2000."""
-    real = summary.bootstrap_interval
-    monkeypatch.setattr(
-        summary, "bootstrap_interval", lambda *args, **kw: real(*args, replicates=100, **kw)
-    )
-
-
-@pytest.mark.usefixtures("few_replicates")
 def test_every_interval_is_that_of_the_oracle():
-    """Neighbours are drawn together where the manifest says that they share an image."""
+    """Covariances of neighbours count where the manifest says that they share an image."""
     tables, truth = tables_of(images=14, size=5, undefined=(3, 6))
     frame = summarise(RowStore(tables), manifest_of(images=14, seed=5))
     cells = {
@@ -37,17 +27,16 @@ def test_every_interval_is_that_of_the_oracle():
         if isinstance(row["class"], str):
             chosen = labels == ["cat", "dog"].index(row["class"])
         images = chosen.sum()
-        # ceil(cube root) of 14 and of 7 images: 3 and 2
-        run = {14: 3, 7: 2}[images] if row["metric"] == "relative_invariance" else 1
-        theirs = reference_run_bootstrap(
+        theirs = reference_interval(
             values[chosen].astype(float),
             weights[chosen].astype(float),
-            run_length=run,
-            replicates=100,
+            kind=METRICS.get(row["metric"]).estimate,
+            neighbours=row["metric"] == "relative_invariance",
+            bounds=(None, 1.0),
             seed=5,
         )
         ours = [row[name] for name in ("value", "ci_low", "ci_high", "n")]
-        assert np.allclose(ours, theirs, rtol=0, atol=1e-9)
+        assert np.allclose(ours, theirs, rtol=0, atol=1e-6)
         assert row["n_undefined"] == images - theirs[3]
         assert row["n_undefined"] == (
             0 if row["control"] else np.isin([3, 6], chosen.nonzero()[0]).sum()

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from scipy import stats
 
 import invariscope
 from invariscope.errors import InputError, RunError
 from invariscope.search import Factors, get_operations
-from invariscope.statistics.intervals import bootstrap_interval
+from invariscope.statistics.estimates import mean_interval
 from invariscope.statistics.sign_flips import sign_flip_p
 from oracles.factors import (
     reference_factors,
@@ -75,15 +76,18 @@ def test_every_number_is_that_of_the_formulas(labelled, found):
                 assert np.isclose(row[column], wanted[column], atol=1e-5, equal_nan=True), column
             for column in COUNTS:
                 assert row[column] == wanted[column], column
-            values = np.column_stack([kept, kept / np.array(before), kept > 0])
-            _, low, high, _ = bootstrap_interval(values, seed=0)
-            ends = ["change", "relative_change", "proportion_boosted"]
+            _, low, high, _ = mean_interval(np.column_stack([kept, kept / before]), seed=0)
+            ends = ["change", "relative_change"]
             assert np.allclose([row[f"{end}_low"] for end in ends], low, atol=1e-5)
             assert np.allclose([row[f"{end}_high"] for end in ends], high, atol=1e-5)
+            raised = row["proportion_boosted"], row["proportion_boosted_high"]
             if operation.kind == "identity":
                 assert np.isnan(row["p"])
+                assert raised == (0, 0)
             else:
                 assert row["p"] == reference_flip_p(kept.tolist())
+                share = stats.binomtest(int((kept > 0).sum()), len(kept))
+                assert raised[1] == pytest.approx(share.proportion_ci().high, abs=1e-9)
             means.setdefault(operation.name, []).append(row)
     overall = found.frame[found.frame["class"] == ""].set_index("operation")
     for operation in pool:

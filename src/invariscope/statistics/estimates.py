@@ -14,11 +14,11 @@ A metric says of which kind its number is; the kind fixes the value and how far 
 With a = v·w, b = w and R = Σ a / Σ b, image i moves the value, to first order (the influence
 function; Hampel 1974), by 1/n times
 
-    e_i = [p (a_i − ā) − (q R + s) (b_i − b̄)] / b̄
+    e_i = [p (a_i − ā) − q R (b_i − b̄)] / b̄
 
 where p and q are 2 for a mean over pairs, since an image is in its own pairs and in those of all
-others (Hoeffding 1948; times (n − 1) / (n − 2), as the jackknife has it), and 1 otherwise; s is −1
-for "one minus …", where a is b − d, and else 0.
+others (Hoeffding 1948; times (n − 1) / (n − 2), as the jackknife has it), and 1 otherwise. For "one
+minus …" a is the distance d, and the sign turns round.
 Influences are linear: those of a mean over cells are the mean of theirs.
 
 The standard error is √(Σ e² / (n (n − 1))). Where an image's row depends on the next image as well,
@@ -50,14 +50,14 @@ from invariscope.statistics.intervals import (
     rounded,
 )
 
-#: (p, q, s) of each kind: see above.
+#: For each kind, how many images the rows of its numerator and of its denominator are of.
 KINDS = {
-    "mean": (1, 1, 0),
-    "share": (1, 1, 0),
-    "ratio": (1, 1, 0),
-    "ratio to pairs": (1, 2, 0),
-    "ratio of pairs": (2, 2, 0),
-    "one minus ratio to pairs": (1, 2, -1),
+    "mean": (1, 1),
+    "share": (1, 1),
+    "ratio": (1, 1),
+    "ratio to pairs": (1, 2),
+    "ratio of pairs": (2, 2),
+    "one minus ratio to pairs": (1, 2),
 }
 #: With fewer images resamples are too few to have a shape.
 FEWEST_TO_RESAMPLE = 8
@@ -136,7 +136,10 @@ class Estimates:
         moved = np.concatenate([draw @ exact for draw in draws]).T
         plain = replace(self, neighbours=False).error
         wider = np.where(plain > 0, divide(self.error, plain), 1.0)
-        return self.value[:, None] + moved * wider[:, None]
+        drawn = self.value[:, None] + moved * wider[:, None]
+        # Two models of the same share of right answers are to tie, not to differ by rounding.
+        dust = np.ldexp(1.0, -40) * max(np.abs(self.value).max(initial=0, where=self.n > 0), 1e-300)
+        return np.round(drawn / dust) * dust
 
     def mean(self) -> "Estimates":
         """The mean over the cells that have a value, as one cell.
@@ -196,18 +199,20 @@ def estimate(
     """
     if kind not in KINDS:
         raise InputError(f"kind is {kind!r}: it must be one of {', '.join(KINDS)}")
-    own, pairs, shift = KINDS[kind]
     sums = exact_sums(values, weights)
     n = sums.counts.sum(axis=0)
     value, level = sums.value, divide(sums.denominators.sum(axis=0), n)
     constant, same = _constant(np.asarray(values, dtype=np.float64), sums.counts)
     value[constant] = same[constant]
-    twice = divide(n - 1.0, np.maximum(n - 2.0, 0)) * 2
-    own, pairs = (np.nan_to_num(twice, nan=2.0) if part == 2 else part for part in (own, pairs))
+    twice = np.where(n > 2, 2 * divide(n - 1.0, n - 2.0), 2.0)
+    own, pairs = (twice if images == 2 else 1.0 for images in KINDS[kind])
     with np.errstate(invalid="ignore"):
         above = sums.numerators - divide(sums.numerators.sum(axis=0), n)
         below = sums.denominators - level
-        moved = own * above - (pairs * value + shift) * below
+        if kind.startswith("one minus"):
+            moved = own * (above - below) + pairs * (1 - value) * below
+        else:
+            moved = own * above - pairs * value * below
         moved = np.where(sums.counts & ~constant, moved, 0.0)
     if classes is not None:
         moved = _within(moved, sums.counts, classes)

@@ -3,7 +3,7 @@
 For each layer, cell and control there are the sums of `ChannelCorrelation`, whose value (the mean
 over living channels) belongs to the data set and not to an image. Its rows are *pseudo-values*:
 each image of a block gets what the block changed in n times the value, an equal share, plus its own
-influence (infinitesimal jackknife). So the mean of the rows over all images is exactly the value
+influence (jackknife). So the mean of the rows over all images is exactly the value
 over the data set, their spread is its uncertainty, and intervals, parts and comparisons need no
 other machinery.
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from invariscope.errors import InputError
-from invariscope.statistics.intervals import bootstrap_interval
+from invariscope.statistics.estimates import mean_interval
 from invariscope.studies.claims import interval, over_images, over_seeds, paired, resampled, share
 
 numbers = st.lists(st.floats(-5, 5), min_size=2, max_size=12).filter(lambda v: np.std(v) > 1e-6)
@@ -60,17 +60,16 @@ def test_equal_seeds_are_certain(value, count):
     assert found.tail(value + 1) == 1.0
 
 
-def test_images_are_the_bootstrap_of_results():
+def test_images_have_the_interval_of_results():
     values = np.random.default_rng(1).normal(size=40)
     values[3] = np.nan
-    for run_length in (1, 4):
-        found = over_images(values, run_length=run_length, seed=5)
-        value, low, high, n = bootstrap_interval(values[:, None], run_length=run_length, seed=5)
-        assert (found.value, found.low, found.high, found.n) == (value[0], low[0], high[0], n[0])
+    found = over_images(values, seed=5)
+    value, low, high, n = mean_interval(values[:, None], seed=5)
+    assert (found.value, found.low, found.high, found.n) == (value[0], low[0], high[0], n[0])
     assert math.isnan(over_images([0.5]).low)
 
 
-def test_the_bootstrap_has_the_spread_of_the_mean():
+def test_the_error_is_the_spread_of_the_mean():
     values = np.random.default_rng(2).normal(size=400)
     assert over_images(values).error == pytest.approx(values.std() / 20, rel=0.1)
 
