@@ -92,7 +92,7 @@ def table(
 
 
 def paragraphs(facts: Iterable[tuple[str, str]], indent: int) -> Table:
-    """Names, and beside each a paragraph that begins `indent` columns from the left."""
+    """Lists names, and beside each a paragraph that begins `indent` columns from the left."""
     made = Table.grid(padding=(0, 1, 0, 0))
     made.add_column(width=indent - 1, overflow="fold")
     made.add_column(overflow="fold")
@@ -102,7 +102,7 @@ def paragraphs(facts: Iterable[tuple[str, str]], indent: int) -> Table:
 
 
 def rendered(*blocks: RenderableType) -> str:
-    """The blocks as plain text of 80 columns, without colour; a string is a paragraph."""
+    """Renders blocks as plain text of 80 columns, without colour; a string is a paragraph."""
     with io.StringIO() as file:
         terminal = Terminal(file)
         for block in blocks:
@@ -111,7 +111,7 @@ def rendered(*blocks: RenderableType) -> str:
 
 
 def short(number: float, sign: str = "", digits: int = 3) -> str:
-    """Three decimals, fewer for large numbers; a dash where there is none.
+    """Writes three decimals, fewer for large numbers; a dash where there is none.
 
     Example:
         >>> short(0.12345), short(-1234.5), short(float("nan"))
@@ -125,7 +125,7 @@ def short(number: float, sign: str = "", digits: int = 3) -> str:
 
 
 def interval(value: float, low: float, high: float, *, sign: str = "", digits: int = 3) -> str:
-    """A number with its interval, where it has one."""
+    """Writes a number with its interval, where it has one."""
     if math.isnan(low) or math.isnan(high):
         return short(value, sign, digits)
     middle, first, last = (short(number, sign, digits) for number in (value, low, high))
