@@ -47,17 +47,21 @@ def read_sealed(path: Path, remedy: str) -> dict[str, Any]:
         remedy: What to do where something is damaged, as for `undamaged`.
 
     Raises:
-        InputError: Names the first file that cannot be read or is not as it was written.
+        InputError: Names the first file that cannot be read or is not as it was written; where
+            that is a file beside the sealed one, both, since either may come from elsewhere.
     """
     content = read_json(path, remedy)
     with undamaged(path, remedy):
         if content.pop(_SEAL) != digest_of(content):
-            raise _changed(path, remedy)
+            raise InputError(f"{path} is not as it was written: {remedy}")
         for name, digest in content.pop(_BESIDE).items():
             beside = path.parent / name
             with undamaged(beside, remedy):
                 if _digest(beside) != digest:
-                    raise _changed(beside, remedy)
+                    raise InputError(
+                        f"{beside} is not as it was written, or {path.name} beside it is of "
+                        f"another folder: {remedy}"
+                    )
     return content
 
 
@@ -86,7 +90,3 @@ def without_digest(content: bytes) -> bytes:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _changed(path: Path, remedy: str) -> InputError:
-    return InputError(f"{path} is not as it was written: {remedy}")

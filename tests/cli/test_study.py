@@ -50,7 +50,7 @@ def test_a_study_is_run_and_shown(command, tmp_path):
         (("toi",), "unknown study 'toi': did you mean toy?"),
         (("toy", "--preset", "lap"), "unknown preset of toy 'lap': did you mean laptop"),
         (("toy", "--set", "sed=1"), "unknown setting of toy 'sed': did you mean seeds"),
-        (("toy", "--set", "seeds=a"), "seeds=a: seeds takes a whole number"),
+        (("toy", "--set", "seeds=a"), "--set seeds=a: seeds takes a whole number"),
         (("toy", "--set", "seeds"), "--set seeds: write KEY=VALUE"),
         (("toy", "--set", "epochs=1", "--set", "epochs=2"), "--set epochs is given twice"),
         (("toy", "--workers", "0"), "--workers 0: give 1 or more"),
