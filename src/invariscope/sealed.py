@@ -6,7 +6,7 @@ last: a folder that has it is whole, and `read_sealed` says which file is not as
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,13 @@ def write_sealed(path: Path, content: Mapping[str, Any], beside: Iterable[str] =
     write_json(path, {**whole, _SEAL: digest_of(whole)}, allow_nan=True)
 
 
-def read_sealed(path: Path, remedy: str) -> dict[str, Any]:
+def read_sealed(path: Path, remedy: str, only: Collection[str] | None = None) -> dict[str, Any]:
     """Reads what `write_sealed` wrote and checks the files beside it.
 
     Args:
         path: The file.
         remedy: What to do where something is damaged, as for `undamaged`.
+        only: The files beside it that are checked; None: all.
 
     Raises:
         InputError: Names the first file that cannot be read or is not as it was written; where
@@ -55,6 +56,8 @@ def read_sealed(path: Path, remedy: str) -> dict[str, Any]:
         if content.pop(_SEAL) != digest_of(content):
             raise InputError(f"{path} is not as it was written: {remedy}")
         for name, digest in content.pop(_BESIDE).items():
+            if only is not None and name not in only:
+                continue
             beside = path.parent / name
             with undamaged(beside, remedy):
                 if _digest(beside) != digest:

@@ -1,6 +1,7 @@
 """`invariscope study`, `claims`, and `report` of a study's folder."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -93,6 +94,15 @@ def test_the_ledger_shows_every_claim(command, tmp_path):
     assert "46 claims: 1 supported, 1 contradicted, 1 undecided, 43 not run" in out
     assert all(len(line) <= 80 for line in out.splitlines())
     assert "(toy smoke, " in out
+
+
+def test_verdicts_of_another_run_of_the_study_are_not_shown(command, tmp_path):
+    for name, preset in (("one", "smoke"), ("other", "laptop")):
+        assert command("study", "run", "toy", "--preset", preset, "-o", name)[0] == 0
+    shutil.copy(tmp_path / "other" / "claims.json", tmp_path / "one")
+    code, _, errors = command("claims", "one")
+    assert code == 2
+    assert "one/claims.json is not as it was written, or study.json beside it is of an" in errors
 
 
 def test_the_ledger_as_json(command, tmp_path):

@@ -41,12 +41,16 @@ def folder(tmp_path_factory):
     return root
 
 
+def run(folder, output, **more):
+    return measure_foregrounds(folder, **{"masks": "alpha", "output": output, **more})
+
+
 def tables(folder):
     return [(folder / name).read_bytes() for name in TABLES]
 
 
 def test_killed_and_resumed_gives_the_same_bytes(folder, tmp_path):
-    whole = measure_foregrounds(folder, masks="alpha", output=tmp_path / "whole")
+    whole = run(folder, tmp_path / "whole")
     killed = tmp_path / "killed"
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(folder), str(killed)],
@@ -63,7 +67,7 @@ def test_killed_and_resumed_gives_the_same_bytes(folder, tmp_path):
     with pytest.raises(InputError, match=r"killed has no foregrounds.parquet yet: run the same"):
         Foregrounds.load(killed)
     times = {path.name: path.stat().st_mtime_ns for path in done}
-    resumed = measure_foregrounds(folder, masks="alpha", output=killed)
+    resumed = run(folder, killed)
     for path in done:
         assert path.stat().st_mtime_ns == times[path.name], "a finished block was measured again"
     assert tables(tmp_path / "whole") == tables(killed)
@@ -76,8 +80,8 @@ def test_killed_and_resumed_gives_the_same_bytes(folder, tmp_path):
 
 def test_other_settings_and_other_runs_rows_are_refused(folder, tmp_path):
     one, second = tmp_path / "one", tmp_path / "second"
-    measure_foregrounds(folder, masks="alpha", output=one)
-    measure_foregrounds(folder, masks="alpha", seed=1, output=second)
+    run(folder, one)
+    run(folder, second, seed=1)
     for more, message in (
         ({"seed": 1}, "holds a run with other settings: seed is 0 in its manifest.json and 1 now"),
         ({"threshold": 0.2}, "threshold is 0.1 in its manifest.json and 0.2 now"),
@@ -85,23 +89,23 @@ def test_other_settings_and_other_runs_rows_are_refused(folder, tmp_path):
         ({"resume": False}, "holds a run already"),
     ):
         with pytest.raises(InputError, match=message):
-            measure_foregrounds(folder, masks="alpha", output=one, **more)
+            run(folder, one, **more)
     before, block = tables(one), "rows/block-00001.parquet"
     shutil.copy(second / block, one / block)
     with pytest.raises(InputError, match=r"block-00001.parquet holds rows of another run than"):
-        measure_foregrounds(folder, masks="alpha", output=one)
+        run(folder, one)
     (one / block).write_bytes((one / block).read_bytes()[:-200])
-    measure_foregrounds(folder, masks="alpha", output=one)
+    run(folder, one)
     assert tables(one) == before
 
 
 def test_a_full_disk_keeps_what_was_written(folder, tmp_path, third_block_fills_the_disk):
     with pytest.raises(RunError, match=r"No space left on device.*kept.*resume"):
-        measure_foregrounds(folder, masks="alpha", output=tmp_path / "run")
+        run(folder, tmp_path / "run")
     third_block_fills_the_disk()
     assert len(list((tmp_path / "run" / "rows").glob("block-*.parquet"))) == 2
-    measure_foregrounds(folder, masks="alpha", output=tmp_path / "run")
-    measure_foregrounds(folder, masks="alpha", output=tmp_path / "whole")
+    run(folder, tmp_path / "run")
+    run(folder, tmp_path / "whole")
     assert tables(tmp_path / "run") == tables(tmp_path / "whole")
 
 
@@ -113,14 +117,14 @@ def test_a_picture_or_a_mask_that_was_replaced_is_not_gone_on_with(tmp_path, rep
             image = Image.new("L", (8, 8))
             image.paste(value, (number, 1, number + 3, 5))
             image.save(tmp_path / kind / f"{number}.png")
-    more = {"masks": tmp_path / "mask", "output": tmp_path / "run"}
-    before = measure_foregrounds(tmp_path / "picture", **more)
-    assert measure_foregrounds(tmp_path / "picture", **more).images.equals(before.images)
+    more = {"output": tmp_path / "run", "masks": tmp_path / "mask"}
+    before = run(tmp_path / "picture", **more)
+    assert run(tmp_path / "picture", **more).images.equals(before.images)
     image = Image.new("L", (8, 8))
     image.paste(255, (2, 2, 7, 7))
     image.save(tmp_path / replaced / "1.png")
     with pytest.raises(InputError, match=r"run holds a run on other images: 1.png has another con"):
-        measure_foregrounds(tmp_path / "picture", **more)
+        run(tmp_path / "picture", **more)
 
 
 def test_a_data_set_without_files_is_known_by_its_first_mask(tmp_path):
