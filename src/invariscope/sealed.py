@@ -6,7 +6,7 @@ last: a folder that has it is whole, and `read_sealed` says which file is not as
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,25 +39,32 @@ def write_sealed(path: Path, content: Mapping[str, Any], beside: Iterable[str] =
     write_json(path, {**whole, _SEAL: digest_of(whole)}, allow_nan=True)
 
 
-def read_sealed(path: Path, remedy: str) -> dict[str, Any]:
+def read_sealed(path: Path, remedy: str, only: Collection[str] | None = None) -> dict[str, Any]:
     """Reads what `write_sealed` wrote and checks the files beside it.
 
     Args:
         path: The file.
         remedy: What to do where something is damaged, as for `undamaged`.
+        only: The files beside it that are checked; None: all.
 
     Raises:
-        InputError: Names the first file that cannot be read or is not as it was written.
+        InputError: Names the first file that cannot be read or is not as it was written; where
+            that is a file beside the sealed one, both, since either may come from elsewhere.
     """
     content = read_json(path, remedy)
     with undamaged(path, remedy):
         if content.pop(_SEAL) != digest_of(content):
-            raise _changed(path, remedy)
+            raise InputError(f"{path} is not as it was written: {remedy}")
         for name, digest in content.pop(_BESIDE).items():
+            if only is not None and name not in only:
+                continue
             beside = path.parent / name
             with undamaged(beside, remedy):
                 if _digest(beside) != digest:
-                    raise _changed(beside, remedy)
+                    raise InputError(
+                        f"{beside} is not as it was written, or {path.name} beside it is of "
+                        f"another folder: {remedy}"
+                    )
     return content
 
 
@@ -86,7 +93,3 @@ def without_digest(content: bytes) -> bytes:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _changed(path: Path, remedy: str) -> InputError:
-    return InputError(f"{path} is not as it was written: {remedy}")

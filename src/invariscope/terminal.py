@@ -74,31 +74,31 @@ def table(
         rows: The cells of each row.
         title: A line above the table.
     """
-    made = Table(
+    grid = Table(
         title=None if title is None else visible(title), title_justify="left", box=None,
         pad_edge=False,
     )  # fmt: skip
     for column in columns:
         whole = column[:1] in (">", "<")
-        made.add_column(
+        grid.add_column(
             visible(column[1:] if whole else column),
             justify="right" if column[:1] == ">" else "left",
             no_wrap=whole,
             overflow="ellipsis" if whole else "fold",
         )
     for row in rows:
-        made.add_row(*(shortened(visible(cell), _LONGEST) for cell in row))
-    return made
+        grid.add_row(*(shortened(visible(cell), _LONGEST) for cell in row))
+    return grid
 
 
 def paragraphs(facts: Iterable[tuple[str, str]], indent: int) -> Table:
     """Lists names, and beside each a paragraph that begins `indent` columns from the left."""
-    made = Table.grid(padding=(0, 1, 0, 0))
-    made.add_column(width=indent - 1, overflow="fold")
-    made.add_column(overflow="fold")
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=indent - 1, overflow="fold")
+    grid.add_column(overflow="fold")
     for name, text in facts:
-        made.add_row(visible(name), visible(text))
-    return made
+        grid.add_row(visible(name), visible(text))
+    return grid
 
 
 def rendered(*blocks: RenderableType) -> str:

@@ -241,4 +241,4 @@ def _parse(name: str, text: str, kind: Any) -> Any:
         return _WORDS[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError):
         what = _KINDS.get(kind, kind.__name__)
-        raise InputError(f"{name}={text}: {name} takes {what}") from None
+        raise InputError(f"`changes={{'{name}': '{text}'}}`: {name} takes {what}") from None
