@@ -23,7 +23,7 @@ def write_run_table(
     Raises:
         RunError: The disk is full or the folder cannot be written.
     """
-    if not isinstance(table, pa.Table):
+    if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
     # Without the metadata of pandas: it names library versions, and the bytes are to be the same.
     table = stamped(table.replace_schema_metadata(None), run)
