@@ -146,7 +146,9 @@ CALLS = {
     "find_factors": lambda folder, made: invariscope.find_factors(
         made["net"], DATA, preprocessing=SIZE, operations="singles", pairs=4, output=folder / "run"
     ),
-    "foregrounds": lambda folder, made: measure_foregrounds(cut_outs(), masks="alpha"),
+    "foregrounds": lambda folder, made: measure_foregrounds(
+        cut_outs(), masks="alpha", output=folder / "run"
+    ),
     "load_model": lambda folder, made: invariscope.load_model("timm:resnet18+untrained"),
     "load_model trained": lambda folder, made: invariscope.load_model(
         f"trained:{made['run'].folder}"

@@ -83,7 +83,7 @@ def finding(which: str) -> list[str]:
     """The command that measures foregrounds."""
     seed = "0" if which == "first" else "1"
     return [
-        "foregrounds", "-d", "pictures", "--masks", "alpha", "-n", "20", "--seed", seed,
+        "foregrounds", "-d", "pictures", "--masks", "alpha", "-n", "44", "--seed", seed,
         "-o", f"{which}/foregrounds",
     ]  # fmt: skip
 

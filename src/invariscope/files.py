@@ -116,22 +116,16 @@ def write_parquet(path: Path, table: "pa.Table | pd.DataFrame", *, kept: str = "
     write_file(path, buffer.getvalue(), kept=kept)
 
 
-def read_parquet(path: Path, remedy: str, schema: "pa.Schema | None" = None) -> "pa.Table":
+def read_parquet(path: Path, remedy: str) -> "pa.Table":
     """Reads a table and checks its pages; `remedy` as for `undamaged`.
 
-    Args:
-        path: The file.
-        remedy: What to do where it is damaged.
-        schema: The columns that it must have; others are left out.
-
     Raises:
-        InputError: The file cannot be read, a checksum does not hold, or a column is missing.
+        InputError: The file cannot be read or a checksum does not hold.
     """
     import pyarrow.parquet as pq
 
     with undamaged(path, remedy):
-        table = pq.read_table(path, page_checksum_verification=True)
-        return table if schema is None else table.select(schema.names).cast(schema)
+        return pq.read_table(path, page_checksum_verification=True)
 
 
 def write_csv(path: Path, table: "pd.DataFrame", *, kept: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Files that hold the SHA-256 of what was written, so that what was changed since is not believed.
+"""Seals files by the SHA-256 of what was written, so that later changes are noticed.
 
 A sealed JSON file holds the digest of its own content and those of files beside it. It is written
 last: a folder that has it is whole, and `read_sealed` says which file is not as it was written.
@@ -6,7 +6,7 @@ last: a folder that has it is whole, and `read_sealed` says which file is not as
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,41 +39,48 @@ def write_sealed(path: Path, content: Mapping[str, Any], beside: Iterable[str] =
     write_json(path, {**whole, _SEAL: digest_of(whole)}, allow_nan=True)
 
 
-def read_sealed(path: Path, remedy: str) -> dict[str, Any]:
+def read_sealed(path: Path, remedy: str, only: Collection[str] | None = None) -> dict[str, Any]:
     """Reads what `write_sealed` wrote and checks the files beside it.
 
     Args:
         path: The file.
         remedy: What to do where something is damaged, as for `undamaged`.
+        only: The files beside it that are checked; None: all.
 
     Raises:
-        InputError: Names the first file that cannot be read or is not as it was written.
+        InputError: Names the first file that cannot be read or is not as it was written; where
+            that is a file beside the sealed one, both, since either may come from elsewhere.
     """
     content = read_json(path, remedy)
     with undamaged(path, remedy):
         if content.pop(_SEAL) != digest_of(content):
-            raise _changed(path, remedy)
+            raise InputError(f"{path} is not as it was written: {remedy}")
         for name, digest in content.pop(_BESIDE).items():
+            if only is not None and name not in only:
+                continue
             beside = path.parent / name
             with undamaged(beside, remedy):
                 if _digest(beside) != digest:
-                    raise _changed(beside, remedy)
+                    raise InputError(
+                        f"{beside} is not as it was written, or {path.name} beside it is of "
+                        f"another folder: {remedy}"
+                    )
     return content
 
 
 def digest_of(content: Any) -> str:
-    """The digest of JSON, whatever the order of its keys and its white space."""
+    """Computes the digest of JSON, whatever the order of its keys and its white space."""
     plain = json.loads(json.dumps(content))
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def with_digest(content: bytes) -> bytes:
-    """The bytes with their digest behind them; readers of zip archives do not mind it."""
+    """Appends the digest to bytes; readers of zip archives do not mind it."""
     return content + hashlib.sha256(content).digest()
 
 
 def without_digest(content: bytes) -> bytes:
-    """The bytes that `with_digest` was given.
+    """Returns the bytes that `with_digest` was given.
 
     Raises:
         ValueError: They are not what they were.
@@ -86,7 +93,3 @@ def without_digest(content: bytes) -> bytes:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _changed(path: Path, remedy: str) -> InputError:
-    return InputError(f"{path} is not as it was written: {remedy}")

@@ -96,7 +96,7 @@ def test_the_same_command_goes_on_and_others_are_refused(invariscope, place):
     assert {path: path.stat().st_mtime_ns for path in rows} == rows
     code, _, err = invariscope(*arguments, "--seed", "1")
     assert code == 2
-    assert "run holds a run with other settings: seed is 0 there and 1 now" in err
+    assert "run holds a run with other settings: seed is 0 in its manifest.json and 1 now" in err
     code, _, err = invariscope(*arguments, "--no-resume")
     assert code == 2
     assert "run holds a run already" in err

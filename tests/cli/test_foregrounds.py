@@ -31,10 +31,10 @@ def test_findings_on_the_screen_and_tables_in_the_folder(cut_outs, invariscope):
     assert max(map(len, out.splitlines())) <= 80
     files = {path.name for path in (cut_outs / "found").iterdir()}
     assert files == {
-        "foregrounds.json", "foregrounds.parquet", "foregrounds-summary.csv",
+        "manifest.json", "rows", "foregrounds.parquet", "foregrounds-summary.csv",
         "foregrounds-spread.csv", "centres.svg", "areas.svg", "classes.svg",
     }  # fmt: skip
-    assert json.loads((cut_outs / "found" / "foregrounds.json").read_text())["images"]["used"] == 8
+    assert json.loads((cut_outs / "found" / "manifest.json").read_text())["images"]["used"] == 8
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,31 @@ def test_messages_are_one_line(cut_outs, invariscope, arguments, message):
 def test_a_folder_that_cannot_be_written(cut_outs, invariscope):
     (cut_outs / "file").write_text("")
     code, _, err = invariscope("foregrounds", "-d", "cuts", "--masks", "alpha", "-o", "file/x")
-    assert code == 3
-    assert "cannot write foregrounds.parquet" in err
+    assert code == 2
+    assert "cannot write to file/x: Not a directory; give another folder as --output" in err
+
+
+def test_the_same_command_goes_on_and_others_are_refused(cut_outs, invariscope):
+    words = ("foregrounds", "-d", "cuts", "--masks", "alpha", "-o", "found")
+    assert invariscope(*words)[0] == 0
+    code, _, err = invariscope(*words)
+    assert code == 0
+    assert "resuming: 8 of 8" in err
+    code, _, err = invariscope(*words, "--no-resume")
+    assert code == 2
+    assert "found holds a run already: give another --output, or leave out --no-resume" in err
+    code, _, err = invariscope(*words, "--threshold", "0.2")
+    assert code == 2
+    assert "threshold is 0.1 in its manifest.json and 0.2 now; give another --output" in err
+
+
+def test_a_folder_is_not_made_for_images_without_masks(cut_outs, invariscope):
+    (cut_outs / "plain").mkdir()
+    Image.new("RGB", (9, 9)).save(cut_outs / "plain" / "0.png")
+    code, _, err = invariscope("foregrounds", "-d", "plain", "--masks", "alpha", "-o", "found")
+    assert code == 2
+    assert "has a mask" in err
+    assert not (cut_outs / "found").exists()
 
 
 def test_help_does_not_wait_for_torch(environment):

@@ -1,6 +1,7 @@
 """`invariscope study`, `claims`, and `report` of a study's folder."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -50,7 +51,7 @@ def test_a_study_is_run_and_shown(command, tmp_path):
         (("toi",), "unknown study 'toi': did you mean toy?"),
         (("toy", "--preset", "lap"), "unknown preset of toy 'lap': did you mean laptop"),
         (("toy", "--set", "sed=1"), "unknown setting of toy 'sed': did you mean seeds"),
-        (("toy", "--set", "seeds=a"), "seeds=a: seeds takes a whole number"),
+        (("toy", "--set", "seeds=a"), "--set seeds=a: seeds takes a whole number"),
         (("toy", "--set", "seeds"), "--set seeds: write KEY=VALUE"),
         (("toy", "--set", "epochs=1", "--set", "epochs=2"), "--set epochs is given twice"),
         (("toy", "--workers", "0"), "--workers 0: give 1 or more"),
@@ -93,6 +94,15 @@ def test_the_ledger_shows_every_claim(command, tmp_path):
     assert "46 claims: 1 supported, 1 contradicted, 1 undecided, 43 not run" in out
     assert all(len(line) <= 80 for line in out.splitlines())
     assert "(toy smoke, " in out
+
+
+def test_verdicts_of_another_run_of_the_study_are_not_shown(command, tmp_path):
+    for name, preset in (("one", "smoke"), ("other", "laptop")):
+        assert command("study", "run", "toy", "--preset", preset, "-o", name)[0] == 0
+    shutil.copy(tmp_path / "other" / "claims.json", tmp_path / "one")
+    code, _, errors = command("claims", "one")
+    assert code == 2
+    assert "one/claims.json is not as it was written, or study.json beside it is of an" in errors
 
 
 def test_the_ledger_as_json(command, tmp_path):

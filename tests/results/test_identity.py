@@ -7,14 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from invariscope.errors import InputError
-from invariscope.results import Result, RowStore, write_block
+from invariscope.results import Result, RowStore, write_block, write_summary
 from invariscope.results.channels import CHANNEL_SCHEMA, read_channel_table, write_channels
 from invariscope.results.pairs import ChannelPairs, read_channel_pairs, write_channel_pairs
 from invariscope.runs.identity import identity, run_of
 from oracles.runs import completed_blocks, manifest_of, tables_of
 
 OWN, OTHER = "0123456789abcdef", "fedcba9876543210"
-REFUSED = r"block-00001.parquet holds rows of another run: delete it and run the same command again"
+REFUSED = r"block-00001.parquet holds rows of another run than manifest.json: delete it and run"
 
 
 def test_it_depends_on_settings_and_versions_but_not_on_the_order_of_keys():
@@ -73,6 +73,15 @@ def test_saved_files_carry_the_identity_and_loading_asks_for_it(run, tmp_path):
     shutil.copytree(other / "rows", folder / "rows", dirs_exist_ok=True)  # all of them
     with pytest.raises(InputError, match=r"block-00000.parquet holds rows of another run"):
         Result.load(folder)
+
+
+def test_a_summary_of_another_run_is_not_shown_as_this_ones(run, tmp_path):
+    folder = run[0].save(tmp_path / "run")
+    write_summary(folder, run[0].summary, OTHER)
+    with pytest.raises(InputError, match=r"summary.parquet holds numbers of another run than"):
+        Result.load(folder)
+    (folder / "summary.parquet").unlink()
+    assert Result.load(folder).summary.equals(run[0].summary)
 
 
 def test_channels_and_their_pictures_carry_it_too(run, tmp_path):

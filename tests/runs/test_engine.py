@@ -97,10 +97,13 @@ def test_all_blocks_in_order_in_memory_and_on_the_disk(tmp_path):
 def test_only_missing_blocks_are_measured(tmp_path):
     carry_out(Brightness(), output=tmp_path)
     (tmp_path / "rows" / "block-00002.parquet").unlink()
+    for name in (".manifest.json.1.part", "rows/.block-00002.parquet.1.part"):  # killed writes
+        (tmp_path / name).write_bytes(b"half")
     told, job = Told(), Brightness()
     assert carry_out(job, output=tmp_path, progress=told) == 45
     assert job.measured == [2]
     assert told.lines == [{"images": 10, "cells": 1, "passes": 10, "done": 7}, 3]
+    assert not list(tmp_path.rglob(".*"))
     with pytest.raises(InputError, match="holds a run already: give another `output`"):
         carry_out(Brightness(), output=tmp_path, resume=False)
 

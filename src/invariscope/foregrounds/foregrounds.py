@@ -11,6 +11,7 @@ cannot be read or have no mask.
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from invariscope.foregrounds.boxes import THRESHOLD
@@ -28,6 +29,8 @@ def measure_foregrounds(
     threshold: float = THRESHOLD,
     num_images: int | None = None,
     seed: int = 0,
+    output: str | Path | None = None,
+    resume: bool = True,
     progress: Progress | None = None,
 ) -> Foregrounds:
     """Measures the boxes of the foregrounds of a data set and how they vary.
@@ -41,14 +44,17 @@ def measure_foregrounds(
         threshold: A pixel is foreground where its mask is above this; in [0, 1).
         num_images: How many images, stratified by class; None: all.
         seed: Decides which images, and the resamples of the intervals.
+        output: A folder for the rows and the tables; without it everything stays in memory.
+        resume: Go on with a measurement that the folder holds; False refuses such a folder.
         progress: Told what goes on.
 
     Returns:
         The boxes, image by image, and their statistics.
 
     Raises:
-        InputError: A threshold that is none, masks that are not there, or not one image with a
-            foreground.
+        InputError: A threshold that is none, masks that are not there, not one image with a
+            foreground, or a folder that holds something else.
+        RunError: The folder cannot be written; what was written before is kept.
 
     Example:
         >>> import numpy as np

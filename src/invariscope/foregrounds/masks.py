@@ -14,6 +14,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,6 +23,7 @@ import torch
 from PIL import Image, ImageOps
 
 from invariscope.data import ImageSource, UnreadableImage
+from invariscope.data.digests import digest_of_file
 from invariscope.data.folder import SUFFIXES
 from invariscope.errors import InputError
 from invariscope.foregrounds.mask_values import SAMPLE, Raw, decide, raw_of
@@ -51,11 +53,13 @@ class Masks:
 
     Attributes:
         read: The mask of the image at a position; raises `UnreadableImage` where there is none.
+        digest: What the image and its mask are known by; "" where only the mask's values can tell.
         decision: How they are read, in words.
         notes: What may surprise about that, one line each.
     """
 
     read: Callable[[int], Mask]
+    digest: Callable[[int], str]
     decision: str
     notes: tuple[str, ...] = ()
 
@@ -88,13 +92,14 @@ def open_masks(
     if masks in (ALPHA, SALIENCY) and values is not None:
         raise InputError(f"`values={list(values)}` are of mask files, not of `masks={masks!r}`")
     if masks == ALPHA:
-        return Masks(lambda index: _alpha(source, index), "the images' own alpha channel")
+        read = partial(_alpha, source)
+        return Masks(read, source.digest, "the images' own alpha channel")
     if masks == SALIENCY:
         network = SaliencyNetwork()
         read = partial(_salient, source, network)
-        return Masks(read, "the saliency that U²-Netp finds, scaled to its peak")
+        return Masks(read, source.digest, "the saliency that U²-Netp finds, scaled to its peak")
     folder = _MaskFolder(source, os.fspath(masks), values)
-    return Masks(folder, folder.reading.decision, folder.reading.notes)
+    return Masks(folder, folder.digest, folder.reading.decision, folder.reading.notes)
 
 
 def _alpha(source: ImageSource, index: int) -> Mask:
@@ -159,6 +164,14 @@ class _MaskFolder:
                 f"its mask is {values.shape[1]} × {values.shape[0]}, the image {width} × {height}",
             )
         return Mask(values, float(values.max()))
+
+    def digest(self, index: int) -> str:
+        """Digests the files of the image and of its mask together."""
+        file = self._file_of(self._source.ids[index])
+        with suppress(OSError):
+            mask = "" if file is None else digest_of_file(file)
+            return digest_of_file(f"{self._source.digest(index)} {mask}".encode())
+        return ""
 
     def _file_of(self, name: str) -> str | None:
         for path in (name, os.path.splitext(name)[0]):

@@ -16,10 +16,10 @@
 import os
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 
-from invariscope.files import read_parquet, undamaged, write_parquet
-from invariscope.runs.identity import check_run, run_of, stamped
+from invariscope.runs.tables import read_run_table, write_run_table
 
 CHANNELS = "channels.parquet"
 
@@ -35,15 +35,15 @@ CHANNEL_SCHEMA = pa.schema(
 )
 
 
-def write_channels(folder: str | os.PathLike[str], table: pa.Table, run: str = "") -> Path:
+def write_channels(
+    folder: str | os.PathLike[str], table: pa.Table | pd.DataFrame, run: str = ""
+) -> Path:
     """Writes `channels.parquet` of a run folder, whole or not at all; `run` is its identity.
 
     Raises:
         RunError: The disk is full or the folder cannot be written.
     """
-    path = Path(folder) / CHANNELS
-    write_parquet(path, stamped(table, run), kept="the rows of the run are kept")
-    return path
+    return write_run_table(Path(folder) / CHANNELS, table, CHANNEL_SCHEMA, run)
 
 
 def read_channel_table(folder: str | os.PathLike[str], run: str | None = None) -> pa.Table:
@@ -54,8 +54,4 @@ def read_channel_table(folder: str | os.PathLike[str], run: str | None = None) -
             given.
     """
     remedy = "delete it with the run's rows and measure again"
-    path = Path(folder) / CHANNELS
-    table = read_parquet(path, remedy)
-    check_run(path, run_of(table.schema), run, "channels", "measure them")
-    with undamaged(path, remedy):
-        return table.select(CHANNEL_SCHEMA.names).cast(CHANNEL_SCHEMA)
+    return read_run_table(Path(folder) / CHANNELS, CHANNEL_SCHEMA, run, "channels", remedy)

@@ -16,7 +16,6 @@ from invariscope.files import write_file
 from invariscope.pages import page_maker
 from invariscope.results.averages import averages as averages_of
 from invariscope.results.channels import (
-    CHANNEL_SCHEMA,
     CHANNELS,
     read_channel_table,
     write_channels,
@@ -167,11 +166,10 @@ class Result:
             if self.example is not None:
                 write_example(folder, self.example)
             if self.channels is not None:
-                table = pa.Table.from_pandas(self.channels, CHANNEL_SCHEMA, preserve_index=False)
-                write_channels(folder, table.replace_schema_metadata(None), run)
+                write_channels(folder, self.channels, run)
             if self.channel_pairs is not None:
                 write_channel_pairs(folder, self.channel_pairs, run)
-            write_summary(folder, self.summary)
+            write_summary(folder, self.summary, run)
             write_manifest(folder, self.manifest)  # last: without it the folder is no run
         return folder
 
@@ -192,7 +190,7 @@ class Result:
                 f"{folder} has no rows yet: go on with its run, with the same command as before"
             )
         finished = manifest["execution"]["status"] == "finished"
-        summary = read_summary(folder) if finished and (folder / SUMMARY).exists() else None
+        summary = read_summary(folder, run) if finished and (folder / SUMMARY).exists() else None
         channels = read_channel_table(folder, run) if (folder / CHANNELS).exists() else None
         result = cls(
             manifest,

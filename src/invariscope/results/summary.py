@@ -25,10 +25,10 @@ import pandas as pd
 import pyarrow as pa
 
 from invariscope.errors import InputError
-from invariscope.files import read_parquet, write_parquet
 from invariscope.results.cells import entry_cells, unit_beside
 from invariscope.results.estimated import estimated
 from invariscope.results.rows import RowStore, Series
+from invariscope.runs.tables import read_run_table, write_run_table
 
 SUMMARY = "summary.parquet"
 CLASS_LAYERS = ("embedding", "logits")
@@ -72,28 +72,25 @@ def summarise(store: RowStore, manifest: dict[str, Any]) -> pd.DataFrame:
     return _frame(parts, layers, manifest)
 
 
-def write_summary(folder: str | os.PathLike[str], frame: pd.DataFrame) -> Path:
-    """Writes `summary.parquet` of a run folder, whole or not at all.
+def write_summary(folder: str | os.PathLike[str], frame: pd.DataFrame, run: str = "") -> Path:
+    """Writes `summary.parquet` of a run folder, whole or not at all; `run` is its identity.
 
     Raises:
         RunError: The disk is full or the folder cannot be written.
     """
-    table = pa.Table.from_pandas(frame, schema=SUMMARY_SCHEMA, preserve_index=False)
-    # Without the metadata of pandas: it names library versions, and the bytes are to be the same.
-    table = table.replace_schema_metadata(None)
-    path = Path(folder) / SUMMARY
-    write_parquet(path, table, kept="the rows of the run are kept")
-    return path
+    return write_run_table(Path(folder) / SUMMARY, frame, SUMMARY_SCHEMA, run)
 
 
-def read_summary(folder: str | os.PathLike[str]) -> pd.DataFrame:
+def read_summary(folder: str | os.PathLike[str], run: str | None = None) -> pd.DataFrame:
     """Reads `summary.parquet` of a run folder.
 
     Raises:
-        InputError: The file is missing, damaged, or lacks columns.
+        InputError: The file is missing, damaged, lacks columns, or is not of the run whose identity
+            is given.
     """
     remedy = "delete the file, and it is computed again from the rows"
-    return read_parquet(Path(folder) / SUMMARY, remedy, SUMMARY_SCHEMA).to_pandas()
+    path = Path(folder) / SUMMARY
+    return read_run_table(path, SUMMARY_SCHEMA, run, "numbers", remedy).to_pandas()
 
 
 def ordered(first: list[str], present: Any) -> list[str]:

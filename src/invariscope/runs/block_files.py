@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from invariscope.files import remove_leftovers, write_file
+from invariscope.files import write_file
 from invariscope.runs.identity import check_run, run_of, stamped
 
 #: The folder of the row files in a run folder.
@@ -96,8 +96,7 @@ def completed_blocks(
 ) -> list[int]:
     """The numbers of the blocks that are whole, ascending; all is read and checked.
 
-    Truncated and corrupt files do not count, so a resumed run measures those blocks again. What
-    killed writes have left is deleted, so call this before the run writes its first block.
+    Truncated and corrupt files do not count, so a resumed run measures those blocks again.
 
     Args:
         folder: The `rows` folder of a run.
@@ -107,7 +106,6 @@ def completed_blocks(
     Raises:
         InputError: A whole file is not of the run whose identity is given; the message names it.
     """
-    remove_leftovers(Path(folder))
     whole = []
     for index, path in block_files(Path(folder)):
         schema = _schema_of_whole(path, rows or RowFormat())

@@ -42,7 +42,7 @@ def carry_out(
     job.manifest["execution"].update(
         cells=job.cells, forward_passes=_passes(job, range(len(job.blocks)))
     )
-    content = Content(job.source, job.blocks, job.ready)
+    content = Content(job.source, job.blocks, job.digest)
     with open_folder(folder, job.manifest, resume, job.rows, content) as (manifest, done):
         run = Run(manifest, folder, [], done)
         job.begin(run)
@@ -75,7 +75,7 @@ def _measure(
     progress.start(
         images=run.manifest["images"]["selected"],
         cells=job.cells,
-        passes=_passes(job, range(len(job.blocks))),
+        passes=execution["forward_passes"],
         done=_passes(job, done & set(range(len(job.blocks)))),
     )
     batches = Batches(batch_size, note)

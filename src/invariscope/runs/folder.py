@@ -1,6 +1,6 @@
 """Opens or resumes a run folder, one process at a time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from invariscope.data import ImageSource
 from invariscope.errors import InputError
+from invariscope.files import remove_leftovers
 from invariscope.runs.block_files import (
     ROWS,
     RowFormat,
@@ -16,7 +17,6 @@ from invariscope.runs.block_files import (
     completed_blocks,
     digests_of,
 )
-from invariscope.runs.loading import Picture
 from invariscope.runs.lock import HOLDER, LOCK, locked
 from invariscope.runs.manifest import (
     MANIFEST,
@@ -54,6 +54,7 @@ def open_folder(
     if not (folder / MANIFEST).exists():
         _make(folder)
     with locked(folder):
+        remove_leftovers(folder)
         if not (folder / MANIFEST).exists():
             write_manifest(folder, manifest)
             yield manifest, []
@@ -75,16 +76,16 @@ class Content:
     """Checks that the images of a run are still those that its rows were measured on.
 
     Args:
-        source: The images. Files and arrays are read again for it; of other sources only the
-            pictures that are decoded already are known.
+        source: The images.
         blocks: The positions of each block's images.
-        ready: Pictures that are decoded already.
+        digest: What the image at a position is known by now. Files and arrays are read again for
+            it; of other sources only the pictures that are decoded already are known.
     """
 
     def __init__(
-        self, source: ImageSource, blocks: Sequence[list[int]], ready: Mapping[int, Picture]
+        self, source: ImageSource, blocks: Sequence[list[int]], digest: Callable[[int], str]
     ):
-        self._source, self._blocks, self._ready = source, blocks, ready
+        self._source, self._blocks, self._digest = source, blocks, digest
 
     def check(self, folder: Path, done: Sequence[int]) -> None:
         """Raises an `InputError` that names the first changed image of the blocks that are done."""
@@ -98,11 +99,6 @@ class Content:
                         "than when it was measured; give another `output`, or the same images to "
                         "resume it"
                     )
-
-    def _digest(self, index: int) -> str:
-        if index in self._ready:
-            return self._ready[index].digest
-        return self._source.digest(index)
 
 
 def _make(folder: Path) -> None:

@@ -65,6 +65,6 @@ def check_run(path: Path, written: str, run: str | None, what: str, purpose: str
     """
     if run is not None and written != run:
         raise InputError(
-            f"{path} holds {what} of another run: delete it and run the same command again to "
-            f"{purpose}"
+            f"{path} holds {what} of another run than manifest.json: delete it and run the same "
+            f"command again to {purpose}"
         )

@@ -70,6 +70,10 @@ class Job(ABC, Generic[T]):
     alone: str = ""
     beside: str = ""
 
+    def digest(self, index: int) -> str:
+        """Digests an image without decoding it; "" where only its pixels can tell."""
+        return self.ready[index].digest if index in self.ready else self.source.digest(index)
+
     @abstractmethod
     def passes(self, number: int) -> int:
         """Counts the images that go through a network for a block."""

@@ -181,7 +181,7 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], folder: Path) -> No
         if key != _IMAGES and before.get(key) != now[key]:
             raise InputError(
                 f"{folder} holds a run with other settings: {key} is "
-                f"{_short(before.get(key))} there and {_short(now[key])} now; "
+                f"{_short(before.get(key))} in its {MANIFEST} and {_short(now[key])} now; "
                 "give another `output`, or the same settings to resume it"
             )
     if old["identity"] != identity(before, old["version"], _torch(old)):

@@ -146,7 +146,7 @@ class Search(Job[Factors]):
         examples = take_examples(self.subject, self.operations, factors)
         if run.folder is not None:
             write_examples(run.folder, examples, run.identity)
-            write_factors(run.folder, frame)
+            write_factors(run.folder, frame, run.identity)
         return Factors(manifest, frame, rows, run.folder, examples)
 
     def _ids(self, positions: np.ndarray) -> list[str]:

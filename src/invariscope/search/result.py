@@ -11,12 +11,12 @@ import pandas as pd
 import pyarrow as pa
 
 from invariscope.errors import InputError
-from invariscope.files import read_parquet, write_parquet
 from invariscope.pages import page_maker
 from invariscope.registry import unknown_name
 from invariscope.runs.block_files import ROWS, write_block_file
 from invariscope.runs.manifest import read_manifest, write_manifest
 from invariscope.runs.saving import saving
+from invariscope.runs.tables import read_run_table, write_run_table
 from invariscope.search.example_files import EXAMPLES, Example, read_examples, write_examples
 from invariscope.search.ranks import Ranks, rank
 from invariscope.search.rows import PAIR_ROWS, PairRows
@@ -162,7 +162,7 @@ class Factors:
         with saving(folder):
             for number, table in enumerate(self._rows.blocks()):
                 write_block_file(folder / ROWS, number, table, run, PAIR_ROWS)
-            write_factors(folder, self.frame)
+            write_factors(folder, self.frame, run)
             if self.examples:
                 write_examples(folder, self.examples, run)
             write_manifest(folder, self.manifest)
@@ -184,8 +184,8 @@ class Factors:
                 f"{folder} has no {TABLE} yet: run the same command again to finish the search"
             )
         remedy = "delete it and run the same command again to restore it"
-        frame = read_parquet(path, remedy, TABLE_SCHEMA).to_pandas()
-        return cls(manifest, frame, rows_of(manifest, folder / ROWS), folder)
+        table = read_run_table(path, TABLE_SCHEMA, manifest["identity"], "numbers", remedy)
+        return cls(manifest, table.to_pandas(), rows_of(manifest, folder / ROWS), folder)
 
 
 def rows_of(manifest: dict[str, Any], source: Path | Sequence[pa.Table]) -> PairRows:
@@ -196,15 +196,10 @@ def rows_of(manifest: dict[str, Any], source: Path | Sequence[pa.Table]) -> Pair
     return PairRows(source, pairs, len(columns), manifest["identity"])
 
 
-def write_factors(folder: Path, frame: pd.DataFrame) -> Path:
-    """Writes the table, whole or not at all.
+def write_factors(folder: Path, frame: pd.DataFrame, run: str) -> Path:
+    """Writes the table, whole or not at all; `run` is the identity of the search.
 
     Raises:
         RunError: The disk is full or the folder cannot be written.
     """
-    table = pa.Table.from_pandas(frame, schema=TABLE_SCHEMA, preserve_index=False)
-    path = folder / TABLE
-    # Without the metadata of pandas: it names library versions, and the bytes are to be the same.
-    table = table.replace_schema_metadata(None)
-    write_parquet(path, table, kept="the rows of the search are kept")
-    return path
+    return write_run_table(folder / TABLE, frame, TABLE_SCHEMA, run)

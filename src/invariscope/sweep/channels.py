@@ -24,7 +24,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from invariscope.files import remove_leftovers, unpacked, write_file
+from invariscope.files import unpacked, write_file
 from invariscope.metrics.channel_correlation import ChannelCorrelation, PooledChannels
 from invariscope.metrics.channel_products import FORMS, Form
 from invariscope.results.channels import (
@@ -183,7 +183,6 @@ class ChannelState:
             return done
         # A table of fewer blocks, of a run that stopped early, is not to be taken for the whole.
         (folder / CHANNELS).unlink(missing_ok=True)
-        remove_leftovers(folder)
         self._load(folder, next(count for count in range(blocks + 1) if count not in done))
         return list(range(self.blocks))
 

@@ -151,7 +151,7 @@ class Sweep(Job[Result]):
             channel_pairs=pairs,
         )  # fmt: skip
         if folder is not None:
-            write_summary(folder, result.summary)
+            write_summary(folder, result.summary, run.identity)
         return result
 
     def _sample(self, block: Block) -> Sample:

@@ -88,7 +88,9 @@ def measure(
             16-bit files; None finds it, see `open_source`.
         workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
             processes that each open a copy; None chooses. It changes no number.
-        resume: Go on with a run that the folder holds; False refuses such a folder.
+        resume: Go on with a run that the folder holds; False refuses such a folder. Whether the
+            images are still the same is seen by their content, for files and arrays; of a data set
+            of your own only the first pictures are asked again.
         progress: Told what goes on.
 
     Returns:

@@ -67,7 +67,7 @@ class Family:
     standard: Ladder | None = None
 
     def as_dict(self) -> dict[str, str]:
-        """As it stands in the manifest of a run: what pages call it and its unit.
+        """Describes it for the manifest of a run: its words on pages, and its unit.
 
         Example:
             >>> FAMILIES.get("rotate").as_dict()

@@ -80,7 +80,7 @@ class Action:
 
     @property
     def turn(self) -> float | None:
-        """By how many degrees it turns all images, counter-clockwise; None if it does not.
+        """The angle by which it turns all images, counter-clockwise; None if it does not.
 
         Shifts do not count.
         """

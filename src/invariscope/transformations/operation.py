@@ -87,7 +87,7 @@ class Operation:
         return images
 
     def as_dict(self) -> dict[str, object]:
-        """As it stands in the manifest."""
+        """Describes it for the manifest."""
         return {
             "name": self.name,
             "kind": self.kind,

@@ -98,8 +98,8 @@ PAPER: dict[str, Ladder] = {
 }
 
 _GREY = 128 / 255
-_PILLOW_SHEAR = Resampling("bicubic", fill=_GREY, centre="corner")
-_PILLOW_MOVE = Resampling("nearest", fill=_GREY)
+_PIL_SHEAR = Resampling("bicubic", fill=_GREY, centre="corner")
+_PIL_MOVE = Resampling("nearest", fill=_GREY)
 _SHEAR_DEGREES = tuple(float(np.rad2deg(np.arctan(lean))) for lean in np.linspace(0, 0.3, 10))
 _SEARCH_MOVE = tuple(float(value) for value in np.linspace(0, 150 / 331, 10))
 _SEARCH_FACTOR = tuple(1.0 + value for value in _steps(0, 0.9))
@@ -117,20 +117,16 @@ SEARCH: dict[str, Ladder] = {
         levels=tuple(range(10)),
         resampling=Resampling("nearest"),
     ),
-    "rotate": Ladder(_steps(0, 30), levels=(3, 4, 8, 9), resampling=_PILLOW_MOVE),
+    "rotate": Ladder(_steps(0, 30), levels=(3, 4, 8, 9), resampling=_PIL_MOVE),
     "sharpness": Ladder(_SEARCH_FACTOR, signed=True, levels=(7,)),
-    "shear_x": Ladder(
-        _SHEAR_DEGREES, signed=True, levels=(2, 4, 5, 6, 9), resampling=_PILLOW_SHEAR
-    ),
-    "shear_y": Ladder(
-        _SHEAR_DEGREES, signed=True, levels=(4, 5, 6, 7, 8), resampling=_PILLOW_SHEAR
-    ),
+    "shear_x": Ladder(_SHEAR_DEGREES, signed=True, levels=(2, 4, 5, 6, 9), resampling=_PIL_SHEAR),
+    "shear_y": Ladder(_SHEAR_DEGREES, signed=True, levels=(4, 5, 6, 7, 8), resampling=_PIL_SHEAR),
     "solarize": Ladder(
         tuple(float(min(1.0, value / 255)) for value in np.linspace(256, 0, 10)),
         levels=(2, 3, 4, 5, 6, 7, 8),
     ),
-    "translate_x": Ladder(_SEARCH_MOVE, signed=True, levels=(3,), resampling=_PILLOW_MOVE),
-    "translate_y": Ladder(_SEARCH_MOVE, signed=True, levels=(2, 3, 6, 7), resampling=_PILLOW_MOVE),
+    "translate_x": Ladder(_SEARCH_MOVE, signed=True, levels=(3,), resampling=_PIL_MOVE),
+    "translate_y": Ladder(_SEARCH_MOVE, signed=True, levels=(2, 3, 6, 7), resampling=_PIL_MOVE),
 }
 
 TRANSFORMS2D: dict[str, Ladder] = {

@@ -68,10 +68,10 @@ def test_settings_are_replaced_by_their_type(toy, name, text, value):
     ("name", "text", "message"),
     [
         ("epoch", "1", "unknown setting of toy 'epoch': did you mean epochs"),
-        ("seeds", "0,x", "seeds=x: seeds takes a whole number"),
-        ("epochs", "many", "epochs=many: epochs takes a number"),
-        ("size", "2.5", "size=2.5: size takes a whole number"),
-        ("twin", "maybe", "twin=maybe: twin takes true or false"),
+        ("seeds", "0,x", "'seeds': 'x'}`: seeds takes a whole number"),
+        ("epochs", "many", "'epochs': 'many'}`: epochs takes a number"),
+        ("size", "2.5", "'size': '2.5'}`: size takes a whole number"),
+        ("twin", "maybe", "'twin': 'maybe'}`: twin takes true or false"),
         ("mode", "sloe", "unknown value of mode 'sloe': did you mean slow"),
     ],
 )

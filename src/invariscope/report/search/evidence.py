@@ -85,10 +85,8 @@ def alignment_words(alignment: Alignment) -> str:
         )
     else:
         start = "The invariances that training adds are not those to what varies in the data"
-    rho = ""
-    if math.isfinite(alignment.rho):
-        rho = f" Rank correlation of gap and share: {number(alignment.rho)},"
-        rho += f" p = {p_text(alignment.rho_p)}."
+    rho = f"{number(alignment.rho)}, p = {p_text(alignment.rho_p)}"
+    rho = f" Rank correlation of gap and share: {rho}." if math.isfinite(alignment.rho) else ""
     return (
         f"{start}: the families whose invariance grew differ from the others by {points} in their"
         f" share among a class’s {TOP} best operations;"

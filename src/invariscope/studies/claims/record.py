@@ -17,7 +17,7 @@ from invariscope.sealed import read_sealed, write_sealed
 from invariscope.studies.claims.ledger import CLAIMS
 from invariscope.studies.claims.verdict import VERDICTS, ClaimResult, Part
 
-CLAIMS_FILE = "claims.json"
+CLAIMS_FILE, STUDY = "claims.json", "study.json"
 FORMAT = 1
 _REMEDY = "run the study again"
 SMOKE = "smoke"
@@ -97,6 +97,9 @@ def newest(folders: Iterable[Path]) -> dict[str, tuple[ClaimResult, Record]]:
 
 def _records(folders: Iterable[Path]) -> list[Record]:
     paths = {path.resolve() for folder in folders for path in folder.rglob(CLAIMS_FILE)}
+    for path in paths:
+        if (path.parent / STUDY).is_file():
+            read_sealed(path.parent / STUDY, _REMEDY, [CLAIMS_FILE])
     return [read_claims(path) for path in sorted(paths)]
 
 

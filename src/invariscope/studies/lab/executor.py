@@ -83,7 +83,7 @@ class ProcessPool:
         self.workers = workers
 
     def threads(self, jobs: int) -> int:
-        """Threads of each process for so many jobs: an equal share of the cores, at least 1."""
+        """Computes the threads of each process: an equal share of the cores, at least 1."""
         return max(1, cores() // max(1, min(self.workers, jobs)))
 
     def outcomes(self, jobs: Sequence[StudyJob], folder: Path) -> Iterator[Outcome]:
@@ -116,7 +116,7 @@ class ProcessPool:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Counts the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

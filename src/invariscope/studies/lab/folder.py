@@ -21,10 +21,15 @@ import pandas as pd
 from invariscope.errors import InputError
 from invariscope.files import read_csv, remove_leftovers, undamaged, write_csv, write_file
 from invariscope.sealed import read_sealed, write_sealed
-from invariscope.studies.claims.record import CLAIMS_FILE, Record, read_claims, write_claims
+from invariscope.studies.claims.record import (
+    CLAIMS_FILE,
+    STUDY,
+    Record,
+    read_claims,
+    write_claims,
+)
 from invariscope.studies.lab.findings import Figure, Findings
 
-STUDY = "study.json"
 REPORT = "report.html"
 FORMAT = 1
 _REMEDY = "run the study again"

@@ -1,4 +1,4 @@
-"""The kinds of jobs: trainings, measurements, searches of pairs, transfers, distances of features.
+"""Defines the kinds of jobs: trainings, measurements, searches, transfers, distances of features.
 
 Each has a run folder of its own in the job's, `JOBS/KEY/run/`: one function writes it, another
 reads it. A model is a spec, or "job:KEY" for what the training job of that key left behind
@@ -51,7 +51,7 @@ def read_training(folder: Path) -> "TrainedRun":
 
 @job_kind("measure", resumes=True)
 def write_measure(settings: Mapping[str, Any], folder: Path) -> None:
-    """One call of `invariscope.measure`."""
+    """Calls `invariscope.measure`."""
     from invariscope.sweep import measure
 
     model, data, more = _split(settings, folder)
@@ -67,7 +67,7 @@ def read_measure(folder: Path) -> "Result":
 
 @job_kind("factors", resumes=True)
 def write_factors(settings: Mapping[str, Any], folder: Path) -> None:
-    """One call of `invariscope.find_factors`."""
+    """Calls `invariscope.find_factors`."""
     from invariscope.search import find_factors
 
     model, data, more = _split(settings, folder)
@@ -83,7 +83,7 @@ def read_factors(folder: Path) -> "Factors":
 
 @job_kind("transfer")
 def write_transfer(settings: Mapping[str, Any], folder: Path) -> None:
-    """One call of `training.transfer`."""
+    """Calls `training.transfer`."""
     from invariscope.training import transfer
 
     model, data, more = _split(settings, folder)
@@ -99,7 +99,7 @@ def read_transfer(folder: Path) -> "Transfer":
 
 @job_kind("distances")
 def write_distances(settings: Mapping[str, Any], folder: Path) -> None:
-    """One call of `training.representation_distances`."""
+    """Calls `training.representation_distances`."""
     from invariscope.training import representation_distances
 
     model, data, more = _split(settings, folder)

@@ -36,7 +36,7 @@ _SHOWN = ("data", "model", "augment", "seed")
 
 @dataclass(frozen=True)
 class JobKind:
-    """Does the jobs of one kind.
+    """A kind of job, and the function that does jobs of the kind.
 
     Attributes:
         name: Its name.
@@ -109,7 +109,7 @@ class StudyJob:
         return hash(self.key)
 
     def describe(self) -> str:
-        """The job in a few words, for messages and progress."""
+        """Describes the job in a few words, for messages and progress."""
         named = [f"{name}={self.settings[name]}" for name in _SHOWN if self.settings.get(name)]
         return f"{self.kind} {self.key[:8]} ({', '.join(named)})" if named else self.named
 
@@ -137,7 +137,7 @@ class JobResult:
 
 
 def finished(folder: Path) -> float | None:
-    """The seconds that a folder's job took; None if it is not finished, or was damaged since."""
+    """Reads the seconds that a folder's job took; None if it is unfinished or damaged."""
     try:
         stamp = read_sealed(folder / DONE, "")
         with undamaged(folder / DONE, ""):

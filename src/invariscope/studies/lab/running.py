@@ -1,4 +1,4 @@
-"""Running a study: settings → laboratory → findings → folder and page."""
+"""Runs a study: settings → laboratory → findings → folder and page."""
 
 import platform
 import time
@@ -81,7 +81,7 @@ def run_study(
 
 
 def lab_of(jobs: str | Path, workers: int, progress: Any = None) -> Lab:
-    """A laboratory with a number of processes; 1 is this process."""
+    """Makes a laboratory with a number of processes; 1 is this process."""
     return Lab(jobs, executor=None if workers == 1 else ProcessPool(workers), progress=progress)
 
 
