@@ -36,7 +36,7 @@ def reference_average_interval(places, *, kind, neighbours, bounds, seed):
 def reference_average_contributions(places, kind):
     """What each image contributes: the mean over layers, transformations and cells of its parts."""
     of_layers = (
-        _mean_of(_mean_of(reference_contributions(*one, kind) for one in own) for own in names)
+        _mean_of(_mean_of(reference_contributions(v, w, kind) for v, w in own) for own in names)
         for names in places
     )
     return _mean_of(of_layers)

@@ -212,7 +212,9 @@ def _at_layer(
             continue
         where = np.ix_(scope.positions, np.array([column[cell] for cell in cells]))
         weights = None if series.weights is None else series.weights[where]
-        means.append(estimated(series.values[where], weights, cells, about).mean())
+        means.append(
+            estimated(series.values[where], weights, cells, manifest, series.metric).mean()
+        )
         yield Average(series.metric, name, *position, means[-1])
     if means:
         yield Average(series.metric, None, *position, join(means).mean())

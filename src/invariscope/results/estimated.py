@@ -15,7 +15,8 @@ def estimated(
     values: np.ndarray,
     weights: np.ndarray | None,
     cells: Sequence[str],
-    about: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    metric: str,
     labels: np.ndarray | None = None,
 ) -> Estimates:
     """Estimates each cell from its rows.
@@ -27,15 +28,18 @@ def estimated(
         values: [image, cell], images in the run's order.
         weights: [image, cell]; None is 1 everywhere.
         cells: The name of each cell.
-        about: The metric, of a manifest's ``metrics``.
+        manifest: The run's: what it says of the metric, and whether the run stopped by itself.
+        metric: Name of the metric.
         labels: The class of each image, [image]; -1 where it has none.
 
     Example:
-        >>> rows, about = np.ones((32, 2)), {"estimate": "share", "role": "kept"}
-        >>> low, _ = estimated(rows, None, ["identity", "rotate=90"], about).interval(seed=0)
+        >>> manifest = {"metrics": {"kept": {"estimate": "share", "role": "kept"}}}
+        >>> cells = ["identity", "rotate=90"]
+        >>> low, _ = estimated(np.ones((32, 2)), None, cells, manifest, "kept").interval(seed=0)
         >>> low.round(3).tolist()
         [1.0, 0.891]
     """
+    about = manifest["metrics"].get(metric, {})
     low, high = about.get("range", (None, None))
     certain = about.get("role") == "kept"
     made = estimate(
@@ -48,4 +52,4 @@ def estimated(
     )
     if certain:
         made.share[[cell == IDENTITY for cell in cells]] = False
-    return made
+    return made.at_any_time(manifest.get("execution", {}).get("precision") is not None)

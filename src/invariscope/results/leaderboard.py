@@ -326,7 +326,9 @@ def _curves(
             for series in result.store.dense(layer, only=wanted):
                 about = result.manifest["metrics"].get(series.metric, {})
                 weights = None if series.weights is None else series.weights[images]
-                own = estimated(series.values[images], weights, series.cells, about)
+                own = estimated(
+                    series.values[images], weights, series.cells, result.manifest, series.metric
+                )
                 numbers = (own.value, *own.interval(seed=seed), own.n)
                 column = {cell: k for k, cell in enumerate(series.cells)}
                 for entry in agreement.entries:

@@ -153,8 +153,7 @@ def _statistics(
     if not used.all():
         values, present, labels = values[used], present[used], labels[used]
         weights = None if weights is None else weights[used]
-    about = manifest["metrics"].get(series.metric, {})
-    made = estimated(values, weights, series.cells, about, labels)
+    made = estimated(values, weights, series.cells, manifest, series.metric, labels)
     low, high = made.interval(seed=manifest["settings"]["seed"])
     value, n = made.value, made.n
     quartiles = np.full((3, len(n)), np.nan) if weights is not None else _quartiles(values)

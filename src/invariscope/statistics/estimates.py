@@ -49,6 +49,7 @@ from invariscope.statistics.intervals import (
     resampling_counts,
     rounded,
 )
+from invariscope.statistics.sequences import reach, share_sequence
 
 #: For each kind, how many images the rows of its numerator and of its denominator are of.
 KINDS = {
@@ -79,6 +80,8 @@ class Estimates:
         share: bool [cell]: whether rows are 0 or 1 by chance, or means of such over cells.
         neighbours: Whether a row depends on the next image as well.
         bounds: The range of the metric; None where it has no end.
+        anytime: Whether intervals hold whenever one looks (`statistics.sequences`), as those of a
+            run do that stops once they are short.
     """
 
     value: np.ndarray
@@ -87,6 +90,7 @@ class Estimates:
     share: np.ndarray
     neighbours: bool = False
     bounds: tuple[float | None, float | None] = (None, None)
+    anytime: bool = False
 
     @property
     def n(self) -> np.ndarray:
@@ -113,10 +117,16 @@ class Estimates:
 
     def _ends(self, below: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Both ends, where T goes as far as `below` and `above` [cell] in 2.5 % of cases each."""
+        from scipy import stats
+
         error, n, share = self.error, self.n, self.share
+        if self.anytime:
+            wider = reach(np.maximum(n, 1)) / stats.t.isf(0.025, np.maximum(n - 1, 1))
+            below, above = below * wider, above * wider
         low, high = self.value - above * error, self.value + below * error
         if share.any():
-            low[share], high[share] = _of_shares(self.value[share], error[share], n[share])
+            own = self.value[share], error[share], n[share]
+            low[share], high[share] = _of_shares(*own, anytime=self.anytime)
         # Rounding may put a value a hair outside its range; its interval holds it all the same.
         if self.bounds[0] is not None:
             low = np.fmax(low, np.fmin(self.bounds[0], self.value))
@@ -157,6 +167,10 @@ class Estimates:
             counts=part.counts[:, [int(part.n.argmin())]],
             share=part.share.all(keepdims=True),
         )
+
+    def at_any_time(self, anytime: bool = True) -> "Estimates":
+        """The same with intervals that hold whenever one looks, or not."""
+        return replace(self, anytime=anytime)
 
     def pick(self, cells: Sequence[int] | np.ndarray) -> "Estimates":
         """Some cells only."""
@@ -335,7 +349,7 @@ def _resampled(contributions: np.ndarray, counts: np.ndarray, seed: int) -> np.n
 
 
 def _of_shares(
-    share: np.ndarray, error: np.ndarray, n: np.ndarray
+    share: np.ndarray, error: np.ndarray, n: np.ndarray, *, anytime: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """The exact interval of a share, of as many images as would give its variance."""
     from scipy import stats
@@ -344,6 +358,8 @@ def _of_shares(
         alike = share * (1 - share) / error**2 + 1
     images = np.where(error > 0, np.fmax(alike, n), n)  # n again for rows of 0 and 1
     right = share * images
+    if anytime:
+        return share_sequence(right, images)
     low = stats.beta.ppf(0.025, right, images - right + 1)
     high = stats.beta.isf(0.025, right + 1, images - right)
     # A beta law with a parameter of 0 lies on an end of the range.

@@ -97,6 +97,7 @@ class Sweep(Job[Result]):
 
     def begin(self, run: Run) -> None:
         """Prepares the sums of channels: empty ones, or those of the run that is resumed."""
+        run.manifest["execution"]["precision"] = self.precision
         self.channels = None
         if self.setup.map_metrics:
             entries = []
@@ -124,7 +125,7 @@ class Sweep(Job[Result]):
         if self.precision is None or not is_time_to_look(measured):
             return ""
         store = RowStore(run.rows, range(measured), run.identity)
-        reached = widest(store, self.setup.metrics[0].name, self.setup.seed)
+        reached = widest(store, self.setup.metrics[0].name, run.manifest)
         if reached > self.precision:
             return ""
         return f"stopped after {len(store.images)} images: intervals are within ±{reached:.3g}"

@@ -2,13 +2,14 @@
 
 The headline is the run's first metric at its headline layer. The question is asked after 1, 2, 4,
 8, 16, 24, … blocks, on the blocks in the run's order, so a run that was interrupted stops where an
-uninterrupted one does. Intervals of a run that was stopped because they were short are slightly
-too short themselves; with a handful of looks that is little, and the manifest says that it was
-stopped.
+uninterrupted one does. All intervals of such a run are confidence sequences
+(`statistics.sequences`): they hold their values whenever one looks, and so when it stops.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from invariscope.errors import InputError
-from invariscope.metrics import METRICS
 from invariscope.results import RowStore
 from invariscope.results.estimated import estimated
 
@@ -32,15 +33,14 @@ def is_time_to_look(blocks: int) -> bool:
     return blocks > 0 and (blocks & (blocks - 1) == 0 or blocks % 8 == 0)
 
 
-def widest(store: RowStore, metric: str, seed: int) -> float:
+def widest(store: RowStore, metric: str, manifest: Mapping[str, Any]) -> float:
     """The largest half-width of the headline's 95 % intervals; infinite where none is known."""
-    reads = METRICS.get(metric)
     having = [layer for layer in store.layers() if (metric, "") in store.series(layer)]
     if not having:
         return float("inf")
     layer = "embedding" if "embedding" in having else having[-1]
     (series,) = store.dense(layer, only=[(metric, "")])
-    made = estimated(series.values, series.weights, series.cells, reads.as_dict())
-    low, high = made.interval(seed=seed)
+    made = estimated(series.values, series.weights, series.cells, manifest, metric)
+    low, high = made.interval(seed=manifest["settings"]["seed"])
     widths = (high - low)[made.n > 1] / 2
     return float(widths.max()) if len(widths) else float("inf")
