@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from invariscope.errors import InputError
 from invariscope.results import RowBuilder, RowStore, summarise, write_summary
+from invariscope.results.summary import undefined
 from invariscope.statistics.estimates import estimate
 from oracles.runs import manifest_of, tables_of
 
@@ -154,3 +155,12 @@ def test_rows_of_another_run_are_refused():
 def test_a_table_that_lacks_a_column_is_refused():
     with pytest.raises(InputError, match="a table of rows lacks the column 'label'"):
         RowStore([pa.table({"image": ["a"]})])
+
+
+def test_what_is_undefined_for_every_image_is_said():
+    frame = summarise(small_run(), manifest_of())
+    assert undefined(frame) == []
+    nowhere = frame.assign(n=frame["n"].where(frame["level"] != 1, 0))
+    (note,) = undefined(nowhere)
+    assert note.startswith("relative_invariance is undefined for every image at 1 of ")
+    assert "the first: rotate at level 1, embedding" in note

@@ -28,7 +28,13 @@ from invariscope.results.pairs import (
     write_channel_pairs,
 )
 from invariscope.results.rows import RowStore, write_block
-from invariscope.results.summary import SUMMARY, read_summary, summarise, write_summary
+from invariscope.results.summary import (
+    SUMMARY,
+    read_summary,
+    summarise,
+    undefined,
+    write_summary,
+)
 from invariscope.runs.block_files import ROWS
 from invariscope.runs.manifest import read_manifest, write_manifest
 from invariscope.runs.saving import saving
@@ -86,6 +92,7 @@ class Result:
         self.channel_pairs = channel_pairs
         self.warnings: list[str] = list(manifest.get("warnings", ()))
         self.summary = summarise(store, manifest) if summary is None else summary
+        self.warnings += undefined(self.summary)
         measured = self.summary["control"] == ""
         self.frame = self.summary[measured].drop(columns="control").reset_index(drop=True)
         self.controls = self.summary[~measured].reset_index(drop=True)

@@ -93,6 +93,24 @@ def read_summary(folder: str | os.PathLike[str], run: str | None = None) -> pd.D
     return read_run_table(path, SUMMARY_SCHEMA, run, "numbers", remedy).to_pandas()
 
 
+def undefined(frame: pd.DataFrame) -> list[str]:
+    """Says which metrics have no value at some levels and layers, since no image has one.
+
+    Level 0 does not count: metrics of how images move are undefined where none does.
+    """
+    whole = frame[frame["class"].isna() & (frame["control"] == "") & (frame["level"] > 0)]
+    notes = []
+    for metric, rows in whole.groupby("metric", sort=False):
+        none = rows[rows["n"] == 0]
+        if len(none):
+            first = none.iloc[0]
+            notes.append(
+                f"{metric} is undefined for every image at {len(none)} of {len(rows)} levels and "
+                f"layers, the first: {first.transformation} at level {first.level}, {first.layer}"
+            )
+    return notes
+
+
 def ordered(first: list[str], present: Any) -> list[str]:
     """Orders names: those of `first` that are present, in that order, then the rest by name.
 

@@ -11,7 +11,7 @@ of the classes stands twice: in sample, and held out, where the operation is cho
 a class's pairs and measured on the other, both ways, and the two are averaged. Classes whose images
 come back in several pairs have them in both halves.
 
-Shares are over classes, with 95 % bootstrap intervals over classes.
+Shares are over classes, with 95 % intervals over classes.
 """
 
 from dataclasses import dataclass

@@ -20,8 +20,8 @@
 | first_half, second_half | relative_change of the pairs of even and of odd number: to choose in one
 half and to test in the other |
 
-change, relative_change and proportion_boosted have ``_low`` and ``_high``: 95 % percentile
-bootstrap intervals over the class's pairs; of "", over classes, as is p. The interval of one pair
+change, relative_change and proportion_boosted have ``_low`` and ``_high``: 95 % intervals over the
+class's pairs (`statistics.estimates`; exact for shares); of "", over classes, as is p. The interval of one pair
 or one class is NaN. Where images come back in several pairs these are not independent and true
 intervals are wider; the manifest warns. The row "" is the mean over classes of every column; its
 counts are sums.

@@ -61,6 +61,7 @@ def measure(
         num_images: A seeded subset, stratified by class; all images by default.
         precision: Stop once every 95 % interval of the headline (the first metric, at the
             embedding or the logits) has at most this half-width; ``num_images`` is the most.
+            Intervals of such a run hold whenever one looks, so they are wider.
         seed: What is drawn, is drawn from this and the image ids alone.
         device: Where the network runs; an accelerator if there is one.
         batch_size: Images per forward pass; it changes no number beyond rounding.

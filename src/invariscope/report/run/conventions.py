@@ -8,6 +8,16 @@ from invariscope.report.kit.words import capitalised, listed
 from invariscope.report.run.meaning import Meaning
 from invariscope.report.run.readings import Readings
 
+_ENDS = (
+    "over images (never over image × level pairs): means and ratios from what each image contributes,"
+    " studentised by the bootstrap, seeded; shares without a normal law."
+)
+#: By whether the run stops once its intervals are short.
+_INTERVALS = {
+    False: f"95 % {_ENDS} Shares: Clopper and Pearson.",
+    True: f"95 % confidence sequences, {_ENDS} They hold at every number of images at which the run"
+    " might have stopped, so they are wider than intervals for one number.",
+}
 _CONTROLS = {
     "untrained": (
         "Untrained twin",
@@ -60,13 +70,12 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
             " image.",
         )
     )
+    adaptive = readings.manifest.get("execution", {}).get("precision") is not None
     terms.append(
         (
             "Intervals",
-            "95 % percentile bootstrap over images (never over image × level pairs), seeded. Where"
-            " neighbours share an image through the pairing, runs of consecutive images are drawn"
-            " together. The interval of a mean over levels is the mean of the levels’ interval"
-            " ends, which is the cautious choice.",
+            f"{_INTERVALS[adaptive]} The interval of a mean over levels is the mean of the"
+            " levels’ interval ends, which is the cautious choice.",
         )
     )
     present = set(readings.overall["control"])

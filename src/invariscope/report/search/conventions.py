@@ -58,7 +58,8 @@ def conventions(facts: Facts) -> list[tuple[str, str]]:
         ),
         (
             "Intervals and tests",
-            "95 % percentile bootstrap: over pairs for a class, over classes for all. p: sign-flip"
+            "95 %, studentised by the bootstrap: over pairs for a class, over classes for all;"
+            " shares exact (Clopper and Pearson). p: sign-flip"
             " test of change = 0, two-sided. q: Benjamini–Hochberg over the table, classes ×"
             f" distinct operations. All seeded ({settings['seed']}).",
         ),

@@ -3,7 +3,7 @@
 | from | what is drawn | interval |
 |---|---|---|
 | `over_seeds`, `paired` | training seeds | Student's t: mean ± t(0.975, n - 1) · s / √n |
-| `over_images` | images (or pairs of images) | percentile bootstrap of `statistics.intervals` |
+| `over_images` | images (or pairs of images) | studentised, of `statistics.estimates` |
 | `share` | trials that come out one way or the other | Clopper and Pearson 1934 |
 | `resampled` | whatever the caller has drawn anew | percentiles of the replicates |
 
@@ -173,7 +173,7 @@ def over_images(
     seed: int = 0,
     unit: str = "images",
 ) -> Evidence:
-    """The mean over images, with the percentile bootstrap.
+    """Computes the mean over images with the interval of results.
 
     Args:
         values: [image], in the run's order; what is not finite does not count.
