@@ -21,10 +21,10 @@
 half and to test in the other |
 
 change, relative_change and proportion_boosted have ``_low`` and ``_high``: 95 % intervals over the
-class's pairs (`statistics.estimates`; exact for shares); of "", over classes, as is p. The interval of one pair
-or one class is NaN. Where images come back in several pairs these are not independent and true
-intervals are wider; the manifest warns. The row "" is the mean over classes of every column; its
-counts are sums.
+class's pairs (`statistics.estimates`; exact for shares); of "", over classes, as is p. The interval
+of one pair or one class is NaN. Where images come back in several pairs these are not independent
+and true intervals are wider; the manifest warns. The row "" is the mean over classes of every
+column; its counts are sums.
 
 Operations of equal keys get the same numbers and count once in q. Identities have a change of 0.
 Source: paper 000, eq. 2 and App. E; the published code has no guard, no interval and no test.

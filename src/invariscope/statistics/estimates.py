@@ -49,7 +49,9 @@ from invariscope.statistics.intervals import (
     resampling_counts,
     rounded,
 )
-from invariscope.statistics.sequences import reach, share_sequence
+from invariscope.statistics.sequences import reach
+from invariscope.statistics.shares import exact_share
+from invariscope.statistics.studentised import TAILS, studentised
 
 #: For each kind, how many images the rows of its numerator and of its denominator are of.
 KINDS = {
@@ -60,12 +62,7 @@ KINDS = {
     "ratio of pairs": (2, 2),
     "one minus ratio to pairs": (1, 2),
 }
-#: With fewer images resamples are too few to have a shape.
-FEWEST_TO_RESAMPLE = 8
-#: One-sided tails at which T is known: the third is that of a 95 % interval.
-TAILS = (0.25, 0.1, 0.025, 0.01, 0.005)
 _INTERVAL = TAILS.index(0.025)
-_CELLS = 1 << 10  # cells whose resamples are held at a time: 2,000 each
 
 
 @dataclass(frozen=True)
@@ -126,7 +123,7 @@ class Estimates:
         low, high = self.value - above * error, self.value + below * error
         if share.any():
             own = self.value[share], error[share], n[share]
-            low[share], high[share] = _of_shares(*own, anytime=self.anytime)
+            low[share], high[share] = exact_share(*own, anytime=self.anytime)
         # Rounding may put a value a hair outside its range; its interval holds it all the same.
         if self.bounds[0] is not None:
             low = np.fmax(low, np.fmin(self.bounds[0], self.value))
@@ -297,73 +294,6 @@ def intervals(parts: Sequence[Estimates], *, seed: int) -> list[tuple[np.ndarray
     stops = np.cumsum([len(part.value) for part in parts])[:-1]
     split = np.split(ends, stops, axis=1)
     return [part._ends(*own) for part, own in zip(parts, split, strict=True)]
-
-
-def studentised(
-    contributions: np.ndarray, counts: np.ndarray, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """By how many standard errors a mean of such rows misses its target, at each of `TAILS`.
-
-    Args:
-        contributions: [image, cell], as of `Estimates`.
-        counts: [image, cell].
-        seed: Decides the resamples.
-
-    Returns:
-        below, above, [tail, cell], positive and growing: T falls below −below, or goes above
-        `above`, as rarely as the tail says.
-    """
-    from scipy import stats
-
-    n = counts.sum(axis=0)
-    student = stats.t.isf(np.array(TAILS)[:, None], np.maximum(n - 1, 1))
-    below, above = student.copy(), student.copy()
-    varied = (n >= FEWEST_TO_RESAMPLE) & contributions.any(axis=0)
-    for cells in np.array_split(np.flatnonzero(varied), -(-int(varied.sum()) // _CELLS) or 1):
-        if len(cells):
-            drawn = _resampled(contributions[:, cells], counts[:, cells], seed)
-            tails = np.array(TAILS)
-            ends = np.nanquantile(drawn, [*tails, *(1 - tails)], axis=0)
-            below[:, cells], above[:, cells] = -ends[: len(tails)], ends[len(tails) :]
-    least = 1e-3 * student
-    return (
-        np.maximum.accumulate(np.fmax(below, least), axis=0),
-        np.maximum.accumulate(np.fmax(above, least), axis=0),
-    )
-
-
-def _resampled(contributions: np.ndarray, counts: np.ndarray, seed: int) -> np.ndarray:
-    """T in each resample, [replicate, cell]; NaN where a resample does not vary."""
-    size = np.abs(contributions).max(axis=0)
-    scaled = contributions / size
-    first, second = rounded(scaled), rounded(scaled**2)
-    complete, taken = bool(counts.all()), counts.astype(np.float64)
-    drawn = []
-    for draw in resampling_counts(len(contributions), REPLICATES, seed):
-        n = np.float64(len(contributions)) if complete else draw @ taken
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = draw @ first / n
-            variance = (draw @ second / n - mean**2) / (n - 1)
-            drawn.append(np.where(variance > 1e-9 / n, mean / np.sqrt(variance), np.nan))
-    return np.concatenate(drawn)
-
-
-def _of_shares(
-    share: np.ndarray, error: np.ndarray, n: np.ndarray, *, anytime: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """The exact interval of a share, of as many images as would give its variance."""
-    from scipy import stats
-
-    with np.errstate(invalid="ignore", divide="ignore"):
-        alike = share * (1 - share) / error**2 + 1
-    images = np.where(error > 0, np.fmax(alike, n), n)  # n again for rows of 0 and 1
-    right = share * images
-    if anytime:
-        return share_sequence(right, images)
-    low = stats.beta.ppf(0.025, right, images - right + 1)
-    high = stats.beta.isf(0.025, right + 1, images - right)
-    # A beta law with a parameter of 0 lies on an end of the range.
-    return np.where(right > 0, low, 0.0 * share), np.where(right < images, high, 0.0 * share + 1)
 
 
 def _constant(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,9 +14,10 @@ equal for certain.
 
 import numpy as np
 
-from invariscope.statistics.estimates import TAILS, Estimates, estimate, studentised
+from invariscope.statistics.estimates import Estimates, estimate
 from invariscope.statistics.intervals import divide, exact_sums
 from invariscope.statistics.ranking import adjusted
+from invariscope.statistics.studentised import TAILS, studentised
 
 #: The numbers of each cell; the corrected p is over the cells that are given together.
 NUMBERS = (

@@ -9,8 +9,8 @@ from invariscope.report.run.meaning import Meaning
 from invariscope.report.run.readings import Readings
 
 _ENDS = (
-    "over images (never over image × level pairs): means and ratios from what each image contributes,"
-    " studentised by the bootstrap, seeded; shares without a normal law."
+    "over images (never over image × level pairs): means and ratios from what each image"
+    " contributes, studentised by the bootstrap, seeded; shares without a normal law."
 )
 #: By whether the run stops once its intervals are short.
 _INTERVALS = {

@@ -1,0 +1,34 @@
+"""Computes intervals of shares that do not end at 1 where all are right.
+
+A share of n images has the exact interval of Clopper and Pearson (1934); an average of shares over
+cells that of Korn and Graubard (1998): the same, of as many images as would give its variance.
+"""
+
+import numpy as np
+
+from invariscope.statistics.sequences import share_sequence
+
+
+def exact_share(
+    share: np.ndarray, error: np.ndarray, n: np.ndarray, *, anytime: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Computes both ends of the 95 % interval, [cell].
+
+    Args:
+        share: 0 to 1, [cell].
+        error: Its standard error, [cell].
+        n: How many images count, [cell].
+        anytime: Whether the interval is to hold whenever one looks.
+    """
+    from scipy import stats
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        alike = share * (1 - share) / error**2 + 1
+    images = np.where(error > 0, np.fmax(alike, n), n)  # n again for rows of 0 and 1
+    right = share * images
+    if anytime:
+        return share_sequence(right, images)
+    low = stats.beta.ppf(0.025, right, images - right + 1)
+    high = stats.beta.isf(0.025, right + 1, images - right)
+    # A beta law with a parameter of 0 lies on an end of the range.
+    return np.where(right > 0, low, 0.0 * share), np.where(right < images, high, 0.0 * share + 1)
