@@ -15,6 +15,7 @@ import pandas as pd
 from invariscope.errors import InputError
 from invariscope.results.agreement import Agreement, agree
 from invariscope.results.cells import cell_in, unit_beside
+from invariscope.results.estimated import IDENTITY
 from invariscope.results.measured import Measured
 from invariscope.results.rows import Series
 from invariscope.statistics.paired import NUMBERS, paired_differences
@@ -125,6 +126,9 @@ def _differences(
         neighbours=about.get("paired", False),
         seed=manifest["settings"]["seed"],
     )
+    if about.get("role") == "kept" and IDENTITY in wanted:  # both keep all answers, for certain
+        level_0 = wanted.index(IDENTITY)
+        numbers["ci_low"][level_0] = numbers["ci_high"][level_0] = 0.0
     rows = [
         {
             "metric": metric,
