@@ -301,6 +301,9 @@ def test_a_state_that_holds_other_arrays_starts_the_sums_over(folder, tmp_path, 
 
 def test_sums_and_channels_of_another_run_are_refused_by_name(folder, tmp_path, stopped):
     whole = channels_of(folder, tmp_path / "whole")
+    (tmp_path / "whole" / "channels.state").write_bytes(b"of a run killed when it was done")
+    assert channels_of(folder, tmp_path / "whole").frame.equals(whole.frame)
+    assert not (tmp_path / "whole" / "channels.state").exists()
     content = (stopped / "channels.state").read_bytes()[:-32]
     with np.load(io.BytesIO(content)) as file:
         arrays = {name: file[name] for name in file.files}
