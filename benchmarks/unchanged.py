@@ -45,9 +45,9 @@ COMMANDS = {
     "cropped-1": "measure trained:cropped/seed-1 -d transforms2d:shapes -n 96 -t rotate=10/45",
     "effects/classes.csv": "class-effects --without none=plain-0,plain-1 "
     "--with crops=cropped-0,cropped-1",
-    "availability": "study run availability --preset smoke --cells cells",
-    "natural-factors": "study run natural-factors --preset smoke --cells cells",
-    "rrc-beta": "study run rrc-beta --preset smoke --cells cells",
+    "availability": "study run availability --preset smoke --jobs-folder jobs",
+    "natural-factors": "study run natural-factors --preset smoke --jobs-folder jobs",
+    "rrc-beta": "study run rrc-beta --preset smoke --jobs-folder jobs",
 }
 
 
@@ -83,8 +83,8 @@ def hashes(folder: Path) -> dict[str, str]:
             sys.exit(f"{' '.join(line)}: exit {done.returncode}\n{done.stderr[-2000:]}")
         print(output, file=sys.stderr)
     files = [path for path in folder.rglob("*") if path.suffix in {".parquet", ".csv", ".npz"}]
-    # Cells of studies are named by hashes of the version; their studies' tables are what counts.
-    kept = [path for path in sorted(files) if "cells" not in path.relative_to(folder).parts]
+    # Jobs of studies are named by hashes of the version; their studies' tables are what counts.
+    kept = [path for path in sorted(files) if "jobs" not in path.relative_to(folder).parts]
     return {path.relative_to(folder).as_posix(): _digest(path) for path in kept}
 
 

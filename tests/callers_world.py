@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 
 import invariscope
-from damage import TRAINED, every_cell_study, make_inputs
+from damage import TRAINED, every_job_study, make_inputs
 from invariscope import metrics
 from invariscope.effects import class_effects
 from invariscope.foregrounds import measure_foregrounds
@@ -169,7 +169,7 @@ CALLS = {
         [made["result"], made["result"]]
     ).to_html(folder / "board.html"),
     "a study": lambda folder, made: run_study(
-        every_cell_study(), "smoke", output=folder / "study", lab=Lab(folder / "cells")
+        every_job_study(), "smoke", output=folder / "study", lab=Lab(folder / "jobs")
     ),
     "metrics": lambda folder, made: all_metrics(),
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """One folder of each kind that commands leave, a second of the same kind, and ways to damage files.
 
 `WORLD` is made once: a model, pictures, and below `first/` and `second/` a measurement, a search,
-foregrounds, a training of two seeds and a study with a cell of each kind. The second is measured on
+foregrounds, a training of two seeds and a study with a job of each kind. The second is measured on
 another model, or drawn by another seed, so that its files are whole and belong elsewhere.
 """
 
@@ -101,8 +101,8 @@ def studying(which: str) -> list[str]:
     """The command that runs the study of this module."""
     seed = "0" if which == "first" else "5"
     return [
-        "study", "run", "every-cell", "--preset", "smoke", "--set", f"seed={seed}",
-        "-o", f"{which}/study", "--cells", f"{which}/cells",
+        "study", "run", "every-job", "--preset", "smoke", "--set", f"seed={seed}",
+        "-o", f"{which}/study", "--jobs-folder", f"{which}/jobs",
     ]  # fmt: skip
 
 
@@ -112,8 +112,8 @@ COMMANDS = {
 }  # fmt: skip
 
 
-def every_cell(lab: Any, settings: Any) -> Findings:
-    """A cell of each kind, and their numbers as a table."""
+def every_job(lab: Any, settings: Any) -> Findings:
+    """A job of each kind, and their numbers as a table."""
     from invariscope.studies.claims import above, decide
     from invariscope.studies.lab.figures import Dot, dots
 
@@ -136,11 +136,11 @@ def every_cell(lab: Any, settings: Any) -> Findings:
     return Findings({"numbers": table}, [figure], claims, ["a note"])
 
 
-def every_cell_study() -> Study:
+def every_job_study() -> Study:
     """The study, not registered."""
     presets = {name: {"seed": 0} for name in ("smoke", "laptop", "paper")}
     cost = dict.fromkeys(presets, "nothing")
-    return Study("every-cell", "000 §3", "Is it so?", "It is so.", cost, presets, every_cell)
+    return Study("every-job", "000 §3", "Is it so?", "It is so.", cost, presets, every_job)
 
 
 def damages(content: bytes, foreign: bytes | None, seed: str) -> Iterator[tuple[str, bytes]]:

@@ -37,7 +37,7 @@ def prepare() -> None:
 
     torch.set_num_threads(1)
     studies()
-    STUDIES.add("every-cell", damage.every_cell_study())
+    STUDIES.add("every-job", damage.every_job_study())
 
 
 def make_world() -> None:

@@ -1,4 +1,4 @@
-"""Where arithmetic runs, and pixels as it takes them."""
+"""Chooses the device of the arithmetic, and turns pixels into floats."""
 
 import torch
 from torch import Tensor

@@ -74,7 +74,7 @@ def writable(path: Path, kept: str = "") -> Iterator[None]:
 
 
 def disk_is_full(error: BaseException) -> bool:
-    """Whether there is no room, which is no fault of what was asked for."""
+    """Says whether there is no room, which is no fault of what was asked for."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 

@@ -1,4 +1,4 @@
-"""Files that hold the SHA-256 of what was written, so that what was changed since is not believed.
+"""Seals files by the SHA-256 of what was written, so that later changes are noticed.
 
 A sealed JSON file holds the digest of its own content and those of files beside it. It is written
 last: a folder that has it is whole, and `read_sealed` says which file is not as it was written.
@@ -69,18 +69,18 @@ def read_sealed(path: Path, remedy: str, only: Collection[str] | None = None) ->
 
 
 def digest_of(content: Any) -> str:
-    """The digest of JSON, whatever the order of its keys and its white space."""
+    """Computes the digest of JSON, whatever the order of its keys and its white space."""
     plain = json.loads(json.dumps(content))
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def with_digest(content: bytes) -> bytes:
-    """The bytes with their digest behind them; readers of zip archives do not mind it."""
+    """Appends the digest to bytes; readers of zip archives do not mind it."""
     return content + hashlib.sha256(content).digest()
 
 
 def without_digest(content: bytes) -> bytes:
-    """The bytes that `with_digest` was given.
+    """Returns the bytes that `with_digest` was given.
 
     Raises:
         ValueError: They are not what they were.

@@ -74,35 +74,35 @@ def table(
         rows: The cells of each row.
         title: A line above the table.
     """
-    made = Table(
+    grid = Table(
         title=None if title is None else visible(title), title_justify="left", box=None,
         pad_edge=False,
     )  # fmt: skip
     for column in columns:
         whole = column[:1] in (">", "<")
-        made.add_column(
+        grid.add_column(
             visible(column[1:] if whole else column),
             justify="right" if column[:1] == ">" else "left",
             no_wrap=whole,
             overflow="ellipsis" if whole else "fold",
         )
     for row in rows:
-        made.add_row(*(shortened(visible(cell), _LONGEST) for cell in row))
-    return made
+        grid.add_row(*(shortened(visible(cell), _LONGEST) for cell in row))
+    return grid
 
 
 def paragraphs(facts: Iterable[tuple[str, str]], indent: int) -> Table:
-    """Names, and beside each a paragraph that begins `indent` columns from the left."""
-    made = Table.grid(padding=(0, 1, 0, 0))
-    made.add_column(width=indent - 1, overflow="fold")
-    made.add_column(overflow="fold")
+    """Lists names, and beside each a paragraph that begins `indent` columns from the left."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=indent - 1, overflow="fold")
+    grid.add_column(overflow="fold")
     for name, text in facts:
-        made.add_row(visible(name), visible(text))
-    return made
+        grid.add_row(visible(name), visible(text))
+    return grid
 
 
 def rendered(*blocks: RenderableType) -> str:
-    """The blocks as plain text of 80 columns, without colour; a string is a paragraph."""
+    """Renders blocks as plain text of 80 columns, without colour; a string is a paragraph."""
     with io.StringIO() as file:
         terminal = Terminal(file)
         for block in blocks:
@@ -111,7 +111,7 @@ def rendered(*blocks: RenderableType) -> str:
 
 
 def short(number: float, sign: str = "", digits: int = 3) -> str:
-    """Three decimals, fewer for large numbers; a dash where there is none.
+    """Writes three decimals, fewer for large numbers; a dash where there is none.
 
     Example:
         >>> short(0.12345), short(-1234.5), short(float("nan"))
@@ -125,7 +125,7 @@ def short(number: float, sign: str = "", digits: int = 3) -> str:
 
 
 def interval(value: float, low: float, high: float, *, sign: str = "", digits: int = 3) -> str:
-    """A number with its interval, where it has one."""
+    """Writes a number with its interval, where it has one."""
     if math.isnan(low) or math.isnan(high):
         return short(value, sign, digits)
     middle, first, last = (short(number, sign, digits) for number in (value, low, high))

@@ -61,7 +61,7 @@ def whole(tmp_path_factory, moments) -> Path:
 def world(whole, tmp_path, monkeypatch) -> Iterator[Path]:
     """A copy to work in: the inputs, and `first/` and `second/` (see `damage`)."""
     studies()  # modules register once, so not while the registry is exchanged
-    entries = {**STUDIES._entries, "every-cell": damage.every_cell_study()}
+    entries = {**STUDIES._entries, "every-job": damage.every_job_study()}
     monkeypatch.setattr(STUDIES, "_entries", entries)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.syspath_prepend(str(whole))

@@ -38,7 +38,7 @@ READERS = {
         ["claims", "first/study", "--json"],
         damage.studying("first"),
     ],
-    "cells": [damage.studying("first")],
+    "jobs": [damage.studying("first")],
 }  # fmt: skip
 _SHOWN = (".html", ".svg", ".py")  # for people; no command reads them
 _SHOWING = ("report", "compare", "claims")  # commands that show numbers and change none
@@ -56,9 +56,9 @@ def files_of(world: Path, kind: str) -> list[Path]:
 def foreign_to(world: Path, path: Path) -> bytes | None:
     """The file of the same kind from the second folder."""
     parts = list(path.relative_to(world / "first").parts)
-    if parts[0] == "cells":
-        about = json.loads((world / "first" / "cells" / parts[1] / "cell.json").read_text())
-        twins = (world / "second" / "cells").glob("*/cell.json")
+    if parts[0] == "jobs":
+        about = json.loads((world / "first" / "jobs" / parts[1] / "job.json").read_text())
+        twins = (world / "second" / "jobs").glob("*/job.json")
         parts[1] = next(
             twin.parent.name
             for twin in twins
@@ -139,8 +139,8 @@ def problem_with(path, code, text, same):
     """What is wrong about how a command ended; "": nothing."""
     if "Traceback" in text or code not in (0, 2, 3):
         return f"exit {code}"
-    # A cell is known by its folder, a cell's model by what its key stands for.
-    named = path.name in text or (path.parts[1] == "cells" and path.parts[2] in text)
+    # A job is known by its folder, a job's model by what its key stands for.
+    named = path.name in text or (path.parts[1] == "jobs" and path.parts[2] in text)
     if code:
         lines = [line for line in text.splitlines() if not line.startswith("note:")]
         return ("" if named else "not named") or ("" if len(lines) == 1 else "not one line")

@@ -10,7 +10,7 @@ from torchvision import models as tv
 import invariscope
 from invariscope.errors import InputError
 from invariscope.models import load_model
-from invariscope.models.program import Batch, Program
+from invariscope.models.program import BatchSizes, Program
 
 IMAGES = torch.rand(5, 3, 32, 32)
 
@@ -175,7 +175,7 @@ def test_outputs_of_every_form_are_cut_and_joined():
         assert len(images) == 2
         return {"a": images.sum((1, 2, 3)), "b": (images[:, 0, 0], [images[:, 0]])}
 
-    found = Program(run, batch=Batch(2, 2))(IMAGES)
+    found = Program(run, batch=BatchSizes(2, 2))(IMAGES)
     assert torch.equal(found["a"], IMAGES.sum((1, 2, 3)))
     assert torch.equal(found["b"][0], IMAGES[:, 0, 0])
     assert torch.equal(found["b"][1][0], IMAGES[:, 0])

@@ -43,4 +43,4 @@ def known_study(name: str = "toy") -> Study:
 
 def known_run(folder, preset: str = "laptop"):
     """The study, run into a folder."""
-    return run_study(known_study(), preset, output=folder / "run", lab=Lab(folder / "cells"))
+    return run_study(known_study(), preset, output=folder / "run", lab=Lab(folder / "jobs"))

@@ -1,4 +1,4 @@
-"""Does a model become invariant to what varies in the data? (paper 000 §4.4, figure 3C).
+"""Tests whether a model becomes invariant to what varies in the data (paper 000 §4.4, figure 3C).
 
 For every family of operations two numbers:
 
@@ -48,7 +48,7 @@ _EXACT = 20_000
 
 @dataclass(frozen=True)
 class Alignment:
-    """The answer: do the families whose invariance grows in training vary in the data?
+    """The test whether the families whose invariance grows in training vary in the data.
 
     Attributes:
         families: One row per family: family, gap, share, operations (how many), grows (gap > 0).
@@ -78,7 +78,7 @@ class Alignment:
 
 
 def align(factors: Factors, trained: Result, untrained: Result | None = None) -> Alignment:
-    """Holds the invariance gap of a model against what varies in its data.
+    """Compares the invariance gap of a model with what varies in its data.
 
     Args:
         factors: What a search has found.
@@ -234,8 +234,8 @@ def measured_name(step: Mapping[str, Any]) -> str:
 def _difference(shares: np.ndarray, grows: np.ndarray, seed: int) -> tuple[float, float, float]:
     if grows.all() or not grows.any():
         return math.nan, math.nan, math.nan
-    each = shares[:, grows].mean(axis=1) - shares[:, ~grows].mean(axis=1)
-    value, low, high, _ = bootstrap_interval(each[:, None], seed=seed)
+    of_class = shares[:, grows].mean(axis=1) - shares[:, ~grows].mean(axis=1)
+    value, low, high, _ = bootstrap_interval(of_class[:, None], seed=seed)
     return float(value[0]), float(low[0]), float(high[0])
 
 
@@ -251,7 +251,7 @@ def _side(shares: np.ndarray, grows: np.ndarray, side: bool, seed: int) -> dict[
 
 
 def _one_sided_p(share: np.ndarray, grows: np.ndarray, seed: int) -> float:
-    """How often as many families, taken at random, have a difference as large."""
+    """Computes how often as many families, drawn at random, have a difference as large."""
     n, k = len(share), int(grows.sum())
     if k in (0, n):
         return math.nan

@@ -1,4 +1,4 @@
-"""`invariscope claims`: what the papers claim, and what came of it here."""
+"""`invariscope claims`: the papers' claims and their newest verdicts."""
 
 import json
 from pathlib import Path

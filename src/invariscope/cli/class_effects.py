@@ -1,4 +1,4 @@
-"""`invariscope class-effects`: which classes an augmentation hurts, over several training seeds."""
+"""`invariscope class-effects`: the classes that an augmentation hurts, over training seeds."""
 
 import glob
 from pathlib import Path
@@ -63,10 +63,10 @@ def class_effects(
     name, runs = _method("--without", without)
     named = {name: runs}
     for text in with_ or ():
-        other, runs = _method("--with", text)
-        if other in named:
-            raise InputError(f"--with {text}: {other!r} is there already; name each method once")
-        named[other] = runs
+        added, runs = _method("--with", text)
+        if added in named:
+            raise InputError(f"--with {text}: {added!r} is there already; name each method once")
+        named[added] = runs
     if not tables and not all(named.values()):
         bare = next(method for method, runs in named.items() if not runs)
         raise InputError(f"{bare!r} without a table: give the table, or {bare}=RUN,RUN,…")
@@ -111,17 +111,17 @@ def _method(option: str, text: str) -> tuple[str, list[Path]]:
         return text, []
     folders: list[Path] = []
     for part in filter(None, rest.split(",")):
-        found = sorted(glob.glob(part)) if glob.has_magic(part) else [part]
-        if not found:
+        matches = sorted(glob.glob(part)) if glob.has_magic(part) else [part]
+        if not matches:
             raise InputError(f"{option} {text}: nothing matches {part}; give run folders")
-        folders += map(Path, found)
+        folders += map(Path, matches)
     if not name or not folders:
         raise InputError(f"{option} {text}: write NAME=RUN,RUN,…")
     return name, folders
 
 
 def _wordnet(folder: Path | None) -> tuple["WordNet | None", list[str]]:
-    """WordNet, or a note that says why there is none."""
+    """Opens WordNet, or makes a note that says why there is none."""
     from invariscope.effects.wordnet import WordNet
 
     if folder is not None:

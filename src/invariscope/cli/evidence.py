@@ -1,4 +1,4 @@
-"""What `invariscope factors` adds to a search: alignment, hierarchy, a recommendation."""
+"""Adds to a search of `invariscope factors`: alignment, hierarchy, a recommendation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What the report shows beside the search."""
+class SearchEvidence:
+    """The evidence that the report shows beside the search."""
 
     alignment: Alignment | None
     hierarchy: Hierarchy | None
@@ -41,7 +41,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Opened:
-    """The evidence, read before the search begins: nobody waits an hour for a wrong path."""
+    """The evidence, read before the search begins, so that a wrong path shows at once."""
 
     trained: Result | None
     untrained: Result | None
@@ -73,8 +73,8 @@ def open_sources(
     )
 
 
-def evidence(factors: Factors, opened: Opened) -> Evidence:
-    """Holds the search against everything that was opened.
+def evidence(factors: Factors, opened: Opened) -> SearchEvidence:
+    """Compares the search with everything that was opened.
 
     What cannot be done with it (three classes are too few for a hierarchy) is noted: it does not
     keep the rest from being shown.
@@ -95,20 +95,20 @@ def evidence(factors: Factors, opened: Opened) -> Evidence:
         except InputError as problem:
             notes.append(f"not compared with WordNet: {problem}")
     recommendation = recommend(factors, opened.trained, opened.untrained)
-    return Evidence(alignment, hierarchy, opened.foregrounds, recommendation, tuple(notes))
+    return SearchEvidence(alignment, hierarchy, opened.foregrounds, recommendation, tuple(notes))
 
 
-def write_evidence(found: Evidence, folder: Path) -> None:
+def write_evidence(gathered: SearchEvidence, folder: Path) -> None:
     """Writes the tables and the code."""
-    table = found.recommendation.table
+    table = gathered.recommendation.table
     tables = {"recommendation.csv": table.assign(classes=table["classes"].map("; ".join))}
-    if found.alignment is not None:
-        tables["alignment.csv"] = found.alignment.families
-    if found.hierarchy is not None:
-        tables["hierarchy.csv"] = found.hierarchy.correlations
+    if gathered.alignment is not None:
+        tables["alignment.csv"] = gathered.alignment.families
+    if gathered.hierarchy is not None:
+        tables["hierarchy.csv"] = gathered.hierarchy.correlations
     for name, frame in tables.items():
         write_csv(folder / name, frame)
-    code = found.recommendation.code.encode()
+    code = gathered.recommendation.code.encode()
     write_file(folder / CODE, code, kept="the search is kept")
 
 
@@ -118,27 +118,27 @@ def _show_left_out(screen: Screen, why: str, names: Sequence[str]) -> None:
         screen.say(f"{why}, so left out: {', '.join(names[:_NAMED])}{more}.")
 
 
-def show_evidence(screen: Screen, found: Evidence) -> None:
-    """What it says, in 80 columns."""
-    if found.alignment is not None:
-        screen.say(alignment_words(found.alignment))
-        _show_left_out(screen, "Not measured", found.alignment.left_out)
-    if found.hierarchy is not None:
-        screen.say(hierarchy_words(found.hierarchy))
-        _show_left_out(screen, "Not in WordNet", list(found.hierarchy.left_out))
-    show_notes(screen, found.notes)
+def show_evidence(screen: Screen, gathered: SearchEvidence) -> None:
+    """Shows the evidence in 80 columns."""
+    if gathered.alignment is not None:
+        screen.say(alignment_words(gathered.alignment))
+        _show_left_out(screen, "Not measured", gathered.alignment.left_out)
+    if gathered.hierarchy is not None:
+        screen.say(hierarchy_words(gathered.hierarchy))
+        _show_left_out(screen, "Not in WordNet", list(gathered.hierarchy.left_out))
+    show_notes(screen, gathered.notes)
     screen.print()
-    if (found.recommendation.table["advice"] != ADVICE[-1]).any():
-        screen.print(_recommendation(found.recommendation))
+    if (gathered.recommendation.table["advice"] != ADVICE[-1]).any():
+        screen.print(_recommendation(gathered.recommendation))
         screen.say(_COLUMNS, style="dim")
-    unclear = found.recommendation.of(ADVICE[-1])["family"].tolist()
+    unclear = gathered.recommendation.of(ADVICE[-1])["family"].tolist()
     if unclear:
         screen.say(f"No evidence for or against augmenting with {', '.join(unclear)}.")
 
 
-def _recommendation(found: Recommendation) -> Table:
+def _recommendation(advice: Recommendation) -> Table:
     lines = []
-    for row in found.table[found.table["advice"] != ADVICE[-1]].to_dict("records"):
+    for row in advice.table[advice.table["advice"] != ADVICE[-1]].to_dict("records"):
         bounds = ""
         if row["varying"] > 0 and row["unit"]:
             low, high = f"{row['low']:.3g}", f"{row['high']:.3g}"

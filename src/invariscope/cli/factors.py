@@ -1,4 +1,4 @@
-"""`invariscope factors`: what varies within the classes of a data set."""
+"""`invariscope factors`: finds what varies within the classes of a data set."""
 
 from pathlib import Path
 from typing import Annotated

@@ -27,7 +27,7 @@ def speak_of(app: "typer.Typer") -> None:
 
 
 def with_flags(text: str) -> str:
-    """Puts the options in place of the arguments; what has none stays as it is.
+    """Replaces the names of arguments by their options; names without an option remain.
 
     Example:
         >>> with_flags("give `output`, `value_range=(0, 4095)` or `preprocessing={'size': 224}`")
@@ -56,7 +56,7 @@ def _option(match: re.Match[str]) -> str:
 
 @cache
 def _flags() -> dict[str, tuple[str, str]]:
-    """By argument: its option, and the option that says no."""
+    """Lists for each argument its option, and the option that says no."""
     from typer.main import get_command
 
     flags = {name: (flag, flag) for name, flag in _OTHERS.items()}

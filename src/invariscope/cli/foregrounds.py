@@ -1,4 +1,4 @@
-"""`invariscope foregrounds`: where the things in images are and how large."""
+"""`invariscope foregrounds`: measures where foregrounds are in images and how large they are."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -52,13 +52,13 @@ def foregrounds(
     screen = Screen()
     going_on = nullcontext() if output is None else interruptible()
     with going_on, RunBar(Screen(stderr=True), unit="mask an image", transient=True) as bar:
-        found = measure_foregrounds(
+        measured = measure_foregrounds(
             data, masks=masks, values=values, threshold=threshold, num_images=images, seed=seed,
             output=output, resume=resume, progress=bar,
         )  # fmt: skip
-    screen.block(to_text(found))
+    screen.block(to_text(measured))
     if output is not None:
         from invariscope.report.foregrounds.figures import write_figures
 
-        write_figures(found, output)
+        write_figures(measured, output)
         screen.line(f"tables and figures: {output}")

@@ -170,13 +170,13 @@ def _folder(output: Path | None, spec: str, models: int) -> Path | None:
 
 
 def _check_distinct(specs: list[str]) -> None:
-    """Two models in one folder would be one run: the second would find the first one's rows."""
-    for place, spec in enumerate(specs):
-        for other in specs[:place]:
-            if spec == other:
+    """Refuses two models of one folder: the second would take over the rows of the first."""
+    for position, spec in enumerate(specs):
+        for earlier in specs[:position]:
+            if spec == earlier:
                 raise InputError(f"the model {spec} is named twice: name each model once")
-            if slug(spec) == slug(other):
+            if slug(spec) == slug(earlier):
                 raise InputError(
-                    f"the models {other} and {spec} would share the folder {slug(spec)}: measure "
+                    f"the models {earlier} and {spec} would share the folder {slug(spec)}: measure "
                     "them one by one, each with an --output of its own"
                 )

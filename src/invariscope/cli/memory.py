@@ -1,4 +1,4 @@
-"""Memory of the command line's own process: freed memory is kept for the next batch.
+"""Keeps freed memory of the command line's own process for the next batch.
 
 By default glibc hands large blocks back to the system when they are freed. A forward pass frees
 and asks for hundreds of megabytes, so half of the time of a run on the CPU goes into clearing pages

@@ -1,4 +1,4 @@
-"""Live bars: how far a run, a search, a training or a study is."""
+"""Shows live bars: the progress of a run, a search, a training or a study."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from invariscope.terminal import Terminal
 
 
 class Bar:
-    """A bar for each piece of work: what it is, how much of it is done, and more columns."""
+    """A bar for each piece of work: its name, how much of it is done, and more columns."""
 
     def __init__(self, screen: Terminal, *columns: ProgressColumn, transient: bool = False):
         self._bar = Progress(
@@ -41,12 +41,12 @@ class Bar:
         self._bar.stop()
 
     def begin(self, what: str, total: int = 1, done: int = 0) -> None:
-        """A piece of work begins."""
+        """Begins a piece of work."""
         self._task = self._bar.add_task(visible(what), total=total, seen="")
         self._bar.update(self._task, completed=done)  # so that a full bar's clock stands still
 
     def note(self, text: str) -> None:
-        """One line above the bars; a bar that leaves nothing behind has none."""
+        """Prints a line above the bars; a bar that leaves nothing behind prints none."""
         if not self._transient:
             self._screen.line(text, style="yellow")
 
@@ -71,40 +71,40 @@ class RunBar(Bar):
         self._unit = unit
 
     def start(self, *, images: int, cells: int, passes: int, done: int) -> None:
-        """A run begins."""
+        """Begins a run."""
         if done:
             self._screen.say(f"resuming: {done} of {passes} forward passes are done")
         self.begin(f"{cells} {self._unit}", passes, done)
 
     def advance(self, passes: int) -> None:
-        """So many images went through a network."""
+        """Adds images that went through a network."""
         self._bar.advance(self._task, passes)
 
 
-class CellBar(Bar):
-    """The bars of a study (a `LabProgress`), one for each set of cells."""
+class JobBar(Bar):
+    """The bars of a study (a `LabProgress`), one for each set of jobs."""
 
     def __init__(self, screen: Terminal):
-        super().__init__(screen, TextColumn("cells"), TimeElapsedColumn())
+        super().__init__(screen, TextColumn("jobs"), TimeElapsedColumn())
 
-    def start(self, what: str, *, cells: int, done: int) -> None:
-        """A set of cells begins."""
-        self.begin(what, cells, done)
+    def start(self, what: str, *, jobs: int, done: int) -> None:
+        """Begins a set of jobs."""
+        self.begin(what, jobs, done)
 
     def advance(self, result: object) -> None:
-        """A cell is finished."""
+        """Counts a finished job."""
         self._bar.advance(self._task)
 
 
 class TrainingBar(Bar):
-    """The bar of the training under way, with what it has seen last."""
+    """The bar of the training under way, with its latest numbers."""
 
     def __init__(self, screen: Terminal):
         super().__init__(screen, TextColumn("{task.fields[seen]}"), TimeRemainingColumn())
 
     @contextmanager
     def of(self, title: str) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:
-        """Shows one training; yields what is told how far it is."""
+        """Shows one training; yields the receiver of its progress."""
         self.begin(title)
         seen: dict[str, float] = {}
 

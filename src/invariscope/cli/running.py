@@ -1,4 +1,4 @@
-"""One run of `invariscope measure`: the progress bar, the plan, the table at the end."""
+"""Carries out a run of `invariscope measure`: the progress bar, the plan, the table at the end."""
 
 import signal
 import threading
@@ -75,7 +75,7 @@ def _resampling(border: str, fill: float, interpolation: str) -> Resampling | No
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C ends the run with one line, also where a library makes an error of its own of it."""
+    """Ends the run with one line on Ctrl-C, also where a library turns it into its own error."""
     asked = threading.Event()
 
     def stop(signum: int, frame: object) -> None:

@@ -1,4 +1,4 @@
-"""What the command line writes on: a terminal that speaks of options."""
+"""Provides the terminal of the command line, which names options."""
 
 from invariscope.cli.flags import with_flags
 from invariscope.terminal import Terminal
@@ -8,5 +8,5 @@ class Screen(Terminal):
     """A terminal on which the arguments that the library names are options of the command."""
 
     def shown(self, text: str) -> str:
-        """The characters that are shown for a text."""
+        """Makes the characters that are shown for a text."""
         return with_flags(super().shown(text))

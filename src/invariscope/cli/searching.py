@@ -1,4 +1,4 @@
-"""One run of `invariscope factors`: the progress bar, the plan, the summary at the end."""
+"""Carries out a run of `invariscope factors`: the progress bar, the plan, the summary."""
 
 from pathlib import Path
 from typing import Any
@@ -59,15 +59,15 @@ def search_one(
     with interruptible(), RunBar(screen, title, "operations") as bar:
         factors = carry_out(search, output=folder, progress=bar, **carry)
     show_factors(screen, factors)
-    found = evidence(factors, opened)
-    show_evidence(screen, found)
-    write_evidence(found, folder)
+    gathered = evidence(factors, opened)
+    show_evidence(screen, gathered)
+    write_evidence(gathered, folder)
     report = factors.to_html(
         folder,
-        alignment=found.alignment,
-        hierarchy=found.hierarchy,
-        foregrounds=found.foregrounds,
-        recommendation=found.recommendation,
+        alignment=gathered.alignment,
+        hierarchy=gathered.hierarchy,
+        foregrounds=gathered.foregrounds,
+        recommendation=gathered.recommendation,
     )
     screen.line(f"table: {folder / TABLE}")
     screen.line(f"what to augment with: {folder / CODE}")
@@ -81,13 +81,13 @@ def _show_plan(screen: Screen, search: Search, batch_size: int | None, folder: P
     counts = [entry["pairs"] for entry in settings["classes"]]
     classes = ", ".join(entry["name"] for entry in settings["classes"][:_ROWS])
     more = ", …" if len(counts) > _ROWS else ""
-    each = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    of_class = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     identities = sum(operation.kind == IDENTITY for operation in search.operations)
     lines = {
         "model": f"{settings['model']}, input {settings['preprocessing']['size']}",
         "data": f"{settings['data']}: {search.manifest['images']['selected']} images",
         "classes": f"{len(counts)}: {classes}{more}",
-        "pairs": f"{sum(counts)}, {each} of each class",
+        "pairs": f"{sum(counts)}, {of_class} of each class",
         "operations": f"{len(search.operations)}: {len(search.unique)} are computed, {identities} "
         "change nothing, the others equal one of these",
         "passes": f"{cost.passes} forward passes",
@@ -99,7 +99,7 @@ def _show_plan(screen: Screen, search: Search, batch_size: int | None, folder: P
 
 
 def show_factors(screen: Screen, factors: Factors) -> None:
-    """What is on top, overall and of each class, and what the paper asks, in 80 columns."""
+    """Shows the tops, overall and of each class, and the paper's questions, in 80 columns."""
     frame = factors.frame
     pairs = int(frame.loc[frame["class"] == OVERALL, "n"].max())
     screen.print()
@@ -122,7 +122,7 @@ def show_factors(screen: Screen, factors: Factors) -> None:
 
 
 def _overall_table(factors: Factors, title: str) -> Table:
-    """The operation that is best on average, among all and among each group."""
+    """Tabulates the operation that is best on average, among all and among each group."""
     frame, tops = factors.frame, factors.ranks.tops
     rows = frame[frame["class"] == OVERALL].set_index("operation")
     lines = []
@@ -140,7 +140,7 @@ def _overall_table(factors: Factors, title: str) -> Table:
 
 
 def _class_table(factors: Factors) -> Table:
-    """The top operation of the classes in which it does most."""
+    """Tabulates the top operation of the classes that it changes most."""
     frame, ranks = factors.frame, factors.ranks
     tops = ranks.tops.query("by == 'relative_change' and among == 'all' and `class` != @OVERALL")
     tops = tops.sort_values("value", ascending=False, kind="stable").head(_ROWS)

@@ -1,4 +1,4 @@
-"""What the terminal shows at the end of a run, in 80 columns."""
+"""Shows the end of a run in the terminal, in 80 columns."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from invariscope.terminal import Table, paragraphs, table
 
 
 def show_plan(screen: Screen, sweep: Sweep, cost: Cost, folder: Path) -> None:
-    """The plan of a run that is not carried out (``--dry-run``)."""
+    """Shows the plan of a run that is not carried out (``--dry-run``)."""
     settings = sweep.manifest["settings"]
     layers = [layer["name"] for layer in settings["layers"]]
     used, there = len(sweep.subject.selected), len(sweep.source.ids)
@@ -36,14 +36,14 @@ def show_plan(screen: Screen, sweep: Sweep, cost: Cost, folder: Path) -> None:
 
 
 def show_decisions(screen: Screen, manifest: Mapping[str, Any]) -> None:
-    """What a run has decided before it starts, and what the user should know of it."""
+    """Shows what a run has decided before it starts, and its warnings."""
     decisions = manifest["decisions"].items()
     screen.print(paragraphs([("decided", f"{name}: {text}") for name, text in decisions], 10))
     show_notes(screen, [*manifest["images"]["notes"], *manifest["warnings"]])
 
 
 def show_notes(screen: Screen, notes: Sequence[str], skipped: Sequence[dict[str, str]] = ()):
-    """What the user should know besides, and which images were left out."""
+    """Shows the run's other notes, and which images were left out."""
     for note in notes:
         screen.say(f"note: {note}", style="yellow")
     if skipped:
@@ -53,7 +53,7 @@ def show_notes(screen: Screen, notes: Sequence[str], skipped: Sequence[dict[str,
 
 
 def show_result(screen: Screen, result: Result) -> None:
-    """The verdict in words, then the headline metric at three levels for each transformation."""
+    """Shows the verdict in words, then the first metric at three levels of each transformation."""
     screen.print()
     for finding in verdict(result):
         if finding.kind != "words":  # the legend below the table is shorter
@@ -97,12 +97,12 @@ def _table(readings: Readings, metric: str, layer: str) -> Table:
 
 
 def _beside(readings: Readings, metric: str, layer: str) -> list[tuple[str, str, str]]:
-    """The controls that the table shows."""
+    """Chooses the controls that the table shows."""
     wanted = {"untrained"} | ({"shuffled"} if readings.meaning(metric).null else set())
     return [
-        one for one in _BESIDE
-        if one[0] in wanted
-        and any(len(readings.curve(n, metric, layer, one[0])) for n in readings.transformations)
+        control for control in _BESIDE
+        if control[0] in wanted
+        and any(len(readings.curve(n, metric, layer, control[0])) for n in readings.transformations)
     ]  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def _cell(row) -> str:
 
 
 def _short(value: float) -> str:
-    """Two decimals, or two digits where these would show nothing of the number."""
+    """Writes two decimals, or two digits where these would show only zeros."""
     return f"{value:.2f}" if _is_plain(value) else f"{value:.1e}"
 
 

@@ -66,20 +66,20 @@ def run(
         Path | None,
         typer.Option("--output", "-o", help="Folder (default: runs/studies/NAME-PRESET)."),
     ] = None,
-    cells: Annotated[
-        Path, typer.Option(help="Where finished cells are kept and found again.")
-    ] = Path("runs/cells"),
+    jobs_folder: Annotated[
+        Path, typer.Option(help="Folder in which finished jobs are kept and found again.")
+    ] = Path("runs/jobs"),
     workers: Annotated[int, typer.Option(help="Processes; the cores are shared among them.")] = 1,
 ) -> None:
     """Run a study and write its tables, figures, claims and report.
 
-    Training and measuring are cells, each done once: the same command goes on where it stopped.
+    Training and measuring are jobs, each done once: the same command goes on where it stopped.
     """
     changes = _changes(set_ or ())
     if workers < 1:
         raise InputError(f"--workers {workers}: give 1 or more")
     from invariscope.cli.memory import keep_freed_memory
-    from invariscope.cli.progress import CellBar
+    from invariscope.cli.progress import JobBar
     from invariscope.cli.running import interruptible
     from invariscope.cli.screen import Screen
     from invariscope.report.study.page import render_study
@@ -92,28 +92,28 @@ def run(
     keep_freed_memory(processes=workers > 1)
     command = f"invariscope {shlex.join(sys.argv[1:])}"
     screen.line(f"{study.name}, {preset} ({study.cost[preset]})", style="bold")
-    with interruptible(), CellBar(screen) as bar:
-        lab = lab_of(cells, workers, bar)
-        found = run_study(study, preset, changes=changes, output=output, lab=lab, command=command)
-    path = render_study(found)
-    _show(screen, found)
+    with interruptible(), JobBar(screen) as bar:
+        lab = lab_of(jobs_folder, workers, bar)
+        result = run_study(study, preset, changes=changes, output=output, lab=lab, command=command)
+    path = render_study(result)
+    _show(screen, result)
     screen.line(f"report: {path}")
 
 
 def _changes(given: list[str] | tuple[str, ...]) -> dict[str, str]:
-    found = {}
+    changes = {}
     for text in given:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise InputError(f"--set {text}: write KEY=VALUE, such as --set seeds=0,1,2")
-        if key.strip() in found:
+        if key.strip() in changes:
             raise InputError(f"--set {key.strip()} is given twice: give it once")
-        found[key.strip()] = value.strip()
-    return found
+        changes[key.strip()] = value.strip()
+    return changes
 
 
 def _show(screen: "Screen", run: "StudyRun") -> None:
-    """The verdicts, in 80 columns."""
+    """Shows the verdicts in 80 columns."""
     from invariscope.report.kit.words import value_text
     from invariscope.report.study.page import lead
     from invariscope.studies.claims import get_claim

@@ -1,4 +1,4 @@
-"""The runs of `invariscope train`: the choice of hyperparameters, the seeds, the bar, the table."""
+"""Carries out `invariscope train`: the choice of hyperparameters, the seeds, the bar, the table."""
 
 import signal
 import threading
@@ -55,23 +55,23 @@ def train_all(
     screen.say(title, style="bold")
     with _stopping() as stop, TrainingBar(screen) as bar:
 
-        def one(recipe: Recipe, output: Path, title: str, **more: Any) -> TrainedRun:
+        def train_one(recipe: Recipe, output: Path, title: str, **more: Any) -> TrainedRun:
             with bar.of(title) as show:
                 return train(recipe, output=output, progress=show, stop=stop, **how, **more)
 
         if len(rates) * len(decays) > 1:
-            recipe = _chosen(screen, recipe, rates, decays, folder, one)
+            recipe = _chosen(screen, recipe, rates, decays, folder, train_one)
         runs = []
         for seed in range(recipe.seed, recipe.seed + seeds):
-            place = folder / f"seed-{seed}"
+            own = folder / f"seed-{seed}"
             runs.append(
-                one(
+                train_one(
                     recipe.with_(seed=seed),
-                    place,
+                    own,
                     f"seed {seed}",
                     hook=hook,
                     every=every,
-                    tracker=_tracker(names, place),
+                    tracker=_tracker(names, own),
                 )
             )
     _write(folder, runs)
@@ -84,19 +84,19 @@ def _chosen(
     rates: Sequence[float],
     decays: Sequence[float],
     folder: Path,
-    one: Callable[..., TrainedRun],
+    train_one: Callable[..., TrainedRun],
 ) -> Recipe:
-    """The recipe with the best learning rate and weight decay."""
+    """Chooses the recipe with the best learning rate and weight decay."""
 
     def trained(tried: Recipe, output: Path) -> TrainedRun:
         title = f"rate {tried.learning_rate:g}, decay {tried.weight_decay:g}"
-        return one(tried, output, title)
+        return train_one(tried, output, title)
 
-    found = cross_validate(
+    grid = cross_validate(
         recipe, rates, decays, output=folder / "cross-validation", trainer=trained
     )
-    write_csv(folder / GRID, found.table)
-    best = found.best
+    write_csv(folder / GRID, grid.table)
+    best = grid.best
     text = (
         f"chosen on held-out training images: learning rate {best.learning_rate:g}, weight decay "
         f"{best.weight_decay:g}"
@@ -115,17 +115,17 @@ def _hook(recipe: Recipe, measuring: Mapping[str, Any]):
 
 
 def _tracker(names: Sequence[str], folder: Path) -> Tracker | None:
-    made: list[Tracker] = []
+    trackers: list[Tracker] = []
     if "csv" in names:
-        made.append(CsvTracker(folder / "log.csv"))
+        trackers.append(CsvTracker(folder / "log.csv"))
     if "tensorboard" in names:
-        made.append(TensorBoardTracker(folder / "tensorboard"))
-    return Trackers(made) if made else None
+        trackers.append(TensorBoardTracker(folder / "tensorboard"))
+    return Trackers(trackers) if trackers else None
 
 
 @contextmanager
 def _stopping() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C ends the training after the step under way, with a checkpoint; a second one at once.
+    """Ends training on Ctrl-C after the step under way, with a checkpoint; on a second, at once.
 
     Yields:
         Whether the user wants it to stop.
@@ -176,7 +176,7 @@ def _show(screen: Screen, runs: Sequence[TrainedRun], folder: Path) -> None:
 
 
 def _show_widths(screen: Screen, runs: Sequence[TrainedRun]) -> None:
-    """What Augerino learned, and what it is worth in the test."""
+    """Shows what Augerino learned, and its effect in the test."""
     if runs[0].facts.get("augerino") is None:
         return
     for name in runs[0].facts["augerino"]:
@@ -187,7 +187,7 @@ def _show_widths(screen: Screen, runs: Sequence[TrainedRun]) -> None:
 
 
 def _default_folder(recipe: Recipe, rates: Sequence[float], decays: Sequence[float]) -> Path:
-    """A folder that belongs to these settings, whatever the number of seeds."""
+    """Names a folder that belongs to these settings, whatever the number of seeds."""
     names = [recipe.model.partition("?")[0], Path(recipe.data).name, recipe.augment]
     folder = folder_for(names, [recipe.as_dict(), list(rates), list(decays)])
     return folder.with_name(f"train_{folder.name}")

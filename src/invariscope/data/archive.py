@@ -87,6 +87,6 @@ def _ignored(name: str) -> bool:
 
 
 def _depth(names: Sequence[str]) -> bool:
-    """Whether there are folders beside the one that everything may lie in."""
+    """Says whether there are several folders, beside one that may hold everything."""
     folders = {name.rpartition("/")[0] for name in names}
     return len(folders) > 1

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from invariscope.data.depth import Facts, ValueRange, check_range
+from invariscope.data.depth import DepthFacts, ValueRange, check_range
 from invariscope.data.digests import digest_of_pixels
 from invariscope.data.labels import class_indices, label_form
 from invariscope.data.pixels import check_type, image_layout, said_of_axes, to_image, to_numpy
@@ -76,11 +76,12 @@ class ArraySource(ImageSource):
         except ValueError as error:
             raise UnreadableImage(self.ids[index], str(error)) from error
 
-    def facts(self, index: int) -> Facts | None:
+    def facts(self, index: int) -> DepthFacts | None:
         """Returns the largest number of the whole array, where it holds 16 bits."""
         if self._images.dtype != np.uint16:
             return None
-        return Facts(highest=int(self._images.max() if index == 0 else self._images[index].max()))
+        images = self._images if index == 0 else self._images[index]
+        return DepthFacts(highest=int(images.max()))
 
     def content(self, index: int) -> str:
         """Hashes the pixels."""

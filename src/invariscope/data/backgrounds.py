@@ -70,8 +70,8 @@ CREDIT = (
 
 def installed_backgrounds() -> tuple[list[Background], list[str]]:
     """Returns the photographs on this machine, and the packages that have none here."""
-    installed = [each for each in BACKGROUNDS if Path(each.file).is_file()]
-    packages = {each.package for each in installed}
+    installed = [background for background in BACKGROUNDS if Path(background.file).is_file()]
+    packages = {background.package for background in installed}
     return installed, [name for name in (_KDE, _MATE, _LOMIRI) if name not in packages]
 
 

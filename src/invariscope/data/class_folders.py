@@ -168,7 +168,7 @@ def _guess(root: str, folders: Sequence[list[str]]) -> tuple[str, str]:
 
 
 def _first_of_several(folders: Sequence[list[str]]) -> int:
-    """How many folders all images share, while every image has one more below; else 0."""
+    """Counts the folders that all images share while every image has one more below; else 0."""
     shared = 0
     while all(len(parts) > shared + 1 for parts in folders) and (
         len({parts[shared] for parts in folders}) == 1

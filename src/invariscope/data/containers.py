@@ -141,7 +141,7 @@ class Tar(Container):
 
 
 def _is_plain(file: str) -> bool:
-    """Whether a tar is not compressed, whatever its name says."""
+    """Says whether a tar is not compressed, whatever its name."""
     try:
         with tarfile.open(file, "r:"):
             return True

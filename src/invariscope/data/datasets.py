@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from invariscope.data.depth import Facts, ValueRange, facts_of_values
+from invariscope.data.depth import DepthFacts, ValueRange, facts_of_values
 from invariscope.data.labelled import LabelledItems, split_item
 from invariscope.data.opens_anew import opens_anew
 from invariscope.data.pixels import image_layout, said_of_axes, to_image, to_numpy
@@ -106,14 +106,14 @@ class DatasetSource(LabelledItems):
         except Exception as error:  # as in `load`
             raise UnreadableImage(self.ids[index], _describe(error)) from error
 
-    def facts(self, index: int) -> Facts | None:
+    def facts(self, index: int) -> DepthFacts | None:
         """Looks at an item of 16 bits or floats; None for a data set whose items have 8 bits."""
         if not self._deep:
             return None
         try:
-            return _facts(split_item(self._look_at(index))[0]) or Facts()
+            return _facts(split_item(self._look_at(index))[0]) or DepthFacts()
         except (LookupError, ValueError):  # as in `load`, which will say so
-            return Facts()
+            return DepthFacts()
 
     def _picture(self, index: int) -> Any:
         """The image of an item as it comes; what the item says about its label counts."""
@@ -187,7 +187,7 @@ def _unformatted(dataset: Any) -> Any:
     return dataset.with_format(None)
 
 
-def _facts(picture: Any) -> Facts | None:
+def _facts(picture: Any) -> DepthFacts | None:
     """The facts of a picture that is deeper than 8 bits; None for another one."""
     if isinstance(picture, Image.Image):
         deep = picture.mode == "F" or picture.mode.startswith("I;16")

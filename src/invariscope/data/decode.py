@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from invariscope.data.depth import Facts, ValueRange
+from invariscope.data.depth import DepthFacts, ValueRange
 from invariscope.data.quiet import quiet
 from invariscope.data.rgb import MAX_PIXELS, as_rgb, check_size, shown
 from invariscope.data.source import UnreadableImage
@@ -89,12 +89,12 @@ def decode_image(
     )
 
 
-def look(file: File, image: str) -> Facts:
+def look(file: File, image: str) -> DepthFacts:
     """Looks at a file's depth and bands; no facts where it cannot be read."""
     try:
         return _decode(file, image, lambda picture: facts_of(picture, file))
     except UnreadableImage:
-        return Facts()
+        return DepthFacts()
 
 
 def decode_alpha(file: File, image: str) -> np.ndarray | None:

@@ -26,7 +26,7 @@ from invariscope.errors import InputError
 
 LOOKED_AT = 16
 TOLERANCE = 1e-5
-"""How far a float may lie outside its range before it is more than rounding; it is then clamped."""
+"""A float may lie this far outside its range, as rounding would put it; it is then clamped."""
 
 _DEPTHS = (8, 10, 12, 14)
 
@@ -73,7 +73,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Facts:
+class DepthFacts:
     """The facts that one look at a picture tells of its source.
 
     Args:
@@ -91,7 +91,7 @@ class Facts:
     pages: int = 1
 
 
-def facts_of_values(values: np.ndarray) -> Facts:
+def facts_of_values(values: np.ndarray) -> DepthFacts:
     """Collects the facts of stored numbers, [..., height, width] or with bands.
 
     Example:
@@ -99,11 +99,11 @@ def facts_of_values(values: np.ndarray) -> Facts:
         (0.5, 3.0)
     """
     if not values.size:
-        return Facts()
+        return DepthFacts()
     if np.issubdtype(values.dtype, np.floating):
         extent = float(values.min()), float(values.max())
-        return Facts(extent=extent if np.isfinite(extent).all() else None)
-    return Facts(highest=int(values.max()) if values.dtype == np.uint16 else None)
+        return DepthFacts(extent=extent if np.isfinite(extent).all() else None)
+    return DepthFacts(highest=int(values.max()) if values.dtype == np.uint16 else None)
 
 
 def given_range(value: Any) -> ValueRange | None:
@@ -211,14 +211,14 @@ def settle(source: Any, value_range: Any) -> Any:
     return source
 
 
-def _looked_at(source: Any) -> list[Facts]:
+def _looked_at(source: Any) -> list[DepthFacts]:
     count = len(source)
     places: Sequence[int] = range(count)
     if count > LOOKED_AT:
         from invariscope.seeding import generator
 
         places = sorted(generator(0, "depth").choice(count, LOOKED_AT, replace=False).tolist())
-    looks: list[Facts] = []
+    looks: list[DepthFacts] = []
     for index in places:
         facts = source.facts(index)
         if facts is None:  # a source of bytes: nothing to find
@@ -268,7 +268,7 @@ def _settle_depth(source: Any, highest: list[int]) -> None:
     source.notes = [*source.notes, f"bit depth: {line}"]
 
 
-def _settle_bands(source: Any, facts: list[Facts]) -> None:
+def _settle_bands(source: Any, facts: list[DepthFacts]) -> None:
     notes = []
     alpha = {fact.alpha_band for fact in facts if fact.alpha_band is not None}
     if alpha:

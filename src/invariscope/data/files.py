@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from invariscope.data.decode import decode_alpha, decode_image, look
-from invariscope.data.depth import Facts
+from invariscope.data.depth import DepthFacts
 from invariscope.data.digests import digest_of_file
 from invariscope.data.source import ImageSource, UnreadableImage
 
@@ -50,10 +50,10 @@ class FilesSource(ImageSource):
         except (OSError, UnreadableImage):
             return ""
 
-    def facts(self, index: int) -> Facts:
+    def facts(self, index: int) -> DepthFacts:
         """Looks at the file's depth and bands; only formats that may be deep are opened."""
         if self.suffix(index).lower() not in MAY_BE_DEEP:
-            return Facts()
+            return DepthFacts()
         return look(self.file(index), self.ids[index])
 
     def alpha(self, index: int) -> np.ndarray | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.data.decode import look
-from invariscope.data.depth import Facts
+from invariscope.data.depth import DepthFacts
 from invariscope.data.files import FilesSource
 from invariscope.data.labels import class_indices
 from invariscope.data.source import SOURCES, NumberedIds, UnreadableImage
@@ -73,12 +73,12 @@ class HuggingFaceSource(FilesSource):
             raise UnreadableImage(self.ids[index], f"the column {self._column!r} is empty here")
         return file
 
-    def facts(self, index: int) -> Facts:
+    def facts(self, index: int) -> DepthFacts:
         """Looks at the depth and bands of a row's file, whatever its format."""
         try:
             return look(self.file(index), self.ids[index])
         except UnreadableImage:
-            return Facts()
+            return DepthFacts()
 
     def _find_column(self, datasets: Any, data: Any, wanted: str | None) -> str:
         columns = [name for name, kind in data.features.items() if isinstance(kind, datasets.Image)]
@@ -159,9 +159,9 @@ def hugging_face(
 
 
 def _revision(data: Any, wanted: str | None) -> str:
-    """Which version of a data set this is: its commit where the library kept it, a fingerprint."""
+    """Names the version of a data set: its commit where the library kept it, or a fingerprint."""
     urls = getattr(data.info, "download_checksums", None) or {}
-    commits = {found[1] for url in urls if (found := _COMMIT.search(url))}
+    commits = {match[1] for url in urls if (match := _COMMIT.search(url))}
     asked = f"{wanted}: " if wanted else ""
     if len(commits) == 1:
         return f"{asked}commit {commits.pop()}"

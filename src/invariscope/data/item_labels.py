@@ -23,11 +23,11 @@ PER_CLASS = 3
 """Items of one class that are looked at, at most."""
 
 SECONDS = 2.0
-"""How long items are looked at while all of them agree with the list."""
+"""The time for which items are examined while all of them agree with the list."""
 
 
 @dataclass(frozen=True)
-class Agreement:
+class LabelMatch:
     """The labels that the list and the items agree on.
 
     Args:
@@ -87,7 +87,7 @@ def compare(
     words: list[str] | None,
     names: list[str] | None,
     say: Callable[[int], int | str | None],
-) -> Agreement:
+) -> LabelMatch:
     """Compares the list that a data set keeps with what some of its items say.
 
     Args:
@@ -103,11 +103,11 @@ def compare(
     positions = some_of_each(labels)
     said = _listen(positions, labels, words, say)
     if not said:
-        return Agreement(labels, words or names, False, "its list; the items come without labels")
+        return LabelMatch(labels, words or names, False, "its list; the items come without labels")
     count = f"{len(said)} checked item{'s' * (len(said) != 1)}"
     if all(_same(labels[position], words, value) for position, value in said.items()):
         share = f", of {len({labels[p] for p in said})} of {len(set(labels))} classes"
-        return Agreement(labels, words or names, False, f"its list, as {count}{share}, say")
+        return LabelMatch(labels, words or names, False, f"its list, as {count}{share}, say")
     meaning = _meaning(labels, said)
     if meaning is None:
         spoken = {value for value in said.values() if isinstance(value, str)}
@@ -115,7 +115,7 @@ def compare(
         if spoken and not spoken <= set(known):
             raise ValueError("words that are no names of classes")
         text = f"what each item says as it is loaded: of {count} some contradict its list"
-        return Agreement(None, known if spoken else None, True, text)
+        return LabelMatch(None, known if spoken else None, True, text)
     if all(isinstance(value, str) for value in meaning.values()):
         return _in_words(labels, words or names, {k: str(v) for k, v in meaning.items()}, count)
     return _in_numbers(labels, words, names, {k: int(v) for k, v in meaning.items()}, count)
@@ -161,15 +161,15 @@ def _meaning(labels: Sequence[int], said: dict[int, int | str]) -> dict[int, int
 
 def _in_words(
     labels: list[int], names: list[str] | None, meaning: dict[int, str], count: str
-) -> Agreement:
+) -> LabelMatch:
     """The list in the words of the items."""
     words = class_order(meaning.values())
     if len(words) == len(meaning) and -1 not in meaning:  # a word for each index of the list
         own = filled(meaning, len(names or ()))
-        return Agreement(labels, own, False, f"its list, named by the words that {count} say")
+        return LabelMatch(labels, own, False, f"its list, named by the words that {count} say")
     index_of = {word: index for index, word in enumerate(words)}
     moved = [index_of[meaning[label]] if label in meaning else -1 for label in labels]
-    return Agreement(moved, words, False, f"the words that {count} say, in place of its list")
+    return LabelMatch(moved, words, False, f"the words that {count} say, in place of its list")
 
 
 def _in_numbers(
@@ -178,7 +178,7 @@ def _in_numbers(
     names: list[str] | None,
     meaning: dict[int, int],
     count: str,
-) -> Agreement:
+) -> LabelMatch:
     """The list in the numbers of the items; a name goes where its class goes."""
     own = words or names or []
     merged: dict[int, list[str]] = {}
@@ -195,4 +195,4 @@ def _in_numbers(
     places = words is not None and set(meaning.values()) == set(range(len(meaning)))
     more = ", …" if len(changed) > 3 else ""
     text = f"its list as {count} say it: {', '.join(changed[:3])}{more}"
-    return Agreement(moved, filled(shown) if shown else None, not places, text)
+    return LabelMatch(moved, filled(shown) if shown else None, not places, text)

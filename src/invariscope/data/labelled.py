@@ -19,7 +19,7 @@ from invariscope.errors import InputError
 from invariscope.seeding import generator
 
 IMAGE_KEYS = ("image", "img", "images", "pixel_values", "x")
-"""Where a dictionary item keeps its image; the first that is there."""
+"""The keys under which a dictionary item may keep its image; the first present one counts."""
 
 Say = Callable[[int], int | str | None]
 

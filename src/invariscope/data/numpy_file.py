@@ -116,7 +116,7 @@ def _read(name: str, file: Path) -> "np.ndarray | dict[str, np.ndarray]":
 
 
 def _several(labels: np.ndarray) -> bool:
-    """Whether rows of labels are several for an image, not one-hot."""
+    """Says whether rows of labels are several for an image, not one-hot."""
     if labels.ndim != 2 or labels.shape[1] < 2:
         return False
     return not (np.isin(labels, (0, 1)).all() and (labels.sum(1) == 1).all())
@@ -126,7 +126,7 @@ def _split(
     name: str, arrays: Mapping[str, np.ndarray], wanted: str | None, images: str | None
 ) -> tuple[list[str], str | None, str]:
     """The splits, the one that is taken (None: there are none), a note if it was not asked for."""
-    there = [each for each in _SPLITS if _find(arrays, _IMAGES, each)]
+    there = [part for part in _SPLITS if _find(arrays, _IMAGES, part)]
     if wanted is not None:
         if wanted not in there:
             raise unknown_name(f"split of {name}", wanted, there)
@@ -157,8 +157,8 @@ def _find(
     arrays: Mapping[str, np.ndarray], known: tuple[str, ...], split: str | None
 ) -> str | None:
     by_name = {key.lower(): key for key in arrays}
-    for each in known:
-        forms = (each,) if split is None else (f"{split}_{each}", f"{each}_{split}")
+    for key in known:
+        forms = (key,) if split is None else (f"{split}_{key}", f"{key}_{split}")
         for form in forms:
             if form in by_name:
                 return by_name[form]

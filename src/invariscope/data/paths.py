@@ -119,7 +119,7 @@ class PathsSource(FilesSource):
 
 
 def _elsewhere(root: str, path: str) -> tuple[str, str] | None:
-    """Where a file lies in a folder beside, or with a suffix, and the options that say so."""
+    """Looks for a file in a folder beside, or with a suffix, and names the options for it."""
     folders = [""]
     if not os.path.isabs(path):
         with contextlib.suppress(OSError), os.scandir(root or ".") as scan:

@@ -97,10 +97,10 @@ def _ahead(
                 return
             item, future = waiting.popleft()
             try:
-                made = future.result()
+                result = future.result()
             except NeedsQuiet:
-                made = call(item)
-            yield made
+                result = call(item)
+            yield result
     finally:
         # also where the consumer stops early or is interrupted
         pool.shutdown(wait=True, cancel_futures=True)
@@ -130,8 +130,8 @@ def _by_processes(
     try:
         _compare(pool, source, list(known)[:_COMPARED], what)
         began = True
-        for made in _ahead(pool, _made, items, ahead):
-            yield pickle.loads(made)
+        for result in _ahead(pool, _made, items, ahead):
+            yield pickle.loads(result)
     except BrokenProcessPool as error:
         if began:
             raise RunError(

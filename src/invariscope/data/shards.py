@@ -193,7 +193,7 @@ def shard_files(pattern: str) -> list[str]:
         ['a-08.tar', 'a-09.tar', 'a-10.tar', 'b-x.tar', 'b-y.tar']
     """
     files: list[str] = []
-    for part in (expanded for each in pattern.split("::") for expanded in _expanded(each)):
+    for part in (expanded for braces in pattern.split("::") for expanded in _expanded(braces)):
         path = part.removeprefix("file:")
         if "://" in path or path.startswith("pipe:"):
             raise InputError(f"webdataset: {path!r} is no file; download the shards first")

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import numpy as np
 from PIL import Image
 
-from invariscope.data.depth import Facts, ValueRange
+from invariscope.data.depth import DepthFacts, ValueRange
 from invariscope.errors import InputError, InvariscopeError
 from invariscope.registry import Registry
 
@@ -142,7 +142,7 @@ class ImageSource(ABC):
         """
         return None
 
-    def facts(self, index: int) -> Facts | None:
+    def facts(self, index: int) -> DepthFacts | None:
         """Looks at the depth and bands of an image; None: this source has 8 bits."""
         return None
 

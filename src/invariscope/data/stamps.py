@@ -85,17 +85,17 @@ class StampsSource(ImageSource):
         self.class_ids: list[str] = []
         self.imagenet_outputs: list[tuple[int, ...]] = []
         missing: list[str] = []
-        for each in cutout_classes():
-            present = [file for file in each.files if Path(cutouts.FOLDER, f"{file}.png").is_file()]
-            missing += [file for file in each.files if file not in present]
+        for kind in cutout_classes():
+            present = [file for file in kind.files if Path(cutouts.FOLDER, f"{file}.png").is_file()]
+            missing += [file for file in kind.files if file not in present]
             if not present:
                 continue
             for file in present:
-                self._add(each.noun, file, count, scenes, background)
+                self._add(kind.noun, file, count, scenes, background)
             self.labels += [len(self.class_names)] * (len(present) * count)
-            self.class_names.append(each.noun)
-            self.class_ids.append(each.synset)
-            self.imagenet_outputs.append(each.outputs)
+            self.class_names.append(kind.noun)
+            self.class_ids.append(kind.synset)
+            self.imagenet_outputs.append(kind.outputs)
         if not self.ids:
             raise needs_debian("stamps", [cutouts.PACKAGE])
         self._write_notes(count, scenes, missing)

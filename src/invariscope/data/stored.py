@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from invariscope.data.depth import Facts, Stored, ValueRange, facts_of_values
+from invariscope.data.depth import DepthFacts, Stored, ValueRange, facts_of_values
 from invariscope.data.rgb import alpha_of, check_size, stored_picture, to_rgb
-from invariscope.data.tiff import FLOAT, Layout, layout_of, layout_of_file, read_samples, upright
+from invariscope.data.tiff import FLOAT, Samples, layout_of, layout_of_file, read_samples, upright
 
 File = str | os.PathLike[str] | bytes
 
@@ -38,13 +38,13 @@ def read_stored(picture: Image.Image | None, file: File, all_bands: bool) -> Ima
     return stored
 
 
-def _layout(picture: Image.Image | None, file: File) -> Layout | None:
+def _layout(picture: Image.Image | None, file: File) -> Samples | None:
     if picture is None:
         return layout_of_file(file)
     return layout_of(picture.tag_v2) if picture.format == "TIFF" else None  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _from_tiff(file: File, layout: Layout, all_bands: bool) -> Stored:
+def _from_tiff(file: File, layout: Samples, all_bands: bool) -> Stored:
     check_size(layout.width, layout.height)
     values = read_samples(file, layout)
     alpha = None
@@ -60,7 +60,7 @@ def _from_tiff(file: File, layout: Layout, all_bands: bool) -> Stored:
 
 
 def _has_deep_colour(picture: Image.Image) -> bool:
-    """Whether Pillow gives the upper bytes only of a PNG's colours."""
+    """Says whether Pillow gives only the upper bytes of a PNG's colours."""
     tiles = getattr(picture, "tile", ())
     return picture.mode != "I;16" and any(str(tile[3]).endswith(";16B") for tile in tiles)
 
@@ -79,7 +79,7 @@ def _from_deep_png(picture: Image.Image, file: File) -> Stored:
 
 
 def _rows_are_pages(picture: Image.Image) -> bool:
-    """Whether tifffile wrote the rows of an interleaved picture as the pages of this file."""
+    """Says whether tifffile wrote the rows of an interleaved picture as pages of this file."""
     described = str(picture.tag_v2.get(270, ""))  # pyright: ignore[reportAttributeAccessIssue]
     return described.startswith('{"shape": [') and getattr(picture, "n_frames", 1) > 1
 
@@ -102,10 +102,10 @@ def alpha_of_file(picture: Image.Image | None, file: File) -> np.ndarray | None:
     return None if picture is None else alpha_of(picture)
 
 
-def facts_of(picture: Image.Image | None, file: File) -> Facts:
+def facts_of(picture: Image.Image | None, file: File) -> DepthFacts:
     """Looks at the depth and bands of a file; its pixels are decoded only if they are deep."""
     layout = _layout(picture, file)
-    alpha, left_out, numbers = None, 0, Facts()
+    alpha, left_out, numbers = None, 0, DepthFacts()
     if layout is not None and layout.plain and layout.samples > 1:
         alpha = None if layout.alpha is None else layout.alpha + 1
         left_out = layout.bands - 3 if layout.photometric == 2 else 0

@@ -12,7 +12,7 @@ import numpy as np
 from invariscope.data.labels import filled
 
 LABEL_KEYS = ("label", "labels", "target", "class", "y", "fine_label")
-"""Where a dictionary, or a table, keeps its label; the first that is there."""
+"""The keys under which a dictionary or table may keep its label; the first present one counts."""
 
 # In this order; `_labels` and `_samples` are where torchvision's newer data sets keep them.
 _ATTRIBUTES = ("targets", "labels", "_labels", "y", "samples", "_samples", "imgs")

@@ -113,7 +113,7 @@ class TableSource(PathsSource):
                 "names another, label=none leaves labels out"
             )
         if column is None and label is None:
-            others = ", ".join(repr(each) for each in frame.columns if each != path_column)
+            others = ", ".join(repr(key) for key in frame.columns if key != path_column)
             lines.append(
                 f"{name}: unlabelled: none of its columns is called label, class, target, …"
                 + (f"; label=COLUMN names one of {others}" if others else "")
@@ -191,7 +191,7 @@ def _part(
     name: str, frame: "pd.DataFrame", split: str | None
 ) -> tuple[list[str], "pd.DataFrame", str]:
     """The splits, the rows of the one that is taken, and a note if it was not asked for."""
-    column = next((each for each in frame.columns if each.strip().lower() in SPLIT_COLUMNS), None)
+    column = next((key for key in frame.columns if key.strip().lower() in SPLIT_COLUMNS), None)
     parts = [] if column is None else [str(part) for part in frame[column].unique()]
     if not {part.lower() for part in parts} & _SPLITS:
         column, parts = None, []
@@ -250,7 +250,7 @@ def _path_column(
 
 def _exists(values: Any, root: str, suffix: str) -> bool:
     tried = [str(value) + suffix for value in values.iloc[:_TRIED]]
-    return any(os.path.isfile(os.path.join(root, os.path.expanduser(each))) for each in tried)
+    return any(os.path.isfile(os.path.join(root, os.path.expanduser(file))) for file in tried)
 
 
 def _label_columns(
@@ -291,7 +291,7 @@ def _labels(values: Any) -> list[Any]:
 
 
 def _is_fraction(value: Any) -> bool:
-    """Whether a cell is a number, and no whole one.
+    """Says whether a cell is a number that is not whole.
 
     Example:
         >>> _is_fraction("0.5"), _is_fraction("7"), _is_fraction(2.0), _is_fraction("n02")

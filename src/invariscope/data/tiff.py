@@ -28,7 +28,7 @@ MOST_BANDS = 512
 
 
 @dataclass(frozen=True)
-class Layout:
+class Samples:
     """The layout of the samples that the tags of the first page state.
 
     Args:
@@ -55,12 +55,12 @@ class Layout:
 
     @property
     def plain(self) -> bool:
-        """Whether the samples are grey or RGB and more, so that a further one is a further band."""
+        """Says whether the samples are grey or RGB and more, so that each further one is a band."""
         return self.photometric in _COLOURS
 
     @property
     def alpha(self) -> int | None:
-        """Which sample is alpha, from 0; None where none is."""
+        """The index of the alpha sample, from 0; None where none is."""
         first = self.samples - len(self.extra)
         return next((first + k for k, kind in enumerate(self.extra) if kind in _ALPHA), None)
 
@@ -82,7 +82,7 @@ class Layout:
         return not (all_bands and self.samples > 3) and not (self.planar and self.samples > 3)
 
 
-def layout_of(tags: Mapping[int, Any]) -> Layout:
+def layout_of(tags: Mapping[int, Any]) -> Samples:
     """Reads the layout that the tags of a page state."""
 
     def first(tag: int, default: int) -> int:
@@ -94,7 +94,7 @@ def layout_of(tags: Mapping[int, Any]) -> Layout:
     stated = tuple(stated) if isinstance(stated, tuple) else (stated,)
     beyond = max(0, samples - _COLOURS.get(photometric, samples))
     extra = tuple(int(kind) for kind in (stated + (0,) * beyond)[:beyond])
-    return Layout(
+    return Samples(
         width=first(256, 0),
         height=first(257, 0),
         samples=samples,
@@ -107,7 +107,7 @@ def layout_of(tags: Mapping[int, Any]) -> Layout:
     )
 
 
-def layout_of_file(file: str | os.PathLike[str] | bytes) -> Layout | None:
+def layout_of_file(file: str | os.PathLike[str] | bytes) -> Samples | None:
     """Reads the layout of a file that Pillow does not open; None: it is no TIFF."""
     with io.BytesIO(file) if isinstance(file, bytes) else open(file, "rb") as stream:
         head = stream.read(16)
@@ -120,7 +120,7 @@ def layout_of_file(file: str | os.PathLike[str] | bytes) -> Layout | None:
         return layout_of(tags)
 
 
-def read_samples(file: str | os.PathLike[str] | bytes, layout: Layout) -> np.ndarray:
+def read_samples(file: str | os.PathLike[str] | bytes, layout: Samples) -> np.ndarray:
     """Reads the upright samples of the first page, as they are stored.
 
     Returns:

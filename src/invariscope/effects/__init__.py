@@ -1,4 +1,4 @@
-"""Measures what augmentations do to single classes and images: whom they help, whom they hurt."""
+"""Measures which single classes and images augmentations help and hurt."""
 
 from invariscope.effects.correctness import Correctness
 from invariscope.effects.on_classes import ClassEffects, class_effects

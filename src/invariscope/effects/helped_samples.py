@@ -73,7 +73,7 @@ def helped_samples(
 
 
 def _resampled(draw: np.random.Generator, sizes: Sequence[int]) -> np.ndarray:
-    """How often each run is drawn, as many runs of each method as it has."""
+    """Draws how often each run counts, as many runs of each method as it has."""
     return np.concatenate([draw.multinomial(size, np.full(size, 1 / size)) for size in sizes])
 
 

@@ -1,4 +1,4 @@
-"""Measures what an augmentation does to each class: whom it hurts, how surely (paper 000).
+"""Measures which classes an augmentation hurts, and how surely (paper 000).
 
 Given are the right and wrong answers of several training seeds without the augmentation and of
 several with it, on the same test images. For each class and each pair of a seed without and a seed

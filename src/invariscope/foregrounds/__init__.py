@@ -1,4 +1,4 @@
-"""Where things are in images, and how large: boxes around foregrounds, and their spread."""
+"""Measures where foregrounds are in images and how large: boxes, and their spread."""
 
 from invariscope.foregrounds.foregrounds import measure_foregrounds
 from invariscope.foregrounds.result import Foregrounds

@@ -1,7 +1,7 @@
-"""Where the things in a data set are and how large they are: paper 000, App. E.1.
+"""Measures where foregrounds are in a data set and how large they are: paper 000, App. E.1.
 
 Each image has a mask (`masks`), each mask a box (`boxes`), and the boxes vary by size and by place
-(`spread`): what the data set itself asks a model to be invariant to. The
+(`spread`): the variation to which the data set itself demands invariance. The
 paper measures all training images of ImageNet with U²-Net at the threshold 0.1 and finds that the
 scale of objects varies more than their place, which is centred.
 

@@ -1,4 +1,4 @@
-"""The measurement of foregrounds as a job: a mask and its box for each image."""
+"""Defines the measurement of foregrounds as a job: a mask and its box for each image."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ _BLOCK_SIZE = 32
 
 @dataclass(frozen=True, kw_only=True)
 class ForegroundsRequest(Request):
-    """What is asked about foregrounds; `measure_foregrounds` says what each means."""
+    """The arguments of `measure_foregrounds`, which says what each means."""
 
     masks: str | os.PathLike[str] = SALIENCY
     values: Sequence[int] | None = None
@@ -38,7 +38,7 @@ class ForegroundsRequest(Request):
 
 @dataclass(frozen=True)
 class BoxedPicture(Picture):
-    """An image of which nothing is kept but its box, and how sure the maker of its mask was."""
+    """The box of an image, with the certainty of its mask."""
 
     box: Box | None = None
     peak: float = 0.0
@@ -50,7 +50,7 @@ def _check(file: pq.ParquetFile, table: pa.Table) -> None:
 
 
 @dataclass
-class Boxes(Job[Foregrounds]):
+class BoxesJob(Job[Foregrounds]):
     """The boxes of a data set, ready to be measured."""
 
     source: ImageSource
@@ -85,11 +85,11 @@ class Boxes(Job[Foregrounds]):
         )
 
     def digest(self, index: int) -> str:
-        """What an image and its mask are known by."""
+        """Digests an image and its mask."""
         return self.masks.digest(index) or super().digest(index)
 
     def load(self, source: ImageSource, index: int) -> BoxedPicture:
-        """The box of an image; its label comes after, since some labels come with images."""
+        """Measures the box of an image; then its label, since some labels come with images."""
         try:
             mask = self.masks(index)
         except UnreadableImage as problem:
@@ -100,11 +100,11 @@ class Boxes(Job[Foregrounds]):
         return BoxedPicture(index, None, label=label, digest=digest, box=box, peak=mask.peak)
 
     def passes(self, number: int) -> int:
-        """One mask for each image."""
+        """Counts one mask for each image."""
         return len(self.blocks[number])
 
     def measure(self, block: Block, batches: Batches, advance: Callable[[int], None]) -> pa.Table:
-        """Image, class, the measures of the box and the peak."""
+        """Makes rows of image, class, the measures of the box and the peak."""
         rows = [
             {"image": image, "class": self._class_name(picture.label), **vars(picture.box)}
             | {"peak": picture.peak}
@@ -115,7 +115,7 @@ class Boxes(Job[Foregrounds]):
         return pa.Table.from_pylist(rows, schema=BOX_SCHEMA)
 
     def finish(self, run: Run) -> Foregrounds:
-        """How the boxes vary.
+        """Computes how the boxes vary.
 
         Raises:
             InputError: No mask has a foreground.
@@ -144,7 +144,7 @@ class Boxes(Job[Foregrounds]):
         return str(label) if names is None else names[label]
 
 
-def prepare_foregrounds(request: ForegroundsRequest) -> Boxes:
+def prepare_foregrounds(request: ForegroundsRequest) -> BoxesJob:
     """Checks and resolves everything, and measures nothing yet."""
     if not 0 <= request.threshold < 1:
         raise InputError(
@@ -172,6 +172,6 @@ def prepare_foregrounds(request: ForegroundsRequest) -> Boxes:
         decisions={**source.decisions, "masks": masks.decision},
         warnings=masks.notes,
     )
-    boxes = Boxes(source, selected, masks, request.threshold, manifest)
+    boxes = BoxesJob(source, selected, masks, request.threshold, manifest)
     boxes.look_for_a_mask()
     return boxes

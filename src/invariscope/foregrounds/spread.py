@@ -1,4 +1,4 @@
-r"""How much boxes vary over a data set, and whether by their size or by their place.
+r"""Measures how much boxes vary over a data set, by their size and by their place.
 
 For each measure of a box (`invariscope.foregrounds.boxes`) and for the scale √area, over all images
 and by class: mean, standard deviation (n − 1), standard error of the mean (deviation / √n), the
@@ -11,7 +11,7 @@ box lie at x ± width/2 and y ± height/2, and over a data set their variances a
     ½ [Var(left) + Var(right)]  = Var(x) + Var(width)/4
     ½ [Var(top)  + Var(bottom)] = Var(y) + Var(height)/4
 
-so that the mean variance of an edge is a sum of what the place does and what the size does:
+so that the mean variance of an edge is the sum of a part by place and a part by size:
 
     translation²  = ½ [Var(x) + Var(y)]            size²  = ⅛ [Var(width) + Var(height)]
     size_share    = size² / (size² + translation²)
@@ -47,7 +47,7 @@ _CENTRES = ("x", "y")
 
 
 def summarise_boxes(images: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Statistics of each measure over all images and by class.
+    """Computes statistics of each measure over all images and by class.
 
     Args:
         images: One row per image with the columns class, `MEASURES`; rows without a box have NaN.
@@ -61,14 +61,14 @@ def summarise_boxes(images: pd.DataFrame, seed: int) -> pd.DataFrame:
     for name, part in _parts(images):
         values = _values(part)
         moments = _moments(values, seed)
-        for place, measure in enumerate(SUMMARISED):
+        for column, measure in enumerate(SUMMARISED):
             rows.append({"class": name, "measure": measure, "n": len(values)})
-            rows[-1] |= _statistics(values[:, place], moments, place)
+            rows[-1] |= _statistics(values[:, column], moments, column)
     return pd.DataFrame(rows)
 
 
 def compare_size_and_place(images: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Whether boxes vary by their size or by their place, over all images and by class.
+    """Compares how boxes vary by size and by place, over all images and by class.
 
     Args:
         images: As in `summarise_boxes`.
@@ -105,7 +105,7 @@ def _values(images: pd.DataFrame) -> np.ndarray:
 
 
 def _moments(values: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Means [measure, replicate] and variances (over n) of the resamples; NaN for less than two."""
+    """Computes means [measure, replicate] and variances (over n) of resamples; NaN below two."""
     count, width = values.shape
     if count < 2:
         nothing = np.full((width, 1), np.nan)
@@ -118,34 +118,34 @@ def _moments(values: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _statistics(
-    values: np.ndarray, moments: tuple[np.ndarray, np.ndarray], place: int
+    values: np.ndarray, moments: tuple[np.ndarray, np.ndarray], column: int
 ) -> dict[str, float]:
     count = len(values)
-    means, variances = moments[0][place], moments[1][place]
+    means, variances = moments[0][column], moments[1][column]
     unbiased = np.sqrt(count / (count - 1)) if count > 1 else np.nan
     deviation = float(values.std() * unbiased) if count else np.nan
     mean_low, mean_high = percentile_interval(means[None])
     sd_low, sd_high = percentile_interval(np.sqrt(variances)[None] * unbiased)
-    found = {
+    numbers = {
         "mean": float(values.mean()) if count else np.nan,
         "mean_low": mean_low[0], "mean_high": mean_high[0],
         "sd": deviation, "sd_low": sd_low[0], "sd_high": sd_high[0],
         "sem": deviation / np.sqrt(count) if count else np.nan,
     }  # fmt: skip
     for name, share in QUANTILES.items():
-        found[name] = float(np.quantile(values, share)) if count else np.nan
-    return found
+        numbers[name] = float(np.quantile(values, share)) if count else np.nan
+    return numbers
 
 
 def _spread(variances: np.ndarray | None) -> dict[str, np.ndarray]:
-    """The statistics [replicate] of variances [measure, replicate]."""
+    """Computes statistics [replicate] of variances [measure, replicate]."""
     if variances is None:
         variances = np.full((len(SUMMARISED), 1), np.nan)
     # what is left of numbers that are equal when their mean is subtracted
     variances = np.where(variances < _NOTHING, 0.0, variances)
-    place = sum(variances[SUMMARISED.index(name)] for name in _CENTRES) / 2
+    position = sum(variances[SUMMARISED.index(name)] for name in _CENTRES) / 2
     size = sum(variances[SUMMARISED.index(name)] for name in _SIDES) / 8
-    total = np.asarray(place + size)
+    total = np.asarray(position + size)
     share = np.full(total.shape, np.nan)
     np.divide(size, total, out=share, where=total > 0)
-    return {"translation": np.sqrt(place), "size": np.sqrt(size), "size_share": share}
+    return {"translation": np.sqrt(position), "size": np.sqrt(size), "size_share": share}

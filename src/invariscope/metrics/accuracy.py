@@ -1,4 +1,4 @@
-"""Accuracy under a transformation: is the transformed image still classified right?
+"""Accuracy under a transformation: is the transformed image still classified correctly?
 
 1 where argmax of the logits is the label, else 0; the mean is top-1 accuracy. Range [0, 1], higher
 is better. Not a measure of invariance by itself: a model can be accurate at a cell and still flip.
@@ -18,7 +18,7 @@ from invariscope.metrics.kinds import VectorMetric, register
 def accuracy(
     logits: Float[Tensor, "..."], labels: Integer[Tensor, "..."]
 ) -> Float[Tensor, " image"]:
-    """Whether each image is classified right.
+    """Says of each image whether it is classified correctly.
 
     Args:
         logits: [N, K].

@@ -7,9 +7,9 @@ from invariscope.errors import InputError
 
 
 def same_shape(**tensors: Tensor) -> None:
-    """All tensors have the shape of the first one."""
-    (first, reference), *others = tensors.items()
-    for name, tensor in others:
+    """Checks that all tensors have the shape of the first one."""
+    (first, reference), *rest = tensors.items()
+    for name, tensor in rest:
         if tensor.shape != reference.shape:
             raise InputError(
                 f"{name} has shape {list(tensor.shape)} but {first} has {list(reference.shape)}: "
@@ -26,19 +26,19 @@ def rank(dimensions: str, **tensors: Tensor) -> None:
 
 
 def at_least_two(name: str, tensor: Tensor) -> None:
-    """The baseline needs another image."""
+    """Checks that there are two images, since the baseline needs another one."""
     if len(tensor) < 2:
         raise InputError(
             f"{name} has shape {list(tensor.shape)}: a baseline needs at least two images"
         )
 
 
-def at_least(count: int, what: str, *, dimension: int = 0, **tensors: Tensor) -> None:
+def at_least(count: int, noun: str, *, dimension: int = 0, **tensors: Tensor) -> None:
     """All tensors hold ``count`` or more of what lies along one of their dimensions."""
     for name, tensor in tensors.items():
         if tensor.shape[dimension] < count:
             raise InputError(
-                f"{name} has shape {list(tensor.shape)}: it needs at least {count} {what} "
+                f"{name} has shape {list(tensor.shape)}: it needs at least {count} {noun} "
                 f"in dimension {dimension}"
             )
 

@@ -63,7 +63,7 @@ class PooledChannels:
 
 @dataclass(frozen=True)
 class ChannelCorrelation:
-    """The sums behind `PooledChannels`: what is added makes a new one, `merge` joins two.
+    """The sums behind `PooledChannels`: adding images makes new sums, `merge` joins two.
 
     Memory is one matrix [channel, channel] in float32, however many images.
 
@@ -104,7 +104,7 @@ class ChannelCorrelation:
     def add(
         self, acted: Float[Tensor, "..."], transformed: Float[Tensor, "..."]
     ) -> "ChannelCorrelation":
-        """With the maps [B, C, H, W] of more images; arguments as for `channel_equivariance`."""
+        """Adds the maps [B, C, H, W] of more images; arguments as for `channel_equivariance`."""
         rank("B C H W", acted=acted, transformed=transformed)
         same_shape(acted=acted, transformed=transformed)
         if acted.shape[1] != self.products.shape[0]:
@@ -121,7 +121,7 @@ class ChannelCorrelation:
     def with_products(
         self, products: Sequence[Tensor], transformed: ChannelMaps, acted: ChannelMaps
     ) -> tuple["ChannelCorrelation", Tensor]:
-        """With images whose `covariances` are known already (none: maps of a single position).
+        """Adds images whose `covariances` are known already (none: maps of a single position).
 
         Returns:
             The new sums, and the influences [2, image] of these images on the means over living
@@ -134,18 +134,18 @@ class ChannelCorrelation:
     def _without_unusable(
         self, products: Sequence[Tensor], transformed: ChannelMaps, acted: ChannelMaps
     ) -> tuple["ChannelCorrelation", Tensor]:
-        """As `with_products`, where images may not be finite."""
+        """Does as `with_products` where some images are not finite."""
         usable = (transformed.squares + acted.squares).isfinite().all(1)
         sums = replace(self, excluded=self.excluded + int((~usable).sum()))
         influences = self.means.new_full((2, len(usable)), torch.nan)
         if bool(usable.any()):
             products = [torch.cat(list(products))[usable]] if products else []
-            (sums,), found = _added([sums], products, transformed[usable], acted[usable])
-            influences[:, usable] = found[0]
+            (sums,), own = _added([sums], products, transformed[usable], acted[usable])
+            influences[:, usable] = own[0]
         return sums, influences
 
     def merge(self, other: "ChannelCorrelation") -> "ChannelCorrelation":
-        """With what other sums are over; the order changes nothing but rounding."""
+        """Joins these sums with other ones; the order changes nothing but rounding."""
         images = self.images + other.images
         if self.images == 0 or other.images == 0:
             most = self if other.images == 0 else other
@@ -165,13 +165,13 @@ class ChannelCorrelation:
 
     def compute(self) -> PooledChannels:
         """The values over all images that were added."""
-        found = _matched(
+        matched = _matched(
             self.means[None],
             self.squares[None],
             self.products[None],
             self.images * self.positions,
         )
-        values, pairs = found.values[0], found.pairs[0]
+        values, pairs = matched.values[0], matched.pairs[0]
         match = torch.where(values[1].isfinite(), pairs[1], -1)
         n = max(self.images, 1)
         scale = n * (n - 1) if n > 1 else torch.nan
@@ -185,7 +185,7 @@ def add_to_each(
     transformed: ChannelMaps,
     acted: ChannelMaps,
 ) -> tuple[list[ChannelCorrelation], Tensor]:
-    """Adds as many images to each of several sums over the same layer, all in one go.
+    """Adds equally many images to each of several sums over the same layer, all at once.
 
     Args:
         sums: One or more.
@@ -200,18 +200,18 @@ def add_to_each(
     finite = (transformed.all_alive and acted.all_alive) or bool(
         (transformed.squares + acted.squares).isfinite().all()
     )
-    if finite and len({each.images for each in sums}) == 1:
+    if finite and len({own.images for own in sums}) == 1:
         return _added(sums, products, transformed, acted)
     if len(sums) == 1:
-        one, influences = sums[0]._without_unusable(products, transformed, acted)
-        return [one], influences[None]
+        added, influences = sums[0]._without_unusable(products, transformed, acted)
+        return [added], influences[None]
     count = len(transformed.mean) // len(sums)
-    found = []
-    for number, each in enumerate(sums):
+    results = []
+    for number, own_sums in enumerate(sums):
         some = slice(number * count, (number + 1) * count)
         own = [part[some] for part in products]
-        found.append(each.with_products(own, transformed[some], acted[some]))
-    return [one for one, _ in found], torch.stack([influences for _, influences in found])
+        results.append(own_sums.with_products(own, transformed[some], acted[some]))
+    return [added for added, _ in results], torch.stack([influences for _, influences in results])
 
 
 def _added(
@@ -220,7 +220,7 @@ def _added(
     transformed: ChannelMaps,
     acted: ChannelMaps,
 ) -> tuple[list[ChannelCorrelation], Tensor]:
-    """As `add_to_each`, of images that are all finite, to sums over as many images.
+    """Does as `add_to_each` for images that are all finite and sums over equally many images.
 
     Sums of squares and products about a mean move with it (Chan, Golub and LeVeque 1983). With P
     positions, n images before, the new ones i of means μ_i, the old mean μ and the new one μ′,
@@ -240,7 +240,7 @@ def _added(
     """
     several, before = len(sums), sums[0].images
     positions = transformed.positions
-    old = _stacked([each.means for each in sums])
+    old = _stacked([own.means for own in sums])
     means, within = (
         torch.stack(pair, 1).to(old.dtype).unflatten(0, (several, -1))
         for pair in ((transformed.mean, acted.mean), (transformed.squares, acted.squares))
@@ -255,32 +255,32 @@ def _added(
     moved = math.sqrt(before) * shift
     both = torch.cat([off, moved], 1).float()
     matrices = torch.baddbmm(
-        _stacked([each.products for each in sums]), both[:, :, 0].mT, both[:, :, 1], alpha=positions
+        _stacked([own.products for own in sums]), both[:, :, 0].mT, both[:, :, 1], alpha=positions
     )
-    parts = [each.unflatten(0, (several, -1)) for each in products]
+    parts = [own.unflatten(0, (several, -1)) for own in products]
     for part in parts:
         matrices += part.sum(1)  # within the images, over positions
     of_means = old + shift[:, 0]
-    of_squares = _stacked([each.squares for each in sums]) + squares.sum(1)
+    of_squares = _stacked([own.squares for own in sums]) + squares.sum(1)
     of_squares.addcmul_(moved[:, 0], moved[:, 0], value=positions)
-    found = _matched(of_means, of_squares, matrices, images * positions)
+    matched = _matched(of_means, of_squares, matrices, images * positions)
     # Influences [sum, image, form, channel]: with the same channel and with the match.
     shares = squares / of_squares[:, None]  # s_tt / S_tt, s_aa / S_aa
-    cross = positions * off[:, :, :1] * _of_pairs(off[:, :, 1], found.pairs)
+    cross = positions * off[:, :, :1] * _of_pairs(off[:, :, 1], matched.pairs)
     if parts:
-        columns = found.pairs.mT[:, None]
+        columns = matched.pairs.mT[:, None]
         chosen = [p.gather(3, columns.expand(-1, p.shape[1], -1, -1)).mT for p in parts]
         cross += torch.cat(chosen, 1)  # s_ta: means off by, and what is within the image
-    each = shares[:, :, :1] + _of_pairs(shares[:, :, 1], found.pairs)
-    each = cross * found.scale[:, None] - found.values[:, None] / 2 * each  # dr
-    each = (images * each).nan_to_num_(0)  # a dead channel has none
-    living = found.values.isfinite().sum(2).clamp_min(1)
-    influences = _stacked([one.influences for one in sums]) + each.square().sum(1)
+    own = shares[:, :, :1] + _of_pairs(shares[:, :, 1], matched.pairs)
+    own = cross * matched.scale[:, None] - matched.values[:, None] / 2 * own  # dr
+    own = (images * own).nan_to_num_(0)  # a dead channel has none
+    living = matched.values.isfinite().sum(2).clamp_min(1)
+    influences = _stacked([old_sums.influences for old_sums in sums]) + own.square().sum(1)
     new = [
-        ChannelCorrelation(images, one.excluded, positions, *rest)
-        for one, *rest in zip(sums, of_means, of_squares, matrices, influences, strict=True)
+        ChannelCorrelation(images, old_sums.excluded, positions, *rest)
+        for old_sums, *rest in zip(sums, of_means, of_squares, matrices, influences, strict=True)
     ]
-    return new, (each.sum(3) / living[:, None]).mT
+    return new, (own.sum(3) / living[:, None]).mT
 
 
 @dataclass(frozen=True)
@@ -289,7 +289,7 @@ class _Matches:
 
     Args:
         values: The correlations, NaN where dead.
-        pairs: Which channels these are: itself and the match.
+        pairs: The channels: itself and the match.
         scale: What a covariance is multiplied by to be a correlation.
     """
 
@@ -299,8 +299,8 @@ class _Matches:
 
 
 def _matched(means: Tensor, squares: Tensor, products: Tensor, count: int) -> _Matches:
-    """The matches of some sums over ``count`` images and positions each."""
-    # Σ x² = Σ (x − m)² + count m²: what the deviations are held against, to be told from rounding.
+    """Finds the matches of some sums over ``count`` images and positions each."""
+    # Σ x² = Σ (x − m)² + count m²: deviations are compared with it, to be told from rounding.
     power = torch.addcmul(squares, means, means, value=count)
     alive = varies(squares, power, torch.float32)
     norm = torch.where(alive, squares.rsqrt(), torch.nan)
@@ -317,7 +317,7 @@ def _matched(means: Tensor, squares: Tensor, products: Tensor, count: int) -> _M
 
 
 def _of_pairs(values: Tensor, pairs: Tensor) -> Tensor:
-    """Values [sum, image, channel] at the channels [sum, 2, channel]: [sum, image, 2, channel]."""
+    """Takes values [sum, image, channel] at pairs [sum, 2, channel]: [sum, image, 2, channel]."""
     count = values.shape[1]
     return (
         values[:, :, None].expand(-1, -1, 2, -1).gather(3, pairs[:, None].expand(-1, count, -1, -1))

@@ -6,13 +6,13 @@ with S the Pearson correlation or the cosine of two maps (`channel_similarity`).
 c becomes channel c′ exactly (c′ = c: it is invariant). Range [−1, 1]; higher is more equivariant,
 and never below the invariance of the same channel. `channel_match` says which channel c′ is.
 
-The maximum is biased upwards: among many unrelated channels some one is alike by chance, the more
+The maximum is biased upwards: among many unrelated channels one is similar by chance, the more
 so the smaller the maps. So 0 means nothing here; read it beside the same number for shuffled
 images.
 
 Degenerate: a dead channel of ``transformed`` (constant for pearson, zero for cosine, not finite) is
 NaN, dead channels of ``acted`` never win, and if none is alive the whole image is NaN.
-Source: paper 002, eq. 7. No code was published; what it does with dead channels is not said.
+Source: paper 002, eq. 7. No code was published, and dead channels are not mentioned.
 """
 
 from dataclasses import replace
@@ -80,7 +80,7 @@ def channel_match(
     *,
     similarity: str = "pearson",
 ) -> ChannelMatch:
-    """For each channel of f(T_g x) the channel of T_g f(x) that is most similar to it.
+    """Finds for each channel of f(T_g x) the channel of T_g f(x) that is most similar to it.
 
     Ties: a channel that matches itself as well as any other matches itself.
 
@@ -104,16 +104,16 @@ def channel_match(
     check_similarity(similarity)
     rank("B C H W", acted=acted, transformed=transformed)
     same_shape(acted=acted, transformed=transformed)
-    found = [_matched(moved, own) for own, moved in steps(acted, transformed, similarity)]
-    if not found:
+    matches = [_matched(moved, own) for own, moved in steps(acted, transformed, similarity)]
+    if not matches:
         empty = transformed.new_empty(acted.shape[:2])
         return ChannelMatch(empty, empty.long())
-    values, indices = (torch.cat(parts) for parts in zip(*found, strict=True))
+    values, indices = (torch.cat(parts) for parts in zip(*matches, strict=True))
     return ChannelMatch(values.to(transformed.dtype), indices)
 
 
 def _matched(transformed: Channels, acted: Channels) -> tuple[Tensor, Tensor]:
-    """Values and indices [B, C] of some images.
+    """Computes values and indices [B, C] of some images.
 
     The products only choose; the value is computed anew from the chosen pair, by the same sum as
     the invariance. So an exact copy scores exactly 1, and equivariance is never below invariance.

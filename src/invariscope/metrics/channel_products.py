@@ -68,24 +68,24 @@ class ChannelMaps:
 
     @property
     def points(self) -> Tensor:
-        """[image, channel], whether the channel has a direction: it is finite and not zero."""
+        """Says of each channel whether it has a direction: it is finite and not zero."""
         return (self.power > 0) & self.power.isfinite()
 
     @cached_property
     def all_alive(self) -> bool:
-        """Whether every channel of every image is."""
+        """Says whether every channel of every image is alive."""
         return bool(self.alive.all())
 
     def __getitem__(self, images: slice | list[int] | Tensor) -> "ChannelMaps":
         return ChannelMaps(*(part[images] for part in self._parts()))
 
     def without_values(self) -> "ChannelMaps":
-        """The moments alone; the number of positions stays."""
+        """Keeps the moments alone, and the number of positions."""
         return replace(self, values=self.values[:, :, :0])
 
     @staticmethod
     def joined(parts: "list[ChannelMaps]") -> "ChannelMaps":
-        """The images of all parts."""
+        """Joins the images of all parts."""
         if len(parts) == 1:
             return parts[0]
         return ChannelMaps(*map(torch.cat, zip(*(part._parts() for part in parts), strict=True)))
@@ -97,7 +97,7 @@ class ChannelMaps:
 def channel_maps(
     maps: Tensor, inside: Tensor | None = None, mean: Tensor | None = None
 ) -> ChannelMaps:
-    """Maps [image, channel, height, width] with their moments.
+    """Computes the moments of maps [image, channel, height, width].
 
     Args:
         maps: Of any floating type; channels-last maps are read without a copy.
@@ -136,7 +136,7 @@ def paired_correlation(transformed: ChannelMaps, acted: ChannelMaps) -> Tensor:
 
 @dataclass(frozen=True)
 class MapStep:
-    """Some images of one layer: what a metric of maps is given.
+    """Some images of one layer, as a metric of maps takes them.
 
     What several metrics are made of, products and similarities, is computed once, when the first
     of them asks for it.
@@ -172,7 +172,7 @@ class MapStep:
 
     @property
     def complete(self) -> bool:
-        """Whether no channel is dead, so that no correlation is NaN."""
+        """Says whether no channel is dead, so that no correlation is NaN."""
         return self.transformed.all_alive and self.acted.all_alive
 
     @cached_property
@@ -217,7 +217,7 @@ def permuted_cosine(step: MapStep) -> Tensor:
 def _best(
     products: Tensor, own: Tensor, theirs: Tensor, alive: tuple[Tensor, Tensor] | None
 ) -> Tensor:
-    """[2, image, channel]: similarity with the same channel, and the largest with any living one.
+    """Finds similarities [2, image, channel]: with the same channel, and the largest with any.
 
     Args:
         products: [image, channel, channel].
@@ -230,10 +230,10 @@ def _best(
     if alive is not None:
         same = torch.where(alive[1], same, torch.nan)
         scaled.masked_fill_(~alive[1][:, None, :], -torch.inf)
-    found = (torch.stack([same, scaled.amax(2)]) * own.rsqrt()).clamp_(-1, 1)
+    similarities = (torch.stack([same, scaled.amax(2)]) * own.rsqrt()).clamp_(-1, 1)
     if alive is None:
-        return found
-    return found.masked_fill_(~(alive[0] & alive[1].any(1, keepdim=True)), torch.nan)
+        return similarities
+    return similarities.masked_fill_(~(alive[0] & alive[1].any(1, keepdim=True)), torch.nan)
 
 
 def _similar(products: Tensor, own: Tensor, theirs: Tensor, alive: Tensor) -> Tensor:
@@ -242,7 +242,7 @@ def _similar(products: Tensor, own: Tensor, theirs: Tensor, alive: Tensor) -> Te
 
 
 def images_per_step(channels: int) -> int:
-    """How many images' products [channel, channel] are held at a time; at least one."""
+    """Computes how many images' products [channel, channel] are held at a time; at least one."""
     return max(1, STEP // (channels * channels))
 
 

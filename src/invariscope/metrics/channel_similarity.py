@@ -50,11 +50,11 @@ class Channels:
     alive: Tensor
 
     def directions(self) -> Tensor:
-        """The vectors at unit length; what dead channels hold is undefined."""
+        """The vectors at unit length; dead channels hold anything."""
         return self.vectors / self.squares.sqrt()[..., None]
 
     def taken(self, indices: Tensor) -> "Channels":
-        """For each image the channels at ``indices`` [B, C]."""
+        """Takes the channels at ``indices`` [B, C] of each image."""
         rows = indices[..., None].expand(*indices.shape, self.vectors.shape[-1])
         return Channels(
             self.vectors.gather(1, rows),

@@ -69,7 +69,7 @@ def class_distance_ratio(
 
 
 def per_image(transformed: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Values and weights of a block, [cell, N] in float64, for the l2 distance.
+    """Computes values and weights of a block, [cell, N] in float64, for the l2 distance.
 
     Σ value·weight / Σ weight is the ratio over the pairs of the block, but for images that are the
     only ones of their class there: they have no value. Images that are not finite or have no label
@@ -90,7 +90,7 @@ def per_image(transformed: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _shares(pairs: Tensor, chosen: Tensor) -> Tensor:
-    """What each image contributes to the mean of the chosen pairs: [cell, N]."""
+    """Computes the share of each image in the mean of the chosen pairs: [cell, N]."""
     return torch.where(chosen, pairs, 0).sum(-1) / chosen.sum((1, 2))[:, None]
 
 

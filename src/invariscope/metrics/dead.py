@@ -1,4 +1,4 @@
-"""What is dead: a channel, unit or embedding whose values do not vary beyond their rounding.
+"""Finds what is dead: a channel, unit or embedding that varies no more than by rounding.
 
 A constant map that went through a convolution is hardly ever constant to the last bit. It varies by
 a few units in the last place, and a correlation of that dust is a random number in [−1, 1] that
@@ -17,7 +17,7 @@ def resolution(dtype: torch.dtype) -> float:
 
 
 def varies(spread: Tensor, power: Tensor, dtype: torch.dtype) -> Tensor:
-    """Whether values vary: False within rounding, and where anything is not finite.
+    """Says whether values vary: False within rounding, and where anything is not finite.
 
     Args:
         spread: Sum (or mean) of the squared deviations of the values from their mean.

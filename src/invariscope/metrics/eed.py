@@ -73,11 +73,11 @@ def eed(
         )
     measure = deviation if callable(deviation) else _named(deviation)
     still = _mean(double(orbit[:, numbers]))
-    found = [
+    deviations = [
         measure(double(orbit[:, number]), act(number, still.to(orbit.dtype)).to(still.dtype))
         for number in range(count)
     ]
-    return torch.stack(found).mean(0).to(orbit.dtype)
+    return torch.stack(deviations).mean(0).to(orbit.dtype)
 
 
 def _mean(outputs: Tensor) -> Tensor:
@@ -89,8 +89,8 @@ def _named(deviation: str) -> Deviation:
     check_distance(deviation)
 
     def measure(a: Tensor, b: Tensor) -> Tensor:
-        one, other = (prepared(outputs.flatten(1), deviation) for outputs in (a, b))
-        apart = between(one, other, deviation)
+        first, second = (prepared(outputs.flatten(1), deviation) for outputs in (a, b))
+        apart = between(first, second, deviation)
         return apart - 1 if deviation == "cosine" else apart
 
     return measure

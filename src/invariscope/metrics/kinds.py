@@ -38,7 +38,7 @@ Squares = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What all metrics have: a name, its words, and how its values are to be read.
+    """A metric: its name, its words, and how its values are read.
 
     Args:
         name: The name in the table and on the command line.
@@ -91,12 +91,12 @@ class Metric:
 
     @property
     def pooled(self) -> bool:
-        """Whether its rows are pseudo-values of a number over the whole data set."""
+        """Says whether its rows are pseudo-values of a number over the whole data set."""
         return False
 
     @property
     def where(self) -> str:
-        """Where it is measured, in words."""
+        """The layers at which it is measured, in words."""
         layers = "the logits" if self.at == "logits" else "every layer"
         needs = {"": "", "group": ", needs a group"}.get(self.needs, ", needs labels")
         return layers + self.detail + needs
@@ -124,7 +124,7 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class VectorMetric(Metric):
-    """A metric of what a layer says of an image and of the transformed image.
+    """A metric of a layer's vectors for an image and for the transformed image.
 
     Args:
         evaluate: Its values of several cells at once.
@@ -173,7 +173,7 @@ class MapMetric(Metric):
 
     @property
     def pooled(self) -> bool:
-        """Whether its rows are pseudo-values of a number over the whole data set."""
+        """Says whether its rows are pseudo-values of a number over the whole data set."""
         return self.over_data is not None
 
 

@@ -147,13 +147,14 @@ def per_element(orbit: Tensor, distance: str) -> tuple[Tensor, Tensor]:
         deviation = between(*ends, "cosine") - 1
         return deviation / scale, torch.full_like(deviation, scale)
     deviation = (moves - centre).norm(dim=-1)
-    others = all_pairs(z[0], z[0], "l2").sum(-1) / (len(z[0]) - 1)
+    baseline = all_pairs(z[0], z[0], "l2").sum(-1) / (len(z[0]) - 1)
     length = z.square().sum(-1).mean(0).sqrt()
-    usable = others > resolution(orbit.dtype) * length
-    values = torch.where(usable, deviation / others, torch.nan)
+    usable = baseline > resolution(orbit.dtype) * length
+    values = torch.where(usable, deviation / baseline, torch.nan)
     # An image that does not move at all is 0 also where all images are alike: a constant model.
     still = deviation.sum(0) == 0
-    weights = torch.where(still, others.clamp_min(torch.finfo(torch.float32).tiny), others)
+    least = torch.finfo(torch.float32).tiny
+    weights = torch.where(still, baseline.clamp_min(least), baseline)
     return torch.where(still, 0.0, values), weights.expand_as(values)
 
 

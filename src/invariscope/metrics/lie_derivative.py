@@ -160,7 +160,7 @@ def _differentiate(
         with forward_mode():
             # Contiguous: an expanded view has no room for a derivative per element.
             at, along = images.contiguous(), tangent.contiguous()
-            found = torch.func.jvp(function, (at,), (along,), strict=True)
+            pair = torch.func.jvp(function, (at,), (along,), strict=True)
     except (NotImplementedError, RuntimeError) as error:
         operation = missing_formula(error)
         if operation is not None:
@@ -174,7 +174,7 @@ def _differentiate(
                 "(detach, inference_mode, argmax); a function that torch can differentiate works"
             ) from error
         raise
-    outputs, derivative = found[0], found[1]
+    outputs, derivative = pair[0], pair[1]
     if not isinstance(outputs, Tensor) or outputs.shape[:1] != images.shape[:1]:
         came = list(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise InputError(

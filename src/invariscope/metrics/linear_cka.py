@@ -52,8 +52,9 @@ def linear_cka(a: Float[Tensor, "..."], b: Float[Tensor, "..."]) -> Float[Tensor
         )
     first, second = _centred(a), _centred(b)
     if len(a) < max(a.shape[1], b.shape[1]):
-        gram, other = first @ first.mT, second @ second.mT
-        shared, own, theirs = (gram * other).sum(), (gram * gram).sum(), (other * other).sum()
+        first_gram, gram = first @ first.mT, second @ second.mT
+        pairs = (first_gram, gram), (first_gram, first_gram), (gram, gram)
+        shared, own, theirs = ((x * y).sum() for x, y in pairs)
     else:
         shared, own, theirs = (
             (x.mT @ y).square().sum()

@@ -115,7 +115,7 @@ class CosineMeanRelativeInvariance:
         self._moved_sum = self._moved_sum + moved.sum(0)
 
     def merge(self, other: "CosineMeanRelativeInvariance") -> None:
-        """Adds what another accumulator has seen."""
+        """Adds the images of another accumulator."""
         self.count += other.count
         self._own = self._own + other._own
         self._alike = self._alike + other._alike
@@ -148,9 +148,9 @@ def per_image(reference: Tensor, transformed: Tensor, distance: str) -> tuple[Te
     known = own.isfinite()
     both = known[..., :, None] & known[..., None, :]
     pairs = torch.where(both, all_pairs(z.expand_as(moved), moved, distance), 0)
-    others = pairs.sum(-1) + pairs.sum(-2) - 2 * pairs.diagonal(dim1=-2, dim2=-1)
+    to_others = pairs.sum(-1) + pairs.sum(-2) - 2 * pairs.diagonal(dim1=-2, dim2=-1)
     partners = 2 * (known.sum(-1, keepdim=True) - 1)
-    baseline = torch.where(known, _without_dust(others / partners), torch.nan)
+    baseline = torch.where(known, _without_dust(to_others / partners), torch.nan)
     return (baseline - own) / baseline, baseline
 
 

@@ -1,4 +1,4 @@
-"""How much the metrics hold at a time, where they compare everything with everything.
+"""Limits the memory of metrics that compare all pairs.
 
 Pairs of channels and pairs of images are taken in steps, so that memory does not grow with their
 number.
@@ -9,5 +9,5 @@ STEP = 2**22
 
 
 def at_a_time(numbers: int) -> int:
-    """How many items of so many numbers each one step holds; at least one."""
+    """Computes how many items of that many numbers each fit into a step; at least one."""
     return max(1, STEP // max(1, numbers))

@@ -20,7 +20,7 @@ from invariscope.metrics.kinds import VectorMetric, register
 def prediction_consistency(
     logits: Float[Tensor, "..."], transformed: Float[Tensor, "..."]
 ) -> Float[Tensor, " image"]:
-    """Whether each image keeps its predicted class.
+    """Says of each image whether it keeps its predicted class.
 
     Args:
         logits: [N, K], of the images.

@@ -1,4 +1,4 @@
-"""Which metrics a sweep measures: by default, beside others, and for a model's task."""
+"""Selects the metrics of a sweep: by default, beside others, and for a model's task."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ REGRESSION_METRICS = (*DEFAULT_METRICS, "relative_invariance:l2")
 
 
 def for_task(metrics: Sequence[Metric], task: str) -> tuple[Metric, ...]:
-    """The metrics that a model of this task has, in the form that fits it.
+    """Selects the metrics that apply to a model's task, in the form that fits it.
 
     Class scores have all. Where an image may have several labels, metrics of class scores are
     those that have a form for it. Others have no metrics of class scores.
@@ -38,7 +38,7 @@ def for_task(metrics: Sequence[Metric], task: str) -> tuple[Metric, ...]:
 
 
 def with_companions(names: Sequence[str]) -> list[str]:
-    """The names, each followed by those of the metrics that are measured with it, once each.
+    """Lists the names, each followed by the metrics that are measured with it, without repeats.
 
     Example:
         >>> with_companions(["channel_invariance"])

@@ -1,4 +1,4 @@
-"""Spread: how far apart images are in what a layer says of them.
+"""Spread: how far apart images are at a layer.
 
     s² = mean over pairs i < j of ½ ‖f(x_i) − f(x_j)‖²  =  Σ_i ‖f(x_i) − mean f‖² / (N − 1)
 
@@ -36,7 +36,7 @@ class Spread:
         self._dtype = torch.float32
 
     def update(self, values: Float[Tensor, "image ..."]) -> None:
-        """Adds what is said of some images, [N, …]."""
+        """Adds the outputs of some images, [N, …]."""
         if not len(values):
             return
         flat = values.reshape(len(values), -1)
@@ -46,7 +46,7 @@ class Spread:
         self._dtype = max(self._dtype, values.dtype, key=resolution)
 
     def merge(self, other: "Spread") -> None:
-        """Adds what another accumulator has seen."""
+        """Adds the images of another accumulator."""
         if other._total is not None and other._power is not None:
             self._add(other._count, other._total, other._power)
             self._dtype = max(self._dtype, other._dtype, key=resolution)

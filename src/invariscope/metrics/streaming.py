@@ -38,7 +38,7 @@ class ImageMean:
         self._denominator += weights[defined].sum()
 
     def merge(self, other: "ImageMean") -> None:
-        """Adds what another accumulator has seen."""
+        """Adds the values of another accumulator."""
         self.count += other.count
         self.undefined += other.undefined
         self._numerator += other._numerator

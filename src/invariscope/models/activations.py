@@ -55,7 +55,7 @@ def average_pool(layer: str, activation: Activation) -> Float[Tensor, "image ele
 
 @dataclass(frozen=True)
 class Layout:
-    """How a layer's tensor is to be read.
+    """The reading of a layer's tensor.
 
     Args:
         kind: "nchw", "nhwc", "tokens" (image, token, channel), "tokens_first" (token, image,
@@ -79,12 +79,12 @@ class Layout:
 
     @property
     def spatial(self) -> bool:
-        """Whether the activation is a `FeatureMap`."""
+        """Says whether the activation is a `FeatureMap`."""
         return self.kind in ("nchw", "nhwc", "tokens", "tokens_first", "cells", "cells_first")
 
     @property
     def images_first(self) -> bool:
-        """Whether the first axis counts the images, not the second."""
+        """Says whether the first axis counts the images, not the second."""
         return not self.kind.endswith("_first")
 
     def normalise(self, tensor: Shaped[Tensor, "..."]) -> Activation:
@@ -223,7 +223,7 @@ def token_grid(
 
 
 def _looks_channels_last(shape: tuple[int, ...], input_size: tuple[int, int]) -> bool:
-    """Whether axes 1 and 2 have the proportions of the image, and better than axes 2 and 3."""
+    """Says whether axes 1 and 2 have the proportions of the image, and better than axes 2 and 3."""
 
     def misfit(height: int, width: int) -> int:
         return abs(height * input_size[1] - width * input_size[0])

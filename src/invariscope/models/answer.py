@@ -51,7 +51,7 @@ _UNIT = "its length is 1 for every image"
 
 @dataclass(frozen=True)
 class Answer:
-    """How a model's answer is read.
+    """The reading of a model's answer.
 
     Args:
         path: Where in the output it lies.
@@ -71,7 +71,7 @@ class Answer:
 
     @property
     def has_classes(self) -> bool:
-        """Whether there are class scores, so that there are logits and predictions."""
+        """Says whether there are class scores, so that there are logits and predictions."""
         return self.task in ("classification", "multilabel")
 
     def logits(self, answer: Tensor) -> Float[Tensor, "image element"]:
@@ -143,11 +143,11 @@ def choose_leaf(
         leaf = deepest(leaves)
         how = f"{leaf.key!r}, the deepest of the feature maps {listed}"
         return Answer(leaf.path, "embedding", how=how)
-    read = [leaf for leaf in leaves if any(reads(each, leaf.tensor) for each in maps)]
+    read = [leaf for leaf in leaves if any(reads(head, leaf.tensor) for head in maps)]
     others = [leaf for leaf in leaves if leaf not in read and not _is_named_embedding(leaf)]
-    made = [leaf for leaf in others if any(each.made(leaf.tensor) for each in maps)]
-    if made:
-        return _made(made, recorder, maps, listed, what)
+    made_leaves = [leaf for leaf in others if any(head.made(leaf.tensor) for head in maps)]
+    if made_leaves:
+        return _made(made_leaves, recorder, maps, listed, what)
     wide = [leaf for leaf in others if maps and (*leaf.tensor.shape, 1)[1] == maps[-1].width]
     if wide and maps:
         how = f"{wide[0].key!r} of the outputs {listed}: as wide as {maps[-1].name}"
@@ -161,16 +161,16 @@ def choose_leaf(
 
 
 def _made(
-    made: Sequence[Leaf],
+    leaves: Sequence[Leaf],
     recorder: Recorder,
     maps: Sequence[LinearMap],
     listed: str,
     what: str,
 ) -> Answer:
-    leaf = made[0]
+    leaf = leaves[0]
     maker = makers(recorder, maps, leaf.tensor)[0].name
     how = f"{leaf.key!r} of the outputs {listed}: made by {maker}"
-    return Answer(leaf.path, "", how=how, doubt=_doubt(what, leaf, listed) * (len(made) > 1))
+    return Answer(leaf.path, "", how=how, doubt=_doubt(what, leaf, listed) * (len(leaves) > 1))
 
 
 def _doubt(what: str, leaf: Leaf, listed: str) -> str:
@@ -273,7 +273,7 @@ def classified(
 
 
 def _single_form(values: Tensor, heads: Sequence[LinearMap], what: str) -> tuple[str, str]:
-    """Whether one number per image is a score or a probability, and the doubt about it."""
+    """Says whether one number per image is a score or a probability, and the doubt about it."""
     if len(heads) == 1:
         if heads[0].made(values):
             return "score", ""

@@ -36,7 +36,7 @@ def band_pictures(
 
 
 def _bands(length: int) -> Float[Tensor, "band pixel"]:
-    """How far each pixel of a side belongs to each band; the bands sum to one."""
+    """Computes how far each pixel of a side belongs to each band; the bands sum to one."""
     middles = torch.linspace(0, 1, BANDS)[:, None]
     return (1 - (torch.linspace(0, 1, length)[None] - middles).abs() * (BANDS - 1)).clamp(min=0)
 

@@ -151,7 +151,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 
 def _is_of_a_library(name: str | None) -> bool:
-    """Whether a module is Python's own or installed: its globals hold no network of the user's."""
+    """Says whether a module is Python's or installed: its globals hold no network of the user's."""
     root = (name or "").partition(".")[0]
     if root in sys.stdlib_module_names and root != "__main__":
         return True

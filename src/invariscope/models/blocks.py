@@ -89,7 +89,7 @@ def auto_blocks(
 
 
 def _has_places(trace: Trace, name: str) -> bool:
-    """Whether a block before the embedding puts out more than a vector per image, but no map."""
+    """Says whether a block before the embedding gives more than a vector per image but no map."""
     call = trace.call(name)
     if call is None or call.end >= trace.embedding_position:
         return False
@@ -140,7 +140,7 @@ def _blocks_in(
 
 
 def _hands_on(call: Call | None) -> bool:
-    """Whether a module, if it is called, adds nothing to what runs in it, as a block does."""
+    """Says whether a module, if it is called, adds nothing to what runs in it, as a block does."""
     return call is None or call.hands_on
 
 
@@ -155,16 +155,16 @@ def _is_chain(module: nn.Module) -> bool:
 
 
 def _are_alike(modules: Sequence[nn.Module]) -> bool:
-    """Whether modules are of one class and hold the same arrays, the first of them perhaps more."""
+    """Says whether modules are of one class with the same arrays, the first perhaps with more."""
     if len({type(module) for module in modules}) > 1:
         return False
     arrays = [{name for name, _ in module.named_parameters()} for module in modules]
     least = min(arrays, key=len)
-    return all(least <= each for each in arrays)
+    return all(least <= names for names in arrays)
 
 
 def _is_stage(module: nn.Module, name: str, calls: Mapping[str, Call], *, item: bool) -> bool:
-    """Whether a module holds blocks, and puts out what they do.
+    """Says whether a module holds blocks, and puts out what they do.
 
     A block adds its input to what the chain inside has put out, or mixes that by weights on the
     same grid (VoVNet, HGNet). A module around the whole network may hold its blocks deeper, and a
@@ -187,7 +187,7 @@ def _is_stage(module: nn.Module, name: str, calls: Mapping[str, Call], *, item: 
         and end.layout is not None
         and call.layout.grid == end.layout.grid
         for child, part in module.named_children()
-        if any(_own_weights(each) for each in part.modules())
+        if any(_own_weights(inner) for inner in part.modules())
         and (call := calls.get(f"{name}.{child}")) is not None
     )
 

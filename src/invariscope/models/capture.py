@@ -26,7 +26,7 @@ class ReducerFailed(Exception):
 
 @dataclass(frozen=True)
 class Tap:
-    """Where an activation is taken.
+    """A place where an activation is taken.
 
     Args:
         layer: The name under which it is kept.

@@ -246,7 +246,7 @@ def _take_head(names: _Names, own: Mapping[str, Tensor], heads: Sequence[str]) -
 
 
 def _is_alone(name: str, spare: Mapping[str, Tensor]) -> bool:
-    """Whether a linear map is the whole head, not the first or the last of several layers."""
+    """Says whether a linear map is the whole head, not the first or the last of several layers."""
     group = name.rpartition(".")[0] or name
     width = len(spare[f"{name}.weight"])
     return not any(

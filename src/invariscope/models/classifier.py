@@ -27,46 +27,46 @@ def linear_maps(recorder: Recorder) -> list[LinearMap]:
 
     Call it after the recording: adapters are run once more on what they have read.
     """
-    adapters = [each for each in recorder.wrappers if _is_affine(each)]
-    inside = tuple(f"{each.name}." for each in adapters)
-    plain = [each for each in recorder.linear if not each.name.startswith(inside)]
-    outer = [each for each in adapters if not each.name.startswith(inside)]
-    return sorted([*plain, *outer], key=lambda each: each.end)
+    adapters = [linear for linear in recorder.wrappers if _is_affine(linear)]
+    inside = tuple(f"{linear.name}." for linear in adapters)
+    plain = [linear for linear in recorder.linear if not linear.name.startswith(inside)]
+    outer = [linear for linear in adapters if not linear.name.startswith(inside)]
+    return sorted([*plain, *outer], key=lambda linear: linear.end)
 
 
 def makers(recorder: Recorder, maps: Sequence[LinearMap], answer: Tensor) -> list[LinearMap]:
     """Finds the linear maps that make the answer, by the rules at the top; none if unknown."""
-    direct = [each for each in maps if each.made(answer)]
+    direct = [candidate for candidate in maps if candidate.made(answer)]
     if direct:
         return direct[:1]  # the innermost: it ended first
     width = 1 if answer.ndim == 1 else answer.shape[-1 if answer.ndim == 3 else 1]
     beside: list[LinearMap] = []
-    for each in reversed(maps):
-        if each.width != width or answer.ndim == 0:
+    for candidate in reversed(maps):
+        if candidate.width != width or answer.ndim == 0:
             continue
-        known = [head.name for head in [*beside, each]]
+        known = [head.name for head in [*beside, candidate]]
         later = [
             call.name
             for call in recorder.calls()
-            if call.owns_parameters and call.start > each.end
+            if call.owns_parameters and call.start > candidate.end
             and not any(call.name == name or call.name.startswith(f"{name}.") for name in known)
         ]  # fmt: skip
         if later:
             break
-        beside.append(each)
+        beside.append(candidate)
     for count in range(len(beside), 1, -1):
-        if is_weighted_sum(answer, [each.output for each in beside[:count]]):
+        if is_weighted_sum(answer, [candidate.output for candidate in beside[:count]]):
             return beside[:count][::-1]
     return _ensemble(maps, answer, width) or beside[:1]
 
 
 def _ensemble(maps: Sequence[LinearMap], answer: Tensor, width: int) -> list[LinearMap]:
     """Several maps, each run once, whose scores or probabilities the answer averages; or none."""
-    alike = [each for each in maps if each.width == width and each.output.shape == answer.shape]
-    names = [each.name for each in alike]
+    alike = [m for m in maps if m.width == width and m.output.shape == answer.shape]
+    names = [member.name for member in alike]
     if len(alike) < 2 or len(set(names)) < len(names) or answer.ndim != 2:
         return []
-    scores = [each.output for each in alike]
+    scores = [member.output for member in alike]
     averaged = (scores, [score.float().softmax(1) for score in scores])
     return alike if any(is_weighted_sum(answer, parts) for parts in averaged) else []
 
@@ -91,19 +91,19 @@ def is_weighted_sum(answer: Tensor, parts: Sequence[Tensor]) -> bool:
     return bool(every) and bool(rest <= _RELATIVE * wanted.norm())
 
 
-def reads(each: LinearMap, tensor: Tensor) -> bool:
+def reads(reader: LinearMap, tensor: Tensor) -> bool:
     """Tells whether a linear map has read this tensor, itself or a copy."""
-    if each.given.data_ptr() == tensor.data_ptr() and each.given.numel() == tensor.numel():
+    if reader.given.data_ptr() == tensor.data_ptr() and reader.given.numel() == tensor.numel():
         return True
-    return each.given.shape == tensor.shape and torch.equal(each.given, tensor)
+    return reader.given.shape == tensor.shape and torch.equal(reader.given, tensor)
 
 
-def _is_affine(each: LinearMap) -> bool:
-    """Whether f(x) − f(0) = f(0) − f(−x); a rectifier breaks it."""
-    given = each.given
+def _is_affine(linear: LinearMap) -> bool:
+    """Says whether f(x) − f(0) = f(0) − f(−x); a rectifier breaks it."""
+    given = linear.given
     try:
         # Far from 0, so that biases do not hide a rectifier.
-        before, none, after = (each.module(scale * given) for scale in (-30.0, 0.0, 30.0))
+        before, none, after = (linear.module(scale * given) for scale in (-30.0, 0.0, 30.0))
         first, second = none - before, after - none
     except Exception:  # it wants more than one tensor: no adapter of a linear map
         return False

@@ -68,7 +68,7 @@ class Embedding:
 
     @property
     def is_answer(self) -> bool:
-        """Whether it is the answer of the model."""
+        """Says whether it is the answer of the model."""
         return self.sources[0].side == "answer"
 
 
@@ -126,7 +126,7 @@ def choose_embedding(
         how = several + " and ".join(f"input of {head.name}" for head in own_heads)
         doubt = _runs_again(recorder, own_heads)
         return Embedding(sources, value.shape[1], heads[0].start, last, how, doubt), value
-    pooled = [each for key in EMBEDDING_KEYS for each in leaves if each.path[-1:] == (key,)]
+    pooled = [part for key in EMBEDDING_KEYS for part in leaves if part.path[-1:] == (key,)]
     if pooled and pooled[0].path != answer.path:
         return _of_leaf(recorder, pooled[0], end, f"the output {pooled[0].key!r}")
     doubt = ""

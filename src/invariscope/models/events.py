@@ -46,7 +46,7 @@ class Event:
 
     @property
     def where(self) -> str:
-        """Where it is, in words."""
+        """The place of the event, in words."""
         kind = type(self.module).__name__
         return f"{'in' if self.is_output else 'before'} {self.name!r} ({kind})"
 

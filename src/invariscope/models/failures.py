@@ -157,7 +157,7 @@ class _Failure:
         self.shape, self.model = shape, model
 
     def has(self, *kinds: type[nn.Module]) -> bool:
-        """Whether the model has a module of such a kind."""
+        """Says whether the model has a module of such a kind."""
         parts = self.model.modules() if isinstance(self.model, nn.Module) else ()
         return any(isinstance(part, kinds) for part in parts)
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from invariscope.models.activations import BY_CLASS, BY_KERNEL, Layout
 from invariscope.models.leaves import Path, leaf_at
 from invariscope.models.readings import axes_of
-from invariscope.models.shown_cells import Finding, decide, first_axes
+from invariscope.models.shown_cells import ShownReading, decide, first_axes
 
 LOOKS = 4
 _SMALL = 1e-25
@@ -91,7 +91,7 @@ def shown_layouts(
     return {name: layouts[name] for name in layers}
 
 
-def _by_kernel(finding: Finding, module: nn.Module, guess: Guess) -> Finding:
+def _by_kernel(finding: ShownReading, module: nn.Module, guess: Guess) -> ShownReading:
     """Decides by its convolutions on a layer that the probe leaves open.
 
     A convolution whose kernel spans more than one cell makes a map, where nothing moves that shows
@@ -105,7 +105,7 @@ def _by_kernel(finding: Finding, module: nn.Module, guess: Guess) -> Finding:
     alone = isinstance(module, nn.Conv2d)
     excused = finding.still or (alone and module.padding_mode == "circular")
     if wide and (excused or not finding.refuted):
-        return Finding(replace(guess.layout, shown=BY_KERNEL))
+        return ShownReading(replace(guess.layout, shown=BY_KERNEL))
     return finding
 
 
@@ -148,7 +148,7 @@ def _hook(changes: "_Changes", module: nn.Module, args: Any, output: Any) -> Non
 
 
 class _Changes:
-    """How much each place of one layer's output changes under each band, over all looks.
+    """The changes of each place of one layer's output under each band, over all looks.
 
     Only sums of squares along the axes that may count cells are kept.
     """
@@ -156,13 +156,13 @@ class _Changes:
     def __init__(self, guess: Guess):
         self.guess = guess
         self._layout = guess.layout
-        self.finding = Finding(guess.layout.unshown())
+        self.finding = ShownReading(guess.layout.unshown())
         self._total: dict[tuple[int, ...], Tensor] = {}
         self._now: Tensor | None = None
 
     @property
     def unclear(self) -> bool:
-        """Whether another look may show what this one did not."""
+        """Says whether another look may show what this one did not."""
         return bool(self._total) and not self.finding.refuted
 
     def begin(self, size: tuple[int, int], images: int) -> None:
@@ -177,7 +177,7 @@ class _Changes:
         self._squares = {}
         if tensor is None or tensor.ndim < 3:
             vector = tensor is not None and self._layout.images_first
-            self.finding = Finding(Layout("vector") if vector else None)
+            self.finding = ShownReading(Layout("vector") if vector else None)
             return
         self._shape = tuple(tensor.shape)
         self._now = _squares(tensor)
@@ -213,11 +213,11 @@ class _Changes:
         if not alone:
             self.finding = self._decided(lambda axes: self._total[axes].sqrt())
 
-    def _decided(self, change: Callable[[tuple[int, ...]], Tensor]) -> Finding:
+    def _decided(self, change: Callable[[tuple[int, ...]], Tensor]) -> ShownReading:
         """Decides what the changes show."""
         finding = decide(change, self._shape, self._layout, self._size)
         if finding.layout and not finding.layout.shown and self._layout != self.guess.layout:
-            return Finding(finding.layout, refuted=True)  # nothing that is guessed holds
+            return ShownReading(finding.layout, refuted=True)  # nothing that is guessed holds
         return finding
 
     def _images_first(self, output: Tensor) -> Tensor | None:
@@ -247,7 +247,7 @@ def _squares(tensor: Tensor) -> Tensor:
 
 
 def _with_siblings(
-    findings: Mapping[str, Finding],
+    findings: Mapping[str, ShownReading],
     layers: Mapping[str, Guess],
     classes: Mapping[str, type[nn.Module]],
     known: Mapping[str, Layout | None],

@@ -21,11 +21,11 @@ def describe_layouts(layouts: Layouts, left_out: Layouts) -> str:
         >>> describe_layouts(read, {"d": Layout("sequence")})
         '2 of 3 layers: NCHW; no maps, taken as vectors: c; left out: d'
     """
-    spatial = [each for each in layouts.values() if each and each.spatial]
-    kinds = Counter(each.describe() for each in spatial)
+    spatial = [layout for layout in layouts.values() if layout and layout.spatial]
+    kinds = Counter(layout.describe() for layout in spatial)
     parts = [f"{count} of {len(layouts)} layers: {kind}" for kind, count in kinds.items()]
     for how in (BY_CLASS, BY_KERNEL):
-        count = sum(each.shown == how for each in spatial)
+        count = sum(layout.shown == how for layout in spatial)
         parts += [f"{count} of these {how}"] if count else []
     vectors = [name for name, layout in layouts.items() if layout and not layout.spatial]
     if vectors:
@@ -45,7 +45,7 @@ def doubts_on_layers(layouts: Layouts, left_out: Layouts) -> list[str]:
         >>> doubts_on_layers({}, {"windows": None})
         ['no tensor that windows puts out has one entry per image: left out']
     """
-    averaged = [n for n, each in layouts.items() if each and each.kind.startswith("sequence")]
+    averaged = [n for n, layout in layouts.items() if layout and layout.kind.startswith("sequence")]
     unshown = [name for name, layout in left_out.items() if layout is not None]
     mixed = [name for name, layout in left_out.items() if layout is None]
     verb = "puts" if len(mixed) == 1 else "put"

@@ -142,7 +142,7 @@ def _tensors(module: nn.Module) -> dict[str, Any]:
 
 
 def _mean_and_std(values: Mapping[str, Any]) -> bool:
-    """Whether there are a mean and a std among them, of one value or one per colour."""
+    """Says whether there are a mean and a std among them, of one value or one per colour."""
     names = [name.lower() for name, value in values.items() if _length(value) in (1, 3)]
     return any("mean" in name for name in names) and any("std" in name for name in names)
 

@@ -87,7 +87,7 @@ class Observation:
             self._kept[EMBEDDING] = self._reduce(EMBEDDING, Vector(whole))
 
     def _is_own(self, name: str) -> bool:
-        """Whether a layer is one that every model has, beside its modules."""
+        """Says whether a layer is one that every model has, beside its modules."""
         seen = self._seen
         own = {EMBEDDING: True, LOGITS: seen.num_outputs is not None, OUTPUT: seen.has_output}
         return own.get(name, False)

@@ -18,7 +18,7 @@ from invariscope.models.failures import first_line
 from invariscope.models.probe import Probe
 from invariscope.models.program import (
     OUTPUTS_ONLY,
-    Batch,
+    BatchSizes,
     Program,
     existing,
     fixed_size,
@@ -60,7 +60,7 @@ def load_onnx(path: str, spec: str) -> Probe:
     given, shape = _picture_input(session, spec)
     last = shape[3] in (1, 3) and shape[1] not in (1, 3)
     channels, height, width = (shape[3], *shape[1:3]) if last else shape[1:]
-    batch = Batch(shape[0], shape[0]) if isinstance(shape[0], int) else Batch()
+    batch = BatchSizes(shape[0], shape[0]) if isinstance(shape[0], int) else BatchSizes()
     outputs = [output.name for output in session.get_outputs()]
     program = Program(
         _runner(session, given, last, outputs),

@@ -33,7 +33,7 @@ _FLOAT_INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a model wants its images.
+    """The preprocessing that a model needs.
 
     Args:
         size: Height and width of the model's input; None leaves images as large as they are.
@@ -243,7 +243,7 @@ class Preprocessing:
 
     @property
     def stated(self) -> bool:
-        """Whether mean and std were stated by anyone, be it as 0 and 1.
+        """Says whether mean and std were stated by anyone, be it as 0 and 1.
 
         Example:
             >>> Preprocessing().stated, Preprocessing().override({"mean": 0.5, "std": 0.5}).stated

@@ -120,7 +120,7 @@ class Probe:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device of the model."""
         return self._network.device
 
     @cached_property
@@ -175,7 +175,7 @@ class Probe:
         return [*self.warnings, *doubts, *doubts_on_layers(*self._layouts(seen))]
 
     def _layouts(self, seen: Trace) -> tuple[Layouts, Layouts]:
-        """How the watched layers are read, and those that were left out."""
+        """The readings of the watched layers, and of those that were left out."""
         names = [layer.name for layer in self._watched.layers if layer.name in seen.shown]
         return {name: seen.shown[name] for name in names}, self._watched.left_out
 
@@ -217,9 +217,9 @@ class Probe:
 
     def _but(self, **changes: Any) -> "Probe":
         """Returns the same model, no copy of it, with other attributes."""
-        other = copy.copy(self)
-        vars(other).update(changes)
-        return other
+        changed = copy.copy(self)
+        vars(changed).update(changes)
+        return changed
 
     def watch(
         self,
@@ -295,7 +295,7 @@ class Probe:
 
     @property
     def starts(self) -> str:
-        """How the weights of an untrained model were drawn; "" for any other."""
+        """Says how the weights of an untrained model were drawn; "" for any other."""
         return self._decided.get("twin", "")
 
     def start(self, *, active: bool) -> None:

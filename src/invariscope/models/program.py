@@ -28,15 +28,15 @@ _MANY = 2**20
 
 
 @dataclass(frozen=True)
-class Batch:
-    """How many images a program takes at a time: from ``least`` to ``most``."""
+class BatchSizes:
+    """The number of images that a program takes at a time: from ``least`` to ``most``."""
 
     least: int = 1
     most: int = _MANY
 
     @property
     def free(self) -> bool:
-        """Whether it takes any number."""
+        """Says whether it takes any number."""
         return self.least <= 1 and self.most >= _MANY
 
     def __str__(self) -> str:
@@ -62,13 +62,13 @@ class Program(nn.Module):
         self,
         run: Callable[[Tensor], Any],
         inner: nn.Module | None = None,
-        batch: Batch | None = None,
+        batch: BatchSizes | None = None,
         state: Mapping[str, Any] | None = None,
         opaque: bool = False,
     ):
         super().__init__()
         # In a tuple, so that torch does not take them for parts, into which hooks are put.
-        self._run, self._inner, self._batch = (run,), (inner,), batch or Batch()
+        self._run, self._inner, self._batch = (run,), (inner,), batch or BatchSizes()
         self._state, self._opaque = state, opaque
 
     def forward(self, images: Tensor) -> Any:
@@ -178,7 +178,7 @@ def load_exported(path: str, spec: str) -> Probe:
 def from_exported(program: Any, spec: str) -> Probe:
     """Makes the probe of an ``ExportedProgram``."""
     shape = _input_shape(program, spec)
-    batch = Batch(*_range(program, shape[0]))
+    batch = BatchSizes(*_range(program, shape[0]))
     preprocessing = fixed_size(*shape[1:])
     example = torch.zeros(batch.least if batch.least > 1 else min(2, batch.most), *_sides(shape))
     with quiet(), torch.no_grad():
@@ -221,7 +221,7 @@ def _restore_kinds(modules: nn.Module, program: Any) -> None:
         for path, kind in (node.meta.get("nn_module_stack") or {}).values()
         if path
     }
-    made: dict[str, type] = {}
+    types: dict[str, type] = {}
     for path, kind in kinds.items():
         try:
             old: Any = modules.get_submodule(path)
@@ -236,7 +236,7 @@ def _restore_kinds(modules: nn.Module, program: Any) -> None:
             modules.set_submodule(path, new)
         else:
             name = kind.rpartition(".")[2]
-            old.__class__ = made.setdefault(kind, type(name, (type(old),), {}))
+            old.__class__ = types.setdefault(kind, type(name, (type(old),), {}))
 
 
 def _input_shape(program: Any, spec: str) -> tuple[Any, ...]:
@@ -283,7 +283,7 @@ def fixed_size(channels: Any, height: Any, width: Any) -> Preprocessing:
 
 
 def _trains(program: Any) -> bool:
-    """Whether a dropout or a batch normalisation of the program is in training mode."""
+    """Says whether a dropout or a batch normalisation of the program is in training mode."""
     for node in program.graph.nodes:
         name = str(node.target)
         position = 5 if "batch_norm" in name else 2 if "dropout" in name else None

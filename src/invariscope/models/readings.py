@@ -24,7 +24,7 @@ MAX_EXTRA_TOKENS = 8
 
 @dataclass(frozen=True)
 class Cells:
-    """Where the cells of a map stand in a tensor, and in which order.
+    """The positions of a map's cells in a tensor, and their order.
 
     Args:
         axes: The axes that count them; the image axis is 0. The other axes are channels.
@@ -77,7 +77,7 @@ class Cells:
 
     @property
     def plain(self) -> bool:
-        """Whether the cells stand row by row."""
+        """Says whether the cells stand row by row."""
         return (self.rows, self.columns) == ((0,), (1,))
 
     def describe(self) -> str:

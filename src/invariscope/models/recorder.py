@@ -185,7 +185,7 @@ class Recorder:
         self._remember_pool(name, module, given, output, layout)
 
     def _hands_on(self, start: int, output: Tensor) -> bool:
-        """Whether an output is that of the last module inside; remembers it for the next one."""
+        """Says whether an output is the last inner module's; remembers it for the next one."""
         last, self._last_output = self._last_output, (start, output, version(output))
         if last is None or last[0] <= start:
             return False
@@ -214,7 +214,7 @@ class Recorder:
             (self.linear if linear else self.wrappers).append(linear_map)
 
     def _wraps(self, name: str, module: nn.Module, given: Tensor, output: Tensor) -> bool:
-        """Whether a module may be an adapter or an 8-bit form of a linear map.
+        """Says whether a module may be an adapter or an 8-bit form of a linear map.
 
         It says the sizes of one, or holds one that reads and puts out what it does, and more.
         """
@@ -223,11 +223,11 @@ class Recorder:
             return True
         size = sum(1 for _ in module.parameters())
         return any(
-            each.given.data_ptr() == given.data_ptr()
-            and (each.given.shape, each.output.shape) == (given.shape, output.shape)
-            and sum(1 for _ in each.module.parameters()) < size
-            for each in self.linear
-            if each.name.startswith(f"{name}.")
+            linear.given.data_ptr() == given.data_ptr()
+            and (linear.given.shape, linear.output.shape) == (given.shape, output.shape)
+            and sum(1 for _ in linear.module.parameters()) < size
+            for linear in self.linear
+            if linear.name.startswith(f"{name}.")
         )
 
     def _remember_pool(

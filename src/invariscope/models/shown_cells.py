@@ -60,7 +60,7 @@ _LEAST_CELLS = 16
 
 
 @dataclass(frozen=True)
-class Finding:
+class ShownReading:
     """The verdict of the probe on one layer.
 
     Args:
@@ -85,7 +85,7 @@ def decide(
     shape: tuple[int, ...],
     guess: Layout,
     size: tuple[int, int],
-) -> Finding:
+) -> ShownReading:
     """Finds the reading that is shown.
 
     Args:
@@ -95,7 +95,7 @@ def decide(
         size: Height and width of the images.
     """
     if guess.kind in ("nchw", "nhwc") and guess.grid == (1, 1):
-        return Finding(guess)
+        return ShownReading(guess)
     shown: list[tuple[_Score, Cells]] = []
     refuted = still = False
     for axes in axes_of(shape, first_axes(guess)):
@@ -111,10 +111,10 @@ def decide(
         if best[0].quality >= _CLEAR:
             break
     if not shown:
-        return Finding(guess.unshown(), refuted or still, still)
+        return ShownReading(guess.unshown(), refuted or still, still)
     # A map of windows is shown beside that of their pixels, with less evidence.
     score, cells = max(shown, key=lambda scored: scored[0].evidence)
-    return Finding(_layout(cells, shape, guess, score.quality))
+    return ShownReading(_layout(cells, shape, guess, score.quality))
 
 
 def sources(change: Float[Tensor, "band place"]) -> Float[Tensor, "2 place"] | None:
@@ -167,19 +167,19 @@ def _best(
 
 
 def _beyond_chance(score: "_Score", cells: Cells) -> bool:
-    """Whether a reading holds although nothing but the probe suggests it."""
+    """Says whether a reading holds although nothing but the probe suggests it."""
     return score.quality >= _UNEXPECTED and math.prod(cells.digits) >= _LEAST_CELLS
 
 
 def _same(first: Cells, second: Cells) -> bool:
-    """Whether two readings are one, in other words: windows of one row are rows."""
+    """Says whether two readings are one, in other words: windows of one row are rows."""
     same = (first.prefix, first.suffix, first.grid) == (second.prefix, second.suffix, second.grid)
     return same and all(map(torch.equal, first.places(), second.places()))
 
 
 @dataclass(frozen=True)
 class _Score:
-    """How well a reading fits: its smaller correlation, and the log-likelihood over chance.
+    """The fit of a reading: its smaller correlation, and the log-likelihood over chance.
 
     ``refuted``: cells clearly look elsewhere. ``shown``: none do, and the evidence is enough.
     Between the two, other pictures decide.
@@ -238,14 +238,14 @@ def _correlation(look: Tensor, position: Tensor) -> tuple[float, float]:
 
 
 def _strays(look: Tensor, position: Tensor, length: int) -> Tensor:
-    """Which cells look beyond both their own place and the middle of all: [cell]."""
+    """Marks cells that look beyond both their own place and the middle of all: [cell]."""
     look, position = look - look.mean(), (position - position.mean()).double() / max(length - 1, 1)
     reach = max(_REFUTED * _TOLERANCE, 1 / length)
     return (look < position.clamp(max=0) - reach) | (look > position.clamp(min=0) + reach)
 
 
 def _typical_rest(look: Tensor, position: Tensor, length: int) -> float:
-    """How far from where they should look three quarters of the cells do, as a standard deviation.
+    """Estimates how far cells look from where they should, as a standard deviation of 3/4 of them.
 
     Cells at the edge may look around it. Of two lines, the fitted one (cells that see the whole
     picture look near its middle) and that of cells which look where they are, the better one.

@@ -209,13 +209,13 @@ def _checkpoint(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
 
 
 def _python(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
-    made = call_factory(rest, seed, spec)
-    if not callable(made):
+    model = call_factory(rest, seed, spec)
+    if not callable(model):
         raise InputError(
-            f"model {spec!r}: the factory returns a {type(made).__name__}; an nn.Module or a "
+            f"model {spec!r}: the factory returns a {type(model).__name__}; an nn.Module or a "
             "callable works"
         )
-    probe = from_object(made, spec.partition(_SUFFIX)[0], copied=False)
+    probe = from_object(model, spec.partition(_SUFFIX)[0], copied=False)
     return probe.untrained(seed) if untrained else probe
 
 

@@ -57,8 +57,8 @@ def _values() -> list[Any]:
         plain += [(pure, f"{home}.{name}") for home in ("pathlib", "pathlib._local")]
     # NumPy 2 renamed the home of its two constructors.
     for name in ("scalar", "_reconstruct"):
-        made = getattr(np._core.multiarray, name)  # pyright: ignore[reportAttributeAccessIssue]
-        plain += [(made, f"numpy.{home}.multiarray.{name}") for home in ("_core", "core")]
+        function = getattr(np._core.multiarray, name)  # pyright: ignore[reportAttributeAccessIssue]
+        plain += [(function, f"numpy.{home}.multiarray.{name}") for home in ("_core", "core")]
     dtypes = [kind for kind in vars(np.dtypes).values() if isinstance(kind, type)]
     return [*plain, np.dtype, np.ndarray, *dtypes]
 

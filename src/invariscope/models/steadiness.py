@@ -32,7 +32,7 @@ from invariscope.models.randomness import watched_generators
 from invariscope.models.wobble import Wobble, apart_by, distance_between, widest
 
 PICTURES = 4
-"""How many pictures the passes are over, at most."""
+"""The most pictures that the passes are over."""
 
 _MATTERS = 1e-3  # of the distance between pictures
 _ROUNDINGS = 8  # times what the last bit does
@@ -210,7 +210,7 @@ class _Check:
         return f"{text}: it begins {event.where}, {_cause_of_nan(event, events[:start])}"
 
     def beyond_rounding(self, wobble: Wobble) -> bool:
-        """Whether a difference is more than the last bit of the outputs."""
+        """Says whether a difference is more than the last bit of the outputs."""
         return wobble.apart > self.precision() * wobble.size
 
     def precision(self) -> float:
@@ -280,7 +280,7 @@ def _same_pictures(pictures: Tensor) -> bool:
 def _nudged(pictures: Tensor, rounding: float) -> Tensor:
     """The pictures with each number, and each picture as a whole, up or down by its last bit."""
     draw = torch.Generator().manual_seed(0)
-    each = torch.randint(2, pictures.shape, generator=draw)
+    single = torch.randint(2, pictures.shape, generator=draw)
     whole = torch.arange(len(pictures)).remainder(2)[:, None, None, None]
-    steps = (2.0 * each + 2.0 * whole - 2.0).to(pictures.device)
+    steps = (2.0 * single + 2.0 * whole - 2.0).to(pictures.device)
     return (pictures * (1 + rounding * steps)).clamp(0, 1)

@@ -93,7 +93,7 @@ class Trace:
 
     @property
     def has_output(self) -> bool:
-        """Whether the answer is watched as it is: numbers that are no class scores."""
+        """Says whether the answer is watched as it is: numbers that are no class scores."""
         return self.answer.task == "regression"
 
     @property
@@ -103,7 +103,7 @@ class Trace:
 
     @property
     def embedding_position(self) -> int:
-        """Where in the order of execution the embedding is ready."""
+        """The position in the order of execution at which the embedding is ready."""
         return self.embedding.position
 
     def decisions(self) -> dict[str, str]:
@@ -216,7 +216,7 @@ def _heads(
 
 
 def _is_headless(recorder: Recorder, module: nn.Module, answer: Tensor) -> bool:
-    """Whether the answer is features: the model says so, or ends in no map to classes."""
+    """Says whether the answer is features: the model says so, or ends in no map to classes."""
     if getattr(module, "num_classes", None) == 0:
         return True
     leaf = recorder.last_leaf(answer)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Wobble:
-    """How far two passes are apart at a layer, and the distance between pictures there."""
+    """The distance of two passes at a layer, and the distance between pictures there."""
 
     layer: str
     apart: float

@@ -1,4 +1,4 @@
-"""What runs have found: rows on disk, intervals, summary, averages, comparisons, `Result`."""
+"""Holds what runs have measured: rows, summary, averages, comparisons, `Result`."""
 
 from invariscope.results.accuracies import read_accuracies
 from invariscope.results.comparison import Comparison

@@ -1,4 +1,4 @@
-"""The models' accuracies that a leaderboard is held against: of the runs themselves, or given."""
+"""Gives the models' accuracies that a leaderboard uses: measured in the runs, or given."""
 
 import csv
 import math
@@ -40,7 +40,7 @@ class Accuracies:
     sums: Sums | None = None
 
     def replicates(self, run_length: int, seed: int) -> np.ndarray:
-        """The accuracies in each resample of images [model, replicate]; [model, 1] if given.
+        """Resamples the images and computes accuracies [model, replicate]; [model, 1] if given.
 
         The resamples are those of any other measure with the same `run_length` and `seed`.
         """
@@ -49,7 +49,7 @@ class Accuracies:
         return bootstrap_replicates(self.sums, run_length=run_length, seed=seed)
 
     def intervals(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """95 % intervals [model]; NaN where the accuracies were given."""
+        """Computes 95 % intervals [model]; NaN where the accuracies were given."""
         if self.sums is None:
             nothing = np.full(len(self.values), np.nan)
             return nothing, nothing
@@ -57,13 +57,13 @@ class Accuracies:
 
 
 def measured_accuracies(results: Sequence[Measured], agreement: Agreement) -> Accuracies | None:
-    """The accuracies on the untouched common images, or None if a run knows no labels."""
+    """Computes accuracies on the untouched common images; None if a run knows no labels."""
     columns = []
-    for result, places in zip(results, agreement.places, strict=True):
-        found = result.store.dense(LAYER, only=[(metric_as(result.manifest, "right"), "")])
-        if not found or IDENTITY not in found[0].cells:
+    for result, positions in zip(results, agreement.positions, strict=True):
+        series = result.store.dense(LAYER, only=[(metric_as(result.manifest, "right"), "")])
+        if not series or IDENTITY not in series[0].cells:
             return None
-        columns.append(found[0].values[places, found[0].cells.index(IDENTITY)])
+        columns.append(series[0].values[positions, series[0].cells.index(IDENTITY)])
     values = np.stack(columns, axis=1)
     # An image without a label, or that a model gives no answer for, counts for no model.
     values[~np.isfinite(values).all(axis=1)] = np.nan
@@ -77,7 +77,7 @@ def measured_accuracies(results: Sequence[Measured], agreement: Agreement) -> Ac
 def given_accuracies(
     accuracy: Mapping[str, float], models: Sequence[str], specs: Sequence[str], source: str
 ) -> Accuracies:
-    """The accuracies of these models from a mapping.
+    """Looks up the accuracies of these models in a mapping.
 
     Args:
         accuracy: Accuracy by name of the model: its spec, or its name in the leaderboard.
@@ -113,7 +113,7 @@ def read_accuracies(path: str | os.PathLike[str]) -> dict[str, float]:
             model for the second time.
     """
     path = Path(path)
-    found: dict[str, float] = {}
+    accuracies: dict[str, float] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -127,10 +127,10 @@ def read_accuracies(path: str | os.PathLike[str]) -> dict[str, float]:
                     from_cell((line["model"] or "").strip()),
                     (line["accuracy"] or "").strip(),
                 )
-                if name in found:
+                if name in accuracies:
                     raise InputError(f"{path}, line {reader.line_num}: {name!r} is there twice")
-                found[name] = _number(text)
-                if math.isnan(found[name]):
+                accuracies[name] = _number(text)
+                if math.isnan(accuracies[name]):
                     raise InputError(
                         f"{path}, line {reader.line_num}: {text!r} is no accuracy; give a share "
                         "from 0 to 1"
@@ -140,7 +140,7 @@ def read_accuracies(path: str | os.PathLike[str]) -> dict[str, float]:
         raise InputError(
             f"cannot read {path}: {reason}; give a CSV file with the columns model and accuracy"
         ) from error
-    return found
+    return accuracies
 
 
 def _number(text: str) -> float:

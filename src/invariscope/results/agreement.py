@@ -1,4 +1,4 @@
-"""What several runs have in common: images, levels, metrics. On these alone they are compared."""
+"""Finds the images, levels and metrics that runs have in common; only these are compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,17 +14,17 @@ from invariscope.results.rows import RowStore
 
 @dataclass(frozen=True)
 class Agreement:
-    """What all runs have.
+    """The images, levels and metrics that all runs have.
 
     Attributes:
-        places: For each run, the places of the common images in its store, in the first run's
+        positions: For each run, the positions of the common images in its store, in the first run's
             order: row i is the same image everywhere.
         entries: The manifest's entries of the levels that all runs have, as the same operation.
         metrics: The metrics that all runs have.
         notes: What differs or is left out.
     """
 
-    places: tuple[np.ndarray, ...]
+    positions: tuple[np.ndarray, ...]
     entries: tuple[dict[str, Any], ...]
     metrics: tuple[str, ...]
     notes: list[str] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Agreement:
     @property
     def images(self) -> int:
         """The number of common images."""
-        return len(self.places[0])
+        return len(self.positions[0])
 
     @property
     def cells(self) -> dict[str, tuple[str, ...]]:
@@ -49,19 +49,19 @@ def agree(results: Sequence[Measured]) -> Agreement:
     if len(results) < 2:
         raise InputError(f"{len(results)} run: give two or more to compare")
     settings = [result.manifest["settings"] for result in results]
-    for other in settings[1:]:
-        if other["data"] != settings[0]["data"]:
+    for later in settings[1:]:
+        if later["data"] != settings[0]["data"]:
             raise InputError(
-                f"the runs are on different data ({settings[0]['data']} and {other['data']}): "
+                f"the runs are on different data ({settings[0]['data']} and {later['data']}): "
                 "measure all models on the same images"
             )
     notes: list[str] = []
-    places = _places(results, notes)
+    positions = _places(results, notes)
     entries = _entries(settings, notes)
     metrics = _metrics(results, notes)
     notes += _other_orbits(results, metrics)
     notes += _differences(settings)
-    return Agreement(places, entries, metrics, notes)
+    return Agreement(positions, entries, metrics, notes)
 
 
 def _places(results: Sequence[Measured], notes: list[str]) -> tuple[np.ndarray, ...]:
@@ -81,15 +81,15 @@ def _places(results: Sequence[Measured], notes: list[str]) -> tuple[np.ndarray, 
     order = [image for image in stores[0].images if image in common]
     if any(len(store.images) > len(common) for store in stores):
         notes.append(f"compared on the {len(common)} images that all runs have")
-    found = []
+    positions = []
     for store in stores:
-        place = {image: number for number, image in enumerate(store.images)}
-        found.append(np.array([place[image] for image in order]))
-    return tuple(found)
+        position = {image: number for number, image in enumerate(store.images)}
+        positions.append(np.array([position[image] for image in order]))
+    return tuple(positions)
 
 
 def other_contents(stores: Sequence[RowStore]) -> list[str]:
-    """The images that are not the same in all runs, though their ids are, in order.
+    """Lists the images whose contents differ between runs though their ids are equal, in order.
 
     Images whose content a run has not recorded count as the same.
     """
@@ -106,8 +106,8 @@ def other_contents(stores: Sequence[RowStore]) -> list[str]:
 
 def _entries(settings: list[dict[str, Any]], notes: list[str]) -> tuple[dict[str, Any], ...]:
     known = [
-        {(entry["transformation"], entry["level"]): entry["cell"] for entry in one["cells"]}
-        for one in settings
+        {(entry["transformation"], entry["level"]): entry["cell"] for entry in run["cells"]}
+        for run in settings
     ]
     entries = tuple(
         entry
@@ -118,26 +118,26 @@ def _entries(settings: list[dict[str, Any]], notes: list[str]) -> tuple[dict[str
     )
     every = set().union(*known)
     if len(every) > len(entries):
-        left = len(every) - len(entries)
-        notes.append(f"{left} levels are left out: not all runs have them at that magnitude")
+        lost = len(every) - len(entries)
+        notes.append(f"{lost} levels are left out: not all runs have them at that magnitude")
     return entries
 
 
 def _metrics(results: Sequence[Measured], notes: list[str]) -> tuple[str, ...]:
-    each = [metrics_of(result.store, result.manifest) for result in results]
-    metrics = tuple(name for name in each[0] if all(name in other for other in each[1:]))
+    known = [metrics_of(result.store, result.manifest) for result in results]
+    metrics = tuple(name for name in known[0] if all(name in names for names in known[1:]))
     if not metrics:
         raise InputError(
             "the runs have no metric in common: measure all models with the same `metrics`"
         )
-    left = sorted(set().union(*each).difference(metrics))
-    if left:
-        notes.append(f"metrics that not all runs have are left out: {', '.join(left)}")
+    lost = sorted(set().union(*known).difference(metrics))
+    if lost:
+        notes.append(f"metrics that not all runs have are left out: {', '.join(lost)}")
     return metrics
 
 
 def _other_orbits(results: Sequence[Measured], metrics: Sequence[str]) -> list[str]:
-    """Metrics of orbits are against the mean of all levels that a run has, common or not."""
+    """Warns where orbits differ: their metrics compare with the mean over all levels of a run."""
     known = results[0].manifest["metrics"]
     orbits = [name for name in metrics if known.get(name, {}).get("at_identity")]
     levels = [cells_of(result.manifest["settings"]["cells"]) for result in results]
@@ -155,12 +155,12 @@ def _other_orbits(results: Sequence[Measured], metrics: Sequence[str]) -> list[s
 
 
 def _differences(settings: list[dict[str, Any]]) -> list[str]:
-    """What changes the transformed images themselves, under the same names of cells."""
+    """Lists settings that change the transformed images though the cells have equal names."""
     notes = []
-    if len({one["seed"] for one in settings}) > 1:
+    if len({run["seed"] for run in settings}) > 1:
         notes.append("the seeds differ: directions drawn per image are not the same in all runs")
     for key in ("border", "fill", "interpolation"):
-        found = list(dict.fromkeys(str(one.get(key)) for one in settings))
-        if len(found) > 1:
-            notes.append(f"{key} differs between the runs: {', '.join(found)}")
+        choices = list(dict.fromkeys(str(run.get(key)) for run in settings))
+        if len(choices) > 1:
+            notes.append(f"{key} differs between the runs: {', '.join(choices)}")
     return notes

@@ -4,7 +4,7 @@ An average at a layer is the mean of the summary's values at the distinct cells 
 level 0 and whatever else is the identity do not count, and equal cells count once. The average of a
 part (Early, Middle, Late, Pool, Final) is the mean over its layers, the average over all
 transformations the mean over transformations. Every cell of a transformation, every layer of a part
-and every transformation has the same say. In symbols, for images i, cells c, layers l,
+and every transformation has the same weight. In symbols, for images i, cells c, layers l,
 
     mean over l of mean over c of (sum over i of value · weight) / (sum over i of weight),
 
@@ -13,7 +13,7 @@ layers. Weights differ by orders of magnitude between layers (distances grow wit
 features), so sums over layers would let one layer decide for its part.
 
 The interval is the 95 % percentile bootstrap over images of that very number: a resample draws
-images once for all cells and layers, so what moves together stays together. Where neighbouring
+images once for all cells and layers, so dependent values stay together. Where neighbouring
 values share an image, runs of neighbours are drawn (`intervals.py`). A cell without any defined
 value is left out; n is the number of images in the cell that has the fewest.
 """
@@ -49,18 +49,18 @@ _DUST = 2.0**-40  # replicates this close, relative to their size, are one numbe
 
 @dataclass(frozen=True)
 class Scope:
-    """What is averaged: metrics, images, and the cells of each transformation.
+    """The metrics, images and cells of each transformation that are averaged.
 
     Attributes:
         metrics: Names of metrics, in the order of the table.
         cells: The distinct cells of each transformation, without the identity.
-        places: The images' places in the store, in the order in which they are resampled.
+        positions: The images' positions in the store, in the order in which they are resampled.
         seed: Decides the resamples.
     """
 
     metrics: tuple[str, ...]
     cells: Mapping[str, tuple[str, ...]]
-    places: np.ndarray
+    positions: np.ndarray
     seed: int
 
 
@@ -73,7 +73,7 @@ class Average:
         transformation: Name of the transformation; None is the mean over all of them.
         part: Early, Middle, Late, Pool or Final.
         layer: Name of the layer; None is the mean over the part's layers.
-        depth: Where it lies: 0 (first layer) to 100 per cent (last); the mean over a part's layers.
+        depth: The depth, 0 (first layer) to 100 per cent (last); the mean over a part's layers.
         value: The average; NaN where nothing is defined.
         replicates: float64 `[replicate]`: the same number in each resample.
         n: Images that count in the cell that has the fewest.
@@ -104,7 +104,7 @@ def averages(
     metrics: str | Sequence[str] | None = None,
     transformations: str | Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """The averages of a run; `Result.averages` says what the frame holds.
+    """Computes the averages of a run; `Result.averages` says what the frame holds.
 
     Raises:
         InputError: The run has no such metric or transformation, or none with a level above 0.
@@ -114,26 +114,26 @@ def averages(
         raise InputError("the run has no level above 0 to average: measure a transformation")
     cells = {name: cells[name] for name in _chosen("transformation", transformations, list(cells))}
     names = tuple(_chosen("metric", metrics, metrics_of(result.store, result.manifest)))
-    places = np.arange(len(result.store.images))
-    scope = Scope(names, cells, places, result.manifest["settings"]["seed"])
+    positions = np.arange(len(result.store.images))
+    scope = Scope(names, cells, positions, result.manifest["settings"]["seed"])
     return frame_of(iterate(result.store, result.manifest, scope), result.manifest, scope)
 
 
 def frame_of(
-    found: Iterable[Average],
+    averages: Iterable[Average],
     manifest: Mapping[str, Any],
     scope: Scope,
 ) -> pd.DataFrame:
-    """Averages as a frame: by metric, transformation (all of them last), parts before layers."""
+    """Puts averages into a frame by metric and transformation (all last), parts before layers."""
     settings = manifest["settings"]
     rows = []
-    for one in found:
-        low, high = one.interval()
-        head = (settings["model"], settings["data"], one.metric, one.transformation)
-        rows.append((*head, one.part, one.layer, one.depth, one.value, low, high, one.n))
+    for own in averages:
+        low, high = own.interval()
+        head = (settings["model"], settings["data"], own.metric, own.transformation)
+        rows.append((*head, own.part, own.layer, own.depth, own.value, low, high, own.n))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    metrics = {name: place for place, name in enumerate(scope.metrics)}
-    names = {name: place for place, name in enumerate(scope.cells)}
+    metrics = {name: number for number, name in enumerate(scope.metrics)}
+    names = {name: number for number, name in enumerate(scope.cells)}
     order = np.lexsort(
         [
             frame["layer"].notna(),
@@ -145,16 +145,16 @@ def frame_of(
 
 
 def metrics_of(store: RowStore, manifest: Mapping[str, Any]) -> list[str]:
-    """The metrics that have rows of the measurement, in the manifest's order."""
-    found = {
+    """Lists the metrics that have rows of the measurement, in the manifest's order."""
+    measured = {
         metric for layer in store.layers() for metric, control in store.series(layer) if not control
     }
-    known = [name for name in manifest["settings"]["metrics"] if name in found]
-    return known + sorted(found.difference(known))
+    known = [name for name in manifest["settings"]["metrics"] if name in measured]
+    return known + sorted(measured.difference(known))
 
 
 def cells_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """The distinct cells of each transformation that has any but the identity, in all forms.
+    """Lists the distinct cells of each transformation, without the identity, in all forms.
 
     Args:
         entries: The cells of a manifest's settings.
@@ -164,17 +164,17 @@ def cells_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]
         >>> cells_of([entry, {**entry, "level": 2}, {**entry, "cell": "identity"}])
         {'bits': ('posterize=6',)}
     """
-    found: dict[str, dict[str, None]] = {}
+    known: dict[str, dict[str, None]] = {}
     for entry in entries:
-        if entry["cell"] != IDENTITY:  # level 0 of every transformation among them
-            found.setdefault(entry["transformation"], {}).update(dict.fromkeys(entry_cells(entry)))
-        elif "derivative_cell" in entry:  # at the identity, but not what it measures
-            found.setdefault(entry["transformation"], {})[entry["derivative_cell"]] = None
-    return {name: tuple(cells) for name, cells in found.items()}
+        if entry["cell"] != IDENTITY:  # level 0 of every transformation is the identity
+            known.setdefault(entry["transformation"], {}).update(dict.fromkeys(entry_cells(entry)))
+        elif "derivative_cell" in entry:  # taken at the identity, but not of it
+            known.setdefault(entry["transformation"], {})[entry["derivative_cell"]] = None
+    return {name: tuple(cells) for name, cells in known.items()}
 
 
 def iterate(store: RowStore, manifest: Mapping[str, Any], scope: Scope) -> Iterator[Average]:
-    """The averages of every layer, in depth order, and then of the parts, metrics in batches.
+    """Yields the averages of every layer in depth order, then of the parts; metrics in batches.
 
     Memory holds the rows of one layer, and the resamples of the parts.
     """
@@ -191,28 +191,29 @@ def iterate(store: RowStore, manifest: Mapping[str, Any], scope: Scope) -> Itera
         parts: dict[tuple[str, str | None, str], _Running] = {}
         for layer in layers:
             wanted = [(metric, "") for metric in batch]
-            for one in _at_layer(store.dense(layer["name"], only=wanted), layer, manifest, scope):
-                yield one
-                key = (one.metric, one.transformation, one.part)
-                parts.setdefault(key, _Running()).add(one)
+            of_layer = store.dense(layer["name"], only=wanted)
+            for average in _at_layer(of_layer, layer, manifest, scope):
+                yield average
+                key = (average.metric, average.transformation, average.part)
+                parts.setdefault(key, _Running()).add(average)
         for (metric, name, part), running in parts.items():
             yield running.mean(metric, name, part)
 
 
 class _Running:
-    """The mean of averages as they come in; those without a value do not count."""
+    """Accumulates the mean of averages; those without a value do not count."""
 
     def __init__(self):
         self._value, self._replicates, self._count, self._n = 0.0, np.zeros(1), 0, 0
         self._depths: list[float] = []
 
-    def add(self, one: Average) -> None:
-        self._depths.append(one.depth)
-        if one.n == 0:
+    def add(self, average: Average) -> None:
+        self._depths.append(average.depth)
+        if average.n == 0:
             return
-        self._value += one.value
-        self._replicates = self._replicates + one.replicates
-        self._n = min(self._n, one.n) if self._count else one.n
+        self._value += average.value
+        self._replicates = self._replicates + average.replicates
+        self._n = min(self._n, average.n) if self._count else average.n
         self._count += 1
 
     def mean(
@@ -227,13 +228,13 @@ class _Running:
 
 
 def _at_layer(
-    found: list[Series], layer: Mapping[str, Any], manifest: Mapping[str, Any], scope: Scope
+    of_layer: list[Series], layer: Mapping[str, Any], manifest: Mapping[str, Any], scope: Scope
 ) -> Iterator[Average]:
-    """Each transformation's average at one layer, then the mean over the transformations."""
+    """Yields each transformation's average at one layer, then the mean over transformations."""
     by_length: dict[int, list[Series]] = {}
-    for series in found:
+    for series in of_layer:
         paired = manifest["metrics"].get(series.metric, {}).get("paired", False)
-        length = interval_run_length(len(scope.places), paired)
+        length = interval_run_length(len(scope.positions), paired)
         by_length.setdefault(length, []).append(series)
     for length, several in by_length.items():
         columns = [
@@ -244,10 +245,10 @@ def _at_layer(
         values, counts = sums.value, sums.counts.sum(axis=0)
         start = 0
         for series, (names, part) in zip(several, columns, strict=True):
-            here = slice(start, start + part.numerators.shape[1])
-            start = here.stop
+            own = slice(start, start + part.numerators.shape[1])
+            start = own.stop
             yield from _by_transformation(
-                series.metric, names, values[here], drawn[here], counts[here], layer
+                series.metric, names, values[own], drawn[own], counts[own], layer
             )
 
 
@@ -259,30 +260,30 @@ def _by_transformation(
     counts: np.ndarray,
     layer: Mapping[str, Any],
 ) -> Iterator[Average]:
-    place = (layer["part"], layer["name"], 100.0 * layer["depth"])
+    position = (layer["part"], layer["name"], 100.0 * layer["depth"])
     everything = _Running()
     for name in dict.fromkeys(names):
         running = _Running()
-        for k in (k for k, other in enumerate(names) if other == name):
-            cell = (metric, name, *place, float(values[k]), drawn[k], int(counts[k]))
+        for k in (k for k, own in enumerate(names) if own == name):
+            cell = (metric, name, *position, float(values[k]), drawn[k], int(counts[k]))
             running.add(Average(*cell))
-        mean = running.mean(metric, name, *place[:2])
+        mean = running.mean(metric, name, *position[:2])
         everything.add(mean)
         yield mean
     if names:
-        yield everything.mean(metric, None, *place[:2])
+        yield everything.mean(metric, None, *position[:2])
 
 
 def _at_identity(metric: str, manifest: Mapping[str, Any]) -> bool:
-    """Whether level 0 counts: the mean of an orbit is over all of its elements."""
+    """Says whether level 0 counts: the mean of an orbit is over all of its elements."""
     return manifest["metrics"].get(metric, {}).get("at_identity", False)
 
 
 def _columns(series: Series, scope: Scope, at_identity: bool) -> tuple[list[str], Sums]:
-    """Columns to resample `[image, column]`, and the transformation that each belongs to.
+    """Makes the columns to resample `[image, column]`, and lists the transformation of each.
 
     Where every value of a transformation is defined and has weight 1, the mean over its cells and
-    the mean over images change places, so one column of means stands for all of its cells.
+    the mean over images can be exchanged, so one column of means stands for all of its cells.
     """
     column = {cell: k for k, cell in enumerate(series.cells)}
     names: list[str] = []
@@ -292,7 +293,7 @@ def _columns(series: Series, scope: Scope, at_identity: bool) -> tuple[list[str]
         picked = [column[cell] for cell in wanted if cell in column]
         if not picked:
             continue
-        where = np.ix_(scope.places, np.array(picked))
+        where = np.ix_(scope.positions, np.array(picked))
         values = series.values[where].astype(np.float64)
         if series.weights is None and np.isfinite(values).all():
             values = values.mean(axis=1, keepdims=True)
@@ -302,11 +303,11 @@ def _columns(series: Series, scope: Scope, at_identity: bool) -> tuple[list[str]
         else:
             parts.append(exact_sums(values, series.weights[where]))
         names += [name] * parts[-1].numerators.shape[1]
-    return names, _joined(parts) if parts else exact_sums(np.empty((len(scope.places), 0)))
+    return names, _joined(parts) if parts else exact_sums(np.empty((len(scope.positions), 0)))
 
 
 def _joined(parts: Sequence[Sums]) -> Sums:
-    """Columns side by side."""
+    """Joins columns side by side."""
     return Sums(
         *(
             np.concatenate([getattr(part, name) for part in parts], axis=1)
@@ -315,12 +316,12 @@ def _joined(parts: Sequence[Sums]) -> Sums:
     )
 
 
-def _chosen(what: str, names: str | Sequence[str] | None, known: Sequence[str]) -> list[str]:
-    """Those of the run's names that are asked for, in the order in which they are asked for."""
+def _chosen(kind: str, names: str | Sequence[str] | None, known: Sequence[str]) -> list[str]:
+    """Chooses the wanted names among the run's, in the order in which they are wanted."""
     if names is None:
         return list(known)
-    asked = [names] if isinstance(names, str) else list(names)
-    for name in asked:
+    wanted = [names] if isinstance(names, str) else list(names)
+    for name in wanted:
         if name not in known:
-            raise unknown_name(f"{what} of this result", name, known)
-    return list(dict.fromkeys(asked))
+            raise unknown_name(f"{kind} of this result", name, known)
+    return list(dict.fromkeys(wanted))

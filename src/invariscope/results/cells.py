@@ -1,4 +1,4 @@
-"""Where a manifest's levels stand in the rows: their cells, and the unit beside their values."""
+"""Finds a manifest's levels in the rows: their cells, and the unit beside their values."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ _CELLS = ("cell", "orbit_cell", "derivative_cell")
 
 
 def entry_cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """The cells that stand for a level: its own, its part in an orbit, its derivative (level 0).
+    """Lists the cells that stand for a level: its own, its orbit's, its derivative (level 0).
 
     Example:
         >>> entry_cells({"cell": "rotate=90", "orbit_cell": "C4: rotate=90"})
@@ -17,7 +17,7 @@ def entry_cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def unit_beside(entry: Mapping[str, Any], about: Mapping[str, Any]) -> str:
-    """The unit that stands beside a metric's values at a level.
+    """Names the unit that stands beside a metric's values at a level.
 
     Args:
         entry: The level, of a manifest's ``settings["cells"]``.
@@ -38,7 +38,7 @@ def unit_beside(entry: Mapping[str, Any], about: Mapping[str, Any]) -> str:
 
 
 def cell_in(entry: Mapping[str, Any], cells: Collection[str]) -> str | None:
-    """The cell of a level among those of a series; None if it has none."""
+    """Finds the cell of a level among those of a series; None if it has none."""
     return next((cell for cell in entry_cells(entry) if cell in cells), None)
 
 

@@ -1,4 +1,4 @@
-"""The channels of a run: `channels.parquet`, one row per layer, cell, control and channel.
+"""Reads and writes the channels of a run: one row per layer, cell, control and channel.
 
 | column | meaning |
 |---|---|

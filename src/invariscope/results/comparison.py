@@ -23,7 +23,7 @@ from invariscope.statistics.paired import NUMBERS, paired_differences
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs between two runs.
+    """The differences between two runs, cell by cell.
 
     Attributes:
         frame: One row per metric, transformation, level and layer that both have: magnitude, unit,
@@ -37,7 +37,7 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
 
     def to_text(self, *, notes: bool = True) -> str:
-        """A table of 80 columns: the first metric at its headline layer, then the notes."""
+        """Renders a table of 80 columns: the first metric at its headline layer, then the notes."""
         from invariscope.terminal import interval, rendered, short, table
 
         frame = self.frame[self.frame["metric"] == self.frame["metric"].iloc[0]]
@@ -107,7 +107,7 @@ def compare(results: Sequence[Measured], agreement: Agreement | None = None) -> 
 def _differences(
     pair: tuple[Series, Series], shared: Agreement, layer: str, manifest: dict[str, Any]
 ) -> pd.DataFrame:
-    """The rows of one metric at one layer."""
+    """Computes the differences of one metric at one layer, as rows."""
     metric, about = pair[0].metric, manifest["metrics"].get(pair[0].metric, {})
     column = [{cell: k for k, cell in enumerate(series.cells)} for series in pair]
     cells = [cell for cell in pair[0].cells if cell in column[1]]
@@ -116,7 +116,7 @@ def _differences(
     if not wanted:
         return pd.DataFrame()
     arrays = []
-    for series, images, columns in zip(pair, shared.places, column, strict=True):
+    for series, images, columns in zip(pair, shared.positions, column, strict=True):
         picked = np.ix_(images, np.array([columns[cell] for cell in wanted]))
         weights = None if series.weights is None else series.weights[picked]
         arrays += [series.values[picked], weights]

@@ -1,12 +1,12 @@
-"""Many models on the same images: who stands where, in which part, and what goes with accuracy.
+"""Compares many models on the same images: their ranks, their parts, the relation to accuracy.
 
 Every number is on the images, levels and metrics that all runs have. A model's standing in a metric
 is its mean over the levels and then over the transformations (`averages.py`) at the embedding; at
 the logits for metrics of predictions; over the last part that all models have for metrics of
 feature maps. Ranks have an interval too: images are resampled once for all models, the models
-ranked anew in each resample. Ranks that overlap are models that these images do not tell apart.
+ranked anew in each resample. Models whose ranks overlap are not told apart by these images.
 
-How a measure goes with accuracy over the models (paper 002, Fig. 4) is Spearman's ρ with an
+The relation of a measure to accuracy over the models (paper 002, Fig. 4) is Spearman's ρ with an
 interval over images and a p-value over models (`correlation.py`), corrected by Benjamini and
 Hochberg over the whole table.
 """
@@ -49,14 +49,14 @@ _BATCH_BYTES = 256 << 20  # resamples held at a time
 
 @dataclass(frozen=True)
 class Place:
-    """Where a metric's standing is read: a layer, or the mean over a part's layers."""
+    """A place where a metric's standing is read: a layer, or the mean over a part's layers."""
 
     part: str
     layer: str | None
 
     @property
     def words(self) -> str:
-        """In a sentence."""
+        """The place as it stands in a sentence."""
         return f"at the {self.layer}" if self.layer else f"in the part {self.part}"
 
 
@@ -128,15 +128,15 @@ class Leaderboard:
         for scope in _scopes(agreement, len(self.results), seed):
             table: dict[_Key, dict[int, Average]] = {}
             for number, result in enumerate(self.results):
-                own = Scope(scope.metrics, scope.cells, agreement.places[number], scope.seed)
-                found = iterate(result.store, result.manifest, own)
-                frame = frame_of(_kept(found, number, table), result.manifest, own)
+                own = Scope(scope.metrics, scope.cells, agreement.positions[number], scope.seed)
+                averages = iterate(result.store, result.manifest, own)
+                frame = frame_of(_kept(averages, number, table), result.manifest, own)
                 frames.append(frame.assign(model=self.models[number]))
             for metric in scope.metrics:
                 self.places[metric] = _place(metric, table, len(self.results))
                 standings.append(self._standing(metric, table))
             correlations += self._correlate(table, known, seed)
-        order = {name: place for place, name in enumerate(self.metrics)}
+        order = {name: number for number, name in enumerate(self.metrics)}
         merged = pd.concat(frames, ignore_index=True)
         by_metric = merged["metric"].map(order).argsort(kind="stable")
         self.averages = merged.iloc[by_metric].reset_index(drop=True)
@@ -146,29 +146,29 @@ class Leaderboard:
 
     @cached_property
     def comparison(self) -> Comparison | None:
-        """What differs between two runs, cell by cell; None with more of them."""
+        """The differences between two runs, cell by cell; None with more of them."""
         return compare(self.results, self._agreement) if len(self.results) == 2 else None
 
     def direction(self, metric: str) -> str:
-        """What a larger value means, such as "higher is more invariant"."""
+        """Says what a larger value means, such as "higher is more invariant"."""
         about = self.results[0].manifest["metrics"].get(metric, {})
         return str(about.get("direction") or "higher is more invariant")
 
     def ascending(self, metric: str) -> bool:
-        """Whether a lower value stands higher."""
+        """Says whether a lower value stands higher."""
         return self.direction(metric).startswith("lower")
 
     def _standing(self, metric: str, table: "dict[_Key, dict[int, Average]]") -> pd.DataFrame:
         place = self.places[metric]
-        found = table.get((metric, None, place.part, place.layer), {})
+        of_models = table.get((metric, None, place.part, place.layer), {})
         rows, drawn = [], []
-        for number, one in found.items():
-            low, high = one.interval()
+        for number, average in of_models.items():
+            low, high = average.interval()
             rows.append(
-                {"metric": metric, "model": self.models[number], "value": one.value,
-                 "ci_low": low, "ci_high": high, "n": one.n}
+                {"metric": metric, "model": self.models[number], "value": average.value,
+                 "ci_low": low, "ci_high": high, "n": average.n}
             )  # fmt: skip
-            drawn.append(np.broadcast_to(one.replicates, REPLICATES))
+            drawn.append(np.broadcast_to(average.replicates, REPLICATES))
         frame = pd.DataFrame(rows)
         sign = 1.0 if self.ascending(metric) else -1.0
         frame["rank"] = ranked(
@@ -187,16 +187,16 @@ class Leaderboard:
         if known is None or len(self.results) < FEWEST_MODELS:
             return
         drawn: dict[int, np.ndarray] = {}
-        for (metric, transformation, part, layer), found in table.items():
-            defined = [number for number, one in found.items() if one.n > 0]
+        for (metric, transformation, part, layer), of_models in table.items():
+            defined = [number for number, average in of_models.items() if average.n > 0]
             if layer is not None or len(defined) < FEWEST_MODELS:
                 continue
             paired = self.results[0].manifest["metrics"].get(metric, {}).get("paired", False)
             length = interval_run_length(self.images, paired)
             if length not in drawn:
                 drawn[length] = known.replicates(length, seed)
-            values = np.array([found[number].value for number in defined])
-            resampled = np.stack([found[number].replicates for number in defined])
+            values = np.array([of_models[number].value for number in defined])
+            resampled = np.stack([of_models[number].replicates for number in defined])
             accuracy = known.values[defined]
             rho = spearman(values[:, None], accuracy[:, None])
             low, high = percentile_interval(spearman(resampled, drawn[length][defined])[None])
@@ -217,7 +217,7 @@ class Leaderboard:
         self.accuracy_source = known.source
 
     def to_text(self) -> str:
-        """The standings, the parts and the correlations in 80 columns."""
+        """Renders the standings, the parts and the correlations in 80 columns."""
         return page_maker("leaderboard_text")(self)
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
@@ -259,28 +259,28 @@ def _accuracies(
 
 
 def _scopes(agreement: Agreement, models: int, seed: int) -> Iterator[Scope]:
-    """Metrics in batches whose resamples fit in memory, for all models at once."""
+    """Yields metrics in batches whose resamples fit in memory, for all models at once."""
     cells = agreement.cells
-    each = models * (len(cells) + 1) * 7 * REPLICATES * 8  # five parts, embedding and logits
-    size = max(1, _BATCH_BYTES // each)
+    one_metric = models * (len(cells) + 1) * 7 * REPLICATES * 8  # 5 parts, embedding and logits
+    size = max(1, _BATCH_BYTES // one_metric)
     for first in range(0, len(agreement.metrics), size):
         batch = agreement.metrics[first : first + size]
-        yield Scope(batch, cells, agreement.places[0], seed)
+        yield Scope(batch, cells, agreement.positions[0], seed)
 
 
 def _kept(
-    found: Iterator[Average], model: int, table: "dict[_Key, dict[int, Average]]"
+    averages: Iterator[Average], model: int, table: "dict[_Key, dict[int, Average]]"
 ) -> Iterator[Average]:
     """Passes averages on and keeps those whose resamples are wanted for all models together."""
-    for one in found:
-        if one.layer in (None, "embedding", "logits"):
-            key = (one.metric, one.transformation, one.part, one.layer)
-            table.setdefault(key, {})[model] = one
-        yield one
+    for own in averages:
+        if own.layer in (None, "embedding", "logits"):
+            key = (own.metric, own.transformation, own.part, own.layer)
+            table.setdefault(key, {})[model] = own
+        yield own
 
 
 def _undefined(averages: pd.DataFrame) -> list[str]:
-    """A note for each model and metric that was measured in a part but has no value there."""
+    """Notes each model and metric that was measured in a part but has no value there."""
     rows = averages[averages["layer"].isna() & averages["transformation"].isna()]
     rows = rows[rows["value"].isna()]
     return [
@@ -290,11 +290,11 @@ def _undefined(averages: pd.DataFrame) -> list[str]:
 
 
 def _place(metric: str, table: "dict[_Key, dict[int, Average]]", models: int) -> Place:
-    """The first place where all models have a value, or at least were measured."""
+    """Finds the first place where all models have a value, or at least were measured."""
     for fewest in (1, 0):
         for part, layer in _PLACES:
-            found = table.get((metric, None, part, layer), {})
-            if len(found) == models and all(one.n >= fewest for one in found.values()):
+            of_models = table.get((metric, None, part, layer), {})
+            if len(of_models) == models and min(a.n for a in of_models.values()) >= fewest:
                 return Place(part, layer)
     raise InputError(
         f"{metric} was measured in no part that all models have: measure all models with the same "
@@ -313,8 +313,8 @@ def _corrected(
     if frame.empty:
         return frame
     frame["p_adjusted"] = adjusted(frame["p_value"].to_numpy(dtype=float))
-    place = {name: number for number, name in enumerate(names)}
-    by_name = frame["transformation"].map(place).fillna(len(names))
+    numbers = {name: number for number, name in enumerate(names)}
+    by_name = frame["transformation"].map(numbers).fillna(len(names))
     order = np.lexsort([by_name, frame["metric"].map(dict(metrics))])
     return frame.iloc[order].reset_index(drop=True)
 
@@ -325,10 +325,10 @@ def _curves(
     models: Sequence[str],
     places: Mapping[str, Place],
 ) -> pd.DataFrame:
-    """The value at every common level, on the common images."""
+    """Computes the value at every common level, on the common images."""
     seed = results[0].manifest["settings"]["seed"]
     rows = []
-    for model, result, images in zip(models, results, agreement.places, strict=True):
+    for model, result, images in zip(models, results, agreement.positions, strict=True):
         for layer in ("embedding", "logits"):
             wanted = [(metric, "") for metric, place in places.items() if place.layer == layer]
             for series in result.store.dense(layer, only=wanted):

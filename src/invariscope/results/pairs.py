@@ -1,4 +1,4 @@
-"""The pictures of channel pairs: `channel_pairs.npz`, what some channels become under a motion.
+"""Reads and writes `channel_pairs.npz`: pictures of what some channels become under a motion.
 
 For a pair (channel c, match c′) at a layer and a cell there are three maps of one example image x:
 
@@ -62,13 +62,13 @@ class ChannelPair:
 
 @dataclass(frozen=True)
 class ChannelPairs:
-    """The pairs of a run that are shown, and the id of the image in which they are."""
+    """The pairs of a run that are shown, and the id of the image in which they are shown."""
 
     image: str
     pairs: tuple[ChannelPair, ...]
 
     def at(self, layer: str) -> list[ChannelPair]:
-        """The pairs of one layer, in the order in which they are shown."""
+        """Lists the pairs of one layer, in the order in which they are shown."""
         return [pair for pair in self.pairs if pair.layer == layer]
 
 

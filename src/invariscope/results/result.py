@@ -1,4 +1,4 @@
-"""What a run has found: its summary, its rows, its manifest, and what can be done with them."""
+"""Holds the result of a run: its summary, rows and manifest, with averages, plots and pages."""
 
 import io
 import os
@@ -40,7 +40,7 @@ EXAMPLE = "example.png"
 
 
 class Result:
-    """What a run has found.
+    """The result of a run.
 
     Args:
         manifest: Everything that is needed to repeat the run.
@@ -99,7 +99,7 @@ class Result:
         return pa.concat_tables(tables).unify_dictionaries().to_pandas()
 
     def compare(self, other: "Result") -> Comparison:
-        """This run (A) against another one (B) on the images that both have seen."""
+        """Compares this run (A) with another one (B) on the images that both have seen."""
         return compare([self, other])
 
     def averages(
@@ -107,7 +107,7 @@ class Result:
         metrics: str | Sequence[str] | None = None,
         transformations: str | Sequence[str] | None = None,
     ) -> pd.DataFrame:
-        """Means over levels and layers with 95 % intervals over images.
+        """Averages over levels and layers, with 95 % intervals over images.
 
         Level 0 and other identities do not count, equal cells count once; cells, the layers of a
         part and transformations have the same say each (`results/averages.py` has the formula).
@@ -141,7 +141,7 @@ class Result:
         metric: str = "relative_invariance",
         layer: str = "embedding",
     ) -> "Figure":
-        """Curves over levels with intervals and controls, as a matplotlib figure."""
+        """Draws curves over levels with intervals and controls, as a matplotlib figure."""
         return page_maker("plot")(self, transformation, metric=metric, layer=layer)
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
@@ -225,10 +225,10 @@ class Result:
         return f"<p>{escape(repr(self)[1:-1])}</p>{self.overview().round(3).to_html()}"
 
     def overview(self) -> pd.DataFrame:
-        """The first metric by transformation: mean, lowest and highest value over its levels.
+        """Tabulates the first metric by transformation: mean, lowest and highest over its levels.
 
         Level 0 does not count, but for derivatives, which are taken there. A metric that has a unit
-        for each transformation makes way for one that has none. Sorted from the least to the most
+        for each transformation is passed over for one without. Sorted from the least to the most
         invariant.
         """
         metrics, known = self.manifest["settings"]["metrics"], self.manifest["metrics"]

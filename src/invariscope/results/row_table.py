@@ -1,4 +1,4 @@
-"""Rows: one number for each image × cell × layer × metric × control, one file for each block.
+"""Builds rows: one number for each image × cell × layer × metric × control of a block.
 
 | column | meaning |
 |---|---|
@@ -96,14 +96,14 @@ class RowBuilder:
         self._weights.append(weights)
 
     def table(self) -> pa.Table:
-        """The rows so far, as `write_block` and `RowStore` take them."""
+        """Makes a table of the rows so far, as `write_block` and `RowStore` take it."""
         count, groups = len(self._images), len(self._keys)
         columns: dict[str, Any] = {
             "image": _coded(np.tile(np.arange(count), groups), self._images),
             "label": np.tile(self._labels, groups).astype(np.int32),
         }
-        for place, name in enumerate(("cell", "layer", "metric", "control")):
-            codes, names = pd.factorize(np.array([key[place] for key in self._keys], dtype=object))
+        for k, name in enumerate(("cell", "layer", "metric", "control")):
+            codes, names = pd.factorize(np.array([key[k] for key in self._keys], dtype=object))
             columns[name] = _coded(np.repeat(codes, count), names)
         empty = [np.empty(0, np.float32)]
         columns["value"] = np.concatenate(self._values or empty)
@@ -118,7 +118,7 @@ def _coded(codes: np.ndarray, names: Any) -> pa.DictionaryArray:
 
 
 def arrange(table: pa.Table) -> pa.Table:
-    """The rows with those of one layer together and their table of contents attached.
+    """Sorts rows by layer and attaches their table of contents.
 
     Layers, images, and the rows of a layer keep the order of their first appearance. Contents that
     a table carries are not trusted: filters, slices and concatenation of tables keep old ones.
@@ -152,7 +152,7 @@ def _as_names(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _first_appearance(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
-    """Codes and names of a column, both in the order in which the names appear."""
+    """Returns codes and names of a column, both in the order in which the names appear."""
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)
@@ -175,16 +175,16 @@ def _contents(table: pa.Table, layers: list[str]) -> dict[str, Any]:
     entries = [
         {
             "name": name,
-            "rows": int(counts[place]),
-            "series": [[metrics[m], controls[c]] for k, m, c in triples if k == place],
+            "rows": int(counts[number]),
+            "series": [[metrics[m], controls[c]] for k, m, c in triples if k == number],
         }
-        for place, name in enumerate(layers)
+        for number, name in enumerate(layers)
     ]
     return {"images": images, "labels": labels.tolist(), "layers": entries}
 
 
 def read_contents(schema: pa.Schema) -> dict[str, Any]:
-    """The contents that `arrange` attached: `images`, `labels`, `layers` (name, rows, series).
+    """Reads the contents that `arrange` attached: `images`, `labels`, `layers` (name, rows, pairs).
 
     Raises:
         KeyError, TypeError, ValueError: There are none, or they are damaged.

@@ -1,4 +1,4 @@
-"""Row files: one parquet file for each block, written whole or not at all, and read layer by layer.
+"""Keeps rows in one parquet file for each block, written whole or not at all, read by layer.
 
 Each layer is a row group of its own, so a run of any number of layers is summarised in the memory
 of one. `row_table.py` says what a row is.
@@ -33,7 +33,7 @@ def _groups(table: pa.Table) -> list[int]:
 
 
 def _check(file: pq.ParquetFile, table: pa.Table) -> None:
-    """Pages have checksums, the footer has none: what it says must follow from the pages."""
+    """Checks the footer against the pages: they have checksums, it has none."""
     if _footer(file) != read_contents(arrange(table).schema):
         raise ValueError("the table of contents is not that of the rows")
 
@@ -53,7 +53,7 @@ def write_block(folder: str | os.PathLike[str], index: int, table: pa.Table, run
 
 
 def _footer(file: pq.ParquetFile) -> dict[str, Any]:
-    """The contents of a block's file; raises one of `DAMAGE` where its footer is inconsistent."""
+    """Reads the contents of a block's file; raises one of `DAMAGE` if they are inconsistent."""
     contents = read_contents(file.schema_arrow)
     groups = [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
     if not file.schema_arrow.equals(ROW_SCHEMA) or groups != [
@@ -129,12 +129,12 @@ class RowStore:
             self._raise_duplicate()
 
     def layers(self) -> tuple[str, ...]:
-        """The layers that have rows, in the order of their first appearance."""
+        """Lists the layers that have rows, in the order of their first appearance."""
         names = (entry["name"] for contents in self._contents for entry in contents["layers"])
         return tuple(dict.fromkeys(names))
 
     def series(self, layer: str) -> tuple[tuple[str, str], ...]:
-        """The (metric, control) pairs that a layer has rows of."""
+        """Lists the (metric, control) pairs that a layer has rows of."""
         pairs = (
             (metric, control)
             for contents in self._contents
@@ -145,20 +145,20 @@ class RowStore:
         return tuple(dict.fromkeys(pairs))
 
     def iter_tables(self) -> Iterator[pa.Table]:
-        """The rows of each block, columns as in `ROW_SCHEMA`."""
-        for place in range(len(self._blocks)):
-            names = [entry["name"] for entry in self._contents[place]["layers"]]
-            images = self._contents[place]["images"]
+        """Yields the rows of each block, columns as in `ROW_SCHEMA`."""
+        for position in range(len(self._blocks)):
+            names = [entry["name"] for entry in self._contents[position]["layers"]]
+            images = self._contents[position]["images"]
             known = {image: self.digests[image] for image in images if image in self.digests}
-            yield with_digests(self._read_block(place, names), known)
+            yield with_digests(self._read_block(position, names), known)
 
     def read(self, layer: str) -> pa.Table:
-        """The rows of one layer, images in the run's order; no row where the layer is unknown."""
-        parts = [self._read_block(place, [layer]) for place in range(len(self._blocks))]
+        """Reads the rows of one layer, images in the run's order; none for an unknown layer."""
+        parts = [self._read_block(position, [layer]) for position in range(len(self._blocks))]
         return pa.concat_tables([ROW_SCHEMA.empty_table(), *parts]).unify_dictionaries()
 
     def dense(self, layer: str, only: Collection[tuple[str, str]] | None = None) -> list[Series]:
-        """The rows of one layer as arrays `[image, cell]`, one per (metric, control).
+        """Reads the rows of one layer as arrays `[image, cell]`, one per (metric, control).
 
         Args:
             layer: Name of the layer.
@@ -167,8 +167,8 @@ class RowStore:
         wanted = [pair for pair in self.series(layer) if only is None or pair in only]
         filling = {pair: _Filling(pair, len(self.images)) for pair in wanted}
         start = 0
-        for place, contents in enumerate(self._contents):
-            table = self._read_block(place, [layer])
+        for position, contents in enumerate(self._contents):
+            table = self._read_block(position, [layer])
             if table.num_rows:
                 _fill(
                     filling, table, {name: start + i for i, name in enumerate(contents["images"])}
@@ -182,16 +182,16 @@ class RowStore:
             return read_contents(block.schema)
         try:
             with pq.ParquetFile(block) as file:
-                contents, found = _footer(file), run_of(file.schema_arrow)
+                contents, run = _footer(file), run_of(file.schema_arrow)
                 self.digests |= digests_of(file.schema_arrow)
         except DAMAGE as error:
             raise _damaged(block) from error
-        self._run = found if self._run is None else self._run
-        check_run(block, found, self._run, *ROWS_OF_BLOCK)
+        self._run = run if self._run is None else self._run
+        check_run(block, run, self._run, *ROWS_OF_BLOCK)
         return contents
 
-    def _read_block(self, place: int, layers: Collection[str]) -> pa.Table:
-        block, entries = self._blocks[place], self._contents[place]["layers"]
+    def _read_block(self, position: int, layers: Collection[str]) -> pa.Table:
+        block, entries = self._blocks[position], self._contents[position]["layers"]
         groups = [group for group, entry in enumerate(entries) if entry["name"] in layers]
         if not groups:
             return ROW_SCHEMA.empty_table()
@@ -206,21 +206,21 @@ class RowStore:
         except DAMAGE as error:
             raise _damaged(block) from error
         names = {entries[group]["name"] for group in groups}
-        known = set(self._contents[place]["images"]).issuperset(_distinct(table["image"]))
+        known = set(self._contents[position]["images"]).issuperset(_distinct(table["image"]))
         if _distinct(table["layer"]) != names or not known:
             raise _damaged(block)
         return table.replace_schema_metadata(None)
 
     def _raise_duplicate(self) -> None:
-        seen: dict[str, int] = {}
+        blocks: dict[str, int] = {}
         for index, contents in zip(self.blocks, self._contents, strict=True):
             for image in contents["images"]:
-                if image in seen:
+                if image in blocks:
                     raise InputError(
-                        f"image {image!r} is in block {seen[image]} and in block {index}: the rows "
-                        "of two runs are mixed; measure again into a new folder"
+                        f"image {image!r} is in block {blocks[image]} and in block {index}: the "
+                        "rows of two runs are mixed; measure again into a new folder"
                     )
-                seen[image] = index
+                blocks[image] = index
 
 
 class _Filling:
@@ -271,7 +271,7 @@ def _fill(filling: dict[tuple[str, str], _Filling], table: pa.Table, row_of: dic
         column = table[name].chunk(0)
         codes[name] = column.indices.to_numpy()
         names[name] = column.dictionary.to_pylist()
-    # The dictionary of names may hold more than the rows use, so not all of them need be here.
+    # The dictionary may hold names that no row uses, so not all of them need be known.
     rows = np.array([row_of.get(image, -1) for image in names["image"]])[codes["image"]]
     value, weight = table["value"].to_numpy(), table["weight"].to_numpy()
     pair = codes["metric"].astype(np.int64) * len(names["control"]) + codes["control"]

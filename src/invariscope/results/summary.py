@@ -1,4 +1,4 @@
-"""The summary of a run: one row per control, metric, (transformation, level), layer and class.
+"""Computes the summary: one row per control, metric, (transformation, level), layer and class.
 
 | column | meaning |
 |---|---|
@@ -47,7 +47,7 @@ SUMMARY_SCHEMA = pa.schema(
 
 
 def summarise(store: RowStore, manifest: dict[str, Any]) -> pd.DataFrame:
-    """The summary of the rows of a run.
+    """Computes the summary of the rows of a run.
 
     Args:
         store: The rows.
@@ -93,25 +93,25 @@ def read_summary(folder: str | os.PathLike[str], run: str | None = None) -> pd.D
     return read_run_table(path, SUMMARY_SCHEMA, run, "numbers", remedy).to_pandas()
 
 
-def ordered(first: list[str], found: Any) -> list[str]:
-    """Those of `first` that are found, in that order, then the rest sorted by name.
+def ordered(first: list[str], present: Any) -> list[str]:
+    """Orders names: those of `first` that are present, in that order, then the rest by name.
 
     Example:
         >>> ordered(["b", "a", "x"], ["c", "a", "b"])
         ['b', 'a', 'c']
     """
-    found = set(found)
-    known = [name for name in dict.fromkeys(first) if name in found]
-    return known + sorted(found.difference(known))
+    present = set(present)
+    known = [name for name in dict.fromkeys(first) if name in present]
+    return known + sorted(present.difference(known))
 
 
 def _batches(store: RowStore, layer: str, cells: int) -> Iterator[list[tuple[str, str]]]:
-    """(metric, control) pairs whose arrays fit in memory together; each reads the layer once."""
+    """Yields (metric, control) pairs whose arrays fit in memory; each reads the layer once."""
     pairs = list(store.series(layer))
-    each = max(1, len(store.images) * cells * 9)  # float32 values and weights, bool presence
-    size = max(1, _BATCH_BYTES // each)
-    for first in range(0, len(pairs), size):
-        yield pairs[first : first + size]
+    size = max(1, len(store.images) * cells * 9)  # float32 values and weights, bool presence
+    count = max(1, _BATCH_BYTES // size)
+    for first in range(0, len(pairs), count):
+        yield pairs[first : first + count]
 
 
 def _check_cells(series: Series, cells: set[str]) -> None:
@@ -228,9 +228,9 @@ def _units(
 
 
 def _sorted_entries(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The manifest's entries: transformations as listed, levels ascending."""
-    place = {name: i for i, name in enumerate(dict.fromkeys(e["transformation"] for e in entries))}
-    return sorted(entries, key=lambda entry: (place[entry["transformation"]], entry["level"]))
+    """Sorts the manifest's entries: transformations as listed, levels ascending."""
+    order = {name: i for i, name in enumerate(dict.fromkeys(e["transformation"] for e in entries))}
+    return sorted(entries, key=lambda entry: (order[entry["transformation"]], entry["level"]))
 
 
 def _expand(
@@ -240,20 +240,20 @@ def _expand(
     metrics: list[str],
     controls: list[str],
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """One row per (transformation, level) of every part: sort codes and their numbers.
+    """Makes one row per (transformation, level) of every part: sort codes and numbers.
 
     Several entries may stand for one cell; its numbers are computed once and repeated here.
     """
     standing: dict[str, list[int]] = {}
-    for place, entry in enumerate(_sorted_entries(entries)):
+    for position, entry in enumerate(_sorted_entries(entries)):
         for cell in entry_cells(entry):
-            standing.setdefault(cell, []).append(place)
+            standing.setdefault(cell, []).append(position)
     codes: dict[str, list[np.ndarray]] = {}
     picked: dict[str, list[np.ndarray]] = {}
     for part in parts:
         measured = np.flatnonzero(part["rows"] > 0)
-        pairs = [(place, k) for k in measured for place in standing[part["cells"][k]]]
-        place, column = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        pairs = [(position, k) for k in measured for position in standing[part["cells"][k]]]
+        position, column = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
         keys = {
             "control": controls.index(part["control"]),
             "metric": metrics.index(part["metric"]),
@@ -261,8 +261,8 @@ def _expand(
             "class": part["class"],
         }
         for key, code in keys.items():
-            codes.setdefault(key, []).append(np.full(len(place), code))
-        codes.setdefault("entry", []).append(place)
+            codes.setdefault(key, []).append(np.full(len(position), code))
+        codes.setdefault("entry", []).append(position)
         for key in (*_NUMBERS, *_COUNTS):
             picked.setdefault(key, []).append(part[key][column])
     none = [np.empty(0, np.int64)]

@@ -1,4 +1,4 @@
-"""Runs: the engine that measures images block by block, whatever the instrument."""
+"""Runs the instruments: one engine measures images block by block."""
 
 from invariscope.runs.block_files import RowFormat
 from invariscope.runs.engine import carry_out

@@ -1,4 +1,4 @@
-"""What the bands of the pictures decide before the first block: which are used, what can act.
+"""Decides from the bands of the pictures which of them are used and which operations can act.
 
 Geometry moves all bands alike. Changes of colour (`Family.needs_colour`) have a meaning for red,
 green and blue alone: on pictures of any other number of bands, and on grey pictures for a network
@@ -22,13 +22,13 @@ _SHOWN = 5
 
 
 def matched(source: ImageSource, preprocessing: Preprocessing) -> ImageSource:
-    """The source, giving all bands that its files hold where the model takes more than colours."""
+    """Adapts the source: it gives all bands of its files if the model takes more than colours."""
     wanted = preprocessing.bands is not None or preprocessing.channels not in (1, 3, None)
     if wanted == source.all_bands:
         return source
-    other = copy.copy(source)
-    other.all_bands = wanted
-    return other
+    adapted = copy.copy(source)
+    adapted.all_bands = wanted
+    return adapted
 
 
 C = TypeVar("C", Transformation, Operation)
@@ -37,7 +37,7 @@ C = TypeVar("C", Transformation, Operation)
 def acting(
     chosen: Sequence[C], bands: int, tabled: Collection[str]
 ) -> tuple[tuple[C, ...], list[str]]:
-    """Those that can act on pictures of so many bands, and a warning of the others.
+    """Selects the operations that can act on pictures of that many bands, and warns of the others.
 
     Args:
         chosen: Transformations or operations.
@@ -47,15 +47,15 @@ def acting(
     Raises:
         InputError: One that was named needs colour, or nothing is left.
     """
-    without = [one.name for one in chosen if one.needs_colour and bands != COLOURS]
+    without = [member.name for member in chosen if member.needs_colour and bands != COLOURS]
     named = [name for name in without if name not in tabled]
     if named or len(without) == len(chosen):
         raise InputError(
             f"{listed(named or without)}: {_needs(bands)}; leave it out, or choose three bands by "
             "number with `preprocessing={'bands': [1, 2, 3]}`"
         )
-    left = tuple(one for one in chosen if one.name not in without)
-    return left, [f"left out {listed(without)}: {_needs(bands)}"] if without else []
+    fitting = tuple(member for member in chosen if member.name not in without)
+    return fitting, [f"left out {listed(without)}: {_needs(bands)}"] if without else []
 
 
 def _needs(bands: int) -> str:
@@ -63,13 +63,13 @@ def _needs(bands: int) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
+    """Lists the first names, and how many more there are."""
     more = f", … {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 
 
 def said(bands: int, preprocessing: Preprocessing) -> dict[str, str]:
-    """What was decided about the bands of the pictures; nothing for colours as they come."""
+    """Says what was decided about the bands of the pictures; nothing for plain colours."""
     if bands == COLOURS and preprocessing.bands is None:
         return {}
     used = (
@@ -86,7 +86,7 @@ def said(bands: int, preprocessing: Preprocessing) -> dict[str, str]:
 
 
 def as_colour(images: Tensor) -> Tensor:
-    """Pictures as people see them: the first three bands, or the first one as grey.
+    """Shows pictures in colours: the first three bands, or the first one as grey.
 
     Args:
         images: [..., band, height, width].

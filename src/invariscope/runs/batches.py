@@ -1,4 +1,4 @@
-"""Forward passes in batches that fit: smaller ones after running out of memory, same numbers."""
+"""Runs forward passes in batches that fit into memory, whatever their size with equal numbers."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,7 +25,7 @@ class Watcher(Protocol):
 
 
 class Batches:
-    """How many images go through a network at once.
+    """The number of images that go through a network at once.
 
     Args:
         size: Images per forward pass; halved whenever the device runs out of memory.
@@ -86,7 +86,7 @@ class Batches:
     def _look(
         self, probe: Probe, look: Reducer, whole: bool, layer: str, activation: Activation
     ) -> Tensor:
-        """Hands activations on that have the shape of the first ones; pooled maps, any grid."""
+        """Passes activations on if they have the shape of the first ones; pooled maps, any grid."""
         shape = tuple(activation.values.shape[1:])
         shape = shape if whole else shape[:1]
         first = self._shapes.setdefault((probe.spec, layer), shape)
@@ -98,7 +98,7 @@ class Batches:
 def shape_changed(
     probe: Probe, layer: str, first: tuple[int, ...], now: tuple[int, ...]
 ) -> RunError:
-    """The error of a layer whose activations have another shape than at first."""
+    """Makes the error of a layer whose activations have another shape than at first."""
     before, after = ("×".join(map(str, shape)) for shape in (first, now))
     return RunError(
         f"{probe.spec} gave {before} numbers for each image at {layer} at first and {after} for a "

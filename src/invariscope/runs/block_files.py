@@ -1,4 +1,4 @@
-"""Row files: one Parquet file for each block of a run, written whole or not at all.
+"""Writes and reads row files: one Parquet file for each block, written whole or not at all.
 
 A file carries the identity of its run (`runs/identity.py`) and, by the images' ids, what their
 content is known by (`invariscope.data.digests`), both in the metadata of its schema. What its rows
@@ -40,7 +40,7 @@ def _anything(file: pq.ParquetFile, table: pa.Table) -> None:
 
 @dataclass(frozen=True)
 class RowFormat:
-    """What the rows of an instrument look like.
+    """The format of an instrument's rows.
 
     Attributes:
         groups: How many rows of a table belong to each row group of its file, in order.
@@ -165,5 +165,5 @@ _SUM = 16
 
 
 def _sum(text: bytes) -> bytes:
-    """A checksum: metadata is under none of Parquet's own."""
+    """Computes a checksum of metadata, which Parquet's own checksums do not cover."""
     return hashlib.blake2b(text, digest_size=_SUM // 2).hexdigest().encode()

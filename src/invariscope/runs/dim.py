@@ -1,4 +1,4 @@
-"""Pictures that use a small part of their range: a depth that was read wrongly looks like that.
+"""Names pictures that use a small part of their range, as if their bit depth was read wrongly.
 
 12 bits read as 16 use 6 % of the range. What brightness, posterize or solarize then do to them has
 little to do with what they do to the picture, so the run names them.
@@ -17,7 +17,7 @@ _NAMED = 5
 
 
 def is_dim(pixels: Tensor) -> bool:
-    """Whether a picture, uint8 or float in [0, 1], uses so little of its range; black does not.
+    """Says whether a picture, uint8 or float in [0, 1], uses little of its range; black does not.
 
     Example:
         >>> is_dim(torch.full((1, 2, 2), 0.06)), is_dim(torch.zeros(1, 2, 2))

@@ -1,4 +1,4 @@
-"""The engine: carries out a job block by block, into a folder or in memory.
+"""Carries out a job block by block, into a folder or in memory.
 
 Blocks are measured one after the other and written whole. A run that was interrupted goes on with
 the blocks that are missing and ends with the same bytes.
@@ -101,12 +101,12 @@ def _measure(
 
 
 def _passes(job: Job[Any], numbers: Iterable[int]) -> int:
-    """The forward passes of some blocks."""
+    """Counts the forward passes of some blocks."""
     return sum(job.passes(number) for number in numbers)
 
 
 def _count_skipped(job: Job[Any], run: Run, block: Block, note: Callable[[str], None]) -> None:
-    """Takes down which images of a block are left out, and why."""
+    """Records which images of a block are left out, and why."""
     images = run.manifest["images"]
     skipped = {entry["image"]: entry["reason"] for entry in images["skipped"]}
     for image, reason in block.skipped:

@@ -1,4 +1,4 @@
-"""What a run will cost: forward passes, time and memory, from one timed batch."""
+"""Estimates the cost of a run: forward passes, time and memory, from one timed batch."""
 
 import resource
 import sys

@@ -1,4 +1,4 @@
-"""The first pictures of a run: decoded before its first block, to see what they are."""
+"""Decodes the first pictures of a run before its first block, to see their size and bands."""
 
 from collections.abc import Sequence
 
@@ -67,14 +67,14 @@ class FirstPictures:
         return alike(frames)
 
     def colours(self, bands: int) -> int:
-        """How many of the bands differ: 1 of grey pictures that a network of one channel gets."""
+        """Counts bands that differ: 1 for grey pictures that a network of one channel gets."""
         if self.preprocessing.channels != 1 or bands != COLOURS:
             return bands
         pictures = self.alike(_LOOKED_AT)
-        return 1 if all(torch.equal(one, one[:1].expand_as(one)) for one in pictures) else bands
+        return 1 if all(torch.equal(own, own[:1].expand_as(own)) for own in pictures) else bands
 
     def random(self) -> str:
-        """Says so if the images of a user's data set are not the same when they are read again.
+        """Warns if the images of a user's data set are not the same when they are read again.
 
         Sources that decode files themselves are not asked.
         """
@@ -94,7 +94,7 @@ class FirstPictures:
         return ""
 
     def size_note(self) -> str:
-        """A line where pictures of the model's size are resized and cropped all the same.
+        """Warns where pictures of the model's size are nevertheless resized and cropped.
 
         Data sets such as ImageNet-C are stored as they were evaluated, at 224 × 224.
         """

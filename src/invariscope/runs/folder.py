@@ -1,4 +1,4 @@
-"""The run folder: opened or resumed by one process at a time."""
+"""Opens or resumes a run folder, one process at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -73,7 +73,7 @@ def open_folder(
 
 
 class Content:
-    """Whether the images of a run are still those that its rows were measured on.
+    """Checks that the images of a run are still those that its rows were measured on.
 
     Args:
         source: The images.
@@ -88,7 +88,7 @@ class Content:
         self._source, self._blocks, self._digest = source, blocks, digest
 
     def check(self, folder: Path, done: Sequence[int]) -> None:
-        """Raises an `InputError` that names the first image of the blocks done that is another."""
+        """Raises an `InputError` that names the first changed image of the blocks that are done."""
         for number in done:
             known = digests_of(pq.read_schema(block_path(folder / ROWS, number)))
             for index in self._blocks[number] if number < len(self._blocks) else ():

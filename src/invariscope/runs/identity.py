@@ -1,4 +1,4 @@
-"""Which run a file belongs to: 16 hex digits in the manifest and in every file of a run's numbers.
+"""Identifies the run of a file: 16 hex digits in the manifest and in every file with numbers.
 
 The digits are those of a SHA-256 over the settings of the run and the versions of invariscope and
 torch. Parquet files carry them in the metadata of their schema (key `invariscope.run`), NumPy
@@ -22,7 +22,7 @@ _DIGITS = 16
 
 
 def identity(settings: Mapping[str, Any], version: str, torch: str) -> str:
-    """The identity of a run.
+    """Computes the identity of a run.
 
     Args:
         settings: The manifest's settings, in any order of their keys.
@@ -39,23 +39,23 @@ def identity(settings: Mapping[str, Any], version: str, torch: str) -> str:
 
 
 def stamped(table: pa.Table, run: str) -> pa.Table:
-    """The table with the run's identity beside its other metadata; "" leaves it without one."""
+    """Adds the run's identity to the table's metadata; "" leaves it without one."""
     if not run:
         return table
     return table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: run.encode()})
 
 
 def run_of(schema: pa.Schema) -> str:
-    """The identity that a table carries; "" where it has none."""
+    """Reads the identity that a table carries; "" where it has none."""
     return (schema.metadata or {}).get(_KEY, b"").decode(errors="replace")
 
 
-def check_run(path: Path, found: str, run: str | None, what: str, purpose: str) -> None:
+def check_run(path: Path, written: str, run: str | None, what: str, purpose: str) -> None:
     """Refuses a file of another run.
 
     Args:
         path: The file.
-        found: The identity that it carries.
+        written: The identity that it carries.
         run: The identity of the run; None: it may be of any.
         what: What the file holds ("rows").
         purpose: What running the command again is for ("measure that block").
@@ -63,7 +63,7 @@ def check_run(path: Path, found: str, run: str | None, what: str, purpose: str) 
     Raises:
         InputError: The file is of another run, or of none.
     """
-    if run is not None and found != run:
+    if run is not None and written != run:
         raise InputError(
             f"{path} holds {what} of another run than manifest.json: delete it and run the same "
             f"command again to {purpose}"

@@ -1,4 +1,4 @@
-"""A job: what an instrument does with the images of a run, block by block."""
+"""Defines a job: the work of an instrument on the images of a run, block by block."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -39,12 +39,12 @@ class Run:
 
     @property
     def rows(self) -> Path | list[pa.Table]:
-        """Where its rows are: the folder of their files, or tables."""
+        """The folder of its row files, or its tables."""
         return self.tables if self.folder is None else self.folder / ROWS
 
 
 class Job(ABC, Generic[T]):
-    """What `carry_out` carries out.
+    """A job that `carry_out` carries out.
 
     Attributes:
         manifest: The manifest at the start; the engine adds to ``images`` and ``execution``.
@@ -71,16 +71,16 @@ class Job(ABC, Generic[T]):
     beside: str = ""
 
     def digest(self, index: int) -> str:
-        """What an image is known by, without decoding it; "" where only its pixels can tell."""
+        """Digests an image without decoding it; "" where only its pixels can tell."""
         return self.ready[index].digest if index in self.ready else self.source.digest(index)
 
     @abstractmethod
     def passes(self, number: int) -> int:
-        """How many images go through a network for a block."""
+        """Counts the images that go through a network for a block."""
 
     @abstractmethod
     def measure(self, block: Block, batches: Batches, advance: Callable[[int], None]) -> pa.Table:
-        """The rows of a block.
+        """Measures the rows of a block.
 
         Args:
             block: Its images.
@@ -97,11 +97,11 @@ class Job(ABC, Generic[T]):
         """
 
     def begin(self, run: Run) -> None:
-        """Called before the first block; may strike blocks from `run.done` that must go again."""
+        """Begins, before the first block; may drop blocks from `run.done` that must be repeated."""
 
     def keep(self, run: Run, number: int) -> None:
-        """Called after the rows of a block are safe: keeps what goes from block to block."""
+        """Saves the state between blocks, after the rows of a block are safe."""
 
     def enough(self, run: Run, measured: int) -> str:
-        """Why the first ``measured`` blocks are enough; "": they are not."""
+        """Says why the first ``measured`` blocks are enough; "": they are not."""
         return ""

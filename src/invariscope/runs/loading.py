@@ -1,4 +1,4 @@
-"""From an image source to blocks of pixels: each image is decoded once, ahead of the network."""
+"""Loads blocks of pixels from an image source: each image is decoded once, ahead of the network."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -148,7 +148,7 @@ def load_blocks(
 
 
 def alike(frames: list[Tensor]) -> list[Tensor]:
-    """Pictures of one type and number of bands: a source may mix depths, and grey with colour."""
+    """Brings pictures to one type and number of bands: sources mix depths, and grey with colour."""
     if len({frame.dtype for frame in frames}) > 1:
         frames = [f.float() / 255 if f.dtype == torch.uint8 else f for f in frames]
     most = max((len(frame) for frame in frames), default=0)

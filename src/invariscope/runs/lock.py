@@ -1,7 +1,7 @@
-"""One process per run folder: a lock that the operating system drops when its process is dead.
+"""Locks a run folder for one process; the operating system drops the lock of a dead process.
 
-Beside the lock (`.lock`) lies a note of who holds it (`.lock.json`), which only the message of the
-second process reads. Both go when the run ends; what a killed run leaves is in nobody's way.
+Beside the lock (`.lock`) a note names its holder (`.lock.json`), which only the message of the
+second process reads. Both are deleted when the run ends; those of a killed run do no harm.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""The manifest of a run: everything that is needed to repeat it, as JSON in its folder.
+"""Writes and reads manifests: everything that is needed to repeat a run, as JSON in its folder.
 
-What must match where a run is resumed stands in `settings`; the identity is their digest.
+`settings` holds what must match when a run is resumed; the identity is their digest.
 """
 
 import os
@@ -38,7 +38,7 @@ def new_manifest(
     decisions: dict[str, str],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
-    """The manifest of a run that is about to start.
+    """Makes the manifest of a run that is about to start.
 
     Args:
         settings: What its numbers depend on.
@@ -132,7 +132,7 @@ def read_manifest(
 
 
 def written_by(folder: str | os.PathLike[str]) -> str:
-    """The command that wrote a run folder; "measure" where that cannot be told.
+    """Names the command that wrote a run folder; "measure" if it is unknown.
 
     What is wrong with such a folder, `read_manifest` says.
     """
@@ -144,15 +144,15 @@ def written_by(folder: str | os.PathLike[str]) -> str:
 
 
 def _check(path: Path, manifest: Any, command: str, resuming: bool) -> None:
-    found = manifest.get("format") if isinstance(manifest, dict) else None
-    if not isinstance(found, int):
+    version = manifest.get("format") if isinstance(manifest, dict) else None
+    if not isinstance(version, int):
         raise InputError(
             f"{path} is not a manifest of invariscope (it has no format): give a folder that "
             f"`invariscope {command}` wrote"
         )
-    if found > FORMAT:
+    if version > FORMAT:
         raise InputError(
-            f"{path} has format {found}, written by invariscope {manifest.get('version', '?')}: "
+            f"{path} has format {version}, written by invariscope {manifest.get('version', '?')}: "
             f"this version reads up to format {FORMAT}; install a newer invariscope"
         )
     wrote = manifest.get("command", MEASURE)
@@ -202,7 +202,7 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], folder: Path) -> No
 
 
 def check_same_images(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
-    """Raises an `InputError` where the images are others by their ids or labels."""
+    """Raises an `InputError` where images have other ids or labels."""
     if old["settings"].get(_IMAGES) != new["settings"][_IMAGES]:
         raise InputError(
             f"{folder} holds a run on other images, by their ids or labels: give another `output`, "

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on; the library itself prints nothing."""
+"""Reports the progress of a run; the library itself prints nothing."""
 
 from typing import Protocol, runtime_checkable
 
@@ -8,13 +8,13 @@ class Progress(Protocol):
     """Receives a run's progress, for a progress bar or a log."""
 
     def start(self, *, images: int, cells: int, passes: int, done: int) -> None:
-        """A run begins: images, cells, forward passes (image × cell) in all and done already."""
+        """Begins a run: images, cells, forward passes (image × cell) in all and done already."""
 
     def advance(self, passes: int) -> None:
-        """So many more images went through a network."""
+        """Adds images that went through a network."""
 
     def note(self, text: str) -> None:
-        """Something worth knowing, one line."""
+        """Takes a line worth knowing."""
 
 
 class Silent:

@@ -1,4 +1,4 @@
-"""What is asked of a run: the arguments of a public function, as a value.
+"""Holds the arguments of a public function, as a value.
 
 The public function, its job and the command line share it; `invariscope.measure` says what each
 argument means.
@@ -17,14 +17,14 @@ R = TypeVar("R", bound="Request")
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked of every run."""
+    """The arguments of every run."""
 
     images: Any
     seed: int = 0
 
     @classmethod
     def split(cls: type[R], arguments: Mapping[str, Any]) -> tuple[R, dict[str, Any]]:
-        """What is asked among the arguments of a public function, and how it is carried out."""
+        """Splits arguments into those of the numbers and those of how the run is carried out."""
         names = {field.name for field in fields(cls)}
         asked = {name: value for name, value in arguments.items() if name in names}
         how = {name: value for name, value in arguments.items() if name not in names}
@@ -33,7 +33,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRequest(Request):
-    """What is asked of every run of a network."""
+    """The arguments of every run of a network."""
 
     model: Any
     device: str | torch.device | None = None

@@ -1,4 +1,4 @@
-"""Saving a result in a folder of its own: whole, or nothing is left there."""
+"""Saves a result in a folder of its own: whole, or nothing is left there."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from invariscope.errors import InputError, RunError
 
 @contextmanager
 def saving(folder: Path) -> Iterator[None]:
-    """Empties the folder where what is written inside fails: half of it is in the way of the next.
+    """Empties the folder if writing fails, since half a result would block the next attempt.
 
     Raises:
         InputError: The folder holds something already.

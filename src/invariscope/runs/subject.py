@@ -1,4 +1,4 @@
-"""Which model meets which images: what every run of a network opens before its first block."""
+"""Opens the model and the images of a run, before its first block."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -62,11 +62,11 @@ class Subject:
 
     @property
     def colours(self) -> int:
-        """How many bands of the pictures differ."""
+        """The number of bands of the pictures that differ."""
         return self.first.colours(len(self.pixels))
 
     def settings(self, seed: int) -> dict[str, Any]:
-        """What the run's numbers depend on, for the manifest."""
+        """Collects the settings that the run's numbers depend on, for the manifest."""
         stored, decided = self.source.value_range, self.probe.decisions(self.shown)
         return {
             "model": self.probe.spec,
@@ -81,7 +81,7 @@ class Subject:
         }
 
     def decisions(self) -> dict[str, str]:
-        """What was decided about the images and the model, once layers are watched."""
+        """Says what was decided about the images and the model, once layers are watched."""
         return {
             **self.source.decisions,
             **said(len(self.pixels), self.probe.preprocessing),
@@ -89,7 +89,7 @@ class Subject:
         }
 
     def doubts(self) -> list[str]:
-        """What may be wrong with the images or the model, once layers are watched."""
+        """Says what may be wrong with the images or the model, once layers are watched."""
         known = [*self.probe.doubts(self.shown), self.random, self.first.size_note()]
         pictures = self.first.alike(PICTURES)
         if pictures:

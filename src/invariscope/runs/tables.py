@@ -1,6 +1,7 @@
 """The tables of a run beside its rows: Parquet files that carry the identity of their run."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -23,11 +24,12 @@ def write_run_table(
     Raises:
         RunError: The disk is full or the folder cannot be written.
     """
-    if not isinstance(table, pa.Table):
-        table = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
+    columns: Any = table
+    if isinstance(table, pd.DataFrame):
+        columns = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
     # Without the metadata of pandas: it names library versions, and the bytes are to be the same.
-    table = stamped(table.replace_schema_metadata(None), run)
-    write_parquet(path, table, kept="the rows of the run are kept")
+    columns = stamped(columns.replace_schema_metadata(None), run)
+    write_parquet(path, columns, kept="the rows of the run are kept")
     return path
 
 

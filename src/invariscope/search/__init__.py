@@ -1,4 +1,4 @@
-"""What varies in a data set: which operations turn one image of a class into another."""
+"""Finds what varies in a data set: the operations that turn one image of a class into another."""
 
 from invariscope.search.job import Search
 from invariscope.search.operations import get_operations

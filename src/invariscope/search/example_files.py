@@ -35,7 +35,7 @@ _REMEDY = "give the search's command again to take the pictures anew"
 
 @dataclass(frozen=True)
 class Example:
-    """A pair of images of one class and what an operation makes of it.
+    """A pair of images of one class, and its second image after an operation.
 
     Attributes:
         class_name: The class.
@@ -67,20 +67,20 @@ def write_examples(
         RunError: The disk is full or the folder cannot be written.
     """
     texts = {
-        "class": [one.class_name for one in examples],
-        "operation": [one.operation for one in examples],
-        "role": [one.role for one in examples],
-        "first": [one.first for one in examples],
-        "second": [one.second for one in examples],
+        "class": [example.class_name for example in examples],
+        "operation": [example.operation for example in examples],
+        "role": [example.role for example in examples],
+        "first": [example.first for example in examples],
+        "second": [example.second for example in examples],
     }
     arrays = {name: np.array(texts[name], dtype=np.str_) for name in _TEXTS}
     arrays |= {
         "format": np.array(_FORMAT),
         RUN: np.array(run),
-        "before": np.array([one.before for one in examples], dtype=np.float64),
-        "change": np.array([one.change for one in examples], dtype=np.float64),
+        "before": np.array([example.before for example in examples], dtype=np.float64),
+        "change": np.array([example.change for example in examples], dtype=np.float64),
         "pictures": (
-            np.stack([one.pictures for one in examples])
+            np.stack([example.pictures for example in examples])
             if examples
             else np.empty((0, 3, 1, 1, 3), np.uint8)
         ),

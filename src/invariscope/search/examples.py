@@ -1,9 +1,9 @@
-"""Which pairs stand as pictures for a search, and taking the pictures.
+"""Chooses the pairs that a search shows as pictures, and takes the pictures.
 
 Of the operations that are on top of a class, each is shown in the class that it helps most, the
 largest relative change first; where there are fewer operations than places, further classes follow
 in the same order. In each class three pairs: the one that the operation helps most, the median one,
-and the one that it hurts most. The first alone would flatter: the largest of many is large by luck.
+and the one that it hurts most. The first alone would mislead: the largest of many is large by luck.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,33 +25,33 @@ SIDE = 112
 
 
 def take_examples(
-    subject: Subject, operations: Sequence[Operation], found: Factors
+    subject: Subject, operations: Sequence[Operation], factors: Factors
 ) -> tuple[Example, ...]:
-    """The example pairs of a finished search; their images are decoded once more.
+    """Takes the example pairs of a finished search; their images are decoded once more.
 
     Args:
         subject: The images.
         operations: The pool.
-        found: What the search has found.
+        factors: The result of the search.
     """
     by_name = {operation.name: operation for operation in operations}
     position = {subject.source.ids[index]: index for index in subject.selected}
-    seed = found.manifest["settings"]["seed"]
+    seed = factors.manifest["settings"]["seed"]
     taken = []
-    for class_name, name in shown_classes(found):
-        pairs = found.pairs(class_name)
+    for class_name, name in shown_classes(factors):
+        pairs = factors.pairs(class_name)
         for role, row in _roles(pairs[name].to_numpy(dtype=float)):
-            one, other = str(pairs["first"].iloc[row]), str(pairs["second"].iloc[row])
-            pictures = (subject.load(subject.source, position[image]) for image in (one, other))
-            frames = [picture.pixels for picture in pictures]
+            anchor, partner = str(pairs["first"].iloc[row]), str(pairs["second"].iloc[row])
+            indices = (position[image] for image in (anchor, partner))
+            frames = [subject.load(subject.source, index).pixels for index in indices]
             first, second = (None if frame is None else as_float(frame)[None] for frame in frames)
             if first is None or second is None:  # it was readable when the pair was measured
                 continue
-            moved = by_name[name](second, seed, [other])
+            moved = by_name[name](second, seed, [partner])
             first, second, moved = as_colour(first), as_colour(second), as_colour(moved)
             taken.append(
                 Example(
-                    class_name, name, role, one, other,
+                    class_name, name, role, anchor, partner,
                     float(pairs["before"].iloc[row]), float(pairs[name].iloc[row]),
                     _reduced(torch.cat([first, second, moved])),
                 )
@@ -59,9 +59,9 @@ def take_examples(
     return tuple(taken)
 
 
-def shown_classes(found: Factors) -> list[tuple[str, str]]:
-    """The classes that are shown, each with its top operation."""
-    tops = found.ranks.tops
+def shown_classes(factors: Factors) -> list[tuple[str, str]]:
+    """Chooses the classes that are shown, each with its top operation."""
+    tops = factors.ranks.tops
     tops = tops[
         (tops["by"] == "relative_change") & (tops["among"] == "all")
         & (tops["class"] != OVERALL) & (tops["kind"] != IDENTITY)
@@ -73,7 +73,7 @@ def shown_classes(found: Factors) -> list[tuple[str, str]]:
 
 
 def _roles(changes: np.ndarray) -> Iterator[tuple[str, int]]:
-    """(role, row) of the pairs that are shown, each once; only a negative change hurts."""
+    """Lists (role, row) of the pairs that are shown, each once; only a negative change hurts."""
     order = np.argsort(-changes, kind="stable")
     order = order[np.isfinite(changes[order])].tolist()
     if not order:

@@ -1,4 +1,4 @@
-"""Do classes that are alike in WordNet vary in like ways? Paper 000 §4.5, E.3.
+"""Tests whether classes that are alike in WordNet vary alike (paper 000 §4.5, E.3).
 
 For each pair of classes two numbers: how alike the classes are (`wup`, `path`, `lch`; see
 `wordnet.py`), and how alike the ranks of their operations are:
@@ -13,11 +13,11 @@ classes have similar ranks, which is claim 000.c17.
 
 - Pairs share classes, so they are not independent. p permutes the labels of the *classes* (Mantel's
   test): the share of orders of the classes with |ρ| as large or larger, over all K! orders where
-  these are no more than asked for, else over random ones and the order as it is. Two-sided.
+  these are no more than asked for, else over random ones and the given order. Two-sided.
 - The 95 % interval resamples classes, each pair counting as often as both its classes are drawn;
   a class makes no pair with its own copy. Ranks are formed anew in each resample.
 
-Identities rank nowhere: they are controls. `ranks="types"` is the paper's form: a type of operation
+Identities are controls and have no rank. `ranks="types"` is the paper's form: a type of operation
 ("rotate") ranks as its best level does, and the tops are sets of types.
 
 Differences from the published code: it samples pairs of classes with replacement, a class with
@@ -107,11 +107,11 @@ def class_hierarchy(
     if pairs < 1 or permutations < 1:
         raise InputError(f"pairs={pairs}, permutations={permutations}: give 1 or more of each")
     values, types = _values(frame, by)
-    found, left_out = _synsets(values, wordnet, dict(synsets or {}))
-    values = values.loc[list(found)]
+    synsets_of, left_out = _synsets(values, wordnet, dict(synsets or {}))
+    values = values.loc[list(synsets_of)]
     outcomes = _outcomes(values.to_numpy(), types if ranks == "types" else np.arange(len(types)))
-    rows, columns = _sample(len(found), pairs, seed)
-    classes, wnids = np.array(list(found), dtype=object), list(found.values())
+    rows, columns = _sample(len(synsets_of), pairs, seed)
+    classes, wnids = np.array(list(synsets_of), dtype=object), list(synsets_of.values())
     first, second = ([wnids[k] for k in side] for side in (rows, columns))
     likeness = np.stack([wordnet.similarity(first, second, measure) for measure in MEASURES])
     table = pd.DataFrame(
@@ -124,8 +124,9 @@ def class_hierarchy(
     )
     p = _permutation_p(likeness, outcomes, rows, columns, permutations, seed)
     drawn = _Resampled(likeness, outcomes[:, rows, columns])
-    drawn.draw(rows, columns, len(found), seed)
-    return Hierarchy(drawn.correlations(p, len(found)), drawn.groups(), table, found, left_out)
+    drawn.draw(rows, columns, len(synsets_of), seed)
+    correlations = drawn.correlations(p, len(synsets_of))
+    return Hierarchy(correlations, drawn.groups(), table, synsets_of, left_out)
 
 
 def _values(frame: pd.DataFrame, by: str) -> tuple[pd.DataFrame, np.ndarray]:
@@ -150,8 +151,8 @@ def _values(frame: pd.DataFrame, by: str) -> tuple[pd.DataFrame, np.ndarray]:
 def _synsets(
     values: pd.DataFrame, wordnet: WordNet, given: dict[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The wnid of each class that can be used, and why the others cannot."""
-    found: dict[str, str] = {}
+    """Finds the wnid of each class that can be used, and says why the others cannot."""
+    synsets: dict[str, str] = {}
     left_out: dict[str, str] = {}
     for name, row in zip(map(str, values.index), values.to_numpy(), strict=True):
         wnid = given.get(name) or wordnet.synset_of(name)
@@ -162,19 +163,19 @@ def _synsets(
         elif row.min() == row.max():
             left_out[name] = "its operations are all tied"
         else:
-            found[name] = wnid
-    if len(found) < FEWEST_CLASSES:
+            synsets[name] = wnid
+    if len(synsets) < FEWEST_CLASSES:
         named = "; ".join(f"{name!r}: {why}" for name, why in list(left_out.items())[:3])
         raise InputError(
-            f"{len(found)} classes have a synset and values, {FEWEST_CLASSES} are needed"
+            f"{len(synsets)} classes have a synset and values, {FEWEST_CLASSES} are needed"
             + (f" (left out: {named})" if named else "")
             + "; name classes by wnids or nouns, or give synsets"
         )
-    return found, left_out
+    return synsets, left_out
 
 
 def _outcomes(values: np.ndarray, types: np.ndarray) -> np.ndarray:
-    """How alike the ranks of each two classes are [outcome, class, class]."""
+    """Computes how alike the ranks of each two classes are [outcome, class, class]."""
     count = types.max() + 1
     best = np.full((len(values), count), -np.inf)
     for operation, kind in enumerate(types):
@@ -244,14 +245,14 @@ def _permutation_p(
 
 
 class _Resampled:
-    """The statistics as they are, and in resamples of the classes."""
+    """Computes the statistics of the given classes, and in resamples of the classes."""
 
     def __init__(self, likeness: np.ndarray, outcomes: np.ndarray):
         self.outcomes = outcomes
         self.both = np.concatenate([outcomes, likeness])
-        #: The place of each pair in the order of its value, equal values sharing one.
+        #: The position of each pair in the order of its value, equal values sharing one.
         ranks = stats.rankdata(np.nan_to_num(self.both), method="dense", axis=1)
-        self.places = ranks.astype(np.int64) - 1
+        self.positions = ranks.astype(np.int64) - 1
         wup = likeness[MEASURES.index("wup")]
         self.members = np.stack([wup >= SIMILAR, wup <= DISSIMILAR]).astype(float)
         ones = np.ones(outcomes.shape[1])
@@ -268,11 +269,11 @@ class _Resampled:
         self.drawn_rho, self.drawn_means = np.stack(rho, -1), np.stack(means, -1)
 
     def _spearman(self, weights: np.ndarray) -> np.ndarray:
-        """The correlations [outcome, measure], each pair counting `weights` times."""
+        """Computes the correlations [outcome, measure], each pair counting `weights` times."""
         ranks = np.empty(self.both.shape)
-        for row, places in enumerate(self.places):
-            held = np.bincount(places, weights)
-            ranks[row] = (np.cumsum(held) - held / 2)[places]
+        for row, positions in enumerate(self.positions):
+            held = np.bincount(positions, weights)
+            ranks[row] = (np.cumsum(held) - held / 2)[positions]
         total = weights.sum()
         ranks -= (ranks @ weights / max(total, 1.0))[:, None]
         product = (ranks * weights) @ ranks.T

@@ -1,4 +1,4 @@
-"""The pair similarity search as a job: paper 000 §4 (eq. 2).
+"""Defines the pair similarity search as a job: paper 000 §4 (eq. 2).
 
 For pairs (x₁, x₂) of one class and every operation T of a pool, T acts on x₂ alone:
 
@@ -7,7 +7,7 @@ For pairs (x₁, x₂) of one class and every operation T of a pool, T acts on x
 with f the network up to its penultimate layer (the embedding). Above 0, T explains part of what
 sets the two images apart; 0: it changes nothing. The relative change is change / s₀.
 
-A block of 32 pairs is the atom: each of its images is decoded once and embedded once, each second
+A block of 32 pairs is measured at once: each image is decoded and embedded once, and each second
 image once more for every operation that is computed; the similarities are formed at once and
 nothing but numbers is kept. An image that T leaves as it is (autocontrast often does) has a change
 of exactly 0, not the rounding of another batch.
@@ -85,16 +85,16 @@ class Search(Job[Factors]):
 
     @property
     def batch_size(self) -> int:
-        """Images per forward pass where the user does not say."""
+        """The number of images per forward pass where the user does not say."""
         return 256 if self.probe.device.type == "cuda" else 32
 
     def passes(self, number: int) -> int:
-        """Each image once as it is, each second image once for every computed operation."""
+        """Counts passes: each image once, each second image once for every computed operation."""
         seconds = np.unique(self._pairs[number][:, 2])
         return len(self.blocks[number]) + len(seconds) * len(self.unique)
 
     def measure(self, block: Block, batches: Batches, advance: Callable[[int], None]) -> pa.Table:
-        """The similarities of the block's pairs, before and after each operation."""
+        """Computes the similarities of the block's pairs, before and after each operation."""
         row_of = {index: row for row, index in enumerate(block.indices)}
         pairs = self._pairs[block.number]
         pairs = pairs[[a in row_of and b in row_of for a, b in pairs[:, 1:].tolist()]]
@@ -133,7 +133,7 @@ class Search(Job[Factors]):
         )
 
     def finish(self, run: Run) -> Factors:
-        """The table and the example pairs."""
+        """Makes the table and the example pairs."""
         manifest, settings = run.manifest, run.manifest["settings"]
         rows = rows_of(manifest, run.rows)
         frame = tabulate(rows, settings["classes"], settings["operations"], settings["seed"])
@@ -153,7 +153,7 @@ class Search(Job[Factors]):
         return [self.source.ids[int(position)] for position in positions]
 
     def _moved(self, shown: Tensor, seconds: np.ndarray) -> Iterator[tuple[str, Tensor]]:
-        """The second images after each operation; a first step that several share is done once."""
+        """Transforms the second images; a first step that several operations share is done once."""
         ids = self._ids(seconds)
         begun: tuple[str, Tensor] | None = None
         for key, operation in self.unique.items():
@@ -169,7 +169,7 @@ class Search(Job[Factors]):
 def _batched(
     moved: Iterator[tuple[str, Tensor]], count: int, batches: Batches
 ) -> Iterator[tuple[list[str], list[Tensor]]]:
-    """As many operations together as one forward batch holds, at least one."""
+    """Groups as many operations as one forward batch holds, at least one."""
     keys, pictures = list[str](), list[Tensor]()
     for key, picture in moved:
         if keys and (len(keys) + 1) * count > batches.size:

@@ -1,4 +1,4 @@
-"""Operations: what may turn one image of a class into another.
+"""Makes the pool of a search: operations that may turn one image of a class into another.
 
 The pool of paper 000 §4 is that of AutoAugment: 63 pairs of a family and a level (``singles``) and
 49 sub-policies, two such pairs one after the other (``policies``), at the magnitudes of the table
@@ -38,7 +38,7 @@ def get_operations(
     operations: str | Sequence[str | Transformation | Operation] = ALL,
     shear_centre: str = "corner",
 ) -> tuple[Operation, ...]:
-    """The pool of a search.
+    """Makes the pool of a search from names and transformations.
 
     Args:
         operations: A comma-separated list or a sequence of
@@ -67,26 +67,26 @@ def get_operations(
     if shear_centre not in CENTRES:
         raise InputError(f"shear_centre must be one of {', '.join(CENTRES)}, not {shear_centre!r}")
     terms = operations.split(",") if isinstance(operations, str) else operations
-    found: dict[str, Operation] = {}
+    pool: dict[str, Operation] = {}
     for term in terms:
         if isinstance(term, str) and not term.strip():
             continue
         for operation in _of(term, shear_centre):
-            known = found.setdefault(operation.name, operation)
+            known = pool.setdefault(operation.name, operation)
             if known.key != operation.key:
                 raise InputError(
                     f"two operations are called {operation.name!r}: give one of them a name of its "
                     "own, as an Operation"
                 )
-    if not found:
+    if not pool:
         raise InputError("no operation is named; try all, singles, policies or rotate=5/10")
-    if not any(operation.kind == IDENTITY for operation in found.values()):
-        found[IDENTITY] = Operation(IDENTITY)
-    return tuple(found.values())
+    if not any(operation.kind == IDENTITY for operation in pool.values()):
+        pool[IDENTITY] = Operation(IDENTITY)
+    return tuple(pool.values())
 
 
 def unique_operations(operations: Sequence[Operation]) -> dict[str, Operation]:
-    """The operations that are computed, by key: each once, none that changes nothing.
+    """Lists the operations to compute, by key: each once, without those that change nothing.
 
     Operations that begin with the same step stand together, so that it is done once.
 
@@ -105,13 +105,13 @@ def unique_operations(operations: Sequence[Operation]) -> dict[str, Operation]:
 
 
 def first_key(operation: Operation) -> str:
-    """What its first step does."""
+    """Gives the key of an operation's first step."""
     transformation, level = operation.acting[0]
     return transformation.operation(level)
 
 
 def _of(term: str | Transformation | Operation, shear_centre: str) -> Iterator[Operation]:
-    """The operations of one entry of a pool."""
+    """Makes the operations of one entry of a pool."""
     if isinstance(term, Operation):
         yield term
     elif isinstance(term, Transformation):
@@ -148,7 +148,7 @@ def _written(term: str, shear_centre: str) -> Iterator[Operation]:
 
 
 def _own(transformation: Transformation) -> Iterator[Operation]:
-    """The levels of a transformation that is in no table, named by their magnitudes."""
+    """Takes the levels of a transformation that is in no table, named by their magnitudes."""
     for level in transformation.levels:
         if not transformation.is_identity(level):
             name = f"{transformation.name}={'±' * transformation.signed}"
@@ -159,7 +159,7 @@ def _own(transformation: Transformation) -> Iterator[Operation]:
 
 
 def _named(steps: Sequence[tuple[str, int]], shear_centre: str) -> Operation:
-    """The operation called, for example, "shear_x 4 + invert 3"."""
+    """Finds the operation called, for example, "shear_x 4 + invert 3"."""
     acting = tuple((_tabled(name, shear_centre), level) for name, level in steps)
     for transformation, level in acting:
         transformation.describe(level)  # a level that it has
@@ -167,7 +167,7 @@ def _named(steps: Sequence[tuple[str, int]], shear_centre: str) -> Operation:
 
 
 def _tabled(name: str, shear_centre: str) -> Transformation:
-    """A family at the magnitudes of the table ``search``, or else of the standard one."""
+    """Takes a family at the magnitudes of the table ``search``, or else of the standard one."""
     table = "search" if name in TABLES["search"] else "standard"
     transformation = get_transformation(name, table)
     if name in ("shear_x", "shear_y"):

@@ -1,8 +1,8 @@
-"""Pairs of one class: seeded, no image twice until all were used, no pair twice at all.
+"""Draws pairs of one class: seeded, no image twice until all were used, no pair twice.
 
 The images are shuffled and paired as in a tournament (the circle method): round after round, in
-which everyone meets somebody new. So the first ⌊n / 2⌋ pairs hold each image once, later rounds
-each image once more, and after n(n - 1) / 2 pairs everyone has met everyone; more there are not.
+which every image meets a new one. So the first ⌊n / 2⌋ pairs hold each image once, later rounds
+each image once more, and after n(n - 1) / 2 pairs, the most there are, all have met.
 With an odd number one image sits out each round and opens the next. Which of the two is the anchor
 is drawn per pair. A longer list begins with the shorter one.
 """
@@ -15,7 +15,7 @@ from invariscope.seeding import signs, uniform
 
 
 def most_pairs(images: int) -> int:
-    """How many different pairs that many images have.
+    """Counts the different pairs of that many images.
 
     Example:
         >>> [most_pairs(count) for count in (1, 2, 5)]
@@ -25,7 +25,7 @@ def most_pairs(images: int) -> int:
 
 
 def class_pairs(image_ids: Sequence[str], count: int, seed: int) -> np.ndarray:
-    """Pairs of the images of one class.
+    """Draws pairs of the images of one class.
 
     Args:
         image_ids: The images' ids; their order does not matter.
@@ -48,20 +48,20 @@ def class_pairs(image_ids: Sequence[str], count: int, seed: int) -> np.ndarray:
     keys = uniform(seed, "factors:pairs", image_ids)
     shuffled = np.array(sorted(range(len(image_ids)), key=lambda k: (keys[k], image_ids[k])))
     pairs = shuffled[_tournament(len(image_ids), count)]
-    names = [f"{image_ids[one]}|{image_ids[other]}" for one, other in pairs]
+    names = [f"{image_ids[first]}|{image_ids[second]}" for first, second in pairs]
     turned = signs(seed, "factors:anchor", names) < 0
     pairs[turned] = pairs[turned, ::-1]
     return pairs.astype(np.int64)
 
 
 def _tournament(players: int, count: int) -> np.ndarray:
-    """The first ``count`` matches [count, 2]: one player stands still, the others walk round."""
+    """Makes the first ``count`` matches [count, 2]: one player stays, the others move round."""
     seats = players + players % 2 - 1  # on the circle
     matches = players // 2
     rounds = np.arange(-(-count // matches))[:, None]
     step = np.arange(1, (seats + 1) // 2)[None, :]
-    one, other = (rounds + step) % seats, (rounds - step) % seats
-    if players % 2 == 0:  # the last one stands still and meets everyone in turn
+    first, second = (rounds + step) % seats, (rounds - step) % seats
+    if players % 2 == 0:  # the last one stays and meets all others in turn
         still = np.full_like(rounds, players - 1)
-        one, other = np.hstack([still, one]), np.hstack([rounds % seats, other])
-    return np.stack([one.ravel(), other.ravel()], axis=1)[:count]
+        first, second = np.hstack([still, first]), np.hstack([rounds % seats, second])
+    return np.stack([first.ravel(), second.ravel()], axis=1)[:count]

@@ -1,4 +1,4 @@
-"""Everything that a search's numbers depend on, checked and resolved before the first block."""
+"""Checks and resolves everything that a search's numbers depend on, before the first block."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -59,14 +59,14 @@ def prepare_search(request: SearchRequest) -> Search:
 
 
 def _tabled(asked: Any) -> set[str]:
-    """The names of the operations that were asked for by the name of their pool."""
+    """Lists the names of the operations that were chosen by the name of their pool."""
     words = asked.split(",") if isinstance(asked, str) else asked
     pools = [word for word in words if isinstance(word, str) and word.strip() in POOLS]
     return {operation.name for pool in pools for operation in get_operations(pool)}
 
 
 def _members(source: ImageSource, classes: Sequence[str] | None) -> dict[str, np.ndarray]:
-    """The positions of the images of each class, by its name."""
+    """Finds the positions of the images of each class, by its name."""
     labels = None if source.labels is None else np.asarray(source.labels)
     if labels is None or not (labels >= 0).any():
         reason = "has no labels" if labels is None else "tells no label before an image is decoded"
@@ -76,23 +76,23 @@ def _members(source: ImageSource, classes: Sequence[str] | None) -> dict[str, np
             "(images, labels)"
         )
     names = source.class_names
-    found: dict[str, np.ndarray] = {}
+    members: dict[str, np.ndarray] = {}
     for label in np.unique(labels[labels >= 0]).tolist():
         name = str(label) if names is None else str(names[label])
         # two classes of ImageNet are called "crane"
-        found[f"{name} ({label})" if name in found else name] = np.flatnonzero(labels == label)
+        members[f"{name} ({label})" if name in members else name] = np.flatnonzero(labels == label)
     if classes is None:
-        return found
+        return members
     # A name may hold commas itself; a list of names has them in between.
     classes = [
-        part.strip() for name in classes for part in ([name] if name in found else name.split(","))
+        part.strip() for own in classes for part in ([own] if own in members else own.split(","))
     ]
     for name in classes:
-        if name not in found:
-            raise unknown_name("class", name, found)
+        if name not in members:
+            raise unknown_name("class", name, members)
     if not classes:
         raise InputError("no class is named; leave the option out for all")
-    return {name: positions for name, positions in found.items() if name in set(classes)}
+    return {name: positions for name, positions in members.items() if name in set(classes)}
 
 
 def _draw(source: ImageSource, positions: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -107,7 +107,7 @@ def _settings(
     members: dict[str, np.ndarray],
     drawn: dict[str, np.ndarray],
 ) -> dict[str, Any]:
-    """What must match on resuming."""
+    """Collects the settings that must match on resuming."""
     source = subject.source
     wnids = dict(zip(source.class_names or (), source.class_ids or (), strict=False))
     columns = {key: column for column, key in enumerate(unique_operations(pool))}
@@ -142,7 +142,7 @@ def _warnings(
             f"left out {len(alone)} of {len(members)} classes, which have a single image: "
             + listed(alone)
         )
-    again = [name for name, found in drawn.items() if 2 * len(found) > len(members[name])]
+    again = [name for name, pairs in drawn.items() if 2 * len(pairs) > len(members[name])]
     if again:
         warnings.append(
             f"{len(again)} of {len(members)} classes have fewer images than two for each pair, so "

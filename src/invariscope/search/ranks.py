@@ -1,4 +1,4 @@
-"""Ranks: the operation on top, overall and of each class, and what paper 000 §4 asks of them.
+"""Ranks operations, overall and by class, and answers the questions of paper 000 §4.
 
 An operation is on top by ``relative_change`` (eq. 2), by ``proportion_boosted`` or by
 ``weighted_boost``; among all, among the geometric or the appearance operations (sub-policies of
@@ -6,7 +6,7 @@ both kinds belong to neither), or among those without translation and scale. Ide
 with a relative change of 0 they are on top wherever nothing helps. Of equal operations the first
 name counts, once.
 
-The best of a hundred operations is above zero by luck as well. So each statement about the tops
+The best of a hundred operations may be above zero by luck alone. So each statement about the tops
 of the classes stands twice: in sample, and held out, where the operation is chosen on one half of
 a class's pairs and measured on the other, both ways, and the two are averaged. Classes whose images
 come back in several pairs have them in both halves.
@@ -51,7 +51,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Ranks:
-    """What is on top.
+    """The operations on top, and the answers to paper 000's questions.
 
     Attributes:
         tops: One row for each (by, among, class): operation, kind, families, value; class "" is
@@ -138,23 +138,23 @@ def rank(frame: pd.DataFrame, *, seed: int = 0) -> Ranks:
 
 
 def _distinct(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with each set of equal operations once, under their first name."""
+    """Reduces the table to each set of equal operations once, under their first name."""
     return frame.drop_duplicates(["class", "key"])
 
 
 def _tops(distinct: pd.DataFrame, by: str, among: str) -> pd.DataFrame:
-    """The best operation of each class, the first of equals; classes without any have no row."""
+    """Finds each class's best operation, the first of equals; classes without any have no row."""
     chosen = distinct[_among(distinct, among) & distinct[by].notna()]
     best = chosen.loc[chosen.groupby("class", sort=False)[by].idxmax()]
     columns = ["class", "operation", "kind", "families", by]
-    found = best[columns].rename(columns={by: "value"})
-    found.insert(0, "by", by)
-    found.insert(1, "among", among)
-    return found
+    tops = best[columns].rename(columns={by: "value"})
+    tops.insert(0, "by", by)
+    tops.insert(1, "among", among)
+    return tops
 
 
 def _among(frame: pd.DataFrame, among: str) -> pd.Series:
-    """Which rows belong to a group; identities belong to every one."""
+    """Says which rows belong to a group; identities belong to every one."""
     if among == "all":
         return pd.Series(True, index=frame.index)
     if among in KINDS:
@@ -164,7 +164,7 @@ def _among(frame: pd.DataFrame, among: str) -> pd.Series:
 
 
 def _rows(tops: pd.DataFrame, by: str, among: str) -> pd.DataFrame:
-    """The tops of the classes, without that of all together."""
+    """Selects the tops of the classes, without that of all together."""
     return tops[(tops["by"] == by) & (tops["among"] == among) & (tops["class"] != OVERALL)]
 
 
@@ -180,20 +180,20 @@ def _of_best_overall(tops: pd.DataFrame, classes: pd.DataFrame) -> np.ndarray:
 
 
 def _held_out(classes: pd.DataFrame) -> pd.DataFrame:
-    """The top of each half of each class, and what it does in the other half."""
+    """Finds the top of each half of each class, and its value in the other half."""
     halves = ("first_half", "second_half")
-    found = []
+    parts = []
     for chosen_on, tested_on in (halves, halves[::-1]):
         known = classes[classes[chosen_on].notna() & classes[tested_on].notna()]
         best = known.loc[known.groupby("class", sort=False)[chosen_on].idxmax()]
         columns = {chosen_on: "in_sample", tested_on: "held_out"}
         part = best[["class", "operation", "kind", *columns]].rename(columns=columns)
-        found.append(part.assign(chosen_on=chosen_on))
-    return pd.concat(found, ignore_index=True)
+        parts.append(part.assign(chosen_on=chosen_on))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _raising(classes: pd.DataFrame, chosen_by: str, counted_by: str) -> np.ndarray:
-    """How many of the ten best of each class [class] are above 0."""
+    """Counts how many of the ten best of each class [class] are above 0."""
     known = classes[classes["kind"] != IDENTITY].dropna(subset=[chosen_by, counted_by])
     best = known.sort_values(chosen_by, ascending=False, kind="stable")
     best = best.groupby("class", sort=False).head(TOP_COUNT)
@@ -202,17 +202,17 @@ def _raising(classes: pd.DataFrame, chosen_by: str, counted_by: str) -> np.ndarr
 
 
 def _shares(tops: pd.DataFrame, distinct: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """kind, tops (share of the classes' tops), low, high, pool (share of the pool), classes, n."""
+    """Tabulates kind, tops (share of the classes'), low, high, pool (share of it), classes, n."""
     pool = distinct.drop_duplicates("operation")
     pool = pool[pool["kind"] != IDENTITY]
     kinds = _rows(tops, "relative_change", "all")["kind"]
     rows = []
     for kind in (*KINDS, IDENTITY):
-        found = _estimate((kinds == kind).to_numpy(dtype=float), seed)
+        estimate = _estimate((kinds == kind).to_numpy(dtype=float), seed)
         of_pool = float((pool["kind"] == kind).mean()) if len(pool) else np.nan
         rows.append(
-            {"kind": kind, "tops": found.value, "low": found.low, "high": found.high,
-             "pool": of_pool, "classes": found.n}
+            {"kind": kind, "tops": estimate.value, "low": estimate.low, "high": estimate.high,
+             "pool": of_pool, "classes": estimate.n}
         )  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -1,4 +1,4 @@
-"""What is asked of a search: the arguments of `find_factors` that its numbers depend on."""
+"""Holds the arguments of `find_factors` that the numbers of a search depend on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ DEFAULT_PAIRS = 64
 
 @dataclass(frozen=True, kw_only=True)
 class SearchRequest(ModelRequest):
-    """What is asked of a search."""
+    """The arguments of `find_factors` that its numbers depend on."""
 
     operations: str | Sequence[str | Transformation | Operation] = ALL
     pairs: int = DEFAULT_PAIRS

@@ -1,4 +1,4 @@
-"""`Factors`: what a search has found, in memory or in a folder."""
+"""Holds the result of a search, `Factors`, in memory or in a folder."""
 
 import os
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ COMMAND = "factors"
 
 
 class Factors:
-    """What varies in the classes of a data set.
+    """The factors that vary in the classes of a data set.
 
     Args:
         manifest: Settings, skipped images, environment.
@@ -76,11 +76,11 @@ class Factors:
 
     @cached_property
     def ranks(self) -> Ranks:
-        """Tops overall and of each class, and what the paper asks of them."""
+        """The tops overall and of each class, and the answers to the paper's questions."""
         return rank(self.frame, seed=self.manifest["settings"]["seed"])
 
     def pairs(self, name: str) -> pd.DataFrame:
-        """The pairs of a class.
+        """Tabulates the pairs of a class.
 
         Args:
             name: The class.
@@ -189,7 +189,7 @@ class Factors:
 
 
 def rows_of(manifest: dict[str, Any], source: Path | Sequence[pa.Table]) -> PairRows:
-    """The rows of a search, by its manifest."""
+    """Opens the rows of a search, by its manifest."""
     settings = manifest["settings"]
     columns = {entry["column"] for entry in settings["operations"]} - {None}
     pairs = [entry["pairs"] for entry in settings["classes"]]

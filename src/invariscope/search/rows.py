@@ -1,4 +1,4 @@
-"""Rows of a search: one for each pair, one file for each block of 32 pairs.
+"""Keeps the rows of a search: one for each pair, one file for each block of 32 pairs.
 
 | column | meaning |
 |---|---|
@@ -35,7 +35,7 @@ PAIRS_PER_BLOCK = 32
 
 
 def pair_schema(operations: int) -> pa.Schema:
-    """The columns of a file that holds the changes of so many computed operations."""
+    """Makes the schema of a file with the changes of that many computed operations."""
     return pa.schema(
         [
             pa.field("class", pa.int32()),
@@ -54,7 +54,7 @@ def pair_table(
     before: np.ndarray,
     change: np.ndarray,
 ) -> pa.Table:
-    """The rows of a block.
+    """Makes the rows of a block.
 
     Args:
         classes: Number of the class of each pair.
@@ -128,17 +128,17 @@ class PairRows:
         self._kept: tuple[int, pa.Table] | None = None  # neighbouring classes share a block
 
     def _check_files(self, folder: Path, run: str) -> None:
-        """Looks at the end of every file; a damaged one says so when it is read."""
+        """Checks the run of every file; a damaged file raises when it is read."""
         for _, path in block_files(folder):
             try:
-                found = run_of(pq.read_schema(path))
+                written = run_of(pq.read_schema(path))
             except (OSError, pa.ArrowException):
                 continue
-            check_run(path, found, run, *ROWS_OF_BLOCK)
+            check_run(path, written, run, *ROWS_OF_BLOCK)
 
     @property
     def classes(self) -> int:
-        """How many classes there are."""
+        """The number of classes."""
         return len(self._ends) - 1
 
     def of_class(self, number: int) -> ClassRows:
@@ -162,7 +162,7 @@ class PairRows:
         )
 
     def blocks(self) -> Iterator[pa.Table]:
-        """The tables of all blocks, in order."""
+        """Yields the tables of all blocks, in order."""
         for number in range(-(-int(self._ends[-1]) // PAIRS_PER_BLOCK)):
             yield self._block(number)
 

@@ -1,4 +1,4 @@
-"""`find_factors`: what varies within the classes of a data set."""
+"""Provides `find_factors`, which finds what varies within the classes of a data set."""
 
 from collections.abc import Sequence
 from pathlib import Path

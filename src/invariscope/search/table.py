@@ -1,4 +1,4 @@
-"""The table of a search: one row for each class and operation, and for all classes together ("").
+"""Computes the table of a search: a row for each class and operation; class "" is all together.
 
 | column | meaning |
 |---|---|
@@ -66,7 +66,7 @@ def tabulate(
     operations: Sequence[Mapping[str, Any]],
     seed: int,
 ) -> pd.DataFrame:
-    """The table, from the rows of one class after the other.
+    """Computes the table from the rows of one class after the other.
 
     Args:
         rows: The pairs.
@@ -77,8 +77,8 @@ def tabulate(
     Returns:
         The columns of the table; "" first, then the classes; operations in the pool's order.
     """
-    found = [_class_numbers(rows.of_class(number), seed) for number in range(len(classes))]
-    by_class = {name: np.stack([numbers[name] for numbers in found]) for name in found[0]}
+    of_classes = [_class_numbers(rows.of_class(number), seed) for number in range(len(classes))]
+    by_class = {name: np.stack([numbers[name] for numbers in of_classes]) for name in of_classes[0]}
     by_class["q"] = adjusted(by_class["p"][:, 1:])
     by_class["q"] = np.column_stack([np.full(len(classes), np.nan), by_class["q"]])
     overall = _overall(by_class, seed)
@@ -103,7 +103,7 @@ def tabulate(
 
 
 def _class_numbers(rows: ClassRows, seed: int) -> dict[str, np.ndarray]:
-    """Every number of a class, [1 + computed operation]; the identity comes first."""
+    """Computes every number of a class, [1 + computed operation]; the identity comes first."""
     change = np.column_stack([np.zeros(len(rows.before)), rows.change])
     change[~np.isfinite(rows.before)] = np.nan
     relative = relative_changes(change, rows.before)
@@ -113,9 +113,9 @@ def _class_numbers(rows: ClassRows, seed: int) -> dict[str, np.ndarray]:
     stacked = np.hstack([change, relative, boosted])
     ends = bootstrap_interval(stacked, seed=seed)[:3] if len(stacked) else _nothing(3 * columns)
     numbers = {
-        f"{name}{suffix}": values[place * columns : (place + 1) * columns]
+        f"{name}{suffix}": values[position * columns : (position + 1) * columns]
         for suffix, values in zip(("", "_low", "_high"), ends, strict=True)
-        for place, name in enumerate(_MEANS)
+        for position, name in enumerate(_MEANS)
     }
     raised = np.where(boosted == 1, relative, np.nan)
     numbers["boost"] = _mean(raised)
@@ -133,20 +133,20 @@ def _class_numbers(rows: ClassRows, seed: int) -> dict[str, np.ndarray]:
 
 
 def relative_changes(change: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """(s_T − s₀) / s₀ [pair, operation] (eq. 2); NaN where abs(s₀) < 1e-6."""
+    """Computes (s_T − s₀) / s₀ [pair, operation] (eq. 2); NaN where abs(s₀) < 1e-6."""
     guarded = np.where(np.abs(before) < SMALLEST, np.nan, before)
     return change / guarded[:, None]
 
 
 def _overall(by_class: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
-    """The numbers of "" [1 + computed operation] from those of the classes [class, …]."""
+    """Computes the numbers of "" [1 + computed operation] from those of the classes [class, …]."""
     columns = by_class["change"].shape[1]
     stacked = np.hstack([by_class[name] for name in _MEANS])
     ends = bootstrap_interval(stacked, seed=seed)[:3]
     numbers = {
-        f"{name}{suffix}": values[place * columns : (place + 1) * columns]
+        f"{name}{suffix}": values[position * columns : (position + 1) * columns]
         for suffix, values in zip(("", "_low", "_high"), ends, strict=True)
-        for place, name in enumerate(_MEANS)
+        for position, name in enumerate(_MEANS)
     }
     numbers |= {name: _mean(by_class[name]) for name in _PLAIN}
     numbers |= {name: by_class[name].sum(axis=0) for name in _COUNTS}
@@ -157,7 +157,7 @@ def _overall(by_class: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndar
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """The mean of each column over what is finite; NaN where nothing is."""
+    """Averages the finite values of each column; NaN where none is finite."""
     finite = np.isfinite(values)
     total, count = np.where(finite, values, 0.0).sum(axis=0), finite.sum(axis=0)
     return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)

@@ -211,7 +211,7 @@ def bootstrap_interval(
 
 
 def _constant(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which cells have one and the same value for every image that counts, and that value."""
+    """Finds cells with the same value for every image that counts, and that value."""
     low = np.where(counts, values, np.inf).min(axis=0, initial=np.inf)
     high = np.where(counts, values, -np.inf).max(axis=0, initial=-np.inf)
     return low == high, low

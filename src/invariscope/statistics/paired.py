@@ -1,4 +1,4 @@
-"""Paired differences of two models, cell by cell, on the same images.
+"""Computes paired differences of two models, cell by cell, on the same images.
 
 The difference B − A of two values has a 95 % interval (bootstrap over images; A and B are resampled
 together) and a p-value. The test swaps A and B image by image at random (a sign-flip test for
@@ -40,7 +40,7 @@ def paired_differences(
     run_length: int,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Differences B − A of each cell, with interval and p-values.
+    """Computes the differences B − A of each cell, with interval and p-values.
 
     Args:
         values_a: [image, cell] of run A; what is not finite in A or B counts in neither.
@@ -95,7 +95,7 @@ def _size(sums: Sums) -> np.ndarray:
 
 
 def _swaps(images: int, run_length: int, seed: int) -> Iterator[np.ndarray]:
-    """Which images are swapped, [swap, image] of 0 and 1, in chunks.
+    """Yields which images are swapped, [swap, image] of 0 and 1, in chunks.
 
     All possibilities where they are few, so that p is exact; else the data as they are, which count
     as one of the swaps, and random ones.

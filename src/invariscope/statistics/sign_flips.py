@@ -46,7 +46,7 @@ def sign_flip_p(values: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _turned(count: int, seed: int) -> Iterator[np.ndarray]:
-    """Which signs are turned round: all ways, or none and drawn ones; 0 or 1 [way, pair]."""
+    """Lists which signs are flipped: all ways, or none and drawn ones; 0 or 1 [way, pair]."""
     if count <= _EXACT:
         yield ((np.arange(2**count)[:, None] >> np.arange(count)) & 1).astype(np.float64)
         return

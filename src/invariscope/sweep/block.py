@@ -1,6 +1,6 @@
-"""What is measured on one block: every cell, layer, metric and control, as rows.
+"""Measures one block: every cell, layer, metric and control, as rows.
 
-A block is the atom: its images, their pairing and their values depend on nothing outside it, except
+A block is independent: its images, their pairing and their values depend on nothing else, except
 for the channel measures over the data set (``:pooled``), which build on the blocks before.
 """
 
@@ -28,7 +28,7 @@ from invariscope.sweep.watchers import CellWatcher, ReferenceWatcher
 
 @dataclass(frozen=True)
 class Setup:
-    """What is the same for every block of a run."""
+    """Everything that all blocks of a run share: models, plan, metrics, layers."""
 
     probe: Probe
     twin: Probe | None
@@ -55,7 +55,7 @@ class Setup:
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """The cells to measure; none where derivatives are all that is wanted."""
+        """The cells to measure; none where all metrics are of derivatives."""
         alone = len(self.derivative_metrics) == len(self.metrics)
         return () if alone else self.plan.cells
 
@@ -74,7 +74,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Sample:
-    """The images of a block, and what is known of them.
+    """The images of a block with their labels and the outputs that would be right.
 
     Args:
         block: The images.
@@ -90,7 +90,7 @@ class Sample:
 
 @dataclass
 class _Vectors:
-    """What the forward passes of a block gave: [image, element] by network, cell and layer."""
+    """The vectors of a block's forward passes: [image, element] by network, cell and layer."""
 
     parts: dict[tuple[str, str, str], list[Tensor]] = field(default_factory=dict)
 
@@ -102,9 +102,9 @@ class _Vectors:
                 self.parts.setdefault((network, name, layer), []).append(part)
 
     def stack(self, network: str, cells: Sequence[Cell], layer: str) -> Tensor:
-        """[cell, image, element] of the whole block."""
-        found = [self.parts[network, f"{cell.control}|{cell.key}", layer] for cell in cells]
-        return torch.stack([torch.cat(parts) if len(parts) > 1 else parts[0] for parts in found])
+        """Stacks the vectors of the whole block: [cell, image, element]."""
+        pieces = [self.parts[network, f"{cell.control}|{cell.key}", layer] for cell in cells]
+        return torch.stack([torch.cat(parts) if len(parts) > 1 else parts[0] for parts in pieces])
 
     def forget(self, cells: Sequence[Cell]) -> None:
         """Drops these cells."""
@@ -163,8 +163,8 @@ def measure_block(
                     vectors.forget([cell for cell in cells if cell.key != setup.plan.cells[0].key])
     if orbits:
         for entries in setup.plan.orbits():
-            found = {la.name: vectors.stack("", entries.cells, la.name) for la in setup.layers}
-            scores.add_orbit(entries, found)
+            orbit = {la.name: vectors.stack("", entries.cells, la.name) for la in setup.layers}
+            scores.add_orbit(entries, orbit)
     if maps is not None:
         for cell, layer, metric, control, values in maps.rows():
             rows.add(cell=cell, layer=layer, metric=metric, control=control, values=values)
@@ -179,7 +179,7 @@ def _differentiate(
     batches: Batches,
     advance: Callable[[int], None],
 ) -> None:
-    """The rows of Lie derivatives, of the model at every layer and of its twin at the headline."""
+    """Adds the rows of Lie derivatives: the model's at every layer, its twin's at the headline."""
     metrics, cells = setup.derivative_metrics, setup.derivatives
     names = [layer.name for layer in setup.layers]
     headline = [name for name in names if name in HEADLINE_LAYERS]
@@ -191,20 +191,20 @@ def _differentiate(
             continue
         # Values and derivatives: a pass holds more than a plain one.
         size = max(1, batches.size // 4)
-        for found in lie_values(
+        for derivative in lie_values(
             probe, pixels, layers, cells, metrics, batch_size=size, advance=advance
         ):
             rows.add(
-                cell=found.cell,
-                layer=found.layer,
-                metric=found.metric,
+                cell=derivative.cell,
+                layer=derivative.layer,
+                metric=derivative.metric,
                 control=control,
-                values=found.values.numpy(),
+                values=derivative.values.numpy(),
             )
 
 
 def _groups(cells: Sequence[Cell], size: int, maps: MapMeasures | None) -> Iterator[Sequence[Cell]]:
-    """Cells that go through the network together; with maps, the identity goes first, alone."""
+    """Groups cells that share a forward pass; with maps, the identity goes first, alone."""
     first = 1 if maps is not None else 0
     if first:
         yield cells[:1]
@@ -232,19 +232,19 @@ def _pass(
     names = [layer.name for layer in setup.layers]
     vectors.add("", cells, len(pixels), batches.forward(setup.probe, batch, names, watcher))
     advance(len(batch))
-    seen = [place for place, cell in enumerate(cells) if cell.twin]
-    if setup.twin is not None and seen:
-        shown = batch if len(seen) == len(cells) else torch.cat([moved[p] for p in seen])
+    twins = [position for position, cell in enumerate(cells) if cell.twin]
+    if setup.twin is not None and twins:
+        shown = batch if len(twins) == len(cells) else torch.cat([moved[p] for p in twins])
         controlled = [name for name in names if name in HEADLINE_LAYERS]
-        found = batches.forward(setup.twin, shown, controlled)
-        vectors.add(UNTRAINED, [cells[place] for place in seen], len(pixels), found)
+        controls = batches.forward(setup.twin, shown, controlled)
+        vectors.add(UNTRAINED, [cells[position] for position in twins], len(pixels), controls)
         advance(len(shown))
 
 
 def _watchers(
     maps: MapMeasures, part: slice, cells: Sequence[Cell], *, first: bool
 ) -> Callable[[int, int], Watcher]:
-    """Makes what looks at the feature maps of a forward batch from its first and last image."""
+    """Chooses the watcher of feature maps for a forward batch, given its first and last image."""
     if first:
         maps.begin(part)
         return lambda start, stop: ReferenceWatcher(maps, start)
@@ -253,7 +253,7 @@ def _watchers(
 
 
 def _score(setup: Setup, scores: Scores, vectors: _Vectors, cells: Sequence[Cell]) -> None:
-    """The rows of these cells: measurement and controls."""
+    """Adds the rows of these cells: measurement and controls."""
     identity = setup.plan.cells[:1]
     measured = [cell for cell in cells if not cell.there_and_back]
     floors = [cell for cell in cells if cell.there_and_back]
@@ -261,15 +261,15 @@ def _score(setup: Setup, scores: Scores, vectors: _Vectors, cells: Sequence[Cell
     for layer in (layer.name for layer in setup.layers):
         reference = vectors.stack("", identity, layer)[0]
         if measured:
-            found = vectors.stack("", measured, layer)
-            scores.add(MEASUREMENT, measured, layer, reference, found)
+            moved = vectors.stack("", measured, layer)
+            scores.add(MEASUREMENT, measured, layer, reference, moved)
             if layer in HEADLINE_LAYERS:
-                scores.add(SHUFFLED, measured, layer, reference, found)
+                scores.add(SHUFFLED, measured, layer, reference, moved)
         if layer not in HEADLINE_LAYERS:
             continue
         if floors:
             scores.add(FLOOR, floors, layer, reference, vectors.stack("", floors, layer))
         if twins:
             reference = vectors.stack(UNTRAINED, identity, layer)[0]
-            found = vectors.stack(UNTRAINED, twins, layer)
-            scores.add(UNTRAINED, twins, layer, reference, found)
+            moved = vectors.stack(UNTRAINED, twins, layer)
+            scores.add(UNTRAINED, twins, layer, reference, moved)

@@ -1,4 +1,4 @@
-"""What a run knows of its channels: sums over the data set, carried from block to block.
+"""Sums over the data set for each channel of a run, carried from block to block.
 
 For each layer, cell and control there are the sums of `ChannelCorrelation`, whose value (the mean
 over living channels) belongs to the data set and not to an image. Its rows are *pseudo-values*:
@@ -7,8 +7,8 @@ influence (infinitesimal jackknife). So the mean of the rows over all images is 
 over the data set, their spread is its uncertainty, and intervals, parts and comparisons need no
 other machinery.
 
-These sums make one block depend on those before it. They are kept on the disk as the run goes on,
-so that an interrupted run goes on from the last time that they were written.
+These sums make each block depend on those before it. They are saved from time to time, so that
+an interrupted run continues from the last save.
 """
 
 import io
@@ -40,7 +40,7 @@ from invariscope.sweep.plan import MEASUREMENT
 Key = tuple[str, str, str]
 """Layer, cell, control."""
 
-#: Memory for the sums of all layers and cells; the widest layers go without beyond it.
+#: Memory for the sums of all layers and cells; beyond it the widest layers have no sums.
 SUMS_BYTES = 1 << 30
 STATE = "channels.state"
 #: A write may take this share of the time since the last one.
@@ -49,14 +49,14 @@ _WRITING_SHARE = 0.05
 
 @dataclass
 class _Block:
-    """What the current block has changed so far."""
+    """The changes of the current block so far."""
 
     before: dict[Key, tuple[tuple[float, float], int]] = field(default_factory=dict)
     influences: dict[Key, np.ndarray] = field(default_factory=dict)
 
 
 class ChannelState:
-    """The sums of a run.
+    """The channel sums of a run.
 
     Args:
         entries: The (cell, control) pairs of each layer, in the order of the table.
@@ -85,14 +85,14 @@ class ChannelState:
         self._written, self._took = time.monotonic(), 0.0
 
     def know(self, layer: str, channels: int) -> None:
-        """Takes note of the number of channels of a layer."""
+        """Records the number of channels of a layer."""
         if layer in self._channels:
             return
         self._channels[layer] = channels
-        left, without = SUMS_BYTES, []
+        room, without = SUMS_BYTES, []
         for name, count in sorted(self._channels.items(), key=lambda item: (item[1], item[0])):
-            left -= 4 * count * count * len(self._order)
-            if left < 0:
+            room -= 4 * count * count * len(self._order)
+            if room < 0:
                 without.append(name)
         self.without = tuple(without)
 
@@ -122,7 +122,7 @@ class ChannelState:
             block.before[key] = (value, 0 if before is None else before.images)
             block.influences[key] = np.full((2, len(images)), np.nan)
         block.influences[key][:, images] = influences.cpu().numpy()
-        # In the place of those before, so that memory does not fall into pieces.
+        # Copied over the sums before, so that memory does not become fragmented.
         products = sums.products
         products = products.clone() if before is None else before.products.copy_(products)
         self.sums[key] = replace(sums, products=products)
@@ -139,31 +139,31 @@ class ChannelState:
         both = scores.double()
         sums = both.sum(1) if complete else both.nansum(1)
         living = torch.full_like(sums, both.shape[1]) if complete else both.isfinite().sum(1)
-        found = torch.cat([sums, living])
-        place = (layer, cell)
-        self.scores[place] = self.scores[place] + found if place in self.scores else found
+        added = torch.cat([sums, living])
+        key = (layer, cell)
+        self.scores[key] = self.scores[key] + added if key in self.scores else added
 
     def block_rows(self) -> Iterator[tuple[Key, Form, np.ndarray]]:
-        """(key, which value, pseudo-values [image]) of the block; then the next one begins."""
+        """Yields (key, form, pseudo-values [image]) of the block; then the next one begins."""
         for key, influences in self._block.influences.items():
             (before, old), now = self._block.before[key], self.sums[key]
             values = _means(now.compute())
             # Images that count in the sums but have no row, since all channels were dead so far.
             silent = self.silent.setdefault(key, np.zeros(2, np.int64))
-            for place, form in enumerate(FORMS):
-                level, new, rows = values[place], now.images - old, old - silent[place]
+            for index, form in enumerate(FORMS):
+                level, new, rows = values[index], now.images - old, old - silent[index]
                 if not np.isfinite(level):
-                    silent[place] += new
+                    silent[index] += new
                 elif rows and new:
-                    level = ((rows + new) * level - rows * before[place]) / new
-                moved = influences[place]
+                    level = ((rows + new) * level - rows * before[index]) / new
+                moved = influences[index]
                 known = np.isfinite(moved)
                 centre = moved[known].mean() if known.any() else np.nan
                 yield key, form, level + moved - centre
         self._block = _Block()
 
     def take_up(self, folder: Path, done: list[int], blocks: int) -> list[int]:
-        """Goes on where a run in the folder stopped.
+        """Resumes the sums where a run in the folder stopped.
 
         Args:
             folder: The run folder.
@@ -209,9 +209,9 @@ class ChannelState:
         for (layer, cell, control), sums in sorted(
             self.sums.items(), key=lambda item: (layers[item[0][0]], self._order[item[0][1:]])
         ):
-            found = sums.compute()
+            pooled = sums.compute()
             scores = self.scores.get((layer, cell)) if control == MEASUREMENT else None
-            parts.append(_rows(layer, cell, control, found, scores, self.exact[layer, cell]))
+            parts.append(_rows(layer, cell, control, pooled, scores, self.exact[layer, cell]))
         return pa.concat_tables([CHANNEL_SCHEMA.empty_table(), *parts])
 
     def save(self, folder: Path, *, at_once: bool = False) -> bool:
@@ -239,7 +239,7 @@ class ChannelState:
             arrays[f"silent{number}"] = self.silent[key]
         for number, scores in enumerate(self.scores.values()):
             arrays[f"scores{number}"] = scores.cpu().numpy()
-        exact = [(*place, str(int(flag))) for place, flag in self.exact.items()]
+        exact = [(*pair, str(int(flag))) for pair, flag in self.exact.items()]
         channels = [(layer, str(count)) for layer, count in self._channels.items()]
         arrays["sums"] = np.array(list(self.sums), dtype=np.str_).reshape(-1, 3)
         arrays["scores"] = np.array(list(self.scores), dtype=np.str_).reshape(-1, 2)
@@ -262,14 +262,14 @@ class ChannelState:
                 self._take(arrays)
 
     def _take(self, arrays: dict[str, np.ndarray]) -> None:
-        """Takes up the sums of `_arrays`, all of them or (where it raises) none."""
+        """Restores the sums that `_arrays` wrote, all of them or (where it raises) none."""
         sums, silent, scores = {}, {}, {}
         for number, (layer, cell, control) in enumerate(arrays["sums"].tolist()):
-            found = {
+            restored = {
                 part.name: self._restored(arrays[f"sums{number}.{part.name}"])
                 for part in fields(ChannelCorrelation)
             }
-            sums[layer, cell, control] = ChannelCorrelation(**found)
+            sums[layer, cell, control] = ChannelCorrelation(**restored)
             silent[layer, cell, control] = arrays[f"silent{number}"]
         for number, (layer, cell) in enumerate(arrays["scores"].tolist()):
             scores[layer, cell] = torch.from_numpy(arrays[f"scores{number}"]).to(self._device)
@@ -287,20 +287,20 @@ class ChannelState:
         return int(array) if array.ndim == 0 else torch.from_numpy(array).to(self._device)
 
 
-def _means(found: PooledChannels) -> tuple[float, float]:
-    """The mean over living channels of invariance and of equivariance; NaN if all are dead."""
-    return float(found.invariance.nanmean()), float(found.equivariance.nanmean())
+def _means(pooled: PooledChannels) -> tuple[float, float]:
+    """Averages invariance and equivariance over living channels; NaN if all are dead."""
+    return float(pooled.invariance.nanmean()), float(pooled.equivariance.nanmean())
 
 
 def _rows(
     layer: str,
     cell: str,
     control: str,
-    found: PooledChannels,
+    pooled: PooledChannels,
     scores: Tensor | None,
     exact: bool,
 ) -> pa.Table:
-    count = len(found.match)
+    count = len(pooled.match)
     nothing = torch.full((4, count), torch.nan, dtype=torch.float64)
     sums = nothing if scores is None else scores.cpu()
     columns = {
@@ -309,12 +309,12 @@ def _rows(
         "control": [control] * count,
         "channel": np.arange(count),
         "exact": [exact] * count,
-        "images": [found.images] * count,
-        "invariance": found.invariance,
-        "invariance_error": found.invariance_error,
-        "equivariance": found.equivariance,
-        "equivariance_error": found.equivariance_error,
-        "match": found.match,
+        "images": [pooled.images] * count,
+        "invariance": pooled.invariance,
+        "invariance_error": pooled.invariance_error,
+        "equivariance": pooled.equivariance,
+        "equivariance_error": pooled.equivariance_error,
+        "match": pooled.match,
         "image_invariance": sums[0] / sums[2],
         "image_equivariance": sums[1] / sums[3],
         "living_images": sums[2],

@@ -1,6 +1,6 @@
-"""What the maps of some images say of one layer and control, for some cells at a time.
+"""Compares the maps of some images at one layer and control, for some cells at a time.
 
-Values image by image by metric, and the sums over the data set with these images added. Sums are
+It holds each metric's value per image, and the sums over the data set with these images. Sums are
 replaced, never changed, so that a batch which runs out of memory half-way leaves no trace.
 """
 
@@ -15,14 +15,14 @@ from invariscope.metrics.channel_products import ChannelMaps, images_per_step
 
 
 class Compared:
-    """What a batch says of one layer and control, for some cells with the same images each.
+    """The comparisons of a batch at one layer and control, for cells with the same images each.
 
     The images of all cells are compared at once, cell after cell, or those of a single cell a few
     at a time.
 
     Attributes:
         cells: The cells' keys.
-        sums: The sums over the data set of each; None for a layer that is too wide to have any.
+        sums: Each cell's sums over the data set; None for a layer that is too wide to have any.
         metrics: What is measured of each step.
         complete: Whether no channel has been dead so far.
     """
@@ -61,13 +61,13 @@ class Compared:
             self.flush()
 
     def flush(self) -> None:
-        """Brings the sums up to date."""
+        """Adds the waiting images to the sums."""
         if self.sums is None or not self._waiting:
             return
         products, transformed, acted = zip(*self._waiting, strict=True)
         self.sums, influences = add_to_each(
             self.sums,
-            [each for each in products if each is not None],  # none of single positions
+            [known for known in products if known is not None],  # none of single positions
             ChannelMaps.joined(list(transformed)),
             ChannelMaps.joined(list(acted)),
         )
@@ -76,7 +76,7 @@ class Compared:
 
     @property
     def values(self) -> dict[str, Tensor]:
-        """Values [cell, image] by metric."""
+        """The values [cell, image] by metric."""
         return {
             name: torch.cat(parts).unflatten(0, (len(self.cells), -1))
             for name, parts in self._values.items()
@@ -85,8 +85,8 @@ class Compared:
     @property
     def scored(self) -> Tensor | None:
         """Invariance, equivariance [2, cell, image, channel]; None without positions."""
-        found = _joined(self._scored, 1)
-        return None if found is None else found.unflatten(1, (len(self.cells), -1))
+        joined = _joined(self._scored, 1)
+        return None if joined is None else joined.unflatten(1, (len(self.cells), -1))
 
     @property
     def influences(self) -> Tensor | None:

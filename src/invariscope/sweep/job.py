@@ -92,11 +92,11 @@ class Sweep(Job[Result]):
         return pixels.permute(1, 2, 0).numpy()
 
     def passes(self, number: int) -> int:
-        """Each image of the block in every cell."""
+        """Counts the forward passes of a block: each image in every cell."""
         return self.setup.passes * len(self.blocks[number])
 
     def begin(self, run: Run) -> None:
-        """Empty sums for the metrics of channels, or those that the run has left."""
+        """Prepares the sums of channels: empty ones, or those of the run that is resumed."""
         self.channels = None
         if self.setup.map_metrics:
             entries = []
@@ -109,7 +109,7 @@ class Sweep(Job[Result]):
                 run.done = self.channels.take_up(run.folder, run.done, len(self.blocks))
 
     def measure(self, block: Block, batches: Batches, advance: Callable[[int], None]) -> pa.Table:
-        """The rows of every cell, layer, metric and control."""
+        """Measures every cell, layer, metric and control of a block, as rows."""
         return measure_block(self.setup, self._sample(block), batches, self.channels, advance)
 
     def keep(self, run: Run, number: int) -> None:
@@ -130,7 +130,7 @@ class Sweep(Job[Result]):
         return f"stopped after {len(store.images)} images: intervals are within ±{reached:.3g}"
 
     def finish(self, run: Run) -> Result:
-        """The summary, the table of channels and the pictures of channel pairs."""
+        """Computes the summary, the table of channels and the pictures of channel pairs."""
         manifest, folder = run.manifest, run.folder
         store = RowStore(run.rows, run=run.identity)
         if not store.images:
@@ -167,7 +167,7 @@ class Sweep(Job[Result]):
         return Sample(block, known, targets)
 
     def _say_what_channels_lack(self, manifest: dict[str, Any], channels: ChannelState) -> None:
-        """Takes note of layers whose sums would have been too large."""
+        """Warns of layers whose sums would have been too large."""
         if channels.without:
             named, others = channels.without[:_NAMED], len(channels.without[_NAMED:])
             layers = ", ".join(named) + (f" and {others} more" if others else "")
@@ -180,7 +180,7 @@ class Sweep(Job[Result]):
 
 
 def _no_output(ids: list[str], labels: list[int], outputs: int) -> InputError:
-    """A label that only the loaded item told, and that no output stands for."""
+    """Complains of a label, known only once the item was loaded, that no output stands for."""
     row = int(np.argmax(labels))
     return InputError(
         f"image {ids[row]} has the label {labels[row]}, the model the outputs 0 to "

@@ -83,8 +83,8 @@ def lie_cell(transformation: Transformation) -> LieCell | None:
     generator = generator_of(transformation)
     if generator is None:
         return None
-    how = transformation.resampling
-    plain = Resampling(border=how.border, fill=how.fill, centre=how.centre)  # never interpolates
+    full = transformation.resampling
+    plain = Resampling(border=full.border, fill=full.fill, centre=full.centre)  # never interpolates
     if generator.kind == "appearance":
         plain = Resampling()
     suffix = "" if plain == Resampling() else f" ({plain.border}, {plain.fill:.3g}, {plain.centre})"
@@ -169,7 +169,7 @@ class _Measured:
     ):
         self._probe, self._layers, self._cells = probe, layers, cells
         self._metrics = {
-            layer: [each for each in metrics if each.at == "layers" or layer == LOGITS]
+            layer: [metric for metric in metrics if metric.at == "layers" or layer == LOGITS]
             for layer in layers
         }
         self._squares: dict[tuple[str, str, Squares], list[Tensor]] = {}
@@ -204,7 +204,7 @@ class _Measured:
             differentiate(self._probe, images, tangents, self._layers, reduce)
 
     def values(self) -> Iterator[LieValues]:
-        """What was measured, cell by cell."""
+        """Yields what was measured, cell by cell."""
         spreads = {
             layer: spread.compute() / self._sizes[layer] for layer, spread in self._spreads.items()
         }

@@ -1,13 +1,13 @@
-"""What the channel measures of a sweep hold: maps of untransformed images, motions, and the rows.
+"""Holds the maps of untransformed images, the motions and the rows of a block's channel measures.
 
-The maps of some images, a part of the block, are kept while all cells pass over them; every later
-forward pass is compared with them on the spot (`invariscope.sweep.watchers`), so no map outlives
+The maps of a part of the block are kept while every cell is measured on them; each later
+forward pass is compared with them at once (`invariscope.sweep.watchers`), so no map outlives
 its layer and memory does not grow with the number of cells or images. How many images a part has
 follows from the size of the watched maps alone, and a cell is compared once all of them are there:
 where forward batches are smaller, what has come so far is kept. So neither the batch size nor
 running out of memory changes a number beyond rounding.
 
-Three controls say what a value is worth: ``shuffled`` compares with the maps of the next image of
+Three controls give values a scale: ``shuffled`` compares with the maps of the next image of
 the part, moved as the image itself is, and ``floor`` compares f(T⁻¹Tx) with f(x), at the control
 levels; the identity is 1 by definition, and its rows count the dead channels.
 """
@@ -42,15 +42,15 @@ def image_parts(count: int, layers: Sequence[Layer]) -> list[slice]:
         >>> image_parts(32, [Layer("conv1", "Early", 0.0, (112, 112), 180)])
         [slice(0, 8, None), slice(8, 16, None), slice(16, 24, None), slice(24, 32, None)]
     """
-    each = sum(4 * layer.channels * layer.grid[0] * layer.grid[1] for layer in layers)
-    most = min(PART, max(2, MAP_BYTES // max(1, each)))
+    image_bytes = sum(4 * layer.channels * layer.grid[0] * layer.grid[1] for layer in layers)
+    most = min(PART, max(2, MAP_BYTES // max(1, image_bytes)))
     parts = min(-(-count // most), max(1, count // 2))
     ends = np.linspace(0, count, parts + 1).round().astype(int)
     return [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
 
 
 class MapMeasures:
-    """What a block's channel measures are, cell by cell.
+    """The channel measures of a block, cell by cell.
 
     Args:
         state: The sums over the data set, which the block adds to.
@@ -87,17 +87,17 @@ class MapMeasures:
         self._part = slice(0, 0)
 
     def begin(self, part: slice) -> None:
-        """Forgets the maps of the last images; those of the next ones are held from now on."""
+        """Begins the next part: forgets the maps of the one before."""
         self._part, self._maps, self._still = part, {}, {}
-        # Directions that are drawn belong to the images; what moves all alike stays.
-        self._actions = {place: act for place, act in self._actions.items() if not act.drawn}
+        # A drawn direction belongs to its image; actions that move all images alike are kept.
+        self._actions = {key: act for key, act in self._actions.items() if not act.drawn}
 
     def forget_moves(self) -> None:
-        """Other cells are next."""
+        """Forgets the moves of the cells before."""
         self._moves = {}
 
     def rows(self) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
-        """(cell, layer, metric, control, values [image]) of the block."""
+        """Yields (cell, layer, metric, control, values [image]) of the block."""
         for (cell, layer, metric, control), values in self._values.items():
             yield cell, layer, metric, control, values
         for (layer, cell, control), form, values in self.state.block_rows():
@@ -122,7 +122,7 @@ class MapMeasures:
         self._maps.setdefault(layer, []).append(maps)
 
     def still(self, layer: str, images: list[int], inside: Tensor | None) -> ChannelMaps:
-        """The maps of some of the part's images, not moved."""
+        """Summarises the maps of some of the part's images, not moved."""
         if inside is not None:
             return channel_maps(self.maps(layer)[images], inside)
         if layer not in self._still:
@@ -140,7 +140,7 @@ class MapMeasures:
         *,
         strangers: bool = False,
     ) -> MapStep:
-        """Maps of moved images beside those of the images, moved by one cell after the other.
+        """Pairs the maps of moved images with the moved maps of the images, cell after cell.
 
         Args:
             layer: The layer's name.
@@ -157,27 +157,27 @@ class MapMeasures:
         permutation = self._permutation(layer, action)
         if action.forward is None:
             return MapStep(transformed, still(), still, permutation)
-        which = (tuple(cell.key for cell, _ in cells), strangers, action.grid)
+        key = (tuple(cell.key for cell, _ in cells), strangers, action.grid)
         maps = self.maps(layer)
-        if which not in self._moves:  # layers of one grid share them
-            self._moves[which] = moves_of([act for _, act in cells], sources, maps)
-        acted = channel_maps(self._moves[which](maps, some.start, some.stop), action.inside)
+        if key not in self._moves:  # layers of one grid share them
+            self._moves[key] = moves_of([act for _, act in cells], sources, maps)
+        acted = channel_maps(self._moves[key](maps, some.start, some.stop), action.inside)
         return MapStep(transformed, acted, still, permutation)
 
     def gather(self, layer: str, cell: Cell, maps: Tensor) -> Tensor | None:
-        """Keeps the maps of more moved images; all of the part's once the last ones are there."""
-        place = (layer, cell.key, cell.control)
-        pieces = self._pieces.setdefault(place, [])
+        """Keeps maps of moved images; returns those of the whole part once it is complete."""
+        key = (layer, cell.key, cell.control)
+        pieces = self._pieces.setdefault(key, [])
         pieces.append(maps)
         if sum(map(len, pieces)) < self.count:
             return None
-        return torch.cat(self._pieces.pop(place))
+        return torch.cat(self._pieces.pop(key))
 
     def action(self, cell: Cell, grid: tuple[int, int]) -> Action:
-        """What a cell does to maps of that grid, for the images of the part."""
-        place = (cell.key, cell.there_and_back, grid)
-        if place not in self._actions:
-            self._actions[place] = action_on(
+        """Looks up the action of a cell on maps of that grid, for the images of the part."""
+        key = (cell.key, cell.there_and_back, grid)
+        if key not in self._actions:
+            self._actions[key] = action_on(
                 cell.transformation,
                 cell.level,
                 self._size,
@@ -186,10 +186,10 @@ class MapMeasures:
                 image_ids=self._ids[self._part],
                 there_and_back=cell.there_and_back,
             )
-        return self._actions[place]
+        return self._actions[key]
 
     def _permutation(self, layer: str, act: Action) -> Tensor | None:
-        """Where a layer with declared fields takes its channels from; empty if that is not known.
+        """Finds the channel permutation of a layer with declared fields; empty if it is unknown.
 
         None for layers whose channels stay.
         """
@@ -202,32 +202,32 @@ class MapMeasures:
             return torch.empty(0, dtype=torch.long)
 
     def compared(self, layer: str, cells: Sequence[tuple[Cell, Action]], control: str) -> Compared:
-        """What is to be found of some cells of a layer, for one control."""
+        """Begins the comparison of some cells at a layer, for one control."""
         keys = [cell.key for cell, _ in cells]
         sums = [self.state.sums_of((layer, key, control)) for key in keys]
         metrics = [m for m in self.metrics if m.controls or control == MEASUREMENT]
-        return Compared(keys, [each for each in sums if each is not None] or None, metrics)
+        return Compared(keys, [known for known in sums if known is not None] or None, metrics)
 
     def put(self, key: Key, values: Mapping[str, np.ndarray], first: int = 0) -> None:
-        """Values of images of the part, from the ``first`` one on, by metric."""
+        """Stores values by metric, of the part's images from the ``first`` one on."""
         layer, cell, control = key
-        for metric, found in values.items():
-            place = (cell, layer, metric, control)
-            if place not in self._values:
-                self._values[place] = np.full(len(self._ids), np.nan, np.float32)
+        for metric, numbers in values.items():
+            series = (cell, layer, metric, control)
+            if series not in self._values:
+                self._values[series] = np.full(len(self._ids), np.nan, np.float32)
             start = self._part.start + first
-            self._values[place][start : start + len(found)] = found
+            self._values[series][start : start + len(numbers)] = numbers
 
-    def take(self, layer: str, control: str, found: Compared) -> None:
-        """Takes what the part's images say of one layer and control, for some cells."""
-        values = {name: each.float().cpu().numpy() for name, each in found.values.items()}
-        scored, influences = found.scored, found.influences
+    def take(self, layer: str, control: str, compared: Compared) -> None:
+        """Stores the comparison of the part's images at one layer and control, for some cells."""
+        values = {name: array.float().cpu().numpy() for name, array in compared.values.items()}
+        scored, influences = compared.scored, compared.influences
         chosen = np.zeros(len(self._ids), bool)
         chosen[self._part] = True
-        for place, cell in enumerate(found.cells):
+        for position, cell in enumerate(compared.cells):
             key = (layer, cell, control)
-            self.put(key, {name: each[place] for name, each in values.items()})
-            if found.sums is not None and influences is not None:
-                self.state.put(key, found.sums[place], influences[place], chosen)
+            self.put(key, {name: array[position] for name, array in values.items()})
+            if compared.sums is not None and influences is not None:
+                self.state.put(key, compared.sums[position], influences[position], chosen)
             if control == MEASUREMENT and scored is not None:
-                self.state.add_scores(layer, cell, scored[:, place], complete=found.complete)
+                self.state.add_scores(layer, cell, scored[:, position], complete=compared.complete)

@@ -1,4 +1,4 @@
-"""What channels become: chooses pairs of channels and takes the maps that show them.
+"""Chooses pairs of channels that show what channels become, and takes their maps.
 
 At the end of a run with channel measures, the table of channels says for every layer and motion
 which channel c′ of T_g f(x) is most like channel c of f(T_g x). For some motions the pairs with the
@@ -29,7 +29,7 @@ MOST_CELLS = 4
 CELLS_EACH = 2
 #: Pairs of a layer and motion whose match is another channel, and the same channel.
 OTHERS, SELVES = 3, 2
-#: So many times as many are looked at: a channel may not vary in the one image that is shown.
+#: This many times as many are examined: a channel may not vary in the one image that is shown.
 _CANDIDATES = 4
 #: Cells on a side of the maps that are kept; larger maps are averaged.
 SIDE = 64
@@ -60,18 +60,18 @@ def channel_pairs(setup: Setup, subject: Subject, table: pd.DataFrame) -> Channe
     image_id = subject.source.ids[subject.example.index]
     measured = table[(table["control"] == MEASUREMENT) & (table["match"] >= 0)]
     spatial = [layer for layer in layers if layer.grid != (1, 1)]
-    found: list[ChannelPair] = []
+    pairs: list[ChannelPair] = []
     for cell in chosen_cells(plan, measured):
-        here = dict(list(measured[measured["cell"] == cell.key].groupby("layer", observed=True)))
-        wanted = {la.name: _best(here[la.name]) for la in spatial if la.name in here}
+        of_cell = dict(list(measured[measured["cell"] == cell.key].groupby("layer", observed=True)))
+        wanted = {la.name: _best(of_cell[la.name]) for la in spatial if la.name in of_cell}
         if wanted:
-            found += _pictures(setup.probe, example, image_id, cell, wanted, setup.seed)
-    order = {layer.name: place for place, layer in enumerate(layers)}
-    return ChannelPairs(image_id, tuple(sorted(found, key=lambda pair: order[pair.layer])))
+            pairs += _pictures(setup.probe, example, image_id, cell, wanted, setup.seed)
+    order = {layer.name: number for number, layer in enumerate(layers)}
+    return ChannelPairs(image_id, tuple(sorted(pairs, key=lambda pair: order[pair.layer])))
 
 
 def chosen_cells(plan: Plan, measured: pd.DataFrame) -> list[Cell]:
-    """The motions that are shown: of each transformation the first and the middle one.
+    """Chooses the motions to show: of each transformation the first and the middle one.
 
     Motions that need no interpolation at the layers go first; only where a transformation has none
     are its others shown.
@@ -97,7 +97,7 @@ def chosen_cells(plan: Plan, measured: pd.DataFrame) -> list[Cell]:
 
 
 def _best(rows: pd.DataFrame) -> _Chosen:
-    """The pairs with the largest correlation over the data set at one layer, more than needed."""
+    """Takes more pairs of one layer than needed, those of largest correlation over the data set."""
     ranked = rows.sort_values(["equivariance", "channel"], ascending=[False, True])
     same = ranked["match"] == ranked["channel"]
     candidates = ranked[~same].head(_CANDIDATES * OTHERS), ranked[same].head(_CANDIDATES * SELVES)
@@ -113,12 +113,12 @@ def _pictures(
     wanted: dict[str, _Chosen],
     seed: int,
 ) -> list[ChannelPair]:
-    """The pairs of one motion, from one forward pass of the image and the moved image."""
+    """Takes the pairs of one motion from one forward pass of the image and the moved image."""
     pixels = example[None].to(probe.device)
     batch = torch.cat([pixels, cell(pixels, seed, [image_id])])
     maps = probe.forward(batch, list(wanted), _taking(wanted)).vectors
     size = (example.shape[1], example.shape[2])
-    found = []
+    pairs = []
     for layer, chosen in wanted.items():
         if maps[layer] is None:
             continue
@@ -140,11 +140,11 @@ def _pictures(
             )
         ]
         # Those that vary in this image first; the sort keeps their order otherwise.
-        candidates.sort(key=lambda one: bool(np.isnan(one.similarity)))
-        best = [one for one in candidates if one.channel != one.match][:OTHERS]
-        best += [one for one in candidates if one.channel == one.match][:SELVES]
-        found += [_drawn(layer, cell.key, one) for one in best]
-    return found
+        candidates.sort(key=lambda pair: bool(np.isnan(pair.similarity)))
+        best = [pair for pair in candidates if pair.channel != pair.match][:OTHERS]
+        best += [pair for pair in candidates if pair.channel == pair.match][:SELVES]
+        pairs += [_drawn(layer, cell.key, pair) for pair in best]
+    return pairs
 
 
 def _taking(wanted: dict[str, _Chosen]) -> Callable[[str, Activation], object]:
@@ -171,8 +171,8 @@ class _Candidate:
     inside: np.ndarray
 
 
-def _drawn(layer: str, cell: str, one: _Candidate) -> ChannelPair:
-    small, kept = _reduced(one.maps.astype(np.float64), one.inside)
+def _drawn(layer: str, cell: str, pair: _Candidate) -> ChannelPair:
+    small, kept = _reduced(pair.maps.astype(np.float64), pair.inside)
     shown = [small[0].ravel(), small[1][kept], small[2][kept]]
     ends = [_ends(np.concatenate(shown[:2])), _ends(shown[2])]
     pixels = np.stack(
@@ -180,11 +180,11 @@ def _drawn(layer: str, cell: str, one: _Candidate) -> ChannelPair:
     )
     pixels[1:, ~kept] = 0
     ranges = np.array(ends, dtype=np.float32)
-    return ChannelPair(layer, cell, one.channel, one.match, one.similarity, ranges, pixels)
+    return ChannelPair(layer, cell, pair.channel, pair.match, pair.similarity, ranges, pixels)
 
 
 def _reduced(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means over square blocks, [map, row, column], and which of them lie wholly inside."""
+    """Averages square blocks, [map, row, column], and says which of them lie wholly inside."""
     step = -(-max(inside.shape) // SIDE)
     if step == 1:
         return values, inside
@@ -201,7 +201,7 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
 
 
 def _pixels(values: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
-    """1 to 255 over the range; what is not finite is 0, as what is not compared."""
+    """Scales values to 1 to 255 over the range; 0 where they are not finite or not compared."""
     low, high = ends
     with np.errstate(invalid="ignore"):
         share = (values - low) / (high - low) if high > low else np.zeros_like(values)

@@ -1,4 +1,4 @@
-"""The plan of a sweep: which cells there are, and how many forward passes they cost.
+"""Plans a sweep: its cells, and the forward passes that they cost.
 
 A cell is one operation on every image. Level 0 of every family is the same cell, the identity, and
 operations that are equal (posterize to 6 bits at two levels, zoom in and rescale by the same
@@ -38,12 +38,12 @@ class Cell(Operation):
 
     @property
     def transformation(self) -> Transformation | None:
-        """What acts, or None for the identity."""
+        """The transformation of the cell, or None for the identity."""
         return self.steps[0][0] if self.steps else None
 
     @property
     def level(self) -> int:
-        """At which level."""
+        """The level of its transformation."""
         return self.steps[0][1] if self.steps else 0
 
     @property
@@ -53,13 +53,13 @@ class Cell(Operation):
 
     @property
     def null(self) -> bool:
-        """Whether shuffled pairs are compared here, which metrics of maps do at some cells only."""
+        """Says whether shuffled pairs are compared here; metrics of maps do so at few cells."""
         return self.controlled and not self.there_and_back
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a cell is reported: one level of one transformation."""
+    """One level of one transformation, and the cell that is reported there."""
 
     transformation: Transformation
     level: int
@@ -82,7 +82,7 @@ class Entry:
 
     @property
     def orbit_cell(self) -> str:
-        """The key of this level as a part of its orbit: metrics of orbits depend on all of it."""
+        """The key of this level within its orbit: metrics of orbits depend on the whole orbit."""
         return f"{self.transformation.name}: {self.cell}"
 
 
@@ -113,14 +113,14 @@ class Plan:
     def orbits(self) -> list[Orbit]:
         """The orbit of each transformation."""
         cells = {cell.key: cell for cell in self.cells if not cell.there_and_back}
-        found = []
+        orbits = []
         for transformation in self.transformations:
             own = [entry for entry in self.entries if entry.transformation is transformation]
             keys = dict.fromkeys((entry.cell, entry.orbit_cell) for entry in own)
             is_group = bool(transformation.family.members)
             chosen = tuple(cells[cell] for cell, _ in keys)
-            found.append(Orbit(is_group, chosen, tuple(key for _, key in keys)))
-        return found
+            orbits.append(Orbit(is_group, chosen, tuple(key for _, key in keys)))
+        return orbits
 
     @property
     def passes(self) -> int:
@@ -129,7 +129,7 @@ class Plan:
 
 
 def make_plan(transformations: Sequence[Transformation], *, twin: bool, floor: bool) -> Plan:
-    """Merges what is equal, and adds the cells of the controls.
+    """Merges equal operations into one cell each, and adds the cells of the controls.
 
     Args:
         transformations: What is swept, each at its own levels.
@@ -163,7 +163,7 @@ def make_plan(transformations: Sequence[Transformation], *, twin: bool, floor: b
 
 
 def control_levels(entry: Entry) -> set[int]:
-    """A third, two thirds and all of the way: the levels at which controls are measured."""
+    """Chooses the levels of the controls: at a third, two thirds and all of the way."""
     levels = [
         level
         for level in entry.transformation.levels
@@ -177,7 +177,7 @@ def control_levels(entry: Entry) -> set[int]:
 
 
 def blocks(selected: Sequence[int], size: int = BLOCK_SIZE) -> list[list[int]]:
-    """The run's images, in order, in blocks; a last block of one image joins its neighbour.
+    """Splits the images, in order, into blocks; a last block of one image joins its neighbour.
 
     Example:
         >>> [len(block) for block in blocks(range(65))]

@@ -1,4 +1,4 @@
-"""Everything that a run's numbers depend on, checked and resolved before the first block."""
+"""Checks and resolves everything that a run's numbers depend on, before the first block."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -93,7 +93,7 @@ def _transformations(request: SweepRequest) -> tuple[Transformation, ...]:
 def _possible(
     wanted: tuple[Metric, ...], subject: Subject, match: ClassMatch, *, chosen: bool
 ) -> tuple[tuple[Metric, ...], str]:
-    """The metrics that labels and task allow; a note where the user's choice has others.
+    """Chooses the metrics that labels and task allow; a note where the user asked for others.
 
     Raises:
         InputError: There are none.
@@ -113,7 +113,7 @@ def _possible(
 def _for_task(
     wanted: tuple[Metric, ...], task: str, *, chosen: bool
 ) -> tuple[tuple[Metric, ...], str]:
-    """The metrics that a model of this task has; a note where the user's choice has others."""
+    """Chooses the metrics of the model's task; a note where the user asked for others."""
     fit = for_task(wanted, task)
     names = {metric.name for metric in fit}
     lost = [metric.name for metric in wanted if metric.name not in names]
@@ -126,7 +126,7 @@ def _for_task(
 
 
 def _twin(probe: Probe, wanted: bool | str | None, seed: int) -> tuple[Probe | None, str]:
-    """The untrained twin, if wanted and (None) if there is one; a note where there is not."""
+    """Makes the untrained twin; where it is only tried (None), a note says why there is none."""
     if isinstance(wanted, str) and wanted != ACTIVE:
         raise InputError(f"twin is {wanted!r}; True, False, None or {ACTIVE!r} work")
     if wanted is False or (wanted is None and "+untrained" in probe.spec):
@@ -150,7 +150,7 @@ def _metrics(names: str | Sequence[str] | None) -> tuple[Metric, ...]:
 
 
 def _check_metrics(wanted: Sequence[Metric], chosen: Sequence[Transformation]) -> None:
-    """Raises an `InputError` for metrics that these transformations have no values of."""
+    """Raises an `InputError` for metrics that are undefined for these transformations."""
     if any(t.resampling.border == "valid" for t in chosen):
         others = [metric.name for metric in wanted if not isinstance(metric, MapMetric)]
         if others:

@@ -1,4 +1,4 @@
-"""The manifest of a sweep: what would repeat it."""
+"""Writes the manifest of a sweep: everything that is needed to repeat it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is asked of a sweep: the arguments of `measure` that its numbers depend on."""
+"""Holds the arguments of `measure` that the numbers of a sweep depend on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from invariscope.transformations import Resampling, Transformation
 
 @dataclass(frozen=True, kw_only=True)
 class SweepRequest(ModelRequest):
-    """What is asked of a sweep."""
+    """The arguments of `measure` that its numbers depend on."""
 
     transformations: str | Sequence[str | Transformation] | None = None
     groups: str | Sequence[str] | None = None

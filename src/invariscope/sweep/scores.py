@@ -1,4 +1,4 @@
-"""Vectors of some cells to rows: the metrics of single cells, and those of whole orbits."""
+"""Turns vectors into rows: by metrics of single cells, and by metrics of whole orbits."""
 
 from collections.abc import Sequence
 
@@ -40,7 +40,7 @@ class Scores:
         known = {"classes": labels, "targets": targets}
         self._labels = {key: torch.as_tensor(v) for key, v in known.items() if v is not None}
         self._pairing = torch.arange(count).roll(-1)
-        # The null: each image's transformed self is another image's, not the one it is paired with.
+        # The null: each image gets the transformed image of another, not of its partner.
         self._stranger = torch.arange(count).roll(-2 if count > 2 else -1)
 
     def add(
@@ -55,7 +55,7 @@ class Scores:
 
         Args:
             control: "" for the measurement, or the control's name.
-            cells: Which cells these are.
+            cells: The cells.
             layer: The layer's name.
             reference: [image, element], of the untransformed images.
             moved: [cell, image, element].
@@ -78,8 +78,8 @@ class Scores:
     def add_orbit(self, orbit: Orbit, vectors: dict[str, Tensor]) -> None:
         """Adds the rows of a whole orbit: vectors [element, image, element of the vector]."""
         for layer, moved in vectors.items():
-            # An orbit is compared with all images of the block: one that is not finite would take
-            # their values as well.
+            # An orbit is compared with all images of the block: an image that is not finite would
+            # make their values NaN too.
             finite = moved.isfinite().all(2).all(0)
             counted = finite.cpu().numpy()
             usable = moved if bool(finite.all()) else moved[:, finite]

@@ -1,13 +1,13 @@
-"""Which outputs of the model stand for which class of the data; without them, no accuracy.
+"""Matches the classes of the data with outputs of the model; without a match, no accuracy.
 
-The rules, in this order; a number is never taken from positions that names contradict:
+The rules, in this order; positions never decide against names:
 
-1. What the source says itself about ImageNet's outputs (several may be right).
-2. Labels without names, or made to be a model's outputs: the number is the output.
-3. Names, or WordNet ids, that the model has too: the output of that name, whatever the order.
+1. The source itself names ImageNet's outputs (several may be right for a class).
+2. The labels have no names, or are meant as a model's outputs: the number is the output.
+3. The model has the same names or WordNet ids: the output of that name, whatever the order.
    Classes of the data that the model does not have get no output, and a warning names them.
-4. Names that are numbers ("0", "0281"): the output of that number, where all of them fit.
-5. As many classes as outputs of a model that names none: in their order.
+4. The names are numbers ("0", "0281"): the output of that number, where all of them fit.
+5. The model names no outputs and has as many as there are classes: in their order.
 
 ``model_classes`` says what the outputs are where the model does not, and "order" skips the names.
 """
@@ -32,11 +32,11 @@ _WITH_BACKGROUND = 1001
 
 @dataclass(frozen=True)
 class ClassMatch:
-    """Which outputs stand for the classes of the data.
+    """The outputs that stand for the classes of the data.
 
     Args:
         outputs: [class], or [class, most] filled up with -1; None: there is no accuracy.
-        decision: How they were found, or why there are none; "" for data without labels.
+        decision: The rule that found them, or why there are none; "" for data without labels.
         warnings: Lines about what may surprise.
     """
 
@@ -46,7 +46,7 @@ class ClassMatch:
 
 
 def match_classes(source: ImageSource, probe: Probe, *, in_order: bool = False) -> ClassMatch:
-    """The model's output index for each class of the data.
+    """Finds the model's output index for each class of the data.
 
     Args:
         source: The images.
@@ -82,7 +82,7 @@ def match_classes(source: ImageSource, probe: Probe, *, in_order: bool = False) 
 
 
 def _by_label(source: ImageSource, probe: Probe, present: Sequence[int]) -> ClassMatch:
-    """Labels that are the numbers of outputs themselves."""
+    """Takes labels as the numbers of outputs."""
     outputs, highest = probe.num_outputs or 0, max(present, default=-1)
     from_one = len(present) > 1 and list(present) == list(range(1, highest + 1))
     if highest >= outputs:
@@ -92,11 +92,11 @@ def _by_label(source: ImageSource, probe: Probe, present: Sequence[int]) -> Clas
         )
     names, aliases = source.class_names, class_aliases(probe.class_names, probe.class_ids)
     if names is not None and aliases is not None:
-        found = _looked_up([(names[label],) for label in present], aliases)
-        other = [k for k, place in zip(present, found, strict=True) if place not in (-1, k)]
-        if other:
+        named = _looked_up([(names[label],) for label in present], aliases)
+        wrong = [k for k, output in zip(present, named, strict=True) if output not in (-1, k)]
+        if wrong:
             return _none(
-                f"the labels say that {names[other[0]]} is output {other[0]}, the model's names "
+                f"the labels say that {names[wrong[0]]} is output {wrong[0]}, the model's names "
                 "say another"
             )
     warnings = []
@@ -117,15 +117,15 @@ def _by_label(source: ImageSource, probe: Probe, present: Sequence[int]) -> Clas
 
 
 def _by_name(source: ImageSource, probe: Probe, present: Sequence[int]) -> ClassMatch | None:
-    """Classes that are called the same on both sides; None where names decide nothing."""
+    """Matches classes that have the same name on both sides; None where names decide nothing."""
     aliases, names = class_aliases(probe.class_names, probe.class_ids), source.class_names
     assert names is not None
     if aliases is None:
         return None
     ids = source.class_ids if probe.class_ids is not None else None
     asked = [(names[k],) if ids is None else (ids[k], names[k]) for k in present]
-    found = _looked_up(asked, aliases, present)
-    lost = [names[k] for k, place in zip(present, found, strict=True) if place < 0]
+    matched = _looked_up(asked, aliases, present)
+    lost = [names[k] for k, output in zip(present, matched, strict=True) if output < 0]
     # a word may mean another thing in a public vocabulary: "mouse" of ImageNet is the computer's
     foreign = probe.class_ids is not None and ids is None and not are_wordnet_ids(names)
     if len(lost) == len(present) or (lost and foreign):
@@ -133,10 +133,10 @@ def _by_name(source: ImageSource, probe: Probe, present: Sequence[int]) -> Class
             return None
         return _none(_contradiction(names, lost, present, probe, aliases))
     targets = np.full(len(names), -1)
-    targets[list(present)] = found
+    targets[list(present)] = matched
     model = f"the model's {probe.num_outputs}"
     if not lost:
-        same = all(place == k for k, place in zip(present, found, strict=True))
+        same = all(output == k for k, output in zip(present, matched, strict=True))
         order = "in the same places" if same else "whatever their order"
         return ClassMatch(targets, f"classes are matched by name with {model}, {order}")
     kept = len(present) - len(lost)
@@ -165,7 +165,7 @@ def _contradiction(
 
 
 def _by_number(source: ImageSource, probe: Probe, present: Sequence[int]) -> ClassMatch:
-    """Names that are numbers of outputs; else as many classes as outputs, in their order."""
+    """Takes names as numbers of outputs; else matches as many classes as outputs, in order."""
     names, outputs = source.class_names, probe.num_outputs or 0
     assert names is not None
     numbers = numbers_of(names)
@@ -179,9 +179,9 @@ def _by_number(source: ImageSource, probe: Probe, present: Sequence[int]) -> Cla
             "`model_classes` says what the outputs are"
         )
     if source.label_meaning == "numbers" and any(numbers[k] != k for k in present):
-        other = next(k for k in present if numbers[k] != k)
+        label = next(k for k in present if numbers[k] != k)
         return _none(
-            f"label {other} is named {names[other]!r}: names that are numbers and labels "
+            f"label {label} is named {names[label]!r}: names that are numbers and labels "
             "contradict each other; `model_classes='order'` takes the labels"
         )
     taken = sorted(numbers[k] for k in present)
@@ -223,25 +223,25 @@ def _in_order(source: ImageSource, probe: Probe) -> ClassMatch:
 
 
 def _looked_up(
-    asked: Sequence[tuple[str, ...]],
+    wanted: Sequence[tuple[str, ...]],
     aliases: Sequence[tuple[str, ...]],
-    places: Sequence[int] | None = None,
+    positions: Sequence[int] | None = None,
 ) -> list[int]:
-    """The output of each class, by one of its names; -1 for none, or several.
+    """Finds the output of each class by one of its names; -1 for none, or several.
 
     Spelling counts first; where it finds nothing, case, ``_`` and ``-`` do not. Of several outputs
     of the same name the one in the class's own place is taken.
     """
     exact, loose = _index(aliases, str), _index(aliases, _loosely)
-    found = []
-    for position, own in enumerate(asked):
+    indices = []
+    for position, own in enumerate(wanted):
         outputs = {output for name in own for output in exact.get(name, ())}
-        if len(outputs) > 1 and places is not None:
-            outputs &= {places[position]}
+        if len(outputs) > 1 and positions is not None:
+            outputs &= {positions[position]}
         elif not outputs:
             outputs = {output for name in own for output in loose.get(_loosely(name), ())}
-        found.append(outputs.pop() if len(outputs) == 1 else -1)
-    return found
+        indices.append(outputs.pop() if len(outputs) == 1 else -1)
+    return indices
 
 
 def _index(
@@ -270,7 +270,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _filled(outputs: Sequence[Sequence[int]]) -> np.ndarray:
-    """Lists of different lengths as one array, filled up with -1."""
+    """Puts lists of different lengths into one array, filled up with -1."""
     table = np.full((len(outputs), max(map(len, outputs))), -1)
     for row, right in zip(table, outputs, strict=True):
         row[: len(right)] = right

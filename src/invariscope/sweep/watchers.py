@@ -1,4 +1,4 @@
-"""Channel measures of a sweep, taken inside the hooks: f(T_g x) against T_g f(x), layer by layer.
+"""Takes the channel measures inside the hooks: f(T_g x) against T_g f(x), layer by layer.
 
 A forward batch holds the part's images under one or more cells. All cells that fit into a step are
 compared at once; a layer whose maps are too large for that is compared some images at a time.
@@ -23,27 +23,27 @@ STEP_BYTES = 8 << 20
 
 
 class ReferenceWatcher:
-    """Keeps the maps of untransformed images; their own rows are those of the identity.
+    """Keeps the maps of untransformed images, and writes their rows, those of the identity.
 
     Args:
         measures: What keeps them.
-        first: Which image of the part the batch begins with.
+        first: The index in the part of the batch's first image.
     """
 
     def __init__(self, measures: MapMeasures, first: int):
         self._measures, self._first = measures, first
-        self._found: dict[str, Tensor] = {}
+        self._maps: dict[str, Tensor] = {}
 
     def __call__(self, layer: str, activation: Activation) -> Tensor:
         """Takes the maps of a layer."""
         vector = average_pool(layer, activation)
         maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
-        self._found[layer] = maps.to(torch.float32, memory_format=torch.channels_last, copy=True)
+        self._maps[layer] = maps.to(torch.float32, memory_format=torch.channels_last, copy=True)
         return vector
 
     def keep(self) -> None:
         """Hands over what was found."""
-        for layer, maps in self._found.items():
+        for layer, maps in self._maps.items():
             self._measures.hold(layer, maps)
             self._measures.state.know(layer, maps.shape[1])
             if maps.shape[2:] == (1, 1):
@@ -59,7 +59,7 @@ class ReferenceWatcher:
 
 
 def _unmoved(metric: MapMetric, maps: ChannelMaps, size: int) -> Tensor:
-    """The values [image] of a metric for images that do not move."""
+    """Evaluates a metric [image] for images that do not move."""
     if metric.identity is not None:
         return metric.identity(maps)
     assert metric.evaluate is not None, metric.name
@@ -79,27 +79,27 @@ class CellWatcher:
 
     def __init__(self, measures: MapMeasures, cells: Sequence[Cell], start: int, stop: int):
         self._measures = measures
-        self._found: list[tuple[str, str, Compared]] = []
+        self._compared: list[tuple[str, str, Compared]] = []
         self._pieces: list[tuple[str, Cell, Tensor]] = []
         count = measures.count
         # Cells that are whole in this batch, and those within which it begins or ends.
         first, last = -(-start // count), stop // count
         self._whole = list(cells[first:last])
-        self._places = slice(first * count - start, last * count - start)
+        self._whole_images = slice(first * count - start, last * count - start)
         self._fragments: list[tuple[Cell, slice]] = []
-        for place in sorted({start // count, last} - set(range(first, last))):
-            begin, end = max(start, place * count), min(stop, (place + 1) * count)
+        for number in sorted({start // count, last} - set(range(first, last))):
+            begin, end = max(start, number * count), min(stop, (number + 1) * count)
             if begin < end:
-                self._fragments.append((cells[place], slice(begin - start, end - start)))
+                self._fragments.append((cells[number], slice(begin - start, end - start)))
 
     def __call__(self, layer: str, activation: Activation) -> Tensor:
         """Compares the maps of a layer."""
         vector = average_pool(layer, activation)
         maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
         if self._whole:
-            self._look(layer, self._whole, maps[self._places], vector[self._places])
-        for cell, places in self._fragments:
-            self._pieces.append((layer, cell, maps[places].clone()))
+            self._look(layer, self._whole, maps[self._whole_images], vector[self._whole_images])
+        for cell, images in self._fragments:
+            self._pieces.append((layer, cell, maps[images].clone()))
         return vector
 
     def keep(self) -> None:
@@ -108,8 +108,8 @@ class CellWatcher:
             maps = self._measures.gather(layer, cell, piece)
             if maps is not None:
                 self._look(layer, [cell], maps, maps.mean((2, 3), dtype=torch.float32))
-        for layer, control, found in self._found:
-            self._measures.take(layer, control, found)
+        for layer, control, compared in self._compared:
+            self._measures.take(layer, control, compared)
 
     def _look(self, layer: str, cells: Sequence[Cell], moved: Tensor, mean: Tensor) -> None:
         """Compares all images of the part under some cells, as many cells at a time as fit."""
@@ -121,13 +121,13 @@ class CellWatcher:
                 measures.state.exact[layer, cell.key] = action.exact
         step = images_at_a_time(moved.shape[1], grid, moved.device)
         most = max(1, step // count)
-        kinds = [self._kind(layer, *each) for each in zip(cells, actions, strict=True)]
+        kinds = [self._kind(layer, *pair) for pair in zip(cells, actions, strict=True)]
         for kind, run in itertools.groupby(range(len(cells)), kinds.__getitem__):
-            places = list(run) if kind is not None else []
-            for start in range(0, len(places), most):
-                some = places[start : start + most]
+            positions = list(run) if kind is not None else []
+            for start in range(0, len(positions), most):
+                some = positions[start : start + most]
                 images = slice(some[0] * count, (some[-1] + 1) * count)
-                chosen = [(cells[place], actions[place]) for place in some]
+                chosen = [(cells[position], actions[position]) for position in some]
                 self._compare(layer, chosen, moved[images], mean[images], step)
 
     def _kind(self, layer: str, cell: Cell, action: Action) -> tuple[object, ...] | None:
@@ -150,32 +150,32 @@ class CellWatcher:
         """Compares all images of the part under cells of one kind: several only if in one step."""
         measures, count = self._measures, self._measures.count
         (first, action), *_ = cells
-        found = measures.compared(layer, cells, first.control)
-        places = [place for place, (cell, _) in enumerate(cells) if cell.null]
-        nulls = [cells[place] for place in places]
+        compared = measures.compared(layer, cells, first.control)
+        positions = [position for position, (cell, _) in enumerate(cells) if cell.null]
+        nulls = [cells[position] for position in positions]
         null = measures.compared(layer, nulls, SHUFFLED)
         for start in range(0, len(moved), step):
             some = slice(start, min(start + step, len(moved)))
             transformed = channel_maps(moved[some], action.inside, mean[some])
-            found.add(measures.step(layer, cells, some, transformed))
+            compared.add(measures.step(layer, cells, some, transformed))
             if nulls and len(nulls) < len(cells):
-                images = [place * count + image for place in places for image in range(count)]
+                images = [at * count + image for at in positions for image in range(count)]
                 transformed, some = transformed[images], slice(0, len(images))
             if nulls:
                 null.add(measures.step(layer, nulls, some, transformed, strangers=True))
-        for control, one in ((first.control, found), (SHUFFLED, null)):
-            if one.cells:
-                one.flush()
-                self._found.append((layer, control, one))
+        for control, comparison in ((first.control, compared), (SHUFFLED, null)):
+            if comparison.cells:
+                comparison.flush()
+                self._compared.append((layer, control, comparison))
 
 
 def images_at_a_time(channels: int, grid: tuple[int, int], device: torch.device) -> int:
-    """How many images are compared at a time: their maps, and products, take `STEP_BYTES`.
+    """Computes how many images to compare at a time: maps and products take `STEP_BYTES`.
 
     An accelerator takes 64 times as many: it is slow at many small steps.
     """
     if grid == (1, 1):  # no products, only means
         return 64 * PART
-    each = 4 * channels * max(channels, grid[0] * grid[1])
+    image_bytes = 4 * channels * max(channels, grid[0] * grid[1])
     many = 64 if device.type == "cuda" else 1
-    return max(1, many * STEP_BYTES // each)
+    return max(1, many * STEP_BYTES // image_bytes)

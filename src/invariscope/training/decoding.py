@@ -47,8 +47,8 @@ def _made(split: Split, prepare: Prepared) -> Iterator[Tensor]:
     for start in range(0, len(split), _MADE_AT_ONCE):
         pixels = split.source.pixels(split.indices[start : start + _MADE_AT_ONCE])
         assert pixels is not None
-        for each in pixels.permute(0, 2, 3, 1).contiguous().numpy():
-            yield prepare(Image.fromarray(each))
+        for picture in pixels.permute(0, 2, 3, 1).contiguous().numpy():
+            yield prepare(Image.fromarray(picture))
 
 
 def one_image(split: Split, position: int, prepare: Prepared) -> Tensor | UnreadableImage:

@@ -94,7 +94,7 @@ def representation_distances(
         raise InputError(f"{data} has no labels; the distance ratio needs classes")
     chosen = select(source, num_images, seed=0)
     images, twins = (
-        penultimate(probe, Split(each, chosen), workers=workers) for each in (source, twin_source)
+        penultimate(probe, Split(side, chosen), workers=workers) for side in (source, twin_source)
     )
     if images.ids != twins.ids:
         raise InputError(f"{data}: images and twins are not the same ones; twin= must keep ids")

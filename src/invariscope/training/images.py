@@ -101,7 +101,7 @@ class TrainingImages:
 
     @property
     def kept(self) -> bool:
-        """Whether the images are in memory."""
+        """Says whether the images are in memory."""
         return self._kept is not None
 
     def batches(self, steps: Sequence[Step]) -> Iterator[Batch]:

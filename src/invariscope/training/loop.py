@@ -276,5 +276,5 @@ def _finished(training: Training) -> TrainedRun:
 
 
 def _passed(iteration: int, interval: float) -> bool:
-    """Whether a multiple of the interval lies in the step that led to this iteration."""
+    """Says whether a multiple of the interval lies in the step that led to this iteration."""
     return int(iteration / interval) > int((iteration - 1) / interval)

@@ -100,7 +100,7 @@ def kernel(
 
 
 def _is_still(forward: np.ndarray, grid: tuple[int, int], circular: bool) -> bool:
-    """Whether every cell of a map stays where it is, modulo the map if it repeats."""
+    """Says whether every cell of a map stays where it is, modulo the map if it repeats."""
     height, width = grid
     y, x = np.mgrid[:height, :width].reshape(2, -1)
     places = np.stack([x - (width - 1) / 2, y - (height - 1) / 2])

@@ -90,12 +90,12 @@ class Element:
 
     @property
     def degrees(self) -> float:
-        """How far it turns, counter-clockwise."""
+        """The angle of its turn, counter-clockwise."""
         return 360.0 * self.turns / self.order
 
     @property
     def shifts(self) -> bool:
-        """Whether it moves the centre of the picture."""
+        """Says whether it moves the centre of the picture."""
         return (self.right, self.down) != (0.0, 0.0)
 
     @property
@@ -161,7 +161,7 @@ class Element:
         )
 
     def _moved(self, right: float, down: float) -> tuple[float, float]:
-        """Where the flip and the turn take a shift."""
+        """Applies the flip and the turn to a shift."""
         if right == 0.0 and down == 0.0:
             return right, down
         moved = self.matrix()[0, :, :2] @ np.array([right, down], dtype=np.float64)

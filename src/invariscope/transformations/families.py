@@ -24,7 +24,7 @@ from torchvision.transforms.v2 import functional as photometric
 from invariscope.registry import Registry
 from invariscope.transformations import geometry
 from invariscope.transformations.geometry import Resampling
-from invariscope.transformations.tables import Row
+from invariscope.transformations.tables import Ladder
 
 Kind = Literal["geometric", "appearance"]
 Images = Float[Tensor, "image channel height width"]
@@ -64,10 +64,10 @@ class Family:
     needs_colour: bool = False
     words: str = ""
     unit_words: str = ""
-    standard: Row | None = None
+    standard: Ladder | None = None
 
     def as_dict(self) -> dict[str, str]:
-        """As it stands in the manifest of a run: what pages call it and its unit.
+        """Describes it for the manifest of a run: its words on pages, and its unit.
 
         Example:
             >>> FAMILIES.get("rotate").as_dict()
@@ -146,7 +146,7 @@ def appearance(
             Family(
                 name, "appearance", unit, identity, operation or name, change=change,
                 opposite=opposite, needs_colour=needs_colour, words=words,
-                unit_words=unit_words, standard=_row(magnitudes),
+                unit_words=unit_words, standard=_ladder(magnitudes),
             ),
         )  # fmt: skip
         return change
@@ -175,7 +175,7 @@ def geometric(
             Family(
                 name, "geometric", unit, identity, operation or name, matrices=matrices,
                 opposite=opposite, words=words, unit_words=unit_words,
-                standard=_row(magnitudes),
+                standard=_ladder(magnitudes),
             ),
         )  # fmt: skip
         return matrices
@@ -183,8 +183,8 @@ def geometric(
     return add
 
 
-def _row(magnitudes: Sequence[float]) -> Row | None:
-    return Row(tuple(float(each) for each in magnitudes)) if magnitudes else None
+def _ladder(magnitudes: Sequence[float]) -> Ladder | None:
+    return Ladder(tuple(float(magnitude) for magnitude in magnitudes)) if magnitudes else None
 
 
 def _negative(magnitude: float) -> float:

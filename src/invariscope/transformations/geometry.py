@@ -33,7 +33,7 @@ CENTRES = ("centre", "corner")
 
 @dataclass(frozen=True)
 class Resampling:
-    """How a motion reads pixels that it does not hit.
+    """The way a motion reads between and beyond pixels.
 
     Args:
         interpolation: "nearest", "bilinear" or "bicubic"; exact motions ignore it.

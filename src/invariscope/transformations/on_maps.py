@@ -75,12 +75,12 @@ class Action:
 
     @property
     def drawn(self) -> bool:
-        """Whether images move in directions of their own."""
+        """Says whether images move in directions of their own."""
         return self.forward is not None and len(self.forward) > 1
 
     @property
     def turn(self) -> float | None:
-        """By how many degrees it turns all images, counter-clockwise; None if it does not.
+        """The angle by which it turns all images, counter-clockwise; None if it does not.
 
         Shifts do not count.
         """

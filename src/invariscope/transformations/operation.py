@@ -64,17 +64,17 @@ class Operation:
 
     @property
     def magnitude(self) -> str:
-        """How far each step goes, for people."""
+        """The magnitude of each step, for readers."""
         return ", ".join(t.describe(level) for t, level in self.steps) or "off"
 
     @property
     def needs_colour(self) -> bool:
-        """Whether a step of it has a meaning for red, green and blue alone."""
+        """Says whether a step of it has a meaning for red, green and blue alone."""
         return any(transformation.needs_colour for transformation, _ in self.acting)
 
     @property
     def policy(self) -> bool:
-        """Whether it has several steps."""
+        """Says whether it has several steps."""
         return len(self.steps) > 1
 
     def __call__(
@@ -87,7 +87,7 @@ class Operation:
         return images
 
     def as_dict(self) -> dict[str, object]:
-        """As it stands in the manifest."""
+        """Describes it for the manifest."""
         return {
             "name": self.name,
             "kind": self.kind,

@@ -26,8 +26,8 @@ from invariscope.transformations.geometry import Resampling
 
 
 @dataclass(frozen=True)
-class Row:
-    """One family in a table.
+class Ladder:
+    """The magnitudes of one family in a table, a ladder from the identity to its end.
 
     Args:
         magnitudes: One per level; the first is the identity.
@@ -46,29 +46,29 @@ def _steps(start: float, stop: float, count: int = 10) -> tuple[float, ...]:
     return tuple(float(round(value, 10)) for value in np.linspace(start, stop, count))
 
 
-_APPLIED = Row((0.0, 1.0))
+_APPLIED = Ladder((0.0, 1.0))
 
-STANDARD: dict[str, Row] = {
-    "shear_x": Row(_steps(0, 45), signed=True),
-    "shear_y": Row(_steps(0, 45), signed=True),
-    "rotate": Row(_steps(0, 180), signed=True),
-    "translate_x": Row(_steps(0, 0.5), signed=True),
-    "translate_y": Row(_steps(0, 0.5), signed=True),
-    "zoom_in": Row(_steps(1, 3.5)),
-    "zoom_out": Row(_steps(1, 0.28)),
-    "brightness_up": Row(_steps(1, 2)),
-    "brightness_down": Row(_steps(1, 0)),
-    "contrast_up": Row(_steps(1, 2)),
-    "contrast_down": Row(_steps(1, 0)),
-    "posterize": Row((8.0, 7.0, 6.0, 6.0, 5.0, 4.0, 3.0, 3.0, 2.0, 1.0)),
-    "solarize": Row(_steps(1, 0)),
+STANDARD: dict[str, Ladder] = {
+    "shear_x": Ladder(_steps(0, 45), signed=True),
+    "shear_y": Ladder(_steps(0, 45), signed=True),
+    "rotate": Ladder(_steps(0, 180), signed=True),
+    "translate_x": Ladder(_steps(0, 0.5), signed=True),
+    "translate_y": Ladder(_steps(0, 0.5), signed=True),
+    "zoom_in": Ladder(_steps(1, 3.5)),
+    "zoom_out": Ladder(_steps(1, 0.28)),
+    "brightness_up": Ladder(_steps(1, 2)),
+    "brightness_down": Ladder(_steps(1, 0)),
+    "contrast_up": Ladder(_steps(1, 2)),
+    "contrast_down": Ladder(_steps(1, 0)),
+    "posterize": Ladder((8.0, 7.0, 6.0, 6.0, 5.0, 4.0, 3.0, 3.0, 2.0, 1.0)),
+    "solarize": Ladder(_steps(1, 0)),
     # Further families, measured when named.
-    "contrast": Row(_steps(1, 2), signed=True),
-    "saturation": Row(_steps(1, 2), signed=True),
-    "sharpness": Row(_steps(1, 2), signed=True),
-    "hue": Row(_steps(0, 0.5), signed=True),
-    "rescale": Row(_steps(1, 3.5), signed=True),
-    "blur": Row(_steps(0, 0.03)),
+    "contrast": Ladder(_steps(1, 2), signed=True),
+    "saturation": Ladder(_steps(1, 2), signed=True),
+    "sharpness": Ladder(_steps(1, 2), signed=True),
+    "hue": Ladder(_steps(0, 0.5), signed=True),
+    "rescale": Ladder(_steps(1, 3.5), signed=True),
+    "blur": Ladder(_steps(0, 0.03)),
     "autocontrast": _APPLIED,
     "equalize": _APPLIED,
     "invert": _APPLIED,
@@ -81,75 +81,75 @@ DEFAULT_FAMILIES = tuple(list(STANDARD)[:13])
 _PAPER_SHEAR = (0, -17.8, 22.75, -35.6, 45.5, -53.4, 68.25, -71.2, -89, 91)
 _PAPER_ROTATE = (0, 27, -45, 54, 81, -90, 108, 135, -135, -180)
 
-PAPER: dict[str, Row] = {
-    "shear_x": Row(tuple(map(float, _PAPER_SHEAR))),
-    "shear_y": Row(tuple(map(float, _PAPER_SHEAR))),
-    "rotate": Row(tuple(map(float, _PAPER_ROTATE))),
-    "translate_x": Row(_steps(0, 1)),
-    "translate_y": Row(_steps(0, 1)),
+PAPER: dict[str, Ladder] = {
+    "shear_x": Ladder(tuple(map(float, _PAPER_SHEAR))),
+    "shear_y": Ladder(tuple(map(float, _PAPER_SHEAR))),
+    "rotate": Ladder(tuple(map(float, _PAPER_ROTATE))),
+    "translate_x": Ladder(_steps(0, 1)),
+    "translate_y": Ladder(_steps(0, 1)),
     "zoom_in": STANDARD["zoom_in"],
     "zoom_out": STANDARD["zoom_out"],
     "brightness_up": STANDARD["brightness_up"],
     "brightness_down": STANDARD["brightness_down"],
     "contrast_up": STANDARD["contrast_up"],
     "contrast_down": STANDARD["contrast_down"],
-    "posterize": Row(tuple(map(float, (8, 7, 6, 5, 4, 4, 3, 2, 1, 0)))),
+    "posterize": Ladder(tuple(map(float, (8, 7, 6, 5, 4, 4, 3, 2, 1, 0)))),
     "solarize": STANDARD["solarize"],
 }
 
 _GREY = 128 / 255
-_PILLOW_SHEAR = Resampling("bicubic", fill=_GREY, centre="corner")
-_PILLOW_MOVE = Resampling("nearest", fill=_GREY)
+_PIL_SHEAR = Resampling("bicubic", fill=_GREY, centre="corner")
+_PIL_MOVE = Resampling("nearest", fill=_GREY)
 _SHEAR_DEGREES = tuple(float(np.rad2deg(np.arctan(lean))) for lean in np.linspace(0, 0.3, 10))
 _SEARCH_MOVE = tuple(float(value) for value in np.linspace(0, 150 / 331, 10))
 _SEARCH_FACTOR = tuple(1.0 + value for value in _steps(0, 0.9))
 _ON = (0.0,) + (1.0,) * 9
 
-SEARCH: dict[str, Row] = {
-    "autocontrast": Row(_ON, levels=(1, 3, 5)),
-    "saturation": Row(_SEARCH_FACTOR, signed=True, levels=(0, 2, 4, 8)),
-    "contrast": Row(_SEARCH_FACTOR, signed=True, levels=(3, 8)),
-    "equalize": Row(_ON, levels=(1, 2, 3, 4, 5, 7, 8, 9)),
-    "invert": Row(_ON, levels=(3, 4, 5, 6, 8)),
-    "posterize": Row(tuple(map(float, (8, 8, 7, 7, 6, 6, 5, 5, 4, 4))), levels=(5, 6, 7, 8)),
-    "rescale": Row(
+SEARCH: dict[str, Ladder] = {
+    "autocontrast": Ladder(_ON, levels=(1, 3, 5)),
+    "saturation": Ladder(_SEARCH_FACTOR, signed=True, levels=(0, 2, 4, 8)),
+    "contrast": Ladder(_SEARCH_FACTOR, signed=True, levels=(3, 8)),
+    "equalize": Ladder(_ON, levels=(1, 2, 3, 4, 5, 7, 8, 9)),
+    "invert": Ladder(_ON, levels=(3, 4, 5, 6, 8)),
+    "posterize": Ladder(tuple(map(float, (8, 8, 7, 7, 6, 6, 5, 5, 4, 4))), levels=(5, 6, 7, 8)),
+    "rescale": Ladder(
         (1.0, 0.85, 0.70, 0.55, 0.40, 0.25, 1.625, 2.25, 2.875, 3.5),
         levels=tuple(range(10)),
         resampling=Resampling("nearest"),
     ),
-    "rotate": Row(_steps(0, 30), levels=(3, 4, 8, 9), resampling=_PILLOW_MOVE),
-    "sharpness": Row(_SEARCH_FACTOR, signed=True, levels=(7,)),
-    "shear_x": Row(_SHEAR_DEGREES, signed=True, levels=(2, 4, 5, 6, 9), resampling=_PILLOW_SHEAR),
-    "shear_y": Row(_SHEAR_DEGREES, signed=True, levels=(4, 5, 6, 7, 8), resampling=_PILLOW_SHEAR),
-    "solarize": Row(
+    "rotate": Ladder(_steps(0, 30), levels=(3, 4, 8, 9), resampling=_PIL_MOVE),
+    "sharpness": Ladder(_SEARCH_FACTOR, signed=True, levels=(7,)),
+    "shear_x": Ladder(_SHEAR_DEGREES, signed=True, levels=(2, 4, 5, 6, 9), resampling=_PIL_SHEAR),
+    "shear_y": Ladder(_SHEAR_DEGREES, signed=True, levels=(4, 5, 6, 7, 8), resampling=_PIL_SHEAR),
+    "solarize": Ladder(
         tuple(float(min(1.0, value / 255)) for value in np.linspace(256, 0, 10)),
         levels=(2, 3, 4, 5, 6, 7, 8),
     ),
-    "translate_x": Row(_SEARCH_MOVE, signed=True, levels=(3,), resampling=_PILLOW_MOVE),
-    "translate_y": Row(_SEARCH_MOVE, signed=True, levels=(2, 3, 6, 7), resampling=_PILLOW_MOVE),
+    "translate_x": Ladder(_SEARCH_MOVE, signed=True, levels=(3,), resampling=_PIL_MOVE),
+    "translate_y": Ladder(_SEARCH_MOVE, signed=True, levels=(2, 3, 6, 7), resampling=_PIL_MOVE),
 }
 
-TRANSFORMS2D: dict[str, Row] = {
-    "translate_x": Row(_steps(0, 0.15), signed=True),
-    "translate_y": Row(_steps(0, 0.15), signed=True),
+TRANSFORMS2D: dict[str, Ladder] = {
+    "translate_x": Ladder(_steps(0, 0.15), signed=True),
+    "translate_y": Ladder(_steps(0, 0.15), signed=True),
     "rotate": STANDARD["rotate"],
-    "zoom_out": Row(_steps(1, 0.4)),
+    "zoom_out": Ladder(_steps(1, 0.4)),
     "flip_horizontal": _APPLIED,
     "flip_vertical": _APPLIED,
-    "blur": Row(_steps(0, 1.5 / 32)),
-    "sharpness": Row((1.0, 7.0)),
+    "blur": Ladder(_steps(0, 1.5 / 32)),
+    "sharpness": Ladder((1.0, 7.0)),
     "hue": STANDARD["hue"],
-    "saturation": Row(_steps(1, 1.5), signed=True),
+    "saturation": Ladder(_steps(1, 1.5), signed=True),
     "brightness_up": STANDARD["brightness_up"],
     "brightness_down": STANDARD["brightness_down"],
     "contrast": STANDARD["contrast"],
-    "shear_x": Row(_steps(0, 50), signed=True),
-    "shear_y": Row(_steps(0, 50), signed=True),
-    "posterize": Row((8.0, 1.0)),
+    "shear_x": Ladder(_steps(0, 50), signed=True),
+    "shear_y": Ladder(_steps(0, 50), signed=True),
+    "posterize": Ladder((8.0, 1.0)),
     "invert": _APPLIED,
 }
 
-TABLES: dict[str, dict[str, Row]] = {
+TABLES: dict[str, dict[str, Ladder]] = {
     "standard": STANDARD,
     "paper": PAPER,
     "search": SEARCH,

@@ -105,12 +105,12 @@ class Moves:
     ):
         self._grid = grid
         chosen = [taps[motion] for motion in motions]
-        self._starts = [each.starts for each in chosen]
-        self._ends = np.cumsum([0, *(len(each.cells) for each in chosen)]).tolist()
+        self._starts = [taps.starts for taps in chosen]
+        self._ends = np.cumsum([0, *(len(moved.cells) for moved in chosen)]).tolist()
         of_source = [s * grid[0] * grid[1] for s in sources]
-        cells = [each.cells + first for each, first in zip(chosen, of_source, strict=True)]
+        cells = [moved.cells + first for moved, first in zip(chosen, of_source, strict=True)]
         self._cells = _joined(cells, maps.device)
-        weights = torch.from_numpy(np.concatenate([each.weights for each in chosen]))
+        weights = torch.from_numpy(np.concatenate([moved.weights for moved in chosen]))
         self._weights = weights.to(maps.dtype).to(maps.device)
 
     def __call__(

@@ -76,7 +76,7 @@ class Transformation:
 
     @property
     def needs_colour(self) -> bool:
-        """Whether it has a meaning for red, green and blue alone."""
+        """Says whether it has a meaning for red, green and blue alone."""
         return self.family.needs_colour
 
     @property
@@ -317,7 +317,8 @@ def get_transformations(
     )
     if not chosen:
         raise InputError("no transformation is named; try rotate, or leave the option out for all")
-    doubled = {item.name for item in chosen if [each.name for each in chosen].count(item.name) > 1}
+    names = [item.name for item in chosen]
+    doubled = {name for name in names if names.count(name) > 1}
     if doubled:
         raise InputError(f"named twice: {', '.join(sorted(doubled))}; name each family once")
     return chosen

@@ -78,10 +78,10 @@ def test_jitter_is_its_four_steps(opaque):
 
 def test_contrast_is_about_the_object_not_its_frame():
     """A grey object of one value stays as it is, however much transparency surrounds it."""
-    layer = torch.zeros(1, 4, 8, 8)
-    layer[:, :3, 2:5, 2:5], layer[:, 3, 2:5, 2:5] = 0.3, 1
-    found = recolour(layer, colours.contrast, torch.tensor([[2.0]]))
-    assert torch.allclose(found, layer, atol=1e-3)  # torchvision's weights of grey sum to 0.9999
+    sprites = torch.zeros(1, 4, 8, 8)
+    sprites[:, :3, 2:5, 2:5], sprites[:, 3, 2:5, 2:5] = 0.3, 1
+    found = recolour(sprites, colours.contrast, torch.tensor([[2.0]]))
+    assert torch.allclose(found, sprites, atol=1e-3)  # torchvision's weights of grey sum to 0.9999
 
 
 def test_half_transparent_colours_change_as_opaque_ones_do(opaque):
@@ -97,13 +97,13 @@ def test_half_transparent_colours_change_as_opaque_ones_do(opaque):
 @pytest.mark.parametrize("name", TRANSFORMS2D)
 def test_no_colour_exceeds_its_alpha(name):
     data = Transforms2D(prototypes("shapes", classes=10), scenes("black"), (name,), seed=7)
-    layer = data.layers(torch.arange(40))
-    assert layer.shape == (40, 4, 32, 32)
-    assert layer.min() >= -1e-6
-    assert layer.max() <= 1 + 1e-5
-    assert (layer[:, :3] - layer[:, 3:]).max() < 1e-5
+    sprites = data.sprites(torch.arange(40))
+    assert sprites.shape == (40, 4, 32, 32)
+    assert sprites.min() >= -1e-6
+    assert sprites.max() <= 1 + 1e-5
+    assert (sprites[:, :3] - sprites[:, 3:]).max() < 1e-5
     still = torch.from_numpy(data.prototypes.pictures)[data.labels(range(40))]
-    changed = (layer - still).abs().amax((1, 2, 3)) > 1e-3
+    changed = (sprites - still).abs().amax((1, 2, 3)) > 1e-3
     drawn = data.parameters(range(40))[name]
     if TRANSFORMS2D[name].parameters[0] == "applied":
         assert not changed[drawn[:, 0] == 0].any()
@@ -113,16 +113,16 @@ def test_no_colour_exceeds_its_alpha(name):
 
 
 def test_noise_is_standard_normal_before_it_is_clipped():
-    layer = torch.full((4, 4, 64, 64), 0.5)
-    layer[:, 3] = 1
+    sprites = torch.full((4, 4, 64, 64), 0.5)
+    sprites[:, 3] = 1
     uniform = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(1)).double()
-    found = fields.noise(layer, uniform)[:, :3]
+    found = fields.noise(sprites, uniform)[:, :3]
     inside = (found > 0) & (found < 1)
     # within half a standard deviation of the mean: 2 Φ(1/2) − 1
     assert inside.float().mean().item() == pytest.approx(0.3829, abs=0.01)
     assert (found == 0).float().mean().item() == pytest.approx(0.3085, abs=0.01)
     edges = torch.tensor([[[[0.0, 1 - 2.0**-53]]]], dtype=torch.float64).expand(1, 3, 1, 2)
-    assert fields.noise(layer[:1, :, :1, :2], edges).isfinite().all()
+    assert fields.noise(sprites[:1, :, :1, :2], edges).isfinite().all()
 
 
 def test_elastic_moves_as_torchvisions_displacement_does(opaque):
@@ -138,10 +138,10 @@ def test_elastic_moves_as_torchvisions_displacement_does(opaque):
 
 
 def test_erasing_leaves_a_square_hole_inside_the_frame():
-    layer = torch.ones(2000, 4, 32, 32)
+    sprites = torch.ones(2000, 4, 32, 32)
     drawn = torch.rand(2000, 3, generator=torch.Generator().manual_seed(3))
     drawn[:, 0] = (drawn[:, 0] < 0.5).float()
-    holes = fields.erase(layer, drawn)[:, 3] == 0
+    holes = fields.erase(sprites, drawn)[:, 3] == 0
     assert set(holes.sum((1, 2))[drawn[:, 0] == 1].tolist()) == {14 * 14}
     assert not holes[drawn[:, 0] == 0].any()
     for side in (1, 2):

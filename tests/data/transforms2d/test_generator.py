@@ -129,8 +129,8 @@ def test_twins_differ_in_one_thing(objects, clouds):
             what != "transformation", what != "background", what != "object"
         )  # fmt: skip
         assert not torch.equal(data.pixels([0]), twin.pixels([0]))
-    layers = data.layers(torch.tensor(indices))
-    assert torch.equal(layers, data.twin(background=1).layers(torch.tensor(indices)))
+    sprites = data.sprites(torch.tensor(indices))
+    assert torch.equal(sprites, data.twin(background=1).sprites(torch.tensor(indices)))
     angles = [data.twin(transformation=k).parameters([0])["rotation"].item() for k in range(5)]
     assert len(set(angles)) == 5
     assert data.twin(transformation=0).pixels([4]).equal(data.pixels([4]))

@@ -8,7 +8,7 @@ import pytest
 
 from invariscope.errors import InputError
 from invariscope.report.kit.drawings import track
-from invariscope.report.kit.heat import Cell, HeatMap, by_part, link
+from invariscope.report.kit.heat import HeatCell, HeatMap, by_part, link
 from invariscope.report.kit.page import columns, render, write_page
 
 REPORT = Path(__file__).parents[3] / "src" / "invariscope" / "report"
@@ -56,7 +56,7 @@ def test_tables_escape_align_and_say_what_sorts():
 
 
 def test_heat_maps_group_rows_and_mark_cells():
-    cells = [Cell("0.5", "#08305a", "#ffffff", "n = 3", "chance"), Cell("–")]
+    cells = [HeatCell("0.5", "#08305a", "#ffffff", "n = 3", "chance"), HeatCell("–")]
     rows = [("Early", (link("<x>", "layers/x.html"), cells)), ("Early", (link("y", ""), cells))]
     heat = HeatMap(["a", "b"], by_part(rows), spans=[("both", 2)])
     text = shown('kit.heat(heat, "Map")', heat=heat)

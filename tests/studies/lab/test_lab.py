@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from invariscope.errors import InputError, RunError
-from invariscope.studies.lab.cells import Cell
 from invariscope.studies.lab.executor import InProcess, ProcessPool, cores
+from invariscope.studies.lab.jobs import StudyJob
 from invariscope.studies.lab.lab import Lab
-from oracles.cells import found
+from oracles.jobs import found
 
 
 class Told:
     def __init__(self):
         self.lines = []
 
-    def start(self, what, *, cells, done):
-        self.lines.append((what, cells, done))
+    def start(self, what, *, jobs, done):
+        self.lines.append((what, jobs, done))
 
     def advance(self, result):
         self.lines.append(found(result))
@@ -30,7 +30,7 @@ class Told:
 
 
 def doubles(*numbers, **more):
-    return [Cell("double", {"number": number, **more}) for number in numbers]
+    return [StudyJob("double", {"number": number, **more}) for number in numbers]
 
 
 @pytest.mark.parametrize("executor", [InProcess(), ProcessPool(2)], ids=["here", "pool"])
@@ -52,28 +52,28 @@ def test_results_come_in_order_and_only_once(tmp_path, executor):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        ("run", "double .{8}: the disk is full; 2 of 3 cells are finished and kept"),
+        ("run", "double .{8}: the disk is full; 2 of 3 jobs are finished and kept"),
         ("defect", "double .{8}: ZeroDivisionError: by zero; 2 of 3"),
     ],
 )
 def test_an_error_names_its_cell_and_keeps_the_others(tmp_path, executor, error, message):
-    cells = [*doubles(1), *doubles(9, error=error), *doubles(2)]
+    jobs = [*doubles(1), *doubles(9, error=error), *doubles(2)]
     with pytest.raises(RunError, match=message):
-        Lab(tmp_path, executor=executor).run(cells)
+        Lab(tmp_path, executor=executor).run(jobs)
     assert [result.reused for result in Lab(tmp_path).run(doubles(1, 2))] == [True, True]
 
 
 def test_wrong_settings_stop_the_rest(tmp_path):
-    cells = [*doubles(1), *doubles(7, error="input"), *doubles(2)]
+    jobs = [*doubles(1), *doubles(7, error="input"), *doubles(2)]
     with pytest.raises(InputError, match=r"double .{8}: number 7 is no number; give another"):
-        Lab(tmp_path).run(cells)
+        Lab(tmp_path).run(jobs)
     assert [result.reused for result in Lab(tmp_path).run(doubles(1, 2))] == [True, False]
 
 
 def test_a_process_that_dies_costs_its_cell_only(tmp_path):
-    cells = [*doubles(9, error="die"), *doubles(1, 2)]
-    with pytest.raises(RunError, match=r"its process died .signal 9.*; 2 of 3 cells are finished"):
-        Lab(tmp_path, executor=ProcessPool(1)).run(cells)
+    jobs = [*doubles(9, error="die"), *doubles(1, 2)]
+    with pytest.raises(RunError, match=r"its process died .signal 9.*; 2 of 3 jobs are finished"):
+        Lab(tmp_path, executor=ProcessPool(1)).run(jobs)
 
 
 def test_the_processes_share_the_cores(tmp_path):
@@ -88,19 +88,19 @@ def test_the_processes_share_the_cores(tmp_path):
 
 @pytest.fixture
 def slow_lab(tmp_path):
-    """Starts a process that has done one cell and is busy with others; its first two folders."""
+    """Starts a process that has done one job and is busy with others; its first two folders."""
     processes = []
 
     def start(workers):
         code = (
-            "import oracles.cells\n"
+            "import oracles.jobs\n"
             "from pathlib import Path\n"
-            "from invariscope.studies.lab.cells import Cell\n"
+            "from invariscope.studies.lab.jobs import StudyJob\n"
             "from invariscope.studies.lab.running import lab_of\n"
             "if __name__ == '__main__':\n"
             f"    lab = lab_of(Path({str(tmp_path)!r}), {workers})\n"
-            "    one = Cell('double', {'number': 1})\n"
-            "    slow = [Cell('double', {'number': n, 'seconds': 60}) for n in (2, 3)]\n"
+            "    one = StudyJob('double', {'number': 1})\n"
+            "    slow = [StudyJob('double', {'number': n, 'seconds': 60}) for n in (2, 3)]\n"
             "    lab.run([one, *slow])\n"
         )
         script = tmp_path / "run.py"
@@ -115,7 +115,7 @@ def slow_lab(tmp_path):
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         processes.append(process)
-        first, second = (tmp_path / cell.key for cell in doubles(1) + doubles(2, seconds=60))
+        first, second = (tmp_path / job.key for job in doubles(1) + doubles(2, seconds=60))
         _until(lambda: (first / "done").exists() and (second / "log").exists())
         return process, first, second
 
@@ -188,7 +188,7 @@ def test_trains_reads_and_measures_what_was_trained(tmp_path):
 
     data = "torchvision:FakeData?size=40&image_size=3,8,8&num_classes=2"
     recipe = Recipe(data, "small:cnn7?width=0.2&size=8", epochs=1.0, batch_size=16)
-    lab = Lab(tmp_path / "cells")
+    lab = Lab(tmp_path / "jobs")
     runs = lab.train([recipe, recipe.with_(seed=1)])
     assert [run.recipe.seed for run in runs] == [0, 1]
     settings = {"transformations": ("rotate",), "num_images": 4, "layers": "last"}
@@ -196,7 +196,7 @@ def test_trains_reads_and_measures_what_was_trained(tmp_path):
     trained, untrained = lab.measure(models, data, **settings)
     assert trained.frame["value"].tolist() != untrained.frame["value"].tolist()
     keys = list(lab.used)
-    (tmp_path / "cells").rename(tmp_path / "moved")  # a key does not depend on where the cells lie
+    (tmp_path / "jobs").rename(tmp_path / "moved")  # a key does not depend on where the jobs lie
     again = Lab(tmp_path / "moved")
     assert again.train([recipe])[0].accuracy == runs[0].accuracy
     assert again.measure(models[1:], data, **settings)[0].frame.equals(untrained.frame)

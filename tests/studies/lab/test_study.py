@@ -68,10 +68,10 @@ def test_settings_are_replaced_by_their_type(toy, name, text, value):
     ("name", "text", "message"),
     [
         ("epoch", "1", "unknown setting of toy 'epoch': did you mean epochs"),
-        ("seeds", "0,x", "seeds=x: seeds takes a whole number"),
-        ("epochs", "many", "epochs=many: epochs takes a number"),
-        ("size", "2.5", "size=2.5: size takes a whole number"),
-        ("twin", "maybe", "twin=maybe: twin takes true or false"),
+        ("seeds", "0,x", "'seeds': 'x'}`: seeds takes a whole number"),
+        ("epochs", "many", "'epochs': 'many'}`: epochs takes a number"),
+        ("size", "2.5", "'size': '2.5'}`: size takes a whole number"),
+        ("twin", "maybe", "'twin': 'maybe'}`: twin takes true or false"),
         ("mode", "sloe", "unknown value of mode 'sloe': did you mean slow"),
     ],
 )
@@ -111,7 +111,7 @@ def test_every_study_has_three_presets_and_says_what_it_costs():
 def test_a_run_is_written_whole_and_read_again(toy, tmp_path):
     changes = {"seeds": "0,1,2"}
     run = run_study(
-        "toy", "smoke", changes=changes, output=tmp_path / "run", lab=Lab(tmp_path / "cells")
+        "toy", "smoke", changes=changes, output=tmp_path / "run", lab=Lab(tmp_path / "jobs")
     )
     again = read_study(tmp_path / "run")
     assert again.about == run.about
@@ -126,7 +126,7 @@ def test_a_run_is_written_whole_and_read_again(toy, tmp_path):
 def test_a_damaged_folder_is_one_line(toy, tmp_path):
     with pytest.raises(InputError, match="is not a study's folder"):
         read_study(tmp_path)
-    run_study("toy", "smoke", output=tmp_path, lab=Lab(tmp_path / "cells"))
+    run_study("toy", "smoke", output=tmp_path, lab=Lab(tmp_path / "jobs"))
     (tmp_path / "tables" / "seeds.csv").unlink()
     with pytest.raises(
         InputError, match=r"cannot read .*seeds.csv .No such file.*: run the study again"

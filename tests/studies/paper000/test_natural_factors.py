@@ -151,10 +151,8 @@ def test_classes_that_wordnet_does_not_know_are_noted(search):
 
 @pytest.mark.slow
 def test_the_smoke_preset_runs(tmp_path, one_core):
-    run = run_study(
-        "natural-factors", "smoke", output=tmp_path / "run", lab=Lab(tmp_path / "cells")
-    )
+    run = run_study("natural-factors", "smoke", output=tmp_path / "run", lab=Lab(tmp_path / "jobs"))
     assert [claim.id for claim in run.findings.claims] == HERE
     assert set(run.findings.tables["tops"]["class"]) == {"Trouser", "Sandal", "Bag"}
-    assert len(run.about["cells"]) == 4 + 4 + 4
+    assert len(run.about["jobs"]) == 4 + 4 + 4
     assert "Each class’s own" in page(run) or "Each class&#39;s own" in page(run)

@@ -284,8 +284,8 @@ def test_each_method_has_its_own_learning_rate(tmp_path):
     chosen = trained[NONE][0].recipe.learning_rate
     assert chosen in grid["learning_rates"]
     assert trained[RRC][0].recipe.learning_rate == chosen
-    tried = [r for r in lab.used.values() if r.cell.settings["recipe"]["test"] == "held out"]
-    assert len({r.cell.settings["recipe"]["learning_rate"] for r in tried}) == 2
+    tried = [r for r in lab.used.values() if r.job.settings["recipe"]["test"] == "held out"]
+    assert len({r.job.settings["recipe"]["learning_rate"] for r in tried}) == 2
 
 
 STUDIES = {
@@ -298,26 +298,26 @@ STUDIES = {
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory):
-    return tmp_path_factory.mktemp("cells")
+def jobs(tmp_path_factory):
+    return tmp_path_factory.mktemp("jobs")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
-def test_smoke(name, cells, tmp_path):
+def test_smoke(name, jobs, tmp_path):
     started = time.perf_counter()
-    run = run_study(name, "smoke", output=tmp_path / "out", lab=Lab(cells))
+    run = run_study(name, "smoke", output=tmp_path / "out", lab=Lab(jobs))
     assert [claim.id for claim in run.findings.claims] == STUDIES[name]
     assert run.findings.figures
     assert all(figure.svg.count("<svg ") == 2 for figure in run.findings.figures)
     assert time.perf_counter() - started < 30
-    again = Lab(cells)
+    again = Lab(jobs)
     run_study(name, "smoke", output=tmp_path / "again", lab=again)
     assert all(result.reused for result in again.used.values())
     for path in (tmp_path / "out" / "tables").iterdir():
         assert path.read_bytes() == (tmp_path / "again" / "tables" / path.name).read_bytes()
     if name in ("class-effects", "rrc-beta"):
-        shared = sum(cell["reused"] for cell in run.about["cells"])
+        shared = sum(job["reused"] for job in run.about["jobs"])
         assert shared >= 2
 
 

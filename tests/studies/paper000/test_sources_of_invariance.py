@@ -142,9 +142,9 @@ def test_levels_3_to_7_count():
 @pytest.mark.slow
 def test_the_smoke_preset_runs(tmp_path, one_core):
     run = run_study(
-        "sources-of-invariance", "smoke", output=tmp_path / "run", lab=Lab(tmp_path / "cells")
+        "sources-of-invariance", "smoke", output=tmp_path / "run", lab=Lab(tmp_path / "jobs")
     )
     assert [claim.id for claim in run.findings.claims] == list(CLAIMS_HERE)
-    assert len(run.about["cells"]) == 16
+    assert len(run.about["jobs"]) == 16
     assert set(run.findings.tables["means"]["family"]) == set(FAMILIES)
     assert "This is the smoke preset." in page(run)

@@ -15,8 +15,8 @@ from invariscope.studies.paper004.pasted_tasks import (
     O_O,
     SMOKE,
     TASKS,
-    Network,
     Pasted,
+    PastedLearner,
     images,
     recipe_of,
 )
@@ -138,9 +138,13 @@ def _labels(source):
 
 def test_pictures_without_any_object_are_the_same_task_as_pictures():
     """So availability at β = 0 is the training of C/C, and at β = 1 that of C+O/C."""
-    none = Network(CO_C, 0, beta=0.0)
-    assert recipe_of(SMALL, none).key == recipe_of(SMALL, Network(C_C, 0)).key
-    always = [Network(CO_C, 0), Network(CO_C, 0, beta=1.0), Network(CO_C, 0, alpha=0.0)]
+    none = PastedLearner(CO_C, 0, beta=0.0)
+    assert recipe_of(SMALL, none).key == recipe_of(SMALL, PastedLearner(C_C, 0)).key
+    always = [
+        PastedLearner(CO_C, 0),
+        PastedLearner(CO_C, 0, beta=1.0),
+        PastedLearner(CO_C, 0, alpha=0.0),
+    ]
     assert len({recipe_of(SMALL, network).key for network in always}) == 1
     assert len({images(SMALL, CO_C, seed) for seed in range(5)}) == 5
 

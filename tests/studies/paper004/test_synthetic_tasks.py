@@ -8,7 +8,7 @@ from invariscope.errors import InputError
 from invariscope.studies.paper004.synthetic_tasks import (
     CATEGORIES,
     SMOKE,
-    Network,
+    Learner,
     Task,
     Tasks,
     drawn_objects,
@@ -68,7 +68,7 @@ def test_too_few_prototypes():
 def test_a_recipe_trains_on_its_task_and_tests_on_other_images_of_it():
     settings = Tasks(**SMOKE)
     task = Task("rotation", 3, 4, seed=1)
-    recipe = recipe_of(settings, Network(settings.models[0], task, {}))
+    recipe = recipe_of(settings, Learner(settings.models[0], task, {}))
     train, test = open_source(recipe.data), open_source(recipe.test)
     assert (len(train), len(test)) == (96, 48)
     assert train.class_names == test.class_names

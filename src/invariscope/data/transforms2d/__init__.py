@@ -2,7 +2,7 @@
 
 One cut-out object per class, transformed by chosen categories, pasted on a random background. The
 files: `laws` says what is drawn for each category, `prototypes` and `shapes` what the objects are,
-`scenes` the backgrounds, `numbers` draws, `layers` moves objects, `colours` changes their pixels,
+`scenes` the backgrounds, `numbers` draws, `sprites` moves objects, `colours` changes their pixels,
 `fields` are the transformations that need a number per pixel, `generator` puts all together, and
 `source` is the image source ``transforms2d:stamps``.
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from invariscope.data.transforms2d.layers import Pixels
+from invariscope.data.transforms2d.sprites import Pixels
 
 _GREY = (0.2989, 0.587, 0.114)
 _SHARPENED = 7.0
@@ -22,10 +22,10 @@ Drawn = Float[Tensor, "image parameter"]
 
 
 def recolour(
-    layer: Pixels, change: Callable[[Colours, Alpha, Drawn], Colours], drawn: Drawn
+    pixels: Pixels, change: Callable[[Colours, Alpha, Drawn], Colours], drawn: Drawn
 ) -> Pixels:
-    """Changes the colours of a layer; none gets below 0 or above its alpha."""
-    return torch.cat([change(layer[:, :3], layer[:, 3:], drawn), layer[:, 3:]], 1)
+    """Changes the colours of sprites; none gets below 0 or above its alpha."""
+    return torch.cat([change(pixels[:, :3], pixels[:, 3:], drawn), pixels[:, 3:]], 1)
 
 
 def brightness(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
@@ -88,19 +88,19 @@ def invert(colours: Colours, alpha: Alpha, drawn: Drawn) -> Colours:
     return torch.where(_wide(drawn) > 0, alpha - colours, colours)
 
 
-def sharpening(layer: Pixels, applied: Float[Tensor, " image"]) -> Pixels:
+def sharpening(pixels: Pixels, applied: Float[Tensor, " image"]) -> Pixels:
     """Adds seven times the difference to a 3 × 3 smoothing, as Pillow's filter has it."""
     # the kernel is 1 everywhere and 5 in the middle, over 13
-    rows = layer.clone()
-    rows[:, :, 1:] += layer[:, :, :-1]
-    rows[:, :, :-1] += layer[:, :, 1:]
+    rows = pixels.clone()
+    rows[:, :, 1:] += pixels[:, :, :-1]
+    rows[:, :, :-1] += pixels[:, :, 1:]
     around = rows.clone()
     around[..., 1:] += rows[..., :-1]
     around[..., :-1] += rows[..., 1:]
-    smooth = around.add_(layer, alpha=4).div_(13)
-    sharp = smooth.mul_(1 - _SHARPENED).add_(layer, alpha=_SHARPENED).clamp_(0, 1)
+    smooth = around.add_(pixels, alpha=4).div_(13)
+    sharp = smooth.mul_(1 - _SHARPENED).add_(pixels, alpha=_SHARPENED).clamp_(0, 1)
     sharp[:, :3] = torch.minimum(sharp[:, :3], sharp[:, 3:])
-    return torch.where(applied[:, None, None, None] > 0, sharp, layer)
+    return torch.where(applied[:, None, None, None] > 0, sharp, pixels)
 
 
 def _grey(colours: Colours) -> Float[Tensor, "image 1 height width"]:

@@ -3,7 +3,7 @@
 Sample i shows the object of class i mod (number of classes), so classes are balanced; its
 background and the parameters of each transformation are hashes of (seed, split, i). Nothing else
 enters: not the batch, the workers, the order of access, nor the number of samples. A sample is the
-object's layer after its transformations in their order, over its background, rounded to 8 bits;
+object's sprite after its transformations in their order, over its background, rounded to 8 bits;
 devices may differ by that rounding.
 
 Twins are the same samples with one thing drawn anew: the transformation (same object, same
@@ -21,16 +21,16 @@ from torch import Tensor
 
 from invariscope.data.transforms2d import colours, fields
 from invariscope.data.transforms2d.laws import TRANSFORMS2D
-from invariscope.data.transforms2d.layers import (
-    Layer,
+from invariscope.data.transforms2d.numbers import device_draws
+from invariscope.data.transforms2d.prototypes import Prototypes
+from invariscope.data.transforms2d.scenes import Scenes
+from invariscope.data.transforms2d.sprites import (
+    Sprites,
     gaussian_blur,
     rotation,
     scaling,
     shearing,
 )
-from invariscope.data.transforms2d.numbers import device_draws
-from invariscope.data.transforms2d.prototypes import Prototypes
-from invariscope.data.transforms2d.scenes import Scenes
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
 
@@ -106,9 +106,9 @@ class Transforms2D:
     def lists(self) -> list[tuple[str, ...]]:
         """The lists of transformations; one where all classes have the same."""
         given = list(self.transformations)
-        if all(isinstance(each, str) for each in given):
-            return [tuple(str(each) for each in given)]
-        return [tuple(each) for each in given]
+        if all(isinstance(own, str) for own in given):
+            return [tuple(str(own) for own in given)]
+        return [tuple(own) for own in given]
 
     def twin(self, **numbers: int) -> "Transforms2D":
         """Returns the same samples with something drawn anew.
@@ -164,21 +164,21 @@ class Transforms2D:
             parts = self._composed_in_threads(counters.split(chunk), threads)
         return torch.cat(parts)
 
-    def layers(self, counters: Int64[Tensor, " image"]) -> Float[Tensor, "image 4 height width"]:
+    def sprites(self, counters: Int64[Tensor, " image"]) -> Float[Tensor, "image 4 height width"]:
         """Transforms the objects of some samples, before they are pasted."""
         labels = self.labels(counters)
         pictures, outlines, _ = self._tensors(counters.device)
         lists = self.lists
         if len(lists) == 1:
-            layer = Layer.of(pictures[labels], outlines[labels])
-            return self._transformed(layer, lists[0], counters)
+            sprites = Sprites.of(pictures[labels], outlines[labels])
+            return self._transformed(sprites, lists[0], counters)
         moved = pictures.new_empty((len(counters), 4, self.size, self.size))
         share = labels * len(lists) // len(self.prototypes)
         for number, names in enumerate(lists):
             chosen = torch.nonzero(share == number)[:, 0]
             if len(chosen):
-                layer = Layer.of(pictures[labels[chosen]], outlines[labels[chosen]])
-                moved[chosen] = self._transformed(layer, names, counters[chosen])
+                sprites = Sprites.of(pictures[labels[chosen]], outlines[labels[chosen]])
+                moved[chosen] = self._transformed(sprites, names, counters[chosen])
         return moved
 
     def _composed_in_threads(self, chunks: Sequence[Tensor], threads: int) -> list[Tensor]:
@@ -198,33 +198,33 @@ class Transforms2D:
     def _composed(self, counters: Tensor) -> Tensor:
         _, _, scenes = self._tensors(counters.device)
         behind = scenes[self.backgrounds(counters)].float().div_(255)
-        return paste(self.layers(counters), behind)
+        return paste(self.sprites(counters), behind)
 
-    def _transformed(self, layer: Layer, names: Sequence[str], counters: Tensor) -> Tensor:
+    def _transformed(self, sprites: Sprites, names: Sequence[str], counters: Tensor) -> Tensor:
         for name in names:
             drawn = self._drawn(name, counters)
             if name in _MOTIONS:
-                _MOTIONS[name](layer, drawn)
+                _MOTIONS[name](sprites, drawn)
             elif name in _CHANGES:
-                layer.pixels = _CHANGES[name](layer.settle(), drawn.to(torch.float32))
+                sprites.pixels = _CHANGES[name](sprites.settle(), drawn.to(torch.float32))
             elif name in _COLOURS:
-                layer.pixels = colours.recolour(
-                    layer.settle(), _COLOURS[name], drawn.to(torch.float32)
+                sprites.pixels = colours.recolour(
+                    sprites.settle(), _COLOURS[name], drawn.to(torch.float32)
                 )
             else:
-                layer.pixels = self._disturbed(name, layer.settle(), drawn[:, 0] > 0, counters)
-        return layer.settle()
+                sprites.pixels = self._disturbed(name, sprites.settle(), drawn[:, 0] > 0, counters)
+        return sprites.settle()
 
-    def _disturbed(self, name: str, layer: Tensor, applied: Tensor, counters: Tensor) -> Tensor:
-        """The layer with numbers for every pixel brought in, where that is applied."""
+    def _disturbed(self, name: str, pixels: Tensor, applied: Tensor, counters: Tensor) -> Tensor:
+        """Applies a change that draws a number for every pixel, where that is applied."""
         change, channels = _FIELDS[name]
         chosen = torch.nonzero(applied)[:, 0]
         if not len(chosen):
-            return layer
+            return pixels
         count = channels * self.size**2
         numbers = self._draws("transformation", f"{name} field", counters[chosen], count)
         field = numbers.view(-1, channels, self.size, self.size)
-        return layer.index_copy(0, chosen, change(layer[chosen], field))
+        return pixels.index_copy(0, chosen, change(pixels[chosen], field))
 
     def _drawn(self, name: str, counters: Tensor) -> Tensor:
         law = TRANSFORMS2D[name]
@@ -245,16 +245,16 @@ class Transforms2D:
 
 
 def paste(
-    layer: Float[Tensor, "image 4 height width"], behind: Float[Tensor, "image 3 height width"]
+    pixels: Float[Tensor, "image 4 height width"], behind: Float[Tensor, "image 3 height width"]
 ) -> UInt8[Tensor, "image 3 height width"]:
-    """Pastes a layer over a picture, as bytes.
+    """Pastes sprites over pictures, as bytes.
 
     Example:
         >>> half = torch.tensor([0.5, 0.0, 0.0, 0.5]).view(1, 4, 1, 1)
         >>> paste(half, torch.ones(1, 3, 1, 1)).flatten().tolist()
         [255, 128, 128]
     """
-    seen = layer[:, :3] + (1 - layer[:, 3:]) * behind
+    seen = pixels[:, :3] + (1 - pixels[:, 3:]) * behind
     return seen.clamp_(0, 1).mul_(255).round_().to(torch.uint8)
 
 
@@ -264,29 +264,29 @@ def _counters(indices: Indices) -> Int64[Tensor, " image"]:
     return torch.as_tensor(list(indices), dtype=torch.int64)
 
 
-def _mirror(layer: Layer, applied: Tensor, horizontal: bool) -> None:
+def _mirror(sprites: Sprites, applied: Tensor, horizontal: bool) -> None:
     flipped, still = 1 - 2 * applied, torch.ones_like(applied)
-    layer.turn(scaling(flipped, still) if horizontal else scaling(still, flipped))
+    sprites.turn(scaling(flipped, still) if horizontal else scaling(still, flipped))
 
 
-def _blurred(layer: Tensor, drawn: Tensor) -> Tensor:
-    side = layer.shape[-1]
+def _blurred(pixels: Tensor, drawn: Tensor) -> Tensor:
+    side = pixels.shape[-1]
     sigma = drawn[:, 0] * (side / 32)
-    return gaussian_blur(layer, sigma, max(1, round(_BLURRED_TAPS * side)))
+    return gaussian_blur(pixels, sigma, max(1, round(_BLURRED_TAPS * side)))
 
 
-_MOTIONS: dict[str, Callable[[Layer, Tensor], None]] = {
-    "translation": lambda layer, drawn: layer.place(drawn),
-    "rotation": lambda layer, drawn: layer.turn(rotation(drawn[:, 0])),
-    "scale": lambda layer, drawn: layer.turn(scaling(drawn[:, 0], drawn[:, 0])),
-    "horizontal_flip": lambda layer, drawn: _mirror(layer, drawn[:, 0], True),
-    "vertical_flip": lambda layer, drawn: _mirror(layer, drawn[:, 0], False),
-    "shear": lambda layer, drawn: layer.turn(shearing(drawn[:, 0], drawn[:, 1])),
+_MOTIONS: dict[str, Callable[[Sprites, Tensor], None]] = {
+    "translation": lambda sprites, drawn: sprites.place(drawn),
+    "rotation": lambda sprites, drawn: sprites.turn(rotation(drawn[:, 0])),
+    "scale": lambda sprites, drawn: sprites.turn(scaling(drawn[:, 0], drawn[:, 0])),
+    "horizontal_flip": lambda sprites, drawn: _mirror(sprites, drawn[:, 0], True),
+    "vertical_flip": lambda sprites, drawn: _mirror(sprites, drawn[:, 0], False),
+    "shear": lambda sprites, drawn: sprites.turn(shearing(drawn[:, 0], drawn[:, 1])),
 }
 _CHANGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "blur": _blurred,
-    "sharpening": lambda layer, drawn: colours.sharpening(layer, drawn[:, 0]),
-    "pixelate": lambda layer, drawn: fields.pixelate(layer, drawn[:, 0]),
+    "sharpening": lambda pixels, drawn: colours.sharpening(pixels, drawn[:, 0]),
+    "pixelate": lambda pixels, drawn: fields.pixelate(pixels, drawn[:, 0]),
     "erase": fields.erase,
 }
 _COLOURS = {

@@ -11,8 +11,8 @@ from torch import Tensor
 from invariscope.data.rgb import seen_as_rgb
 from invariscope.data.source import ImageSource
 from invariscope.data.transforms2d.generator import paste
-from invariscope.data.transforms2d.layers import Layer, scaling
 from invariscope.data.transforms2d.prototypes import Prototypes
+from invariscope.data.transforms2d.sprites import Sprites, scaling
 
 SCALE = 0.55
 _CORNER = (21 / 32, 2 / 32)
@@ -48,21 +48,21 @@ def pasted(
     there = torch.nonzero(which >= 0)[:, 0]
     for part in there.split(_CHUNK if torch.device(device).type == "cpu" else len(which)):
         number = which[part]
-        layer = Layer.of(pictures[number], outlines[number])
-        small = torch.full((len(part),), SCALE, dtype=torch.float64, device=layer.pixels.device)
-        layer.turn(scaling(small, small))
+        sprites = Sprites.of(pictures[number], outlines[number])
+        small = torch.full((len(part),), SCALE, dtype=torch.float64, device=sprites.pixels.device)
+        sprites.turn(scaling(small, small))
         if places is None:
-            layer.shift(corner(layer))
+            sprites.shift(corner(sprites))
         else:
-            layer.place(places[part])
-        images[part] = paste(layer.settle(), behind[part].float().div_(255))
+            sprites.place(places[part])
+        images[part] = paste(sprites.settle(), behind[part].float().div_(255))
     return images
 
 
-def corner(layer: Layer) -> Float64[Tensor, "image 2"]:
+def corner(sprites: Sprites) -> Float64[Tensor, "image 2"]:
     """Returns the centres of objects that are to lie in the upper right corner."""
-    side = layer.pixels.shape[-1]
-    low, high = layer.outline.amin(1), layer.outline.amax(1)
+    side = sprites.pixels.shape[-1]
+    low, high = sprites.outline.amin(1), sprites.outline.amax(1)
     left = torch.minimum(_CORNER[0] * side + 0 * low[:, 0], side - (high - low)[:, 0])
     top = torch.full_like(left, _CORNER[1] * side)
     return torch.stack([left, top], 1) - side / 2 - low

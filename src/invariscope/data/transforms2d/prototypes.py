@@ -85,9 +85,9 @@ def _shape(number: int) -> Picture:
 
 
 def _stamp(number: int) -> Picture:
-    each = cutouts.cutout_classes()[number]
-    file = each.files[0]
-    line = (each.noun, cutouts.PACKAGE, f"{cutouts.FOLDER}/{file}.png", "GPL-2")
+    kind = cutouts.cutout_classes()[number]
+    file = kind.files[0]
+    line = (kind.noun, cutouts.PACKAGE, f"{cutouts.FOLDER}/{file}.png", "GPL-2")
     return cutouts.read_cutout(file), line
 
 

@@ -96,7 +96,7 @@ def transforms2d(
     name = argument or "shapes"
     if split not in COUNTS:
         raise unknown_name(f"{_WHAT} split", split, COUNTS)
-    lists = [transformation_list(each) for each in transformations.split("/")]
+    lists = [transformation_list(names) for names in transformations.split("/")]
     side = whole_number(_WHAT, "size", size, 8)
     wanted = None if classes is None else whole_number(_WHAT, "classes", classes, 1)
     objects = prototypes(name, size=side, first=whole_number(_WHAT, "first", first), classes=wanted)

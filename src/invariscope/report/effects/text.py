@@ -1,4 +1,4 @@
-"""What an augmentation does to classes, as text of 80 columns; accuracies in per cent."""
+"""Writes the effects of an augmentation on classes, in 80 columns; accuracies in per cent."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Figures of foregrounds: where boxes have their centres, how large they are, class by class.
+"""Draws foregrounds: the centres of their boxes, their sizes, and both by class.
 
 Drawn on `matplotlib.figure.Figure` objects in the report's colours, so that
 `invariscope.report.kit.svg.inline` can embed them in a page.
@@ -27,10 +27,10 @@ _CELLS = 16
 _TICKS = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 
-def centres(found: Foregrounds) -> Figure:
+def centres(foregrounds: Foregrounds) -> Figure:
     """A heat map of the boxes' centres in the frame, with the mean box: x right, y down."""
     figure, axes = CENTRES.figure()
-    table = found.images.dropna(subset=["x"])
+    table = foregrounds.images.dropna(subset=["x"])
     edges = np.linspace(0, 1, _CELLS + 1)
     counts, _, _ = np.histogram2d(table["y"], table["x"], bins=(edges, edges))
     corners, shades = [], []
@@ -42,7 +42,8 @@ def centres(found: Foregrounds) -> Figure:
     axes.add_collection(
         PolyCollection(corners, facecolors=[(MODEL, shade) for shade in shades], lw=0)
     )
-    x, y, width, height = (found.overall(name)["mean"] for name in ("x", "y", "width", "height"))
+    names = ("x", "y", "width", "height")
+    x, y, width, height = (foregrounds.overall(name)["mean"] for name in names)
     around = [
         (x + h * width / 2, y + v * height / 2) for h, v in ((-1, -1), (1, -1), (1, 1), (-1, 1))
     ]
@@ -62,16 +63,16 @@ def centres(found: Foregrounds) -> Figure:
     return figure
 
 
-def areas(found: Foregrounds) -> Figure:
+def areas(foregrounds: Foregrounds) -> Figure:
     """A histogram of the share of the image that boxes cover, on a logarithmic axis."""
     figure, axes = AREAS.figure()
-    values = found.images["area"].dropna().to_numpy(dtype=float)
+    values = foregrounds.images["area"].dropna().to_numpy(dtype=float)
     low = min(float(values.min()), 0.01)
     edges = np.geomspace(low * 0.999, 1.0, 25)
     counts, _ = np.histogram(values, bins=edges)
     shares = counts / len(values)
     axes.bar(edges[:-1], shares, np.diff(edges), align="edge", color=MODEL, alpha=0.75, lw=0)
-    row = found.overall("area")
+    row = foregrounds.overall("area")
     for name, style in (("q05", ":"), ("q50", "-"), ("q95", ":")):
         axes.axvline(row[name], color=TWIN, lw=1.4, linestyle=style)
     axes.set_xscale("log")
@@ -84,20 +85,20 @@ def areas(found: Foregrounds) -> Figure:
     return figure
 
 
-def classes(found: Foregrounds, names: Sequence[str] | None = None) -> Figure | None:
+def classes(foregrounds: Foregrounds, names: Sequence[str] | None = None) -> Figure | None:
     """A strip for each class: the share of the image that each box covers, and their median.
 
     Args:
-        found: What was measured.
-        names: Which classes; None: all, or of more than `MOST_CLASSES` as many, evenly through the
+        foregrounds: What was measured.
+        names: The classes; None: all, or of more than `MOST_CLASSES` as many, evenly through the
             order of their medians.
 
     Returns:
         The figure, smallest median on top; None where no class is known.
     """
-    medians = found.summary[
-        (found.summary["measure"] == "area") & (found.summary["class"] != EVERY)
-        & (found.summary["n"] > 0)
+    medians = foregrounds.summary[
+        (foregrounds.summary["measure"] == "area") & (foregrounds.summary["class"] != EVERY)
+        & (foregrounds.summary["n"] > 0)
     ].set_index("class")["q50"].sort_values(kind="stable")  # fmt: skip
     if names is not None:
         medians = medians[medians.index.isin(names)]
@@ -108,13 +109,13 @@ def classes(found: Foregrounds, names: Sequence[str] | None = None) -> Figure | 
     height = _ROW * len(medians) + 50
     look = Look(420, height, left=128, right=22, top=6, bottom=40, text=10.5)
     figure, axes = look.figure()
-    boxes = found.images.dropna(subset=["area"])
+    boxes = foregrounds.images.dropna(subset=["area"])
     smallest = 1.0
-    for place, (name, median) in enumerate(medians.items()):
+    for at, (name, median) in enumerate(medians.items()):
         values = boxes.loc[boxes["class"] == name, "area"].to_numpy(dtype=float)
         smallest = min(smallest, float(values.min()))
-        axes.plot(values, np.full(len(values), place), "o", color=MODEL, ms=3.2, alpha=0.45, mew=0)
-        axes.vlines(median, place - 0.36, place + 0.36, color=TWIN, lw=2)
+        axes.plot(values, np.full(len(values), at), "o", color=MODEL, ms=3.2, alpha=0.45, mew=0)
+        axes.vlines(median, at - 0.36, at + 0.36, color=TWIN, lw=2)
     axes.set_xscale("log")
     axes.set_xlim(min(smallest * 0.9, 0.01), 1)
     _log_ticks(axes)
@@ -125,15 +126,15 @@ def classes(found: Foregrounds, names: Sequence[str] | None = None) -> Figure | 
     return figure
 
 
-def write_figures(found: Foregrounds, folder: Path) -> list[Path]:
+def write_figures(foregrounds: Foregrounds, folder: Path) -> list[Path]:
     """Writes centres.svg, areas.svg and, where classes are known, classes.svg.
 
     Raises:
         RunError: The disk is full or the folder cannot be written.
     """
     written = []
-    drawn = {"centres": centres(found), "areas": areas(found), "classes": classes(found)}
-    for name, figure in drawn.items():
+    for draw in (centres, areas, classes):
+        name, figure = draw.__name__, draw(foregrounds)
         if figure is None:
             continue
         write_file(folder / f"{name}.svg", svg.drawn(figure, "Date").encode())

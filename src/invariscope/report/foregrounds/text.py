@@ -1,4 +1,4 @@
-"""What `invariscope foregrounds` prints: findings in words, then the table, in 80 columns."""
+"""Writes the text of `invariscope foregrounds`: findings, then the table, in 80 columns."""
 
 import numpy as np
 import pandas as pd
@@ -14,23 +14,23 @@ _EXTREMES = 3
 _ENOUGH = 3  # images of a class before its mean is worth a sentence
 
 
-def findings(found: Foregrounds) -> list[str]:
-    """What the numbers say, one sentence or two each: scale, place, which of them varies more."""
-    area, x, y = (found.overall(measure) for measure in ("area", "x", "y"))
+def findings(foregrounds: Foregrounds) -> list[str]:
+    """States the findings, a sentence or two each: scale, place, which of them varies more."""
+    area, x, y = (foregrounds.overall(measure) for measure in ("area", "x", "y"))
     return [
         f"Size: the box of the foreground covers {_percent(area['q05'])} to "
         f"{_percent(area['q95'])} of the image (5 to 95 % of the images), the median is "
         f"{_percent(area['q50'])}.",
         f"Place: its centre is at x = {_with_error(x)}, y = {_with_error(y)} (mean ± standard "
         "error; x to the right, y down, 0.5 is the middle).",
-        _comparison(found.spread[found.spread["class"] == EVERY].iloc[0]),
-        *_extremes(found),
+        _comparison(foregrounds.spread[foregrounds.spread["class"] == EVERY].iloc[0]),
+        *_extremes(foregrounds),
     ]
 
 
-def notes(found: Foregrounds) -> list[str]:
-    """What does not count, and what to be careful about."""
-    manifest = found.manifest
+def notes(foregrounds: Foregrounds) -> list[str]:
+    """Lists images that do not count, and cautions."""
+    manifest = foregrounds.manifest
     lines = [f"masks: {manifest['decisions']['masks']}"]
     settings, images = manifest["settings"], manifest["images"]
     empty, skipped = images["empty"], images["skipped"]
@@ -44,7 +44,7 @@ def notes(found: Foregrounds) -> list[str]:
         lines.append(
             f"skipped {counted(len(skipped), 'image')}, first {first['image']}: {first['reason']}"
         )
-    faint = int((found.images["peak"] < FAINT).sum())
+    faint = int((foregrounds.images["peak"] < FAINT).sum())
     if settings["masks"] == SALIENCY and faint:
         lines.append(
             f"in {counted(faint, 'image')} the network found nothing (peak below {FAINT:g}): their "
@@ -53,23 +53,23 @@ def notes(found: Foregrounds) -> list[str]:
     return [*lines, *images["notes"], *manifest["warnings"]]
 
 
-def to_text(found: Foregrounds) -> str:
+def to_text(foregrounds: Foregrounds) -> str:
     """Findings, table and notes, at most 80 columns wide."""
-    settings = found.manifest["settings"]
-    boxes = int(found.spread.loc[found.spread["class"] == EVERY, "n"].iloc[0])
+    settings = foregrounds.manifest["settings"]
+    boxes = int(foregrounds.spread.loc[foregrounds.spread["class"] == EVERY, "n"].iloc[0])
     title = (
         f"foregrounds of {settings['data']}: {counted(boxes, 'image')}, masks {settings['masks']}, "
         f"threshold {settings['threshold']:g}"
     )
-    text = (f"note: {line}" for line in notes(found))
-    return rendered(title, *findings(found), "", _statistics(found), "", *text)
+    text = (f"note: {line}" for line in notes(foregrounds))
+    return rendered(title, *findings(foregrounds), "", _statistics(foregrounds), "", *text)
 
 
-def _statistics(found: Foregrounds) -> Table:
+def _statistics(foregrounds: Foregrounds) -> Table:
     """The statistics over all images; ± is the longer arm of the 95 % interval."""
     rows = []
     for measure in SUMMARISED:
-        row = found.overall(measure)
+        row = foregrounds.overall(measure)
         quantiles = (f"{row[name]:.3f}" for name in QUANTILES)
         sem = number(row["sem"], 4)
         rows.append([measure, _with_arm(row, "mean"), _with_arm(row, "sd"), sem, *quantiles])
@@ -95,8 +95,8 @@ def _comparison(row: pd.Series) -> str:
     )
 
 
-def _extremes(found: Foregrounds) -> list[str]:
-    rows = found.summary
+def _extremes(foregrounds: Foregrounds) -> list[str]:
+    rows = foregrounds.summary
     rows = rows[(rows["measure"] == "area") & (rows["class"] != EVERY) & (rows["n"] >= _ENOUGH)]
     if len(rows) < 2 * _EXTREMES:
         return []

@@ -77,11 +77,11 @@ def track(
         Track(at=75.0, span=(50.0, 40.0), lines=[0.0], inside=None)
     """
 
-    def place(value: float) -> float:
+    def position(value: float) -> float:
         return round(100 * share(value), 2)
 
     def span(ends: Sequence[float]) -> tuple[float, float] | None:
-        low, *_, high = sorted(place(end) for end in ends) if ends else (0.0, 0.0)
+        low, *_, high = sorted(position(end) for end in ends) if ends else (0.0, 0.0)
         return (low, round(high - low, 2)) if ends else None
 
-    return Track(place(value), span(interval), [place(x) for x in lines], span(inside))
+    return Track(position(value), span(interval), [position(x) for x in lines], span(inside))

@@ -22,7 +22,7 @@ _STOPS: _Stops = (
 
 
 @dataclass(frozen=True)
-class Cell:
+class HeatCell:
     """A cell of a heat map: text, colours ("" for none), what the pointer shows, style classes."""
 
     text: str
@@ -32,7 +32,7 @@ class Cell:
     marks: str = ""
 
 
-Row = tuple[str | Markup, list[Cell]]
+HeatRow = tuple[str | Markup, list[HeatCell]]
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class HeatMap:
     """
 
     columns: list[str]
-    groups: list[tuple[str | Markup, list[Row]]]
+    groups: list[tuple[str | Markup, list[HeatRow]]]
     ends: tuple[str, str] = ("", "")
     spans: Sequence[tuple[str, int]] = ()
     title: str = ""
     words: str = ""
 
 
-def by_part(rows: Iterable[tuple[str, Row]]) -> list[tuple[str | Markup, list[Row]]]:
+def by_part(rows: Iterable[tuple[str, HeatRow]]) -> list[tuple[str | Markup, list[HeatRow]]]:
     """Groups of a heat map: the rows of each part of the network, in depth order.
 
     Args:
@@ -96,7 +96,7 @@ def shade(value: float) -> tuple[str, str]:
 GRADIENT = ", ".join(shade(k / 8)[0] for k in range(9))
 
 
-def value_cell(value: float, low: float, high: float, n: int, share: float) -> Cell:
+def value_cell(value: float, low: float, high: float, n: int, share: float) -> HeatCell:
     """A value with the shade of its place on a scale; its interval shows under the pointer.
 
     Args:
@@ -106,7 +106,7 @@ def value_cell(value: float, low: float, high: float, n: int, share: float) -> C
         n: Over how many images.
         share: Its place, 0 at the worst end and 1 at the best.
     """
-    return Cell(number(value), *shade(share), f"{with_interval(value, low, high)}, n = {n}")
+    return HeatCell(number(value), *shade(share), f"{with_interval(value, low, high)}, n = {n}")
 
 
 def link(text: str, target: str) -> str | Markup:

@@ -1,4 +1,4 @@
-"""How figures look: colours, margins, and the settings under which they become SVG.
+"""Sets the look of figures: colours, margins, and the settings under which they become SVG.
 
 Everything is drawn on `matplotlib.figure.Figure` objects; pyplot's global state is never touched.
 Colours are those of Okabe and Ito, and every curve also has a line style or marker of its own.
@@ -25,7 +25,7 @@ LOWEST = -1.0
 
 @dataclass(frozen=True)
 class Look:
-    """Where a panel stands: its size in points, its axes' margins, the size of its text."""
+    """The look of a panel: its size in points, its axes' margins, the size of its text."""
 
     width: float
     height: float

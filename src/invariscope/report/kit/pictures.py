@@ -14,7 +14,7 @@ QUALITY = 80
 
 
 @dataclass(frozen=True)
-class Picture:
+class Thumbnail:
     """A picture: what stands under it, what it is called for those who cannot see it, its bytes."""
 
     caption: str | Markup

@@ -1,4 +1,4 @@
-"""Names beside the points of a figure, each on the side where it covers least."""
+"""Writes names beside the points of a figure, each on the side where it covers least."""
 
 from collections.abc import Sequence
 
@@ -32,10 +32,10 @@ def name_points(
         for values, (low, high), far in zip((x, y), ends, room, strict=True)
     ]
     taken = [(px - 4, py - 4, px + 4, py + 4) for px, py in zip(*at, strict=True)]
-    for place, text in enumerate(texts):
+    for number, text in enumerate(texts):
         box = (0.56 * size * len(text), 1.15 * size)  # roughly: the page sets the font
-        sides = _sides(float(at[0][place]), float(at[1][place]), box)
-        others = [*taken[:place], *taken[place + 1 :]]
+        sides = _sides(float(at[0][number]), float(at[1][number]), box)
+        others = [*taken[:number], *taken[number + 1 :]]
         best = min(sides, key=lambda side: _covered(side, others, room))
         taken.append(best)
         axes.annotate(
@@ -57,16 +57,16 @@ def _sides(x: float, y: float, size: tuple[float, float]) -> list[_Box]:
 
 
 def _covered(box: _Box, others: Sequence[_Box], room: tuple[float, float]) -> float:
-    """How much of other boxes, or of what lies outside the room, a box covers.
+    """Computes how much of the other boxes, and of the area outside the room, a box covers.
 
     Example:
         >>> _covered((0, 0, 4, 2), [(3, 1, 9, 9)], (10, 10)), _covered((8, 0, 12, 2), [], (10, 10))
         (1, 4)
     """
     shared = sum(
-        max(0, min(box[2], other[2]) - max(box[0], other[0]))
-        * max(0, min(box[3], other[3]) - max(box[1], other[1]))
-        for other in others
+        max(0, min(box[2], right) - max(box[0], left))
+        * max(0, min(box[3], top) - max(box[1], bottom))
+        for left, bottom, right, top in others
     )
     inside = max(0, min(box[2], room[0]) - max(box[0], 0)) * max(
         0, min(box[3], room[1]) - max(box[1], 0)

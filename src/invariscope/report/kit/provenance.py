@@ -1,4 +1,4 @@
-"""What a manifest says about a run, in words: what was left out, and where pixels moved."""
+"""Puts a manifest into words: the images left out, the command, and where pixels moved."""
 
 import re
 import shlex
@@ -7,27 +7,27 @@ from typing import Any
 
 
 def warnings(manifest: Mapping[str, Any]) -> list[str]:
-    """What went wrong or was left out: skipped images with reasons, notes, warnings, events."""
+    """Lists what went wrong or was left out: skipped images, notes, warnings, events."""
     images = manifest.get("images", {})
-    found = []
+    lines = []
     skipped = images.get("skipped", ())
     if skipped:
         were = "image was" if len(skipped) == 1 else "images were"
-        found.append(f"{len(skipped):,} selected {were} skipped:")
-        found.extend(f"{entry['image']}: {entry['reason']}" for entry in skipped[:50])
+        lines.append(f"{len(skipped):,} selected {were} skipped:")
+        lines.extend(f"{entry['image']}: {entry['reason']}" for entry in skipped[:50])
         if len(skipped) > 50:
-            found.append(f"… and {len(skipped) - 50:,} more; all of them are in the manifest.")
-    found.extend(str(note) for note in images.get("notes", ()))
-    found.extend(str(text) for text in manifest.get("warnings", ()))
+            lines.append(f"… and {len(skipped) - 50:,} more; all of them are in the manifest.")
+    lines.extend(str(note) for note in images.get("notes", ()))
+    lines.extend(str(text) for text in manifest.get("warnings", ()))
     # The log of a run repeats each skipped image as it met it.
     known = {f"skipped {entry['image']}: {entry['reason']}" for entry in skipped}
     events = manifest.get("execution", {}).get("events", ())
-    found.extend(str(event) for event in events if str(event) not in known)
-    return found
+    lines.extend(str(event) for event in events if str(event) not in known)
+    return lines
 
 
 def command(manifest: Mapping[str, Any], function: str, arguments: Mapping[str, Any]) -> str:
-    """What repeats a run: its command line, or for a run from Python the call.
+    """Writes what repeats a run: its command line, or for a run from Python the call.
 
     A model or images that were handed over as objects appear as ``model`` and ``images``.
 
@@ -53,12 +53,12 @@ def command(manifest: Mapping[str, Any], function: str, arguments: Mapping[str, 
 
 def decisions(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(subject, decision) of what a run decided by itself."""
-    made = manifest.get("decisions", {})
-    return [(subject.capitalize(), text) for subject, text in made.items()]
+    chosen = manifest.get("decisions", {})
+    return [(subject.capitalize(), text) for subject, text in chosen.items()]
 
 
 def where_pixels_move(settings: Mapping[str, Any]) -> str:
-    """Where transformations act, and the preprocessing before them, from a run's settings."""
+    """Says where transformations act, and after which preprocessing, from a run's settings."""
     text = (
         "On the pixels in [0, 1] at the model’s input resolution: after resizing and cropping,"
         " before normalisation."

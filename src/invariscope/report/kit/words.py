@@ -1,4 +1,4 @@
-"""The words of the report: what identifiers are called in a sentence, and how numbers read.
+"""Writes identifiers and numbers in the words of a report.
 
 Identifiers stay what they are in tables and on the command line; sentences use these words.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def transformation_words(manifest: Mapping[str, Any], name: str) -> str:
-    """What a transformation is called in a sentence, by the manifest of a run or search.
+    """Names a transformation in a sentence, from the manifest of a run or search.
 
     Example:
         >>> manifest = {"transformations": {"rotate": {"words": "rotation"}}}

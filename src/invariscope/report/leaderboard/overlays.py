@@ -59,7 +59,7 @@ HALF = Look(372, 226, left=34, right=20, top=8, bottom=38, text=10.5)
 
 @dataclass(frozen=True)
 class Mark:
-    """How a model is drawn everywhere on the page."""
+    """The mark with which a model is drawn everywhere on the page."""
 
     letter: str
     colour: str
@@ -88,12 +88,12 @@ def marks(letters: dict[str, str]) -> dict[str, Mark]:
         >>> both["first"].marker, both["second"].marker, both["second"].dash
         ('o', 's', (5, 2))
     """
-    found = {}
-    for place, (model, letter) in enumerate(letters.items()):
-        colour, variable = _SERIES[place % len(_SERIES)]
-        dash = _DASHES[(place + place // len(_SERIES)) % len(_DASHES)]
-        found[model] = Mark(letter, colour, variable, dash, *_MARKERS[place % len(_MARKERS)])
-    return found
+    drawn = {}
+    for number, (model, letter) in enumerate(letters.items()):
+        colour, variable = _SERIES[number % len(_SERIES)]
+        dash = _DASHES[(number + number // len(_SERIES)) % len(_DASHES)]
+        drawn[model] = Mark(letter, colour, variable, dash, *_MARKERS[number % len(_MARKERS)])
+    return drawn
 
 
 def limits_of(*frames: pd.DataFrame) -> tuple[float, float]:
@@ -134,11 +134,11 @@ def over_levels(
         limits: Lower and upper end of the axis.
     """
     levels = sorted(set(curves["level"]))
-    place = {level: number for number, level in enumerate(levels)}
+    position = {level: number for number, level in enumerate(levels)}
     step = 1 if len(levels) <= 5 else 2 if len(levels) <= 7 else 3
-    shown = [level for level in levels if (len(levels) - 1 - place[level]) % step == 0]
-    ticks = {place[level]: labels.get(level, str(level)) for level in shown}
-    curves = curves.assign(at=curves["level"].map(place))
+    shown = [level for level in levels if (len(levels) - 1 - position[level]) % step == 0]
+    ticks = {position[level]: labels.get(level, str(level)) for level in shown}
+    curves = curves.assign(at=curves["level"].map(position))
     return _overlay(curves, drawn, limits, "level", (-0.25, max(len(levels) - 1, 0) + 0.25), ticks)
 
 
@@ -252,6 +252,6 @@ def _apart(places: Sequence[float], gap: float, room: float) -> list[float]:
     steps = gap * np.arange(len(order))
     moved = isotonic_regression(wanted[order] - steps).x
     moved = np.clip(moved, 0, max(room - steps[-1], 0)) + steps
-    found = np.empty(len(order))
-    found[order] = moved
-    return found.tolist()
+    spread = np.empty(len(order))
+    spread[order] = moved
+    return spread.tolist()

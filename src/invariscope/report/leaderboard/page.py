@@ -39,7 +39,7 @@ LONGEST = 1500
 
 
 @dataclass(frozen=True)
-class Card:
+class OverlayCard:
     """A transformation: what its curves say, and the curves."""
 
     anchor: str
@@ -104,7 +104,7 @@ def page(board: Leaderboard) -> str:
 
 
 def _lead(board: Leaderboard) -> str:
-    """Who stands first, and how many others these images do not tell apart from it."""
+    """Names the first model, and counts those that these images do not tell apart from it."""
     metric = board.metrics[0]
     rows = board.standings[board.standings["metric"] == metric]
     first, last = rows.iloc[0], rows.iloc[-1]
@@ -125,7 +125,7 @@ def _lead(board: Leaderboard) -> str:
     return text
 
 
-def _cards(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Card]:
+def _cards(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[OverlayCard]:
     """One card for each transformation: the headline metric over levels and over depth."""
     metric = board.metrics[0]
     about = about_metric(board, metric)
@@ -133,8 +133,8 @@ def _cards(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Card
     layers = _layers(board, metric)
     limits = overlays.limits_of(curves, layers)
     readings = Readings(board.results[0])
-    for place, name in enumerate(dict.fromkeys(layers["transformation"].dropna())):
-        here = f"t{place}"
+    for index, name in enumerate(dict.fromkeys(layers["transformation"].dropna())):
+        here = f"t{index}"
         labels = level_names(readings, name)
         panels = []
         own = curves[curves["transformation"] == name]
@@ -149,7 +149,7 @@ def _cards(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[Card
             figure = overlays.over_depth(own, drawn, limits)
             panels.append(drawing(figure, f"{here}d", label, "Over depth, mean over the levels"))
         words = transformation_words(board.results[0].manifest, name)
-        yield Card(here, name, words, _reading(board, name), panels)
+        yield OverlayCard(here, name, words, _reading(board, name), panels)
 
 
 def _other_metrics(
@@ -163,12 +163,12 @@ def _other_metrics(
             continue
         limits = overlays.limits_of(layers)
         panels = []
-        for place, name in enumerate(dict.fromkeys(layers["transformation"].dropna())):
+        for position, name in enumerate(dict.fromkeys(layers["transformation"].dropna())):
             own = layers[layers["transformation"] == name]
             figure = overlays.over_depth(own, drawn, limits)
             label = f"{about.label} of each model over its depth under {name}."
             words = transformation_words(board.results[0].manifest, name)
-            panels.append(drawing(figure, f"m{number_}x{place}", label, capitalised(words)))
+            panels.append(drawing(figure, f"m{number_}x{position}", label, capitalised(words)))
         yield metric, board.direction(metric), panels
 
 
@@ -186,13 +186,11 @@ def _scatters(board: Leaderboard, drawn: dict[str, overlays.Mark]) -> Iterator[D
         if np.isfinite(points["value"].to_numpy(dtype=float)).sum() < 2:
             continue
         figure = overlays.against_accuracy(points, drawn, names)
-        found = board.correlations
-        found = found[
-            (found["metric"] == metric) & found["transformation"].isna() & (found["part"] == part)
-        ]
+        overall = board.correlations[board.correlations["transformation"].isna()]
+        correlations = overall[(overall["metric"] == metric) & (overall["part"] == part)]
         caption = part
-        if len(found):
-            row = found.iloc[0]
+        if len(correlations):
+            row = correlations.iloc[0]
             caption += f": ρ = {with_interval(row['rho'], row['ci_low'], row['ci_high'])}"
         label = f"{about.label} in the part {part} against accuracy, one point a model."
         yield drawing(figure, f"s{part}", label, caption)

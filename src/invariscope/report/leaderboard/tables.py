@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from invariscope.models.parts import PARTS
 from invariscope.outside import shortened
-from invariscope.report.kit.heat import Cell, HeatMap, value_cell
+from invariscope.report.kit.heat import HeatCell, HeatMap, value_cell
 from invariscope.report.kit.words import number, transformation_words, with_interval
 from invariscope.report.leaderboard.overlays import Mark
 from invariscope.report.leaderboard.text import rank_words, strongest
@@ -37,7 +37,7 @@ def short_names(models: list[str]) -> dict[str, str]:
 
 
 def facts(board: Leaderboard) -> list[tuple[str, str]]:
-    """What the page rests on."""
+    """Lists the facts that the page rests on."""
     names = {entry["transformation"] for entry in board.entries}
     return [
         ("Data", board.data),
@@ -49,19 +49,19 @@ def facts(board: Leaderboard) -> list[tuple[str, str]]:
 
 
 def about_metric(board: Leaderboard, metric: str) -> Meaning:
-    """What a metric's values say."""
+    """Looks up the meaning of a metric's values."""
     return meaning_of(metric, board.results[0].manifest)
 
 
 def standing_columns(board: Leaderboard) -> list[tuple[str, str]]:
     """(heading, kind) of the table of models."""
     columns = [("Model", ""), ("Rank", "number")]
-    for place, metric in enumerate(board.metrics):
+    for index, metric in enumerate(board.metrics):
         about = about_metric(board, metric)
         words = about.label
         if about.role == "right":
             words = f"{about.label}, transformed"
-        elif place:
+        elif index:
             words += f", {board.places[metric].layer or board.places[metric].part}"
         columns.append((words, "number"))
     if board.accuracy is not None:
@@ -94,7 +94,7 @@ def standing_rows(board: Leaderboard, drawn: dict[str, Mark]) -> list[list[str |
 
 
 def _with_interval(value, low, high) -> str:
-    """With an interval where there is one: "no interval" in every cell of a column is noise."""
+    """Writes a number with its interval where there is one, and else without a word on it."""
     known = math.isfinite(low) and math.isfinite(high)
     return with_interval(value, low, high) if known else number(value)
 
@@ -141,9 +141,9 @@ def _scale(board: Leaderboard, metric: str, rows: pd.DataFrame) -> tuple[float, 
     return (ends[1], ends[0]) if lower else ends
 
 
-def _cell(row, scale: tuple[float, float]) -> Cell:
+def _cell(row, scale: tuple[float, float]) -> HeatCell:
     if row is None or not math.isfinite(row.value):
-        return Cell("–", title="not measured or undefined")
+        return HeatCell("–", title="not measured or undefined")
     dark, pale = scale
     at = (row.value - dark) / (pale - dark) if pale != dark else 1.0
     return value_cell(row.value, row.ci_low, row.ci_high, row.n, at)
@@ -189,13 +189,13 @@ def _numbers(rows: pd.DataFrame) -> Iterator[tuple[str, ...]]:
 
 
 def run_rows(board: Leaderboard, letters: dict[str, str]) -> list[tuple[str, ...]]:
-    """What each run is: model, input size, weights, images, date."""
-    found = []
+    """Lists the runs: model, input size, weights, images, date."""
+    rows = []
     for model, letter in letters.items():
         manifest = board.results[board.models.index(model)].manifest
         settings, execution = manifest["settings"], manifest.get("execution", {})
         size = (settings.get("preprocessing") or {}).get("size")
-        found.append(
+        rows.append(
             (
                 letter,
                 model,
@@ -206,12 +206,12 @@ def run_rows(board: Leaderboard, letters: dict[str, str]) -> list[tuple[str, ...
                 str(execution.get("started", ""))[:10] or "–",
             )
         )
-    return found
+    return rows
 
 
 def conventions(board: Leaderboard) -> list[tuple[str, str]]:
-    """What the numbers of the page mean."""
-    found = [
+    """Explains the numbers of the page."""
+    terms = [
         (
             "Means",
             "The mean over the levels above 0 (equal levels once), over the layers of a part, and"
@@ -242,7 +242,7 @@ def conventions(board: Leaderboard) -> list[tuple[str, str]]:
             " number of measures. A measure for which lower is better shows its benefit as a"
             " negative ρ. That two things go together over a few models does not say why."
         )
-        found.append(("Rank correlation", words))
+        terms.append(("Rank correlation", words))
     words = "Each run’s own report has its levels, controls, border, fill and preprocessing."
-    found.append(("Everything else", words))
-    return found
+    terms.append(("Everything else", words))
+    return terms

@@ -47,7 +47,7 @@ def letters_of(board: "Leaderboard") -> dict[str, str]:
 
 
 def correlation_words(board: "Leaderboard") -> list[str]:
-    """What the correlations say and what they do not, or why there are none; sentences."""
+    """Says in sentences what the correlations show and what not, or why there are none."""
     models = len(board.models)
     if models < FEWEST_MODELS:
         return [

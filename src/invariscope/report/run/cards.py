@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from invariscope.report.kit.drawings import both, key_mark
-from invariscope.report.kit.pictures import Picture
+from invariscope.report.kit.pictures import Thumbnail
 from invariscope.report.kit.words import (
     listed,
     number,
@@ -60,7 +60,7 @@ class Card:
     reading: str
     caption: str
     figure: Markup
-    strip: list[Picture]
+    strip: list[Thumbnail]
 
 
 def curves(readings: Readings, order: list[Standing]) -> dict[str, Any]:
@@ -118,12 +118,12 @@ def _reading(readings: Readings, name: str, standing: Standing | None) -> str:
     curve = readings.curve(name, metric, layer)
     labels = level_names(readings, name)
     last = curve.iloc[-1]
-    found = standing.score
+    mean = standing.score
     word = f"The model {standing.word}: mean" if standing.word else "Mean"
-    if not found.has_interval:
+    if not mean.has_interval:
         word = "Too few images for a verdict: mean"
-    text = f"{word} {found.text}"
-    if len(found.levels) > 1:
+    text = f"{word} {mean.text}"
+    if len(mean.levels) > 1:
         end = with_interval(last["value"], last["ci_low"], last["ci_high"])
         text += f", and {end} at {labels[last['level']]}"
     clauses = [f"{text}."]

@@ -39,11 +39,11 @@ def part_bars(
     figure, axes = BARS.figure()
     plain(axes, BARS.text)
     width = 0.72 / len(measures)
-    for place, (bars, colour) in enumerate(zip(measures, COLOURS, strict=False)):
-        at = np.arange(len(parts)) + (place - (len(measures) - 1) / 2) * width
+    for number, (bars, colour) in enumerate(zip(measures, COLOURS, strict=False)):
+        at = np.arange(len(parts)) + (number - (len(measures) - 1) / 2) * width
         values, lows, highs, nulls = (
-            np.asarray(each, dtype=float)
-            for each in (bars.values, bars.lows, bars.highs, bars.nulls)
+            np.asarray(ends, dtype=float)
+            for ends in (bars.values, bars.lows, bars.highs, bars.nulls)
         )
         known = np.isfinite(values)
         axes.bar(at[known], values[known], width * 0.92, color=colour, lw=0)
@@ -59,7 +59,7 @@ def part_bars(
 
 
 def histogram(values: np.ndarray, null: np.ndarray | None, colour: str) -> Figure:
-    """How many channels have which correlation, with the null as an outline.
+    """Draws how many channels have which correlation, with the null as an outline.
 
     Args:
         values: Correlations [channel], from -1 to 1; NaN are left out.
@@ -68,14 +68,14 @@ def histogram(values: np.ndarray, null: np.ndarray | None, colour: str) -> Figur
     """
     figure, axes = HISTOGRAM.figure()
     plain(axes, HISTOGRAM.text)
-    known = [np.asarray(each, float) for each in (values, null) if each is not None]
-    known = [each[np.isfinite(each)] for each in known]
-    low = min([0.0, *(float(each.min()) for each in known if each.size)])
+    known = [np.asarray(own, float) for own in (values, null) if own is not None]
+    known = [own[np.isfinite(own)] for own in known]
+    low = min([0.0, *(float(own.min()) for own in known if own.size)])
     edges = np.linspace(np.floor(low * 5) / 5, 1.0, BINS + 1)
-    for place, each in enumerate(known):
+    for number, own in enumerate(known):
         # Rounding puts what is 1 a hair above it.
-        counts, _ = np.histogram(np.clip(each, edges[0], 1.0), edges)
-        if place:
+        counts, _ = np.histogram(np.clip(own, edges[0], 1.0), edges)
+        if number:
             axes.stairs(counts, edges, color=INK, lw=1.3, ls=(0, (2, 1.4)))
         else:
             axes.stairs(counts, edges, fill=True, color=colour, lw=0)

@@ -1,4 +1,4 @@
-"""What the channels of one layer do: where they go, which are extreme, and what chance gives."""
+"""Tabulates the channels of one layer: where they go, the extreme ones, and the null."""
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,7 @@ def extremes(measured: pd.DataFrame) -> list[tuple[str, list[tuple[int, str, str
 
     Intervals are ±1.96 standard errors over images, held within -1 and 1.
     """
-    found = []
+    ends_of = []
     for column, quality in (("invariance", "invariant"), ("equivariance", "equivariant")):
         living = measured[np.isfinite(measured[column].to_numpy(dtype=float))]
         count = min(EXTREME, len(living) // 2)
@@ -52,11 +52,11 @@ def extremes(measured: pd.DataFrame) -> list[tuple[str, list[tuple[int, str, str
             continue
         ranked = living.sort_values([column, "channel"], ascending=[False, True])
         ends = ((f"Most {quality}", ranked.head(count)), (f"Least {quality}", ranked[::-1]))
-        found += [
+        ends_of += [
             (title, [_extreme(row, column) for row in rows.head(count).to_dict("records")])
             for title, rows in ends
         ]
-    return found
+    return ends_of
 
 
 def _extreme(row: dict, column: str) -> tuple[int, str, str]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from invariscope.models.parts import PARTS
 from invariscope.report.kit.drawings import Drawing, drawing
-from invariscope.report.kit.heat import Cell, HeatMap, by_part, link
+from invariscope.report.kit.heat import HeatCell, HeatMap, by_part, link
 from invariscope.report.kit.words import (
     capitalised,
     listed,
@@ -28,7 +28,7 @@ _MARKS = ("model", "twin")
 
 
 def section(layered: Layered, folder: str) -> dict[str, Any] | None:
-    """What the page's section on layers and channels shows; None without such measures.
+    """Makes the page's section on layers and channels; None without such measures.
 
     Args:
         layered: The run.
@@ -41,7 +41,7 @@ def section(layered: Layered, folder: str) -> dict[str, Any] | None:
     beside = [element_map(layered, metric, links) for metric in layered.beside]
     channels = layered.readings.channels is not None
     shown = [*filter(None, maps), *filter(None, beside)]
-    marks = {mark for each in shown for _, rows in each.groups for _, cells in rows
+    marks = {mark for heat in shown for _, rows in heat.groups for _, cells in rows
              for cell in cells for mark in cell.marks.split()}  # fmt: skip
     return {
         "maps": [*filter(None, maps)],
@@ -64,10 +64,10 @@ def element_map(layered: Layered, metric: str, links: Mapping[str, str]) -> Heat
         layer["name"]: [layered.score(metric, layer["name"], c) for c in layered.columns]
         for layer in layers
     }
-    shown = [one for row in scores.values() for one in row if one]
+    shown = [score for row in scores.values() for score in row if score]
     if not shown:
         return None
-    ends = about.ends(one.value for one in shown)
+    ends = about.ends(score.value for score in shown)
     maps = about.kind == "maps"
     nulls = {
         layer["name"]: layered.null(metric, layer["name"]) if about.null else None
@@ -78,10 +78,10 @@ def element_map(layered: Layered, metric: str, links: Mapping[str, str]) -> Heat
     for layer in layers:
         name, null = layer["name"], nulls[layer["name"]]
         cells = []
-        for found, column in zip(scores[name], layered.columns, strict=True):
-            inexact = maps and found is not None and not layered.is_exact(name, column)
+        for score, column in zip(scores[name], layered.columns, strict=True):
+            inexact = maps and score is not None and not layered.is_exact(name, column)
             own = layered.score(metric, name, column, "shuffled") if null else None
-            cells.append(_element(score_cell(found, about, ends), found, own or null, inexact))
+            cells.append(_element(score_cell(score, about, ends), score, own or null, inexact))
         if has_null:
             cells.append(_null_cell(null))
         rows.append((layer["part"], (link(name, links.get(name, "")), cells)))
@@ -95,24 +95,24 @@ def element_map(layered: Layered, metric: str, links: Mapping[str, str]) -> Heat
     )
 
 
-def _element(cell: Cell, found: Score | None, null: Score | None, inexact: bool) -> Cell:
+def _element(cell: HeatCell, score: Score | None, null: Score | None, inexact: bool) -> HeatCell:
     marks, title = [], cell.title
     if inexact:
         marks.append("inexact")
         title += "; the maps were interpolated"
-    if found and null:
+    if score and null:
         title += f"; by chance {number(null.value)}"
-        if apart(found, null) < 1:
+        if apart(score, null) < 1:
             marks.append("chance")
             title += ", not told apart from it"
     return replace(cell, title=title, marks=" ".join(marks))
 
 
-def _null_cell(null: Score | None) -> Cell:
+def _null_cell(null: Score | None) -> HeatCell:
     if null is None:
-        return Cell("–", title="not measured", marks="null")
+        return HeatCell("–", title="not measured", marks="null")
     title = f"another image: {null.text}"
-    return Cell(number(null.value), title=title, marks="null")
+    return HeatCell(number(null.value), title=title, marks="null")
 
 
 def _heads(layered: Layered) -> list[tuple[str, int]]:
@@ -137,7 +137,7 @@ def bar_figures(layered: Layered) -> list[Drawing]:
 
 
 def _bar_figure(
-    layered: Layered, frame: pd.DataFrame, metrics: Sequence[str], place: int
+    layered: Layered, frame: pd.DataFrame, metrics: Sequence[str], index: int
 ) -> Drawing:
     parts = [part for part in PARTS if part in set(frame[frame["metric"].isin(metrics)]["part"])]
     measures, texts = [], []
@@ -151,8 +151,8 @@ def _bar_figure(
         )
         texts.append(f"{layered.readings.meaning(metric).label}, {values}")
     numbers = [
-        value for bars in measures for each in (bars.values, bars.lows, bars.highs, bars.nulls)
-        for value in each if np.isfinite(value)
+        value for bars in measures for numbers in (bars.values, bars.lows, bars.highs, bars.nulls)
+        for value in numbers if np.isfinite(value)
     ]  # fmt: skip
     correlations = layered.readings.meaning(metrics[0]).null
     low, high = min([0.0, *numbers]), max([1.0 if correlations else 0.0, *numbers])
@@ -169,15 +169,15 @@ def _bar_figure(
     if any(np.isfinite(bars.nulls).any() for bars in measures):
         marks.append(("dashed", "by chance"))
     caption = f"{capitalised(title)}: mean over a part’s layers and over all elements."
-    return drawing(figure, f"bars{place}", label, caption, marks)
+    return drawing(figure, f"bars{index}", label, caption, marks)
 
 
 def _part_null(layered: Layered, metric: str, part: str) -> float:
     if not layered.readings.meaning(metric).null:
         return float("nan")
     layers = [layer["name"] for layer in layered.layers([metric]) if layer["part"] == part]
-    found = mean_score([one for name in layers if (one := layered.null(metric, name))])
-    return found.value if found else float("nan")
+    null = mean_score([score for name in layers if (score := layered.null(metric, name))])
+    return null.value if null else float("nan")
 
 
 def dead_layers(layered: Layered, links: Mapping[str, str]) -> list[tuple[Any, ...]]:
@@ -189,7 +189,7 @@ def dead_layers(layered: Layered, links: Mapping[str, str]) -> list[tuple[Any, .
     # Moved images are other images: a channel may be dead at one element and alive at another.
     dead = (measured["match"] < 0).groupby([measured["layer"], measured["channel"]], sort=False)
     always, sometimes = dead.all(), dead.any()
-    found = []
+    layers = []
     for layer in layered.layers():
         name = layer["name"]
         if name not in always.index.get_level_values(0):
@@ -197,14 +197,14 @@ def dead_layers(layered: Layered, links: Mapping[str, str]) -> list[tuple[Any, .
         every, some = int(always[name].sum()), int(sometimes[name].sum())
         share = _dead_share(layered, name)
         if some or share > 0:
-            found.append(
+            layers.append(
                 (some, share, (
                     link(name, links.get(name, "")), len(always[name]), every, some - every,
                     percent_of(share) if _has_shares(layered, name) else "–",
                 ))
             )  # fmt: skip
-    found.sort(key=lambda one: (-one[0], -one[1]))
-    return [each for _, _, each in found[:WORST]]
+    layers.sort(key=lambda entry: (-entry[0], -entry[1]))
+    return [row for _, _, row in layers[:WORST]]
 
 
 def percent_of(share: float) -> str:
@@ -220,23 +220,23 @@ def percent_of(share: float) -> str:
 def _dead_share(layered: Layered, layer: str) -> float:
     """The share of channels that do not vary over the positions of one image; 0 if not known."""
     dead = layered.readings.metric_as("dead")
-    found = [
+    shares = [
         float(row["value"])
         for name in layered.readings.transformations
         for _, row in layered.readings.curve(name, dead, layer).iterrows()
         if np.isfinite(row["value"])
     ]
-    return max(found, default=0.0)
+    return max(shares, default=0.0)
 
 
 def _has_shares(layered: Layered, layer: str) -> bool:
-    """Whether the share was measured: at vectors there are no positions to vary over."""
+    """Says whether the share was measured: vectors have no positions to vary over."""
     names, dead = layered.readings.transformations, layered.readings.metric_as("dead")
     return any(len(layered.readings.curve(name, dead, layer)) for name in names)
 
 
 def dead_words(layered: Layered) -> str:
-    """How many channels are dead, in a sentence or two."""
+    """Says in a sentence or two how many channels are dead."""
     table = layered.readings.channels
     if table is None or table.empty:
         return ""

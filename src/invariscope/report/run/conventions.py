@@ -1,4 +1,4 @@
-"""What the numbers of a run mean: its conventions in words, read from the manifest."""
+"""Explains the numbers of a run: its conventions in words, read from the manifest."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,9 +40,9 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
     settings = readings.settings
     measured = dict.fromkeys(str(metric) for metric in readings.overall["metric"])
     meanings = [readings.meaning(name) for name in measured]
-    found = [(about.label, _paragraph(about, readings)) for about in meanings]
-    found.append(("Where the transformations act", where_pixels_move(settings)))
-    found.append(
+    terms = [(about.label, _paragraph(about, readings)) for about in meanings]
+    terms.append(("Where the transformations act", where_pixels_move(settings)))
+    terms.append(
         (
             "Levels",
             f"Table “{settings.get('table', 'standard')}”. Level 0 is exactly the untouched image."
@@ -51,8 +51,8 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
             " direction, drawn from the seed and the image’s name.",
         )
     )
-    found.append(("Border and interpolation", _border(settings)))
-    found.append(
+    terms.append(("Border and interpolation", _border(settings)))
+    terms.append(
         (
             "Pairing",
             "“Another image” is the next image of the same block of"
@@ -60,7 +60,7 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
             " image.",
         )
     )
-    found.append(
+    terms.append(
         (
             "Intervals",
             "95 % percentile bootstrap over images (never over image × level pairs), seeded. Where"
@@ -70,22 +70,22 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
         )
     )
     present = set(readings.overall["control"])
-    found.extend(about for name, about in _CONTROLS.items() if name in present)
+    terms.extend(about for name, about in _CONTROLS.items() if name in present)
     above = [about.phrase for about in meanings if about.null == "above 0"]
     if "shuffled" in present and above:
         term, text = _CONTROLS["shuffled"]
         except_for = f"near 0, except for {listed(above)}"
-        found[found.index((term, text))] = (term, text.replace("near 0", except_for))
+        terms[terms.index((term, text))] = (term, text.replace("near 0", except_for))
     parts = (
         "Early, Middle and Late are uniform thirds of the watched layers before global pooling;"
         " Pool lies right after it (the embedding), Final before softmax."
     )
-    found.append(("Parts", parts))
-    return found
+    terms.append(("Parts", parts))
+    return terms
 
 
 def _paragraph(about: Meaning, readings: Readings) -> str:
-    """What a metric is; where its unit is that of the motion, with the units of the run."""
+    """Explains a metric; where its unit is that of the motion, with the units of the run."""
     if not about.paragraph:
         return f"{capitalised(about.direction)}."
     if about.unit != "derivative":

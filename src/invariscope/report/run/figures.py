@@ -65,14 +65,14 @@ def plot(
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     limits = y_limits(readings, names, metric, layer)
-    for place, axes in enumerate(grid.flat):
-        if place >= len(names):
+    for position, axes in enumerate(grid.flat):
+        if position >= len(names):
             axes.set_visible(False)
             continue
         text = 10.0 if single else 8.0
-        draw(axes, readings, names[place], metric, layer, limits, text=text, ticks=True)
-        axes.set_title(readings.words(names[place]), fontsize=text + 1, color=INK)
-        if place % columns == 0:
+        draw(axes, readings, names[position], metric, layer, limits, text=text, ticks=True)
+        axes.set_title(readings.words(names[position]), fontsize=text + 1, color=INK)
+        if position % columns == 0:
             axes.set_ylabel(readings.meaning(metric).phrase, fontsize=text, color=INK)
     handles: dict[str, Any] = {}
     for axes in grid.flat:
@@ -114,13 +114,13 @@ def draw(
     curve = readings.curve(name, metric, layer)
     _frame(axes, readings, name, limits, text=text, ticks=ticks)
     # All levels have their place, also those at which this metric has no value.
-    places = {level: place for place, level in enumerate(level_names(readings, name))}
+    positions = {level: position for position, level in enumerate(level_names(readings, name))}
 
     def line(rows: pd.DataFrame, mark: str, colour: str, label: str, band: float, **style: Any):
-        rows = rows[rows["level"].isin(places)]
+        rows = rows[rows["level"].isin(positions)]
         if rows.empty:
             return
-        at = [places[int(level)] for level in rows["level"]]
+        at = [positions[int(level)] for level in rows["level"]]
         if band:
             _band(axes, at, rows, colour, band)
         values = rows["value"].to_numpy(dtype=float)

@@ -17,7 +17,7 @@ _TONES = {"hardly reacts": "calm", "reacts strongly": "strong"}
 
 
 @dataclass(frozen=True)
-class Row:
+class GlanceRow:
     """One transformation: its place on the scale, and what the columns say."""
 
     anchor: str
@@ -30,7 +30,7 @@ class Row:
     kept: str
 
 
-def glance(readings: Readings, order: Sequence[Standing]) -> list[Row]:
+def glance(readings: Readings, order: Sequence[Standing]) -> list[GlanceRow]:
     """The rows, in the order of the standings; the better end of the scale is on the right."""
     if readings.headline is None:
         return []
@@ -42,20 +42,22 @@ def glance(readings: Readings, order: Sequence[Standing]) -> list[Row]:
     return [_row(readings, standing, about, (left, right)) for standing in order]
 
 
-def _ends(found: Score) -> tuple[float, float]:
-    return (found.low, found.high) if found.has_interval else (found.value, found.value)
+def _ends(score: Score) -> tuple[float, float]:
+    return (score.low, score.high) if score.has_interval else (score.value, score.value)
 
 
-def _row(readings: Readings, standing: Standing, about: Meaning, scale: tuple[float, float]) -> Row:
-    name, found = standing.transformation, standing.score
+def _row(
+    readings: Readings, standing: Standing, about: Meaning, scale: tuple[float, float]
+) -> GlanceRow:
+    name, score = standing.transformation, standing.score
     kept = readings.score(name, metric=readings.metric_as("kept"), layer=LOGITS)
     share = partial(about.share, ends=scale)
     against = {1: f"more {about.quality}", -1: f"less {about.quality}", 0: "not told apart"}
-    return Row(
+    return GlanceRow(
         anchor=anchor(readings, name),
         words=readings.words(name),
-        track=track(share, found.value, _ends(found), [0.0]),
-        value=found.text,
+        track=track(share, score.value, _ends(score), [0.0]),
+        value=score.text,
         word=standing.word,
         tone=_TONES.get(standing.word, "mid"),
         twin=ABSENT if standing.against_twin is None else against[standing.against_twin],

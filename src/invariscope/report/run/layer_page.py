@@ -1,4 +1,4 @@
-"""A page for each layer: its numbers by element, its channels, and what they become as pictures."""
+"""Makes a page for each layer: its numbers by element, its channels, and what they become."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.report.kit.drawings import Drawing, drawing
-from invariscope.report.kit.pictures import Picture
+from invariscope.report.kit.pictures import Thumbnail
 from invariscope.report.kit.words import (
     number,
     with_interval,
@@ -30,7 +30,7 @@ _CONTROLS = {"shuffled": "by chance", "floor": "floor", "untrained": "untrained"
 
 
 @dataclass(frozen=True)
-class Place:
+class Motion:
     """An element that is shown: its cell, its name for people, and that of what moves."""
 
     cell: str
@@ -53,10 +53,10 @@ def pages(layered: Layered, report: str) -> Iterator[tuple[str, dict[str, Any]]]
         report: The report's file, as a link from the pages' folder.
     """
     names = list(layered.files)
-    shown = shown_places(layered)
-    for place, layer in enumerate(names):
-        before = names[place - 1] if place else ""
-        after = names[place + 1] if place + 1 < len(names) else ""
+    shown = shown_motions(layered)
+    for position, layer in enumerate(names):
+        before = names[position - 1] if position else ""
+        after = names[position + 1] if position + 1 < len(names) else ""
         links = {
             "report": report,
             "before": (before, quote(layered.files[before])) if before else None,
@@ -65,10 +65,10 @@ def pages(layered: Layered, report: str) -> Iterator[tuple[str, dict[str, Any]]]
         yield layered.files[layer], {**_page(layered, layer, shown), **links}
 
 
-def shown_places(layered: Layered) -> list[Place]:
+def shown_motions(layered: Layered) -> list[Motion]:
     """The elements that the pages show: those with pictures, else the first with channels."""
     every = {
-        cell: Place(cell, name, level, layered.labels[name, level], layered.readings.words(name))
+        cell: Motion(cell, name, level, layered.labels[name, level], layered.readings.words(name))
         for (name, level), cell in reversed(layered.cells.items())
         if level > 0 and (name, level) in layered.labels
     }
@@ -80,9 +80,9 @@ def shown_places(layered: Layered) -> list[Place]:
     return [every[cell] for cell in wanted if cell in every][:MOST_SHOWN]
 
 
-def _page(layered: Layered, layer: str, shown: Sequence[Place]) -> dict[str, Any]:
+def _page(layered: Layered, layer: str, shown: Sequence[Motion]) -> dict[str, Any]:
     readings = layered.readings
-    about = next(one for one in readings.layers if one["name"] == layer)
+    about = next(known for known in readings.layers if known["name"] == layer)
     table = readings.channels
     here = table[table["layer"] == layer] if table is not None else pd.DataFrame()
     vector = layered.without_positions(layer)
@@ -96,7 +96,7 @@ def _page(layered: Layered, layer: str, shown: Sequence[Place]) -> dict[str, Any
         facts.append(("Map", f"{about['grid'][0]} × {about['grid'][1]} cells"))
     if count:
         facts.append(("Channels", f"{count:,}"))
-    present = [place for place in shown if len(here) and (here["cell"] == place.cell).any()]
+    present = [motion for motion in shown if len(here) and (here["cell"] == motion.cell).any()]
     tables, cut = _numbers(layered, layer)
     return {
         "model": readings.settings.get("model", "the model"),
@@ -108,7 +108,7 @@ def _page(layered: Layered, layer: str, shown: Sequence[Place]) -> dict[str, Any
         "numbers": tables[1] if tables else [],
         "cut": cut,
         "fates": _fates(layered, here, layer, vector),
-        "spreads": [_spread(here, layer, place, k) for k, place in enumerate(present)],
+        "spreads": [_spread(here, layer, motion, k) for k, motion in enumerate(present)],
         "ends": _ends(here, layer, present),
         "becoming": _becoming(layered, layer, present, here),
         "missing_pictures": _missing(layered, layer, vector, count),
@@ -132,7 +132,7 @@ def _numbers(layered: Layered, layer: str) -> tuple[tuple[list[str], list[Any]] 
     }
     groups, left, cut = [], LONGEST, 0
     for name in readings.transformations:
-        levels = [level for other, level in layered.labels if other == name]
+        levels = [level for family, level in layered.labels if family == name]
         cut += max(0, len(levels) - left)
         shown = [
             (
@@ -154,36 +154,36 @@ def _number(indexed: dict, name: str, level: int, metric: str) -> tuple[str, str
     if row is None:
         return "–", ""
     beside = [
-        f"{words} {number(other.value)}"
+        f"{words} {number(control_row.value)}"
         for control, words in _CONTROLS.items()
-        if (other := indexed.get((name, level, metric, control))) is not None
+        if (control_row := indexed.get((name, level, metric, control))) is not None
     ]
     return with_interval(row.value, row.ci_low, row.ci_high), ", ".join(beside)
 
 
 def _fates(layered: Layered, here: pd.DataFrame, layer: str, vector: bool) -> list[tuple[Any, ...]]:
-    found = []
+    fates = []
     seen = set()
     for (name, level), cell in layered.cells.items():
-        if level == 0 or cell in seen or not len(here) or len(found) >= LONGEST:
+        if level == 0 or cell in seen or not len(here) or len(fates) >= LONGEST:
             continue
         seen.add(cell)
         rows = rows_of(here, layer, cell)
         if len(rows):
             label = layered.labels.get((name, level), cell)
             maps = "no positions" if vector else "exact" if rows["exact"].all() else "interpolated"
-            found.append((label, *fate(rows, rows_of(here, layer, cell, "shuffled")), maps))
-    return found
+            fates.append((label, *fate(rows, rows_of(here, layer, cell, "shuffled")), maps))
+    return fates
 
 
-def _spread(here: pd.DataFrame, layer: str, place: Place, k: int) -> tuple[str, list[Drawing]]:
-    rows = rows_of(here, layer, place.cell)
-    null = rows_of(here, layer, place.cell, "shuffled")
+def _spread(here: pd.DataFrame, layer: str, motion: Motion, k: int) -> tuple[str, list[Drawing]]:
+    rows = rows_of(here, layer, motion.cell)
+    null = rows_of(here, layer, motion.cell, "shuffled")
     words = "dashed: by chance"
     if null.empty:
-        other = here.loc[here["control"] == "shuffled", "cell"]
-        null = rows_of(here, layer, str(other.iloc[0]), "shuffled") if len(other) else null
-        words = "dashed: by chance, measured at another element" if len(other) else ""
+        cells = here.loc[here["control"] == "shuffled", "cell"]
+        null = rows_of(here, layer, str(cells.iloc[0]), "shuffled") if len(cells) else null
+        words = "dashed: by chance, measured at another element" if len(cells) else ""
     drawings = []
     for column, colour in zip(("invariance", "equivariance"), COLOURS, strict=True):
         values = rows[column].to_numpy(dtype=float)
@@ -192,17 +192,17 @@ def _spread(here: pd.DataFrame, layer: str, place: Place, k: int) -> tuple[str, 
         cuts = np.quantile(known, (0.25, 0.5, 0.75)) if known.size else []
         quartiles = ", ".join(number(cut) for cut in cuts) or "–"
         label = (
-            f"Histogram: channel {column} of {len(known)} living channels under {place.words};"
+            f"Histogram: channel {column} of {len(known)} living channels under {motion.words};"
             f" quartiles {quartiles}."
         )
         figure = histogram(values, chance, colour)
         name = f"Channel {column}"
         caption = f"{name}; {words}" if words else name
         drawings.append(drawing(figure, f"h{k}{column[0]}", label, caption))
-    return place.words, drawings
+    return motion.words, drawings
 
 
-def _ends(here: pd.DataFrame, layer: str, present: Sequence[Place]) -> list[tuple[str, Any]]:
+def _ends(here: pd.DataFrame, layer: str, present: Sequence[Motion]) -> list[tuple[str, Any]]:
     if not present:
         return []
     first = present[0]
@@ -210,26 +210,26 @@ def _ends(here: pd.DataFrame, layer: str, present: Sequence[Place]) -> list[tupl
 
 
 def _becoming(
-    layered: Layered, layer: str, present: Sequence[Place], here: pd.DataFrame
+    layered: Layered, layer: str, present: Sequence[Motion], here: pd.DataFrame
 ) -> list[dict[str, Any]]:
     pairs = getattr(layered.readings.result, "channel_pairs", None)
     if pairs is None:
         return []
-    found = []
-    for place in present:
-        own = [pair for pair in pairs.at(layer) if pair.cell == place.cell]
+    sections = []
+    for motion in present:
+        own = [pair for pair in pairs.at(layer) if pair.cell == motion.cell]
         if not own:
             continue
         rows = {
-            int(row["channel"]): row for row in rows_of(here, layer, place.cell).to_dict("records")
+            int(row["channel"]): row for row in rows_of(here, layer, motion.cell).to_dict("records")
         }
         shown = [(pair, _pair(pair, rows)) for pair in own]
-        photographs = strip(layered.readings, place.transformation, (0, place.level))
-        others = [each for pair, each in shown if pair.channel != pair.match]
-        selves = [each for pair, each in shown if pair.channel == pair.match]
-        found.append(
+        photographs = strip(layered.readings, motion.transformation, (0, motion.level))
+        others = [picture for pair, picture in shown if pair.channel != pair.match]
+        selves = [picture for pair, picture in shown if pair.channel == pair.match]
+        sections.append(
             {
-                "words": place.words,
+                "words": motion.words,
                 "photographs": [
                     replace(photograph, caption=caption)
                     for photograph, caption in zip(photographs, ("x", "T_g x"), strict=False)
@@ -237,7 +237,7 @@ def _becoming(
                 "pairs": [("Another channel", others), ("The same channel", selves)],
             }
         )
-    return found
+    return sections
 
 
 def _pair(pair: ChannelPair, rows: dict[int, dict]) -> dict[str, Any]:
@@ -253,14 +253,14 @@ def _pair(pair: ChannelPair, rows: dict[int, dict]) -> dict[str, Any]:
     text += f", {number(pair.similarity)} in this image"
     captions = (f"f(x)_{pair.match}", f"T_g f(x)_{pair.match}", f"f(T_g x)_{pair.channel}")
     maps = [
-        Picture(caption, f"Map {caption}", picture(cells))
+        Thumbnail(caption, f"Map {caption}", picture(cells))
         for caption, cells in zip(captions, pair.maps, strict=True)
     ]
     return {"title": title, "words": text, "maps": maps}
 
 
 def _missing(layered: Layered, layer: str, vector: bool, count: int) -> str:
-    """Why there are no pictures of channels, if there are none."""
+    """Says why there are no pictures of channels, if there are none."""
     pairs = getattr(layered.readings.result, "channel_pairs", None)
     if not count:
         return ""

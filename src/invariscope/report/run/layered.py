@@ -1,4 +1,4 @@
-"""What is measured layer by layer and element by element: which metrics, which columns, which null.
+"""Arranges what is measured by layer and element: its metrics, its columns, its null.
 
 The report's section on layers and channels and the pages of the layers both read from here.
 """
@@ -60,12 +60,12 @@ class Layered:
 
     @property
     def any(self) -> bool:
-        """Whether there is anything to show."""
+        """Says whether there is anything to show."""
         return bool(self.main or self.beside)
 
     @cached_property
     def labels(self) -> dict[tuple[str, int], str]:
-        """What each level is called."""
+        """The words for each level."""
         return all_level_names(self.readings)
 
     @cached_property
@@ -91,11 +91,11 @@ class Layered:
         table = self.readings.channels
         if table is None or table.empty:
             return {}
-        found = table.groupby(["layer", "cell"], sort=False)["exact"].all()
-        return {(str(la), str(ce)): bool(v) for (la, ce), v in found.items()}  # type: ignore[misc]
+        exact = table.groupby(["layer", "cell"], sort=False)["exact"].all()
+        return {(str(la), str(ce)): bool(v) for (la, ce), v in exact.items()}  # type: ignore[misc]
 
     def is_exact(self, layer: str, column: Column) -> bool:
-        """Whether no map of the layer was interpolated there."""
+        """Says whether no map of the layer was interpolated there."""
         levels = [column.level] if column.level is not None else self._levels(column.transformation)
         return all(
             self._exact.get((layer, self.cells.get((column.transformation, level), "")), True)
@@ -103,7 +103,7 @@ class Layered:
         )
 
     def _levels(self, name: str) -> list[int]:
-        return [level for other, level in self.labels if other == name and level > 0]
+        return [level for family, level in self.labels if family == name and level > 0]
 
     def score(self, metric: str, layer: str, column: Column, control: str = "") -> Score | None:
         """The value of one cell of the heat map, or of its null where that was measured."""
@@ -115,12 +115,12 @@ class Layered:
 
     def null(self, metric: str, layer: str) -> Score | None:
         """Another image's maps at a layer: the mean over the levels where that was measured."""
-        found = [
-            one
+        scores = [
+            mean
             for name in self.readings.transformations
-            if (one := score(self.readings.curve(name, metric, layer, "shuffled")))
+            if (mean := score(self.readings.curve(name, metric, layer, "shuffled")))
         ]
-        return mean_score(found)
+        return mean_score(scores)
 
     def layers(self, metrics: Sequence[str] = ()) -> list[dict]:
         """The layers in depth order, those where one of these metrics has a value."""
@@ -134,25 +134,25 @@ class Layered:
         """The file name of each layer's page; none where no such metrics were measured."""
         if not self.any:
             return {}
-        found = self.layers([*self.main, *self.beside])
-        return file_names([layer["name"] for layer in found])
+        layers = self.layers([*self.main, *self.beside])
+        return file_names([layer["name"] for layer in layers])
 
     def without_positions(self, layer: str) -> bool:
-        """Whether a channel has a single value per image there."""
+        """Says whether a channel has a single value per image there."""
         known = {la["name"]: la.get("grid") for la in self.readings.settings.get("layers", ())}
         grid = known.get(layer)
         return layer in HEADLINE_LAYERS if grid is None else list(grid) == [1, 1]
 
 
-def mean_score(found: Sequence[Score]) -> Score | None:
+def mean_score(scores: Sequence[Score]) -> Score | None:
     """The mean of scores and of their interval ends; None of nothing."""
-    if not found:
+    if not scores:
         return None
-    count = len(found)
+    count = len(scores)
     value, low, high = (
-        sum(getattr(one, end) for one in found) / count for end in ("value", "low", "high")
+        sum(getattr(own, end) for own in scores) / count for end in ("value", "low", "high")
     )
-    return Score(value, low, high, min(one.n for one in found), ())
+    return Score(value, low, high, min(own.n for own in scores), ())
 
 
 def file_names(layers: Sequence[str]) -> dict[str, str]:
@@ -165,7 +165,7 @@ def file_names(layers: Sequence[str]) -> dict[str, str]:
          'CON': '_CON.html', 'Blocks.0.0': 'Blocks.0.0-2.html'}
     """
     taken: set[str] = set()
-    found = {}
+    names = {}
     for layer in layers:
         stem = re.sub(r"[^A-Za-z0-9._-]", "_", layer)[:100]
         if not stem.strip(".") or stem.startswith(".") or _RESERVED.match(stem):
@@ -175,5 +175,5 @@ def file_names(layers: Sequence[str]) -> dict[str, str]:
             number += 1
             name = f"{stem}-{number}"
         taken.add(name.lower())
-        found[layer] = f"{name}.html"
-    return found
+        names[layer] = f"{name}.html"
+    return names

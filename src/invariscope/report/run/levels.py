@@ -1,4 +1,4 @@
-"""The levels of a family as the run used them: what they are called, and their pictures.
+"""Rebuilds the levels of a family as the run used them: their names and their pictures.
 
 A run names its families; here they are rebuilt from the manifest, so that the page shows the very
 operation that was measured. A family that this installation does not know (one made from a
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from invariscope.errors import InputError
-from invariscope.report.kit.pictures import Picture, jpeg
+from invariscope.report.kit.pictures import Thumbnail, jpeg
 from invariscope.report.kit.words import magnitude_text
 from invariscope.report.run.readings import Readings
 from invariscope.transformations import Resampling, Transformation, get_transformation
@@ -29,8 +29,8 @@ def levels_of(readings: Readings, name: str) -> list[tuple[int, float, str]]:
         for cell in readings.settings.get("cells", ())
         if cell["transformation"] == name and "unit" in cell
     }
-    found = zip(*columns, strict=True)
-    return [(level, magnitude, planned.get(level, unit)) for level, magnitude, unit in found]
+    measured = zip(*columns, strict=True)
+    return [(level, magnitude, planned.get(level, unit)) for level, magnitude, unit in measured]
 
 
 def transformation_of(readings: Readings, name: str) -> Transformation | None:
@@ -48,14 +48,14 @@ def transformation_of(readings: Readings, name: str) -> Transformation | None:
     own = "/".join(f"{magnitude!r}" for level, magnitude, _ in levels if level > 0)
     for spec in (name, f"{name}={own}"):
         try:
-            found = get_transformation(spec, table, resampling)
+            family = get_transformation(spec, table, resampling)
         except InputError:
             continue
         if all(
-            level < len(found.magnitudes) and np.isclose(found.magnitudes[level], magnitude)
+            level < len(family.magnitudes) and np.isclose(family.magnitudes[level], magnitude)
             for level, magnitude, _ in levels
         ):
-            return found
+            return family
     return None
 
 
@@ -84,7 +84,7 @@ def all_level_names(readings: Readings) -> dict[tuple[str, int], str]:
     }
 
 
-def strip(readings: Readings, name: str, levels: Sequence[int] | None = None) -> list[Picture]:
+def strip(readings: Readings, name: str, levels: Sequence[int] | None = None) -> list[Thumbnail]:
     """The example image at levels of a family, all measured ones unless named.
 
     It is empty where the run has kept no image, or where the family cannot be rebuilt.
@@ -100,5 +100,5 @@ def strip(readings: Readings, name: str, levels: Sequence[int] | None = None) ->
         moved = family(images, level, seed=seed, image_ids=[readings.example_id])
         pixels = (moved[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
         words = f"{name} at level {level}: {family.describe(level)}"
-        shown.append(Picture(labels.get(level, ""), words, jpeg(pixels)))
+        shown.append(Thumbnail(labels.get(level, ""), words, jpeg(pixels)))
     return shown

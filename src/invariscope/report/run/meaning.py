@@ -1,4 +1,4 @@
-"""What a metric's values say: which way is better, at what they are best, how a scale shows them.
+"""Interprets a metric's values: the better direction, the best value, the scale that shows them.
 
 Read from the manifest's ``direction`` and ``range``, so that no part of the report takes a high
 value for a good one where the metric says otherwise. Scales run from the worst (0) to the best (1):
@@ -24,7 +24,7 @@ HIGHER, LOWER = "higher is more ", "lower is more "
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a metric's values say.
+    """The meaning of a metric's values.
 
     Attributes:
         metric: Its name.
@@ -95,7 +95,7 @@ class Meaning:
         return max([1.0, *known]), 0.0
 
     def share(self, value: float, ends: tuple[float, float]) -> float:
-        """Where a value lies on that scale: 0 at the worst end, 1 at the best; NaN stays NaN.
+        """Places a value on that scale: 0 at the worst end, 1 at the best; NaN stays NaN.
 
         Example:
             >>> eed = Meaning("latent_eed", higher=False, low=0.0, high=None)
@@ -106,7 +106,7 @@ class Meaning:
         return float(np.clip((value - worst) / (best - worst), 0.0, 1.0))
 
     def end_words(self) -> tuple[str, str]:
-        """What the worst and the best end of the scale mean, in a few words."""
+        """Says in a few words what the worst and the best end of the scale mean."""
         worst, best = self.words
         plain = f"least {self.quality}".strip(), f"most {self.quality}".strip()
         return (worst, best) if worst and best else plain

@@ -1,4 +1,4 @@
-"""What the report reads from a result: curves, means over levels, whether two of them differ."""
+"""Reads from a result what the report shows: curves, means over levels, and their differences."""
 
 import json
 import math
@@ -61,7 +61,7 @@ class Score:
 
     @property
     def has_interval(self) -> bool:
-        """Whether both ends are known (they are not for a single image)."""
+        """Says whether both ends are known (they are not for a single image)."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
@@ -70,8 +70,8 @@ class Score:
         return with_interval(self.value, self.low, self.high)
 
 
-def apart(one: Score, other: Score) -> int:
-    """+1 if ``one`` lies wholly above ``other``, -1 if wholly below, 0 if the intervals overlap.
+def apart(score: Score, reference: Score) -> int:
+    """Compares intervals: +1 if wholly above ``reference``, -1 if wholly below, 0 if they overlap.
 
     Without an interval nothing is told apart.
 
@@ -81,9 +81,9 @@ def apart(one: Score, other: Score) -> int:
         >>> apart(Score(0.9, 0.5, 0.95, 9, (1,)), Score(0.5, 0.4, 0.6, 9, (1,)))
         0
     """
-    if not (one.has_interval and other.has_interval):
+    if not (score.has_interval and reference.has_interval):
         return 0
-    return int(one.low > other.high) - int(one.high < other.low)
+    return int(score.low > reference.high) - int(score.high < reference.low)
 
 
 def score(
@@ -149,15 +149,15 @@ class Readings:
         return score(self.curve(transformation, **which), at_identity=about.at_identity)
 
     def meaning(self, metric: str) -> Meaning:
-        """Which way a metric's values are better, and on what scale."""
+        """Looks up the better direction of a metric's values, and their scale."""
         return meaning_of(metric, self.manifest)
 
     def words(self, transformation: str) -> str:
-        """What a transformation is called in a sentence."""
+        """Names a transformation in a sentence."""
         return transformation_words(self.manifest, transformation)
 
     def unit_words(self, transformation: str, unit: str) -> str:
-        """What the unit of a transformation's magnitudes is."""
+        """Names the unit of a transformation's magnitudes."""
         about = self.manifest.get("transformations", {}).get(transformation, {})
         return str(about.get("unit_words", unit))
 
@@ -184,8 +184,8 @@ class Readings:
         known = {layer["name"]: layer for layer in self.settings.get("layers", ())}
         measured = dict.fromkeys(self.overall.loc[self.overall["control"] == "", "layer"])
         parts = dict(zip(self.overall["layer"], self.overall["part"], strict=True))
-        found = [known.get(n, {"name": n, "part": parts[n], "depth": 1.0}) for n in measured]
-        return sorted(found, key=lambda layer: layer.get("depth", 1.0))
+        layers = [known.get(n, {"name": n, "part": parts[n], "depth": 1.0}) for n in measured]
+        return sorted(layers, key=lambda layer: layer.get("depth", 1.0))
 
     @cached_property
     def headline(self) -> tuple[str, str] | None:
@@ -212,7 +212,7 @@ class Readings:
 
     @property
     def n(self) -> int:
-        """How many images were used."""
+        """The number of images that were used."""
         used = self.manifest.get("images", {}).get("used")
         return int(used if used is not None else self.overall["n"].max())
 

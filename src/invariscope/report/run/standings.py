@@ -1,4 +1,4 @@
-"""Where each transformation stands, in one word and against the untrained twin.
+"""Ranks the transformations, each with one word and compared with the untrained twin.
 
 A transformation's score is its mean relative invariance at the embedding over the levels above 0,
 with the cautious interval of `readings.Score`. The words follow from where the *whole* interval
@@ -23,7 +23,7 @@ STRONGLY = 0.50
 
 @dataclass(frozen=True)
 class Standing:
-    """Where one transformation stands: its score, its word, and the twin's at shared levels.
+    """One transformation's standing: its score, its word, and the twin's score at shared levels.
 
     ``words`` are what the transformation is called;
     ``word`` is empty for metrics to which the words do not apply (equivariance, G-EED);
@@ -39,7 +39,7 @@ class Standing:
     against_twin: int | None
 
 
-def reaction(found: Score) -> str:
+def reaction(score: Score) -> str:
     """The word for a score; see the module's thresholds.
 
     Example:
@@ -48,11 +48,11 @@ def reaction(found: Score) -> str:
         >>> reaction(Score(0.2, 0.1, 0.3, 24, (1,)))
         'reacts strongly'
     """
-    if not found.has_interval:
+    if not score.has_interval:
         return "too few images"
-    if found.low >= HARDLY:
+    if score.low >= HARDLY:
         return "hardly reacts"
-    return "reacts strongly" if found.high < STRONGLY else "reacts"
+    return "reacts strongly" if score.high < STRONGLY else "reacts"
 
 
 def standings(readings: Readings) -> list[Standing]:
@@ -61,7 +61,7 @@ def standings(readings: Readings) -> list[Standing]:
         return []
     metric, layer = readings.headline
     about = readings.meaning(metric)
-    found = []
+    ranked = []
     for name in readings.transformations:
         curve = readings.curve(name, metric, layer)
         mean = readings.score(name, metric=metric, layer=layer)
@@ -72,5 +72,5 @@ def standings(readings: Readings) -> list[Standing]:
         against = about.sign * apart(here, twin) if here and twin else None
         kind = str(curve["kind"].iloc[0])
         word = reaction(mean) if about.graded else ""
-        found.append(Standing(name, readings.words(name), kind, mean, word, twin, against))
-    return sorted(found, key=lambda standing: -about.sign * standing.score.value)
+        ranked.append(Standing(name, readings.words(name), kind, mean, word, twin, against))
+    return sorted(ranked, key=lambda standing: -about.sign * standing.score.value)

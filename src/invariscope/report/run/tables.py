@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from invariscope.report.kit.heat import Cell, HeatMap, by_part, link, value_cell
+from invariscope.report.kit.heat import HeatCell, HeatMap, by_part, link, value_cell
 from invariscope.report.kit.words import number, with_interval
 from invariscope.report.run.levels import all_level_names
 from invariscope.report.run.meaning import Meaning
@@ -41,13 +41,13 @@ def heat_map(readings: Readings, links: Mapping[str, str]) -> HeatMap | None:
             measured.append((layer, scores))
     if len(measured) < 2:
         return None
-    ends = about.ends(found.value for _, scores in measured for found in scores if found)
+    ends = about.ends(score.value for _, scores in measured for score in scores if score)
     rows = (
         (
             layer["part"],
             (
                 link(layer["name"], links.get(layer["name"], "")),
-                [score_cell(found, about, ends) for found in scores],
+                [score_cell(score, about, ends) for score in scores],
             ),
         )
         for layer, scores in measured
@@ -56,12 +56,12 @@ def heat_map(readings: Readings, links: Mapping[str, str]) -> HeatMap | None:
     return HeatMap(columns, by_part(rows), about.scale_words(ends))
 
 
-def score_cell(found: Score | None, about: Meaning, ends: tuple[float, float]) -> Cell:
+def score_cell(score: Score | None, about: Meaning, ends: tuple[float, float]) -> HeatCell:
     """A cell of a heat map: the value, its place between the worst and the best as the colour."""
-    if found is None:
-        return Cell("–", title="not measured")
-    share = about.share(found.value, ends)
-    return value_cell(found.value, found.low, found.high, found.n, share)
+    if score is None:
+        return HeatCell("–", title="not measured")
+    share = about.share(score.value, ends)
+    return value_cell(score.value, score.low, score.high, score.n, share)
 
 
 class ClassScore(NamedTuple):
@@ -75,7 +75,7 @@ class ClassScore(NamedTuple):
 
     @property
     def row(self) -> tuple[str, str, int]:
-        """As a row of the page's table."""
+        """The scores as a row of the page's table."""
         return self.name, with_interval(self.value, self.low, self.high), self.n
 
 
@@ -106,7 +106,7 @@ def class_extremes(readings: Readings, order: Sequence[Standing]) -> list[dict[s
         shown.append(
             {
                 "words": readings.words(standing.transformation),
-                "sides": [(title, [found.row for found in scores]) for title, scores in sides],
+                "sides": [(title, [score.row for score in scores]) for title, scores in sides],
                 "note": f"{note}.",
             }
         )
@@ -177,11 +177,11 @@ def undefined_values(readings: Readings) -> list[str]:
     """One sentence per metric and layer that has values which could not be computed."""
     rows = readings.overall
     rows = rows[(rows["control"] == "") & (rows["n_undefined"] > 0)]
-    found = []
+    sentences = []
     for (metric, layer), group in rows.groupby(["metric", "layer"], sort=False):
         worst = int(group["n_undefined"].max())
-        found.append(
+        sentences.append(
             f"{readings.meaning(str(metric)).label} at {layer}: undefined for up to {worst:,}"
             f" images in {len(group):,} cells; they are counted here and left out of the means."
         )
-    return found
+    return sentences

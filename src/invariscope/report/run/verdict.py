@@ -51,8 +51,8 @@ def verdict(result: ResultLike | Readings) -> list[Finding]:
         return [Finding("none", text)]
     assert readings.headline is not None
     if readings.meaning(readings.headline[0]).graded:
-        one = len(order) == 1
-        findings = [_most(order)] if one else [_least(order), _most(order)]
+        alone = len(order) == 1
+        findings = [_most(order)] if alone else [_least(order), _most(order)]
     else:
         findings = _plainly(readings, order)
     for part in (_limit, _twin, _floor, _predictions):
@@ -71,8 +71,8 @@ def _scored(order: Sequence[Standing]) -> str:
     return listed([f"{s.words} ({_value(s.score, len(order))})" for s in order])
 
 
-def _value(found: Score, beside: int) -> str:
-    return found.text if beside <= 3 else number(found.value)
+def _value(score: Score, beside: int) -> str:
+    return score.text if beside <= 3 else number(score.value)
 
 
 def _least(order: Sequence[Standing]) -> Finding:
@@ -110,7 +110,7 @@ def _most(order: Sequence[Standing]) -> Finding:
 
 
 def _plainly(readings: Readings, order: Sequence[Standing]) -> list[Finding]:
-    """Where the words of reaction do not fit: the best and the worst, and what chance gives."""
+    """States the best, the worst and chance, where the words of reaction do not fit."""
     assert readings.headline is not None
     metric, layer = readings.headline
     about = readings.meaning(metric)
@@ -141,7 +141,7 @@ def _plainly(readings: Readings, order: Sequence[Standing]) -> list[Finding]:
 
 
 def _chance(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
-    """What another image's maps give: a maximum over channels is above 0 by chance alone."""
+    """States the null: with another image's maps a maximum over channels is above 0 by chance."""
     assert readings.headline is not None
     metric, layer = readings.headline
     known: list[tuple[Standing, Score, Score]] = []
@@ -165,7 +165,7 @@ def _chance(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
 
 
 def _limit(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
-    """Where a transformed image is about as far from its original as another image is."""
+    """Finds the level at which a transformed image is about as far off as another image."""
     assert readings.headline is not None
     metric, layer = readings.headline
     about = readings.meaning(metric)
@@ -241,9 +241,9 @@ def _predictions(readings: Readings, order: Sequence[Standing]) -> Iterator[Find
     kept = []
     for standing in order:
         name = standing.transformation
-        found = readings.score(name, metric=readings.metric_as("kept"), layer=LOGITS)
-        if found:
-            kept.append((found, name))
+        share = readings.score(name, metric=readings.metric_as("kept"), layer=LOGITS)
+        if share:
+            kept.append((share, name))
     if kept:
         kept.sort(key=lambda pair: pair[0].value)
         (low, worst), (high, best) = kept[0], kept[-1]
@@ -261,22 +261,22 @@ def _predictions(readings: Readings, order: Sequence[Standing]) -> Iterator[Find
         yield accuracy
 
 
-def _share(found: Score) -> str:
-    if not found.has_interval:
-        return percent(found.value)
-    return f"{percent(found.value)} [{percent(found.low)}, {percent(found.high)}]"
+def _share(score: Score) -> str:
+    if not score.has_interval:
+        return percent(score.value)
+    return f"{percent(score.value)} [{percent(score.low)}, {percent(score.high)}]"
 
 
 def _accuracy(readings: Readings, order: Sequence[Standing]) -> Finding | None:
     names, right = [s.transformation for s in order], readings.metric_as("right")
     scores = {name: readings.score(name, metric=right, layer=LOGITS) for name in names}
-    found = {name: value for name, value in scores.items() if value}
-    if not found:
+    accuracies = {name: value for name, value in scores.items() if value}
+    if not accuracies:
         return None
-    worst = min(found, key=lambda name: found[name].value)
+    worst = min(accuracies, key=lambda name: accuracies[name].value)
     curve = readings.curve(worst, right, LOGITS)
     untouched = curve[curve["level"] == 0]
-    text = f"lowest mean accuracy is {_share(found[worst])}, under {readings.words(worst)}"
+    text = f"lowest mean accuracy is {_share(accuracies[worst])}, under {readings.words(worst)}"
     if len(untouched):
         row = untouched.iloc[0]
         start = Score(row["value"], row["ci_low"], row["ci_high"], int(row["n"]), (0,))

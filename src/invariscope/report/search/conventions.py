@@ -1,4 +1,4 @@
-"""How a search was measured: what a reader must know to use its numbers."""
+"""Explains how a search was measured, for readers of its numbers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -72,11 +72,12 @@ def conventions(facts: Facts) -> list[tuple[str, str]]:
 def _pairs(facts: Facts) -> str:
     settings, images = facts.settings, facts.manifest["images"]
     counts = [int(entry["pairs"]) for entry in settings["classes"]]
-    each = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,}–{max(counts):,}"
+    least, most = min(counts), max(counts)
+    span = f"{least:,}" if least == most else f"{least:,}–{most:,}"
     asked = settings.get("pairs")
     of = images.get("available")
     return (
-        f"{counted(sum(counts), 'pair')} of {counted(len(counts), 'class', 'classes')}, {each} of"
+        f"{counted(sum(counts), 'pair')} of {counted(len(counts), 'class', 'classes')}, {span} of"
         f" each{f' (asked for: {asked:,})' if asked else ''}, from"
         f" {counted(int(images['selected']), 'image')}{f' of {of:,}' if of else ''}. Seeded (seed"
         f" {settings['seed']}); no image comes back until all of its class were used, no pair at"
@@ -109,7 +110,7 @@ def _operations(facts: Facts) -> str:
 
 def _guarded(facts: Facts) -> str:
     """Counts over pairs; they are the same for every operation but for undefined ones."""
-    rows = facts.found.frame[facts.found.frame["class"] == OVERALL]
+    rows = facts.factors.frame[facts.factors.frame["class"] == OVERALL]
     total = int(rows["n"].max())
     guarded, negative, undefined = (
         int(rows[name].max()) for name in ("n_guarded", "n_negative", "n_undefined")

@@ -1,4 +1,4 @@
-"""What stands beside the search on its page: alignment, hierarchy, foregrounds, when given."""
+"""Makes the sections beside the search on its page: alignment, hierarchy, foregrounds."""
 
 import math
 from typing import Any
@@ -30,9 +30,9 @@ _OUTCOMES = {
 }
 
 
-def alignment_section(found: Alignment, facts: Facts) -> dict[str, Any]:
-    """Does training make the model invariant to what varies? Sentences, bars, scatter."""
-    sides = {bool(row["grows"]): row for row in found.sides.to_dict("records")}
+def alignment_section(alignment: Alignment, facts: Facts) -> dict[str, Any]:
+    """Shows whether training makes the model invariant to what varies: words, bars, scatter."""
+    sides = {bool(row["grows"]): row for row in alignment.sides.to_dict("records")}
     grows, rest = sides[True], sides[False]
     bars = [
         (f"{words}\n{counted(int(row['families']), 'family', 'families')}: {text}", *_numbers(row))
@@ -42,9 +42,9 @@ def alignment_section(found: Alignment, facts: Facts) -> dict[str, Any]:
     families = "; ".join(
         f"{facts.family_words(str(row['family']))}: gap {number(row['gap'])}, share"
         f" {100 * row['share']:.0f} %"
-        for row in found.families.to_dict("records")
+        for row in alignment.families.to_dict("records")
     )
-    names = [facts.family_words(str(name)) for name in found.families["family"]]
+    names = [facts.family_words(str(name)) for name in alignment.families["family"]]
     drawings = [
         drawing(
             page_figures.two_bars(bars), "alignment-bars",
@@ -54,47 +54,49 @@ def alignment_section(found: Alignment, facts: Facts) -> dict[str, Any]:
             " lines are 95 % intervals over classes.",
         ),
         drawing(
-            page_figures.gap_against_share(found.families, names), "alignment-points",
+            page_figures.gap_against_share(alignment.families, names), "alignment-points",
             f"Points: {families}.",
             "Each family: circles where training made the model more invariant, squares where not.",
         ),
     ]  # fmt: skip
-    left_out = [facts.family_words(name) for name in found.left_out]
-    return {"lead": alignment_words(found), "drawings": drawings, "left_out": ", ".join(left_out)}
+    left_out = [facts.family_words(name) for name in alignment.left_out]
+    lead = alignment_words(alignment)
+    return {"lead": lead, "drawings": drawings, "left_out": ", ".join(left_out)}
 
 
-def alignment_words(found: Alignment) -> str:
-    """What training made the model invariant to, against what varies, in a sentence."""
-    if not math.isfinite(found.difference):
+def alignment_words(alignment: Alignment) -> str:
+    """Compares what training made the model invariant to with what varies, in a sentence."""
+    if not math.isfinite(alignment.difference):
         return (
             "Training moved the invariance to all measured families the same way, so there are no"
             " two sides to compare."
         )
     points = (
-        f"{signed(100 * found.difference, 1)} percentage points [{signed(100 * found.low, 1)},"
-        f" {signed(100 * found.high, 1)}]"
+        f"{signed(100 * alignment.difference, 1)} percentage points"
+        f" [{signed(100 * alignment.low, 1)}, {signed(100 * alignment.high, 1)}]"
     )
-    chance = f"p = {p_text(found.p)} over {counted(len(found.families), 'family', 'families')}"
-    if found.difference > 0 and found.p < 0.05:
+    families = counted(len(alignment.families), "family", "families")
+    if alignment.difference > 0 and alignment.p < 0.05:
         start = "The invariances that training adds are those to what varies in the data"
-    elif found.difference > 0:
+    elif alignment.difference > 0:
         start = (
             "The invariances that training adds are somewhat more often to what varies in the data,"
             " but chance among so few families does as much"
         )
     else:
         start = "The invariances that training adds are not those to what varies in the data"
-    rho = f" Rank correlation of gap and share: {number(found.rho)}, p = {p_text(found.rho_p)}."
+    rho = f"{number(alignment.rho)}, p = {p_text(alignment.rho_p)}"
+    rho = f" Rank correlation of gap and share: {rho}." if math.isfinite(alignment.rho) else ""
     return (
         f"{start}: the families whose invariance grew differ from the others by {points} in their"
-        f" share among a class’s {TOP} best operations; {chance}, one-sided."
-        f"{rho if math.isfinite(found.rho) else ''}"
+        f" share among a class’s {TOP} best operations;"
+        f" p = {p_text(alignment.p)} over {families}, one-sided.{rho}"
     )
 
 
-def hierarchy_words(found: Hierarchy) -> str:
-    """Whether classes that are alike in WordNet vary alike, in a sentence."""
-    first = found.correlations.iloc[0]
+def hierarchy_words(hierarchy: Hierarchy) -> str:
+    """Says in a sentence whether classes that are alike in WordNet vary alike."""
+    first = hierarchy.correlations.iloc[0]
     rho, low, high = (float(first[name]) for name in ("spearman", "ci_low", "ci_high"))
     p = float(first["p"])
     if not math.isfinite(rho):
@@ -110,9 +112,9 @@ def hierarchy_words(found: Hierarchy) -> str:
     )
 
 
-def hierarchy_section(found: Hierarchy) -> dict[str, Any]:
-    """Do classes alike in WordNet vary alike? Sentences, figure, every correlation."""
-    lead = hierarchy_words(found)
+def hierarchy_section(hierarchy: Hierarchy) -> dict[str, Any]:
+    """Shows whether classes alike in WordNet vary alike: words, figure, every correlation."""
+    lead = hierarchy_words(hierarchy)
     rows = [
         (
             _OUTCOMES.get(str(row["outcome"]), str(row["outcome"])),
@@ -120,19 +122,19 @@ def hierarchy_section(found: Hierarchy) -> dict[str, Any]:
             with_interval(row["spearman"], row["ci_low"], row["ci_high"]),
             p_text(row["p"]),
         )
-        for row in found.correlations.to_dict("records")
+        for row in hierarchy.correlations.to_dict("records")
     ]
     points = drawing(
-        page_figures.hierarchy_points(found.pairs), "hierarchy",
+        page_figures.hierarchy_points(hierarchy.pairs), "hierarchy",
         f"Points: WordNet similarity against the correlation of ranks; {lead}",
         "Each point is a pair of classes; the lines are means over a sixth of the range each.",
     )  # fmt: skip
-    names = list(found.left_out)
-    reasons = [f"{name} ({found.left_out[name]})" for name in names[:_NAMED]]
+    names = list(hierarchy.left_out)
+    reasons = [f"{name} ({hierarchy.left_out[name]})" for name in names[:_NAMED]]
     more = f" … and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
     return {
         "lead": lead,
-        "groups": _group_words(found),
+        "groups": _group_words(hierarchy),
         "drawing": points,
         "rows": rows,
         "left_out": "; ".join(reasons) + more,
@@ -140,8 +142,8 @@ def hierarchy_section(found: Hierarchy) -> dict[str, Any]:
     }
 
 
-def _group_words(found: Hierarchy) -> str:
-    row = found.groups.iloc[0].to_dict()
+def _group_words(hierarchy: Hierarchy) -> str:
+    row = hierarchy.groups.iloc[0].to_dict()
     if not (math.isfinite(row["similar"]) and math.isfinite(row["dissimilar"])):
         return ""
     similar, dissimilar = (
@@ -156,24 +158,24 @@ def _group_words(found: Hierarchy) -> str:
     )  # fmt: skip
 
 
-def foregrounds_section(found: Foregrounds) -> dict[str, Any]:
-    """Where the things are and how large: sentences and figures."""
-    area = found.overall("area")
+def foregrounds_section(foregrounds: Foregrounds) -> dict[str, Any]:
+    """Shows where foregrounds are and how large they are: sentences and figures."""
+    area = foregrounds.overall("area")
     drawn = [
-        (foreground_figures.centres(found), "centres", "Where the boxes have their centres.",
+        (foreground_figures.centres(foregrounds), "centres", "Where the boxes have their centres.",
          "Heat map of the centres of the foregrounds’ boxes in the frame."),
-        (foreground_figures.areas(found), "areas", "How much of the image a box covers.",
+        (foreground_figures.areas(foregrounds), "areas", "How much of the image a box covers.",
          f"Histogram: median {100 * area['q50']:.0f} % of the image."),
     ]  # fmt: skip
-    by_class = foreground_figures.classes(found)
+    by_class = foreground_figures.classes(foregrounds)
     if by_class is not None:
         text = "Class by class: the share of the image that each box covers."
         drawn.append((by_class, "classes", text, text))
     return {
-        "sentences": findings(found),
-        "notes": notes(found),
-        "masks": str(found.manifest["settings"]["masks"]),
-        "threshold": f"{found.manifest['settings']['threshold']:g}",
+        "sentences": findings(foregrounds),
+        "notes": notes(foregrounds),
+        "masks": str(foregrounds.manifest["settings"]["masks"]),
+        "threshold": f"{foregrounds.manifest['settings']['threshold']:g}",
         "drawings": [
             drawing(figure, f"foreground-{name}", label, caption)
             for figure, name, caption, label in drawn

@@ -1,4 +1,4 @@
-"""What the page of a search reads, arranged once: operations, classes, tops, families."""
+"""Arranges once what the page of a search reads: operations, classes, tops, families."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,13 +42,13 @@ class Facts:
         found: What a search has found.
     """
 
-    def __init__(self, found: Factors):
-        self.found, self.ranks = found, found.ranks
-        self.manifest = found.manifest
-        self.settings = found.manifest["settings"]
+    def __init__(self, factors: Factors):
+        self.factors, self.ranks = factors, factors.ranks
+        self.manifest = factors.manifest
+        self.settings = factors.manifest["settings"]
         self.entries = {entry["name"]: entry for entry in self.settings["operations"]}
-        frame = found.frame.drop_duplicates(["class", "key"])
-        self.identities = found.frame[found.frame["kind"] == IDENTITY]
+        frame = factors.frame.drop_duplicates(["class", "key"])
+        self.identities = factors.frame[factors.frame["kind"] == IDENTITY]
         self.distinct = frame[frame["kind"] != IDENTITY]
         self.overall = self.distinct[self.distinct["class"] == OVERALL]
         self.cells = self.distinct[self.distinct["class"] != OVERALL]
@@ -56,7 +56,7 @@ class Facts:
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes."""
-        return self.found.classes
+        return self.factors.classes
 
     def words(self, operation: str) -> str:
         """An operation in words."""
@@ -66,7 +66,7 @@ class Facts:
     def tops(self) -> pd.DataFrame:
         """The top of each class by relative change, indexed by class, with its row of the table."""
         tops = self._tops("all")
-        rows = self.found.frame.drop(columns=["kind", "families"])
+        rows = self.factors.frame.drop(columns=["kind", "families"])
         tops = tops.loc[:, ["class", "operation", "kind", "value"]].merge(
             rows, on=["class", "operation"], how="left"
         )
@@ -119,17 +119,17 @@ class Facts:
         """Every operation that does something, the best on average first."""
         wide = self.cells.pivot(index="operation", columns="class", values="relative_change")
         order = self.overall.sort_values("relative_change", ascending=False, kind="stable")
-        found = []
+        strips = []
         for row in order.to_dict("records"):
             values = wide.loc[row["operation"]].to_numpy(dtype=float)
             name = str(row["operation"])
-            found.append(
+            strips.append(
                 Strip(
                     name, self.words(name), str(row["kind"]), values[np.isfinite(values)],
                     {str(key): value for key, value in row.items()},
                 )
             )  # fmt: skip
-        return found
+        return strips
 
     @cached_property
     def best_of_families(self) -> list[Strip]:

@@ -51,19 +51,19 @@ def strips(rows: Sequence[Strip], width: float = 760, most: float = 330) -> Figu
     look = Look(width, _ROW * len(rows) + 44, left=left, right=14, top=6, bottom=38, text=10.5)
     figure, axes = look.figure()
     limits = strip_limits(rows)
-    for place, strip in enumerate(rows):
+    for y, strip in enumerate(rows):
         colour = COLOURS[strip.kind]
         values = np.clip(strip.values, *limits)
         if not values.size:
             continue
         low, first, last, high = np.percentile(values, [_WHISKERS[0], *_BOX, _WHISKERS[1]])
         if len(values) <= MOST_TICKS:
-            single_values(axes, values, place, colour)
+            single_values(axes, values, y, colour)
         else:  # a line through nine tenths of them
-            axes.plot([low, high], [place, place], color=colour, lw=1)
-        axes.barh(place, last - first, 0.56, first, color=colour, alpha=0.24, lw=0)
+            axes.plot([low, high], [y, y], color=colour, lw=1)
+        axes.barh(y, last - first, 0.56, first, color=colour, alpha=0.24, lw=0)
         mean = float(np.clip(strip.row["relative_change"], *limits))
-        axes.plot(mean, place, MARKS[strip.kind], color=colour, ms=5.2, mec="none", zorder=4)
+        axes.plot(mean, y, MARKS[strip.kind], color=colour, ms=5.2, mec="none", zorder=4)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(
         range(len(rows)), [shortened(strip.label, int((left - 8) / 5)) for strip in rows]
@@ -100,15 +100,15 @@ def own_against_all(rows: Sequence[tuple[str, np.ndarray, float, float, float]],
     ends = [value for row in rows for value in row[2:] if math.isfinite(value)]
     most = np.percentile(shown, [2, 98]) if shown.size else ()
     limits = _around(np.array([*most, *ends]), 0.05, 1e-4)
-    for place, (_, values, mean, start, stop) in enumerate(rows):
+    for y, (_, values, mean, start, stop) in enumerate(rows):
         known = np.clip(values[np.isfinite(values)], *limits)
-        colour = NULL if place == 0 else MODEL
+        colour = NULL if y == 0 else MODEL
         if len(known) <= 4 * MOST_TICKS:
-            single_values(axes, known, place, colour, 0.3)
+            single_values(axes, known, y, colour, 0.3)
         if math.isfinite(start):
-            axes.plot([start, stop], [place, place], color=INK, lw=3.2, alpha=0.55)
+            axes.plot([start, stop], [y, y], color=INK, lw=3.2, alpha=0.55)
         if math.isfinite(mean):
-            axes.plot(mean, place, "o", color=INK, ms=6.4, zorder=4)
+            axes.plot(mean, y, "o", color=INK, ms=6.4, zorder=4)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(range(len(rows)), [row[0] for row in rows])
     axes.set_xlim(*limits)
@@ -152,13 +152,13 @@ def two_bars(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
     look = Look(372, 286, left=54, right=16, top=16, bottom=40, text=10.5)
     figure, axes = look.figure()
     top = 0.0
-    for place, (_, share, low, high) in enumerate(rows):
-        colour = MODEL if place == 0 else TWIN
+    for x, (_, share, low, high) in enumerate(rows):
+        colour = MODEL if x == 0 else TWIN
         if not math.isfinite(share):
             continue
-        axes.bar(place, share, 0.5, color=colour, alpha=0.78, lw=0)
+        axes.bar(x, share, 0.5, color=colour, alpha=0.78, lw=0)
         if math.isfinite(low):
-            axes.plot([place, place], [low, high], color=INK, lw=2)
+            axes.plot([x, x], [low, high], color=INK, lw=2)
         top = max(top, share, high if math.isfinite(high) else 0.0)
     axes.set_xlim(-0.6, len(rows) - 0.4)
     axes.set_ylim(0, 1.15 * max(top, 0.01))

@@ -12,7 +12,7 @@ from invariscope.advice.recommendation import Recommendation, recommend
 from invariscope.foregrounds.result import Foregrounds
 from invariscope.report.kit.drawings import both
 from invariscope.report.kit.page import render, write_page
-from invariscope.report.kit.pictures import Picture, jpeg
+from invariscope.report.kit.pictures import Thumbnail, jpeg
 from invariscope.report.kit.provenance import command, decisions, warnings
 from invariscope.report.kit.words import counted, number
 from invariscope.report.search import figures as page_figures
@@ -48,17 +48,17 @@ _ROLES = {
 }
 
 
-def render_factors(found: Factors, path: str | os.PathLike[str], **evidence: Any) -> Path:
+def render_factors(factors: Factors, path: str | os.PathLike[str], **evidence: Any) -> Path:
     """Writes the page; arguments as for `Factors.to_html`.
 
     Raises:
         InputError: The file cannot be written.
     """
-    return write_page(path, page(found, **evidence))
+    return write_page(path, page(factors, **evidence))
 
 
 def page(
-    found: Factors,
+    factors: Factors,
     *,
     alignment: Alignment | None = None,
     hierarchy: Hierarchy | None = None,
@@ -66,9 +66,9 @@ def page(
     recommendation: Recommendation | None = None,
 ) -> str:
     """The report of a search as the text of an HTML page; arguments as for `Factors.to_html`."""
-    facts = Facts(found)
-    advice = recommend(found) if recommendation is None else recommendation
-    manifest = found.manifest
+    facts = Facts(factors)
+    advice = recommend(factors) if recommendation is None else recommendation
+    manifest = factors.manifest
     return render(
         "search/page.html",
         kind="search",
@@ -129,21 +129,21 @@ def _spreads(facts: Facts) -> list[dict[str, Any]]:
     """Figure 3A: families at their best, sub-policies, and every operation."""
     families = facts.best_of_families
     policies = [strip for strip in facts.strips if strip.row["policy"]]
-    found = []
+    spreads = []
     if families:
         title = "Single operations, each family at the strength that is best on average"
-        found.append({"title": title, "open": True, "figure": _strips(families, "families")})
+        spreads.append({"title": title, "open": True, "figure": _strips(families, "families")})
     if policies:
         shown = policies[:_POLICIES_SHOWN]
         title = f"Two operations in a row, the best {len(shown)} of {len(policies)}"
         if len(policies) <= _POLICIES_SHOWN:
             title = "Two operations in a row"
-        found.append({"title": title, "open": True, "figure": _strips(shown, "policies")})
+        spreads.append({"title": title, "open": True, "figure": _strips(shown, "policies")})
     singles = [strip for strip in facts.strips if not strip.row["policy"]]
     if len(singles) > len(families):
         title = f"All {len(singles)} single operations, every strength"
-        found.append({"title": title, "open": False, "figure": _strips(singles, "singles")})
-    return found
+        spreads.append({"title": title, "open": False, "figure": _strips(singles, "singles")})
+    return spreads
 
 
 def _strips(rows: list[Strip], name: str) -> Markup:
@@ -182,7 +182,7 @@ def _ends(estimate: Estimate) -> tuple[float, float, float]:
 def _examples(facts: Facts) -> list[dict[str, Any]]:
     """The example pairs, class by class."""
     groups: dict[tuple[str, str], list[Example]] = {}
-    for example in facts.found.examples:
+    for example in facts.factors.examples:
         groups.setdefault((example.class_name, example.operation), []).append(example)
     shown = []
     for (class_name, operation), examples in groups.items():
@@ -219,7 +219,7 @@ def _pictures(facts: Facts, example: Example) -> dict[str, Any]:
         "change": change_text(relative),
         "better": example.change > 0,
         "frames": [
-            Picture(caption, alternative, jpeg(pixels))
+            Thumbnail(caption, alternative, jpeg(pixels))
             for caption, alternative, pixels in zip(
                 captions, alternatives, example.pictures, strict=True
             )

@@ -8,7 +8,7 @@ import numpy as np
 
 from invariscope.advice.recommendation import Recommendation
 from invariscope.report.kit.drawings import track
-from invariscope.report.kit.heat import Cell, HeatMap, blend
+from invariscope.report.kit.heat import HeatCell, HeatMap, blend
 from invariscope.report.kit.words import (
     magnitude_text,
     number,
@@ -40,25 +40,25 @@ def shade_styles() -> str:
         '.d6{background:#f6f6f4;color:#12202e}'
     """
     lines = []
-    for place in range(SHADES):
-        colour = _shade(place)
+    for shade in range(SHADES):
+        colour = _shade(shade)
         ink = "#ffffff" if sum(colour) < 380 else "#12202e"
         red, green, blue = colour
-        lines.append(f".d{place}{{background:#{red:02x}{green:02x}{blue:02x};color:{ink}}}")
+        lines.append(f".d{shade}{{background:#{red:02x}{green:02x}{blue:02x};color:{ink}}}")
     return "\n".join(lines)
 
 
 def gradient() -> str:
     """The shades as stops of a CSS gradient."""
-    return ", ".join(f"rgb{_shade(place)}" for place in range(SHADES))
+    return ", ".join(f"rgb{_shade(shade)}" for shade in range(SHADES))
 
 
-def _shade(place: int) -> tuple[int, int, int]:
+def _shade(shade: int) -> tuple[int, int, int]:
     middle = SHADES // 2
-    if place == middle:
+    if shade == middle:
         return 246, 246, 244
-    stops = _MORE if place > middle else _LESS
-    return blend((abs(place - middle) - 1) / (middle - 1), stops)
+    stops = _MORE if shade > middle else _LESS
+    return blend((abs(shade - middle) - 1) / (middle - 1), stops)
 
 
 def class_heat(facts: Facts) -> HeatMap | None:
@@ -76,15 +76,15 @@ def class_heat(facts: Facts) -> HeatMap | None:
     limit = max(float(np.nanpercentile(np.abs(values), _ENDS)), 1e-4)
     middle = SHADES // 2
     # Any change has a shade of its side; nothing at all has the middle one.
-    places = middle + np.sign(values) * np.clip(np.ceil(np.abs(values) / limit * middle), 0, middle)
+    shades = middle + np.sign(values) * np.clip(np.ceil(np.abs(values) / limit * middle), 0, middle)
     digits = 1 if limit < 0.3 else 0
     rows = []
-    for name, numbers, where, certain in zip(classes, values, places, marks, strict=True):
+    for name, numbers, where, certain in zip(classes, values, shades, marks, strict=True):
         cells = [
-            Cell(signed(100 * value, digits), marks=f"d{int(place)}{' s' if bold else ''}")
+            HeatCell(signed(100 * value, digits), marks=f"d{int(shade)}{' s' if bold else ''}")
             if math.isfinite(value)
-            else Cell("–")
-            for value, place, bold in zip(numbers, where, certain, strict=True)
+            else HeatCell("–")
+            for value, shade, bold in zip(numbers, where, certain, strict=True)
         ]
         rows.append((str(name), cells))
     families = [facts.family_words(str(family)) for family in order]

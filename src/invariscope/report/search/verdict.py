@@ -137,16 +137,16 @@ def _kinds(facts: Facts) -> str:
 
 
 def _geometric(facts: Facts) -> str:
-    found = facts.ranks.identity_on_top
+    on_top = facts.ranks.identity_on_top
     if len(facts.classes) == 1 or not (facts.overall["kind"] == "geometric").any():
         return ""
-    if found.value == 0:
+    if on_top.value == 0:
         return (
             "In every class some geometric operation does better than leaving the image as it is,"
             " on the pairs that chose it."
         )
     return (
-        f"In {percent(found.value)} of the classes no geometric operation on its own does better"
+        f"In {percent(on_top.value)} of the classes no geometric operation on its own does better"
         " than leaving the image as it is."
     )
 
@@ -171,8 +171,8 @@ def _cells(facts: Facts) -> str:
 
 
 def _negative(facts: Facts) -> str:
-    """Where many pairs have a negative similarity, relative changes mislead."""
-    rows = facts.found.frame[facts.found.frame["class"] == OVERALL]
+    """Warns where many pairs have a negative similarity, since relative changes then mislead."""
+    rows = facts.factors.frame[facts.factors.frame["class"] == OVERALL]
     share = float(rows["n_negative"].max()) / max(float(rows["n"].max()), 1.0)
     if share < _MANY_NEGATIVE:
         return ""

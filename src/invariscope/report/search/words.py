@@ -1,4 +1,4 @@
-"""How the page of a search writes operations and numbers."""
+"""Writes operations and numbers for the page of a search."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ NOTHING = "none helps"
 
 
 def operation_words(manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
-    """What an operation does, in words.
+    """Describes an operation in words.
 
     Args:
         manifest: Of the search, which knows what families are called.

@@ -48,7 +48,7 @@ def page(run: StudyRun) -> str:
         tables=[_table(name, table) for name, table in findings.tables.items()],
         settings=[(name, _setting(value)) for name, value in about["settings"].items()],
         cost=_cost(about),
-        cells=_cells(about["cells"]),
+        jobs=_jobs(about["jobs"]),
         command=about["command"],
         about=json.dumps(_brief(about), indent=2, ensure_ascii=False),
         version=about["version"],
@@ -64,9 +64,9 @@ def lead(claims: Any) -> str:
     """
     if not claims:
         return "This study decides no claim."
-    found = [f"{n} {verdict}" for verdict, n in counts(claims).items() if n]
+    verdicts = [f"{n} {verdict}" for verdict, n in counts(claims).items() if n]
     many = "claim" if len(claims) == 1 else "claims"
-    return f"Of {len(claims)} {many}: {listed(found)}."
+    return f"Of {len(claims)} {many}: {listed(verdicts)}."
 
 
 def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
@@ -77,8 +77,8 @@ def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
         ("Preset", about["preset"] + (" (changed)" if about["changed"] else "")),
         ("Data", _data(settings)),
         ("Seeds", str(len(seeds)) if isinstance(seeds, list) else str(seeds or "")),
-        ("Cells", f"{len(about['cells']):,}"),
-        ("Computing", duration(execution["cell_seconds"])),
+        ("Jobs", f"{len(about['jobs']):,}"),
+        ("Computing", duration(execution["job_seconds"])),
         ("Machine", execution["machine"]),
         ("Date", about["finished"][:10]),
     ]
@@ -136,13 +136,13 @@ def track(part: Part) -> Track | None:
 
 def _thresholds(rule: str) -> list[float]:
     """The numbers in a part's rule: "> 0.5" has one, "-0.05 to 0.05" two."""
-    found = []
+    thresholds = []
     for word in rule.split():
         try:
-            found.append(float(word))
+            thresholds.append(float(word))
         except ValueError:
             continue
-    return found
+    return thresholds
 
 
 def _table(name: str, table: pd.DataFrame) -> dict[str, Any]:
@@ -177,24 +177,24 @@ def _cost(about: dict[str, Any]) -> str:
     processes = "one process" if execution["workers"] == 1 else f"{execution['workers']} processes"
     return (
         f"This command: {duration(execution['seconds'])} on {execution['machine']}, in "
-        f"{processes}. All its cells, when they were done: {duration(execution['cell_seconds'])}."
+        f"{processes}. All its jobs, when they were done: {duration(execution['job_seconds'])}."
     )
 
 
-def _cells(cells: list[dict[str, Any]]) -> list[list[str]]:
+def _jobs(jobs: list[dict[str, Any]]) -> list[list[str]]:
     rows = []
-    for kind in dict.fromkeys(cell["kind"] for cell in cells):
-        own = [cell for cell in cells if cell["kind"] == kind]
-        seconds = [cell["seconds"] for cell in own]
-        found = sum(cell["reused"] for cell in own)
+    for kind in dict.fromkeys(job["kind"] for job in jobs):
+        own = [job for job in jobs if job["kind"] == kind]
+        seconds = [job["seconds"] for job in own]
+        reused = sum(job["reused"] for job in own)
         rows.append(
-            [kind, f"{len(own):,}", f"{found:,}", duration(sum(seconds)), duration(max(seconds))]
+            [kind, f"{len(own):,}", f"{reused:,}", duration(sum(seconds)), duration(max(seconds))]
         )
     return rows
 
 
 def _brief(about: dict[str, Any]) -> dict[str, Any]:
-    """`study.json` without its cells but the first few."""
-    cells = about["cells"]
-    more = [f"… {len(cells) - 3} more in study.json"] if len(cells) > 3 else []
-    return {**about, "cells": [*cells[:3], *more]}
+    """`study.json` without its jobs but the first few."""
+    jobs = about["jobs"]
+    more = [f"… {len(jobs) - 3} more in study.json"] if len(jobs) > 3 else []
+    return {**about, "jobs": [*jobs[:3], *more]}

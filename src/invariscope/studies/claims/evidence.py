@@ -113,8 +113,8 @@ def over_seeds(
     lost = len(array) - n
     notes = [f"undefined for {lost} of {len(array)} {unit}"] if lost else []
     if n < 2:
-        each = unit.removesuffix("s")
-        notes.append(f"one {each} has no interval" if n else f"no {each} has a value")
+        single = unit.removesuffix("s")
+        notes.append(f"one {single} has no interval" if n else f"no {single} has a value")
         value = float(known[0]) if n else math.nan
         return Evidence(value, math.nan, math.nan, n, unit, note="; ".join(notes))
     value, error = float(known.mean()), float(known.std(ddof=1) / math.sqrt(n))

@@ -1,4 +1,4 @@
-"""The ledger: what the four papers claim, and the rule by which each claim is decided.
+"""Holds the ledger: the claims of the four papers, and the rule that decides each.
 
 The rules were written before anything was run and are not changed after looking. Where a rule
 cannot be computed as it stands, the study that computes it says so in its note. Several sections

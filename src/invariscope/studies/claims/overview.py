@@ -28,7 +28,7 @@ class ClaimStatus:
 
 
 def overview(folders: Iterable[Path], studies: Collection[str]) -> list[ClaimStatus]:
-    """All claims of the ledger with their newest verdicts.
+    """Lists all claims of the ledger with their newest verdicts.
 
     Args:
         folders: Where runs of studies lie.

@@ -137,5 +137,5 @@ def _numbers(entry: dict[str, Any], kind: type) -> dict[str, Any]:
 
 
 def counts(claims: Sequence[ClaimResult]) -> dict[str, int]:
-    """How many claims have each verdict, in the order of `VERDICTS`."""
+    """Counts the claims with each verdict, in the order of `VERDICTS`."""
     return {verdict: sum(claim.verdict == verdict for claim in claims) for verdict in VERDICTS}

@@ -1,4 +1,4 @@
-"""Verdicts: on which side of its rule does the interval of a claim lie?
+"""Decides claims: on which side of its rule does the interval of a claim lie?
 
 A claim has one part or several; a part is a number with its 95 % interval (`evidence.py`) and a
 rule with thresholds:
@@ -181,7 +181,7 @@ def within(evidence: Evidence | Numbers, low: float, high: float, **more) -> Par
 def decide(
     claim: str, parts: Sequence[Part] | Part, *, ran_on: str = "", note: str = ""
 ) -> ClaimResult:
-    """The verdict on a claim from its parts.
+    """Decides a claim from its parts.
 
     Args:
         claim: An id of `CLAIMS`.

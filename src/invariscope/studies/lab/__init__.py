@@ -1,1 +1,1 @@
-"""Where a study works: jobs, executors, folders, findings."""
+"""Runs studies: jobs, executors, folders, findings."""

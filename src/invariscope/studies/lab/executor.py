@@ -1,12 +1,12 @@
-"""Who does the cells of a study: this process, or several beside each other.
+"""Executes the jobs of a study, in this process or in several at once.
 
-An executor takes cells and yields what became of each, in the order in which they end. Whoever
-stops reading (an error, Ctrl-C) stops the rest; what is finished lies on the disk. An engine for
+An executor takes jobs and yields the outcome of each, in the order in which they end. A reader that
+stops (an error, Ctrl-C) stops the rest; what is finished is on the disk. An engine for
 many machines is one more class with this one method.
 
 `ProcessPool` starts fresh processes ("spawn", so that threads and accelerators begin clean), gives
-each an equal share of the cores and one cell at a time. A process that dies (killed for memory, …)
-costs the cell it had, which is reported; a new one takes its place.
+each an equal share of the cores and one job at a time. A process that dies (killed for memory, …)
+costs the job it had, which is reported; a new one takes its place.
 """
 
 import os
@@ -22,24 +22,24 @@ from threading import Thread
 from typing import Protocol, runtime_checkable
 
 from invariscope.errors import InputError, InvariscopeError
-from invariscope.studies.lab.cells import CELL_KINDS, Cell, do_cell
+from invariscope.studies.lab.jobs import JOB_KINDS, StudyJob, do_job
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Says what became of a cell.
+    """The outcome of a job.
 
     Attributes:
-        cell: The cell.
+        job: The job.
         seconds: What it took; 0 if it failed.
         error: Why it failed, one line; None if it is done.
         details: The traceback of an error that nobody foresaw.
         wrong_input: The settings cannot work, so that trying again would be in vain.
     """
 
-    cell: Cell
+    job: StudyJob
     seconds: float = 0.0
     error: str | None = None
     details: str = ""
@@ -48,10 +48,10 @@ class Outcome:
 
 @runtime_checkable
 class Executor(Protocol):
-    """Does cells."""
+    """Executes jobs."""
 
-    def outcomes(self, cells: Sequence[Cell], folder: Path) -> Iterator[Outcome]:
-        """Does each cell below a folder and yields its outcome as soon as it ends.
+    def outcomes(self, jobs: Sequence[StudyJob], folder: Path) -> Iterator[Outcome]:
+        """Executes each job below a folder and yields its outcome as soon as it ends.
 
         Closing the iterator stops what is still going on.
         """
@@ -59,16 +59,16 @@ class Executor(Protocol):
 
 
 class InProcess:
-    """One cell after the other, here."""
+    """Executes one job after the other, in this process."""
 
-    def outcomes(self, cells: Sequence[Cell], folder: Path) -> Iterator[Outcome]:
+    def outcomes(self, jobs: Sequence[StudyJob], folder: Path) -> Iterator[Outcome]:
         """See `Executor`."""
-        for cell in cells:
-            yield attempt(cell, folder)
+        for job in jobs:
+            yield attempt(job, folder)
 
 
 class ProcessPool:
-    """Several processes beside each other.
+    """Executes jobs in several processes at once.
 
     Args:
         workers: How many.
@@ -82,14 +82,14 @@ class ProcessPool:
             raise InputError(f"workers={workers}: give 1 or more")
         self.workers = workers
 
-    def threads(self, cells: int) -> int:
-        """Threads of each process for so many cells: an equal share of the cores, at least 1."""
-        return max(1, cores() // max(1, min(self.workers, cells)))
+    def threads(self, jobs: int) -> int:
+        """Computes the threads of each process: an equal share of the cores, at least 1."""
+        return max(1, cores() // max(1, min(self.workers, jobs)))
 
-    def outcomes(self, cells: Sequence[Cell], folder: Path) -> Iterator[Outcome]:
+    def outcomes(self, jobs: Sequence[StudyJob], folder: Path) -> Iterator[Outcome]:
         """See `Executor`."""
-        waiting = list(reversed(cells))
-        threads = self.threads(len(cells))
+        waiting = list(reversed(jobs))
+        threads = self.threads(len(jobs))
         running: list[_Worker] = []
         try:
             for _ in range(min(self.workers, len(waiting))):
@@ -116,32 +116,32 @@ class ProcessPool:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Counts the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def attempt(cell: Cell, folder: Path) -> Outcome:
-    """Does a cell; an error becomes part of the outcome, except a wish to stop."""
+def attempt(job: StudyJob, folder: Path) -> Outcome:
+    """Does a job; an error becomes part of the outcome, except a wish to stop."""
     try:
-        return Outcome(cell, do_cell(cell, folder))
+        return Outcome(job, do_job(job, folder))
     except InvariscopeError as problem:
-        return Outcome(cell, error=str(problem), wrong_input=isinstance(problem, InputError))
+        return Outcome(job, error=str(problem), wrong_input=isinstance(problem, InputError))
     except Exception as problem:
         what = " ".join(str(problem).split())
         return Outcome(
-            cell, error=f"{type(problem).__name__}: {what}", details=traceback.format_exc()
+            job, error=f"{type(problem).__name__}: {what}", details=traceback.format_exc()
         )
 
 
 class _Worker:
-    """A process that does one cell at a time."""
+    """A process that does one job at a time."""
 
     def __init__(self, threads: int):
         context = get_context("spawn")
         self._here, there = context.Pipe()
-        self._cell: Cell | None = None
+        self._job: StudyJob | None = None
         before = {name: os.environ.get(name) for name in _THREADS}
         os.environ.update(dict.fromkeys(_THREADS, str(threads)))
         try:
@@ -159,16 +159,16 @@ class _Worker:
     def connection(self) -> Connection:
         return self._here
 
-    def give(self, cell: Cell, folder: Path) -> None:
-        self._cell = cell
-        home = CELL_KINDS.get(cell.kind).write.__module__
+    def give(self, job: StudyJob, folder: Path) -> None:
+        self._job = job
+        home = JOB_KINDS.get(job.kind).write.__module__
         try:
-            self._here.send((cell, folder, home))
+            self._here.send((job, folder, home))
         except OSError:
             return  # it has died; `outcome` will say so
 
     def outcome(self) -> Outcome:
-        assert self._cell is not None
+        assert self._job is not None
         try:
             return self._here.recv()
         except (EOFError, OSError):
@@ -176,7 +176,7 @@ class _Worker:
             code = self._process.exitcode
             why = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
             return Outcome(
-                self._cell, error=f"its process died ({why}): too little memory? try fewer workers"
+                self._job, error=f"its process died ({why}): too little memory? try fewer workers"
             )
 
     def alive(self) -> bool:
@@ -199,16 +199,16 @@ def _work(connection: Connection) -> None:
     Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
-            cell, folder, home = connection.recv()
+            job, folder, home = connection.recv()
         except (EOFError, OSError):
             return
         if home != "__main__":
             import_module(home)
-        connection.send(attempt(cell, folder))
+        connection.send(attempt(job, folder))
 
 
 def _end_with_parent() -> None:
-    """A killed command leaves nobody behind who still works on its cells."""
+    """Ends with the parent: a killed command leaves no process that still works on its jobs."""
     parent = parent_process()
     if parent is not None:
         parent.join()

@@ -2,7 +2,7 @@
 
 | file | content |
 |---|---|
-| study.json | settings, preset, command, versions, machine, cost, the cells used, figures' titles |
+| study.json | settings, preset, command, versions, machine, cost, the jobs used, figures' titles |
 | claims.json | the verdicts (`claims/record.py`) |
 | tables/NAME.csv | the tables |
 | figures/N.svg | the figures |
@@ -86,7 +86,7 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
 
 
 def is_study(folder: Path) -> bool:
-    """Whether a folder is one that a study wrote."""
+    """Says whether a folder is one that a study wrote."""
     return (folder / STUDY).is_file()
 
 

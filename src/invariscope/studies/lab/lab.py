@@ -1,6 +1,6 @@
-"""The laboratory in which a study works: it trains, measures and keeps what is finished.
+"""Trains and measures for studies, and keeps what is finished: the laboratory.
 
-Whatever a study asks for is a cell (`cells.py`). The laboratory reads those that are finished, has
+Whatever a study asks for is a job (`jobs.py`). The laboratory reads those that are finished, has
 its executor do the others, and returns results in the order of the questions. Two studies that ask
 for the same training share it; a study that was interrupted goes on where it stopped.
 """
@@ -10,39 +10,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from invariscope.errors import InputError, RunError
-from invariscope.studies.lab import cell_kinds
-from invariscope.studies.lab.cells import Cell, CellResult, finished
+from invariscope.studies.lab import job_kinds
 from invariscope.studies.lab.executor import Executor, InProcess, Outcome
+from invariscope.studies.lab.jobs import JobResult, StudyJob, finished
 
 if TYPE_CHECKING:
     from invariscope.results import Result
     from invariscope.search import Factors
     from invariscope.training import Distances, Recipe, TrainedRun, Transfer
 
-CELLS = Path("runs") / "cells"
+JOBS = Path("runs") / "jobs"
 
 
 @runtime_checkable
 class LabProgress(Protocol):
     """Receives a study's progress, for a progress bar or a log."""
 
-    def start(self, what: str, *, cells: int, done: int) -> None:
-        """A set of cells begins: how many in all, and how many are finished already."""
+    def start(self, what: str, *, jobs: int, done: int) -> None:
+        """A set of jobs begins: how many in all, and how many are finished already."""
 
-    def advance(self, result: CellResult) -> None:
-        """A cell is finished."""
+    def advance(self, result: JobResult) -> None:
+        """A job is finished."""
 
     def note(self, text: str) -> None:
         """Something worth knowing, one line."""
 
 
-class Silent:
+class SilentLab:
     """Tells nothing."""
 
-    def start(self, what: str, *, cells: int, done: int) -> None:
+    def start(self, what: str, *, jobs: int, done: int) -> None:
         """Ignored."""
 
-    def advance(self, result: CellResult) -> None:
+    def advance(self, result: JobResult) -> None:
         """Ignored."""
 
     def note(self, text: str) -> None:
@@ -50,65 +50,65 @@ class Silent:
 
 
 class Lab:
-    """Does cells, or reads them where they are finished.
+    """Does jobs, or reads them where they are finished.
 
     Args:
-        cells: The folder of all cells.
-        executor: Who does them; by default this process.
+        jobs: The folder of all jobs.
+        executor: What executes them; by default this process.
         progress: Told what goes on.
 
     Attributes:
-        used: Every cell that was asked for, by key, in the order of asking.
+        used: Every job that was asked for, by key, in the order of asking.
     """
 
     def __init__(
         self,
-        cells: str | Path = CELLS,
+        jobs: str | Path = JOBS,
         *,
         executor: Executor | None = None,
         progress: LabProgress | None = None,
     ):
-        self.folder = Path(cells)
+        self.folder = Path(jobs)
         self.executor = executor or InProcess()
-        self.progress = progress or Silent()
-        self.used: dict[str, CellResult] = {}
+        self.progress = progress or SilentLab()
+        self.used: dict[str, JobResult] = {}
 
-    def run(self, cells: Sequence[Cell], what: str = "cells") -> list[CellResult]:
-        """Does the cells that are not finished.
+    def run(self, jobs: Sequence[StudyJob], what: str = "jobs") -> list[JobResult]:
+        """Does the jobs that are not finished.
 
         Args:
-            cells: What is wanted; the same cell twice is done once.
+            jobs: What is wanted; the same job twice is done once.
             what: What they are, in words, for the progress.
 
         Returns:
-            One result per cell, in the same order.
+            One result per job, in the same order.
 
         Raises:
-            InputError: A cell's settings cannot work; the others are not tried.
-            RunError: Cells failed; all others were done and are kept.
+            InputError: A job's settings cannot work; the others are not tried.
+            RunError: Jobs failed; all others were done and are kept.
         """
-        wanted = {cell.key: cell for cell in cells}
+        wanted = {job.key: job for job in jobs}
         there = {key: finished(self.folder / key) for key in wanted}
         results = {
-            key: CellResult(wanted[key], self.folder / key, seconds, reused=True)
+            key: JobResult(wanted[key], self.folder / key, seconds, reused=True)
             for key, seconds in there.items()
             if seconds is not None
         }
-        missing = [cell for key, cell in wanted.items() if key not in results]
-        self.progress.start(what, cells=len(wanted), done=len(results))
+        missing = [job for key, job in wanted.items() if key not in results]
+        self.progress.start(what, jobs=len(wanted), done=len(results))
         failed: list[Outcome] = []
         outcomes = iter(self.executor.outcomes(missing, self.folder)) if missing else iter(())
         try:
             for outcome in outcomes:
                 if outcome.error is not None:
                     failed.append(outcome)
-                    self.progress.note(f"{outcome.cell.describe()} failed: {outcome.error}")
+                    self.progress.note(f"{outcome.job.describe()} failed: {outcome.error}")
                     if outcome.wrong_input:
                         break
                     continue
-                key = outcome.cell.key
-                results[key] = CellResult(
-                    outcome.cell, self.folder / key, outcome.seconds, reused=False
+                key = outcome.job.key
+                results[key] = JobResult(
+                    outcome.job, self.folder / key, outcome.seconds, reused=False
                 )
                 self.progress.advance(results[key])
         finally:
@@ -119,7 +119,7 @@ class Lab:
             raise _failure(failed, len(wanted), len(results))
         for key in wanted:
             self.used.setdefault(key, results[key])
-        return [results[cell.key] for cell in cells]
+        return [results[job.key] for job in jobs]
 
     def train(
         self,
@@ -130,24 +130,24 @@ class Lab:
         hook_settings: Mapping[str, Any] | None = None,
         what: str = "training",
     ) -> "list[TrainedRun]":
-        """Trains by recipes, one cell each.
+        """Trains by recipes, one job each.
 
         Args:
             recipes: What to train.
             hook: "package.module:function": function(**hook_settings) returns what measures the
                 network during training, (probe, iteration) -> {name: number}.
             every: Iterations between two calls of it.
-            hook_settings: Its settings; they belong to the cell's key.
+            hook_settings: Its settings; they belong to the job's key.
             what: For the progress.
         """
-        cells = []
+        jobs = []
         for recipe in recipes:
             settings: dict[str, Any] = {"recipe": recipe.as_dict()}
             if hook is not None:
                 given = dict(hook_settings or {})
                 settings |= {"hook": hook, "every": every, "hook_settings": given}
-            cells.append(Cell("train", settings))
-        return [cell_kinds.read_training(job.folder) for job in self.run(cells, what)]
+            jobs.append(StudyJob("train", settings))
+        return [job_kinds.read_training(result.folder) for result in self.run(jobs, what)]
 
     def measure(
         self,
@@ -158,7 +158,7 @@ class Lab:
         seeds: Sequence[int] | None = None,
         **settings: Any,
     ) -> "list[Result]":
-        """Measures models, one cell each.
+        """Measures models, one job each.
 
         Args:
             models: Specs, or trainings of this laboratory.
@@ -171,8 +171,8 @@ class Lab:
         Returns:
             One result per model.
         """
-        cells = self._cells("measure", models, data, seeds, settings)
-        return [cell_kinds.read_measure(job.folder) for job in self.run(cells, what)]
+        jobs = self._jobs("measure", models, data, seeds, settings)
+        return [job_kinds.read_measure(result.folder) for result in self.run(jobs, what)]
 
     def find_factors(
         self,
@@ -183,7 +183,7 @@ class Lab:
         seeds: Sequence[int] | None = None,
         **settings: Any,
     ) -> "list[Factors]":
-        """Searches what varies in data, one cell per model.
+        """Searches what varies in data, one job per model.
 
         Args:
             models: Specs, or trainings of this laboratory.
@@ -192,8 +192,8 @@ class Lab:
             seeds: The setting ``seed`` of each model's search.
             **settings: Those of `invariscope.find_factors`, as JSON can hold them.
         """
-        cells = self._cells("factors", models, data, seeds, settings)
-        return [cell_kinds.read_factors(job.folder) for job in self.run(cells, what)]
+        jobs = self._jobs("factors", models, data, seeds, settings)
+        return [job_kinds.read_factors(result.folder) for result in self.run(jobs, what)]
 
     def transfer(
         self,
@@ -203,7 +203,7 @@ class Lab:
         what: str = "transferring",
         **settings: Any,
     ) -> "list[Transfer]":
-        """Fits a new last layer on each model's features, one cell per model.
+        """Fits a new last layer on each model's features, one job per model.
 
         Args:
             models: Specs, or trainings of this laboratory.
@@ -211,8 +211,8 @@ class Lab:
             what: For the progress.
             **settings: Those of `training.transfer`, as JSON can hold them.
         """
-        cells = self._cells("transfer", models, data, None, settings)
-        return [cell_kinds.read_transfer(job.folder) for job in self.run(cells, what)]
+        jobs = self._jobs("transfer", models, data, None, settings)
+        return [job_kinds.read_transfer(result.folder) for result in self.run(jobs, what)]
 
     def distances(
         self,
@@ -222,7 +222,7 @@ class Lab:
         what: str = "distances of features",
         **settings: Any,
     ) -> "list[Distances]":
-        """How each model's features lie to one another, one cell per model.
+        """Measures how each model's features lie to one another, one job per model.
 
         Args:
             models: Specs, or trainings of this laboratory.
@@ -230,16 +230,16 @@ class Lab:
             what: For the progress.
             **settings: Those of `training.representation_distances`, as JSON can hold them.
         """
-        cells = self._cells("distances", models, data, None, settings)
-        return [cell_kinds.read_distances(job.folder) for job in self.run(cells, what)]
+        jobs = self._jobs("distances", models, data, None, settings)
+        return [job_kinds.read_distances(result.folder) for result in self.run(jobs, what)]
 
     @property
     def seconds(self) -> float:
-        """Sums what the cells that were asked for took when they were done."""
+        """Sums what the jobs that were asked for took when they were done."""
         return sum(result.seconds for result in self.used.values())
 
     def spec(self, model: "str | TrainedRun", *, untrained: bool = False) -> str:
-        """The model as a cell's settings name it: a training by its key, not by its folder.
+        """The model as a job's settings name it: a training by its key, not by its folder.
 
         Args:
             model: A spec, or a training of this laboratory.
@@ -253,17 +253,17 @@ class Lab:
                 raise InputError("a training without a folder cannot be measured: use Lab.train")
             folder = Path(folder)
             ours = folder.parent.parent.resolve() == self.folder.resolve()
-            name = f"{cell_kinds.TRAINED_CELL}{folder.parent.name}" if ours else f"trained:{folder}"
+            name = f"{job_kinds.TRAINED_JOB}{folder.parent.name}" if ours else f"trained:{folder}"
         return f"{name}+untrained" if untrained else name
 
-    def _cells(
+    def _jobs(
         self,
         kind: str,
         models: "str | TrainedRun | Sequence[str | TrainedRun]",
         data: str | Sequence[str],
         seeds: Sequence[int] | None,
         settings: Mapping[str, Any],
-    ) -> list[Cell]:
+    ) -> list[StudyJob]:
         several: list[Any] = [models]
         if isinstance(models, Sequence) and not isinstance(models, str):
             several = list(models)
@@ -273,7 +273,7 @@ class Lab:
                 raise InputError(f"{len(values)} {what} for {len(several)} models: give one each")
         plain = _plain(settings)
         return [
-            Cell(
+            StudyJob(
                 kind,
                 {"model": self.spec(model), "data": source, **plain}
                 | ({} if seeds is None else {"seed": int(seeds[index])}),
@@ -291,12 +291,12 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _failure(failed: Sequence[Outcome], wanted: int, done: int) -> InputError | RunError:
     chosen = next((outcome for outcome in failed if outcome.wrong_input), failed[0])
-    what = f"{chosen.cell.describe()}: {chosen.error}"
+    what = f"{chosen.job.describe()}: {chosen.error}"
     if chosen.wrong_input:
         return InputError(what)
     more = f" (and {len(failed) - 1} more failed)" if len(failed) > 1 else ""
     error = RunError(
-        f"{what}{more}; {done} of {wanted} cells are finished and kept, the same command goes on"
+        f"{what}{more}; {done} of {wanted} jobs are finished and kept, the same command goes on"
     )
     if chosen.details:
         error.add_note(chosen.details)

@@ -1,4 +1,4 @@
-"""Running a study: settings → laboratory → findings → folder and page."""
+"""Runs a study: settings → laboratory → findings → folder and page."""
 
 import platform
 import time
@@ -34,7 +34,7 @@ def run_study(
         preset: "smoke", "laptop" or "paper".
         changes: Settings to replace, as text.
         output: The folder; by default `runs/studies/NAME-PRESET`.
-        lab: Where it works; by default the cells of `runs/cells`, in this process.
+        lab: Where it works; by default the jobs of `runs/jobs`, in this process.
         command: The command line that asked for it, for the record.
 
     Returns:
@@ -42,7 +42,7 @@ def run_study(
 
     Raises:
         InputError: No such study, preset or setting; data that are not there.
-        RunError: Cells failed; those that are finished are kept.
+        RunError: Jobs failed; those that are finished are kept.
 
     Example:
         >>> run = run_study("sources-of-invariance", "smoke")  # doctest: +SKIP
@@ -70,26 +70,26 @@ def run_study(
         "packages": versions(*_PACKAGES),
         "execution": {
             "seconds": round(time.perf_counter() - started, 3),
-            "cell_seconds": round(lab.seconds, 3),
+            "job_seconds": round(lab.seconds, 3),
             "machine": f"{platform.machine()}, {cores()} cores, {_accelerator()}",
             "workers": getattr(lab.executor, "workers", 1),
             "python": platform.python_version(),
         },
-        "cells": [_cell(result) for result in lab.used.values()],
+        "jobs": [_job(result) for result in lab.used.values()],
     }
     return write_study(folder, about, findings)
 
 
-def lab_of(cells: str | Path, workers: int, progress: Any = None) -> Lab:
-    """A laboratory with a number of processes; 1 is this process."""
-    return Lab(cells, executor=None if workers == 1 else ProcessPool(workers), progress=progress)
+def lab_of(jobs: str | Path, workers: int, progress: Any = None) -> Lab:
+    """Makes a laboratory with a number of processes; 1 is this process."""
+    return Lab(jobs, executor=None if workers == 1 else ProcessPool(workers), progress=progress)
 
 
-def _cell(result: Any) -> dict[str, Any]:
+def _job(result: Any) -> dict[str, Any]:
     return {
-        "key": result.cell.key,
-        "kind": result.cell.kind,
-        "settings": dict(result.cell.settings),
+        "key": result.job.key,
+        "kind": result.job.kind,
+        "settings": dict(result.job.settings),
         "seconds": result.seconds,
         "reused": result.reused,
     }

@@ -1,4 +1,4 @@
-"""A study: one experiment of a paper as one function, its settings and its presets.
+"""Defines a study: one experiment of a paper as one function, its settings and its presets.
 
     @study("rrc-decomposition", paper="000 §2.1", question="…", expected="…",
            cost={"smoke": "5 s", …}, presets={"smoke": Settings(…), "laptop": …, "paper": …})
@@ -145,7 +145,7 @@ def get_study(name: str) -> Study:
 
 
 def settings_of(study: Study, preset: str, changes: Mapping[str, str] | None = None) -> Any:
-    """The settings of a preset, with some of them replaced.
+    """Makes the settings of a preset, with some of them replaced.
 
     Args:
         study: The study.

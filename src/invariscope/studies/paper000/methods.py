@@ -1,7 +1,7 @@
 """Training methods side by side: the same network, data and optimiser, another augmentation each.
 
 The studies of paper 000 §2 train the same methods, so their recipes are made in one place: a
-training that one of them has done is the same cell for the others. Learning rate and weight decay
+training that one of them has done is the same job for the others. Learning rate and weight decay
 are chosen for each method by cross-validation on the first seed where the settings name several
 (App. A); the paper's grid is not in its text.
 """

@@ -3,7 +3,7 @@
 For pairs of images of a class, how much closer does each operation bring them (eq. 2)? Searched
 with networks trained without and with augmentation on their own training images, one of each per
 seed, and with a pretrained network (`pretrained`) on labelled photographs. The invariance that
-training has brought is that of `sources-of-invariance`, whose cells are shared.
+training has brought is that of `sources-of-invariance`, whose jobs are shared.
 
 Expected: no operation brings pairs closer in all classes, yet each class has one that does; these
 are more often changes of appearance than of geometry, are those to which training makes invariant,

@@ -1,4 +1,4 @@
-"""Does the shape of the law of scale matter? Paper 000 §2.2, App. C, Table 1(b), claim 000.c4.
+"""Tests whether the shape of the law of scale matters: paper 000 §2.2, App. C, claim 000.c4.
 
 RandomResizedCrop draws the share of the image that it keeps from a uniform law on [.08, 1]. Here it
 comes from .08 + .92 Beta(1, α): α = 1 is uniform, a small α keeps nearly the whole image, a large

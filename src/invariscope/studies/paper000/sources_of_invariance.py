@@ -1,4 +1,4 @@
-"""Where invariance comes from: paper 000 §3 (Figure 2, A3, A10), claims 000.c5 to 000.c10.
+"""Traces where invariance comes from: paper 000 §3 (Figure 2, A3, A10), claims 000.c5 to 000.c10.
 
 A ResNet and a ViT, trained, and untrained with weights of the same seed; the ResNet also trained
 without augmentation. Each is measured at its embedding: relative invariance to the families of the
@@ -206,7 +206,7 @@ def measure_invariance(
     images: int,
     size: int | None = None,
 ) -> "list[Result]":
-    """The families of the paper's table at the embedding; other studies share these cells."""
+    """The families of the paper's table at the embedding; other studies share these jobs."""
     return lab.measure(
         models,
         data,

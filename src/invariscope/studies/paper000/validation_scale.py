@@ -20,10 +20,10 @@ import pandas as pd
 
 from invariscope.files import read_csv, write_csv
 from invariscope.studies.claims import ClaimResult, Part, above, below, decide, paired, resampled
-from invariscope.studies.lab import cell_kinds
-from invariscope.studies.lab.cells import Cell, cell_kind
+from invariscope.studies.lab import job_kinds
 from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure, Findings
+from invariscope.studies.lab.jobs import StudyJob, job_kind
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import study
 from invariscope.studies.paper000.augerino import REGULARISERS, augerino_methods, augerino_runs
@@ -67,13 +67,13 @@ class Settings(TrainingSettings):
     fill: float = -1.0
 
 
-@cell_kind("validation-scale")
+@job_kind("validation-scale")
 def write_scale_accuracy(settings: Mapping[str, Any], folder: Path) -> None:
     """The accuracy of one training at each enlargement, as a table."""
     from invariscope.training.validation_scale import scale_accuracy
 
-    key = settings["model"].removeprefix(cell_kinds.TRAINED_CELL)
-    run = cell_kinds.read_training(folder.parent / key)
+    key = settings["model"].removeprefix(job_kinds.TRAINED_JOB)
+    run = job_kinds.read_training(folder.parent / key)
     table = scale_accuracy(run, settings["zooms"], settings["test_seeds"])
     write_csv(folder / ACCURACY, table)
 
@@ -112,15 +112,15 @@ def validation_scale(lab: Lab, settings: Settings) -> Findings:
 
     trained = train_methods(lab, settings, SHOWN)
     runs = [(method, run) for method in SHOWN for run in trained[method]]
-    cells = [
-        Cell(
+    jobs = [
+        StudyJob(
             "validation-scale",
             {"model": lab.spec(run), "zooms": list(settings.zooms),
              "test_seeds": list(settings.test_seeds)},
         )
         for _, run in runs
     ]  # fmt: skip
-    results = lab.run(cells, "enlarging test images")
+    results = lab.run(jobs, "enlarging test images")
     tables = [
         read_csv(result.folder / ACCURACY).assign(method=name_of(method), seed=run.recipe.seed)
         for result, (method, run) in zip(results, runs, strict=True)

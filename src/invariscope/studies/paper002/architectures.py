@@ -226,7 +226,7 @@ def evidence(statistic: Callable[..., float], values: Values, *arrays: np.ndarra
 
 
 def is_convolutional(spec: str) -> bool:
-    """Whether a spec names a CNN; the others are networks of tokens.
+    """Says whether a spec names a CNN; the others are networks of tokens.
 
     Example:
         >>> is_convolutional("small:vgg11"), is_convolutional("timm:vit_base_patch16_224")
@@ -304,7 +304,7 @@ def _table(result: Result, shifts: str) -> pd.DataFrame:
 
 
 def _right(result: Result) -> np.ndarray | None:
-    """Which images the untransformed model is right about; None without labels."""
+    """Marks the images that the model classifies correctly untransformed; None without labels."""
     for series in result.store.dense("logits", only=[("accuracy", "")]):
         if "identity" in series.cells:
             return series.values[:, series.cells.index("identity")].astype(np.float64)

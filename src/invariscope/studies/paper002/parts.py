@@ -1,4 +1,4 @@
-"""How equivariant each part of a network is: what the studies of paper 002 have in common.
+"""Measures how equivariant each part of a network is, for all studies of paper 002.
 
 Early, Middle and Late are read from per-image Pearson correlations of feature maps (002 eqs. 4 and
 7, maps moved as the image is), averaged over channels, images, motions and layers. After global

@@ -35,7 +35,7 @@ class SmallImages:
     shifts: str = "shift(1..16)"
 
     def where(self) -> str:
-        """Where the images are.
+        """The source of the images.
 
         Raises:
             InputError: The preset does not know.

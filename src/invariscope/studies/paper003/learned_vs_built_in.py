@@ -154,7 +154,7 @@ def values(table: pd.DataFrame, family: str, metric: str, place: str, iteration:
 
 
 def slopes(table: pd.DataFrame, family: str, iteration: int) -> list[float]:
-    """How channelwise EED rises from block to block, one least-squares slope per seed."""
+    """Fits the rise of channelwise EED from block to block, a least-squares slope per seed."""
     by_block = [values(table, family, CHANNELWISE, block, iteration) for block in BLOCKS]
     steps = np.arange(len(BLOCKS))
     return [float(np.polyfit(steps, seed, 1)[0]) for seed in np.array(by_block).T]

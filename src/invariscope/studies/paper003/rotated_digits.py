@@ -28,7 +28,7 @@ _HOOK = "invariscope.training.during:measuring"
 
 @dataclass(frozen=True)
 class Digits:
-    """How the networks are trained.
+    """The training of the networks.
 
     Args:
         of: Where the digits come from: mnist5k, digits, or torchvision's root of MNIST.
@@ -74,7 +74,7 @@ def laptop() -> Digits:
 
 
 def where(digits: Digits) -> str:
-    """Where the digits come from.
+    """The source of the digits.
 
     Raises:
         InputError: The preset needs a folder.

@@ -1,4 +1,4 @@
-"""Does a network become invariant to what it sees and does not need? 004 §4.1, figure 4.
+"""Tests whether a network becomes invariant to what it sees and does not need: 004 §4.1, figure 4.
 
 Pictures, to be classified by picture; a share β of them has a pasted object, which has nothing to
 do with their class. Trained at six β, each network gets new last layers for the picture's class and
@@ -23,8 +23,8 @@ from invariscope.studies.paper004.pasted_tasks import (
     CO_O,
     LAPTOP,
     SMOKE,
-    Network,
     Pasted,
+    PastedLearner,
     described,
     notes_on,
     transfers_and_references,
@@ -64,7 +64,7 @@ class Settings(Pasted):
 def availability(lab: Lab, settings: Settings) -> Findings:
     """Trains a network at each β and transfers it to both targets."""
     networks = [
-        Network(CO_C, seed, beta=beta) for beta in settings.betas for seed in settings.seeds
+        PastedLearner(CO_C, seed, beta=beta) for beta in settings.betas for seed in settings.seeds
     ]
     table, others = transfers_and_references(lab, settings, networks)
     return Findings(

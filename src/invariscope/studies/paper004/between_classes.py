@@ -1,4 +1,4 @@
-"""Does invariance that some classes teach hold for the others? 004 §4.2, figure 5.
+"""Tests whether invariance that some classes teach holds for the others: 004 §4.2, figure 5.
 
 Thirty objects in two halves, two disjoint sets of transformations. Networks are trained on four
 tasks: T₁ (all objects under T₁), T₂, T₁⊕T₂ (one half under T₁, the other under T₂), T₁∘T₂ (all
@@ -21,7 +21,7 @@ from invariscope.studies.lab.study import study
 from invariscope.studies.paper004.synthetic_tasks import (
     LAPTOP,
     SMOKE,
-    Network,
+    Learner,
     Task,
     Tasks,
     described,
@@ -65,19 +65,19 @@ def between_classes(lab: Lab, settings: Tasks) -> Findings:
     )
 
 
-def networks(settings: Tasks) -> list[Network]:
+def networks(settings: Tasks) -> list[Learner]:
     """Lists what is trained, and what it is transferred to."""
     chosen = []
     for seed in settings.seeds:
         (first,) = drawn_objects(settings, seed, sets=1)
-        one, another = drawn_transformations(seed, settings.transformations)
-        lists = {ONE: one, OTHER: another, EITHER: f"{one}/{another}", BOTH: f"{one}+{another}"}
+        own, rest = drawn_transformations(seed, settings.transformations)
+        lists = {ONE: own, OTHER: rest, EITHER: f"{own}/{rest}", BOTH: f"{own}+{rest}"}
         tasks = {
             name: Task(transformations, first, settings.classes, seed)
             for name, transformations in lists.items()
         }
         chosen += [
-            Network(model, tasks[name], tasks, {"learnt": name})
+            Learner(model, tasks[name], tasks, {"learnt": name})
             for model in settings.models
             for name in NAMES
         ]

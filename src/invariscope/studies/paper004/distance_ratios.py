@@ -1,4 +1,4 @@
-"""Do distances of features say how well a network transfers? 004 §4.3, figure 6(b).
+"""Tests whether distances of features predict how well a network transfers: 004 §4.3, figure 6(b).
 
 The networks of `single-transformations`, one that learned the objects as they are, and an untrained
 one are shown objects under each category. Images of one object differ by their transformation and
@@ -46,7 +46,7 @@ from invariscope.studies.paper004.single_transformations import (
 )
 from invariscope.studies.paper004.single_transformations import Settings as Networks
 from invariscope.studies.paper004.synthetic_tasks import (
-    Network,
+    Learner,
     Task,
     described,
     drawn_objects,
@@ -121,7 +121,7 @@ def distance_ratios(lab: Lab, settings: Settings) -> Findings:
     )
 
 
-def measure(lab: Lab, settings: Settings, trained: Sequence[Network]) -> pd.DataFrame:
+def measure(lab: Lab, settings: Settings, trained: Sequence[Learner]) -> pd.DataFrame:
     """Distances of all networks, and of untrained ones, on all categories.
 
     Returns:
@@ -148,8 +148,8 @@ def measure(lab: Lab, settings: Settings, trained: Sequence[Network]) -> pd.Data
     results = lab.distances(models, data, num_images=min(settings.num_images, settings.num_test))
     return pd.DataFrame(
         [
-            {**facts, **{name: getattr(each, name) for name in MEASURES}}
-            for facts, each in zip(about, results, strict=True)
+            {**facts, **{name: getattr(distances, name) for name in MEASURES}}
+            for facts, distances in zip(about, results, strict=True)
         ]
     )
 

@@ -34,7 +34,7 @@ from invariscope.studies.paper004.synthetic_tasks import (
     ARCHITECTURES,
     LAPTOP,
     SMOKE,
-    Network,
+    Learner,
     Task,
     Tasks,
     described,
@@ -103,7 +103,7 @@ def invariance_vs_equivariance(lab: Lab, settings: Settings) -> Findings:
     )
 
 
-def networks(settings: Settings) -> list[Network]:
+def networks(settings: Settings) -> list[Learner]:
     """Lists what is trained, and what it is transferred to."""
     chosen = []
     for seed in settings.seeds:
@@ -120,7 +120,7 @@ def networks(settings: Settings) -> list[Network]:
                 "objects": task(further, objects[0]),
                 "none": task(further, objects[1]),
             }
-            chosen += [Network(model, targets["all"], targets) for model in settings.models]
+            chosen += [Learner(model, targets["all"], targets) for model in settings.models]
     return chosen
 
 

@@ -40,8 +40,8 @@ from invariscope.studies.paper004.pasted_tasks import (
     O_O,
     SMOKE,
     TASKS,
-    Network,
     Pasted,
+    PastedLearner,
     described,
     images,
     notes_on,
@@ -74,7 +74,9 @@ _MOST_IMAGES = 2000
 )
 def irrelevant_features(lab: Lab, settings: Pasted) -> Findings:
     """Trains a network on each task and transfers it to all of them."""
-    networks = [Network(task, seed, targets=TASKS) for task in TASKS for seed in settings.seeds]
+    networks = [
+        PastedLearner(task, seed, targets=TASKS) for task in TASKS for seed in settings.seeds
+    ]
     table = transfers(lab, settings, networks)
     moved = changes(lab, settings, networks)
     related = correlations(table, moved)
@@ -100,8 +102,8 @@ def irrelevant_features(lab: Lab, settings: Pasted) -> Findings:
     )
 
 
-def changes(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.DataFrame:
-    """How far features of C+O move when the picture, or the object, is another one.
+def changes(lab: Lab, settings: Pasted, networks: Sequence[PastedLearner]) -> pd.DataFrame:
+    """Measures how far features of C+O move when the picture, or the object, is another one.
 
     Returns:
         One row per network and change: ``trained_on``, ``seed``, ``change``, ``sensitivity``.
@@ -113,8 +115,8 @@ def changes(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.DataF
     for change in (PICTURE, OBJECT):
         distances = lab.distances(runs, data, twin=change, num_images=count)
         rows += [
-            (network.task, network.seed, change, each.sensitivity)
-            for network, each in zip(networks, distances, strict=True)
+            (network.task, network.seed, change, of_network.sensitivity)
+            for network, of_network in zip(networks, distances, strict=True)
         ]
     return pd.DataFrame(rows, columns=["trained_on", "seed", "change", "sensitivity"])
 

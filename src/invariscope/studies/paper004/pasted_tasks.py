@@ -108,7 +108,7 @@ LAPTOP: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Network:
+class PastedLearner:
     """A network to train, and the tasks that it is to be transferred to.
 
     Attributes:
@@ -151,8 +151,8 @@ def images(settings: Pasted, task: str, seed: int, *, alpha: float = 0.0, beta: 
     return f"pasted:{source}?" + "&".join(options)
 
 
-def recipe_of(settings: Pasted, network: Network) -> "Recipe":
-    """How a network is trained."""
+def recipe_of(settings: Pasted, network: PastedLearner) -> "Recipe":
+    """Makes the recipe of a network."""
     from invariscope.training import Recipe
 
     how = {"alpha": network.alpha, "beta": network.beta}
@@ -166,7 +166,7 @@ def recipe_of(settings: Pasted, network: Network) -> "Recipe":
     )
 
 
-def transfers(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.DataFrame:
+def transfers(lab: Lab, settings: Pasted, networks: Sequence[PastedLearner]) -> pd.DataFrame:
     """Trains the networks and transfers each to its targets.
 
     Returns:
@@ -180,7 +180,7 @@ def transfers(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.Dat
         "num_test": settings.num_test,
     }
 
-    def shown(network: Network, name: str) -> str:
+    def shown(network: PastedLearner, name: str) -> str:
         return images(settings, name, network.seed)
 
     rows = [
@@ -200,10 +200,10 @@ def transfers(lab: Lab, settings: Pasted, networks: Sequence[Network]) -> pd.Dat
 
 
 def transfers_and_references(
-    lab: Lab, settings: Pasted, networks: Sequence[Network]
+    lab: Lab, settings: Pasted, networks: Sequence[PastedLearner]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`transfers` of networks trained on C+O/C, and of those that saw pictures or objects only."""
-    references = [Network(task, seed) for task in (C_C, O_O) for seed in settings.seeds]
+    references = [PastedLearner(task, seed) for task in (C_C, O_O) for seed in settings.seeds]
     table = transfers(lab, settings, [*networks, *references])
     seen = table["trained_on"] == CO_C
     return table[seen].reset_index(drop=True), table[~seen].reset_index(drop=True)

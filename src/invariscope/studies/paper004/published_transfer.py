@@ -68,7 +68,7 @@ SENSITIVITY = {
 
 
 def is_papers(settings: Pasted) -> bool:
-    """Whether pictures and network are those that the published numbers are of."""
+    """Says whether pictures and network are those that the published numbers are of."""
     return "CIFAR10" in str(settings.data) and settings.model == "small:resnet18"
 
 

@@ -1,4 +1,4 @@
-"""How relevant must a feature be for a network to keep it? 004 §4.1, figure 4.
+"""Measures how relevant a feature must be for a network to keep it: 004 §4.1, figure 4.
 
 Pictures with a pasted object, to be classified by picture. In a share α of them the object is the
 one that belongs to the class, one object per class; in the others it is any of the ten. Trained at
@@ -35,8 +35,8 @@ from invariscope.studies.paper004.pasted_tasks import (
     CO_O,
     LAPTOP,
     SMOKE,
-    Network,
     Pasted,
+    PastedLearner,
     described,
     notes_on,
     transfers_and_references,
@@ -77,7 +77,9 @@ class Settings(Pasted):
 def relevance(lab: Lab, settings: Settings) -> Findings:
     """Trains a network at each α and transfers it to both targets."""
     networks = [
-        Network(CO_C, seed, alpha=alpha) for alpha in settings.alphas for seed in settings.seeds
+        PastedLearner(CO_C, seed, alpha=alpha)
+        for alpha in settings.alphas
+        for seed in settings.seeds
     ]
     table, others = transfers_and_references(lab, settings, networks)
     return Findings(

@@ -1,4 +1,4 @@
-"""Which invariances are hard to come by? 004 §4.3, figure 6(a).
+"""Measures which invariances are hard to learn: 004 §4.3, figure 6(a).
 
 Eight networks learn the same objects, each under one category of transformation; a ninth learns
 them as they are. Each gets a new last layer for each of the eight tasks. Expected: all transfer
@@ -21,7 +21,7 @@ from invariscope.studies.paper004.synthetic_tasks import (
     CATEGORIES,
     LAPTOP,
     SMOKE,
-    Network,
+    Learner,
     Task,
     Tasks,
     described,
@@ -87,7 +87,7 @@ def single_transformations(lab: Lab, settings: Settings) -> Findings:
     )
 
 
-def networks(settings: Settings) -> list[Network]:
+def networks(settings: Settings) -> list[Learner]:
     """Lists what is trained, and what it is transferred to."""
     chosen = []
     for seed in settings.seeds:
@@ -97,7 +97,7 @@ def networks(settings: Settings) -> list[Network]:
         }
         targets = {name: tasks[name] for name in settings.categories}
         chosen += [
-            Network(model, task, targets) for model in settings.models for task in tasks.values()
+            Learner(model, task, targets) for model in settings.models for task in tasks.values()
         ]
     return chosen
 

@@ -1,4 +1,4 @@
-"""Does it hurt to be invariant to more than a task needs? 004 App. C.1, figure 8.
+"""Tests whether it hurts to be invariant to more than a task needs: 004 App. C.1, figure 8.
 
 Networks learn the same objects under more and more transformations, T₁ ⊂ T₂ ⊂ … ⊂ T₈, in an order
 drawn for each seed. Each gets a new last layer for each of these tasks. A surplus is what a network
@@ -34,7 +34,7 @@ from invariscope.studies.paper004.synthetic_tasks import (
     CATEGORIES,
     LAPTOP,
     SMOKE,
-    Network,
+    Learner,
     Task,
     Tasks,
     described,
@@ -94,7 +94,7 @@ def supersets(lab: Lab, settings: Settings) -> Findings:
     )
 
 
-def networks(settings: Settings) -> list[Network]:
+def networks(settings: Settings) -> list[Learner]:
     """Lists what is trained, and what it is transferred to."""
     chosen = []
     for seed in settings.seeds:
@@ -112,7 +112,7 @@ def networks(settings: Settings) -> list[Network]:
         for count in settings.counts:
             targets = {**tasks, **(others if count == max(settings.counts) else {})}
             chosen += [
-                Network(model, tasks[str(count)], targets, {"count": count})
+                Learner(model, tasks[str(count)], targets, {"count": count})
                 for model in settings.models
             ]
     return chosen
@@ -207,14 +207,14 @@ def _course(pairs: pd.DataFrame) -> Figure:
 
 def _on_natives(pairs: pd.DataFrame) -> str:
     own = pairs[pairs["count"] == pairs["needed"]].groupby("count")["accuracy"].mean()
-    told = ", ".join(f"{count}: {accuracy:.2f}" for count, accuracy in own.items())
+    listed = ", ".join(f"{count}: {accuracy:.2f}" for count, accuracy in own.items())
     return (
-        f"Accuracy of each task's own network, by its number of transformations: {told}. The "
+        f"Accuracy of each task's own network, by its number of transformations: {listed}. The "
         "paper's are close to 1; where they are not, a surplus is not learnt either."
     )
 
 
 def _on_orders(table: pd.DataFrame) -> str:
     means = table.groupby("order")["accuracy"].mean()
-    told = ", ".join(f"{order} {means[order]:.3f}" for order in means.index)
-    return f"The order in which all transformations are applied, accuracy: {told}."
+    listed = ", ".join(f"{order} {means[order]:.3f}" for order in means.index)
+    return f"The order in which all transformations are applied, accuracy: {listed}."

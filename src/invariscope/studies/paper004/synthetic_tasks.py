@@ -128,7 +128,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Network:
+class Learner:
     """A network to train, and the tasks that it is to be transferred to.
 
     Attributes:
@@ -144,13 +144,13 @@ class Network:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
-def train_all(lab: Lab, settings: Tasks, networks: Sequence[Network]) -> "list[TrainedRun]":
+def train_all(lab: Lab, settings: Tasks, networks: Sequence[Learner]) -> "list[TrainedRun]":
     """The trained networks, in order."""
     return lab.train([recipe_of(settings, network) for network in networks])
 
 
-def recipe_of(settings: Tasks, network: Network) -> "Recipe":
-    """How a network is trained."""
+def recipe_of(settings: Tasks, network: Learner) -> "Recipe":
+    """Makes the recipe of a network."""
     from invariscope.training import Recipe
 
     return Recipe(
@@ -198,7 +198,7 @@ def transferred(
     yield from ((*pair, result) for pair, result in zip(pairs, results, strict=True))
 
 
-def transfers(lab: Lab, settings: Tasks, networks: Sequence[Network]) -> pd.DataFrame:
+def transfers(lab: Lab, settings: Tasks, networks: Sequence[Learner]) -> pd.DataFrame:
     """Trains the networks and transfers each to its targets.
 
     Returns:
@@ -209,7 +209,7 @@ def transfers(lab: Lab, settings: Tasks, networks: Sequence[Network]) -> pd.Data
     runs = train_all(lab, settings, networks)
     count = settings.probe_train or settings.num_train
 
-    def images(network: Network, name: str) -> str:
+    def images(network: Learner, name: str) -> str:
         return network.targets[name].images(settings, count)
 
     how = {"method": settings.method, "num_test": min(settings.num_test, count)}
@@ -276,7 +276,7 @@ def drawn_transformations(seed: int, count: int, *, sets: int = 2) -> list[str]:
 
 
 def drawn_objects(settings: Tasks, seed: int, *, sets: int = 2) -> list[int]:
-    """Where disjoint sets of objects begin in the list of the prototypes, in random order.
+    """Draws where disjoint sets of objects begin in the list of the prototypes, in random order.
 
     Args:
         settings: Whose prototypes, how many in a set.
@@ -300,7 +300,7 @@ def drawn_objects(settings: Tasks, seed: int, *, sets: int = 2) -> list[int]:
 
 
 def num_prototypes(prototypes: str) -> int:
-    """How many objects a list of prototypes has.
+    """Counts the objects of a list of prototypes.
 
     Example:
         >>> num_prototypes("shapes")
@@ -343,7 +343,7 @@ def notes_on(settings: Tasks) -> list[str]:
 
 
 def note_on_method(method: str) -> list[str]:
-    """How new last layers are fitted, where that is not the paper's way.
+    """Says how new last layers are fitted, where that is not the paper's way.
 
     Example:
         >>> note_on_method("adam"), len(note_on_method("lbfgs"))

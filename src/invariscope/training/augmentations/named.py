@@ -147,7 +147,7 @@ def _terms(name: str) -> list[str]:
 
 
 def _zooms(term: str) -> bool:
-    """Whether paper 000 has it, so that test images are enlarged before their crop."""
+    """Says whether paper 000 has it, so that test images are enlarged before their crop."""
     known = r"none|(Fixed|Random)Size(Center|Random)Crop.*|RandomResizedCrop.*|T\..*|Beta.*"
     return re.fullmatch(known, term) is not None
 

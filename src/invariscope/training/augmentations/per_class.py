@@ -117,7 +117,7 @@ def _probabilities(weights: np.ndarray, weighing: str) -> np.ndarray:
 def _operation(name: str, operations: Mapping[str, Operation] | None) -> Operation:
     if operations is not None and name in operations:
         return operations[name]
-    return next(each for each in get_operations(name) if each.name == name)
+    return next(operation for operation in get_operations(name) if operation.name == name)
 
 
 class PerClassPolicy(Augmentation):

@@ -1,8 +1,8 @@
-"""The kinds of cells: trainings, measurements, searches of pairs, transfers, distances of features.
+"""Defines the kinds of jobs: trainings, measurements, searches, transfers, distances of features.
 
-Each has a run folder of its own in the cell's, `CELLS/KEY/run/`: one function writes it, another
-reads it. A model is a spec, or "cell:KEY" for what the training cell of that key left behind
-("cell:KEY+untrained": its untrained twin), so that a key does not depend on where the cells lie.
+Each has a run folder of its own in the job's, `JOBS/KEY/run/`: one function writes it, another
+reads it. A model is a spec, or "job:KEY" for what the training job of that key left behind
+("job:KEY+untrained": its untrained twin), so that a key does not depend on where the jobs lie.
 """
 
 from collections.abc import Mapping
@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invariscope.errors import InputError
-from invariscope.studies.lab.cells import cell_kind
+from invariscope.studies.lab.jobs import job_kind
 
 if TYPE_CHECKING:
     from invariscope.results import Result
     from invariscope.search import Factors
     from invariscope.training import Distances, TrainedRun, Transfer
 
-TRAINED_CELL = "cell:"
+TRAINED_JOB = "job:"
 RUN = "run"
 
 
-@cell_kind("train", resumes=True)
+@job_kind("train", resumes=True)
 def write_training(settings: Mapping[str, Any], folder: Path) -> None:
     """Trains by a recipe; a training that was killed goes on from its checkpoint.
 
@@ -49,9 +49,9 @@ def read_training(folder: Path) -> "TrainedRun":
     return read_run(folder / RUN)
 
 
-@cell_kind("measure", resumes=True)
+@job_kind("measure", resumes=True)
 def write_measure(settings: Mapping[str, Any], folder: Path) -> None:
-    """One call of `invariscope.measure`."""
+    """Calls `invariscope.measure`."""
     from invariscope.sweep import measure
 
     model, data, more = _split(settings, folder)
@@ -65,9 +65,9 @@ def read_measure(folder: Path) -> "Result":
     return Result.load(folder / RUN)
 
 
-@cell_kind("factors", resumes=True)
+@job_kind("factors", resumes=True)
 def write_factors(settings: Mapping[str, Any], folder: Path) -> None:
-    """One call of `invariscope.find_factors`."""
+    """Calls `invariscope.find_factors`."""
     from invariscope.search import find_factors
 
     model, data, more = _split(settings, folder)
@@ -81,9 +81,9 @@ def read_factors(folder: Path) -> "Factors":
     return Factors.load(folder / RUN)
 
 
-@cell_kind("transfer")
+@job_kind("transfer")
 def write_transfer(settings: Mapping[str, Any], folder: Path) -> None:
-    """One call of `training.transfer`."""
+    """Calls `training.transfer`."""
     from invariscope.training import transfer
 
     model, data, more = _split(settings, folder)
@@ -97,9 +97,9 @@ def read_transfer(folder: Path) -> "Transfer":
     return Transfer.load(folder / RUN)
 
 
-@cell_kind("distances")
+@job_kind("distances")
 def write_distances(settings: Mapping[str, Any], folder: Path) -> None:
-    """One call of `training.representation_distances`."""
+    """Calls `training.representation_distances`."""
     from invariscope.training import representation_distances
 
     model, data, more = _split(settings, folder)
@@ -116,8 +116,8 @@ def read_distances(folder: Path) -> "Distances":
 def _split(settings: Mapping[str, Any], folder: Path) -> tuple[str, str, dict[str, Any]]:
     more = dict(settings)
     model, data = more.pop("model"), more.pop("data")
-    if model.startswith(TRAINED_CELL):
-        key, plus, end = model.removeprefix(TRAINED_CELL).partition("+")
+    if model.startswith(TRAINED_JOB):
+        key, plus, end = model.removeprefix(TRAINED_JOB).partition("+")
         model = f"trained:{folder.parent / key / RUN}{plus}{end}"
     return model, data, more
 

@@ -1,6 +1,6 @@
-"""Moves objects in a frame that wait to be pasted.
+"""Moves sprites, the objects that wait to be pasted, in their frame.
 
-A layer is a batch of pictures with an alpha channel, colours multiplied by alpha, so that blurring
+Sprites are a batch of pictures with an alpha channel, colours multiplied by alpha, so that blurring
 and resampling mix no colour of transparent pixels in. Motions are collected as one linear map per
 image about the object's own centre and resampled once, when something other than a motion follows
 or at the end: rotation, scale and flips of one image cost one interpolation.
@@ -23,7 +23,7 @@ Pixels = Float[Tensor, "image 4 height width"]
 
 
 @dataclass
-class Layer:
+class Sprites:
     """Objects of a batch of images.
 
     Args:
@@ -43,7 +43,7 @@ class Layer:
     waiting: bool = False
 
     @classmethod
-    def of(cls, pixels: Pixels, outline: Float64[Tensor, "image point 2"]) -> "Layer":
+    def of(cls, pixels: Pixels, outline: Float64[Tensor, "image point 2"]) -> "Sprites":
         """Objects whose centres are that of the frame."""
         at = torch.zeros(len(pixels), 2, dtype=torch.float64, device=pixels.device)
         linear = torch.eye(2, dtype=torch.float64, device=pixels.device)
@@ -142,7 +142,7 @@ def gaussian_blur(pixels: Pixels, sigma: Float[Tensor, " image"], radius: int) -
     """Blurs each image by its own Gaussian; what is outside the frame is transparent.
 
     Args:
-        pixels: The layer.
+        pixels: Their pixels.
         sigma: In pixels; 0 leaves an image as it is.
         radius: Taps to each side of the middle one.
     """

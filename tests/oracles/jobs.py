@@ -1,4 +1,4 @@
-"""Kinds of cells that do next to nothing, importable by the processes of a pool."""
+"""Kinds of jobs that do next to nothing, importable by the processes of a pool."""
 
 import json
 import os
@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 from invariscope.errors import InputError, RunError
-from invariscope.studies.lab.cells import cell_kind
+from invariscope.studies.lab.jobs import job_kind
 
 
-@cell_kind("double")
+@job_kind("double")
 def double(settings, folder: Path) -> None:
     """Writes twice the number; fails, dies or waits where the settings say so."""
     with open(folder / "log", "a") as log:
@@ -28,7 +28,7 @@ def double(settings, folder: Path) -> None:
     (folder / "found.json").write_text(json.dumps(found))
 
 
-@cell_kind("append", resumes=True)
+@job_kind("append", resumes=True)
 def append(settings, folder: Path) -> None:
     """Goes on with what is there; fails the first time."""
     path = folder / "lines"
@@ -39,5 +39,5 @@ def append(settings, folder: Path) -> None:
 
 
 def found(result) -> int:
-    """What a cell of kind double has written."""
+    """What a job of kind double has written."""
     return json.loads((result.folder / "found.json").read_text())["twice"]

@@ -1,13 +1,13 @@
-"""A cell of a study: one job that is done once, kept on disk, and shared between studies.
+"""Does the jobs of a study: each is done once, kept on disk, and shared between studies.
 
-A cell is a kind ("train", "measure", "factors", …) and settings that JSON can hold. Its key is the
-hash of both, so the same job has the same folder, `CELLS/KEY/`, whichever study asks for it. What
+A job is a kind ("train", "measure", "factors", …) and settings that JSON can hold. Its key is the
+hash of both, so the same job has the same folder, `JOBS/KEY/`, whichever study asks for it. What
 the kind writes there is followed by the file `done`, which holds the files' digests; a folder
 without it is half written and is done again (a kind that says ``resumes`` goes on with what it
 finds, others start from nothing), and so is one of which a file is not what was written. A lock per
-cell keeps two processes from doing the same one: the second waits and then reads.
+job keeps two processes from doing the same one: the second waits and then reads.
 
-A kind from another package goes through the entry-point group `invariscope.cells`.
+A kind from another package goes through the entry-point group `invariscope.jobs`.
 """
 
 import hashlib
@@ -30,17 +30,17 @@ from invariscope.sealed import read_sealed, write_sealed
 from invariscope.version import VERSION
 
 DONE = "done"
-CELL = "cell.json"
+JOB = "job.json"
 _SHOWN = ("data", "model", "augment", "seed")
 
 
 @dataclass(frozen=True)
-class CellKind:
-    """Does the cells of one kind.
+class JobKind:
+    """A kind of job, and the function that does jobs of the kind.
 
     Attributes:
         name: Its name.
-        write: Takes the settings and the cell's folder, and writes the cell's files there.
+        write: Takes the settings and the job's folder, and writes the job's files there.
         version: Part of the key: raised when the same settings mean something else than before.
         resumes: It goes on with a half-written folder by itself; else the folder is emptied first.
     """
@@ -51,13 +51,13 @@ class CellKind:
     resumes: bool = False
 
 
-CELL_KINDS: Registry[CellKind] = Registry("kind of cell", "invariscope.cells")
+JOB_KINDS: Registry[JobKind] = Registry("kind of job", "invariscope.jobs")
 
 
-def cell_kind(
+def job_kind(
     name: str, *, version: int = 1, resumes: bool = False
 ) -> Callable[[Callable[[Mapping[str, Any], Path], None]], Callable]:
-    """Registers a function (settings, folder) as what does the cells of a kind.
+    """Registers a function (settings, folder) that does the jobs of a kind.
 
     Args:
         name: The kind's name.
@@ -66,23 +66,23 @@ def cell_kind(
     """
 
     def add(write: Callable[[Mapping[str, Any], Path], None]) -> Callable:
-        CELL_KINDS.add(name, CellKind(name, write, version, resumes))
+        JOB_KINDS.add(name, JobKind(name, write, version, resumes))
         return write
 
     return add
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One job: a kind and its settings.
+class StudyJob:
+    """A job of a study: a kind and its settings.
 
     Attributes:
-        kind: A name in `CELL_KINDS`.
+        kind: A name in `JOB_KINDS`.
         settings: What decides the outcome, and nothing else (no paths of caches, no device).
 
     Example:
-        >>> one, same = Cell("measure", {"a": 1, "b": 2}), Cell("measure", {"b": 2, "a": 1})
-        >>> one.key == same.key, one.key == Cell("measure", {"a": 1}).key
+        >>> job, same = StudyJob("train", {"a": 1, "b": 2}), StudyJob("train", {"b": 2, "a": 1})
+        >>> job.key == same.key, job.key == StudyJob("train", {"a": 1}).key
         (True, False)
     """
 
@@ -96,12 +96,12 @@ class Cell:
         Raises:
             InputError: The settings hold what JSON cannot.
         """
-        version = CELL_KINDS.get(self.kind).version
+        version = JOB_KINDS.get(self.kind).version
         try:
             text = json.dumps([self.kind, version, self.settings], sort_keys=True, allow_nan=False)
         except (TypeError, ValueError) as problem:
             raise InputError(
-                f"settings of a {self.kind!r} cell: {problem}; give text, numbers, lists, mappings"
+                f"settings of a {self.kind!r} job: {problem}; give text, numbers, lists, mappings"
             ) from problem
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -109,7 +109,7 @@ class Cell:
         return hash(self.key)
 
     def describe(self) -> str:
-        """The cell in a few words, for messages and progress."""
+        """Describes the job in a few words, for messages and progress."""
         named = [f"{name}={self.settings[name]}" for name in _SHOWN if self.settings.get(name)]
         return f"{self.kind} {self.key[:8]} ({', '.join(named)})" if named else self.named
 
@@ -120,24 +120,24 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class CellResult:
-    """A finished cell.
+class JobResult:
+    """A finished job.
 
     Attributes:
-        cell: The cell.
+        job: The job.
         folder: Where its files are.
         seconds: What it took, when it was done.
         reused: It was there already.
     """
 
-    cell: Cell
+    job: StudyJob
     folder: Path
     seconds: float
     reused: bool
 
 
 def finished(folder: Path) -> float | None:
-    """The seconds that a folder's cell took; None if it is not finished, or was damaged since."""
+    """Reads the seconds that a folder's job took; None if it is unfinished or damaged."""
     try:
         stamp = read_sealed(folder / DONE, "")
         with undamaged(folder / DONE, ""):
@@ -146,18 +146,18 @@ def finished(folder: Path) -> float | None:
         return None
 
 
-def do_cell(cell: Cell, cells: Path) -> float:
-    """Does a cell where it is not done already, and returns the seconds that it took.
+def do_job(job: StudyJob, jobs: Path) -> float:
+    """Does a job where it is not done already, and returns the seconds that it took.
 
     Args:
-        cell: The cell.
-        cells: The folder of all cells; this one's is `cells/KEY`.
+        job: The job.
+        jobs: The folder of all jobs; this one's is `jobs/KEY`.
 
     Raises:
         InvariscopeError: Whatever its kind raises; what was written stays for the next try.
     """
-    kind, folder = CELL_KINDS.get(cell.kind), cells / cell.key
-    with _locked(cells, cell.key):
+    kind, folder = JOB_KINDS.get(job.kind), jobs / job.key
+    with _locked(jobs, job.key):
         before = finished(folder)
         if before is not None:
             return before
@@ -165,11 +165,11 @@ def do_cell(cell: Cell, cells: Path) -> float:
         remove_leftovers(folder)
         if kind.resumes and folder.exists() and not (folder / DONE).exists():
             try:
-                _write(cell, kind, folder)
+                _write(job, kind, folder)
             except InputError:  # what is there cannot be gone on with, or the settings do not work
-                _write_anew(cell, kind, folder)
+                _write_anew(job, kind, folder)
         else:
-            _write_anew(cell, kind, folder)
+            _write_anew(job, kind, folder)
         seconds = round(time.perf_counter() - started, 3)
         names = sorted(
             path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
@@ -179,36 +179,36 @@ def do_cell(cell: Cell, cells: Path) -> float:
         return seconds
 
 
-def _write_anew(cell: Cell, kind: CellKind, folder: Path) -> None:
-    """Does the cell in an empty folder; what was there goes, its mark first."""
+def _write_anew(job: StudyJob, kind: JobKind, folder: Path) -> None:
+    """Does the job in an emptied folder, from which its mark is deleted first."""
     if folder.exists():
         (folder / DONE).unlink(missing_ok=True)
         shutil.rmtree(folder)
-    _write(cell, kind, folder)
+    _write(job, kind, folder)
 
 
-def _write(cell: Cell, kind: CellKind, folder: Path) -> None:
+def _write(job: StudyJob, kind: JobKind, folder: Path) -> None:
     about = {
-        "kind": cell.kind,
-        "settings": dict(cell.settings),
+        "kind": job.kind,
+        "settings": dict(job.settings),
         "version": VERSION,
         "machine": platform.node(),
     }
-    write_json(folder / CELL, about)
-    kind.write(cell.settings, folder)
+    write_json(folder / JOB, about)
+    kind.write(job.settings, folder)
 
 
 @contextmanager
-def _locked(cells: Path, key: str) -> Iterator[None]:
-    """Holds the cell's lock, which the system lets go of when a process dies."""
-    folder = cells / ".locks"
+def _locked(jobs: Path, key: str) -> Iterator[None]:
+    """Holds the job's lock, which the system releases when a process dies."""
+    folder = jobs / ".locks"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / key)
         lock.acquire()
     except OSError as problem:
         raise InputError(
-            f"cannot write cells in {cells}: {problem.strerror}; give another folder"
+            f"cannot write jobs in {jobs}: {problem.strerror}; give another folder"
         ) from problem
     try:
         yield
