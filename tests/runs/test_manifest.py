@@ -41,6 +41,8 @@ def test_a_failed_write_keeps_the_old_manifest(tmp_path, monkeypatch):
         lambda manifest: manifest.pop("identity"),
         lambda manifest: manifest.update(environment=[]),
         lambda manifest: manifest.pop("sha256"),
+        lambda manifest: manifest.update(version="0.0.1"),
+        lambda manifest: manifest.update(identity="0" * 16),
     ],
 )
 def test_what_was_changed_is_refused(tmp_path, change):

@@ -152,5 +152,5 @@ def test_a_search_of_another_version_is_not_gone_on_with(folder, tmp_path):
     run(folder, tmp_path, pairs=2, operations="invert")
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": "0.0.1"}))
-    with pytest.raises(InputError, match=r"invariscope 0.0.1, this is invariscope 0.1.0"):
+    with pytest.raises(InputError, match=r"invariscope 0.0.1, by its manifest.json, this is"):
         run(folder, tmp_path, pairs=2, operations="invert")

@@ -209,18 +209,24 @@ def test_rows_of_another_run_are_refused_by_name(folder, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": "0.0.1"}, r"a run of invariscope 0.0.1, this is invariscope 0.1.0.*output"),
-        ({"environment": {"torch": "1.0"}}, r"a run of torch 1.0, this is torch .*that version$"),
-        ({"environment": {}}, "a run of torch of an unknown version"),
-        ({"identity": "0" * 16}, "the manifest of .* was changed after its run began"),
+        ({"version": "0.0.1"}, r"of invariscope 0.0.1, by its manifest.json, this is .*`output`"),
+        ({"torch": "1.0"}, r"a run of torch 1.0, by its manifest.json, this is torch .*version$"),
+        ({"torch": None}, "a run of torch None, by its"),
+        ({"identity": "0" * 16}, r"manifest.json was changed after its run began"),
+        ({"numpy": "1.0"}, r"manifest.json is not as it was written"),
     ],
 )
 def test_a_run_of_another_version_is_not_gone_on_with(folder, tmp_path, change, message):
     run(folder, tmp_path / "run", num_images=4)
     path = tmp_path / "run" / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    manifest = json.loads(path.read_text())
+    for name, value in change.items():
+        (manifest if name in manifest else manifest["environment"])[name] = value
+    path.write_text(json.dumps(manifest))
     with pytest.raises(InputError, match=message):
         run(folder, tmp_path / "run", num_images=4)
+    with pytest.raises(InputError, match=r"manifest.json is not as it was written"):
+        invariscope.results.Result.load(tmp_path / "run")
 
 
 class Widening(torch.nn.Module):
@@ -295,6 +301,9 @@ def test_a_state_that_holds_other_arrays_starts_the_sums_over(folder, tmp_path, 
 
 def test_sums_and_channels_of_another_run_are_refused_by_name(folder, tmp_path, stopped):
     whole = channels_of(folder, tmp_path / "whole")
+    (tmp_path / "whole" / "channels.state").write_bytes(b"of a run killed when it was done")
+    assert channels_of(folder, tmp_path / "whole").frame.equals(whole.frame)
+    assert not (tmp_path / "whole" / "channels.state").exists()
     content = (stopped / "channels.state").read_bytes()[:-32]
     with np.load(io.BytesIO(content)) as file:
         arrays = {name: file[name] for name in file.files}

@@ -63,7 +63,7 @@ def open_folder(
             raise InputError(
                 f"{folder} holds a run already: give another `output`, or leave out `resume=False`"
             )
-        old = read_manifest(folder, manifest.get("command", MEASURE))
+        old = read_manifest(folder, manifest.get("command", MEASURE), resuming=True)
         check_same_run(old, manifest, folder)
         done = completed_blocks(folder / ROWS, old["identity"], rows)
         content.check(folder, done)

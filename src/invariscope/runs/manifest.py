@@ -21,9 +21,8 @@ from invariscope.version import VERSION
 FORMAT = 1
 MANIFEST = "manifest.json"
 MEASURE = "measure"
-_SEAL = "sha256"
-#: What the seal leaves out: resuming compares these by name and says what differs.
-_COMPARED = ("version", "identity", "environment")
+#: The digest of all but what resuming compares by name, to say what differs, and that of the rest.
+_SEAL, _COMPARED_SEAL = "sha256", "sha256_compared"
 #: The setting that is a digest of ids and labels.
 _IMAGES = "images"
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pyarrow", "pillow")
@@ -82,26 +81,35 @@ def new_manifest(
 
 
 def write_manifest(folder: str | os.PathLike[str], manifest: dict[str, Any]) -> Path:
-    """Writes `manifest.json` whole or not at all, with its digest; keys keep their order.
+    """Writes `manifest.json` whole or not at all, with its digests; keys keep their order.
 
     Raises:
         RunError: The disk is full or the folder cannot be written.
     """
     path = Path(folder) / MANIFEST
-    write_json(path, {**manifest, _SEAL: _seal_of(manifest)})
+    write_json(path, {**manifest, **_seals_of(manifest)})
     return path
 
 
-def _seal_of(manifest: dict[str, Any]) -> str:
-    return digest_of({key: part for key, part in manifest.items() if key not in _COMPARED})
+def _seals_of(manifest: dict[str, Any]) -> dict[str, str]:
+    rest = {key: part for key, part in manifest.items() if key not in ("version", "identity")}
+    compared = [manifest.get("version"), manifest.get("identity")]
+    if isinstance(rest.get("environment"), dict):
+        rest["environment"] = dict(rest["environment"])
+        compared.append(rest["environment"].pop("torch", None))
+    return {_SEAL: digest_of(rest), _COMPARED_SEAL: digest_of(compared)}
 
 
-def read_manifest(folder: str | os.PathLike[str], command: str = MEASURE) -> dict[str, Any]:
+def read_manifest(
+    folder: str | os.PathLike[str], command: str = MEASURE, *, resuming: bool = False
+) -> dict[str, Any]:
     """Reads the manifest of a run folder.
 
     Args:
         folder: The folder.
-        command: The command that must have written it: "measure" or "factors".
+        command: The command that must have written it: "measure", "factors" or "foregrounds".
+        resuming: Its versions and its identity may be others than were written: `check_same_run`
+            says which.
 
     Raises:
         InputError: No such folder, no run in it, a broken or changed manifest, or one of a newer
@@ -119,7 +127,7 @@ def read_manifest(folder: str | os.PathLike[str], command: str = MEASURE) -> dic
             f"`invariscope {command}` wrote"
         )
     manifest = read_json(path, "restore the file, or measure again")
-    _check(path, manifest, command)
+    _check(path, manifest, command, resuming)
     return manifest
 
 
@@ -135,7 +143,7 @@ def written_by(folder: str | os.PathLike[str]) -> str:
     return str(manifest.get("command", MEASURE)) if isinstance(manifest, dict) else MEASURE
 
 
-def _check(path: Path, manifest: Any, command: str) -> None:
+def _check(path: Path, manifest: Any, command: str, resuming: bool) -> None:
     version = manifest.get("format") if isinstance(manifest, dict) else None
     if not isinstance(version, int):
         raise InputError(
@@ -153,9 +161,11 @@ def _check(path: Path, manifest: Any, command: str) -> None:
             f"{path.parent} holds a run of `invariscope {wrote}`: give a folder that "
             f"`invariscope {command}` wrote"
         )
-    changed = manifest.pop(_SEAL, None) != _seal_of(manifest)
-    compared = (manifest.get("identity"), str), (manifest.get("environment", {}), dict)
-    if changed or not all(isinstance(part, kind) for part, kind in compared):
+    seals = {name: manifest.pop(name, None) for name in (_SEAL, _COMPARED_SEAL)}
+    expected = _seals_of(manifest)
+    if resuming:
+        seals[_COMPARED_SEAL] = expected[_COMPARED_SEAL]
+    if seals != expected or not isinstance(manifest.get("identity"), str):
         raise InputError(
             f"{path} is not as it was written: restore the file, or measure again into a new folder"
         )
@@ -173,8 +183,9 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], folder: Path) -> No
     ):
         if before != now:
             raise InputError(
-                f"{folder} holds a run of {package} {before}, this is {package} {now}, and their "
-                "rows may differ; give another `output`, or resume it with that version"
+                f"{folder} holds a run of {package} {before}, by its {MANIFEST}, this is {package} "
+                f"{now}, and their rows may differ; give another `output`, or resume it with that "
+                "version"
             )
     before, now = old["settings"], new["settings"]
     for key in now:
@@ -186,7 +197,7 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], folder: Path) -> No
             )
     if old["identity"] != identity(before, old["version"], _torch(old)):
         raise InputError(
-            f"the manifest of {folder} was changed after its run began: give another `output`"
+            f"{folder / MANIFEST} was changed after its run began: give another `output`"
         )
 
 

@@ -189,6 +189,7 @@ class ChannelState:
     def finish(self, folder: Path | None) -> pa.Table:
         """The table of channels; in a run folder it is written, or read where it was before."""
         if self._finished and folder is not None:
+            (folder / STATE).unlink(missing_ok=True)  # of one that was killed when it was done
             return read_channel_table(folder, self._run)
         table = self._table()
         if folder is None:
