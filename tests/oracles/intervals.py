@@ -87,7 +87,7 @@ def reference_draws(images, seed):
 def reference_tails(contributions, seed, tails=(0.025,)):
     """How far T goes below and above 0 in each tail: ([below], [above])."""
     n = sum(c is not None for c in contributions)
-    if n < 8 or not any(contributions):
+    if n < 12 or not any(contributions):
         student = [float(stats.t.isf(tail, n - 1)) for tail in tails]
         return student, student
     drawn = []

@@ -313,7 +313,8 @@ def test_saved_and_loaded(labelled, found, tmp_path):
     one, other = (tmp_path / name / "factors.parquet" for name in ("saved", "run"))
     assert one.read_bytes() == other.read_bytes()
     with pytest.raises(
-        InputError, match=r"holds a run of `invariscope factors`: give .* `invariscope measure`"
+        InputError,
+        match=r"holds a run of `invariscope factors` by its manifest.json: give .* `invari",
     ):
         invariscope.Result.load(tmp_path / "run")
     table = tmp_path / "run" / "factors.parquet"

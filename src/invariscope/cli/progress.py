@@ -34,14 +34,15 @@ class Bar:
         self._screen, self._transient = screen, transient
 
     def __enter__(self):
-        self._bar.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
+        if self._bar.live.is_started:  # else a terminal that is none gets an empty line
+            self._bar.stop()
 
     def begin(self, what: str, total: int = 1, done: int = 0) -> None:
-        """Begins a piece of work."""
+        """Begins a piece of work; the first shows the bar."""
+        self._bar.start()
         self._task = self._bar.add_task(visible(what), total=total, seen="")
         self._bar.update(self._task, completed=done)  # so that a full bar's clock stands still
 

@@ -158,8 +158,8 @@ def _check(path: Path, manifest: Any, command: str, resuming: bool) -> None:
     wrote = manifest.get("command", MEASURE)
     if wrote != command:
         raise InputError(
-            f"{path.parent} holds a run of `invariscope {wrote}`: give a folder that "
-            f"`invariscope {command}` wrote"
+            f"{path.parent} holds a run of `invariscope {wrote}` by its {MANIFEST}: give a folder "
+            f"that `invariscope {command}` wrote"
         )
     seals = {name: manifest.pop(name, None) for name in (_SEAL, _COMPARED_SEAL)}
     expected = _seals_of(manifest)

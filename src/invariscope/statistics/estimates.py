@@ -25,7 +25,7 @@ The standard error is √(Σ e² / (n (n − 1))). Where an image's row depends 
 covariances of neighbours are added if they are positive. The interval is studentised by the
 bootstrap (Efron 1979; Hall 1988): T = (resampled mean of e) / (its own standard error) shows by how
 many standard errors a mean of so skewed rows misses its target on either side, and the ends are
-value − T·error at its 97.5 % and 2.5 % points. With fewer than 8 images Student's t takes its
+value − T·error at its 97.5 % and 2.5 % points. With fewer than 12 images Student's t takes its
 place. The ends keep to the metric's range. A value that is the same for all images is its own
 interval.
 

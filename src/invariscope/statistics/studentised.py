@@ -1,7 +1,7 @@
 """Studentises means by the bootstrap: by how many standard errors they miss their target.
 
 Rows are resampled, and T = mean / standard error is computed anew in each resample (Efron 1979;
-Hall 1988): its tails show how skewed a mean of so few rows is. With fewer than 8 rows Student's t
+Hall 1988): its tails show how skewed a mean of so few rows is. With fewer than 12 rows Student's t
 takes its place.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 from invariscope.statistics.intervals import REPLICATES, resampling_counts, rounded
 
 #: With fewer images resamples are too few to have a shape.
-FEWEST_TO_RESAMPLE = 8
+FEWEST_TO_RESAMPLE = 12
 #: One-sided tails at which T is known: the third is that of a 95 % interval.
 TAILS = (0.25, 0.1, 0.025, 0.01, 0.005)
 _CELLS = 1 << 10  # cells whose resamples are held at a time: 2,000 each

@@ -27,7 +27,7 @@ SPACE = "\u00a0"
 def own_best(name, operation):
     """Each class has an operation of its own that helps; all others hurt."""
     best = {"cat": "rotate 9", "dog": "invert 3", "owl": "posterize 8", "fox": "translate_x 3"}
-    return (0.10 if best[name] == operation else -0.05) + 0.001 * len(operation)
+    return (0.10 if best[name[:3]] == operation else -0.05) + 0.001 * len(operation)
 
 
 def plain(text):
@@ -109,7 +109,7 @@ def test_it_holds_what_was_found(whole):
     text = plain(whole)
     for words in (
         "What varies in folder:known ?",
-        "What varies is a matter of the class",
+        "is not shown to be more than the best single operation",
         "No operation brings images closer in every class.",
         "Null controls: 1 operation that changes nothing changed the similarity by exactly 0",
         "rotation 30°", "horizontal shear ±7.59° and colour inversion", "posterizing to 4 bits",
@@ -148,14 +148,15 @@ def test_the_tops_of_the_classes(differing, whole):
     assert f"50{SPACE}%" in whole
 
 
-def test_verdicts(alike, differing):
+def test_verdicts(alike):
     both = lead(Facts(alike)).replace(SPACE, " ")
     assert both.startswith(
         "One operation explains variation in the classes as a whole: rotation 30° brings two images"
-        " of a class closer by +6.0 % [+5.0, +7.0]"
+        " of a class closer by +6.0 % [+3.5, +8.5]"
     )
     assert "In every class, rotation 30° brings images closer on average." in findings(Facts(alike))
-    own = lead(Facts(differing)).replace(SPACE, " ")
+    names = [f"{name}{number}" for number in "12" for name in ("cat", "dog", "owl", "fox")]
+    own = lead(Facts(known_search(names, change=own_best))).replace(SPACE, " ")
     assert own.startswith("What varies is a matter of the class")
     nothing = known_search(change=lambda name, operation: -0.01 * len(name + operation))
     said = lead(Facts(nothing)).replace(SPACE, " ")
