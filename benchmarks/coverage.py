@@ -62,7 +62,11 @@ def metrics(draws: int, only: str = "") -> None:
                 weights = None if parts[0][1] is None else np.stack([p[1] for p in parts], 1)
                 classes = np.arange(n) % CLASSES if metric.needs == "classes" else None
                 said = estimate(
-                    values, weights, kind=metric.estimate, neighbours=metric.paired, classes=classes,
+                    values,
+                    weights,
+                    kind=metric.estimate,
+                    neighbours=metric.paired,
+                    classes=classes,
                     bounds=(metric.low, metric.high),
                 )
                 report("metrics", f"{name}, {law}", n, said, truth)
