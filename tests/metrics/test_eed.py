@@ -90,3 +90,8 @@ def test_messages(orbit, change, message):
         eed(orbit, **arguments)
     with pytest.raises(InputError, match="orbit has shape \\[5, 4\\]"):
         eed(orbit[..., 0], act=lambda g, y: y, kernel=[0])
+
+
+def test_an_orbit_of_nothing_is_refused():
+    with pytest.raises(InputError, match="group elements"):
+        eed(torch.zeros(2, 0, 3), act=lambda g, y: y, kernel=[0])

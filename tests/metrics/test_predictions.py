@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from invariscope.errors import InputError
 from invariscope.metrics import ImageMean, accuracy, prediction_consistency
+from invariscope.metrics.prediction_consistency import per_image_labels
 from oracles.metrics import reference_accuracy, reference_prediction_consistency
 
 
@@ -63,6 +64,17 @@ def test_merged_means_equal_the_whole(values, cut):
     assert (left.count, left.undefined) == (len(values), 1) == (whole.count, whole.undefined)
     assert torch.allclose(left.compute(), whole.compute(), atol=1e-12)
     assert torch.allclose(whole.compute(), tensor[:-1].mean(), atol=1e-12)
+
+
+def test_several_labels_are_kept_if_each_stays_on_its_side():
+    """Cells and images may be as many as labels: the last axis is the labels."""
+    reference = torch.tensor([[1.0, -1.0, 2.0], [-1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+    moved = torch.stack([reference, -reference, reference * torch.tensor([1.0, 1.0, -1.0])])
+    moved[0, 1] = torch.tensor([-3.0, 0.5, 0.0])  # 0 is not above the threshold
+    wanted = [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
+    assert per_image_labels(reference, moved).tolist() == wanted
+    reference[2, 0] = torch.nan
+    assert per_image_labels(reference, moved).isnan().tolist() == [[False, False, True]] * 3
 
 
 def test_a_mean_of_nothing_is_undefined():

@@ -145,3 +145,10 @@ def test_neighbours_that_share_an_image_do_not_make_differences_sure():
         wrong[neighbours] = (p < 0.05).mean()
     assert wrong[False] > 0.13
     assert wrong[True] < 0.085
+
+
+def test_two_images_have_an_interval_and_one_has_none():
+    a, b = np.array([[0.1, 0.1], [0.4, np.nan]]), np.array([[0.3, 0.3], [0.4, 0.2]])
+    ours = paired_differences(a, None, b, None, seed=0)
+    assert ours["ci_high"][0] - ours["ci_low"][0] == pytest.approx(2 * stats.t.isf(0.025, 1) * 0.1)
+    assert np.isnan([ours["ci_low"][1], ours["p_value"][1]]).all()

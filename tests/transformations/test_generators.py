@@ -193,3 +193,12 @@ def test_stretching_has_these_very_numbers():
         assert torch.equal(inner, rate[1:-1, 1:-1])
         on_maps = stretch.on_maps(ramp[None, None], (50, 70))[0, 0, 1:-1, 1:-1]
         assert torch.equal(on_maps, rate[1:-1, 1:-1])
+
+
+def test_the_grey_of_bands_that_are_no_colours_is_their_mean():
+    """Away from it contrast moves; with four bands there is no luminance."""
+    images = torch.rand(2, 4, 5, 6, generator=torch.Generator().manual_seed(0))
+    grey = images.mean((1, 2, 3), keepdim=True)
+    change = GENERATORS.get("contrast").change
+    assert change is not None
+    assert torch.allclose(change(images), images - grey, atol=1e-6)

@@ -66,3 +66,22 @@ def test_a_single_motion_moves_all_maps_alike_and_drawn_ones_each_its_own():
     strangers = maps[[1, 2, 0]]
     assert torch.equal(both[:3], strangers.roll(1, 3))
     assert torch.equal(both[3:], several(strangers))
+
+
+@pytest.mark.parametrize(
+    ("linear", "turn"),
+    [
+        ([[0.0, 1.0], [-1.0, 0.0]], 90.0),
+        ([[1.0, 0.0], [0.0, 1.0]], 0.0),
+        ([[1.0, 0.2], [0.0, 1.0]], None),  # a shear
+        ([[1.1, 0.0], [0.0, 1.1]], None),  # a zoom
+        ([[-1.0, 0.0], [0.0, 1.0]], None),  # a flip
+    ],
+)
+def test_only_rigid_motions_turn(linear, turn):
+    forward = np.concatenate([np.array([linear]), np.zeros((1, 2, 1))], axis=2)
+    assert Action(forward, (4, 4), Resampling()).turn == pytest.approx(turn)
+    if turn is not None:  # two images that turn by other angles do not turn by one
+        other = forward.copy()
+        other[0, :, :2] = -other[0, :, :2]
+        assert Action(np.concatenate([forward, other]), (4, 4), Resampling()).turn is None

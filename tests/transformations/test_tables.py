@@ -177,3 +177,10 @@ def test_messages(arguments, message):
 def test_levels_out_of_range():
     with pytest.raises(InputError, match="rotate has the levels 0 to 9, not 10"):
         get_transformation("rotate")(torch.rand(1, 3, 4, 4), 10)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_level_0_changes_nothing_in_any_table(table):
+    for name in TABLES[table]:
+        transformation = get_transformation(name, table=table)
+        assert transformation.is_identity(0), name
