@@ -90,6 +90,7 @@ def test_runs_that_cannot_be_compared():
 
 def test_the_text_fits_a_terminal():
     text = result().compare(result(shift=0.1)).to_text()
+    assert "<0.0001  *" in text  # a small p is not 0
     assert max(map(len, text.splitlines())) <= 80
     assert "relative_invariance at the embedding, n = 20" in text
     assert "+0.100 [+0.100, +0.100]" in text

@@ -48,7 +48,7 @@ class Comparison:
             (
                 row.transformation, row.level, short(row.value_a), short(row.value_b),
                 interval(row.difference, row.ci_low, row.ci_high, sign="+"),
-                f"{row.p_adjusted:.4f}", "*" if row.p_adjusted < 0.05 else "",
+                _short_p(row.p_adjusted), "*" if row.p_adjusted < 0.05 else "",
             )
             for row in frame[frame["level"] > 0].itertuples()
         ]  # fmt: skip
@@ -63,6 +63,11 @@ class Comparison:
             "p is corrected for the number of cells; * below 0.05",
             *(f"note: {note}" for note in self.notes if notes),
         )
+
+
+def _short_p(p: float) -> str:
+    """Four decimals; a smaller p is not 0."""
+    return "<0.0001" if p < 0.00005 else f"{p:.4f}"
 
 
 def compare(results: Sequence[Measured], agreement: Agreement | None = None) -> Comparison:
