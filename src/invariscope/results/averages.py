@@ -178,6 +178,7 @@ def iterate(store: RowStore, manifest: Mapping[str, Any], scope: Scope) -> Itera
         (layer for layer in known.values() if layer["name"] in present),
         key=lambda layer: layer["depth"],
     )
+    labels = store.labels[scope.positions]
     every = len({cell for cells in scope.cells.values() for cell in cells}) + 1
     size = max(1, _BATCH_BYTES // max(1, len(store.images) * every * 9))
     for first in range(0, len(scope.metrics), size):
@@ -186,7 +187,7 @@ def iterate(store: RowStore, manifest: Mapping[str, Any], scope: Scope) -> Itera
         for layer in layers:
             wanted = [(metric, "") for metric in batch]
             for series in store.dense(layer["name"], only=wanted):
-                for average in _at_layer(series, layer, manifest, scope):
+                for average in _at_layer(series, layer, manifest, scope, labels):
                     yield average
                     key = (average.metric, average.transformation, average.part)
                     parts.setdefault(key, []).append(average)
@@ -197,7 +198,11 @@ def iterate(store: RowStore, manifest: Mapping[str, Any], scope: Scope) -> Itera
 
 
 def _at_layer(
-    series: Series, layer: Mapping[str, Any], manifest: Mapping[str, Any], scope: Scope
+    series: Series,
+    layer: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    scope: Scope,
+    labels: np.ndarray,
 ) -> Iterator[Average]:
     """Yields each transformation's average at one layer, then the mean over transformations."""
     position = (layer["part"], layer["name"], 100.0 * layer["depth"])
@@ -213,7 +218,7 @@ def _at_layer(
         where = np.ix_(scope.positions, np.array([column[cell] for cell in cells]))
         weights = None if series.weights is None else series.weights[where]
         means.append(
-            estimated(series.values[where], weights, cells, manifest, series.metric).mean()
+            estimated(series.values[where], weights, cells, manifest, series.metric, labels).mean()
         )
         yield Average(series.metric, name, *position, means[-1])
     if means:

@@ -327,8 +327,9 @@ def _curves(
                 about = result.manifest["metrics"].get(series.metric, {})
                 weights = None if series.weights is None else series.weights[images]
                 own = estimated(
-                    series.values[images], weights, series.cells, result.manifest, series.metric
-                )
+                    series.values[images], weights, series.cells, result.manifest, series.metric,
+                    result.store.labels[images],
+                )  # fmt: skip
                 numbers = (own.value, *own.interval(seed=seed), own.n)
                 column = {cell: k for k, cell in enumerate(series.cells)}
                 for entry in agreement.entries:

@@ -114,11 +114,11 @@ class Estimates:
 
     def _ends(self, below: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Both ends, where T goes as far as `below` and `above` [cell] in 2.5 % of cases each."""
-        from scipy import stats
+        from scipy import special
 
         error, n, share = self.error, self.n, self.share
         if self.anytime:
-            wider = reach(np.maximum(n, 1)) / stats.t.isf(0.025, np.maximum(n - 1, 1))
+            wider = reach(np.maximum(n, 1)) / -special.stdtrit(np.maximum(n - 1, 1), 0.025)
             below, above = below * wider, above * wider
         low, high = self.value - above * error, self.value + below * error
         if share.any():

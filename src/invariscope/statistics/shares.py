@@ -20,7 +20,7 @@ def exact_share(
         n: How many images count, [cell].
         anytime: Whether the interval is to hold whenever one looks.
     """
-    from scipy import stats
+    from scipy import special
 
     with np.errstate(invalid="ignore", divide="ignore"):
         alike = share * (1 - share) / error**2 + 1
@@ -28,7 +28,7 @@ def exact_share(
     right = share * images
     if anytime:
         return share_sequence(right, images)
-    low = stats.beta.ppf(0.025, right, images - right + 1)
-    high = stats.beta.isf(0.025, right + 1, images - right)
+    low = special.betaincinv(right, images - right + 1, 0.025)
+    high = special.betaincinv(right + 1, images - right, 0.975)
     # A beta law with a parameter of 0 lies on an end of the range.
     return np.where(right > 0, low, 0.0 * share), np.where(right < images, high, 0.0 * share + 1)

@@ -30,10 +30,10 @@ def studentised(
         below, above, [tail, cell], positive and growing: T falls below −below, or goes above
         `above`, as rarely as the tail says.
     """
-    from scipy import stats
+    from scipy import special
 
     n = counts.sum(axis=0)
-    student = stats.t.isf(np.array(TAILS)[:, None], np.maximum(n - 1, 1))
+    student = -special.stdtrit(np.maximum(n - 1, 1), np.array(TAILS)[:, None])
     below, above = student.copy(), student.copy()
     varied = (n >= FEWEST_TO_RESAMPLE) & contributions.any(axis=0)
     for cells in np.array_split(np.flatnonzero(varied), -(-int(varied.sum()) // _CELLS) or 1):
