@@ -1,11 +1,6 @@
 """A measurement of foregrounds that is killed, resumed, refused or written to a full disk."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -13,6 +8,7 @@ from PIL import Image
 
 from invariscope.errors import InputError, RunError
 from invariscope.foregrounds import Foregrounds, measure_foregrounds
+from killing import killed_after
 
 SCRIPT = """
 import sys, time
@@ -52,17 +48,7 @@ def tables(folder):
 def test_killed_and_resumed_gives_the_same_bytes(folder, tmp_path):
     whole = run(folder, tmp_path / "whole")
     killed = tmp_path / "killed"
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(folder), str(killed)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    deadline = time.time() + 120
-    while time.time() < deadline and len(list(killed.glob("rows/block-*.parquet"))) < 2:
-        assert process.poll() is None, "the measurement ended before it could be killed"
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = sorted(killed.glob("rows/block-*.parquet"))
+    done = killed_after(2, killed, SCRIPT, str(folder), str(killed))
     assert 2 <= len(done) < 5
     with pytest.raises(InputError, match=r"killed has no foregrounds.parquet yet: run the same"):
         Foregrounds.load(killed)

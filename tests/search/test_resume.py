@@ -1,12 +1,7 @@
 """A search that is killed, resumed, refused or written to a full disk."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -16,6 +11,7 @@ from PIL import Image
 import invariscope
 from invariscope.errors import InputError, RunError
 from invariscope.search import Factors
+from killing import killed_after
 
 SCRIPT = """
 import sys, torch, invariscope
@@ -59,17 +55,7 @@ def test_killed_and_resumed_gives_the_same_bytes(folder, tmp_path):
     whole = run(folder, tmp_path / "whole")
     assert len(whole.pairs("few")) == 45
     killed = tmp_path / "killed"
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(folder), str(killed), "0.02"],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    deadline = time.time() + 120
-    while time.time() < deadline and len(list(killed.glob("rows/block-*.parquet"))) < 2:
-        assert process.poll() is None, "the search ended before it could be killed"
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = sorted(killed.glob("rows/block-*.parquet"))
+    done = killed_after(2, killed, SCRIPT, str(folder), str(killed), "0.02")
     assert 2 <= len(done) < 4
     times = {path.name: path.stat().st_mtime_ns for path in done}
     (killed / "rows" / ".block-00003.parquet.1.part").write_bytes(b"half")

@@ -1,10 +1,6 @@
 """What must not change a channel measure: batches, workers, memory, parts, layers; resuming."""
 
 import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +16,7 @@ from invariscope.sweep import channels as channels_module
 from invariscope.sweep import job, watchers
 from invariscope.sweep import maps as maps_module
 from invariscope.transformations import get_transformation
+from killing import killed_after
 
 METRICS = "channel_equivariance,channel_invariance:literal,channel_eed,latent_eed"
 
@@ -277,17 +274,8 @@ def test_killed_between_blocks(folder, tmp_path):
     (tmp_path / "sweep_under_test.py").write_bytes(Path(__file__).read_bytes())
     killed = tmp_path / "killed"
     package = str(Path(invariscope.__file__).parents[1])
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(tmp_path), package, str(killed)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    deadline = time.time() + 120
-    while time.time() < deadline and len(list(killed.glob("rows/block-*.parquet"))) < 1:
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert 1 <= len(list(killed.glob("rows/block-*.parquet"))) < 3
+    done = killed_after(1, killed, SCRIPT, str(tmp_path), package, str(killed))
+    assert 1 <= len(done) < 3
     (killed / ".channels.state.1.part").write_bytes(b"half")
     run(images=pictures(70), output=killed)
     assert_same_bytes(folder, killed)

@@ -3,12 +3,9 @@
 import hashlib
 import io
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -19,6 +16,7 @@ import invariscope
 from invariscope.errors import InputError, RunError
 from invariscope.results import Result
 from invariscope.runs import engine
+from killing import killed_after
 
 SCRIPT = """
 import sys, torch, invariscope
@@ -57,17 +55,7 @@ def run(folder, output, **more):
 def test_killed_and_resumed_gives_the_same_bytes(folder, tmp_path):
     whole = run(folder, tmp_path / "whole")
     killed = tmp_path / "killed"
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(folder), str(killed), "0.01"],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    deadline = time.time() + 120
-    while time.time() < deadline and len(list(killed.glob("rows/block-*.parquet"))) < 2:
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = sorted(killed.glob("rows/block-*.parquet"))
+    done = killed_after(2, killed, SCRIPT, str(folder), str(killed), "0.01")
     assert 2 <= len(done) < 5
     times = {path.name: path.stat().st_mtime_ns for path in done}
     # what a write leaves that is killed half-way

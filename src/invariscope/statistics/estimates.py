@@ -51,7 +51,7 @@ from invariscope.statistics.intervals import (
 )
 from invariscope.statistics.sequences import reach
 from invariscope.statistics.shares import exact_share
-from invariscope.statistics.studentised import TAILS, studentised
+from invariscope.statistics.studentised import INTERVAL, studentised
 
 #: For each kind, how many images the rows of its numerator and of its denominator are of.
 KINDS = {
@@ -62,7 +62,6 @@ KINDS = {
     "ratio of pairs": (2, 2),
     "one minus ratio to pairs": (1, 2),
 }
-_INTERVAL = TAILS.index(0.025)
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,8 @@ class Estimates:
         """
         return intervals([self], seed=seed)[0]
 
-    def _ends(self, below: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Both ends, where T goes as far as `below` and `above` [cell] in 2.5 % of cases each."""
+    def ends(self, below: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Computes both ends from how far T goes below and above 0 in 2.5 % of cases each, [cell]."""
         from scipy import special
 
         error, n, share = self.error, self.n, self.share
@@ -290,10 +289,10 @@ def intervals(parts: Sequence[Estimates], *, seed: int) -> list[tuple[np.ndarray
     """
     contributions = np.concatenate([part.contributions for part in parts], axis=1)
     counts = np.concatenate([part.counts & ~part.share for part in parts], axis=1)
-    ends = np.stack([tails[_INTERVAL] for tails in studentised(contributions, counts, seed)])
+    ends = np.stack([tails[INTERVAL] for tails in studentised(contributions, counts, seed)])
     stops = np.cumsum([len(part.value) for part in parts])[:-1]
     split = np.split(ends, stops, axis=1)
-    return [part._ends(*own) for part, own in zip(parts, split, strict=True)]
+    return [part.ends(*own) for part, own in zip(parts, split, strict=True)]
 
 
 def _constant(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

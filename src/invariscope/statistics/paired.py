@@ -17,7 +17,7 @@ import numpy as np
 from invariscope.statistics.estimates import Estimates, estimate
 from invariscope.statistics.intervals import divide, exact_sums
 from invariscope.statistics.ranking import adjusted
-from invariscope.statistics.studentised import TAILS, studentised
+from invariscope.statistics.studentised import INTERVAL, TAILS, studentised
 
 #: The numbers of each cell; the corrected p is over the cells that are given together.
 NUMBERS = (
@@ -80,9 +80,7 @@ def _of_means(change: Estimates, seed: int) -> tuple[np.ndarray, np.ndarray, np.
 
     n, error = change.n, change.error
     below, above = studentised(change.contributions, change.counts, seed)
-    middle = TAILS.index(0.025)
-    low = change.value - above[middle] * error
-    high = change.value + below[middle] * error
+    low, high = change.ends(below[INTERVAL], above[INTERVAL])
     with np.errstate(invalid="ignore", divide="ignore"):
         t = np.where(change.value == 0, 0.0, change.value / error)  # 0 / 0: nothing differs
     # The same difference on every image: a coin for every image does as much in 2 of 2ⁿ cases.

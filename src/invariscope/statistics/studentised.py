@@ -13,6 +13,7 @@ from invariscope.statistics.intervals import REPLICATES, resampling_counts, roun
 FEWEST_TO_RESAMPLE = 12
 #: One-sided tails at which T is known: the third is that of a 95 % interval.
 TAILS = (0.25, 0.1, 0.025, 0.01, 0.005)
+INTERVAL = TAILS.index(0.025)
 _CELLS = 1 << 10  # cells whose resamples are held at a time: 2,000 each
 
 
