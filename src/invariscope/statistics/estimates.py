@@ -112,7 +112,7 @@ class Estimates:
         return intervals([self], seed=seed)[0]
 
     def ends(self, below: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Computes both ends from how far T goes below and above 0 in 2.5 % of cases each, [cell]."""
+        """Computes both ends from how far T goes below and above 0, each in 2.5 % of cases."""
         from scipy import special
 
         error, n, share = self.error, self.n, self.share
