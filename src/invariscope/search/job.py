@@ -1,23 +1,26 @@
-"""Defines the pair similarity search as a job: paper 000 §4 (eq. 2).
+"""Defines the search as a job: which operations turn images of a class into one another?
 
-For pairs (x₁, x₂) of one class and every operation T of a pool, T acts on x₂ alone:
+For a pair (x₁, x₂) of one class and every operation T of a pool, T acts on x₂ alone (paper 000 §4,
+eq. 2):
 
     s₀ = cos(f(x₁), f(x₂)),   s_T = cos(f(x₁), f(T(x₂))),   change = s_T − s₀
 
 with f the network up to its penultimate layer (the embedding). Above 0, T explains part of what
-sets the two images apart; 0: it changes nothing. The relative change is change / s₀.
+sets the two images apart; 0: it changes nothing.
 
-A block of 32 pairs is measured at once: each image is decoded and embedded once, and each second
-image once more for every operation that is computed; the similarities are formed at once and
-nothing but numbers is kept. An image that T leaves as it is (autocontrast often does) has a change
-of exactly 0, not the rounding of another batch.
+A block moves up to 64 images of one class. Each is decoded and embedded once, and once more for
+every operation that is computed; these embeddings serve all pairs: those drawn for eq. 2, those of
+every moved image with every other one of its class, and with 64 images of other classes, which are
+embedded once. Nothing but numbers is kept. An image that T leaves as it is (autocontrast often
+does) has a change of exactly 0, not the rounding of another batch.
 
 Source: paper 000, eq. 2 and §4. Its code embeds both images anew for every operation, one operation
 after the other; for one of its models it takes logits as embeddings, here always the embedding.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -27,7 +30,7 @@ from torch import Tensor
 
 from invariscope.devices import as_float
 from invariscope.errors import RunError
-from invariscope.metrics.distances import between, prepared
+from invariscope.metrics.distances import prepared
 from invariscope.models import Probe
 from invariscope.runs import Job, Run
 from invariscope.runs.batches import Batches
@@ -35,15 +38,40 @@ from invariscope.runs.loading import Block
 from invariscope.runs.subject import Subject
 from invariscope.search.example_files import write_examples
 from invariscope.search.examples import take_examples
+from invariscope.search.factor_table import tabulate_factors
+from invariscope.search.families import axes
+from invariscope.search.meetings import Anchors, Meetings
 from invariscope.search.operations import first_key, unique_operations
 from invariscope.search.result import Factors, rows_of, write_factors
-from invariscope.search.rows import PAIR_ROWS, PAIRS_PER_BLOCK, pair_table
+from invariscope.search.rows import MOVED_PER_BLOCK, PAIR_ROWS, pair_table
 from invariscope.search.table import tabulate
 from invariscope.transformations import Operation
 
 EMBEDDING = "embedding"
 #: Pixels closer than this are the same: the rounding of a transformation that changes nothing.
 _SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class ClassPlan:
+    """What is measured of a class; positions in the source.
+
+    Attributes:
+        pairs: int64 [pair, 2], drawn: anchor and other.
+        moved: The images that are transformed.
+        meeting: Those of them that meet every moved image.
+        strangers: The images of other classes that they meet.
+    """
+
+    pairs: np.ndarray
+    moved: np.ndarray
+    meeting: np.ndarray
+    strangers: np.ndarray
+
+    @property
+    def images(self) -> np.ndarray:
+        """The images of the class that are looked at, each once."""
+        return np.array(list(dict.fromkeys([*self.pairs.ravel().tolist(), *self.moved.tolist()])))
 
 
 @dataclass
@@ -53,7 +81,7 @@ class Search(Job[Factors]):
     Attributes:
         subject: The model and the images.
         operations: The pool, in the order of the table.
-        pairs: int64 [pair, 3]: number of the class, positions in the source of anchor and other.
+        plans: What is measured of each class.
         seed: The run's seed.
         manifest: The manifest at the start.
         unique: What is computed, by key.
@@ -61,7 +89,7 @@ class Search(Job[Factors]):
 
     subject: Subject
     operations: tuple[Operation, ...]
-    pairs: np.ndarray
+    plans: tuple[ClassPlan, ...]
     seed: int
     manifest: dict[str, Any]
 
@@ -74,9 +102,20 @@ class Search(Job[Factors]):
         )  # fmt: skip
         self.unique = unique_operations(self.operations)
         self.cells = len(self.unique)
-        starts = range(0, len(self.pairs), PAIRS_PER_BLOCK)
-        self._pairs = [self.pairs[start : start + PAIRS_PER_BLOCK] for start in starts]
-        self.blocks = [list(dict.fromkeys(part[:, 1:].ravel().tolist())) for part in self._pairs]
+        self._parts = [
+            (number, plan.moved[start : start + MOVED_PER_BLOCK])
+            for number, plan in enumerate(self.plans)
+            for start in range(0, len(plan.moved), MOVED_PER_BLOCK)
+        ]
+        self.blocks = [self._images(number, moved) for number, moved in self._parts]
+        self._known: dict[int, Tensor | None] = {}
+
+    def _images(self, number: int, moved: np.ndarray) -> list[int]:
+        """Lists the images of a block: the moved ones, and all of the class that they meet."""
+        plan = self.plans[number]
+        anchors = plan.pairs[np.isin(plan.pairs[:, 1], moved), 0]
+        images = [*moved.tolist(), *plan.meeting.tolist(), *anchors.tolist()]
+        return list(dict.fromkeys(images))
 
     @property
     def probe(self) -> Probe:
@@ -89,51 +128,60 @@ class Search(Job[Factors]):
         return 256 if self.probe.device.type == "cuda" else 32
 
     def passes(self, number: int) -> int:
-        """Counts passes: each image once, each second image once for every computed operation."""
-        seconds = np.unique(self._pairs[number][:, 2])
-        return len(self.blocks[number]) + len(seconds) * len(self.unique)
+        """Counts passes: each image once, each moved image once for every computed operation."""
+        return len(self.blocks[number]) + len(self._parts[number][1]) * len(self.unique)
 
     def measure(self, block: Block, batches: Batches, advance: Callable[[int], None]) -> pa.Table:
         """Computes the similarities of the block's pairs, before and after each operation."""
+        number, moved = self._parts[block.number]
         row_of = {index: row for row, index in enumerate(block.indices)}
-        pairs = self._pairs[block.number]
-        pairs = pairs[[a in row_of and b in row_of for a, b in pairs[:, 1:].tolist()]]
-        if not len(pairs):
-            return pair_table([], [], [], np.empty(0), np.empty((0, len(self.unique))))
+        moved = [index for index in moved.tolist() if index in row_of]
+        if not moved:
+            return pair_table(number, [], len(self.unique))
 
         def embed(images: Tensor) -> Tensor:
             vectors = batches.forward(self.probe, images, [EMBEDDING])[EMBEDDING]
-            advance(len(images))
             return prepared(vectors, "cosine")
 
         device = self.probe.device
         pixels = as_float(block.pixels().to(device, non_blocking=True))
-        seconds, partner = np.unique(pairs[:, 2], return_inverse=True)
         vectors = embed(pixels)
-        first = vectors[torch.tensor([row_of[a] for a in pairs[:, 1].tolist()], device=device)]
-        rows = torch.tensor([row_of[b] for b in seconds.tolist()], device=device)
-        member = torch.from_numpy(partner).to(device)
-        before = 1 - between(first, vectors[rows][member], "cosine")
-        shown = pixels[rows]
-        changes: dict[str, Tensor] = {}
-        for keys, moved in _batched(self._moved(shown, seconds), len(shown), batches):
-            for key, picture, vector in zip(
-                keys, moved, embed(torch.cat(moved)).split(len(shown)), strict=True
-            ):
-                change = 1 - between(first, vector[member], "cosine") - before
-                same = ((picture - shown).abs().amax((1, 2, 3)) <= _SAME)[member]
-                changes[key] = torch.where(same & before.isfinite(), 0.0, change)
-        ordered = torch.stack([changes[key] for key in self.unique], 1) if changes else None
-        return pair_table(
-            pairs[:, 0],
-            self._ids(pairs[:, 1]),
-            self._ids(pairs[:, 2]),
-            before.double().cpu().numpy(),
-            np.empty((len(pairs), 0)) if ordered is None else ordered.cpu().numpy(),
+        advance(len(pixels))
+
+        def anchors(positions: list[int]) -> Anchors:
+            rows = torch.tensor([row_of[index] for index in positions], dtype=torch.long)
+            return Anchors(positions, self._ids(positions), vectors[rows.to(device)])
+
+        plan = self.plans[number]
+        place = {index: row for row, index in enumerate(moved)}
+        pairs = [
+            (draw, row_of[a], place[b])
+            for draw, (a, b) in enumerate(plan.pairs.tolist())
+            if a in row_of and b in place
+        ]
+        meetings = Meetings(
+            anchors(moved),
+            anchors(block.indices),
+            np.array(pairs, dtype=np.int64).reshape(-1, 3),
+            anchors([index for index in plan.meeting.tolist() if index in row_of]),
+            self._strangers(plan, embed),
+            axes(self.manifest["settings"]["operations"]),
+            len(self.unique),
         )
+        columns = {key: column for column, key in enumerate(self.unique)}
+        rows = torch.tensor([row_of[index] for index in moved], device=device)
+        shown, plain = pixels[rows], vectors[rows]
+        moving = self._moved(shown, self._ids(moved))
+        for keys, pictures in _batched(moving, len(shown), batches):
+            embedded = embed(torch.cat(pictures)).split(len(shown))
+            advance(len(pictures) * len(shown))
+            for key, picture, vector in zip(keys, pictures, embedded, strict=True):
+                same = (picture - shown).abs().amax((1, 2, 3)) <= _SAME
+                meetings.after(columns[key], torch.where(same[:, None], plain, vector))
+        return pair_table(number, meetings.rows(), len(self.unique))
 
     def finish(self, run: Run) -> Factors:
-        """Makes the table and the example pairs."""
+        """Makes the tables and the example pairs."""
         manifest, settings = run.manifest, run.manifest["settings"]
         rows = rows_of(manifest, run.rows)
         frame = tabulate(rows, settings["classes"], settings["operations"], settings["seed"])
@@ -142,28 +190,44 @@ class Search(Job[Factors]):
                 f"no pair of {settings['data']} has two images that can be read and compared; "
                 f"{len(manifest['images']['skipped'])} images were skipped"
             )
-        factors = Factors(manifest, frame, rows, run.folder)
+        table = tabulate_factors(rows, settings["classes"], settings["operations"])
+        factors = Factors(manifest, frame, table, rows, run.folder)
         examples = take_examples(self.subject, self.operations, factors)
         if run.folder is not None:
             write_examples(run.folder, examples, run.identity)
-            write_factors(run.folder, frame, run.identity)
-        return Factors(manifest, frame, rows, run.folder, examples)
+            write_factors(run.folder, frame, table, run.identity)
+        return Factors(manifest, frame, table, rows, run.folder, examples)
 
-    def _ids(self, positions: np.ndarray) -> list[str]:
-        return [self.source.ids[int(position)] for position in positions]
+    def _ids(self, positions: Sequence[int]) -> list[str]:
+        return [self.source.ids[position] for position in positions]
 
-    def _moved(self, shown: Tensor, seconds: np.ndarray) -> Iterator[tuple[str, Tensor]]:
-        """Transforms the second images; a first step that several operations share is done once."""
-        ids = self._ids(seconds)
-        begun: tuple[str, Tensor] | None = None
-        for key, operation in self.unique.items():
-            (first, level), *rest = operation.acting
-            if begun is None or begun[0] != first_key(operation):
-                begun = first_key(operation), first(shown, level, seed=self.seed, image_ids=ids)
-            moved = begun[1]
-            for transformation, level in rest:
-                moved = transformation(moved, level, seed=self.seed, image_ids=ids)
-            yield key, moved
+    def _strangers(self, plan: ClassPlan, embed: Callable[[Tensor], Tensor]) -> Anchors:
+        """The readable strangers of a class; each image is embedded once."""
+        new = [index for index in plan.strangers.tolist() if index not in self._known]
+        pictures = {index: self.load(self.source, index) for index in new}
+        frames = {k: p.pixels for k, p in pictures.items() if p.fits and p.pixels is not None}
+        self._known |= dict.fromkeys(new)
+        if frames:
+            pixels = torch.stack(list(frames.values())).to(self.probe.device)
+            self._known |= dict(zip(frames, embed(as_float(pixels)), strict=True))
+        known = {index: self._known[index] for index in plan.strangers.tolist()}
+        vectors = {index: vector for index, vector in known.items() if vector is not None}
+        width = next(iter(vectors.values())).shape if vectors else (0,)
+        stacked = torch.stack(list(vectors.values())) if vectors else torch.empty(0, *width)
+        return Anchors(list(vectors), self._ids(list(vectors)), stacked)
+
+    def _moved(self, shown: Tensor, ids: list[str]) -> Iterator[tuple[str, Tensor]]:
+        """Transforms the moved images; a first step that several operations share is done once."""
+        for _, group in groupby(self.unique.items(), key=lambda item: first_key(item[1])):
+            begun: Tensor | None = None
+            for key, operation in group:
+                (first, level), *rest = operation.acting
+                if begun is None:
+                    begun = first(shown, level, seed=self.seed, image_ids=ids)
+                picture = begun
+                for transformation, level in rest:
+                    picture = transformation(picture, level, seed=self.seed, image_ids=ids)
+                yield key, picture
 
 
 def _batched(

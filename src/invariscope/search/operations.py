@@ -31,11 +31,33 @@ from invariscope.transformations import (
 )
 from invariscope.transformations.geometry import CENTRES
 
-POOLS = SINGLES, POLICIES, ALL = "singles", "policies", "all"
+POOLS = BOTH_WAYS, SINGLES, POLICIES, ALL = "families", "singles", "policies", "all"
+
+#: The levels at which a search looks for factors, in both directions.
+LEVELS = {
+    "rotate": (-40, -25, -12, 12, 25, 40, 90, 180, 270),
+    "shear_x": (-25, -12, 12, 25),
+    "shear_y": (-25, -12, 12, 25),
+    "translate_x": (-0.2, -0.1, 0.1, 0.2),
+    "translate_y": (-0.2, -0.1, 0.1, 0.2),
+    "zoom_in": (1.25, 1.6, 2),
+    "zoom_out": (0.8, 0.6),
+    "flip_horizontal": (1,),
+    "flip_vertical": (1,),
+    "brightness_up": (1.3, 1.7),
+    "brightness_down": (0.7, 0.4),
+    "contrast": (0.5, 0.75, 1.4, 1.8),
+    "saturation": (0, 0.5, 1.6),
+    "hue": (-0.33, -0.2, -0.1, 0.1, 0.2, 0.33, 0.5),
+    "invert": (1,),
+    "sharpness": (0.3, 1.7),
+    "blur": (0.01, 0.02),
+    "posterize": (4, 3),
+}
 
 
 def get_operations(
-    operations: str | Sequence[str | Transformation | Operation] = ALL,
+    operations: str | Sequence[str | Transformation | Operation] = BOTH_WAYS,
     shear_centre: str = "corner",
 ) -> tuple[Operation, ...]:
     """Makes the pool of a search from names and transformations.
@@ -119,6 +141,9 @@ def _of(term: str | Transformation | Operation, shear_centre: str) -> Iterator[O
     elif term.strip() == ALL:
         yield from _of(SINGLES, shear_centre)
         yield from _of(POLICIES, shear_centre)
+    elif term.strip() == BOTH_WAYS:
+        for name in LEVELS:
+            yield from _levels(name)
     elif term.strip() == SINGLES:
         for name, row in TABLES["search"].items():
             yield from (_named([(name, level)], shear_centre) for level in row.levels)
@@ -132,9 +157,11 @@ def _written(term: str, shear_centre: str) -> Iterator[Operation]:
     """A family, a family with magnitudes, or an operation by its name."""
     words = [part.split() for part in term.split("+")]
     if "=" in term:
-        yield from _own(get_transformation(term))
+        yield from _own(_reflecting(get_transformation(term)))
     elif all(len(part) == 2 and part[1].isdigit() for part in words):
         yield _named([(name, int(level)) for name, level in words], shear_centre)
+    elif term in LEVELS:
+        yield from _levels(term)
     elif term in (*TABLES["search"], *FAMILIES) or len(words) == 1:
         transformation = _tabled(term, shear_centre)
         for level in transformation.levels:
@@ -147,12 +174,28 @@ def _written(term: str, shear_centre: str) -> Iterator[Operation]:
         )
 
 
+def _levels(name: str) -> Iterator[Operation]:
+    """Takes a family at the levels of `LEVELS`."""
+    magnitudes = "/".join(f"{magnitude:g}" for magnitude in LEVELS[name])
+    return _written(f"{name}={magnitudes}", "centre")
+
+
+def _reflecting(transformation: Transformation) -> Transformation:
+    """Continues pictures by their reflection: corners of one colour would set all pairs apart."""
+    if transformation.kind != "geometric":
+        return transformation
+    how = replace(transformation.resampling, border="reflect")
+    return replace(transformation, resampling=how)
+
+
 def _own(transformation: Transformation) -> Iterator[Operation]:
     """Takes the levels of a transformation that is in no table, named by their magnitudes."""
     for level in transformation.levels:
         if not transformation.is_identity(level):
             name = f"{transformation.name}={'±' * transformation.signed}"
             name += f"{transformation.magnitudes[level]:g}"
+            if transformation.unit == "":
+                name = transformation.name
             if transformation.family.members:
                 name = f"{transformation.name} {transformation.describe(level)}"
             yield Operation(name, ((transformation, level),))

@@ -54,6 +54,26 @@ def class_pairs(image_ids: Sequence[str], count: int, seed: int) -> np.ndarray:
     return pairs.astype(np.int64)
 
 
+def moved_images(pairs: np.ndarray, images: int, count: int) -> np.ndarray:
+    """Lists the images of a class that are transformed: those second in a pair, then others.
+
+    Args:
+        pairs: Those of `class_pairs`.
+        images: How many images the class has.
+        count: How many are transformed, where there are as many.
+
+    Returns:
+        int64, positions, each once, in the order of the pairs.
+
+    Example:
+        >>> moved_images(np.array([[0, 1], [2, 1], [1, 0]]), images=4, count=3).tolist()
+        [1, 0, 2]
+    """
+    order = [*pairs[:, 1].tolist(), *pairs[:, 0].tolist(), *range(images)]
+    seconds = len(set(pairs[:, 1].tolist()))
+    return np.array(list(dict.fromkeys(order))[: max(seconds, min(count, images))], dtype=np.int64)
+
+
 def _tournament(players: int, count: int) -> np.ndarray:
     """Makes the first ``count`` matches [count, 2]: one player stays, the others move round."""
     seats = players + players % 2 - 1  # on the circle

@@ -11,13 +11,18 @@ from invariscope.registry import unknown_name
 from invariscope.runs.bands import acting, listed
 from invariscope.runs.manifest import new_manifest
 from invariscope.runs.subject import Subject, open_subject
-from invariscope.search.job import Search
+from invariscope.search.job import ClassPlan, Search
 from invariscope.search.operations import POOLS, get_operations, unique_operations
-from invariscope.search.pairs import class_pairs
+from invariscope.search.pairs import class_pairs, moved_images
 from invariscope.search.request import SearchRequest
 from invariscope.search.result import COMMAND
-from invariscope.search.rows import PAIRS_PER_BLOCK
+from invariscope.search.rows import MOVED_PER_BLOCK
+from invariscope.seeding import uniform
 from invariscope.transformations import FAMILIES, Operation
+
+#: How many images of a class meet each other, and how many of other classes they meet.
+MEETING = 128
+STRANGERS = 64
 
 
 def prepare_search(request: SearchRequest) -> Search:
@@ -27,26 +32,24 @@ def prepare_search(request: SearchRequest) -> Search:
     pool = get_operations(request.operations, request.shear_centre)
     source = open_source(request.images, request.value_range)
     members = _members(source, request.classes)
-    drawn = {
-        name: _draw(source, positions, request.pairs, request.seed)
+    plans = {
+        name: _plan(source, positions, request.pairs, request.seed)
         for name, positions in members.items()
     }
-    paired = [pairs for pairs in drawn.values() if len(pairs)]
+    drawn = {name: plan.pairs for name, plan in plans.items()}
+    paired = [plan for plan in plans.values() if len(plan.pairs)]
     if not paired:
         raise InputError(
             f"{source.name}: no class has two images, so there are no pairs; give classes of two "
             "images or more"
         )
-    table = np.concatenate(
-        [np.column_stack([np.full(len(pairs), k), pairs]) for k, pairs in enumerate(paired)]
-    )
-    order = list(dict.fromkeys(table[:, 1:].ravel().tolist()))
+    order = list(dict.fromkeys(index for plan in paired for index in plan.images.tolist()))
     subject = open_subject(request, source, order)
     pool, colourless = acting(pool, subject.colours, _tabled(request.operations))
     subject.probe.watch("last", subject.shown)
     warnings = [*_warnings(source, members, drawn), *subject.doubts(), *colourless]
     manifest = new_manifest(
-        _settings(request, subject, pool, members, drawn),
+        _settings(request, subject, pool, members, plans),
         subject.source,
         command=COMMAND,
         selected=len(order),
@@ -55,7 +58,7 @@ def prepare_search(request: SearchRequest) -> Search:
         warnings=warnings,
     )
     manifest["transformations"] = {name: FAMILIES.get(name).as_dict() for name in FAMILIES}
-    return Search(subject, pool, table, request.seed, manifest)
+    return Search(subject, pool, tuple(paired), request.seed, manifest)
 
 
 def _tabled(asked: Any) -> set[str]:
@@ -95,9 +98,16 @@ def _members(source: ImageSource, classes: Sequence[str] | None) -> dict[str, np
     return {name: positions for name, positions in members.items() if name in set(classes)}
 
 
-def _draw(source: ImageSource, positions: np.ndarray, count: int, seed: int) -> np.ndarray:
+def _plan(source: ImageSource, positions: np.ndarray, count: int, seed: int) -> ClassPlan:
+    """Draws the pairs of a class, and the images of other classes that it meets."""
     ids = [source.ids[int(position)] for position in positions]
-    return positions[class_pairs(ids, count, seed)]
+    pairs = class_pairs(ids, count, seed)
+    moved = positions[moved_images(pairs, len(ids), count)]
+    labels = np.asarray(source.labels)
+    others = np.flatnonzero((labels >= 0) & (labels != labels[positions[0]]))
+    keys = uniform(seed, "factors:strangers", [source.ids[int(k)] for k in others])
+    strangers = others[np.argsort(keys, kind="stable")[:STRANGERS]]
+    return ClassPlan(positions[pairs], moved, moved[:MEETING], strangers)
 
 
 def _settings(
@@ -105,7 +115,7 @@ def _settings(
     subject: Subject,
     pool: tuple[Operation, ...],
     members: dict[str, np.ndarray],
-    drawn: dict[str, np.ndarray],
+    plans: dict[str, ClassPlan],
 ) -> dict[str, Any]:
     """Collects the settings that must match on resuming."""
     source = subject.source
@@ -114,16 +124,17 @@ def _settings(
     return {
         **subject.settings(request.seed),
         "pairs": request.pairs,
-        "block_size": PAIRS_PER_BLOCK,
+        "block_size": MOVED_PER_BLOCK,
         "classes": [
             {
                 "name": name,
                 "wnid": wnids.get(name),
                 "images": len(members[name]),
-                "pairs": len(pairs),
+                "pairs": len(plan.pairs),
+                "moved": len(plan.moved),
             }
-            for name, pairs in drawn.items()
-            if len(pairs)
+            for name, plan in plans.items()
+            if len(plan.pairs)
         ],
         "operations": [
             {**operation.as_dict(), "column": columns.get(operation.key)} for operation in pool

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from invariscope.runs.request import ModelRequest
-from invariscope.search.operations import ALL
+from invariscope.search.operations import BOTH_WAYS
 from invariscope.transformations import Operation, Transformation
 
 DEFAULT_PAIRS = 64
@@ -14,7 +14,7 @@ DEFAULT_PAIRS = 64
 class SearchRequest(ModelRequest):
     """The arguments of `find_factors` that its numbers depend on."""
 
-    operations: str | Sequence[str | Transformation | Operation] = ALL
+    operations: str | Sequence[str | Transformation | Operation] = BOTH_WAYS
     pairs: int = DEFAULT_PAIRS
     classes: Sequence[str] | None = None
     shear_centre: str = "corner"

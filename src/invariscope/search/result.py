@@ -18,14 +18,16 @@ from invariscope.runs.manifest import read_manifest, write_manifest
 from invariscope.runs.saving import saving
 from invariscope.runs.tables import read_run_table, write_run_table
 from invariscope.search.example_files import EXAMPLES, Example, read_examples, write_examples
+from invariscope.search.factor_table import FACTOR_SCHEMA
 from invariscope.search.ranks import Ranks, rank
-from invariscope.search.rows import PAIR_ROWS, PairRows
+from invariscope.search.rows import DRAWN, MOVED_PER_BLOCK, PAIR_ROWS, PairRows
 from invariscope.search.table import TABLE_SCHEMA
 
 if TYPE_CHECKING:
     from invariscope.search.hierarchy import Hierarchy
 
-TABLE = "factors.parquet"
+TABLE = "operations.parquet"
+FACTORS = "factors.parquet"
 COMMAND = "factors"
 
 
@@ -34,14 +36,17 @@ class Factors:
 
     Args:
         manifest: Settings, skipped images, environment.
-        frame: The table; `invariscope.search.table` says what its columns are.
+        frame: The table of operations; `invariscope.search.table` says what its columns are.
+        factors: The table of what varies; `invariscope.search.factor_table` says what its columns
+            are.
         rows: The pairs.
         folder: Where they lie; None for what is in memory.
         examples: Pairs as pictures; None: those of the folder, if it has any.
 
     Attributes:
         manifest: As given.
-        frame: One row for each class and operation; class "" is the mean over classes.
+        frame: One row for each class and operation; class "" is the mean over classes (eq. 2).
+        factors: One row for each class and family; found means q < 0.05.
         folder: As given.
     """
 
@@ -49,11 +54,13 @@ class Factors:
         self,
         manifest: dict[str, Any],
         frame: pd.DataFrame,
+        factors: pd.DataFrame,
         rows: PairRows,
         folder: Path | None = None,
         examples: Sequence[Example] | None = None,
     ):
         self.manifest, self.frame, self.folder = manifest, frame, folder
+        self.factors = factors
         self._rows = rows
         self._examples = None if examples is None else tuple(examples)
 
@@ -94,7 +101,7 @@ class Factors:
         """
         if name not in self.classes:
             raise unknown_name("class", name, self.classes)
-        rows = self._rows.of_class(self.classes.index(name))
+        rows = self._rows.of_class(self.classes.index(name)).of_role(DRAWN)
         change = np.column_stack([np.zeros(len(rows.before)), rows.change])
         change[~np.isfinite(rows.before)] = np.nan
         columns = [
@@ -162,7 +169,7 @@ class Factors:
         with saving(folder):
             for number, table in enumerate(self._rows.blocks()):
                 write_block_file(folder / ROWS, number, table, run, PAIR_ROWS)
-            write_factors(folder, self.frame, run)
+            write_factors(folder, self.frame, self.factors, run)
             if self.examples:
                 write_examples(folder, self.examples, run)
             write_manifest(folder, self.manifest)
@@ -178,28 +185,31 @@ class Factors:
         """
         folder = Path(folder)
         manifest = read_manifest(folder, COMMAND)
-        path = folder / TABLE
-        if not path.is_file():
-            raise InputError(
-                f"{folder} has no {TABLE} yet: run the same command again to finish the search"
-            )
-        remedy = "delete it and run the same command again to restore it"
-        table = read_run_table(path, TABLE_SCHEMA, manifest["identity"], "numbers", remedy)
-        return cls(manifest, table.to_pandas(), rows_of(manifest, folder / ROWS), folder)
+        frames = []
+        for name, schema in ((TABLE, TABLE_SCHEMA), (FACTORS, FACTOR_SCHEMA)):
+            if not (folder / name).is_file():
+                raise InputError(
+                    f"{folder} has no {name} yet: run the same command again to finish the search"
+                )
+            remedy = "delete it and run the same command again to restore it"
+            run = manifest["identity"]
+            frames.append(read_run_table(folder / name, schema, run, "numbers", remedy).to_pandas())
+        return cls(manifest, *frames, rows_of(manifest, folder / ROWS), folder)
 
 
 def rows_of(manifest: dict[str, Any], source: Path | Sequence[pa.Table]) -> PairRows:
     """Opens the rows of a search, by its manifest."""
     settings = manifest["settings"]
     columns = {entry["column"] for entry in settings["operations"]} - {None}
-    pairs = [entry["pairs"] for entry in settings["classes"]]
-    return PairRows(source, pairs, len(columns), manifest["identity"])
+    blocks = [-(-entry["moved"] // MOVED_PER_BLOCK) for entry in settings["classes"]]
+    return PairRows(source, blocks, len(columns), manifest["identity"])
 
 
-def write_factors(folder: Path, frame: pd.DataFrame, run: str) -> Path:
-    """Writes the table, whole or not at all; `run` is the identity of the search.
+def write_factors(folder: Path, frame: pd.DataFrame, factors: pd.DataFrame, run: str) -> None:
+    """Writes both tables, each whole or not at all; `run` is the identity of the search.
 
     Raises:
         RunError: The disk is full or the folder cannot be written.
     """
-    return write_run_table(folder / TABLE, frame, TABLE_SCHEMA, run)
+    write_run_table(folder / TABLE, frame, TABLE_SCHEMA, run)
+    write_run_table(folder / FACTORS, factors, FACTOR_SCHEMA, run)

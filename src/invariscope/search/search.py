@@ -8,7 +8,7 @@ import torch
 
 from invariscope.models import PreprocessingLike
 from invariscope.runs import Progress, carry_out
-from invariscope.search.operations import ALL
+from invariscope.search.operations import BOTH_WAYS
 from invariscope.search.prepare import prepare_search
 from invariscope.search.request import DEFAULT_PAIRS, SearchRequest
 from invariscope.search.result import Factors
@@ -19,7 +19,7 @@ def find_factors(
     model: Any,
     images: Any,
     *,
-    operations: str | Sequence[str | Transformation | Operation] = ALL,
+    operations: str | Sequence[str | Transformation | Operation] = BOTH_WAYS,
     pairs: int = DEFAULT_PAIRS,
     classes: Sequence[str] | None = None,
     seed: int = 0,
@@ -41,9 +41,10 @@ def find_factors(
     Args:
         model: As for `invariscope.measure`; its embedding is compared.
         images: Labelled images: a folder with one sub-folder per class, (images, labels), a spec.
-        operations: "all" (112 of paper 000), "singles", "policies", families, "rotate=5/10", or
-            objects; see `get_operations`.
-        pairs: Pairs of each class; as many as there are, where a class has fewer.
+        operations: "families" (57 levels of 18 families), "all" (112 of paper 000), "singles",
+            "policies", single families, "rotate=5/10", or objects; see `get_operations`.
+        pairs: Pairs of each class, and images of it that are transformed; as many as there are,
+            where a class has fewer.
         classes: Names of the classes; all by default.
         seed: What is drawn, is drawn from this and the image ids alone.
         device: Where the network runs; an accelerator if there is one.
@@ -63,7 +64,8 @@ def find_factors(
         progress: Told what goes on.
 
     Returns:
-        The `Factors`: `frame` (a row for each class and operation), `ranks`, `pairs`.
+        The `Factors`: `factors` (what varies: a row for each class and family), and as paper 000
+        has it `frame` (a row for each class and operation), `ranks`, `pairs`.
 
     Raises:
         InputError: What was asked for cannot be done as asked; unlabelled images among it.

@@ -38,7 +38,7 @@ import pandas as pd
 import pyarrow as pa
 
 from invariscope.metrics.similarity_change import SMALLEST
-from invariscope.search.rows import ClassRows, PairRows
+from invariscope.search.rows import DRAWN, PairRows, Pairs
 from invariscope.statistics.estimates import mean_interval
 from invariscope.statistics.ranking import adjusted
 from invariscope.statistics.sign_flips import sign_flip_p
@@ -77,7 +77,9 @@ def tabulate(
     Returns:
         The columns of the table; "" first, then the classes; operations in the pool's order.
     """
-    of_classes = [_class_numbers(rows.of_class(number), seed) for number in range(len(classes))]
+    of_classes = [
+        _class_numbers(rows.of_class(number).of_role(DRAWN), seed) for number in range(len(classes))
+    ]
     by_class = {name: np.stack([numbers[name] for numbers in of_classes]) for name in of_classes[0]}
     by_class["q"] = adjusted(by_class["p"][:, 1:])
     by_class["q"] = np.column_stack([np.full(len(classes), np.nan), by_class["q"]])
@@ -102,7 +104,7 @@ def tabulate(
     return frame.astype({name: np.int64 for name in _COUNTS})
 
 
-def _class_numbers(rows: ClassRows, seed: int) -> dict[str, np.ndarray]:
+def _class_numbers(rows: Pairs, seed: int) -> dict[str, np.ndarray]:
     """Computes every number of a class, [1 + computed operation]; the identity comes first."""
     change = np.column_stack([np.zeros(len(rows.before)), rows.change])
     change[~np.isfinite(rows.before)] = np.nan

@@ -100,6 +100,10 @@ class Operation:
                     "magnitude": t.magnitudes[level],
                     "unit": t.unit,
                     "signed": t.signed,
+                    "operation": t.family.operation,
+                    "identity": t.family.identity,
+                    "ordered": t.unit != "" and not t.family.members,
+                    "resampling": repr(t.resampling),
                 }
                 for t, level in self.steps
             ],
