@@ -12,6 +12,8 @@ from invariscope.studies.claims.evidence import (
     share,
 )
 from invariscope.studies.claims.ledger import CLAIMS, PAPERS, Claim, get_claim
+from invariscope.studies.claims.looks import Look, Looks
+from invariscope.studies.claims.needed import needed, with_needed
 from invariscope.studies.claims.record import Record, newest, read_claims, write_claims
 from invariscope.studies.claims.verdict import (
     CONTRADICTED,
@@ -41,6 +43,8 @@ __all__ = [
     "Claim",
     "ClaimResult",
     "Evidence",
+    "Look",
+    "Looks",
     "Part",
     "Record",
     "above",
@@ -50,6 +54,7 @@ __all__ = [
     "decide",
     "get_claim",
     "interval",
+    "needed",
     "newest",
     "not_above",
     "not_below",
@@ -60,6 +65,7 @@ __all__ = [
     "read_claims",
     "resampled",
     "share",
+    "with_needed",
     "within",
     "write_claims",
 ]

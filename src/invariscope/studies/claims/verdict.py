@@ -24,11 +24,13 @@ undefined.
 - A claim is supported if all its parts are, contradicted if any part is, else undecided. The number
   that stands for it is that of the part that decides: the weakest of those that support it, the
   strongest that contradicts it, the first that is undecided.
+- 95 % and 0.05 are those of a study with a fixed number of seeds. Where seeds are added, each look
+  has a level of its own (`statistics/group_sequential.py`): `ClaimResult.at` decides at that.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -58,6 +60,8 @@ class Part:
         unit: What was drawn: "seeds", "images", ….
         p: See the module; NaN if unknown.
         note: What a reader must know.
+        error: Standard error of the value; NaN if there is none.
+        at: Holds the same number against its rule at another level; None for a part that was read.
     """
 
     name: str
@@ -70,6 +74,8 @@ class Part:
     unit: str
     p: float = math.nan
     note: str = ""
+    error: float = math.nan
+    at: "Callable[[float], Part] | None" = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,10 @@ class ClaimResult:
         unit: What was drawn.
         ran_on: Data and models, in words.
         note: What a reader must know: how a rule was read, why a claim could not be computed.
+        level: The chance that its intervals miss; 0.05 with a fixed number of seeds.
+        look: At which look it was computed, where seeds are added; 0: their number was fixed.
+        seeds: How many seeds there were then.
+        needed: Where it is undecided: how many seeds it would take, in words.
     """
 
     id: str
@@ -101,6 +111,23 @@ class ClaimResult:
     unit: str = ""
     ran_on: str = ""
     note: str = ""
+    level: float = LARGEST_P
+    look: int = 0
+    seeds: int = 0
+    needed: str = ""
+
+    def at(self, level: float) -> "ClaimResult":
+        """Decides the claim anew at another level; one that was not run stays so.
+
+        Raises:
+            InputError: The claim was read from a file, which keeps no evidence.
+        """
+        if self.verdict == NOT_RUN:
+            return replace(self, level=level)
+        parts = [part.at(level) for part in self.parts if part.at is not None]
+        if len(parts) < len(self.parts):
+            raise InputError(f"claim {self.id} was read from a file: compute it anew")
+        return decide(self.id, parts, ran_on=self.ran_on, note=self.note, level=level)
 
 
 def above(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
@@ -115,9 +142,12 @@ def above(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
         >>> above([0.1, 0.2, 0.15]).verdict, above([-0.1, 0.1, 0.2]).verdict, above([0.2]).note
         ('supported', 'undecided', 'one seed has no interval')
     """
-    evidence = _evidence(evidence)
-    verdict = _side(evidence.low > threshold, evidence.high <= threshold)
-    return _part(evidence, f"> {threshold:g}", verdict, _p_beyond(evidence, threshold), **more)
+
+    def judge(at: Evidence) -> Part:
+        verdict = _side(at.low > threshold, at.high <= threshold)
+        return _part(at, f"> {threshold:g}", verdict, _p_beyond(at, threshold), **more)
+
+    return _judged(evidence, judge)
 
 
 def below(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
@@ -127,9 +157,12 @@ def below(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
         >>> below([-0.1, -0.2, -0.15]).verdict
         'supported'
     """
-    evidence = _evidence(evidence)
-    verdict = _side(evidence.high < threshold, evidence.low >= threshold)
-    return _part(evidence, f"< {threshold:g}", verdict, _p_beyond(evidence, threshold), **more)
+
+    def judge(at: Evidence) -> Part:
+        verdict = _side(at.high < threshold, at.low >= threshold)
+        return _part(at, f"< {threshold:g}", verdict, _p_beyond(at, threshold), **more)
+
+    return _judged(evidence, judge)
 
 
 def not_above(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
@@ -139,9 +172,12 @@ def not_above(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> P
         >>> not_above([0.0, 0.0]).verdict, not_above([0.1, 0.11, 0.12]).verdict
         ('supported', 'contradicted')
     """
-    evidence = _evidence(evidence)
-    verdict = _side(evidence.high <= threshold, evidence.low > threshold)
-    return _part(evidence, f"≤ {threshold:g}", verdict, _p_beyond(evidence, threshold), **more)
+
+    def judge(at: Evidence) -> Part:
+        verdict = _side(at.high <= threshold, at.low > threshold)
+        return _part(at, f"≤ {threshold:g}", verdict, _p_beyond(at, threshold), **more)
+
+    return _judged(evidence, judge)
 
 
 def not_below(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> Part:
@@ -151,9 +187,12 @@ def not_below(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> P
         >>> not_below([0.0, 0.0]).verdict
         'supported'
     """
-    evidence = _evidence(evidence)
-    verdict = _side(evidence.low >= threshold, evidence.high < threshold)
-    return _part(evidence, f"≥ {threshold:g}", verdict, _p_beyond(evidence, threshold), **more)
+
+    def judge(at: Evidence) -> Part:
+        verdict = _side(at.low >= threshold, at.high < threshold)
+        return _part(at, f"≥ {threshold:g}", verdict, _p_beyond(at, threshold), **more)
+
+    return _judged(evidence, judge)
 
 
 def within(evidence: Evidence | Numbers, low: float, high: float, **more) -> Part:
@@ -168,18 +207,25 @@ def within(evidence: Evidence | Numbers, low: float, high: float, **more) -> Par
     """
     if not low < high:
         raise InputError(f"within {low:g} to {high:g}: give the lower end first")
-    evidence = _evidence(evidence)
-    inside = evidence.low >= low and evidence.high <= high
-    verdict = _side(inside, evidence.high < low or evidence.low > high)
-    if low <= evidence.value <= high:
-        p = 2 * max(evidence.tail(low), evidence.lower_tail(high))
-    else:
-        p = 2 * min(evidence.lower_tail(low), evidence.tail(high))
-    return _part(evidence, f"{low:g} to {high:g}", verdict, p, **more)
+
+    def judge(at: Evidence) -> Part:
+        verdict = _side(at.low >= low and at.high <= high, at.high < low or at.low > high)
+        if low <= at.value <= high:
+            p = 2 * max(at.tail(low), at.lower_tail(high))
+        else:
+            p = 2 * min(at.lower_tail(low), at.tail(high))
+        return _part(at, f"{low:g} to {high:g}", verdict, p, **more)
+
+    return _judged(evidence, judge)
 
 
 def decide(
-    claim: str, parts: Sequence[Part] | Part, *, ran_on: str = "", note: str = ""
+    claim: str,
+    parts: Sequence[Part] | Part,
+    *,
+    ran_on: str = "",
+    note: str = "",
+    level: float = LARGEST_P,
 ) -> ClaimResult:
     """Decides a claim from its parts.
 
@@ -188,6 +234,7 @@ def decide(
         parts: Its parts; they are one family (see the module).
         ran_on: Data and models, in words.
         note: What a reader must know.
+        level: That of the parts' intervals, and the largest adjusted p that decides.
 
     Raises:
         InputError: No such claim, or no part.
@@ -204,7 +251,7 @@ def decide(
     q = adjusted(np.array([min(part.p, 1.0) for part in parts]))
     judged = []
     for part, own in zip(parts, q, strict=True):
-        if part.verdict != UNDECIDED and own > LARGEST_P:
+        if part.verdict != UNDECIDED and own > level:
             note_of = f"adjusted p {own:.2g} for {len(parts)} comparisons"
             part = replace(part, verdict=UNDECIDED, note=_joined(part.note, note_of))
         judged.append(part)
@@ -218,7 +265,7 @@ def decide(
         verdict, deciding = UNDECIDED, judged[verdicts.index(UNDECIDED)]
     return ClaimResult(
         known, verdict, tuple(judged), deciding.value, deciding.low, deciding.high,
-        deciding.rule, deciding.n, deciding.unit, ran_on, note,
+        deciding.rule, deciding.n, deciding.unit, ran_on, note, level,
     )  # fmt: skip
 
 
@@ -232,8 +279,14 @@ def not_run(claim: str, reason: str) -> ClaimResult:
     return ClaimResult(get_claim(claim).id, NOT_RUN, note=reason)
 
 
-def _evidence(evidence: Evidence | Numbers) -> Evidence:
-    return evidence if isinstance(evidence, Evidence) else over_seeds(evidence)
+def _judged(evidence: Evidence | Numbers, judge: Callable[[Evidence], Part]) -> Part:
+    """Judges evidence at 95 %; the part can be judged again at another level."""
+    known = evidence if isinstance(evidence, Evidence) else over_seeds(evidence)
+
+    def at(level: float) -> Part:
+        return replace(judge(known.at(level)), at=at)
+
+    return replace(judge(known), at=at)
 
 
 def _side(on_it: bool, beyond: bool) -> str:
@@ -262,7 +315,7 @@ def _part(
         p = 0.0
     return Part(
         name, evidence.value, evidence.low, evidence.high, rule, verdict, evidence.n, evidence.unit,
-        min(p, 1.0) if not math.isnan(p) else math.nan, evidence.note,
+        min(p, 1.0) if not math.isnan(p) else math.nan, evidence.note, evidence.error,
     )  # fmt: skip
 
 
