@@ -28,6 +28,7 @@ from invariscope.studies.claims.verdict import (
     not_below,
     not_run,
     within,
+    without_verdict,
 )
 
 __all__ = [
@@ -61,5 +62,6 @@ __all__ = [
     "resampled",
     "share",
     "within",
+    "without_verdict",
     "write_claims",
 ]

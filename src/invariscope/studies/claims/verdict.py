@@ -11,19 +11,22 @@ rule with thresholds:
 | `not_below(x, t)`: ≥ t | low ≥ t | high < t |
 | `within(x, a, b)`: a to b | a ≤ low and high ≤ b | high < a or low > b |
 
-Everything else is undecided: the interval straddles, there is none (one seed), or the number is
-undefined.
+Everything else is undecided: the interval straddles, there is none (one seed, or seeds that are
+equal to the last digit), or the number is undefined.
 
 - p of a part is the two-sided p that belongs to its interval: twice the chance of a number as far
   beyond the nearest threshold, on the side where the number lies, if the truth were the threshold.
   For `within`, inside: twice the larger of the two chances (two one-sided tests). Where a claim
   asks for a permutation test, its p takes the place.
 - Parts of a claim are a family: p is adjusted for the false discovery rate (Benjamini and Hochberg
-  1995), and a part is decided only if its adjusted p is at most 0.05 as well. A claim that has its
+  1995), and a part is decided only if its adjusted p is at most 0.05 as well (`LARGEST_P`, or what
+  `decide` is given). A claim that has its
   parts decided alike is so in any case (the largest p is not changed).
 - A claim is supported if all its parts are, contradicted if any part is, else undecided. The number
   that stands for it is that of the part that decides: the weakest of those that support it, the
   strongest that contradicts it, the first that is undecided.
+- A part of the rule `within` says how many seeds it would need: so many that numbers whose true
+  mean is in the middle are supported in 80 of 100 cases, with the spread of those that are there.
 """
 
 import math
@@ -34,13 +37,15 @@ import numpy as np
 
 from invariscope.errors import InputError
 from invariscope.statistics.ranking import adjusted
-from invariscope.studies.claims.evidence import Evidence, Numbers, over_seeds
+from invariscope.studies.claims.evidence import CONFIDENCE, Evidence, Numbers, over_seeds
 from invariscope.studies.claims.ledger import get_claim
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 NOT_RUN = "not run"
 VERDICTS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_RUN)
-LARGEST_P = 0.05
+LARGEST_P = round(1 - CONFIDENCE, 12)
+_POWER = 0.8
+_MOST_SEEDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ def not_above(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> P
     """The rule ≤ threshold; arguments as for `above`.
 
     Example:
-        >>> not_above([0.0, 0.0]).verdict, not_above([0.1, 0.11, 0.12]).verdict
+        >>> not_above([-0.1, -0.11]).verdict, not_above([0.1, 0.11, 0.12]).verdict
         ('supported', 'contradicted')
     """
     evidence = _evidence(evidence)
@@ -148,8 +153,8 @@ def not_below(evidence: Evidence | Numbers, threshold: float = 0.0, **more) -> P
     """The rule ≥ threshold; arguments as for `above`.
 
     Example:
-        >>> not_below([0.0, 0.0]).verdict
-        'supported'
+        >>> not_below([0.1, 0.11, 0.12]).verdict, not_below([0.0, 0.0, 0.0]).verdict
+        ('supported', 'undecided')
     """
     evidence = _evidence(evidence)
     verdict = _side(evidence.low >= threshold, evidence.high < threshold)
@@ -175,11 +180,48 @@ def within(evidence: Evidence | Numbers, low: float, high: float, **more) -> Par
         p = 2 * max(evidence.tail(low), evidence.lower_tail(high))
     else:
         p = 2 * min(evidence.lower_tail(low), evidence.tail(high))
+    if evidence.unit == "seeds" and evidence.error > 0:
+        spread = evidence.error * math.sqrt(evidence.n)
+        needed = seeds_for_equivalence(spread, (high - low) / 2)
+        words = f"{needed} seeds" if needed <= _MOST_SEEDS else f"more than {_MOST_SEEDS} seeds"
+        note = _joined(evidence.note, f"needs {words} at this spread if there is no difference")
+        evidence = replace(evidence, note=note)
     return _part(evidence, f"{low:g} to {high:g}", verdict, p, **more)
 
 
+def seeds_for_equivalence(spread: float, margin: float) -> int:
+    """The fewest seeds with which `within` is supported in 80 of 100 cases.
+
+    That is the power of two one-sided t tests where the true mean is in the middle (Schuirmann
+    1987; the shifted t law stands for the noncentral one).
+
+    Args:
+        spread: Standard deviation over seeds.
+        margin: From the middle to either end.
+
+    Returns:
+        At least 2; one more than 10,000 where it would be more.
+
+    Example:
+        >>> seeds_for_equivalence(0.02, 0.03), seeds_for_equivalence(0.06, 0.03)
+        (7, 45)
+    """
+    from scipy import stats
+
+    counts = np.arange(2, _MOST_SEEDS + 1)
+    bound = stats.t.ppf(1 - LARGEST_P / 2, counts - 1)
+    power = 2 * stats.t.cdf(margin * np.sqrt(counts) / spread - bound, counts - 1) - 1
+    enough = power >= _POWER
+    return int(counts[enough.argmax()]) if enough.any() else _MOST_SEEDS + 1
+
+
 def decide(
-    claim: str, parts: Sequence[Part] | Part, *, ran_on: str = "", note: str = ""
+    claim: str,
+    parts: Sequence[Part] | Part,
+    *,
+    ran_on: str = "",
+    note: str = "",
+    largest_p: float = LARGEST_P,
 ) -> ClaimResult:
     """Decides a claim from its parts.
 
@@ -188,6 +230,7 @@ def decide(
         parts: Its parts; they are one family (see the module).
         ran_on: Data and models, in words.
         note: What a reader must know.
+        largest_p: Of a part that is decided: smaller where one looks several times.
 
     Raises:
         InputError: No such claim, or no part.
@@ -204,7 +247,7 @@ def decide(
     q = adjusted(np.array([min(part.p, 1.0) for part in parts]))
     judged = []
     for part, own in zip(parts, q, strict=True):
-        if part.verdict != UNDECIDED and own > LARGEST_P:
+        if part.verdict != UNDECIDED and not own <= largest_p:
             note_of = f"adjusted p {own:.2g} for {len(parts)} comparisons"
             part = replace(part, verdict=UNDECIDED, note=_joined(part.note, note_of))
         judged.append(part)
@@ -230,6 +273,17 @@ def not_run(claim: str, reason: str) -> ClaimResult:
         'not run'
     """
     return ClaimResult(get_claim(claim).id, NOT_RUN, note=reason)
+
+
+def without_verdict(result: ClaimResult, reason: str) -> ClaimResult:
+    """Keeps the numbers of a claim, and takes the verdicts away.
+
+    Example:
+        >>> without_verdict(decide("000.c2", above([0.7, 0.72], 0.5)), "a trial").verdict
+        'not run'
+    """
+    parts = tuple(replace(part, verdict=UNDECIDED) for part in result.parts)
+    return replace(result, verdict=NOT_RUN, parts=parts, note=_joined(reason, result.note))
 
 
 def _evidence(evidence: Evidence | Numbers) -> Evidence:
@@ -258,8 +312,6 @@ def _part(
     p: float | None = None,
 ) -> Part:
     p = own if p is None else p
-    if evidence.error == 0:  # equal numbers leave no chance, also where they are the threshold
-        p = 0.0
     return Part(
         name, evidence.value, evidence.low, evidence.high, rule, verdict, evidence.n, evidence.unit,
         min(p, 1.0) if not math.isnan(p) else math.nan, evidence.note,
