@@ -39,6 +39,7 @@ def test_power_where_the_law_cannot_be_computed():
 @pytest.mark.parametrize("effect", [0.3, 0.89, 2.0, 20.0])
 def test_the_seeds_that_tell_an_effect_are_the_fewest(effect):
     n = seeds_to_tell(-effect)
+    assert n is not None
     assert power(effect, n) >= 0.8
     assert power(effect, n - 1) < 0.8
 
@@ -46,6 +47,7 @@ def test_the_seeds_that_tell_an_effect_are_the_fewest(effect):
 @pytest.mark.parametrize(("below", "above"), [(1.0, 1.0), (0.5, 2.0), (3.0, 3.0)])
 def test_the_seeds_that_enclose_a_value(below, above):
     n = seeds_to_enclose(below, above)
+    assert n is not None
     for seeds, least, most in ((n, 0.79, 1.0), (n - 1, 0.0, 0.8)):
         mean, error = drawn(0.0, seeds)
         half = stats.t.isf(0.025, seeds - 1) * error

@@ -30,6 +30,7 @@ from invariscope.studies.claims.verdict import (
     not_below,
     not_run,
     within,
+    without_verdict,
 )
 
 __all__ = [
@@ -67,5 +68,6 @@ __all__ = [
     "share",
     "with_needed",
     "within",
+    "without_verdict",
     "write_claims",
 ]

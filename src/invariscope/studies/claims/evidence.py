@@ -7,9 +7,12 @@
 | `share` | trials that come out one way or the other | Clopper and Pearson 1934 |
 | `resampled` | whatever the caller has drawn anew | percentiles of the replicates |
 
-One seed has no interval. Each kind of evidence also says how probable a value as far beyond a
-threshold would be if the true one lay on it (one-sided): t with n - 1 degrees of freedom for seeds,
-the binomial law for a share, the normal law with the replicates' spread for what is resampled.
+One seed has no interval, and neither have seeds that agree to the last digit: they do not say how
+far others would lie. Where the step is known in which a number can change (an accuracy on m images:
+1 / m), the standard deviation over seeds is at least that step. Each kind of evidence also says how
+probable a value as far beyond a threshold would be if the true one lay on it (one-sided): t with
+n - 1 degrees of freedom for seeds, the binomial law for a share, the normal law with the
+replicates' spread for what is resampled.
 
 A study that adds seeds looks several times, each time at a level of its own: `Evidence.at` makes
 the interval of that level. That of `over_images` is the 95 % one, stretched as the normal law says.
@@ -25,8 +28,11 @@ from invariscope.errors import InputError
 from invariscope.statistics.estimates import estimate
 from invariscope.statistics.intervals import percentile_interval
 
+#: Of all intervals; `verdict.LARGEST_P` is the rest.
 CONFIDENCE = 0.95
 ANY = (-math.inf, math.inf)
+#: The step of a number of float32 near 1.
+_ROUNDING = 2.0**-24
 Numbers = Sequence[float | int] | np.ndarray
 
 
@@ -40,7 +46,7 @@ class Evidence:
         high: Upper end.
         n: How many were drawn.
         unit: What was drawn: "seeds", "images", "pairs", "classes", ….
-        error: Standard error; NaN where there is none.
+        error: Standard error; NaN where there is none, and never 0.
         degrees: Degrees of freedom of its t law; infinite for the normal one.
         trials: (successes, trials) of a share.
         note: What a reader must know.
@@ -95,10 +101,8 @@ class Evidence:
         if self.trials is not None:
             successes, trials = self.trials
             return float(stats.binom.sf(successes - 1, trials, min(max(threshold, 0.0), 1.0)))
-        if math.isnan(self.value) or math.isnan(self.error):
+        if math.isnan(self.value) or not self.error > 0:
             return math.nan
-        if self.error == 0:
-            return 0.0 if self.value > threshold else 1.0
         return float(stats.t.sf((self.value - threshold) / self.error, self.degrees))
 
     def lower_tail(self, threshold: float) -> float:
@@ -108,10 +112,8 @@ class Evidence:
         if self.trials is not None:
             successes, trials = self.trials
             return float(stats.binom.cdf(successes, trials, min(max(threshold, 0.0), 1.0)))
-        if math.isnan(self.value) or math.isnan(self.error):
+        if math.isnan(self.value) or not self.error > 0:
             return math.nan
-        if self.error == 0:
-            return 0.0 if self.value < threshold else 1.0
         return float(stats.t.cdf((self.value - threshold) / self.error, self.degrees))
 
 
@@ -120,6 +122,7 @@ def over_seeds(
     *,
     unit: str = "seeds",
     bounds: tuple[float, float] = ANY,
+    resolution: float = 0.0,
 ) -> Evidence:
     """The mean over seeds, with Student's t interval.
 
@@ -127,6 +130,8 @@ def over_seeds(
         values: [seed]; what is not finite does not count and is mentioned.
         unit: What the values stand for, where it is not a training seed.
         bounds: What the number can be at all; the interval is cut there.
+        resolution: The step in which each value can change, such as 1 / images tested; 0 where
+            that is not known.
 
     Raises:
         InputError: Not one list of numbers.
@@ -135,6 +140,8 @@ def over_seeds(
         >>> evidence = over_seeds([0.1, 0.2, 0.3])
         >>> round(evidence.value, 3), round(evidence.low, 3), round(evidence.high, 3), evidence.n
         (0.2, -0.048, 0.448, 3)
+        >>> over_seeds([0.5, 0.5]).note, over_seeds([0.5, 0.5], resolution=0.01).high > 0.5
+        ('2 equal seeds do not say how far others would lie', True)
     """
     from scipy import stats
 
@@ -150,15 +157,19 @@ def over_seeds(
         notes.append(f"one {single} has no interval" if n else f"no {single} has a value")
         value = float(known[0]) if n else math.nan
         return Evidence(value, math.nan, math.nan, n, unit, note="; ".join(notes))
-    value, error = float(known.mean()), float(known.std(ddof=1) / math.sqrt(n))
-    if (known == known[0]).all():  # the mean of equal numbers need not be that number
-        value, error = float(known[0]), 0.0
+    value, spread = float(known.mean()), float(known.std(ddof=1))
+    if np.ptp(known) <= _ROUNDING * max(1.0, abs(value)):  # 0.9 - 0.6 and 0.6 - 0.3 are equal
+        value, spread = float(known[0]), 0.0
+    if not max(spread, resolution) > 0:
+        notes.append(f"{n} equal {unit} do not say how far others would lie")
+        return Evidence(value, math.nan, math.nan, n, unit, note="; ".join(notes))
+    error = max(spread, resolution) / math.sqrt(n)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
     low, high = _cut(value - half, bounds), _cut(value + half, bounds)
     return Evidence(value, low, high, n, unit, error, n - 1, note="; ".join(notes), bounds=bounds)
 
 
-def accuracy_over_seeds(values: Numbers) -> Evidence:
+def accuracy_over_seeds(values: Numbers, *, resolution: float = 0.0) -> Evidence:
     """The mean of accuracies, one per seed: an interval within 0 and 1.
 
     Example:
@@ -166,18 +177,24 @@ def accuracy_over_seeds(values: Numbers) -> Evidence:
         >>> round(evidence.value, 3), round(evidence.low, 3), evidence.high
         (0.85, 0.521, 1.0)
     """
-    return over_seeds(values, bounds=(0.0, 1.0))
+    return over_seeds(values, bounds=(0.0, 1.0), resolution=resolution)
 
 
-def correlation_over_seeds(values: Numbers) -> Evidence:
+def correlation_over_seeds(values: Numbers, *, ranked: int = 0) -> Evidence:
     """The mean of correlations, one per seed: an interval within -1 and 1.
+
+    Args:
+        values: [seed].
+        ranked: How many things each seed's rank correlation is over: two neighbours that change
+            places are its smallest step.
 
     Example:
         >>> evidence = correlation_over_seeds([0.2, -0.4])
         >>> round(evidence.value, 3), evidence.low, evidence.high
         (-0.1, -1.0, 1.0)
     """
-    return over_seeds(values, bounds=(-1.0, 1.0))
+    step = 12 / (ranked * (ranked**2 - 1)) if ranked > 1 else 0.0
+    return over_seeds(values, bounds=(-1.0, 1.0), resolution=step)
 
 
 def paired(
@@ -185,8 +202,9 @@ def paired(
     others: Numbers,
     *,
     unit: str = "seeds",
+    resolution: float = 0.0,
 ) -> Evidence:
-    """The mean of values - others, seed by seed.
+    """The mean of values - others, seed by seed; arguments as for `over_seeds`.
 
     Raises:
         InputError: Another number of seeds on the two sides.
@@ -200,7 +218,7 @@ def paired(
         raise InputError(
             f"{first.shape} values against {second.shape}: a pair needs both for each of the {unit}"
         )
-    return over_seeds(first - second, unit=unit)
+    return over_seeds(first - second, unit=unit, resolution=resolution)
 
 
 def over_images(
@@ -210,6 +228,8 @@ def over_images(
     unit: str = "images",
 ) -> Evidence:
     """Computes the mean over images with the interval of results.
+
+    Numbers that are equal to the last bit are known to the rounding of float32.
 
     Args:
         values: [image], in the run's order; what is not finite does not count.
@@ -226,7 +246,9 @@ def over_images(
     n, low, high = int(made.n[0]), *made.interval(seed=seed)
     note = f"{n} {unit}: no interval" if n < 2 else ""
     value, error = float(made.value[0]), float(made.error[0]) if n > 1 else math.nan
-    return Evidence(value, float(low[0]), float(high[0]), n, unit, error, note=note)
+    least = _ROUNDING * max(abs(value), 1.0)
+    ends = min(float(low[0]), value - 2 * least), max(float(high[0]), value + 2 * least)
+    return Evidence(value, *ends, n, unit, max(error, least), note=note)
 
 
 def resampled(value: float, replicates: np.ndarray, *, n: int, unit: str) -> Evidence:
@@ -248,6 +270,9 @@ def resampled(value: float, replicates: np.ndarray, *, n: int, unit: str) -> Evi
         return float(low[0]), float(high[0])
 
     error = float(known.std(ddof=1)) if len(known) > 1 else math.nan
+    if not error > 0:
+        note = "the same in every resample"
+        return Evidence(float(value), math.nan, math.nan, n, unit, note=note)
     return Evidence(float(value), *ends(1 - CONFIDENCE), n, unit, error, ends=ends)
 
 
@@ -274,9 +299,11 @@ def share(successes: int, trials: int, *, unit: str) -> Evidence:
 def interval(value: float, low: float, high: float, *, n: int, unit: str) -> Evidence:
     """Evidence from an interval that was computed elsewhere.
 
-    Its standard error is that of a normal law with such an interval.
+    Its standard error is that of a normal law with such an interval; one without width is none.
     """
     error = (high - low) / (2 * 1.959963984540054)
+    if not error > 0:
+        return Evidence(float(value), math.nan, math.nan, int(n), unit)
     return Evidence(float(value), float(low), float(high), int(n), unit, float(error))
 
 

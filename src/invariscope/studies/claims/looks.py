@@ -77,7 +77,7 @@ class Looks:
             The looks with this one, and the verdicts, in the order of the claims.
         """
         k = len(self.taken)
-        n, level, spent = (row[k] for row in (self.plan.looks, self.plan.levels, self.plan.spent))
+        n, level, spent = self.plan.looks[k], self.plan.levels[k], self.plan.spent[k]
         known = {claim.id: claim for claim in before}
         now = [
             known.get(claim.id) or replace(claim.at(level), look=k + 1, seeds=n) for claim in claims
@@ -102,7 +102,7 @@ class Looks:
         """
         plan = LookPlan(**{name: tuple(row) for name, row in content["plan"].items()})
         taken = [
-            Look(**{name: tuple(v) if isinstance(v, list) else v for name, v in look.items()})
+            Look(**{**look, "decided": tuple(look["decided"]), "open": tuple(look["open"])})
             for look in content["taken"]
         ]
         return cls(plan, tuple(content["seeds"]), tuple(taken), content["stopped"])

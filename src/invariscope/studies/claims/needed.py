@@ -43,7 +43,7 @@ def needed(claim: ClaimResult, level: float = LARGEST_P) -> str:
         >>> from invariscope.studies.claims import above, decide
         >>> claim = decide("000.c2", above([0.4, 0.9, 0.5, 0.8], 0.5, name="share of the gain"))
         >>> needed(claim)
-        'about 23 seeds (19 more) with this effect and spread'
+        'about 22 seeds (18 more) with this effect and spread'
     """
     undecided = [part for part in claim.parts if part.verdict == UNDECIDED]
     against = [part for part in undecided if _beyond(part)]

@@ -83,8 +83,8 @@ def read_claims(path: Path) -> Record:
     with undamaged(path, _REMEDY):
         claims = tuple(claim_from_json(entry) for entry in content["claims"])
         looks = Looks.from_json(content["looks"]) if "looks" in content else None
-        named = (content[name] for name in ("study", "preset", "finished"))
-        return Record(*named, claims, path.parent, looks)
+        study, preset, finished = content["study"], content["preset"], content["finished"]
+        return Record(study, preset, finished, claims, path.parent, looks)
 
 
 def newest(folders: Iterable[Path]) -> dict[str, tuple[ClaimResult, Record]]:

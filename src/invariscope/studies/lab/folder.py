@@ -77,8 +77,9 @@ def write_study(
     for number, figure in enumerate(findings.figures, 1):
         written.append(f"figures/{number}.svg")
         write_file(folder / written[-1], figure.svg.encode())
-    named = (about[name] for name in ("study", "preset", "finished"))
-    write_claims(folder, Record(*named, tuple(findings.claims), looks=looks))
+    claims = tuple(findings.claims)
+    record = Record(about["study"], about["preset"], about["finished"], claims, looks=looks)
+    write_claims(folder, record)
     about = {
         "format": FORMAT,
         **about,

@@ -10,6 +10,8 @@ from typing import Any
 from invariscope.errors import InputError
 from invariscope.files import versions
 from invariscope.studies.claims.needed import with_needed
+from invariscope.studies.claims.record import SMOKE
+from invariscope.studies.claims.verdict import without_verdict
 from invariscope.studies.lab.executor import ProcessPool, cores
 from invariscope.studies.lab.folder import StudyRun, write_study
 from invariscope.studies.lab.lab import Lab
@@ -17,6 +19,7 @@ from invariscope.studies.lab.study import Study, as_mapping, get_study, settings
 from invariscope.version import VERSION
 
 STUDIES_FOLDER = Path("runs") / "studies"
+_TRIAL = "the preset smoke shows that the code runs, and decides nothing"
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "pandas")
 
 
@@ -54,7 +57,11 @@ def run_study(
     lab = lab or Lab()
     started = time.perf_counter()
     findings = study.function(lab, settings)
-    findings = replace(findings, claims=[with_needed(claim) for claim in findings.claims])
+    if preset == SMOKE:
+        claims = [without_verdict(claim, _TRIAL) for claim in findings.claims]
+    else:
+        claims = [with_needed(claim) for claim in findings.claims]
+    findings = replace(findings, claims=claims)
     seconds = time.perf_counter() - started
     about = about_run(study, preset, settings, changes, lab, seconds, command)
     return write_study(folder, about, findings)

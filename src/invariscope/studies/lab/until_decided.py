@@ -108,7 +108,8 @@ class _Run:
             except BudgetSpent as problem:
                 if run is None:
                     raise
-                return self._write(run.findings, replace(run.looks, stopped=str(problem)), run)
+                looks = replace(planned.looks, stopped=str(problem))
+                return self._write(run.findings, looks, run)
         assert run is not None
         return run
 
