@@ -84,7 +84,7 @@ def test_equal_seeds_are_as_sure_as_their_step(value, count, images):
 
 @given(numbers)
 def test_a_step_below_the_spread_changes_nothing(values):
-    assert over_seeds(values, resolution=0.9 * np.std(values, ddof=1)) == over_seeds(values)
+    assert over_seeds(values, resolution=0.9 * float(np.std(values, ddof=1))) == over_seeds(values)
 
 
 def test_the_step_of_a_rank_correlation_is_that_of_two_neighbours():

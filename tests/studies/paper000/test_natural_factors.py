@@ -82,7 +82,7 @@ def test_each_claim_falls_when_its_numbers_turn(claim, changes):
 
 @pytest.mark.parametrize(("claim", "p"), [("000.c16", "aligned_p"), ("000.c17", "similar_p")])
 def test_the_permutation_test_has_a_say(claim, p):
-    assert verdicts(made_up(**{p: 0.3}))[claim] == "undecided"
+    assert verdicts(made_up(seeds=6, **{p: 0.3}))[claim] == "undecided"
 
 
 def test_few_classes_leave_the_share_open():

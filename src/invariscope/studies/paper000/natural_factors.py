@@ -262,8 +262,8 @@ def _nowhere(rows: pd.DataFrame, name: str) -> Part:
         without = share(int((rows["everywhere"] == 0).sum()), len(rows), unit="seeds")
         return above(without, 0.5, name=f"{name}, share of seeds without such an operation")
     row = rows.iloc[0]
-    ends = [float(row[f"everywhere{end}"]) for end in ENDS]
-    counted = Evidence(*ends, int(row["pairs"]), "pairs")
+    value, low, high = (float(row[f"everywhere{end}"]) for end in ENDS)
+    counted = Evidence(value, low, high, int(row["pairs"]), "pairs")
     return not_above(counted, 0, name=f"{name}, operations", p=float(row["everywhere_p"]))
 
 

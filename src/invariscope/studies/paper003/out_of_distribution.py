@@ -13,6 +13,7 @@ corruptions of the same digits are not six data sets. A sign test needs six sour
     invariscope study run out-of-distribution --preset paper --set of=PATH/OF/MNIST
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,8 +54,8 @@ DATA_SETS = (
     "fashion-mnist",
     "samples",
     "stamps",
-    "transforms2d:shapes?transformations=rotation&num=200&size=32&backgrounds=none",
-    "transforms2d:emoji?transformations=rotation&num=200&size=32&backgrounds=none",
+    "transforms2d:shapes?transformations=rotation&num=200&size=32&backgrounds=black",
+    "transforms2d:emoji?transformations=rotation&num=200&size=32&backgrounds=black",
 )
 _DIGITS = "digits"
 _PLACES = {LATENT: "embedding", SOFTMAX: "logits"}
@@ -190,9 +191,9 @@ def _short(spec: str) -> str:
     name, _, options = spec.partition("?")
     if not name.startswith("corrupted:"):
         return name
-    inner = dict(option.partition("=")[::2] for option in options.split("&")).get("of", "")
-    source = inner.partition("?")[0]
-    source = _DIGITS if source.startswith("rotated-mnist") else source
+    corrupted = re.search(r"(?:^|&)of=([^?&]+)", options)
+    source = corrupted[1] if corrupted else ""
+    source = _DIGITS if source == "rotated-mnist" else source
     return f"{source}, {name.removeprefix('corrupted:')}"
 
 
