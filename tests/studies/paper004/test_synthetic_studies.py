@@ -189,14 +189,17 @@ def single(easy=0.9, hard=0.6, own=0.95, seeds=SEEDS):
             for target in CATEGORIES:
                 value = own if trained_on == target else hard if target in HARD else easy
                 value = 0.0 if trained_on == NONE else value
-                rows.append((seed, trained_on, target, value + noise(seed)))
+                salt = 100 * seed + len(target) + len(trained_on)
+                rows.append((seed, trained_on, target, value + noise(salt)))
     return pd.DataFrame(rows, columns=["seed", "trained_on", "target", "accuracy"])
 
 
 def test_single_transformations():
     found = single_transformations.decide_claim(single(), "made up")
     assert found.verdict == "supported"
-    assert found.statistic == pytest.approx(-0.3)  # neither the diagonal nor "none" counts
+    assert found.statistic == pytest.approx(
+        -0.3, abs=0.005
+    )  # neither the diagonal nor "none" counts
     assert single_transformations.decide_claim(single(hard=0.95), "").verdict == "contradicted"
     assert single_transformations.decide_claim(single(own=-9.0), "").verdict == "supported"
 

@@ -4,6 +4,7 @@ from invariscope.studies.claims.evidence import (
     Evidence,
     accuracy_over_seeds,
     correlation_over_seeds,
+    image_step,
     interval,
     over_images,
     over_seeds,
@@ -14,6 +15,7 @@ from invariscope.studies.claims.evidence import (
 from invariscope.studies.claims.ledger import CLAIMS, PAPERS, Claim, get_claim
 from invariscope.studies.claims.looks import Look, Looks
 from invariscope.studies.claims.needed import needed, with_needed
+from invariscope.studies.claims.over_models import correlation_over_models, rank_p
 from invariscope.studies.claims.record import Record, newest, read_claims, write_claims
 from invariscope.studies.claims.verdict import (
     CONTRADICTED,
@@ -51,9 +53,11 @@ __all__ = [
     "above",
     "accuracy_over_seeds",
     "below",
+    "correlation_over_models",
     "correlation_over_seeds",
     "decide",
     "get_claim",
+    "image_step",
     "interval",
     "needed",
     "newest",
@@ -63,6 +67,7 @@ __all__ = [
     "over_images",
     "over_seeds",
     "paired",
+    "rank_p",
     "read_claims",
     "resampled",
     "share",

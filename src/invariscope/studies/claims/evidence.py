@@ -9,10 +9,11 @@
 
 One seed has no interval, and neither have seeds that agree to the last digit: they do not say how
 far others would lie. Where the step is known in which a number can change (an accuracy on m images:
-1 / m), the standard deviation over seeds is at least that step. Each kind of evidence also says how
-probable a value as far beyond a threshold would be if the true one lay on it (one-sided): t with
-n - 1 degrees of freedom for seeds, the binomial law for a share, the normal law with the
-replicates' spread for what is resampled.
+1 / m), the standard deviation over seeds is at least that step.
+
+Each kind of evidence also says how probable a value as far beyond a threshold would be if the true
+one lay on it (one-sided): t with n - 1 degrees of freedom for seeds, the binomial law for a share,
+the normal law with the replicates' spread for what is resampled.
 
 A study that adds seeds looks several times, each time at a level of its own: `Evidence.at` makes
 the interval of that level. That of `over_images` is the 95 % one, stretched as the normal law says.
@@ -21,12 +22,16 @@ the interval of that level. That of `over_images` is the 95 % one, stretched as 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from invariscope.errors import InputError
 from invariscope.statistics.estimates import estimate
 from invariscope.statistics.intervals import percentile_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Of all intervals; `verdict.LARGEST_P` is the rest.
 CONFIDENCE = 0.95
@@ -167,6 +172,20 @@ def over_seeds(
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
     low, high = _cut(value - half, bounds), _cut(value + half, bounds)
     return Evidence(value, low, high, n, unit, error, n - 1, note="; ".join(notes), bounds=bounds)
+
+
+def image_step(table: "pd.DataFrame") -> float:
+    """Returns the step in which accuracies of a table can change: one of the images tested.
+
+    Args:
+        table: With a column ``num_test``; 0 where it has none.
+
+    Example:
+        >>> import pandas as pd
+        >>> image_step(pd.DataFrame({"accuracy": [0.5, 0.25], "num_test": 1000}))
+        0.001
+    """
+    return 1 / float(table["num_test"].min()) if "num_test" in table else 0.0
 
 
 def accuracy_over_seeds(values: Numbers, *, resolution: float = 0.0) -> Evidence:

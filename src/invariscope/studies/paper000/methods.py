@@ -15,7 +15,14 @@ import numpy as np
 import pandas as pd
 
 from invariscope.errors import RunError
-from invariscope.studies.claims import Evidence, accuracy_over_seeds, interval, over_seeds
+from invariscope.studies.claims import (
+    Evidence,
+    accuracy_over_seeds,
+    image_step,
+    interval,
+    over_seeds,
+)
+from invariscope.studies.claims.evidence import CONFIDENCE
 from invariscope.studies.lab.figures import Dot, dots
 from invariscope.studies.lab.findings import Figure
 from invariscope.studies.lab.lab import Lab
@@ -191,12 +198,13 @@ def _held_out(lab: Lab, recipes: "Sequence[Recipe]") -> list[float]:
 
 
 def accuracies(trained: "Mapping[Method, Sequence[TrainedRun]]") -> pd.DataFrame:
-    """One row per run: method, seed, accuracy, learning_rate, weight_decay."""
+    """One row per run: method, seed, accuracy, num_test, learning_rate, weight_decay."""
     rows = [
         {
             "method": name_of(method),
             "seed": run.recipe.seed,
             "accuracy": run.accuracy,
+            "num_test": len(run.correct),
             "learning_rate": run.recipe.learning_rate,
             "weight_decay": run.recipe.weight_decay,
         }
@@ -221,7 +229,7 @@ def means_of(table: pd.DataFrame) -> pd.DataFrame:
     """Mean, standard error and 95 % interval of each method, the best first."""
     rows = []
     for method in dict.fromkeys(table["method"]):
-        mean = accuracy_over_seeds(by_seed(table, method))
+        mean = accuracy_over_seeds(by_seed(table, method), resolution=image_step(table))
         rows.append(
             {"method": method, "accuracy": mean.value, "sem": mean.error, "low": mean.low,
              "high": mean.high, "n": mean.n}
@@ -234,7 +242,8 @@ def accuracy_figure(title: str, caption: str, table: pd.DataFrame) -> Figure:
     rows = []
     for method in dict.fromkeys(table["method"]):
         seeds = by_seed(table, method)
-        rows.append(Dot.of(method, accuracy_over_seeds(seeds), seeds))
+        mean = accuracy_over_seeds(seeds, resolution=image_step(table))
+        rows.append(Dot.of(method, mean, seeds))
     return dots(title, caption, rows, x_label="accuracy", line=None)
 
 
@@ -259,7 +268,7 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> Evidence:
             float(numerator.mean() / denominator.mean()) if n and denominator.mean() else math.nan
         )
         return Evidence(value, math.nan, math.nan, n, "seeds", note=reason)
-    t = float(stats.t.ppf(0.975, n - 1))
+    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
     x, y = float(numerator.mean()), float(denominator.mean())
     covariance = np.cov(numerator, denominator) / n
     a = y**2 - t**2 * covariance[1, 1]

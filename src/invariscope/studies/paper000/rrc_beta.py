@@ -16,7 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from invariscope.studies.claims import ClaimResult, above, decide, not_run, paired
+from invariscope.studies.claims import (
+    ClaimResult,
+    above,
+    decide,
+    image_step,
+    not_run,
+    paired,
+)
 from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
@@ -122,8 +129,12 @@ def decide_claims(table: pd.DataFrame, ran_on: str) -> list[ClaimResult]:
         if method_of(alpha) not in there:
             return [not_run("000.c4", f"alphas leaves out {alpha:g}: 0.1, 1 and 10 are compared")]
     uniform = by_seed(table, RRC)
+    step = image_step(table)
     parts = [
-        above(paired(uniform, by_seed(table, method_of(alpha))), name=f"α = 1 − α = {alpha:g}")
+        above(
+            paired(uniform, by_seed(table, method_of(alpha)), resolution=step),
+            name=f"α = 1 − α = {alpha:g}",
+        )
         for alpha in EXTREMES
     ]
     return [decide("000.c4", parts, ran_on=ran_on)]

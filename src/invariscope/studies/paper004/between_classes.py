@@ -13,7 +13,14 @@ taught it both; but on T₁∘T₂ it does badly.
 import numpy as np
 import pandas as pd
 
-from invariscope.studies.claims import ClaimResult, above, decide, over_seeds, paired
+from invariscope.studies.claims import (
+    ClaimResult,
+    above,
+    decide,
+    image_step,
+    over_seeds,
+    paired,
+)
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.matrices import matrix
@@ -90,13 +97,14 @@ def decide_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
     def at(learnt: str, target: str) -> np.ndarray:
         return per_seed(table, learnt=learnt, target=target)
 
-    parts = []
+    parts, step = [], image_step(table)
     for target, rival in ((ONE, OTHER), (OTHER, ONE)):
         native = at(target, target)
-        nearer = paired(abs(native - at(rival, target)), abs(native - at(EITHER, target)))
+        theirs, ours = abs(native - at(rival, target)), abs(native - at(EITHER, target))
+        nearer = paired(theirs, ours, resolution=step)
         name = f"on {target}: distance of {rival} to native − distance of {EITHER}"
         parts.append(above(nearer, name=name))
-    gap = paired(at(BOTH, BOTH), at(EITHER, BOTH))
+    gap = paired(at(BOTH, BOTH), at(EITHER, BOTH), resolution=step)
     parts.append(above(gap, _FAR, name=f"on {BOTH}: its own − {EITHER}"))
     note = f"Far below is read as more than {_FAR:g} of accuracy below."
     return decide("004.c8", parts, ran_on=ran_on, note=note)

@@ -22,6 +22,7 @@ from invariscope.studies.claims import (
     Evidence,
     above,
     decide,
+    image_step,
     over_seeds,
     within,
 )
@@ -123,7 +124,8 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per model, seed and pair: ``count`` (of what it has learnt), ``needed``,
-        ``accuracy``, ``native`` (of the own network, its last layer new as well), ``difference``.
+        ``accuracy``, ``native`` (of the own network, its last layer new as well), ``difference``,
+        ``num_test``.
     """
     rows = table[~table["target"].isin([REVERSED, SHUFFLED])]
     rows = rows.assign(needed=rows["target"].astype(int))
@@ -131,8 +133,8 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     native = own[["model", "seed", "needed", "accuracy"]].rename(columns={"accuracy": "native"})
     joined = rows.merge(native, on=["model", "seed", "needed"])
     joined["difference"] = joined["accuracy"] - joined["native"]
-    columns = ["model", "seed", "count", "needed", "accuracy", "native", "difference"]
-    return joined[columns]
+    columns = ["model", "seed", "count", "needed", "accuracy", "native", "difference", "num_test"]
+    return joined[[name for name in columns if name in joined]]
 
 
 def orders(table: pd.DataFrame) -> pd.DataFrame:
@@ -172,7 +174,7 @@ def slopes(pairs: pd.DataFrame) -> list[float]:
 
 def _by_surplus(pairs: pd.DataFrame, surplus: int) -> Evidence:
     chosen = pairs[pairs["count"] - pairs["needed"] == surplus]
-    return over_seeds(per_seed(chosen, "difference"))
+    return over_seeds(per_seed(chosen, "difference"), resolution=image_step(pairs))
 
 
 def _matrix(pairs: pd.DataFrame) -> Figure:
