@@ -25,13 +25,14 @@ def power(effect: float, n: int, level: float = LEVEL) -> float:
         >>> round(power(0.89, 12), 2)
         0.8
     """
-    from scipy import stats
+    from scipy import special
 
     if n < 2:
         return 0.0
-    bound = float(stats.t.isf(level / 2, n - 1))
-    found = float(stats.nct.sf(bound, n - 1, effect * math.sqrt(n)))
-    return found if math.isfinite(found) else 1.0  # far beyond what the law can compute
+    bound = -special.stdtrit(n - 1, level / 2)
+    shift = effect * math.sqrt(n)
+    missed = float(special.nctdtr(n - 1, shift, bound))
+    return 1 - missed if math.isfinite(missed) else float(shift > bound)  # far beyond the law
 
 
 @cache
