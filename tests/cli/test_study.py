@@ -30,17 +30,17 @@ def command(monkeypatch, capsys, tmp_path):
 
 
 def test_a_study_is_run_and_shown(command, tmp_path):
-    code, out, _ = command("study", "run", "toy", "--preset", "smoke", "--set", "seeds=4,5")
+    code, out, _ = command("study", "run", "toy", "--set", "seeds=4,5")
     assert code == 0
     assert "000.c5    supported: training raises invariance" in out
     assert "one: 0.110 [0.085, 0.135] (> 0, n = 3 seeds)" in out
     assert "no ViT here" in out
     assert "note: seeds (4, 5)" in out
     assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("report:"))
-    folder = tmp_path / "runs" / "studies" / "toy-smoke"
+    folder = tmp_path / "runs" / "studies" / "toy-laptop"
     about = json.loads((folder / "study.json").read_text())
     assert about["settings"]["seeds"] == [4, 5]
-    assert about["command"] == "invariscope study run toy --preset smoke --set seeds=4,5"
+    assert about["command"] == "invariscope study run toy --set seeds=4,5"
     assert (folder / "report.html").is_file()
     assert (folder / "tables" / "values.csv").is_file()
 
@@ -84,7 +84,7 @@ def test_the_list_names_question_claims_and_cost(command):
 
 
 def test_the_ledger_shows_every_claim(command, tmp_path):
-    known_run(tmp_path / "elsewhere", "smoke")
+    known_run(tmp_path / "elsewhere")
     code, out, _ = command("claims")
     assert code == 0
     assert out.count("not run") == 46 + 1
@@ -93,7 +93,7 @@ def test_the_ledger_shows_every_claim(command, tmp_path):
     code, out, _ = command("claims", "elsewhere")
     assert "46 claims: 1 supported, 1 contradicted, 1 undecided, 43 not run" in out
     assert all(len(line) <= 80 for line in out.splitlines())
-    assert "(toy smoke, " in out
+    assert "(toy laptop, " in out
 
 
 def test_verdicts_of_another_run_of_the_study_are_not_shown(command, tmp_path):

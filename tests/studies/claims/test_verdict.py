@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from invariscope.errors import InputError
+from invariscope.statistics.power import seeds_to_enclose
 from invariscope.studies.claims import (
     above,
     below,
@@ -22,7 +23,6 @@ from invariscope.studies.claims import (
     within,
     without_verdict,
 )
-from invariscope.studies.claims.verdict import seeds_for_equivalence
 
 SPREAD = np.array([-0.03, 0.0, 0.01, 0.02])
 ORDER = ["contradicted", "undecided", "supported"]
@@ -89,14 +89,15 @@ def test_looking_often_asks_for_more():
     part = above([0.1, 0.14, 0.2, 0.09])
     assert 0.001 < part.p < 0.05
     assert decide("000.c2", part).verdict == "supported"
-    assert decide("000.c2", part, largest_p=0.001).verdict == "undecided"
+    assert decide("000.c2", part, level=0.001).verdict == "undecided"
 
 
 def test_within_says_how_many_seeds_it_needs():
     part = within([0.01, -0.04, 0.02], -0.03, 0.03)
     assert part.verdict == "undecided"
     spread = float(np.std([0.01, -0.04, 0.02], ddof=1))
-    needed = seeds_for_equivalence(spread, 0.03)
+    needed = seeds_to_enclose(0.03 / spread, 0.03 / spread)
+    assert needed is not None
     assert part.note == f"needs {needed} seeds at this spread if there is no difference"
     draw = np.random.default_rng(0).normal(0, spread, size=(4000, needed))
     held = np.array([within(row, -0.03, 0.03).verdict == "supported" for row in draw[:1000]])

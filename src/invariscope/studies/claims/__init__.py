@@ -13,6 +13,8 @@ from invariscope.studies.claims.evidence import (
     share,
 )
 from invariscope.studies.claims.ledger import CLAIMS, PAPERS, Claim, get_claim
+from invariscope.studies.claims.looks import Look, Looks
+from invariscope.studies.claims.needed import needed, with_needed
 from invariscope.studies.claims.over_models import correlation_over_models, rank_p
 from invariscope.studies.claims.record import Record, newest, read_claims, write_claims
 from invariscope.studies.claims.verdict import (
@@ -44,6 +46,8 @@ __all__ = [
     "Claim",
     "ClaimResult",
     "Evidence",
+    "Look",
+    "Looks",
     "Part",
     "Record",
     "above",
@@ -55,6 +59,7 @@ __all__ = [
     "get_claim",
     "image_step",
     "interval",
+    "needed",
     "newest",
     "not_above",
     "not_below",
@@ -66,6 +71,7 @@ __all__ = [
     "read_claims",
     "resampled",
     "share",
+    "with_needed",
     "within",
     "without_verdict",
     "write_claims",

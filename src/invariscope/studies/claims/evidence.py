@@ -14,11 +14,14 @@ far others would lie. Where the step is known in which a number can change (an a
 Each kind of evidence also says how probable a value as far beyond a threshold would be if the true
 one lay on it (one-sided): t with n - 1 degrees of freedom for seeds, the binomial law for a share,
 the normal law with the replicates' spread for what is resampled.
+
+A study that adds seeds looks several times, each time at a level of its own: `Evidence.at` makes
+the interval of that level. That of `over_images` is the 95 % one, stretched as the normal law says.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 #: Of all intervals; `verdict.LARGEST_P` is the rest.
 CONFIDENCE = 0.95
+ANY = (-math.inf, math.inf)
 #: The step of a number of float32 near 1.
 _ROUNDING = 2.0**-24
 Numbers = Sequence[float | int] | np.ndarray
@@ -51,6 +55,8 @@ class Evidence:
         degrees: Degrees of freedom of its t law; infinite for the normal one.
         trials: (successes, trials) of a share.
         note: What a reader must know.
+        bounds: What the number can be at all; intervals are cut there.
+        ends: The interval at another level, where it is not that of `error` and `degrees`.
     """
 
     value: float
@@ -62,6 +68,36 @@ class Evidence:
     degrees: float = math.inf
     trials: tuple[int, int] | None = field(default=None)
     note: str = ""
+    bounds: tuple[float, float] = ANY
+    ends: Callable[[float], tuple[float, float]] | None = field(
+        default=None, repr=False, compare=False
+    )
+
+    def at(self, level: float) -> "Evidence":
+        """Makes the same evidence with the interval of another level.
+
+        Args:
+            level: The chance that the interval misses: 0.05 is 95 %.
+
+        Example:
+            >>> evidence = over_seeds([0.1, 0.2, 0.3])
+            >>> round(evidence.at(0.05).low, 3), round(evidence.at(0.01).low, 3)
+            (-0.048, -0.373)
+        """
+        from scipy import stats
+
+        if self.ends is not None:
+            low, high = self.ends(level)
+        elif self.trials is not None:
+            low, high = _exact(*self.trials, level)
+        elif math.isfinite(self.degrees):
+            half = float(stats.t.isf(level / 2, self.degrees)) * self.error
+            low, high = self.value - half, self.value + half
+        else:
+            stretch = float(stats.norm.isf(level / 2) / stats.norm.isf((1 - CONFIDENCE) / 2))
+            low = self.value - stretch * (self.value - self.low)
+            high = self.value + stretch * (self.high - self.value)
+        return replace(self, low=_cut(low, self.bounds), high=_cut(high, self.bounds))
 
     def tail(self, threshold: float) -> float:
         """P(as far above or farther), if the true value were the threshold; NaN if unknown."""
@@ -90,7 +126,7 @@ def over_seeds(
     values: Numbers,
     *,
     unit: str = "seeds",
-    bounds: tuple[float, float] = (-math.inf, math.inf),
+    bounds: tuple[float, float] = ANY,
     resolution: float = 0.0,
 ) -> Evidence:
     """The mean over seeds, with Student's t interval.
@@ -134,8 +170,8 @@ def over_seeds(
         return Evidence(value, math.nan, math.nan, n, unit, note="; ".join(notes))
     error = max(spread, resolution) / math.sqrt(n)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
-    low, high = max(value - half, bounds[0]), min(value + half, bounds[1])
-    return Evidence(value, low, high, n, unit, error, n - 1, note="; ".join(notes))
+    low, high = _cut(value - half, bounds), _cut(value + half, bounds)
+    return Evidence(value, low, high, n, unit, error, n - 1, note="; ".join(notes), bounds=bounds)
 
 
 def image_step(table: "pd.DataFrame") -> float:
@@ -247,12 +283,16 @@ def resampled(value: float, replicates: np.ndarray, *, n: int, unit: str) -> Evi
     if not len(known):
         note = "undefined in every resample"
         return Evidence(value, math.nan, math.nan, n, unit, note=note)
-    low, high = percentile_interval(known[None], CONFIDENCE)
+
+    def ends(level: float) -> tuple[float, float]:
+        low, high = percentile_interval(known[None], 1 - level)
+        return float(low[0]), float(high[0])
+
     error = float(known.std(ddof=1)) if len(known) > 1 else math.nan
     if not error > 0:
         note = "the same in every resample"
         return Evidence(float(value), math.nan, math.nan, n, unit, note=note)
-    return Evidence(float(value), float(low[0]), float(high[0]), n, unit, error)
+    return Evidence(float(value), *ends(1 - CONFIDENCE), n, unit, error, ends=ends)
 
 
 def share(successes: int, trials: int, *, unit: str) -> Evidence:
@@ -268,19 +308,11 @@ def share(successes: int, trials: int, *, unit: str) -> Evidence:
         >>> evidence.value, round(evidence.low, 3), evidence.high
         (1.0, 0.664, 1.0)
     """
-    from scipy import stats
-
     if trials < 1 or not 0 <= successes <= trials:
         raise InputError(f"{successes} of {trials} {unit}: give 0 ≤ successes ≤ trials, trials ≥ 1")
-    interval = stats.binomtest(successes, trials).proportion_ci(CONFIDENCE, method="exact")
-    return Evidence(
-        successes / trials,
-        float(interval.low),
-        float(interval.high),
-        trials,
-        unit,
-        trials=(int(successes), int(trials)),
-    )
+    counts = int(successes), int(trials)
+    low, high = _exact(*counts, 1 - CONFIDENCE)
+    return Evidence(successes / trials, low, high, trials, unit, trials=counts)
 
 
 def interval(value: float, low: float, high: float, *, n: int, unit: str) -> Evidence:
@@ -292,3 +324,14 @@ def interval(value: float, low: float, high: float, *, n: int, unit: str) -> Evi
     if not error > 0:
         return Evidence(float(value), math.nan, math.nan, int(n), unit)
     return Evidence(float(value), float(low), float(high), int(n), unit, float(error))
+
+
+def _exact(successes: int, trials: int, level: float) -> tuple[float, float]:
+    from scipy import stats
+
+    ends = stats.binomtest(successes, trials).proportion_ci(1 - level, method="exact")
+    return float(ends.low), float(ends.high)
+
+
+def _cut(end: float, bounds: tuple[float, float]) -> float:
+    return min(max(end, bounds[0]), bounds[1])  # NaN stays
