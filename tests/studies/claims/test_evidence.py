@@ -9,6 +9,7 @@ from scipy import stats
 from invariscope.errors import InputError
 from invariscope.statistics.estimates import mean_interval
 from invariscope.studies.claims import (
+    accuracy_over_seeds,
     correlation_over_seeds,
     interval,
     over_images,
@@ -153,3 +154,20 @@ def test_a_given_interval_is_that_of_a_normal_law():
     found = interval(0.5, 0.5 - 1.96, 0.5 + 1.96, n=9, unit="images")
     assert found.error == pytest.approx(1, abs=1e-4)
     assert found.tail(0.5 - 1.96) == pytest.approx(0.025, abs=1e-4)
+
+
+def test_intervals_at_another_level():
+    known = np.random.default_rng(0).normal(0, 1, 20_000)
+    drawn = resampled(0.0, known, n=5, unit="seeds")
+    assert drawn.at(0.01).high == pytest.approx(2.58, abs=0.06)
+    counted = share(9, 10, unit="classes")
+    expected = stats.binomtest(9, 10).proportion_ci(0.99, method="exact")
+    assert (counted.at(0.01).low, counted.at(0.01).high) == (expected.low, expected.high)
+    given = interval(1.0, 0.0, 3.0, n=5, unit="models").at(0.01)
+    assert (given.low, given.high) == pytest.approx(
+        (1 - 2.5758 / 1.96, 1 + 2 * 2.5758 / 1.96), abs=1e-3
+    )
+    for evidence in (drawn, counted, over_seeds([0.1, 0.2, 0.4]), accuracy_over_seeds([0.9, 1.0])):
+        same = evidence.at(0.05)
+        assert (same.low, same.high) == pytest.approx((evidence.low, evidence.high))
+    assert accuracy_over_seeds([0.9, 1.0]).at(0.01).high == 1.0

@@ -149,6 +149,10 @@ def test_a_finished_run_is_the_same_again(run):
     assert len(DONE) == 12
 
 
+def test_a_look_that_decided_is_the_same_again(run):
+    assert run(toy(clear)).looks == run(toy(clear)).looks
+
+
 def test_the_next_look_must_fit_into_the_budget(run, monkeypatch):
     monkeypatch.setattr(Lab, "seconds", property(lambda lab: 1000.0 * len(lab.used)))
     found = run(budget="90min")  # 2 seeds more take 2000 s, 3 more 3000 s, 4 more 4000 s
