@@ -34,6 +34,7 @@ from invariscope.studies.paper004.synthetic_tasks import (
     described,
     drawn_objects,
     drawn_transformations,
+    joined,
     notes_on,
     objects_of,
     per_seed,
@@ -78,7 +79,8 @@ def networks(settings: Tasks) -> list[Learner]:
     for seed in settings.seeds:
         (first,) = drawn_objects(settings, seed, sets=1)
         own, rest = drawn_transformations(seed, settings.transformations)
-        lists = {ONE: own, OTHER: rest, EITHER: f"{own}/{rest}", BOTH: f"{own}+{rest}"}
+        both = joined([*own.split("+"), *rest.split("+")])
+        lists = {ONE: own, OTHER: rest, EITHER: f"{own}/{rest}", BOTH: both}
         tasks = {
             name: Task(transformations, first, settings.classes, seed)
             for name, transformations in lists.items()
