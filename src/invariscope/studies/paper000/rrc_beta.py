@@ -128,7 +128,7 @@ def box_moments(alpha: float) -> tuple[float, float]:
     Example:
         >>> mean, variance = box_moments(0.1)
         >>> round(mean, 2), round(variance, 2)
-        (0.67, 2.88)
+        (0.67, 2.93)
     """
     from invariscope.training.augmentations.boxes import RATIO, TRIES
 
