@@ -28,9 +28,14 @@ def list_studies(
         str | None, typer.Argument(help="One study: with its presets' settings.")
     ] = None,
 ) -> None:
-    """List the studies: what each asks, which claims it decides, what its presets cost."""
+    """List the studies: what each asks, which claims it decides, what its presets cost and tell.
+
+    What seeds tell is the smallest effect that they decide in 80 of 100 cases, in spreads (standard
+    deviations) of the compared number over seeds. --until decided adds seeds where they do not.
+    """
     from invariscope.cli.screen import Screen
     from invariscope.studies.claims import CLAIMS
+    from invariscope.studies.lab.preset_power import power_of_preset
     from invariscope.studies.lab.study import as_mapping, get_study, studies
     from invariscope.terminal import paragraphs
 
@@ -43,7 +48,10 @@ def list_studies(
             lines.append(f"claims: {', '.join(claims)}")
         if name:
             lines.append(f"the paper: {study.expected}")
-        lines += [f"{preset}: {cost}" for preset, cost in study.cost.items()]
+        lines += [
+            f"{preset}: {cost}; {power_of_preset(study, preset)}"
+            for preset, cost in study.cost.items()
+        ]
         screen.print(paragraphs([("", line) for line in lines], 2))
         for preset, settings in study.presets.items() if name else ():
             screen.print()
@@ -159,7 +167,7 @@ def _show(screen: "Screen", run: "StudyRun") -> None:
         if not claim.parts:
             lines.append(("", claim.note))
         if claim.needed:
-            lines.append(("", f"it would take {claim.needed}"))
+            lines.append(("", f"needed: {claim.needed}"))
     screen.print()
     screen.print(paragraphs(lines, 10))
     screen.say(lead(run.findings.claims))

@@ -53,15 +53,15 @@ def needed(claim: ClaimResult, level: float = LARGEST_P) -> str:
     else:
         needs = [_need(part, level) for part in undecided]
         most = max(needs, key=lambda need: (bool(need.why), need.seeds))
-    of = f"{most.part.name}: " if len(claim.parts) > 1 and most.part.name else ""
+    of = f" ({most.part.name})" if len(claim.parts) > 1 and most.part.name else ""
     if most.why:
-        return f"{of}{most.why}"
+        return f"more seeds may not help: {most.why}{of}"
     if math.isinf(most.seeds):
-        return f"{of}more than {MOST_SEEDS:,} seeds with this effect and spread"
+        return f"more than {MOST_SEEDS:,} seeds with this effect and spread{of}"
     seeds, more = int(most.seeds), int(most.seeds) - most.part.n
     if more <= 0:
-        return f"{of}some {seeds} seeds decide such an effect in 80 % of cases: this is another"
-    return f"{of}about {seeds:,} seeds ({more:,} more) with this effect and spread"
+        return f"{seeds} seeds are enough for such an effect in 80 % of cases only{of}"
+    return f"about {seeds:,} seeds ({more:,} more) with this effect and spread{of}"
 
 
 def thresholds(rule: str) -> list[float]:

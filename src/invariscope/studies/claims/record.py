@@ -1,8 +1,8 @@
 """`claims.json`: the verdicts of one study, with when and how they came about.
 
 JSON has no NaN, so an undefined number is null there and NaN here. `newest` looks through folders
-for the latest verdict on each claim; a verdict of the `smoke` preset, which only shows that the
-code runs, counts where there is no other. Where seeds were added, the file has the plan of looks,
+for the latest verdict on each claim; a run of the `smoke` preset, which gives no verdict, counts
+where there is no other. Where seeds were added, the file has the plan of looks,
 what each found and spent, and for each claim the look that decided it.
 """
 
