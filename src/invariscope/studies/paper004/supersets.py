@@ -9,6 +9,10 @@ last.
 Expected: with a surplus the accuracy stays that of the task's own network; it falls with each
 transformation that is missing; the order hardly matters.
 
+The laptop preset has five objects and up to four transformations, and a network twice as wide: the
+own networks of sets of six and eight got 0.48 and 0.26 of fifteen objects right, so that they had
+hardly learnt their surplus.
+
     invariscope study run supersets --preset laptop --workers 2
 """
 
@@ -75,7 +79,15 @@ class Settings(Tasks):
     },
     presets={
         "smoke": Settings(**{**SMOKE, "counts": (1, 3)}),
-        "laptop": Settings(**{**LAPTOP, "counts": (1, 2, 4, 6, 8)}),
+        "laptop": Settings(
+            **{
+                **LAPTOP,
+                "counts": (1, 2, 3, 4),
+                "classes": 5,
+                "models": ("small:resnet18?width=0.25",),
+                "epochs": 6.0,
+            }
+        ),
         "paper": Settings(),
     },
 )
