@@ -6,8 +6,8 @@ are chosen for each method by cross-validation on the first seed where the setti
 (App. A); the paper's grid is not in its text.
 
 The laptop preset trains on cut-outs anywhere before photographs. On clothes, which fill their
-frame, crops gained 0.003 ± 0.01 of accuracy, so that nothing could be said of their halves; on one
-seed of these they gain about 0.2.
+frame, RandomResizedCrop gained 0.003 ± 0.01 of accuracy, so that nothing could be said of its
+halves; on one seed of these, after 20 epochs, FixedSizeRandomCrop gained 0.19.
 """
 
 import math
