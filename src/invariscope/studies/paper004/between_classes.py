@@ -7,6 +7,9 @@ under both, one after the other). Each gets a new last layer for all four tasks.
 Expected: the network of T₁⊕T₂ does nearly as well on T₁ and on T₂ as their own, though no class
 taught it both; but on T₁∘T₂ it does badly.
 
+The laptop preset has six objects and two transformations in a set, so that the network of T₁∘T₂
+learns all four; with fifteen objects and six transformations it did not.
+
     invariscope study run between-classes --preset laptop --workers 2
 """
 
@@ -34,6 +37,7 @@ from invariscope.studies.paper004.synthetic_tasks import (
     described,
     drawn_objects,
     drawn_transformations,
+    joined,
     notes_on,
     objects_of,
     per_seed,
@@ -57,7 +61,7 @@ _FAR = 0.1
     },
     presets={
         "smoke": Tasks(**SMOKE),
-        "laptop": Tasks(**LAPTOP),
+        "laptop": Tasks(**{**LAPTOP, "classes": 6, "transformations": 2}),
         "paper": Tasks(),
     },
 )
@@ -78,7 +82,8 @@ def networks(settings: Tasks) -> list[Learner]:
     for seed in settings.seeds:
         (first,) = drawn_objects(settings, seed, sets=1)
         own, rest = drawn_transformations(seed, settings.transformations)
-        lists = {ONE: own, OTHER: rest, EITHER: f"{own}/{rest}", BOTH: f"{own}+{rest}"}
+        both = joined([*own.split("+"), *rest.split("+")])
+        lists = {ONE: own, OTHER: rest, EITHER: f"{own}/{rest}", BOTH: both}
         tasks = {
             name: Task(transformations, first, settings.classes, seed)
             for name, transformations in lists.items()
