@@ -12,7 +12,10 @@ from invariscope.search.rows import PairRows
 from invariscope.search.table import OVERALL, TABLE_SCHEMA
 from invariscope.transformations import FAMILIES
 
-POOL = "rotate,translate_x,invert,posterize,shear_x 4 + invert 3,saturation 0"
+POOL = (
+    "rotate 3,rotate 4,rotate 8,rotate 9,translate_x 3,invert 3,posterize 5,posterize 6,"
+    "posterize 7,posterize 8,shear_x 4 + invert 3,saturation 0"
+)
 
 
 def settings_of(classes, pool, pairs):

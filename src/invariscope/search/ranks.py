@@ -19,7 +19,7 @@ of the classes stands twice: in sample, and held out, where the operation is cho
 a class's pairs and measured on the other, both ways, and the two are averaged. Classes whose images
 come back in several pairs have them in both halves.
 
-Shares are over classes, with 95 % intervals over classes.
+Shares are over classes, with exact 95 % intervals over classes.
 """
 
 from dataclasses import dataclass
@@ -134,8 +134,8 @@ def rank(frame: pd.DataFrame, *, seed: int = 0) -> Ranks:
         overall=_estimate(_of_best_overall(tops, classes), seed),
         per_class=_estimate(best, seed),
         per_class_held_out=_estimate(both_ways, seed),
-        above_zero=_estimate(_share(best), seed),
-        above_zero_held_out=_estimate(_share(both_ways), seed),
+        above_zero=_estimate(_share(best), seed, share=True),
+        above_zero_held_out=_estimate(_share(both_ways), seed, share=True),
         shares=_shares(tops, distinct, seed),
         best=min(TOP_COUNT, classes.loc[classes["kind"] != IDENTITY, "key"].nunique()),
         raising=_estimate(_raising(classes, BY[0], BY[0]), seed),
@@ -143,7 +143,9 @@ def rank(frame: pd.DataFrame, *, seed: int = 0) -> Ranks:
             (_raising(classes, "first_half", "second_half")
              + _raising(classes, "second_half", "first_half")) / 2, seed,
         ),
-        identity_on_top=_estimate((geometric["kind"] == IDENTITY).to_numpy(dtype=float), seed),
+        identity_on_top=_estimate(
+            (geometric["kind"] == IDENTITY).to_numpy(dtype=float), seed, share=True,
+        ),
         null=float(np.abs(identities["change"].to_numpy(dtype=float)).max()),
         nulls=identities["operation"].nunique(),
     )  # fmt: skip
@@ -226,7 +228,7 @@ def _shares(tops: pd.DataFrame, distinct: pd.DataFrame, seed: int) -> pd.DataFra
     kinds = _rows(tops, BY[0], "all")["kind"]
     rows = []
     for kind in (*KINDS, IDENTITY):
-        estimate = _estimate((kinds == kind).to_numpy(dtype=float), seed)
+        estimate = _estimate((kinds == kind).to_numpy(dtype=float), seed, share=True)
         of_pool = float((pool["kind"] == kind).mean()) if len(pool) else np.nan
         rows.append(
             {"kind": kind, "tops": estimate.value, "low": estimate.low, "high": estimate.high,
@@ -239,8 +241,9 @@ def _share(values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), np.nan, values > 0)
 
 
-def _estimate(values: np.ndarray, seed: int) -> Estimate:
+def _estimate(values: np.ndarray, seed: int, *, share: bool = False) -> Estimate:
     if not len(values):
         return Estimate(np.nan, np.nan, np.nan, 0)
-    value, low, high, n = mean_interval(np.asarray(values, dtype=float)[:, None], seed=seed)
+    rows = np.asarray(values, dtype=float)[:, None]
+    value, low, high, n = mean_interval(rows, share=share, seed=seed)
     return Estimate(float(value[0]), float(low[0]), float(high[0]), int(n[0]))

@@ -104,7 +104,7 @@ def _factor_cell(one: Finding | None, most: float) -> HeatCell:
 
 
 def found_rows(facts: Facts) -> list[tuple[str, ...]]:
-    """A row for each find: class, families, share, interval, q, range and, if any has one, a note."""
+    """A row for each find: class, families, share, interval, q, range; a note if any has one."""
     varying = facts.varying
     rows: list[tuple[str, ...]] = []
     for name in varying.ordered():

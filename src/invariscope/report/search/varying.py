@@ -76,8 +76,9 @@ class Varying:
         self._of: dict[tuple[str, int], Finding] = {}
         table = factors.factors
         table = table.assign(place=table["family"].map(places))
-        for (name, place), rows in table.groupby(["class", "place"], sort=False):
-            self._of[str(name), int(place)] = _finding(str(name), int(place), rows)
+        for keys, rows in table.groupby(["class", "place"], sort=False):
+            name, place = str(keys[0]), int(rows["place"].iloc[0])
+            self._of[name, place] = _finding(name, place, rows)
 
     def of(self, class_name: str, place: int) -> Finding | None:
         """Returns what the families at a place do in a class."""
