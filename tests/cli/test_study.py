@@ -1,9 +1,11 @@
 """`invariscope study`, `claims`, and `report` of a study's folder."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,17 +32,17 @@ def command(monkeypatch, capsys, tmp_path):
 
 
 def test_a_study_is_run_and_shown(command, tmp_path):
-    code, out, _ = command("study", "run", "toy", "--preset", "smoke", "--set", "seeds=4,5")
+    code, out, _ = command("study", "run", "toy", "--set", "seeds=4,5")
     assert code == 0
     assert "000.c5    supported: training raises invariance" in out
     assert "one: 0.110 [0.085, 0.135] (> 0, n = 3 seeds)" in out
     assert "no ViT here" in out
     assert "note: seeds (4, 5)" in out
     assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("report:"))
-    folder = tmp_path / "runs" / "studies" / "toy-smoke"
+    folder = tmp_path / "runs" / "studies" / "toy-laptop"
     about = json.loads((folder / "study.json").read_text())
     assert about["settings"]["seeds"] == [4, 5]
-    assert about["command"] == "invariscope study run toy --preset smoke --set seeds=4,5"
+    assert about["command"] == "invariscope study run toy --set seeds=4,5"
     assert (folder / "report.html").is_file()
     assert (folder / "tables" / "values.csv").is_file()
 
@@ -84,7 +86,7 @@ def test_the_list_names_question_claims_and_cost(command):
 
 
 def test_the_ledger_shows_every_claim(command, tmp_path):
-    known_run(tmp_path / "elsewhere", "smoke")
+    known_run(tmp_path / "elsewhere")
     code, out, _ = command("claims")
     assert code == 0
     assert out.count("not run") == 46 + 1
@@ -93,7 +95,7 @@ def test_the_ledger_shows_every_claim(command, tmp_path):
     code, out, _ = command("claims", "elsewhere")
     assert "46 claims: 1 supported, 1 contradicted, 1 undecided, 43 not run" in out
     assert all(len(line) <= 80 for line in out.splitlines())
-    assert "(toy smoke, " in out
+    assert "(toy laptop, " in out
 
 
 def test_verdicts_of_another_run_of_the_study_are_not_shown(command, tmp_path):
@@ -146,3 +148,69 @@ def test_the_ledger_does_not_wait_for_torch(tmp_path, environment):
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[] 0"
     assert "000.c5    supported" in done.stdout
+
+
+def test_the_results_page_is_written_by_one_command(command, tmp_path):
+    assert command("study", "run", "toy", "--until", "decided", "--looks", "3,5")[0] == 0
+    script = Path(__file__).parents[2] / "benchmarks" / "results.py"
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "runs" / "studies"],
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "80"},
+    )  # fmt: skip
+    assert done.stdout.startswith("# What the studies found, preset laptop\n\n1 studies, 4 claims")
+    assert "Seeds: looks at 3 (level 1.80%), 5 (level 3.6" in done.stdout
+    assert "**000.c7, undecided at look 2, with 5 seeds**: training lowers" in done.stdout
+    assert "Needed to decide it: about" in done.stdout
+
+
+def test_seeds_are_added_until_claims_are_decided(command, tmp_path):
+    words = ("study", "run", "toy", "--until", "decided", "--budget", "3h", "--looks", "3,5")
+    code, out, _ = command(*words)
+    assert code == 0
+    assert "000.c5    supported with 3 seeds (look 1): training raises" in out
+    assert "000.c7    undecided with 5 seeds (look 2): training lowers" in out
+    assert "needed: about" in out
+    assert "Looks at 3, 5 of at most 5 seeds, 2 of 2 planned: this was the last" in out
+    page = (tmp_path / "runs" / "studies" / "toy-laptop" / "report.html").read_text()
+    assert "Looks at 3, 5 of at most 5 seeds" in page
+    assert "look 1, 3 seeds" in page
+    assert "Needed to decide it" in page
+    assert "up to 5 seeds at 2 looks tell an effect of" in page
+    assert "Value [98.2\u00a0%]" in page
+    code, out, _ = command("claims")
+    assert "look 1 with 3 seeds" in out.replace("\n         ", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--until", "done"), "--until done: the one word that it takes is decided"),
+        (("--budget", "3h"), "--budget 3h without --until decided: give both, or neither"),
+        (("--looks", "3,5"), "--looks 3,5 without --until decided: give both, or neither"),
+        (("--until", "decided", "--budget", "3"), "--budget 3: give a number above 0 with a unit"),
+        (("--until", "decided", "--budget", "0h"), "--budget 0h: give a number above 0 with a"),
+        (("--until", "decided", "--looks", "2,5"), "looks at 2, 5 seeds: give rising numbers"),
+        (("--until", "decided", "--looks", "a"), "--looks a: give numbers with commas"),
+        (("--until", "decided", "--preset", "smoke"), "--until with preset smoke, which never"),
+    ],
+)
+def test_wrong_wishes_are_one_line(command, words, message):
+    code, _, errors = command("study", "run", "toy", *words)
+    assert code == 2
+    assert errors.startswith(f"invariscope: {message}")
+    assert errors.count("\n") == 1
+
+
+def test_studies_without_seeds_cannot_add_any(command):
+    code, _, errors = command("study", "run", "designed-symmetry", "--until", "decided")
+    assert code == 2
+    assert "designed-symmetry, laptop: nothing is trained, so that there are no seeds" in errors
+    assert "leave out --until" in errors
+
+
+def test_the_list_says_what_presets_tell(command):
+    _, out, _ = command("study", "list", "toy")
+    assert "smoke: nothing; gives no verdict" in out
+    assert "laptop: nothing; 3 seeds tell an effect of 3.3 spreads" in out
+    _, out, _ = command("study", "list", "designed-symmetry")
+    assert "no training seeds, intervals are over images" in out

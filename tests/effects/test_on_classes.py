@@ -1,5 +1,7 @@
 """Effects of an augmentation by class: naive loops, theorems, planted classes, chance, messages."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,8 @@ from invariscope.effects import helped_samples as helped_module
 from invariscope.effects import on_classes as module
 from invariscope.effects.correctness import arrange
 from invariscope.effects.on_classes import class_effects
-from invariscope.effects.relabelling import relabellings
+from invariscope.effects.power import detectable
+from invariscope.effects.relabelling import hurt_by_chance, is_lower, relabel, relabellings
 from invariscope.effects.wordnet import WordNet
 from invariscope.errors import InputError
 from oracles.class_effects import (
@@ -59,7 +62,7 @@ def test_every_class_is_the_naive_one(seed):
     effects = class_effects(table(answers, classes), "none", threshold=0.6, seed=seed)
     assert len(effects.classes) == 8
     for method in ("rrc", "t30"):
-        p, _ = reference_relabelling(answers, classes, "none", method, 0.6)
+        p = reference_relabelling(answers, classes, "none", method, 0.6)["p"]
         for row in effects.classes[effects.classes["method"] == method].to_dict("records"):
             name = row["class"]
             expected = reference_class(answers, classes, name, "none", method)
@@ -79,17 +82,22 @@ def test_the_summary_is_the_naive_one():
     effects = class_effects(table(answers, classes), "none", threshold=0.5)
     for row in effects.summary.to_dict("records"):
         part = effects.classes[effects.classes["method"] == row["method"]]
-        _, counts = reference_relabelling(answers, classes, "none", row["method"], 0.5)
+        null = reference_relabelling(answers, classes, "none", row["method"], 0.5)
         assert row["hurt"] == part["hurt"].sum()
         assert row["helped"] == part["helped"].sum()
-        assert row["n_relabellings"] == len(counts)
-        assert row["hurt_expected"] == pytest.approx(np.mean(counts))
-        low, high = np.quantile(counts, [0.025, 0.975])
-        assert (row["hurt_expected_low"], row["hurt_expected_high"]) == pytest.approx((low, high))
-        reached = sum(count >= row["hurt"] for count in counts)
-        assert row["hurt_p"] == pytest.approx((reached + 1) / (len(counts) + 1))
-        excess = [row["excess"], row["excess_low"], row["excess_high"]]
-        assert excess == pytest.approx([row["hurt"] - x for x in (np.mean(counts), high, low)])
+        assert row["n_relabellings"] == len(null["scores"])
+        lower = part[part["difference"] < 0]
+        chances = [null["chance"][name] for name in lower["class"]]
+        law = naive_law(chances)
+        count = int(lower["hurt"].sum())
+        assert row["hurt_expected"] == pytest.approx(sum(chances))
+        assert row["excess"] == pytest.approx(count - sum(chances))
+        assert row["excess_low"] == count - np.flatnonzero(np.cumsum(law) >= 0.975)[0]
+        assert row["excess_high"] == count - np.flatnonzero(np.cumsum(law) >= 0.025)[0]
+        scores, own = np.array(null["scores"]), null["own"]
+        reached = (scores >= own - 1e-9).sum()
+        expected = max(sum(law[count:]), (reached + 1) / (len(scores) + 1))
+        assert row["hurt_p"] == pytest.approx(min(1.0, expected))
         assert row["mean_share_hurt"] == pytest.approx(part["share_hurt"].mean())
         for side, method in (("without", "none"), ("with", row["method"])):
             mean = np.mean([list(run.values()) for run in answers[method].values()])
@@ -102,6 +110,16 @@ def test_the_summary_is_the_naive_one():
         )
         above = (simulated.mean(axis=2) > 0.5).sum(axis=1)
         assert row["binomial"] == pytest.approx(above.mean(), abs=0.03)
+
+
+def naive_law(chances):
+    """How likely each number of successes is, over all outcomes."""
+    law = np.zeros(len(chances) + 1)
+    for outcome in itertools.product((0, 1), repeat=len(chances)):
+        law[sum(outcome)] += np.prod(
+            [c if o else 1 - c for o, c in zip(outcome, chances, strict=True)]
+        )
+    return law
 
 
 def test_helped_samples_are_the_naive_ones():
@@ -193,10 +211,54 @@ def test_many_planted_classes_are_more_than_chance_and_none_are_not():
     many = class_effects(planted(1, hurt=range(12)), "none").summary.to_dict("records")[0]
     assert many["excess_low"] > 0
     assert many["hurt_p"] == pytest.approx(1 / 253)
-    # Chance is what it would be without the effect: the planted classes do not raise it.
     none = class_effects(planted(1, hurt=()), "none").summary.to_dict("records")[0]
     assert none["excess_low"] <= 0
-    assert many["hurt_expected"] == pytest.approx(none["hurt_expected"], abs=2)
+    assert none["hurt_p"] > 0.05
+
+
+def effects_on(effect, seed, classes=30, images=50, seeds=5, shared=0.0):
+    """Numbers of right answers [run, class] and what relabelling says of them."""
+    rng = np.random.default_rng(seed)
+    share = 0.7 + shared * rng.normal(size=(2 * seeds, 1)) + np.zeros((2 * seeds, classes))
+    share[seeds:] += effect
+    right = rng.binomial(images, share.clip(0, 1)).astype(np.int64)
+    before, after = right[:seeds], right[seeds:]
+    enough = int(0.7 * seeds**2) + 1
+    hurt = (before[:, None] > after[None]).sum(axis=(0, 1)) >= enough
+    return hurt_by_chance(hurt, is_lower(before, after), relabel(right, seeds, enough, 0))
+
+
+def supported(found):
+    return found.count > found.high and 2 * found.p <= 0.05
+
+
+FOUR_OF_THIRTY = np.r_[np.full(4, -0.2), np.full(26, 0.1)]
+
+
+def test_four_of_thirty_are_more_than_chance_where_the_others_are_helped():
+    found = [effects_on(FOUR_OF_THIRTY, seed) for seed in range(20)]
+    assert np.mean([supported(one) for one in found]) >= 0.8
+    assert {one.count for one in found} <= {3, 4, 5}
+    more_seeds = [effects_on(0.75 * FOUR_OF_THIRTY, seed, seeds=8) for seed in range(3)]
+    assert all(supported(one) for one in more_seeds)
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.03])
+@pytest.mark.parametrize("effect", [0.0, 0.03])
+def test_no_effect_and_an_effect_that_helps_all_are_seldom_more_than_chance(effect, shared):
+    found = [effects_on(effect, seed, shared=shared) for seed in range(120)]
+    assert np.mean([supported(one) for one in found]) <= 0.06
+
+
+def test_what_is_detectable_is_found_in_80_of_100():
+    rng = np.random.default_rng(0)
+    runs = 0.8 + 0.03 * rng.normal(size=(10, 4000))
+    loss = detectable(runs[:5], runs[5:], enough=18)
+    assert loss.mean() == pytest.approx(0.03 * 1.07, rel=0.15)
+    lost = 0.03 * rng.normal(size=(10, 4000))
+    lost[5:] -= np.sqrt((loss**2).mean())
+    hurt = (lost[:5, None] > lost[None, 5:]).sum(axis=(0, 1)) >= 18
+    assert hurt.mean() == pytest.approx(0.8, abs=0.04)
 
 
 def test_chance_is_met_on_average():

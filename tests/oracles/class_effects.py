@@ -33,7 +33,10 @@ def reference_class(answers, classes, name, without, method):
 
 
 def reference_relabelling(answers, classes, without, method, threshold):
-    """p of each class, and the number of hurt classes in each relabelling without the effect."""
+    """p and chance of each class; the score of each way without the effect.
+
+    Chance: how often it is hurt among the ways in which its mean is lower.
+    """
     names = sorted(set(classes.values()))
     sizes = {name: sum(c == name for c in classes.values()) for name in names}
     runs = [*answers[without].values(), *answers[method].values()]
@@ -41,27 +44,48 @@ def reference_relabelling(answers, classes, without, method, threshold):
     after = len(runs) - before
     right = {n: [round(accuracy(run, classes, n) * sizes[n]) for run in runs] for n in names}
     ways = list(itertools.combinations(range(len(runs)), after))
-    reached, hurt_counts = dict.fromkeys(names, 0), []
+    own = tuple(range(before, len(runs)))
+
+    def sides(values, way):
+        return [values[k] for k in range(len(runs)) if k not in way], [values[k] for k in way]
 
     def difference(values, way):
-        rest = [k for k in range(len(runs)) if k not in way]
-        return np.mean([values[k] for k in way]) - np.mean([values[k] for k in rest])
+        rest, chosen = sides(values, way)
+        return np.mean(chosen) - np.mean(rest)
 
-    own = tuple(range(before, len(runs)))
-    for way in ways:
-        hurt = 0
+    def hurt(values, way):
+        rest, chosen = sides(values, way)
+        return np.mean([a > b for a in rest for b in chosen]) > threshold + 1e-9
+
+    def lower(values, way):
+        return difference(values, way) < -1e-9
+
+    def chances(right):
+        found = {}
         for name in names:
-            values = right[name]
-            reached[name] += bool(
-                abs(difference(values, way)) >= abs(difference(values, own)) - 1e-9
-            )
-            taken = round(difference(values, own))
-            level = [v - taken * (k in own) for k, v in enumerate(values)]
-            rest = [k for k in range(len(runs)) if k not in way]
-            losses = [level[a] > level[b] for a in rest for b in way]
-            hurt += np.mean(losses) > threshold + 1e-9
-        hurt_counts.append(hurt)
-    return {name: reached[name] / len(ways) for name in names}, hurt_counts
+            among = [hurt(right[name], way) for way in ways if lower(right[name], way)]
+            found[name] = np.mean(among) if among else 0.0
+        return found
+
+    def score(right, way, chance):
+        chosen = [name for name in names if lower(right[name], way)]
+        spread = math.sqrt(sum(chance[n] * (1 - chance[n]) for n in chosen))
+        count = sum(bool(hurt(right[n], way)) for n in chosen)
+        return (count - sum(chance[n] for n in chosen)) / spread if spread else 0.0
+
+    size = {n: abs(difference(right[n], own)) for n in names}
+    p = {
+        n: np.mean([abs(difference(right[n], way)) >= size[n] - 1e-9 for way in ways])
+        for n in names
+    }
+    level = {
+        n: [v - round(difference(right[n], own)) * (k in own) for k, v in enumerate(right[n])]
+        for n in names
+    }
+    chance = chances(right)
+    level_chance = chances(level)
+    scores = [score(level, way, level_chance) for way in ways]
+    return {"p": p, "chance": chance, "scores": scores, "own": score(right, own, chance)}
 
 
 def reference_intervals(answers, classes, name, without, method, replicates, seed):

@@ -29,7 +29,7 @@ def test_the_pool_of_the_paper():
 
 
 def test_equal_operations_share_a_key_and_are_computed_once():
-    pool = {operation.name: operation for operation in get_operations()}
+    pool = {operation.name: operation for operation in get_operations("all")}
     assert pool["equalize 1"].key == pool["equalize 9"].key == pool["saturation 0 + equalize 3"].key
     assert pool["posterize 6"].key == pool["posterize 7"].key != pool["posterize 8"].key
     assert pool["rotate 8 + saturation 0"].key == pool["rotate 8"].key
@@ -43,7 +43,7 @@ def test_equal_operations_share_a_key_and_are_computed_once():
 
 
 def test_kinds():
-    pool = {operation.name: operation for operation in get_operations()}
+    pool = {operation.name: operation for operation in get_operations("all")}
     assert pool["rotate 8 + saturation 0"].kind == "geometric"
     assert pool["saturation 0 + equalize 3"].kind == "appearance"
     assert pool["shear_x 4 + invert 3"].kind == "mixed"
@@ -55,7 +55,7 @@ def test_kinds():
 def test_directions_of_a_sub_policy_are_those_of_its_steps_alone():
     images = torch.rand(6, 3, 12, 12)
     ids = [str(k) for k in range(6)]
-    pool = {operation.name: operation for operation in get_operations()}
+    pool = {operation.name: operation for operation in get_operations("all")}
     alone = pool["shear_x 4"](images, 3, ids)
     both = pool["shear_x 4 + invert 3"](images, 3, ids)
     assert torch.equal(both, 1 - alone)
@@ -77,10 +77,14 @@ def test_what_the_shear_leaves_in_place():
 
 
 def test_operations_of_ones_own():
-    assert names(get_operations("rotate=5/10,rotate")) == [
-        "rotate=5", "rotate=10", "rotate 3", "rotate 4", "rotate 8", "rotate 9", "identity",
+    assert names(get_operations("rotate=5/10,rescale"))[:4] == [
+        "rotate=5", "rotate=10", "rescale 1", "rescale 2",
     ]  # fmt: skip
-    assert names(get_operations("zoom_in"))[:2] == ["zoom_in 1", "zoom_in 2"]
+    assert names(get_operations("solarize"))[:2] == ["solarize 2", "solarize 3"]
+    turns = [f"rotate={angle}" for angle in (-40, -25, -12, 12, 25, 40, 90, 180, 270)]
+    assert names(get_operations("rotate")) == [*turns, "identity"]
+    assert set(turns) < set(names(get_operations("families")))
+    assert names(get_operations("invert,flip_vertical")) == ["invert", "flip_vertical", "identity"]
     assert names(get_operations(" shear_x 4 + invert 3 , rescale 0")) == [
         "shear_x 4 + invert 3",
         "rescale 0",
@@ -92,6 +96,14 @@ def test_operations_of_ones_own():
     assert get_operations([own])[0] is own
     images = torch.rand(2, 3, 4, 4)
     assert np.allclose(own(images, 0, ["a", "b"]), 1 - images / 2)
+
+
+def test_turned_pictures_have_no_corners_of_one_colour():
+    """A picture of one colour stays as it is under every motion of the pool of families."""
+    images = torch.full((2, 3, 16, 16), 0.7)
+    for operation in get_operations("families"):
+        if operation.kind == "geometric":
+            assert torch.allclose(operation(images, 0, ["a", "b"]), images, atol=1e-6)
 
 
 def test_messages():

@@ -5,7 +5,7 @@ import pytest
 
 from invariscope.search import get_operations, rank
 from invariscope.search.operations import unique_operations
-from invariscope.search.rows import PAIRS_PER_BLOCK, PairRows, pair_table
+from invariscope.search.rows import DRAWN, PairRows, Pairs, pair_table
 from invariscope.search.table import tabulate
 from oracles.factors import reference_raising, reference_tops
 
@@ -18,18 +18,17 @@ def table_of(means, pool, pairs=30, noise=0.05, seed=0):
         {**op.as_dict(), "column": unique.index(op.key) if op.acting else None} for op in pool
     ]
     classes = [{"name": f"c{k}", "images": 2 * pairs, "pairs": pairs} for k in range(len(means))]
+    count = len(unique)
     number = np.repeat(np.arange(len(means)), pairs)
     change = means[number] + noise * rng.normal(size=(len(number), len(unique)))
     before = np.where(np.isnan(change).all(axis=1), np.nan, rng.uniform(0.3, 0.9, len(number)))
     names = [str(k) for k in range(len(number))]
-    tables = [
-        pair_table(number[part], names[part], names[part], before[part], change[part])
-        for part in (
-            slice(start, start + PAIRS_PER_BLOCK)
-            for start in range(0, len(number), PAIRS_PER_BLOCK)
-        )
-    ]
-    rows = PairRows(tables, [pairs] * len(means), len(unique))
+    tables = []
+    for k in range(len(means)):
+        mine = slice(k * pairs, (k + 1) * pairs)
+        own = Pairs(DRAWN, names[mine], names[mine], before[mine], change[mine], np.arange(pairs))
+        tables.append(pair_table(k, [own], count))
+    rows = PairRows(tables, [1] * len(means), count)
     return tabulate(rows, classes, entries, seed=0)
 
 

@@ -2,9 +2,10 @@
 
 For each family three kinds of evidence:
 
-- what varies in the data: the classes in which an operation of the family raises the similarity of
-  pairs (relative change > 0 with q < 0.05: the class *varies* along it), and those in which every
-  operation lowers it (all with q < 0.05);
+- what varies in the data (`invariscope.search.factor_table`): the classes in which the family is
+  found (q < 0.05: the class *varies* along it), and those whose images it takes nearest to another
+  class already at its mildest level (the exact 95 % interval of their share lies above 1 in 20:
+  the class is *lost*);
 - what the model ignores already: its invariance at the embedding (1: fully), the mean over the
   measured levels; from a run of `measure`, if there is one;
 - what training has taught it: the gap trained − untrained of `alignment`, if there is one.
@@ -14,12 +15,12 @@ For each family three kinds of evidence:
 | add | at least half of the classes vary along it, and the model does not ignore it |
 | add for some classes | fewer do, at least one, and the model does not ignore it |
 | has it | classes vary along it, and the model's invariance is at least 0.9 |
-| would hurt | no class varies along it, and in at least half every operation lowers similarity |
+| would hurt | no class varies along it, and at least half are lost |
 | no evidence | anything else |
 
-The range goes from the weakest to the strongest magnitude that raises a class, and includes none
-that only lowers. A search sees what varies between images, not what helps accuracy: paper 000 found
-that policies per class did not raise the accuracy on ImageNet. Train with and without, and compare
+The range goes from the weakest to the strongest level that closes the distance in a class. A
+search sees what varies between images, not what helps accuracy: paper 000 found that policies per
+class did not raise the accuracy on ImageNet. Train with and without, and compare
 (``class-effects``).
 """
 
@@ -30,15 +31,15 @@ from typing import Any
 
 import pandas as pd
 
-from invariscope.advice.alignment import above_identity, family_gap, invariance_gaps, singles
+from invariscope.advice.alignment import above_identity, family_gap, invariance_gaps
 from invariscope.advice.snippet import snippet
 from invariscope.results import Result
+from invariscope.search.factor_table import SURE
 from invariscope.search.result import Factors
-from invariscope.search.table import OVERALL
 
-SURE = 0.05
 MANY = 0.5
 IGNORED = 0.9
+LOST = 0.05
 ADVICE = ("add", "add for some classes", "has it", "would hurt", "no evidence")
 
 
@@ -49,8 +50,8 @@ class Recommendation:
     Attributes:
         table: One row per family, in the order of the advice: family, advice, low and high (the
             range, of its magnitude) and unit, signed (both directions), classes (names that vary
-            along it), varying and lowered (shares of classes), change (largest relative change of
-            one of its operations, mean over classes), invariance, gap, and reason, in words.
+            along it), varying and lost (shares of classes), closed (the share of the distance that
+            it closes, mean over classes), invariance, gap, and reason, in words.
         code: Python that makes ``augment``, a torchvision ``v2.Compose`` of what to add for all,
             and ``per_class``, one for each class with something of its own.
     """
@@ -69,7 +70,7 @@ def recommend(
     """Recommends augmentations from a search, and from the model's own invariances.
 
     Args:
-        factors: What a search has found; its single operations count.
+        factors: What a search has found.
         measured: A run of `measure` of the model, with `relative_invariance`.
         untrained: A run of its untrained twin, for the gap; the control of ``measured`` by default.
 
@@ -82,16 +83,16 @@ def recommend(
     """
     invariance = {} if measured is None else _invariances(measured)
     gaps = _gaps(measured, untrained)
-    frame = singles(factors)
-    rows = [_row(str(family), some, invariance, gaps) for family, some in frame.groupby("family")]
+    families = factors.factors.groupby("family", sort=False)
+    rows = [_row(str(family), classes, invariance, gaps) for family, classes in families]
     columns = [
-        "family", "advice", "low", "high", "unit", "signed", "classes", "varying", "lowered",
-        "change", "invariance", "gap", "reason",
+        "family", "advice", "low", "high", "unit", "signed", "classes", "varying", "lost",
+        "closed", "invariance", "gap", "reason",
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
     rank = {advice: number for number, advice in enumerate(ADVICE)}
     table = table.sort_values(
-        ["advice", "varying", "change"],
+        ["advice", "varying", "closed"],
         key=lambda column: column.map(rank) if column.name == "advice" else -column,
         ignore_index=True,
     )
@@ -112,50 +113,44 @@ def _gaps(measured: Result | None, untrained: Result | None) -> Mapping[str, flo
 
 
 def _row(
-    family: str, frame: pd.DataFrame, invariance: Mapping[str, float], gaps: Mapping[str, float]
+    family: str, classes: pd.DataFrame, invariance: Mapping[str, float], gaps: Mapping[str, float]
 ) -> dict[str, Any]:
-    classes = frame[frame["class"] != OVERALL]
-    sure = classes["q"] < SURE
-    raises = sure & (classes["relative_change"] > 0) & (classes["change"] > 0)
-    varying = sorted(set(classes.loc[raises, "class"]))
-    all_lower = (sure & (classes["change"] < 0)).groupby(classes["class"]).all()
-    count = classes["class"].nunique()
-    share, lowered = len(varying) / count, float(all_lower.mean())
+    varies = (classes["q"] < SURE) & classes["low"].notna()
+    varying = sorted(classes.loc[varies, "class"])
+    count = len(classes)
+    share, lost = len(varying) / count, float((classes["lost_low"] > LOST).mean())
     own, gap = family_gap(family, invariance), family_gap(family, gaps)
-    magnitudes = classes.loc[raises, "step_magnitude"]
-    overall = frame.loc[frame["class"] == OVERALL, "relative_change"]
-    advice = _advice(share, lowered, own)
     return {
         "family": family,
-        "advice": advice,
-        "low": float(magnitudes.min()) if varying else math.nan,
-        "high": float(magnitudes.max()) if varying else math.nan,
-        "unit": frame["unit"].iloc[0],
-        "signed": bool(frame["signed"].any()),
+        "advice": _advice(share, lost, own),
+        "low": float(classes.loc[varies, "low"].min()),
+        "high": float(classes.loc[varies, "high"].max()),
+        "unit": classes["unit"].iloc[0],
+        "signed": bool(classes["signed"].any()),
         "classes": varying,
         "varying": share,
-        "lowered": lowered,
-        "change": float(overall.max()) if overall.notna().any() else math.nan,
+        "lost": lost,
+        "closed": float(classes["statistic"].mean()),
         "invariance": own,
         "gap": gap,
-        "reason": _reason(varying, count, lowered, own, gap),
+        "reason": _reason(varying, count, lost, own, gap),
     }
 
 
-def _advice(varying: float, lowered: float, own: float) -> str:
+def _advice(varying: float, lost: float, own: float) -> str:
     if varying > 0 and own >= IGNORED:
         return "has it"
     if varying >= MANY:
         return "add"
     if varying > 0:
         return "add for some classes"
-    return "would hurt" if lowered >= MANY else "no evidence"
+    return "would hurt" if lost >= MANY else "no evidence"
 
 
-def _reason(varying: Sequence[str], count: int, lowered: float, own: float, gap: float) -> str:
-    parts = [f"raises similarity in {len(varying)} of {count} classes"]
-    if lowered:
-        parts.append(f"only lowers it in {round(lowered * count)}")
+def _reason(varying: Sequence[str], count: int, lost: float, own: float, gap: float) -> str:
+    parts = [f"{len(varying)} of {count} classes vary along it"]
+    if lost:
+        parts.append(f"its mildest level loses images of {round(lost * count)} to others")
     if math.isfinite(own):
         parts.append(f"the model's invariance is {own:.2f}")
     if math.isfinite(gap):

@@ -21,7 +21,7 @@ def claims(
 ) -> None:
     """Show all claims of the papers with their newest verdicts.
 
-    A verdict of a smoke preset counts only where there is no other: it shows that the code runs.
+    A run of a smoke preset gives no verdict: it shows that the code runs, where there is no other.
     """
     for folder in folders or ():
         if not folder.is_dir():

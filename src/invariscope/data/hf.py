@@ -23,6 +23,7 @@ from invariscope.data.labels import class_indices
 from invariscope.data.source import SOURCES, NumberedIds, UnreadableImage
 from invariscope.data.stored_labels import LABEL_KEYS
 from invariscope.errors import InputError
+from invariscope.hub import hub_at_once
 from invariscope.registry import unknown_name
 
 # Files of the hub are known by addresses such as hf://datasets/owner/name@COMMIT/data.parquet.
@@ -212,7 +213,8 @@ def _read(
     saved = any((folder / file).is_file() for file in ("dataset_dict.json", "state.json"))
     try:
         if not saved:
-            return datasets.load_dataset(argument, config, split=split, revision=revision)
+            with hub_at_once():
+                return datasets.load_dataset(argument, config, split=split, revision=revision)
         if revision is not None:
             raise InputError(f"{name}: a folder has no revision; leave revision={revision} out")
         data = datasets.load_from_disk(os.fspath(folder))

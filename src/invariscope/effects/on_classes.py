@@ -11,12 +11,15 @@ with it:
   accuracy with minus the mean without. All as shares, 0 to 1.
 - A class is consistently hurt if `share_hurt` > 0.7. By chance alone many are, because pairs share
   seeds: with 5 × 5 seeds and no effect, one class in six (fewer where accuracies are tied), where
-  25 independent pairs would make it one in fifty. So their number is held against what it would be
-  if the augmentation changed no class (`relabelling.py`): `expected` is the mean, [`_low`, `_high`]
-  the central 95 %, p the share of relabellings with as many classes or more. `excess` = hurt -
-  expected; its interval takes off the ends of that range, so it is above 0 where claim 000.c14
-  holds. `binomial` is what independent pairs would give. An augmentation that helps on the whole
-  hurts fewer classes than chance does, and yet may hurt some for certain: see p and q.
+  25 independent pairs would make it one in fifty. So the number of those that are, and whose mean
+  accuracy is lower, is held against the binomial expectation with each class's own chance
+  (`relabelling.py`): `expected`, [`_low`, `_high`] the central 95 %, p how often there would be as
+  many or more. `excess` = number - expected; its interval takes off the
+  ends of that range, so it is above 0 where claim 000.c14 holds. `binomial` is what independent
+  pairs would give. Four classes of thirty are more than chance, though it hurts five of thirty that
+  nothing happens to: where the others are helped, they are not hurt by chance.
+- `detectable`: the loss of accuracy that makes a class consistently hurt in 80 of 100 cases, with
+  as many seeds, whose accuracies in the class spread as they do here (normal law).
 - p of a class: the share of relabellings with as large a |difference|; q is corrected over the
   classes by Benjamini and Hochberg. With 5 × 5 seeds p is at least 2 / 252.
 
@@ -36,7 +39,8 @@ from scipy import stats
 from invariscope.effects.correctness import Correctness, arrange
 from invariscope.effects.helped_samples import helped_samples
 from invariscope.effects.hurt_classes import hurt_classes
-from invariscope.effects.relabelling import relabel
+from invariscope.effects.power import detectable
+from invariscope.effects.relabelling import hurt_by_chance, is_lower, relabel
 from invariscope.effects.wordnet import WordNet
 from invariscope.errors import InputError
 from invariscope.pages import page_maker
@@ -57,13 +61,13 @@ class ClassEffects:
         summary: One row per method: ``accuracy_without``, ``accuracy_with``, ``difference`` (with
             ``_low``, ``_high``; mean over images), ``mean_share_hurt`` (over classes and pairs) and
             the number of classes consistently ``hurt``, both with ``_expected``,
-            ``_expected_low``, ``_expected_high``; ``hurt_p``; ``excess``, ``excess_low``,
-            ``excess_high``, ``binomial``; ``helped``; ``n_classes``, ``n_images``, ``n_pairs``,
-            ``n_relabellings``.
+            ``_expected_low``, ``_expected_high``; ``hurt_p``; ``excess``,
+            ``excess_low``, ``excess_high``, ``binomial``; ``helped``; ``detectable`` (of the median
+            class); ``n_classes``, ``n_images``, ``n_pairs``, ``n_relabellings``.
         classes: One row per method and class: ``n_images``, ``accuracy_without``,
             ``accuracy_with``, ``difference``, ``share_hurt``, ``drop_when_hurt`` (each with
             ``_low``, ``_high``), ``share_helped``, ``p``, ``q``, ``hurt``, ``helped`` (whether
-            consistently).
+            consistently), ``detectable``.
         seeds: One row per method, seed and class: ``n_images``, ``accuracy``.
         helped_samples: IoU of the samples that the methods help (`helped_samples.py`).
         similarity: How alike the hurt classes are in WordNet (`hurt_classes.py`); empty without
@@ -199,6 +203,7 @@ class _Effect:
         self.hurt = (self.losses > 0).sum(axis=(0, 1))
         self.helped = (self.losses < 0).sum(axis=(0, 1))
         self.relabelled = relabel(self.right, self.before, self.enough, seed)
+        self.detectable = detectable(before / self.sizes, after / self.sizes, self.enough)
         self._resample(right)
 
     def _resample(self, right: np.ndarray) -> None:
@@ -258,6 +263,7 @@ class _Effect:
         p = self.relabelled.p
         frame["p"], frame["q"] = p, adjusted(p)
         frame["hurt"], frame["helped"] = self.hurt >= self.enough, self.helped >= self.enough
+        frame["detectable"] = self.detectable
         return frame
 
     def summary(self) -> dict[str, float | int | str]:
@@ -278,17 +284,19 @@ class _Effect:
         hurt = int((self.hurt >= self.enough).sum())
         null = self.relabelled
         row |= _against("mean_share_hurt", float(self.hurt.mean() / self.pairs), null.shares)
-        row |= _against("hurt", hurt, null.counts)
-        # The labels as they are, which taking off the differences has taken away, are one way too.
-        row["hurt_p"] = float(((null.counts >= hurt).sum() + 1) / (len(null.counts) + 1))
-        row["excess"] = hurt - float(row["hurt_expected"])
-        row["excess_low"] = hurt - float(row["hurt_expected_high"])
-        row["excess_high"] = hurt - float(row["hurt_expected_low"])
+        lower = is_lower(self.right[: self.before], self.right[self.before :])
+        chance = hurt_by_chance(self.hurt >= self.enough, lower, null)
+        row |= {"hurt": hurt, "hurt_expected": chance.expected, "hurt_expected_low": chance.low,
+                "hurt_expected_high": chance.high, "hurt_p": chance.p,
+                "excess": chance.count - chance.expected,
+                "excess_low": chance.count - chance.high,
+                "excess_high": chance.count - chance.low}  # fmt: skip
         unequal = (self.hurt + self.helped) / self.pairs
         row["binomial"] = float(stats.binom.sf(self.enough - 1, self.pairs, unequal / 2).sum())
         row["helped"] = int((self.helped >= self.enough).sum())
+        row["detectable"] = float(np.median(self.detectable))
         row |= {"n_classes": len(self.sizes), "n_images": int(self.sizes.sum())}
-        return row | {"n_pairs": self.pairs, "n_relabellings": len(null.counts)}
+        return row | {"n_pairs": self.pairs, "n_relabellings": len(null.scores)}
 
 
 def _add(frame: pd.DataFrame, name: str, values: np.ndarray, drawn: np.ndarray) -> None:

@@ -3,12 +3,14 @@
 import difflib
 import inspect
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
 
 from torch import nn
 
 from invariscope.errors import InputError
+from invariscope.hub import hub_at_once
 from invariscope.models.failures import first_line
 from invariscope.models.preprocessing import Preprocessing, from_timm, from_torchvision
 from invariscope.models.twin import drawing
@@ -44,7 +46,8 @@ class TimmModel:
 
         with drawing(seed):
             try:
-                return timm.create_model(self.name, pretrained=pretrained, **options)
+                with hub_at_once() if pretrained or ":" in self.name else nullcontext():
+                    return timm.create_model(self.name, pretrained=pretrained, **options)
             except Exception as error:
                 if pretrained:
                     raise not_fetched(self.spec, error) from error

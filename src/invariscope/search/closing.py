@@ -126,7 +126,11 @@ def closed(family: Gains, before: Gains, distances: Distances) -> Closed:
 
 
 def shares_of_levels(family: Gains, distances: Distances) -> np.ndarray:
-    """Divides the statistic of a family among its levels, by the level that is best for a pair."""
+    """Divides the statistic of a family among its levels.
+
+    What a pair gains belongs to the level that is best for it; where none is better than the
+    identity, to the best single level, which it does without.
+    """
     images = distances.own.shape[1]
     counted = 1 - np.eye(images, dtype=np.float32)
     shares = np.zeros(len(family.own))
@@ -136,7 +140,9 @@ def shares_of_levels(family: Gains, distances: Distances) -> np.ndarray:
     ):
         gain, rest = _chosen(gains, distance, which)
         share = sign * gain / np.maximum(rest.sum(0), _TINY) / images
-        np.add.at(shares, gains.argmax(0).ravel(), share.ravel())
+        single = (gains * which).sum(1).argmax(0)
+        best = np.where(gains.max(0) > 0, gains.argmax(0), single)
+        np.add.at(shares, best.ravel(), share.ravel())
     return shares
 
 

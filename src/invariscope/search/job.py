@@ -10,8 +10,8 @@ sets the two images apart; 0: it changes nothing.
 
 A block moves up to 64 images of one class. Each is decoded and embedded once, and once more for
 every operation that is computed; these embeddings serve all pairs: those drawn for eq. 2, those of
-every moved image with every other one of its class, and with 64 images of other classes, which are
-embedded once. Nothing but numbers is kept. An image that T leaves as it is (autocontrast often
+every moved image with every other one of its class, and with 64 images of other classes. Nothing
+but numbers is kept. An image that T leaves as it is (autocontrast often
 does) has a change of exactly 0, not the rounding of another batch.
 
 Source: paper 000, eq. 2 and §4. Its code embeds both images anew for every operation, one operation
@@ -70,8 +70,9 @@ class ClassPlan:
 
     @property
     def images(self) -> np.ndarray:
-        """The images of the class that are looked at, each once."""
-        return np.array(list(dict.fromkeys([*self.pairs.ravel().tolist(), *self.moved.tolist()])))
+        """The images that are looked at, each once, those of other classes last."""
+        looked = np.concatenate([self.pairs.ravel(), self.moved, self.strangers])
+        return np.array(list(dict.fromkeys(looked.tolist())), dtype=np.int64)
 
 
 @dataclass
@@ -108,14 +109,13 @@ class Search(Job[Factors]):
             for start in range(0, len(plan.moved), MOVED_PER_BLOCK)
         ]
         self.blocks = [self._images(number, moved) for number, moved in self._parts]
-        self._known: dict[int, Tensor | None] = {}
 
     def _images(self, number: int, moved: np.ndarray) -> list[int]:
-        """Lists the images of a block: the moved ones, and all of the class that they meet."""
+        """Lists the images of a block: the moved ones, and all that they meet."""
         plan = self.plans[number]
         anchors = plan.pairs[np.isin(plan.pairs[:, 1], moved), 0]
-        images = [*moved.tolist(), *plan.meeting.tolist(), *anchors.tolist()]
-        return list(dict.fromkeys(images))
+        met = np.concatenate([moved, plan.meeting, anchors, plan.strangers])
+        return list(dict.fromkeys(met.tolist()))
 
     @property
     def probe(self) -> Probe:
@@ -148,7 +148,8 @@ class Search(Job[Factors]):
         vectors = embed(pixels)
         advance(len(pixels))
 
-        def anchors(positions: list[int]) -> Anchors:
+        def anchors(wanted: Sequence[int]) -> Anchors:
+            positions = [index for index in wanted if index in row_of]
             rows = torch.tensor([row_of[index] for index in positions], dtype=torch.long)
             return Anchors(positions, self._ids(positions), vectors[rows.to(device)])
 
@@ -163,8 +164,8 @@ class Search(Job[Factors]):
             anchors(moved),
             anchors(block.indices),
             np.array(pairs, dtype=np.int64).reshape(-1, 3),
-            anchors([index for index in plan.meeting.tolist() if index in row_of]),
-            self._strangers(plan, embed),
+            anchors(plan.meeting.tolist()),
+            anchors(plan.strangers.tolist()),
             axes(self.manifest["settings"]["operations"]),
             len(self.unique),
         )
@@ -200,21 +201,6 @@ class Search(Job[Factors]):
 
     def _ids(self, positions: Sequence[int]) -> list[str]:
         return [self.source.ids[position] for position in positions]
-
-    def _strangers(self, plan: ClassPlan, embed: Callable[[Tensor], Tensor]) -> Anchors:
-        """The readable strangers of a class; each image is embedded once."""
-        new = [index for index in plan.strangers.tolist() if index not in self._known]
-        pictures = {index: self.load(self.source, index) for index in new}
-        frames = {k: p.pixels for k, p in pictures.items() if p.fits and p.pixels is not None}
-        self._known |= dict.fromkeys(new)
-        if frames:
-            pixels = torch.stack(list(frames.values())).to(self.probe.device)
-            self._known |= dict(zip(frames, embed(as_float(pixels)), strict=True))
-        known = {index: self._known[index] for index in plan.strangers.tolist()}
-        vectors = {index: vector for index, vector in known.items() if vector is not None}
-        width = next(iter(vectors.values())).shape if vectors else (0,)
-        stacked = torch.stack(list(vectors.values())) if vectors else torch.empty(0, *width)
-        return Anchors(list(vectors), self._ids(list(vectors)), stacked)
 
     def _moved(self, shown: Tensor, ids: list[str]) -> Iterator[tuple[str, Tensor]]:
         """Transforms the moved images; a first step that several operations share is done once."""

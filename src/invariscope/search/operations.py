@@ -1,5 +1,9 @@
 """Makes the pool of a search: operations that may turn one image of a class into another.
 
+The pool ``families`` has the levels at which a search looks for factors (`LEVELS`): both directions
+of each family, and what lies outside a picture continued by its reflection. Black or grey corners
+would set a turned picture apart from every other one, and hide that it was turned.
+
 The pool of paper 000 §4 is that of AutoAugment: 63 pairs of a family and a level (``singles``) and
 49 sub-policies, two such pairs one after the other (``policies``), at the magnitudes of the table
 ``search``: Pillow's meaning of each, grey outside the frame, shear about the picture's top-left
@@ -64,9 +68,10 @@ def get_operations(
 
     Args:
         operations: A comma-separated list or a sequence of
-            "singles" (63), "policies" (49) or "all" (both);
-            a family such as "rotate" or "zoom_in": its levels in the table ``search`` or, where
-            that has none, ``standard``;
+            "families": 57 levels of 18 families, in both directions, to look for factors;
+            "singles" (63), "policies" (49) or "all" (both), those of paper 000;
+            a family such as "rotate" or "zoom_in": its levels in "families" or, where it has none,
+            in the table ``search`` or ``standard``;
             magnitudes of your own, "rotate=5/10";
             one operation by its name, "rotate 9" or "shear_x 4 + invert 3";
                 `Transformation` objects, each level of them, and `Operation` objects.
@@ -81,8 +86,8 @@ def get_operations(
         InputError: A name that is not known, two operations of one name, or nothing.
 
     Example:
-        >>> len(get_operations("singles")), len(get_operations("policies")), len(get_operations())
-        (63, 50, 112)
+        >>> [len(get_operations(pool)) for pool in ("families", "singles", "policies", "all")]
+        [58, 63, 50, 112]
         >>> [operation.name for operation in get_operations("rotate=5/10")]
         ['rotate=5', 'rotate=10', 'identity']
     """
@@ -194,7 +199,7 @@ def _own(transformation: Transformation) -> Iterator[Operation]:
         if not transformation.is_identity(level):
             name = f"{transformation.name}={'±' * transformation.signed}"
             name += f"{transformation.magnitudes[level]:g}"
-            if transformation.unit == "":
+            if transformation.unit == "" and len(transformation.magnitudes) == 2:
                 name = transformation.name
             if transformation.family.members:
                 name = f"{transformation.name} {transformation.describe(level)}"

@@ -43,7 +43,8 @@ def prepare_search(request: SearchRequest) -> Search:
             f"{source.name}: no class has two images, so there are no pairs; give classes of two "
             "images or more"
         )
-    order = list(dict.fromkeys(index for plan in paired for index in plan.images.tolist()))
+    looked = np.concatenate([plan.images for plan in paired])
+    order = list(dict.fromkeys(looked.tolist()))
     subject = open_subject(request, source, order)
     pool, colourless = acting(pool, subject.colours, _tabled(request.operations))
     subject.probe.watch("last", subject.shown)

@@ -76,8 +76,10 @@ def find_factors(
         >>> found = find_factors(
         ...     lambda x: x.flatten(1), (torch.rand(8, 3, 6, 6), [0, 0, 0, 0, 1, 1, 1, 1]),
         ...     operations="rotate=90,invert")
+        >>> found.factors[["class", "family", "images"]].values.tolist()
+        [['0', 'rotate', 4], ['0', 'invert', 4], ['1', 'rotate', 4], ['1', 'invert', 4]]
         >>> found.frame.query("`class` == '1'")[["operation", "kind", "n"]].values.tolist()
-        [['rotate=90', 'geometric', 6], ['invert 3', 'appearance', 6], ['invert 4', ...
+        [['rotate=90', 'geometric', 6], ['invert', 'appearance', 6], ['identity', 'identity', 6]]
     """
     request, how = SearchRequest.split(locals())
     return carry_out(prepare_search(request), **how)

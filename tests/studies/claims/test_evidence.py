@@ -8,7 +8,16 @@ from scipy import stats
 
 from invariscope.errors import InputError
 from invariscope.statistics.estimates import mean_interval
-from invariscope.studies.claims import interval, over_images, over_seeds, paired, resampled, share
+from invariscope.studies.claims import (
+    accuracy_over_seeds,
+    correlation_over_seeds,
+    interval,
+    over_images,
+    over_seeds,
+    paired,
+    resampled,
+    share,
+)
 
 numbers = st.lists(st.floats(-5, 5), min_size=2, max_size=12).filter(lambda v: np.std(v) > 1e-6)
 
@@ -53,11 +62,50 @@ def test_undefined_seeds_are_counted():
 
 
 @given(st.floats(-1, 1), st.integers(2, 9))
-def test_equal_seeds_are_certain(value, count):
+def test_equal_seeds_have_no_interval(value, count):
     found = over_seeds([value] * count)
-    assert found.low == found.value == found.high == value
-    assert found.tail(value - 1) == 0.0
-    assert found.tail(value + 1) == 1.0
+    assert found.value == value
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    assert math.isnan(found.tail(value - 1))
+    assert found.note == f"{count} equal seeds do not say how far others would lie"
+
+
+def test_equal_differences_that_rounding_keeps_apart_are_equal():
+    assert 0.9 - 0.6 != 0.6 - 0.3
+    assert math.isnan(paired([0.9, 0.6], [0.6, 0.3]).low)
+
+
+@given(st.floats(-1, 1), st.integers(2, 9), st.integers(10, 1000))
+def test_equal_seeds_are_as_sure_as_their_step(value, count, images):
+    found = over_seeds([value] * count, resolution=1 / images)
+    half = stats.t.ppf(0.975, count - 1) / images / math.sqrt(count)
+    assert (found.low, found.high) == pytest.approx((value - half, value + half))
+
+
+@given(numbers)
+def test_a_step_below_the_spread_changes_nothing(values):
+    assert over_seeds(values, resolution=0.9 * float(np.std(values, ddof=1))) == over_seeds(values)
+
+
+def test_the_step_of_a_rank_correlation_is_that_of_two_neighbours():
+    ranks = np.arange(9)
+    swapped = np.array([0, 1, 2, 3, 5, 4, 6, 7, 8])
+    step = 1 - stats.spearmanr(ranks, swapped).statistic  # type: ignore
+    found = correlation_over_seeds([1.0, 1.0, 1.0], ranked=9)
+    assert found.error == pytest.approx(step / math.sqrt(3))
+
+
+def test_equal_images_are_known_to_a_rounding():
+    found = over_images(np.ones(20))
+    assert 1 - 1e-6 < found.low < 1 < found.high
+    assert found.tail(1 - 1e-5) < 1e-6
+    assert found.lower_tail(1.0) > 0.2
+
+
+def test_what_never_varies_is_no_interval():
+    assert math.isnan(resampled(0.0, np.zeros(50), n=5, unit="pairs").low)
+    assert math.isnan(interval(0.0, 0.0, 0.0, n=5, unit="pairs").low)
 
 
 def test_images_have_the_interval_of_results():
@@ -106,3 +154,20 @@ def test_a_given_interval_is_that_of_a_normal_law():
     found = interval(0.5, 0.5 - 1.96, 0.5 + 1.96, n=9, unit="images")
     assert found.error == pytest.approx(1, abs=1e-4)
     assert found.tail(0.5 - 1.96) == pytest.approx(0.025, abs=1e-4)
+
+
+def test_intervals_at_another_level():
+    known = np.random.default_rng(0).normal(0, 1, 20_000)
+    drawn = resampled(0.0, known, n=5, unit="seeds")
+    assert drawn.at(0.01).high == pytest.approx(2.58, abs=0.06)
+    counted = share(9, 10, unit="classes")
+    expected = stats.binomtest(9, 10).proportion_ci(0.99, method="exact")
+    assert (counted.at(0.01).low, counted.at(0.01).high) == (expected.low, expected.high)
+    given = interval(1.0, 0.0, 3.0, n=5, unit="models").at(0.01)
+    assert (given.low, given.high) == pytest.approx(
+        (1 - 2.5758 / 1.96, 1 + 2 * 2.5758 / 1.96), abs=1e-3
+    )
+    for evidence in (drawn, counted, over_seeds([0.1, 0.2, 0.4]), accuracy_over_seeds([0.9, 1.0])):
+        same = evidence.at(0.05)
+        assert (same.low, same.high) == pytest.approx((evidence.low, evidence.high))
+    assert accuracy_over_seeds([0.9, 1.0]).at(0.01).high == 1.0

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from invariscope.errors import InputError
+from invariscope.statistics.power import seeds_to_enclose
 from invariscope.studies.claims import (
     above,
     below,
@@ -19,6 +21,7 @@ from invariscope.studies.claims import (
     over_seeds,
     share,
     within,
+    without_verdict,
 )
 
 SPREAD = np.array([-0.03, 0.0, 0.01, 0.02])
@@ -58,20 +61,57 @@ def test_a_verdict_is_the_two_sided_test_at_5_percent(values):
     assert (within(values, -0.5, 0.5).verdict == "supported") == (tost < 0.025)
 
 
-@pytest.mark.parametrize(
-    ("rule", "expected"),
-    [
-        (above, "contradicted"),
-        (below, "contradicted"),
-        (not_above, "supported"),
-        (not_below, "supported"),
-    ],
-)
-def test_a_certain_number_on_the_threshold_is_not_beyond_it(rule, expected):
-    part = rule([0.25, 0.25], 0.25)
-    assert part.verdict == expected
-    assert decide("000.c2", part).verdict == expected
-    assert decide("000.c2", within([0.25, 0.25], 0.25, 1)).verdict == "supported"
+@pytest.mark.parametrize("values", [[0.031] * 3, [0.0] * 4, [0.25, 0.25]])
+@pytest.mark.parametrize("rule", [*RULES, lambda values: within(values, -0.05, 0.5)])
+def test_equal_seeds_decide_nothing(rule, values):
+    part = rule(values)
+    assert part.verdict == "undecided"
+    assert decide("000.c2", part).verdict == "undecided"
+    assert math.isnan(part.p)
+
+
+def test_seeds_that_differ_by_an_image_decide_by_the_images_tested():
+    few, many = (over_seeds([0.031] * 3, resolution=1 / images) for images in (32, 10_000))
+    assert above(few).verdict == "undecided"
+    assert above(few).p == pytest.approx(0.23, abs=0.01)
+    assert above(many).verdict == "supported"
+    zero = over_seeds([0.0] * 4, resolution=1 / 1000)
+    assert [rule(zero).verdict for rule in RULES] == ["undecided"] * 4
+    assert within(zero, -0.03, 0.03).verdict == "supported"
+
+
+def test_a_part_without_p_is_not_decided():
+    part = replace(above(YES), p=math.nan)
+    assert decide("000.c2", part).verdict == "undecided"
+
+
+def test_looking_often_asks_for_more():
+    part = above([0.1, 0.14, 0.2, 0.09])
+    assert 0.001 < part.p < 0.05
+    assert decide("000.c2", part).verdict == "supported"
+    assert decide("000.c2", part, level=0.001).verdict == "undecided"
+
+
+def test_within_says_how_many_seeds_it_needs():
+    part = within([0.01, -0.04, 0.02], -0.03, 0.03)
+    assert part.verdict == "undecided"
+    spread = float(np.std([0.01, -0.04, 0.02], ddof=1))
+    needed = seeds_to_enclose(0.03 / spread, 0.03 / spread)
+    assert needed is not None
+    assert part.note == f"needs {needed} seeds at this spread if there is no difference"
+    draw = np.random.default_rng(0).normal(0, spread, size=(4000, needed))
+    held = np.array([within(row, -0.03, 0.03).verdict == "supported" for row in draw[:1000]])
+    assert held.mean() == pytest.approx(0.8, abs=0.05)
+    assert within([10.0, -10.0], -0.01, 0.01).note.startswith("needs more than 10000 seeds")
+    assert "needs" not in within([0.5], -0.03, 0.03).note
+
+
+def test_numbers_without_a_verdict():
+    found = decide("000.c2", above(YES), ran_on="toys", note="seen")
+    trial = without_verdict(found, "a trial run")
+    assert (trial.verdict, trial.note) == ("not run", "a trial run; seen")
+    assert trial.parts[0].verdict == "undecided"
+    assert trial.statistic == found.statistic
 
 
 def test_one_seed_or_an_undefined_number_decides_nothing():

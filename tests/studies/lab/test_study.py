@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import pytest
@@ -93,7 +93,7 @@ def test_what_a_preset_cannot_know():
 
 
 def test_registering_checks_presets():
-    about = {"paper": "", "question": "", "expected": ""}
+    about: dict[str, Any] = {"paper": "", "question": "", "expected": ""}
     with pytest.raises(ValueError, match="preset 'smoke' has no cost"):
         study("x", **about, cost={}, presets={"smoke": {}})
     with pytest.raises(ValueError, match="neither dataclass nor mapping"):

@@ -149,6 +149,21 @@ def test_table_a1(alpha, variance):
     assert mean == pytest.approx(0.08 + 0.92 / (1 + alpha))
 
 
+@pytest.mark.parametrize(("alpha", "variance"), [(0.1, 2.93), (1, 5.3), (10, 7.35)])
+def test_the_boxes_that_are_drawn_vary_more_than_their_law(alpha, variance):
+    """A whole image of another shape does not fit: naive draws of ten tries in a unit square."""
+    mean, found = rrc_beta.box_moments(alpha)
+    assert found == pytest.approx(variance, rel=0.02)
+    random = np.random.default_rng(0)
+    area = 0.08 + 0.92 * random.beta(1, alpha, size=(40_000, 10))
+    shape = np.exp(random.uniform(np.log(3 / 4), np.log(4 / 3), size=area.shape))
+    fits = (area * shape <= 1) & (area / shape <= 1)
+    first = area[np.arange(len(area)), fits.argmax(axis=1)]
+    drawn = np.where(fits.any(axis=1), first, 1.0)
+    assert mean == pytest.approx(drawn.mean(), abs=0.01)
+    assert found == pytest.approx((1 / drawn).var(), rel=0.06)
+
+
 def scales(slope_none=-0.08, slope_rrc=-0.03, seeds=4):
     random = np.random.default_rng(0)
     rows = [

@@ -16,16 +16,11 @@ from invariscope.studies.paper002.architectures import (
 )
 from smoke import run_smoke, verdict
 
-MODELS = (
-    "small:resnet18",
-    "small:vgg11",
-    "small:resnet44",
-    "small:cnn7",
-    "small:vit",
-    "timm:vit_b",
-)
-INNER = np.array([0.3, 0.15, 0.35, 0.1, 0.02, 0.05])
-RISING = np.array([0.1, 0.2, 0.3, 0.4, 0.05, 0.0])
+CNNS = [f"small:resnet18?width={number}" for number in range(10)]
+MODELS = (*CNNS, *[f"timm:vit_{number}" for number in range(6)])
+INNER = np.linspace(0.4, 0.02, len(MODELS))
+RISING = np.random.default_rng(1).permutation(10) / 25 + 0.1
+RISING = np.concatenate([RISING, np.linspace(0.0, 0.05, 6)])
 
 
 def values(unit="seeds", sign=1, cnn=1, inner=-1):
@@ -55,7 +50,7 @@ def test_claims_follow_the_numbers(unit):
     assert accuracy_claim(values(unit, sign=-1)).verdict == "contradicted"
     parts = accuracy_claim(values(unit)).parts
     assert all(part.verdict == "supported" for part in parts[:3])
-    assert {part.unit for part in parts} == {unit}
+    assert {(part.unit, part.n) for part in parts} == {("models", len(MODELS))}
 
 
 def test_what_is_missing_is_said():

@@ -1,7 +1,15 @@
 import pandas as pd
 import pytest
 
-from invariscope.studies.paper003.out_of_distribution import MODELS, SEEN, UNTRAINED, ordering_claim
+from invariscope.studies.paper003.out_of_distribution import (
+    DATA_SETS,
+    MODELS,
+    SEEN,
+    UNTRAINED,
+    _short,
+    ordering_claim,
+    source_of,
+)
 from invariscope.studies.paper003.rotated_digits import LATENT, SOFTMAX
 from smoke import run_smoke
 
@@ -27,6 +35,23 @@ def test_claim():
     assert ordering_claim(table(latent=-0.2), "toys").verdict == "contradicted"
     assert ordering_claim(table(softmax=0.2), "toys").verdict == "contradicted"
     assert ordering_claim(table(sets=4), "toys").verdict == "undecided"
+
+
+def test_corruptions_of_the_same_digits_have_one_vote():
+    """Nine data sets of three sources, as they were, decide nothing, whatever they say."""
+    kinds = ("noise", "impulse", "blur", "contrast", "invert", "blocks")
+    names = ["rotated nines", *(f"digits, {kind}" for kind in kinds), "fashion-mnist", "samples"]
+    rows = table()
+    rows = rows.assign(data=rows["data"].replace({f"data {k}": n for k, n in enumerate(names)}))
+    found = ordering_claim(rows, "toys")
+    assert found.verdict == "undecided"
+    assert {part.n for part in found.parts} == {3}
+    assert {part.unit for part in found.parts} == {"sources"}
+
+
+def test_the_laptop_preset_has_six_sources():
+    assert len({source_of(_short(spec.format(of="mnist5k"))) for spec in DATA_SETS}) == 6
+    assert _short("corrupted:blur?of=fashion-mnist") == "fashion-mnist, blur"
 
 
 @pytest.mark.slow

@@ -42,8 +42,13 @@ def noise(seed):
 def four_tasks(changes=None):
     """The published accuracies; `changes` by (trained on, target)."""
     rows = [
-        (one, target, seed, value + (changes or {}).get((one, target), 0) + noise(10 * seed + k))
-        for one, values in IRRELEVANT_FEATURES["corner"].items()
+        (
+            one,
+            target,
+            seed,
+            value + (changes or {}).get((one, target), 0) + noise(100 * seed + 4 * j + k),
+        )
+        for j, (one, values) in enumerate(IRRELEVANT_FEATURES["corner"].items())
         for k, (target, value) in enumerate(zip(TASKS, values, strict=True))
         for seed in SEEDS
     ]
@@ -95,7 +100,7 @@ def by_beta(objects=lambda b: 0.8 if b == 0 else 0.6 - 0.05 * b, classes=lambda 
     rows = []
     for beta in BETAS:
         for seed in SEEDS:
-            rows.append((CO_O, beta, seed, objects(beta) + noise(seed)))
+            rows.append((CO_O, beta, seed, objects(beta) + noise(seed + int(7000 * beta))))
             rows.append((CO_C, beta, seed, classes(beta) + noise(seed + int(100 * beta))))
     return pd.DataFrame(rows, columns=["target", "beta", "seed", "accuracy"])
 

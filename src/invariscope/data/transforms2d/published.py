@@ -14,6 +14,7 @@ from PIL import Image
 
 from invariscope.data.hf import hub_library
 from invariscope.errors import InputError
+from invariscope.hub import hub_at_once
 
 LICENCE = "see the data set's page and google-research/si-score"
 
@@ -58,7 +59,9 @@ def published_backgrounds(dataset: str) -> tuple[Image.Image, ...]:
 
 def _configuration(dataset: str, name: str) -> Any:
     try:
-        return hub_library().load_dataset(dataset, name, split="train")
+        library = hub_library()
+        with hub_at_once():
+            return library.load_dataset(dataset, name, split="train")
     except InputError:
         raise
     # the library raises its own and other libraries' errors: not found, no network, bad cache

@@ -12,10 +12,12 @@ from invariscope.report.kit.drawings import Track
 from invariscope.report.kit.drawings import track as track_of
 from invariscope.report.kit.page import render, write_page
 from invariscope.report.kit.words import duration, listed, number, significant, value_text
-from invariscope.studies.claims import ClaimResult, Part, get_claim
+from invariscope.studies.claims import ClaimResult, Looks, Part, get_claim
+from invariscope.studies.claims.needed import thresholds
 from invariscope.studies.claims.record import SMOKE, counts
 from invariscope.studies.claims.verdict import NOT_RUN
 from invariscope.studies.lab.folder import REPORT, StudyRun
+from invariscope.studies.lab.preset_power import power_of_seeds
 
 _MOST_ROWS = 400
 
@@ -40,7 +42,8 @@ def page(run: StudyRun) -> str:
         question=about["question"],
         expected=about["expected"],
         smoke=about["preset"] == SMOKE,
-        facts=_facts(about),
+        facts=_facts(run),
+        looks=_looks(run.looks) if run.looks else None,
         lead=lead(findings.claims),
         claims=[_claim(claim) for claim in findings.claims],
         figures=findings.figures,
@@ -69,7 +72,18 @@ def lead(claims: Any) -> str:
     return f"Of {len(claims)} {many}: {listed(verdicts)}."
 
 
-def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
+def _looks(looks: Looks) -> dict[str, Any]:
+    """The looks of a study to which seeds were added, as a sentence and rows of a table."""
+    rows = [
+        [str(number), listed(look.decided) if look.decided else "–", str(look.seeds),
+         f"{look.level:.2%}", f"{look.spent:.2%}", str(len(look.open))]
+        for number, look in enumerate(looks.taken, 1)
+    ]  # fmt: skip
+    return {"words": looks.in_words(), "rows": rows}
+
+
+def _facts(run: StudyRun) -> list[tuple[str, str]]:
+    about = run.about
     settings, execution = about["settings"], about["execution"]
     seeds = settings.get("seeds")
     facts = [
@@ -77,12 +91,20 @@ def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
         ("Preset", about["preset"] + (" (changed)" if about["changed"] else "")),
         ("Data", _data(settings)),
         ("Seeds", str(len(seeds)) if isinstance(seeds, list) else str(seeds or "")),
+        ("Power", _power(run)),
         ("Jobs", f"{len(about['jobs']):,}"),
         ("Computing", duration(execution["job_seconds"])),
         ("Machine", execution["machine"]),
         ("Date", about["finished"][:10]),
     ]
     return [(term, str(value)) for term, value in facts if value not in ("", None)]
+
+
+def _power(run: StudyRun) -> str:
+    """What the seeds of the run can tell; smoke decides nothing."""
+    if run.about["preset"] == SMOKE:
+        return ""
+    return power_of_seeds(run.about.get("seeds", {}), run.looks.plan if run.looks else None)
 
 
 def _data(settings: dict[str, Any]) -> str:
@@ -102,6 +124,9 @@ def _claim(result: ClaimResult) -> dict[str, Any]:
         "mark": result.verdict.replace(" ", "-"),
         "parts": [_part(part) for part in result.parts],
         "ran_on": result.ran_on,
+        "interval": f"{100 * (1 - result.level):.3g}\u00a0%",
+        "look": f"look {result.look}, {result.seeds} seeds" if result.look else "",
+        "needed": result.needed,
         "note": f"Not run: {result.note}" if result.verdict == NOT_RUN else result.note,
     }
 
@@ -123,26 +148,14 @@ def track(part: Part) -> Track | None:
     """Value, interval and threshold on a scale that holds them all; None if undefined."""
     if not math.isfinite(part.value):
         return None
-    thresholds = _thresholds(part.rule)
+    own = thresholds(part.rule)
     ends = [part.low, part.high] if math.isfinite(part.low) and math.isfinite(part.high) else []
-    shown = [*thresholds, *ends, part.value]
+    shown = [*own, *ends, part.value]
     low, high = min(shown), max(shown)
     room = 0.08 * (high - low) or max(abs(high), 1.0) * 0.08
     low, high = low - room, high + room
-    between = len(thresholds) == 2
-    lines, inside = ([], thresholds) if between else (thresholds, [])
+    lines, inside = ([], own) if len(own) == 2 else (own, [])
     return track_of(lambda x: (x - low) / (high - low), part.value, ends, lines, inside)
-
-
-def _thresholds(rule: str) -> list[float]:
-    """The numbers in a part's rule: "> 0.5" has one, "-0.05 to 0.05" two."""
-    thresholds = []
-    for word in rule.split():
-        try:
-            thresholds.append(float(word))
-        except ValueError:
-            continue
-    return thresholds
 
 
 def _table(name: str, table: pd.DataFrame) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from invariscope.studies.claims.evidence import (
     Evidence,
     accuracy_over_seeds,
     correlation_over_seeds,
+    image_step,
     interval,
     over_images,
     over_seeds,
@@ -12,6 +13,9 @@ from invariscope.studies.claims.evidence import (
     share,
 )
 from invariscope.studies.claims.ledger import CLAIMS, PAPERS, Claim, get_claim
+from invariscope.studies.claims.looks import Look, Looks
+from invariscope.studies.claims.needed import needed, with_needed
+from invariscope.studies.claims.over_models import correlation_over_models, rank_p
 from invariscope.studies.claims.record import Record, newest, read_claims, write_claims
 from invariscope.studies.claims.verdict import (
     CONTRADICTED,
@@ -28,6 +32,7 @@ from invariscope.studies.claims.verdict import (
     not_below,
     not_run,
     within,
+    without_verdict,
 )
 
 __all__ = [
@@ -41,15 +46,20 @@ __all__ = [
     "Claim",
     "ClaimResult",
     "Evidence",
+    "Look",
+    "Looks",
     "Part",
     "Record",
     "above",
     "accuracy_over_seeds",
     "below",
+    "correlation_over_models",
     "correlation_over_seeds",
     "decide",
     "get_claim",
+    "image_step",
     "interval",
+    "needed",
     "newest",
     "not_above",
     "not_below",
@@ -57,9 +67,12 @@ __all__ = [
     "over_images",
     "over_seeds",
     "paired",
+    "rank_p",
     "read_claims",
     "resampled",
     "share",
+    "with_needed",
     "within",
+    "without_verdict",
     "write_claims",
 ]

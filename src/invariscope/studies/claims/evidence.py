@@ -7,14 +7,22 @@
 | `share` | trials that come out one way or the other | Clopper and Pearson 1934 |
 | `resampled` | whatever the caller has drawn anew | percentiles of the replicates |
 
-One seed has no interval. Each kind of evidence also says how probable a value as far beyond a
-threshold would be if the true one lay on it (one-sided): t with n - 1 degrees of freedom for seeds,
-the binomial law for a share, the normal law with the replicates' spread for what is resampled.
+One seed has no interval, and neither have seeds that agree to the last digit: they do not say how
+far others would lie. Where the step is known in which a number can change (an accuracy on m images:
+1 / m), the standard deviation over seeds is at least that step.
+
+Each kind of evidence also says how probable a value as far beyond a threshold would be if the true
+one lay on it (one-sided): t with n - 1 degrees of freedom for seeds, the binomial law for a share,
+the normal law with the replicates' spread for what is resampled.
+
+A study that adds seeds looks several times, each time at a level of its own: `Evidence.at` makes
+the interval of that level. That of `over_images` is the 95 % one, stretched as the normal law says.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +30,14 @@ from invariscope.errors import InputError
 from invariscope.statistics.estimates import estimate
 from invariscope.statistics.intervals import percentile_interval
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Of all intervals; `verdict.LARGEST_P` is the rest.
 CONFIDENCE = 0.95
+ANY = (-math.inf, math.inf)
+#: The step of a number of float32 near 1.
+_ROUNDING = 2.0**-24
 Numbers = Sequence[float | int] | np.ndarray
 
 
@@ -36,10 +51,12 @@ class Evidence:
         high: Upper end.
         n: How many were drawn.
         unit: What was drawn: "seeds", "images", "pairs", "classes", ….
-        error: Standard error; NaN where there is none.
+        error: Standard error; NaN where there is none, and never 0.
         degrees: Degrees of freedom of its t law; infinite for the normal one.
         trials: (successes, trials) of a share.
         note: What a reader must know.
+        bounds: What the number can be at all; intervals are cut there.
+        ends: The interval at another level, where it is not that of `error` and `degrees`.
     """
 
     value: float
@@ -51,6 +68,36 @@ class Evidence:
     degrees: float = math.inf
     trials: tuple[int, int] | None = field(default=None)
     note: str = ""
+    bounds: tuple[float, float] = ANY
+    ends: Callable[[float], tuple[float, float]] | None = field(
+        default=None, repr=False, compare=False
+    )
+
+    def at(self, level: float) -> "Evidence":
+        """Makes the same evidence with the interval of another level.
+
+        Args:
+            level: The chance that the interval misses: 0.05 is 95 %.
+
+        Example:
+            >>> evidence = over_seeds([0.1, 0.2, 0.3])
+            >>> round(evidence.at(0.05).low, 3), round(evidence.at(0.01).low, 3)
+            (-0.048, -0.373)
+        """
+        from scipy import stats
+
+        if self.ends is not None:
+            low, high = self.ends(level)
+        elif self.trials is not None:
+            low, high = _exact(*self.trials, level)
+        elif math.isfinite(self.degrees):
+            half = float(stats.t.isf(level / 2, self.degrees)) * self.error
+            low, high = self.value - half, self.value + half
+        else:
+            stretch = float(stats.norm.isf(level / 2) / stats.norm.isf((1 - CONFIDENCE) / 2))
+            low = self.value - stretch * (self.value - self.low)
+            high = self.value + stretch * (self.high - self.value)
+        return replace(self, low=_cut(low, self.bounds), high=_cut(high, self.bounds))
 
     def tail(self, threshold: float) -> float:
         """P(as far above or farther), if the true value were the threshold; NaN if unknown."""
@@ -59,10 +106,8 @@ class Evidence:
         if self.trials is not None:
             successes, trials = self.trials
             return float(stats.binom.sf(successes - 1, trials, min(max(threshold, 0.0), 1.0)))
-        if math.isnan(self.value) or math.isnan(self.error):
+        if math.isnan(self.value) or not self.error > 0:
             return math.nan
-        if self.error == 0:
-            return 0.0 if self.value > threshold else 1.0
         return float(stats.t.sf((self.value - threshold) / self.error, self.degrees))
 
     def lower_tail(self, threshold: float) -> float:
@@ -72,10 +117,8 @@ class Evidence:
         if self.trials is not None:
             successes, trials = self.trials
             return float(stats.binom.cdf(successes, trials, min(max(threshold, 0.0), 1.0)))
-        if math.isnan(self.value) or math.isnan(self.error):
+        if math.isnan(self.value) or not self.error > 0:
             return math.nan
-        if self.error == 0:
-            return 0.0 if self.value < threshold else 1.0
         return float(stats.t.cdf((self.value - threshold) / self.error, self.degrees))
 
 
@@ -83,7 +126,8 @@ def over_seeds(
     values: Numbers,
     *,
     unit: str = "seeds",
-    bounds: tuple[float, float] = (-math.inf, math.inf),
+    bounds: tuple[float, float] = ANY,
+    resolution: float = 0.0,
 ) -> Evidence:
     """The mean over seeds, with Student's t interval.
 
@@ -91,6 +135,8 @@ def over_seeds(
         values: [seed]; what is not finite does not count and is mentioned.
         unit: What the values stand for, where it is not a training seed.
         bounds: What the number can be at all; the interval is cut there.
+        resolution: The step in which each value can change, such as 1 / images tested; 0 where
+            that is not known.
 
     Raises:
         InputError: Not one list of numbers.
@@ -99,6 +145,8 @@ def over_seeds(
         >>> evidence = over_seeds([0.1, 0.2, 0.3])
         >>> round(evidence.value, 3), round(evidence.low, 3), round(evidence.high, 3), evidence.n
         (0.2, -0.048, 0.448, 3)
+        >>> over_seeds([0.5, 0.5]).note, over_seeds([0.5, 0.5], resolution=0.01).high > 0.5
+        ('2 equal seeds do not say how far others would lie', True)
     """
     from scipy import stats
 
@@ -114,15 +162,33 @@ def over_seeds(
         notes.append(f"one {single} has no interval" if n else f"no {single} has a value")
         value = float(known[0]) if n else math.nan
         return Evidence(value, math.nan, math.nan, n, unit, note="; ".join(notes))
-    value, error = float(known.mean()), float(known.std(ddof=1) / math.sqrt(n))
-    if (known == known[0]).all():  # the mean of equal numbers need not be that number
-        value, error = float(known[0]), 0.0
+    value, spread = float(known.mean()), float(known.std(ddof=1))
+    if np.ptp(known) <= _ROUNDING * max(1.0, abs(value)):  # 0.9 - 0.6 and 0.6 - 0.3 are equal
+        value, spread = float(known[0]), 0.0
+    if not max(spread, resolution) > 0:
+        notes.append(f"{n} equal {unit} do not say how far others would lie")
+        return Evidence(value, math.nan, math.nan, n, unit, note="; ".join(notes))
+    error = max(spread, resolution) / math.sqrt(n)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
-    low, high = max(value - half, bounds[0]), min(value + half, bounds[1])
-    return Evidence(value, low, high, n, unit, error, n - 1, note="; ".join(notes))
+    low, high = _cut(value - half, bounds), _cut(value + half, bounds)
+    return Evidence(value, low, high, n, unit, error, n - 1, note="; ".join(notes), bounds=bounds)
 
 
-def accuracy_over_seeds(values: Numbers) -> Evidence:
+def image_step(table: "pd.DataFrame") -> float:
+    """Returns the step in which accuracies of a table can change: one of the images tested.
+
+    Args:
+        table: With a column ``num_test``; 0 where it has none.
+
+    Example:
+        >>> import pandas as pd
+        >>> image_step(pd.DataFrame({"accuracy": [0.5, 0.25], "num_test": 1000}))
+        0.001
+    """
+    return 1 / float(table["num_test"].min()) if "num_test" in table else 0.0
+
+
+def accuracy_over_seeds(values: Numbers, *, resolution: float = 0.0) -> Evidence:
     """The mean of accuracies, one per seed: an interval within 0 and 1.
 
     Example:
@@ -130,18 +196,24 @@ def accuracy_over_seeds(values: Numbers) -> Evidence:
         >>> round(evidence.value, 3), round(evidence.low, 3), evidence.high
         (0.85, 0.521, 1.0)
     """
-    return over_seeds(values, bounds=(0.0, 1.0))
+    return over_seeds(values, bounds=(0.0, 1.0), resolution=resolution)
 
 
-def correlation_over_seeds(values: Numbers) -> Evidence:
+def correlation_over_seeds(values: Numbers, *, ranked: int = 0) -> Evidence:
     """The mean of correlations, one per seed: an interval within -1 and 1.
+
+    Args:
+        values: [seed].
+        ranked: How many things each seed's rank correlation is over: two neighbours that change
+            places are its smallest step.
 
     Example:
         >>> evidence = correlation_over_seeds([0.2, -0.4])
         >>> round(evidence.value, 3), evidence.low, evidence.high
         (-0.1, -1.0, 1.0)
     """
-    return over_seeds(values, bounds=(-1.0, 1.0))
+    step = 12 / (ranked * (ranked**2 - 1)) if ranked > 1 else 0.0
+    return over_seeds(values, bounds=(-1.0, 1.0), resolution=step)
 
 
 def paired(
@@ -149,8 +221,9 @@ def paired(
     others: Numbers,
     *,
     unit: str = "seeds",
+    resolution: float = 0.0,
 ) -> Evidence:
-    """The mean of values - others, seed by seed.
+    """The mean of values - others, seed by seed; arguments as for `over_seeds`.
 
     Raises:
         InputError: Another number of seeds on the two sides.
@@ -164,7 +237,7 @@ def paired(
         raise InputError(
             f"{first.shape} values against {second.shape}: a pair needs both for each of the {unit}"
         )
-    return over_seeds(first - second, unit=unit)
+    return over_seeds(first - second, unit=unit, resolution=resolution)
 
 
 def over_images(
@@ -174,6 +247,8 @@ def over_images(
     unit: str = "images",
 ) -> Evidence:
     """Computes the mean over images with the interval of results.
+
+    Numbers that are equal to the last bit are known to the rounding of float32.
 
     Args:
         values: [image], in the run's order; what is not finite does not count.
@@ -190,7 +265,9 @@ def over_images(
     n, low, high = int(made.n[0]), *made.interval(seed=seed)
     note = f"{n} {unit}: no interval" if n < 2 else ""
     value, error = float(made.value[0]), float(made.error[0]) if n > 1 else math.nan
-    return Evidence(value, float(low[0]), float(high[0]), n, unit, error, note=note)
+    least = _ROUNDING * max(abs(value), 1.0)
+    ends = min(float(low[0]), value - 2 * least), max(float(high[0]), value + 2 * least)
+    return Evidence(value, *ends, n, unit, max(error, least), note=note)
 
 
 def resampled(value: float, replicates: np.ndarray, *, n: int, unit: str) -> Evidence:
@@ -206,9 +283,16 @@ def resampled(value: float, replicates: np.ndarray, *, n: int, unit: str) -> Evi
     if not len(known):
         note = "undefined in every resample"
         return Evidence(value, math.nan, math.nan, n, unit, note=note)
-    low, high = percentile_interval(known[None])
+
+    def ends(level: float) -> tuple[float, float]:
+        low, high = percentile_interval(known[None], 1 - level)
+        return float(low[0]), float(high[0])
+
     error = float(known.std(ddof=1)) if len(known) > 1 else math.nan
-    return Evidence(float(value), float(low[0]), float(high[0]), n, unit, error)
+    if not error > 0:
+        note = "the same in every resample"
+        return Evidence(float(value), math.nan, math.nan, n, unit, note=note)
+    return Evidence(float(value), *ends(1 - CONFIDENCE), n, unit, error, ends=ends)
 
 
 def share(successes: int, trials: int, *, unit: str) -> Evidence:
@@ -224,25 +308,30 @@ def share(successes: int, trials: int, *, unit: str) -> Evidence:
         >>> evidence.value, round(evidence.low, 3), evidence.high
         (1.0, 0.664, 1.0)
     """
-    from scipy import stats
-
     if trials < 1 or not 0 <= successes <= trials:
         raise InputError(f"{successes} of {trials} {unit}: give 0 ≤ successes ≤ trials, trials ≥ 1")
-    interval = stats.binomtest(successes, trials).proportion_ci(CONFIDENCE, method="exact")
-    return Evidence(
-        successes / trials,
-        float(interval.low),
-        float(interval.high),
-        trials,
-        unit,
-        trials=(int(successes), int(trials)),
-    )
+    counts = int(successes), int(trials)
+    low, high = _exact(*counts, 1 - CONFIDENCE)
+    return Evidence(successes / trials, low, high, trials, unit, trials=counts)
 
 
 def interval(value: float, low: float, high: float, *, n: int, unit: str) -> Evidence:
     """Evidence from an interval that was computed elsewhere.
 
-    Its standard error is that of a normal law with such an interval.
+    Its standard error is that of a normal law with such an interval; one without width is none.
     """
     error = (high - low) / (2 * 1.959963984540054)
+    if not error > 0:
+        return Evidence(float(value), math.nan, math.nan, int(n), unit)
     return Evidence(float(value), float(low), float(high), int(n), unit, float(error))
+
+
+def _exact(successes: int, trials: int, level: float) -> tuple[float, float]:
+    from scipy import stats
+
+    ends = stats.binomtest(successes, trials).proportion_ci(1 - level, method="exact")
+    return float(ends.low), float(ends.high)
+
+
+def _cut(end: float, bounds: tuple[float, float]) -> float:
+    return min(max(end, bounds[0]), bounds[1])  # NaN stays

@@ -89,9 +89,13 @@ def _text(entry: ClaimStatus) -> str:
     lines = [(entry.claim.id, head), ("", entry.claim.statement)]
     if record is not None:
         about = f"{record.study} {record.preset}, {record.finished[:10]}"
+        if result.look:
+            about += f", look {result.look} with {result.seeds} seeds"
         lines.append(("", f"({about}: {result.ran_on})" if result.ran_on else f"({about})"))
     if result.verdict == NOT_RUN:
         lines.append(("", result.note))
+    if result.needed:
+        lines.append(("", f"needed: {result.needed}"))
     return rendered(paragraphs(lines, 10))
 
 

@@ -1,8 +1,9 @@
 """`claims.json`: the verdicts of one study, with when and how they came about.
 
 JSON has no NaN, so an undefined number is null there and NaN here. `newest` looks through folders
-for the latest verdict on each claim; a verdict of the `smoke` preset, which only shows that the
-code runs, counts where there is no other.
+for the latest verdict on each claim; a run of the `smoke` preset, which gives no verdict, counts
+where there is no other. Where seeds were added, the file has the plan of looks,
+what each found and spent, and for each claim the look that decided it.
 """
 
 import math
@@ -15,13 +16,14 @@ from invariscope.errors import InputError
 from invariscope.files import undamaged
 from invariscope.sealed import read_sealed, write_sealed
 from invariscope.studies.claims.ledger import CLAIMS
+from invariscope.studies.claims.looks import Looks
 from invariscope.studies.claims.verdict import VERDICTS, ClaimResult, Part
 
 CLAIMS_FILE, STUDY = "claims.json", "study.json"
 FORMAT = 1
 _REMEDY = "run the study again"
 SMOKE = "smoke"
-_NUMBERS = ("value", "low", "high", "p", "statistic", "ci_low", "ci_high")
+_NUMBERS = ("value", "low", "high", "p", "error", "statistic", "ci_low", "ci_high")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Record:
         finished: When it ended, ISO 8601 in UTC.
         claims: The verdicts.
         folder: Where it was read from.
+        looks: The looks, where seeds were added; None: their number was fixed.
     """
 
     study: str
@@ -41,6 +44,7 @@ class Record:
     finished: str
     claims: tuple[ClaimResult, ...]
     folder: Path | None = None
+    looks: Looks | None = None
 
 
 def write_claims(folder: Path, record: Record) -> Path:
@@ -54,8 +58,10 @@ def write_claims(folder: Path, record: Record) -> Path:
         "study": record.study,
         "preset": record.preset,
         "finished": record.finished,
-        "claims": [_plain(asdict(claim)) for claim in record.claims],
+        "claims": [claim_as_json(claim) for claim in record.claims],
     }
+    if record.looks is not None:
+        content["looks"] = record.looks.as_json()
     path = folder / CLAIMS_FILE
     write_sealed(path, content)
     return path
@@ -75,8 +81,10 @@ def read_claims(path: Path) -> Record:
             "newer invariscope"
         )
     with undamaged(path, _REMEDY):
-        claims = tuple(_claim(entry) for entry in content["claims"])
-        return Record(content["study"], content["preset"], content["finished"], claims, path.parent)
+        claims = tuple(claim_from_json(entry) for entry in content["claims"])
+        looks = Looks.from_json(content["looks"]) if "looks" in content else None
+        study, preset, finished = content["study"], content["preset"], content["finished"]
+        return Record(study, preset, finished, claims, path.parent, looks)
 
 
 def newest(folders: Iterable[Path]) -> dict[str, tuple[ClaimResult, Record]]:
@@ -107,6 +115,14 @@ def _order(record: Record) -> tuple[bool, str]:
     return record.preset != SMOKE, record.finished
 
 
+def claim_as_json(claim: ClaimResult) -> dict[str, Any]:
+    """What JSON holds of a verdict; `claim_from_json` reads it."""
+    entry = asdict(claim)
+    for part in entry["parts"]:
+        del part["at"]  # a function
+    return _plain(entry)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
@@ -117,7 +133,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _claim(entry: dict[str, Any]) -> ClaimResult:
+def claim_from_json(entry: dict[str, Any]) -> ClaimResult:
+    """Reads what `claim_as_json` gave.
+
+    Raises:
+        KeyError: An entry is missing, or holds what no verdict or claim is.
+    """
     if entry["verdict"] not in VERDICTS:
         raise KeyError(f"verdict {entry['verdict']}")
     parts = tuple(Part(**_numbers(part, Part)) for part in entry["parts"])

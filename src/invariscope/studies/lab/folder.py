@@ -3,7 +3,8 @@
 | file | content |
 |---|---|
 | study.json | settings, preset, command, versions, machine, cost, the jobs used, figures' titles |
-| claims.json | the verdicts (`claims/record.py`) |
+| claims.json | the verdicts, and the looks at them (`claims/record.py`) |
+| looks.json | where seeds are added: the plan, and what is decided so far (`planned.py`) |
 | tables/NAME.csv | the tables |
 | figures/N.svg | the figures |
 | report.html | the page |
@@ -21,6 +22,7 @@ import pandas as pd
 from invariscope.errors import InputError
 from invariscope.files import read_csv, remove_leftovers, undamaged, write_csv, write_file
 from invariscope.sealed import read_sealed, write_sealed
+from invariscope.studies.claims.looks import Looks
 from invariscope.studies.claims.record import (
     CLAIMS_FILE,
     STUDY,
@@ -43,14 +45,18 @@ class StudyRun:
         about: The content of `study.json`.
         findings: The findings.
         folder: Where it lies.
+        looks: The looks, where seeds were added; None: their number was fixed.
     """
 
     about: dict[str, Any]
     findings: Findings
     folder: Path
+    looks: Looks | None = None
 
 
-def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> StudyRun:
+def write_study(
+    folder: Path, about: dict[str, Any], findings: Findings, looks: Looks | None = None
+) -> StudyRun:
     """Writes all but the page.
 
     Args:
@@ -58,6 +64,7 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
         about: study, preset, finished, settings, execution, …: what `study.json` says, without the
             names of tables and figures.
         findings: The findings.
+        looks: The looks, where seeds were added.
 
     Raises:
         RunError: The folder cannot be written.
@@ -70,7 +77,8 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
     for number, figure in enumerate(findings.figures, 1):
         written.append(f"figures/{number}.svg")
         write_file(folder / written[-1], figure.svg.encode())
-    record = Record(about["study"], about["preset"], about["finished"], tuple(findings.claims))
+    claims = tuple(findings.claims)
+    record = Record(about["study"], about["preset"], about["finished"], claims, looks=looks)
     write_claims(folder, record)
     about = {
         "format": FORMAT,
@@ -82,7 +90,7 @@ def write_study(folder: Path, about: dict[str, Any], findings: Findings) -> Stud
         "notes": list(findings.notes),
     }
     write_sealed(folder / STUDY, about, written)
-    return StudyRun(about, findings, folder)
+    return StudyRun(about, findings, folder, looks)
 
 
 def is_study(folder: Path) -> bool:
@@ -117,5 +125,6 @@ def read_study(folder: Path) -> StudyRun:
         file = folder / "figures" / f"{number}.svg"
         with undamaged(file, _REMEDY):
             figures.append(Figure(title, caption, file.read_text(encoding="utf-8")))
-    claims = read_claims(folder / CLAIMS_FILE).claims
-    return StudyRun(about, Findings(tables, figures, claims, about["notes"]), folder)
+    record = read_claims(folder / CLAIMS_FILE)
+    findings = Findings(tables, figures, record.claims, about["notes"])
+    return StudyRun(about, findings, folder, record.looks)

@@ -3,11 +3,15 @@
 import platform
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from invariscope.errors import InputError
 from invariscope.files import versions
+from invariscope.studies.claims.needed import with_needed
+from invariscope.studies.claims.record import SMOKE
+from invariscope.studies.claims.verdict import without_verdict
 from invariscope.studies.lab.executor import ProcessPool, cores
 from invariscope.studies.lab.folder import StudyRun, write_study
 from invariscope.studies.lab.lab import Lab
@@ -15,6 +19,7 @@ from invariscope.studies.lab.study import Study, as_mapping, get_study, settings
 from invariscope.version import VERSION
 
 STUDIES_FOLDER = Path("runs") / "studies"
+_TRIAL = "the preset smoke shows that the code runs, and decides nothing"
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "pandas")
 
 
@@ -48,28 +53,60 @@ def run_study(
         >>> run = run_study("sources-of-invariance", "smoke")  # doctest: +SKIP
         >>> [claim.verdict for claim in run.findings.claims]  # doctest: +SKIP
     """
+    study, settings, folder = resolved(name, preset, changes, output)
+    lab = lab or Lab()
+    started = time.perf_counter()
+    findings = study.function(lab, settings)
+    if preset == SMOKE:
+        claims = [without_verdict(claim, _TRIAL) for claim in findings.claims]
+    else:
+        claims = [with_needed(claim) for claim in findings.claims]
+    findings = replace(findings, claims=claims)
+    seconds = time.perf_counter() - started
+    about = about_run(study, preset, settings, changes, lab, seconds, command)
+    return write_study(folder, about, findings)
+
+
+def resolved(
+    name: str | Study,
+    preset: str,
+    changes: Mapping[str, str] | None,
+    output: str | Path | None,
+) -> tuple[Study, Any, Path]:
+    """Finds study, settings and folder; arguments and errors are those of `run_study`."""
     study = name if isinstance(name, Study) else get_study(name)
     settings = settings_of(study, preset, changes)
-    lab = lab or Lab()
     folder = Path(output) if output is not None else STUDIES_FOLDER / f"{study.name}-{preset}"
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: give a folder as `output`")
-    started = time.perf_counter()
-    findings = study.function(lab, settings)
-    about = {
+    return study, settings, folder
+
+
+def about_run(
+    study: Study,
+    preset: str,
+    settings: Any,
+    changes: Mapping[str, str] | None,
+    lab: Lab,
+    seconds: float,
+    command: str,
+) -> dict[str, Any]:
+    """Says what `study.json` says of a run."""
+    return {
         "study": study.name,
         "paper": study.paper,
         "question": study.question,
         "expected": study.expected,
         "preset": preset,
         "settings": as_mapping(settings),
+        "seeds": {name: list(seeds) for name, seeds in study.seeds_of(settings).items()},
         "changed": sorted(changes or {}),
         "command": command or f"invariscope study run {study.name} --preset {preset}",
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "finished": now(),
         "version": VERSION,
         "packages": versions(*_PACKAGES),
         "execution": {
-            "seconds": round(time.perf_counter() - started, 3),
+            "seconds": round(seconds, 3),
             "job_seconds": round(lab.seconds, 3),
             "machine": f"{platform.machine()}, {cores()} cores, {_accelerator()}",
             "workers": getattr(lab.executor, "workers", 1),
@@ -77,7 +114,11 @@ def run_study(
         },
         "jobs": [_job(result) for result in lab.used.values()],
     }
-    return write_study(folder, about, findings)
+
+
+def now() -> str:
+    """The time, ISO 8601 in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def lab_of(jobs: str | Path, workers: int, progress: Any = None) -> Lab:

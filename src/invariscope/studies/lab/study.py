@@ -76,6 +76,7 @@ class Study:
         cost: What each preset takes, in words, on two cores unless it says otherwise.
         presets: The settings of each preset.
         function: Takes the laboratory and the settings, returns the findings.
+        seeds: The settings that hold training seeds, of those that it may have.
     """
 
     name: str
@@ -85,6 +86,12 @@ class Study:
     cost: Mapping[str, str]
     presets: Mapping[str, Any]
     function: Callable[[Lab, Any], Findings]
+    seeds: tuple[str, ...] = ("seeds",)
+
+    def seeds_of(self, settings: Any) -> dict[str, tuple[int, ...]]:
+        """The training seeds in settings, by the settings' names; none where nothing is trained."""
+        known = as_mapping(settings)
+        return {name: tuple(known[name]) for name in self.seeds if known.get(name)}
 
 
 STUDIES: Registry[Study] = Registry("study", "invariscope.studies")
@@ -98,6 +105,7 @@ def study(
     expected: str,
     cost: Mapping[str, str],
     presets: Mapping[str, Any],
+    seeds: tuple[str, ...] = ("seeds",),
 ) -> Callable[[Callable[[Lab, Any], Findings]], Callable[[Lab, Any], Findings]]:
     """Registers a function (lab, settings) as a study; see `Study` for the arguments.
 
@@ -111,7 +119,8 @@ def study(
             raise ValueError(f"study {name!r}: preset {preset!r} is neither dataclass nor mapping")
 
     def add(function: Callable[[Lab, Any], Findings]) -> Callable[[Lab, Any], Findings]:
-        STUDIES.add(name, Study(name, paper, question, expected, cost, presets, function))
+        known = Study(name, paper, question, expected, cost, presets, function, seeds)
+        STUDIES.add(name, known)
         return function
 
     return add
@@ -170,9 +179,14 @@ def settings_of(study: Study, preset: str, changes: Mapping[str, str] | None = N
         if name not in kinds:
             raise unknown_name(f"setting of {study.name}", name, kinds)
         new[name] = _parse(name, text, kinds[name])
+    return with_values(settings, new)
+
+
+def with_values(settings: Any, values: Mapping[str, Any]) -> Any:
+    """Settings with some values replaced."""
     if isinstance(settings, Mapping):
-        return {**settings, **new}
-    return dataclasses.replace(settings, **new)
+        return {**settings, **values}
+    return dataclasses.replace(settings, **values)
 
 
 def as_mapping(settings: Any) -> dict[str, Any]:

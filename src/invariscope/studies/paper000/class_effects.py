@@ -89,13 +89,15 @@ def decide_claim(summary: pd.DataFrame, ran_on: str) -> ClaimResult:
         float(row["excess"]), float(row["excess_low"]), float(row["excess_high"]),
         n=int(row["n_classes"]), unit="classes",
     )  # fmt: skip
-    part = above(excess, name="classes hurt − classes expected to be")
+    p = 2 * float(row["hurt_p"]) if row["excess"] > 0 else None
+    part = above(excess, name="classes hurt − classes expected to be", p=p)
     note = (
         f"{int(row['hurt'])} of {int(row['n_classes'])} classes are hurt in more than 70 % of the "
-        f"pairs. {float(row['binomial']):.1f} would be expected if the pairs were independent "
-        "(binomial), but they share seeds: relabelling the runs gives "
-        f"{float(row['hurt_expected']):.1f} [{float(row['hurt_expected_low']):g}, "
-        f"{float(row['hurt_expected_high']):g}], p {float(row['hurt_p']):.2g}, which decides."
+        f"pairs, {int(row['helped'])} are helped. By chance {float(row['hurt_expected']):.1f} "
+        f"[{int(row['hurt_expected_low'])}, {int(row['hurt_expected_high'])}] would be: binomial, "
+        "over the classes whose mean is lower, with each class's chance from relabelling the runs, "
+        f"since pairs share seeds (independent pairs: {float(row['binomial']):.1f}). A loss of "
+        f"{100 * float(row['detectable']):.1f} points of accuracy is found in 80 of 100 classes."
     )
     return decide("000.c14", part, ran_on=ran_on, note=note)
 

@@ -4,6 +4,10 @@ The studies of paper 000 §2 train the same methods, so their recipes are made i
 training that one of them has done is the same job for the others. Learning rate and weight decay
 are chosen for each method by cross-validation on the first seed where the settings name several
 (App. A); the paper's grid is not in its text.
+
+The laptop preset trains on cut-outs anywhere before photographs. On clothes, which fill their
+frame, RandomResizedCrop gained 0.003 ± 0.01 of accuracy, so that nothing could be said of its
+halves; on one seed of these, after 20 epochs, FixedSizeRandomCrop gained 0.19.
 """
 
 import math
@@ -15,7 +19,14 @@ import numpy as np
 import pandas as pd
 
 from invariscope.errors import RunError
-from invariscope.studies.claims import Evidence, accuracy_over_seeds, interval, over_seeds
+from invariscope.studies.claims import (
+    Evidence,
+    accuracy_over_seeds,
+    image_step,
+    interval,
+    over_seeds,
+)
+from invariscope.studies.claims.evidence import CONFIDENCE
 from invariscope.studies.lab.figures import Dot, dots
 from invariscope.studies.lab.findings import Figure
 from invariscope.studies.lab.lab import Lab
@@ -29,6 +40,8 @@ HALVES = ("RandomSizeCenterCrop", "FixedSizeRandomCrop")
 SHIFT, SHIFT_AND_SCALE = "T.(30%)", "T.(30%) + RandomSizeCenterCrop"
 #: Paper 000, Table 1(a), from the top.
 METHODS = (RRC, *HALVES, SHIFT, SHIFT_AND_SCALE, f"{SHIFT_AND_SCALE} w/o a.r.", NONE)
+#: Twenty objects, each anywhere and of any size before a photograph: what the laptop trains on.
+STAMPS = "transforms2d:stamps?transformations=scale+translation&classes=20&size=28"
 #: A method is an augmentation, or (augmentation, Augerino's settings).
 Method = str | tuple[str, str]
 
@@ -52,8 +65,8 @@ class TrainingSettings:
         schedule: How the learning rate falls.
     """
 
-    train: str = "fashion-mnist?split=train"
-    test: str = "fashion-mnist?split=test"
+    train: str = f"{STAMPS}&split=train&num=1000"
+    test: str = f"{STAMPS}&split=test&num=1000"
     model: str = "small:resnet18?width=0.125"
     size: int | None = 20
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
@@ -191,12 +204,13 @@ def _held_out(lab: Lab, recipes: "Sequence[Recipe]") -> list[float]:
 
 
 def accuracies(trained: "Mapping[Method, Sequence[TrainedRun]]") -> pd.DataFrame:
-    """One row per run: method, seed, accuracy, learning_rate, weight_decay."""
+    """One row per run: method, seed, accuracy, num_test, learning_rate, weight_decay."""
     rows = [
         {
             "method": name_of(method),
             "seed": run.recipe.seed,
             "accuracy": run.accuracy,
+            "num_test": len(run.correct),
             "learning_rate": run.recipe.learning_rate,
             "weight_decay": run.recipe.weight_decay,
         }
@@ -221,7 +235,7 @@ def means_of(table: pd.DataFrame) -> pd.DataFrame:
     """Mean, standard error and 95 % interval of each method, the best first."""
     rows = []
     for method in dict.fromkeys(table["method"]):
-        mean = accuracy_over_seeds(by_seed(table, method))
+        mean = accuracy_over_seeds(by_seed(table, method), resolution=image_step(table))
         rows.append(
             {"method": method, "accuracy": mean.value, "sem": mean.error, "low": mean.low,
              "high": mean.high, "n": mean.n}
@@ -234,7 +248,8 @@ def accuracy_figure(title: str, caption: str, table: pd.DataFrame) -> Figure:
     rows = []
     for method in dict.fromkeys(table["method"]):
         seeds = by_seed(table, method)
-        rows.append(Dot.of(method, accuracy_over_seeds(seeds), seeds))
+        mean = accuracy_over_seeds(seeds, resolution=image_step(table))
+        rows.append(Dot.of(method, mean, seeds))
     return dots(title, caption, rows, x_label="accuracy", line=None)
 
 
@@ -259,7 +274,7 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> Evidence:
             float(numerator.mean() / denominator.mean()) if n and denominator.mean() else math.nan
         )
         return Evidence(value, math.nan, math.nan, n, "seeds", note=reason)
-    t = float(stats.t.ppf(0.975, n - 1))
+    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
     x, y = float(numerator.mean()), float(denominator.mean())
     covariance = np.cov(numerator, denominator) / n
     a = y**2 - t**2 * covariance[1, 1]

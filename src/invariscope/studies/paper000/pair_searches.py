@@ -12,7 +12,9 @@ mean of both ways), of `classes` |
 | similar | Spearman's ρ of WordNet similarity (Wu–Palmer) and correlation of ranks |
 
 ``everywhere`` and ``best`` have ``_low`` and ``_high``: 95 % percentile intervals over pairs, which
-are drawn anew within each class; ``similar`` has those of `search.hierarchy`, and its p.
+are drawn anew within each class; ``everywhere_p`` is twice the share of these draws (and one more)
+with an operation, or without one if that is less; ``similar`` has those of `search.hierarchy`, and
+its p.
 """
 
 from collections.abc import Sequence
@@ -93,6 +95,9 @@ def resample_pairs(changes: Sequence[np.ndarray]) -> dict[str, float]:
     for index, (name, value) in enumerate(zip(("everywhere", "best"), numbers(changes),
                                               strict=True)):  # fmt: skip
         row |= dict(zip((name + end for end in ENDS), (value, *ends[:, index]), strict=True))
+    none = np.array(resampled)[:, 0] == 0
+    fewer = min(none.sum(), len(none) - none.sum())
+    row["everywhere_p"] = float(min(1.0, 2 * (fewer + 1) / (len(none) + 1)))
     return row
 
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from invariscope.studies.claims import ClaimResult, above, decide, paired, within
+from invariscope.studies.claims import ClaimResult, above, decide, image_step, paired, within
 from invariscope.studies.lab.findings import Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import study
@@ -84,7 +84,9 @@ def decide_claims(table: pd.DataFrame, ran_on: str) -> list[ClaimResult]:
     at = {method: by_seed(table, method) for method in METHODS}
     gain = at[RRC] - at[NONE]
     c1 = [
-        above(paired(at[method], at[rival]), name=f"{method} − {rival}")
+        above(
+            paired(at[method], at[rival], resolution=image_step(table)), name=f"{method} − {rival}"
+        )
         for method, rivals in ((RRC, HALVES), *((half, (NONE,)) for half in HALVES))
         for rival in rivals
     ]

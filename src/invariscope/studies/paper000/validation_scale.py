@@ -91,6 +91,7 @@ def write_scale_accuracy(settings: Mapping[str, Any], folder: Path) -> None:
         "laptop": "about 12 min, of which 9 are trainings that other studies share",
         "paper": "the trainings of rrc-decomposition and augerino, and 2 GPU hours; data needed",
     },
+    seeds=("seeds", "augerino_seeds"),
     presets={
         "smoke": Settings(
             **SMOKE, zooms=(1.0, 2.0, 4.0), test_seeds=(0,), regularisers=(0.01, 1.0),

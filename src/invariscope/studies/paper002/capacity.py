@@ -114,7 +114,7 @@ def capacity_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
     ranks = [rank_correlation(np.array(widths), values) for values in inner.T]
     parts = [
         below(
-            correlation_over_seeds(ranks),
+            correlation_over_seeds(ranks, ranked=len(widths)),
             0.0,
             name="Spearman of width and equivariance before pooling",
         )

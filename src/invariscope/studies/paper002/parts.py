@@ -87,6 +87,16 @@ def per_seed(table: pd.DataFrame, part: str, kind: str, column: str = "value", *
     return chosen.groupby("seed", sort=True)[column].mean().to_numpy(dtype=np.float64)
 
 
+def above_chance(table: pd.DataFrame, part: str, kind: str, **which: object) -> np.ndarray:
+    """Takes off what shuffled pairs of images give at the same motions, seed by seed.
+
+    The maximum over channels is large by chance alone: untrained networks reach .3 to .8, the more
+    the wider they are. Arguments as for `per_seed`.
+    """
+    own, chance = (per_seed(table, part, kind, column, **which) for column in ("matched", "null"))
+    return own - chance
+
+
 def parts_figure(title: str, caption: str, table: pd.DataFrame, by: str, kind: str) -> Figure:
     """A curve over the parts for each group, with its 95 % interval over seeds.
 
@@ -106,7 +116,9 @@ def parts_figure(title: str, caption: str, table: pd.DataFrame, by: str, kind: s
 
 
 def by_image(result: Result, transformation: str, part: str, kind: str) -> np.ndarray:
-    """Returns what `by_part` averages, for each image: [image], in the run's order.
+    """Returns what `by_part` averages, for each image, less the same of shuffled pairs: [image].
+
+    Images are in the run's order; motions are those at which shuffled pairs were measured.
 
     Args:
         result: Measured with `METRICS`.
@@ -120,10 +132,19 @@ def by_image(result: Result, transformation: str, part: str, kind: str) -> np.nd
     cells = cells_of(settings["cells"])[transformation]
     by_layer = []
     for layer in layers:
-        for series in result.store.dense(layer, only=[(metric, "")]):
-            columns = [series.cells.index(cell) for cell in cells if cell in series.cells]
-            by_layer.append(known_mean(series.values[:, columns].astype(np.float64), axis=1))
+        both = {series.control: series for series in result.store.dense(layer)
+                if series.metric == metric and series.control in ("", SHUFFLED)}  # fmt: skip
+        if len(both) < 2:
+            continue
+        shown = [cell for cell in cells if all(cell in series.cells for series in both.values())]
+        own, chance = (_over_cells(both[control], shown) for control in ("", SHUFFLED))
+        by_layer.append(own - chance)
     return known_mean(np.array(by_layer), axis=0)
+
+
+def _over_cells(series: Any, cells: Sequence[str]) -> np.ndarray:
+    columns = [series.cells.index(cell) for cell in cells]
+    return known_mean(series.values[:, columns].astype(np.float64), axis=1)
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:

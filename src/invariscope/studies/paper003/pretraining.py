@@ -19,8 +19,17 @@ import pandas as pd
 
 from invariscope.errors import InputError
 from invariscope.models import build_architecture
-from invariscope.studies.claims import ClaimResult, above, below, decide, not_run
-from invariscope.studies.claims.evidence import over_seeds, paired
+from invariscope.studies.claims import (
+    ClaimResult,
+    Evidence,
+    above,
+    below,
+    decide,
+    not_run,
+    over_seeds,
+    paired,
+    share,
+)
 from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
@@ -32,6 +41,7 @@ GROUPS = ("C8", "D8")
 LATENT, SOFTMAX = "latent_eed", "softmax_eed"
 _PLACES = {LATENT: "embedding", SOFTMAX: "logits"}
 _HOOK = "invariscope.training.during:measuring"
+_TOLD = 0.025
 
 
 @dataclass(frozen=True)
@@ -149,8 +159,9 @@ def course(runs: dict[tuple[str, str, int], TrainedRun]) -> pd.DataFrame:
 def course_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
     """003.c6: scratch − pretrained at the end, and the product of the two slopes."""
     parts = []
+    latent = table[table["metric"] == LATENT]
     for model in table["model"].unique():
-        ends = {start: _ends(table, model, start, "C8") for start in (SCRATCH, PRETRAINED)}
+        ends = {start: _ends(latent, model, start, "C8") for start in (SCRATCH, PRETRAINED)}
         evidence = paired(ends[SCRATCH], ends[PRETRAINED])
         parts.append(below(evidence, 0.0, name=f"latent C8-EED at the end, {model}: {_AGAINST}"))
         slopes = [_slopes(table, model, start) for start in (SCRATCH, PRETRAINED)]
@@ -167,32 +178,57 @@ _AGAINST = f"{SCRATCH} − {PRETRAINED}"
 
 
 def groups_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
-    """003.c7: each difference under C8 times the same under D8 is above 0."""
-    parts = []
-    for model in table["model"].unique():
-        under = [
-            _ends(table, model, SCRATCH, group) - _ends(table, model, PRETRAINED, group)
-            for group in GROUPS
-        ]
-        parts.append(above(over_seeds(under[0] * under[1]), 0.0, name=f"{model}: {_AGAINST}"))
-        for start in (SCRATCH, PRETRAINED):
-            moved = [
-                _ends(table, model, start, group) - _at(table, model, start, group, first=True)
+    """003.c7: how many of the differences that are told from 0 have the same sign under D8."""
+    told = []
+    for name, under in differences(table).items():
+        cyclic, dihedral = (over_seeds(values) for values in under)
+        if all(
+            one.tail(0.0) <= _TOLD or one.lower_tail(0.0) <= _TOLD for one in (cyclic, dihedral)
+        ):
+            told.append((name, cyclic.value * dihedral.value > 0))
+    total = len(differences(table))
+    note = (
+        f"{len(told)} of {total} differences are told from 0 under both groups (t test, 5 %): only "
+        "these have a sign. A sign test decides with six or more."
+    )
+    name = "share of differences with the same sign under C8 and D8"
+    if not told:
+        none = Evidence(np.nan, np.nan, np.nan, 0, "differences", note="none is told from 0")
+        return decide("003.c7", above(none, 0.5, name=name), ran_on=ran_on, note=note)
+    agree = share(sum(same for _, same in told), len(told), unit="differences")
+    other = [what for what, same in told if not same]
+    note += f" Of another sign: {', '.join(other)}." if other else ""
+    return decide("003.c7", above(agree, 0.5, name=name), ran_on=ran_on, note=note)
+
+
+def differences(table: pd.DataFrame) -> dict[str, list[np.ndarray]]:
+    """What the study compares, by name: for C8 and D8, a number per seed.
+
+    Of each metric and architecture: from scratch − pretrained at the end, and, for either, the end
+    − just after the start.
+    """
+    found = {}
+    for metric in table["metric"].unique():
+        rows = table[table["metric"] == metric]
+        for model in rows["model"].unique():
+            found[f"{metric}, {model}: {_AGAINST}"] = [
+                _ends(rows, model, SCRATCH, group) - _ends(rows, model, PRETRAINED, group)
                 for group in GROUPS
             ]
-            product = over_seeds(moved[0] * moved[1])
-            parts.append(above(product, 0.0, name=f"{model}, {start}: end − just after the start"))
-    note = "Differences of the same sign have a product above 0; one per seed."
-    return decide("003.c7", parts, ran_on=ran_on, note=note)
+            for start in (SCRATCH, PRETRAINED):
+                found[f"{metric}, {model}, {start}: end − just after the start"] = [
+                    _ends(rows, model, start, group) - _at(rows, model, start, group, first=True)
+                    for group in GROUPS
+                ]
+    return found
 
 
 def _at(table: pd.DataFrame, model: str, start: str, group: str, first: bool) -> np.ndarray:
-    """Latent deviation per seed, just after the start or at the end."""
+    """Deviation per seed, just after the start or at the end; of one metric."""
     chosen = table[
         (table["model"] == model)
         & (table["start"] == start)
         & (table["group"] == group)
-        & (table["metric"] == LATENT)
         & (table["iteration"] > 0)
     ]
     wanted = chosen["iteration"].min() if first else chosen["iteration"].max()

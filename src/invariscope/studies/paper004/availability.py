@@ -13,7 +13,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from invariscope.studies.claims import ClaimResult, above, decide, over_seeds, paired, within
+from invariscope.studies.claims import (
+    ClaimResult,
+    above,
+    decide,
+    image_step,
+    over_seeds,
+    paired,
+    within,
+)
 from invariscope.studies.lab.findings import Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.study import study
@@ -80,16 +88,17 @@ def availability(lab: Lab, settings: Settings) -> Findings:
 def decide_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
     """004.c7 from the transfers."""
     never, seldom, always = (per_seed(table, target=CO_O, beta=beta) for beta in (0.0, 0.2, 1.0))
+    step = image_step(table)
     parts = [
-        above(paired(never, seldom), name="objects: β = 0 − β = 0.2"),
+        above(paired(never, seldom, resolution=step), name="objects: β = 0 − β = 0.2"),
         above(
-            over_seeds((never - seldom) - 0.5 * (never - always)),
+            over_seeds((never - seldom) - 0.5 * (never - always), resolution=step),
             name="objects: (β = 0 − β = 0.2) − 0.5 × (β = 0 − β = 1)",
         ),
     ]
     none = per_seed(table, target=CO_C, beta=0.0)
     for beta in sorted(set(table["beta"]) - {0.0}):
-        at = paired(per_seed(table, target=CO_C, beta=beta), none)
+        at = paired(per_seed(table, target=CO_C, beta=beta), none, resolution=step)
         name = f"accuracy on classes: β = {beta:g} − β = 0"
         parts.append(within(at, -_CLOSE, _CLOSE, name=name))
     note = "That the accuracy on objects falls at all is a part of its own."

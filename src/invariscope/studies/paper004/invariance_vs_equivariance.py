@@ -23,6 +23,7 @@ from invariscope.studies.claims import (
     accuracy_over_seeds,
     below,
     decide,
+    image_step,
     over_seeds,
     paired,
 )
@@ -141,18 +142,21 @@ def decide_claims(table: pd.DataFrame, ran_on: str) -> list[ClaimResult]:
     def at(target: str, **which: str) -> np.ndarray:
         return per_seed(table, target=target, **which)
 
+    step = image_step(table)
     c1 = [
-        above(paired(at("transforms", model=model), at("objects", model=model)),
-              name=f"transforms − objects, {model}")
+        above(
+            paired(at("transforms", model=model), at("objects", model=model), resolution=step),
+            name=f"transforms − objects, {model}",
+        )
         for model in models
-    ]  # fmt: skip
+    ]
     worth = at("all") - at("none")
     c2 = below(
-        over_seeds(at("all") - at("transforms") - 0.5 * worth),
+        over_seeds(at("all") - at("transforms") - 0.5 * worth, resolution=step),
         name="(all − transforms) − 0.5 × (all − none)",
     )
     c3 = below(
-        over_seeds(at("objects") - at("none") - 0.25 * worth),
+        over_seeds(at("objects") - at("none") - 0.25 * worth, resolution=step),
         name="(objects − none) − 0.25 × (all − none)",
     )
     mean = "Mean over the architectures, seed by seed."

@@ -25,6 +25,7 @@ from invariscope.studies.claims import (
     above,
     accuracy_over_seeds,
     decide,
+    image_step,
     over_seeds,
     paired,
 )
@@ -145,6 +146,7 @@ def decide_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
             paired(
                 per_seed(table, trained_on=unseen, target=target),
                 per_seed(table, trained_on=seen, target=target),
+                resolution=image_step(table),
             ),
             name=f"accuracy on {target}: trained on {unseen} − on {seen}",
         )

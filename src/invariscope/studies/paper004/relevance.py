@@ -22,6 +22,7 @@ from invariscope.studies.claims import (
     below,
     correlation_over_seeds,
     decide,
+    image_step,
     paired,
     within,
 )
@@ -100,17 +101,17 @@ def decide_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
         rank_correlation(rows["alpha"].to_numpy(), rows["accuracy"].to_numpy())
         for _, rows in objects.groupby("seed", sort=True)
     ]
-    parts = [
-        above(correlation_over_seeds(ranks), 0.8, name="Spearman of α and accuracy on objects")
-    ]
+    related = correlation_over_seeds(ranks, ranked=objects["alpha"].nunique())
+    parts = [above(related, 0.8, name="Spearman of α and accuracy on objects")]
+    step = image_step(table)
     none = per_seed(table, target=CO_C, alpha=0.0)
     for alpha in sorted(set(table["alpha"]) - {0.0, 1.0}):
         if alpha > _LARGEST:
             continue
-        at = paired(per_seed(table, target=CO_C, alpha=alpha), none)
+        at = paired(per_seed(table, target=CO_C, alpha=alpha), none, resolution=step)
         name = f"accuracy on classes: α = {alpha:g} − α = 0"
         parts.append(within(at, -_CLOSE, _CLOSE, name=name))
-    at = paired(per_seed(table, target=CO_C, alpha=1.0), none)
+    at = paired(per_seed(table, target=CO_C, alpha=1.0), none, resolution=step)
     parts.append(below(at, name="accuracy on classes: α = 1 − α = 0"))
     note = "Tested where objects are random; one rank correlation per seed."
     return decide("004.c6", parts, ran_on=ran_on, note=note)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from invariscope.studies.claims import ClaimResult, below, decide, paired
+from invariscope.studies.claims import ClaimResult, below, decide, image_step, paired
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.matrices import matrix
@@ -107,7 +107,9 @@ def decide_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
     learnt = (table["trained_on"] != NONE) & (table["trained_on"] != table["target"])
     columns = table[learnt].groupby(["seed", "target"], as_index=False)["accuracy"].mean()
     hard = columns["target"].isin(HARD)
-    difference = paired(per_seed(columns[hard]), per_seed(columns[~hard]))
+    difference = paired(
+        per_seed(columns[hard]), per_seed(columns[~hard]), resolution=image_step(table)
+    )
     names = ", ".join(name.replace("_", " ") for name in HARD)
     part = below(difference, name=f"mean accuracy of others on {names} − on the rest")
     return decide("004.c9", part, ran_on=ran_on)

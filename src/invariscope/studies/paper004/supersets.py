@@ -3,10 +3,15 @@
 Networks learn the same objects under more and more transformations, T₁ ⊂ T₂ ⊂ … ⊂ T₈, in an order
 drawn for each seed. Each gets a new last layer for each of these tasks. A surplus is what a network
 has learnt and the task does not need; what it has not learnt is missing. The network of the largest
-set is also tested where the same transformations are applied in other orders.
+set is also tested where the same transformations are applied in other orders, translation still
+last.
 
 Expected: with a surplus the accuracy stays that of the task's own network; it falls with each
 transformation that is missing; the order hardly matters.
+
+The laptop preset has five objects and up to four transformations, and a network twice as wide: the
+own networks of sets of six and eight got 0.48 and 0.26 of fifteen objects right, so that they had
+hardly learnt their surplus.
 
     invariscope study run supersets --preset laptop --workers 2
 """
@@ -22,6 +27,7 @@ from invariscope.studies.claims import (
     Evidence,
     above,
     decide,
+    image_step,
     over_seeds,
     within,
 )
@@ -39,7 +45,7 @@ from invariscope.studies.paper004.synthetic_tasks import (
     Tasks,
     described,
     drawn_objects,
-    drawn_transformations,
+    joined,
     notes_on,
     objects_of,
     per_seed,
@@ -73,7 +79,15 @@ class Settings(Tasks):
     },
     presets={
         "smoke": Settings(**{**SMOKE, "counts": (1, 3)}),
-        "laptop": Settings(**{**LAPTOP, "counts": (1, 2, 4, 6, 8)}),
+        "laptop": Settings(
+            **{
+                **LAPTOP,
+                "counts": (1, 2, 3, 4),
+                "classes": 5,
+                "models": ("small:resnet18?width=0.25",),
+                "epochs": 6.0,
+            }
+        ),
         "paper": Settings(),
     },
 )
@@ -99,11 +113,10 @@ def networks(settings: Settings) -> list[Learner]:
     chosen = []
     for seed in settings.seeds:
         (first,) = drawn_objects(settings, seed, sets=1)
-        (drawn,) = drawn_transformations(seed, len(CATEGORIES), sets=1)
-        names = drawn.split("+")
+        names = nested(seed)
 
         def task(names: list[str], first: int = first, seed: int = seed) -> Task:
-            return Task("+".join(names), first, settings.classes, seed)
+            return Task(joined(names), first, settings.classes, seed)
 
         tasks = {str(count): task(names[:count]) for count in settings.counts}
         most = names[: max(settings.counts)]
@@ -118,12 +131,19 @@ def networks(settings: Settings) -> list[Learner]:
     return chosen
 
 
+def nested(seed: int) -> list[str]:
+    """Draws the order in which categories come into the sets."""
+    order = generator(seed, "004 transformations").permutation(len(CATEGORIES))
+    return [CATEGORIES[index] for index in order]
+
+
 def differences(table: pd.DataFrame) -> pd.DataFrame:
     """Each network on each set against the set's own network.
 
     Returns:
         One row per model, seed and pair: ``count`` (of what it has learnt), ``needed``,
-        ``accuracy``, ``native`` (of the own network, its last layer new as well), ``difference``.
+        ``accuracy``, ``native`` (of the own network, its last layer new as well), ``difference``,
+        ``num_test``.
     """
     rows = table[~table["target"].isin([REVERSED, SHUFFLED])]
     rows = rows.assign(needed=rows["target"].astype(int))
@@ -131,8 +151,8 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     native = own[["model", "seed", "needed", "accuracy"]].rename(columns={"accuracy": "native"})
     joined = rows.merge(native, on=["model", "seed", "needed"])
     joined["difference"] = joined["accuracy"] - joined["native"]
-    columns = ["model", "seed", "count", "needed", "accuracy", "native", "difference"]
-    return joined[columns]
+    columns = ["model", "seed", "count", "needed", "accuracy", "native", "difference", "num_test"]
+    return joined[[name for name in columns if name in joined]]
 
 
 def orders(table: pd.DataFrame) -> pd.DataFrame:
@@ -172,7 +192,7 @@ def slopes(pairs: pd.DataFrame) -> list[float]:
 
 def _by_surplus(pairs: pd.DataFrame, surplus: int) -> Evidence:
     chosen = pairs[pairs["count"] - pairs["needed"] == surplus]
-    return over_seeds(per_seed(chosen, "difference"))
+    return over_seeds(per_seed(chosen, "difference"), resolution=image_step(pairs))
 
 
 def _matrix(pairs: pd.DataFrame) -> Figure:

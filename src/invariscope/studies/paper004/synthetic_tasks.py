@@ -3,7 +3,8 @@
 A task is a set of objects and the transformations that they undergo; the class is the object. A
 network is trained on one, kept up to its penultimate layer, and gets a new last layer for another.
 Which objects and which transformations, and every background and parameter, are drawn anew for each
-training seed, as in the paper; objects are neighbours in the list of the prototypes.
+training seed, as in the paper; objects are neighbours in the list of the prototypes. Of several
+transformations, translation is the last one that is applied.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -250,7 +251,7 @@ def per_seed(table: pd.DataFrame, column: str = "accuracy", **which: object) -> 
 
 
 def drawn_transformations(seed: int, count: int, *, sets: int = 2) -> list[str]:
-    """Disjoint random sets of the eight categories, each in a random order.
+    """Disjoint random sets of the eight categories, each in a random order, translation last.
 
     Args:
         seed: The training seed.
@@ -272,7 +273,20 @@ def drawn_transformations(seed: int, count: int, *, sets: int = 2) -> list[str]:
         )
     order = generator(seed, "004 transformations").permutation(len(CATEGORIES))
     names = [CATEGORIES[index] for index in order]
-    return ["+".join(names[k * count : (k + 1) * count]) for k in range(sets)]
+    return [joined(names[k * count : (k + 1) * count]) for k in range(sets)]
+
+
+def joined(names: Sequence[str]) -> str:
+    """Writes categories in the order in which they are applied: as given, translation last.
+
+    An object that is moved first and then turned or scaled would leave its place, and the frame;
+    the published code moves last as well.
+
+    Example:
+        >>> joined(["translation", "blur", "rotation"])
+        'blur+rotation+translation'
+    """
+    return "+".join(sorted(names, key=lambda name: name == "translation"))
 
 
 def drawn_objects(settings: Tasks, seed: int, *, sets: int = 2) -> list[int]:
