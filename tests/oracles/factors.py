@@ -39,8 +39,8 @@ def reference_factors(before, change) -> dict[str, Any]:
         "n_guarded": sum(abs(s) < 1e-6 for s, _ in pairs),
         "n_negative": sum(s < 0 for s, _ in pairs),
         "n_undefined": len(before) - len(pairs),
-        "first_half": _mean(_relative(before[::2], change[::2])),
-        "second_half": _mean(_relative(before[1::2], change[1::2])),
+        "first_half": _mean(_changes(before[::2], change[::2])),
+        "second_half": _mean(_changes(before[1::2], change[1::2])),
     }
 
 
@@ -67,12 +67,8 @@ def reference_q(p):
     return q
 
 
-def _relative(before, change):
-    return [
-        c / s
-        for s, c in zip(before, change, strict=True)
-        if math.isfinite(s) and math.isfinite(c) and abs(s) >= 1e-6
-    ]
+def _changes(before, change):
+    return [c for s, c in zip(before, change, strict=True) if math.isfinite(s) and math.isfinite(c)]
 
 
 def _mean(values):

@@ -5,12 +5,17 @@ import pandas as pd
 
 from invariscope.search import Factors, get_operations
 from invariscope.search.example_files import Example
+from invariscope.search.factor_table import FACTOR_SCHEMA
+from invariscope.search.families import axes
 from invariscope.search.operations import unique_operations
 from invariscope.search.rows import PairRows
 from invariscope.search.table import OVERALL, TABLE_SCHEMA
 from invariscope.transformations import FAMILIES
 
-POOL = "rotate,translate_x,invert,posterize,shear_x 4 + invert 3,saturation 0"
+POOL = (
+    "rotate 3,rotate 4,rotate 8,rotate 9,translate_x 3,invert 3,posterize 5,posterize 6,"
+    "posterize 7,posterize 8,shear_x 4 + invert 3,saturation 0"
+)
 
 
 def settings_of(classes, pool, pairs):
@@ -26,8 +31,9 @@ def settings_of(classes, pool, pairs):
 
 
 def known_search(
-    classes=("cat", "dog", "owl"), operations=POOL, change=None, pairs=8, examples=(), seed=0
-):
+    classes=("cat", "dog", "owl"), operations=POOL, change=None, pairs=8, examples=(), seed=0,
+    closed=None,
+):  # fmt: skip
     """A search whose relative changes are given; those of identities are 0.
 
     Args:
@@ -37,6 +43,7 @@ def known_search(
         pairs: Of each class.
         examples: Pairs as pictures.
         seed: Of the seeded numbers.
+        closed: (class, family) → the share closed, found where above 0.05; by default 0.01.
     """
     random = np.random.default_rng(seed)
     pool = get_operations(operations)
@@ -77,8 +84,8 @@ def known_search(
     frame["n_guarded"], frame["n_negative"], frame["n_undefined"] = 0, 0, 0
     frame["p"] = np.where(nothing, np.nan, np.where(np.abs(flat) > 0.03, 0.001, 0.5))
     frame["q"] = np.where(nothing, np.nan, np.where(np.abs(flat) > 0.03, 0.01, 0.6))
-    frame["first_half"] = flat
-    frame["second_half"] = flat
+    frame["first_half"] = 0.5 * flat
+    frame["second_half"] = 0.5 * flat
     manifest = {
         "format": 1, "version": "0.1.0", "identity": "0123456789abcdef",
         "command": "factors",
@@ -92,7 +99,30 @@ def known_search(
         "warnings": [],
     }  # fmt: skip
     rows = PairRows([], [0] * len(classes), len(unique_operations(pool)))
-    return Factors(manifest, frame[TABLE_SCHEMA.names], rows, examples=examples)
+    factors = known_factors(manifest, closed or (lambda name, family: 0.01))
+    return Factors(manifest, frame[TABLE_SCHEMA.names], factors, rows, examples=examples)
+
+
+def known_factors(manifest, closed):
+    """A table of factors whose shares are given; what is above 0.05 is found."""
+    settings = manifest["settings"]
+    made = []
+    for entry in settings["classes"]:
+        for axis in axes(settings["operations"]):
+            for family in axis.families:
+                levels = [level for level in axis.levels if level.family == family]
+                magnitudes = [level.magnitude for level in levels]
+                share = closed(entry["name"], family)
+                made.append(
+                    {"class": entry["name"], "family": family, "statistic": share,
+                     "ci_low": share - 0.02, "ci_high": share + 0.02,
+                     "p": 0.0001 if share > 0.05 else 1.0, "q": 0.001 if share > 0.05 else 1.0,
+                     "added": share, "beside": "", "images": entry["images"],
+                     "rests_on": entry["images"], "low": min(magnitudes), "high": max(magnitudes),
+                     "lost": 0.0, "lost_low": 0.0, "unit": levels[0].unit,
+                     "signed": levels[0].signed}
+                )  # fmt: skip
+    return pd.DataFrame(made, columns=FACTOR_SCHEMA.names)
 
 
 def known_examples(class_name="cat", operation="rotate 9", roles=("helped", "middle", "hurt")):

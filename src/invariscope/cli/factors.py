@@ -42,7 +42,8 @@ def factors(
         typer.Option(
             "--operations",
             "-t",
-            help='all, singles, policies, rotate=5/10, "shear_x 4 + invert 3" …',
+            help="families (default), all (the paper's 112), singles, policies, rotate=5/10, "
+            '"shear_x 4 + invert 3" …',
         ),
     ] = None,
     shear_centre: Annotated[
@@ -76,11 +77,13 @@ def factors(
         bool, typer.Option("--dry-run", help="Show classes, pairs and passes; measure nothing.")
     ] = False,
 ) -> None:
-    """Find which operations turn one image of a class into another.
+    """Find what varies within the classes of a data set.
 
-    Every operation acts on the second image of each pair; does it bring the two closer in the
-    model's eyes? Writes a row for each class and operation to factors.parquet, what to augment
-    with, and a report. The same command again goes on where it stopped.
+    Each image is put through every operation. A family (rotation, hue …) varies in a class if its
+    levels, chosen for each pair of images, close more of the distance between the two than between
+    images of other classes. Writes that to factors.parquet, paper 000's ranking of operations to
+    operations.parquet, what to augment with, and a report. The same command again goes on where it
+    stopped.
     """
     from invariscope.cli.searching import search_one  # imports torch
 
@@ -96,7 +99,7 @@ def factors(
             "foregrounds": foregrounds,
         },
         carry={"batch_size": batch_size, "workers": workers, "resume": resume},
-        operations=joined(operations) or "all",
+        operations=joined(operations) or "families",
         pairs=pairs,
         classes=classes,
         seed=seed,

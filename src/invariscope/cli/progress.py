@@ -15,6 +15,7 @@ from rich.progress import (
 from rich.text import Text
 
 from invariscope.outside import visible
+from invariscope.report.kit.words import counted
 from invariscope.terminal import Terminal
 
 
@@ -64,7 +65,7 @@ class RunBar(Bar):
     """The bar of a run or a search (a `Progress` of `invariscope.runs`)."""
 
     def __init__(
-        self, screen: Terminal, title: str = "", unit: str = "cells", transient: bool = False
+        self, screen: Terminal, title: str = "", unit: str = "cell", transient: bool = False
     ):
         if title:
             screen.line(title, style="bold")
@@ -75,7 +76,7 @@ class RunBar(Bar):
         """Begins a run."""
         if done:
             self._screen.say(f"resuming: {done} of {passes} forward passes are done")
-        self.begin(f"{cells} {self._unit}", passes, done)
+        self.begin(counted(cells, self._unit), passes, done)
 
     def advance(self, passes: int) -> None:
         """Adds images that went through a network."""

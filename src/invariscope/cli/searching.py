@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from invariscope.cli.evidence import (
     CODE,
@@ -18,19 +19,26 @@ from invariscope.cli.progress import RunBar
 from invariscope.cli.running import interruptible
 from invariscope.cli.screen import Screen
 from invariscope.cli.showing import show_decisions, show_notes
-from invariscope.report.kit.words import duration
+from invariscope.report.kit.words import counted, duration
 from invariscope.report.search.facts import Facts
-from invariscope.report.search.verdict import findings, lead
+from invariscope.report.search.varying import Varying, counts_text, left_out_text, power_text
+from invariscope.report.search.verdict import controls, lead
+from invariscope.report.search.words import change_text, magnitude_range, q_text, share_ends
 from invariscope.runs import carry_out, estimate
 from invariscope.search import Factors, Search, SearchRequest, prepare_search
 from invariscope.search.job import EMBEDDING
-from invariscope.search.ranks import AMONG
-from invariscope.search.result import TABLE
+from invariscope.search.ranks import BY
+from invariscope.search.result import FACTORS, TABLE
 from invariscope.search.table import OVERALL
 from invariscope.terminal import Table, paragraphs, table
 from invariscope.transformations import IDENTITY
 
-_ROWS = 12  # classes shown; the table has them all
+_ROWS = 12  # classes shown; the files have them all
+_ALL = "all, on average"
+_RANKING = (
+    "change: mean of s_T - s_0, in cosine similarity; closer: share of pairs that come closer; "
+    "held out: the change of the operation that one half of the pairs chooses, in the other half."
+)
 
 
 def search_one(
@@ -56,7 +64,7 @@ def search_one(
         _show_plan(screen, search, carry["batch_size"], folder)
         return
     title = f"{search.probe.spec} on {search.source.name}"
-    with interruptible(), RunBar(screen, title, "operations") as bar:
+    with interruptible(), RunBar(screen, title, "operation") as bar:
         factors = carry_out(search, output=folder, progress=bar, **carry)
     show_factors(screen, factors)
     gathered = evidence(factors, opened)
@@ -69,7 +77,8 @@ def search_one(
         foregrounds=gathered.foregrounds,
         recommendation=gathered.recommendation,
     )
-    screen.line(f"table: {folder / TABLE}")
+    screen.line(f"what varies: {folder / FACTORS}")
+    screen.line(f"the paper's ranking: {folder / TABLE}")
     screen.line(f"what to augment with: {folder / CODE}")
     screen.line(f"report: {report}")
 
@@ -99,78 +108,70 @@ def _show_plan(screen: Screen, search: Search, batch_size: int | None, folder: P
 
 
 def show_factors(screen: Screen, factors: Factors) -> None:
-    """Shows the tops, overall and of each class, and the paper's questions, in 80 columns."""
-    frame = factors.frame
-    pairs = int(frame.loc[frame["class"] == OVERALL, "n"].max())
-    screen.print()
-    screen.print(_overall_table(factors, f"{len(factors.classes)} classes, {pairs} pairs"))
-    screen.print()
-    screen.print(_class_table(factors))
-    left = len(factors.classes) - _ROWS
-    if left > 0:
-        screen.say(f"… and {left} more classes, in the table", style="dim")
-    screen.say(
-        "change is relative, (s_T - s_0) / s_0; boosted: share of pairs that come closer; held "
-        "out: the change of the operation that one half of the pairs chooses, in the other half.",
-        style="dim",
-    )
-    screen.print()
+    """Shows what varies, then the paper's ranking, in 80 columns."""
     facts = Facts(factors)
-    for line in (lead(facts), *findings(facts)):
+    screen.print()
+    if facts.varying.tested:
+        screen.print(_varying_table(facts.varying))
+        _say_more(screen, len(factors.classes))
+    screen.say(counts_text(facts.varying, facts.varying.counts()))
+    for text in (power_text(facts.varying), left_out_text(facts.varying)):
+        if text:
+            screen.say(text, style="dim")
+    screen.print()
+    screen.print(_ranking_table(factors))
+    _say_more(screen, len(factors.classes))
+    screen.say(_RANKING, style="dim")
+    for line in (lead(facts), controls(facts)):
         screen.say(line)
     show_notes(screen, factors.manifest["warnings"], factors.manifest["images"]["skipped"])
 
 
-def _overall_table(factors: Factors, title: str) -> Table:
-    """Tabulates the operation that is best on average, among all and among each group."""
-    frame, tops = factors.frame, factors.ranks.tops
-    rows = frame[frame["class"] == OVERALL].set_index("operation")
+def _say_more(screen: Screen, classes: int) -> None:
+    if classes > _ROWS:
+        screen.say(f"… and {counted(classes - _ROWS, 'more class', 'more classes')}", style="dim")
+
+
+def _varying_table(varying: Varying) -> Table:
+    """Tabulates what is found in each class, the largest share first."""
     lines = []
-    for among in AMONG:
-        best = tops.query("by == 'relative_change' and among == @among and `class` == @OVERALL")
-        for name in best["operation"]:
-            row = rows.loc[name]
+    for name in varying.ordered()[:_ROWS]:
+        found = varying.found(name)
+        for number, one in enumerate(found):
             lines.append((
-                among, _named(row["kind"], name), _percent(row["relative_change"]),
-                _interval(row["relative_change_low"], row["relative_change_high"]),
-                _share(row["proportion_boosted"]),
+                "" if number else name, ", ".join(one.families), _share(one.share),
+                share_ends(*one.ends), q_text(one.q),
+                "; ".join(magnitude_range(row) for row in one.rows),
             ))  # fmt: skip
-    columns = ("among", "operation", ">change", ">95 % interval", ">boosted")
-    return table(columns, lines, title=f"Best on average over {title}")
+        if not found:
+            lines.append((name, "nothing found", "", "", "", ""))
+    columns = ("class", "family", ">closes", ">95 %", ">q", "range")
+    return table(columns, lines, title="What varies: share of the distance within a class")
 
 
-def _class_table(factors: Factors) -> Table:
-    """Tabulates the top operation of the classes that it changes most."""
-    frame, ranks = factors.frame, factors.ranks
-    tops = ranks.tops.query("by == 'relative_change' and among == 'all' and `class` != @OVERALL")
-    tops = tops.sort_values("value", ascending=False, kind="stable").head(_ROWS)
-    held_out = ranks.held_out.groupby("class")["held_out"].mean()
+def _ranking_table(factors: Factors) -> Table:
+    """Tabulates the best operation on average, and that of the classes that it changes most."""
+    frame, tops = factors.frame, factors.ranks.tops
+    tops = tops[(tops["by"] == BY[0]) & (tops["among"] == "all")]
+    own = tops[tops["class"] != OVERALL].sort_values("value", ascending=False, kind="stable")
+    tops = pd.concat([tops[tops["class"] == OVERALL], own.head(_ROWS)])
+    held_out = factors.ranks.held_out.groupby("class")["held_out"].mean()
     rows = frame.set_index(["class", "operation"])
     lines = []
     for name, operation in zip(tops["class"], tops["operation"], strict=True):
         row = rows.loc[(name, operation)]
         lines.append((
-            name, _named(row["kind"], operation), _percent(row["relative_change"]),
-            _share(row["proportion_boosted"]), _percent(held_out.get(name, np.nan)),
+            _ALL if name == OVERALL else name, _named(row["kind"], operation),
+            change_text(row[BY[0]]), _share(row["proportion_boosted"]),
+            "" if name == OVERALL else change_text(held_out.get(name, np.nan)),
         ))  # fmt: skip
-    columns = ("class", "operation", ">change", ">boosted", ">held out")
-    return table(columns, lines, title="Top operation of each class")
+    columns = ("class", "operation", ">change", ">closer", ">held out")
+    return table(columns, lines, title="Paper 000's ranking: top operation by mean change (eq. 2)")
 
 
 def _named(kind: str, operation: str) -> str:
     return "none helps" if kind == IDENTITY else operation
 
 
-def _percent(value: float) -> str:
-    if np.isnan(value):
-        return "–"
-    digits = 1 if value == 0 or abs(value) >= 0.001 else 3
-    return f"{100 * value:+.{digits}f} %"
-
-
 def _share(value: float) -> str:
     return "–" if np.isnan(value) else f"{100 * value:.0f} %"
-
-
-def _interval(low: float, high: float) -> str:
-    return "" if np.isnan(low) else f"[{100 * low:+.1f}, {100 * high:+.1f}]"

@@ -1,9 +1,12 @@
 """Chooses the pairs that a search shows as pictures, and takes the pictures.
 
-Of the operations that are on top of a class, each is shown in the class that it helps most, the
-largest relative change first; where there are fewer operations than places, further classes follow
-in the same order. In each class three pairs: the one that the operation helps most, the median one,
-and the one that it hurts most. The first alone would mislead: the largest of many is large by luck.
+In each class the family that closes the largest share of what is found (`search.factor_table`), at
+the level that brings pairs closest: the largest mean of the changes above 0, since what a symmetric
+variation gains for one pair it loses for another. The largest share comes first; families that were
+not shown yet go before those that were. Where places are left, classes follow in which nothing is
+found, with the operation on top of the paper's ranking (`search.ranks`), in the same order. In each
+class three pairs: the one that the operation helps most, the median one, and the one that it hurts
+most. The first alone would mislead: the largest of many is large by luck.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +19,8 @@ from invariscope.devices import as_float
 from invariscope.runs.bands import as_colour
 from invariscope.runs.subject import Subject
 from invariscope.search.example_files import ROLES, Example
+from invariscope.search.factor_table import SURE
+from invariscope.search.ranks import BY
 from invariscope.search.result import Factors
 from invariscope.search.table import OVERALL
 from invariscope.transformations import IDENTITY, Operation
@@ -60,16 +65,53 @@ def take_examples(
 
 
 def shown_classes(factors: Factors) -> list[tuple[str, str]]:
-    """Chooses the classes that are shown, each with its top operation."""
+    """Chooses the classes that are shown, each with its operation."""
+    found = [(name, family, _best_level(factors, name, family)) for name, family in _found(factors)]
+    with_find = {name for name, _, _ in found}
     tops = factors.ranks.tops
     tops = tops[
-        (tops["by"] == "relative_change") & (tops["among"] == "all")
+        (tops["by"] == BY[0]) & (tops["among"] == "all")
         & (tops["class"] != OVERALL) & (tops["kind"] != IDENTITY)
     ].sort_values("value", ascending=False, kind="stable")  # fmt: skip
-    again = tops.duplicated("operation")
-    chosen = [*tops.index[~again], *tops.index[again]][:CLASSES]
-    shown = tops.loc[tops.index.isin(chosen)]
-    return [(str(k), str(v)) for k, v in zip(shown["class"], shown["operation"], strict=True)]
+    rest = [
+        (str(name), str(operation), str(operation))
+        for name, operation in zip(tops["class"], tops["operation"], strict=True)
+        if name not in with_find
+    ]
+    chosen = [*_new_first(found), *_new_first(rest)][:CLASSES]
+    return [(name, operation) for name, _, operation in chosen]
+
+
+def _found(factors: Factors) -> list[tuple[str, str]]:
+    """Lists (class, family) of the largest share found in each class, the largest first."""
+    table = factors.factors
+    # Of opposite families (zoom in, zoom out) the one whose levels did it.
+    table = table.assign(acted=table["low"].notna())[table["q"] < SURE]
+    table = table.sort_values(["statistic", "acted"], ascending=False, kind="stable")
+    best = table.drop_duplicates("class")
+    return [(str(k), str(v)) for k, v in zip(best["class"], best["family"], strict=True)]
+
+
+def _best_level(factors: Factors, name: str, family: str) -> str:
+    """Finds the operation of a family that brings pairs of the class closest."""
+    entries = factors.manifest["settings"]["operations"]
+    levels = [
+        entry["name"]
+        for entry in entries
+        if len(entry["steps"]) == 1 and entry["steps"][0]["family"] == family
+    ]
+    pairs = factors.pairs(name)
+    gains = {level: float(pairs[level].clip(lower=0).mean()) for level in levels}
+    return max(levels, key=lambda level: np.nan_to_num(gains[level], nan=-1.0))
+
+
+def _new_first(shown: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Puts each family or operation once before any comes again."""
+    seen, first, again = set[str](), list[tuple[str, str, str]](), list[tuple[str, str, str]]()
+    for entry in shown:
+        (again if entry[1] in seen else first).append(entry)
+        seen.add(entry[1])
+    return first + again
 
 
 def _roles(changes: np.ndarray) -> Iterator[tuple[str, int]]:

@@ -17,8 +17,8 @@
 | n_undefined | pairs whose embeddings are not finite or have no length: they count nowhere |
 | p | sign-flip test of change = 0, two-sided; NaN for identities |
 | q | Benjamini–Hochberg over classes × computed operations; of "", over its own rows |
-| first_half, second_half | relative_change of the pairs of even and of odd number: to choose in one
-half and to test in the other |
+| first_half, second_half | change of the pairs of even and of odd number: to choose in one half
+and to test in the other |
 
 change, relative_change and proportion_boosted have ``_low`` and ``_high``: 95 % intervals over the
 class's pairs (`statistics.estimates`; exact for shares); of "", over classes, as is p. The interval
@@ -125,7 +125,7 @@ def _class_numbers(rows: Pairs, seed: int) -> dict[str, np.ndarray]:
     numbers["n_undefined"] = (~finite).sum(axis=0)
     numbers["p"] = sign_flip_p(change, seed)
     numbers["p"][0] = np.nan
-    numbers["first_half"], numbers["second_half"] = _mean(relative[::2]), _mean(relative[1::2])
+    numbers["first_half"], numbers["second_half"] = _mean(change[::2]), _mean(change[1::2])
     return numbers
 
 

@@ -14,7 +14,7 @@ from invariscope.errors import InputError
 from invariscope.foregrounds.foregrounds import measure_foregrounds
 from invariscope.report.search.facts import Facts
 from invariscope.report.search.page import page
-from invariscope.report.search.tables import class_heat, gradient, shade_styles
+from invariscope.report.search.tables import factor_heat, found_rows, gradient, shade_styles
 from invariscope.report.search.verdict import findings, lead
 from invariscope.search import Factors
 from invariscope.search.hierarchy import OUTCOMES, Hierarchy
@@ -22,6 +22,12 @@ from oracles.searches import known_examples, known_search
 
 EVIL = "<script>alert(1)</script>"
 SPACE = "\u00a0"
+
+
+def closes(name, family):
+    """In the cat two families close something, in the dog one, in the others none."""
+    known = {("cat", "rotate"): 0.30, ("cat", "translate_x"): 0.12, ("dog", "invert"): 0.20}
+    return known.get((name, family), 0.01)
 
 
 def own_best(name, operation):
@@ -48,7 +54,7 @@ def alike():
 
 @pytest.fixture(scope="module")
 def differing():
-    return known_search(("cat", "dog", "owl", "fox"), change=own_best)
+    return known_search(("cat", "dog", "owl", "fox"), change=own_best, closed=closes)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +107,10 @@ def foregrounds():
 
 @pytest.fixture(scope="module")
 def whole(differing, alignment, hierarchy, foregrounds):
-    found = Factors(differing.manifest, differing.frame, differing._rows, None, known_examples())
+    found = Factors(
+        differing.manifest, differing.frame, differing.factors, differing._rows, None,
+        known_examples(),
+    )  # fmt: skip
     return page(found, alignment=alignment, hierarchy=hierarchy, foregrounds=foregrounds)
 
 
@@ -168,7 +177,7 @@ def test_what_only_shines_on_its_own_pairs_is_not_believed():
     found = known_search(("cat", "dog", "owl", "fox"), change=own_best)
     frame = found.frame.copy()
     frame["second_half"] = -frame["first_half"]  # what helps in one half hurts in the other
-    lucky = Facts(Factors(found.manifest, frame, found._rows))
+    lucky = Facts(Factors(found.manifest, frame, found.factors, found._rows))
     assert lucky.ranks.above_zero.value == 1
     assert lucky.ranks.per_class.low > 0
     assert lead(lucky).startswith("On average over the classes, none of the")
@@ -182,7 +191,7 @@ def test_a_broken_null_control_and_negative_similarities_are_said():
     frame = found.frame.copy()
     frame.loc[frame["kind"] == "identity", "change"] = 0.25
     frame["n_negative"] = frame["n"] // 4
-    text = " ".join(findings(Facts(Factors(found.manifest, frame, found._rows))))
+    text = " ".join(findings(Facts(Factors(found.manifest, frame, found.factors, found._rows))))
     assert "changed the similarity by up to 0.25; they should not" in text
     assert f"In 25{SPACE}% of the pairs the two images have a similarity below 0" in text
 
@@ -288,10 +297,10 @@ def test_undefined_numbers_are_dashes():
     frame.loc[frame["class"] == "dog", [n for n in numbers if n.endswith(("_low", "_high"))]] = (
         np.nan
     )
-    text = page(Factors(found.manifest, frame, found._rows))
+    text = page(Factors(found.manifest, frame, found.factors, found._rows))
     assert not re.search(r"\bnan\b|\binf\b", plain(text))
     frame.loc[frame["kind"] != "identity", numbers] = np.nan
-    text = page(Factors(found.manifest, frame, found._rows))
+    text = page(Factors(found.manifest, frame, found.factors, found._rows))
     assert "No operation has a defined change" in text
     assert not re.search(r"\bnan\b|\binf\b", plain(text))
 

@@ -36,7 +36,7 @@ _REMOVED = re.compile(
 _FONT = re.compile(r"font: ([\d.]+)px [^;\"]*")
 _FAMILY = re.compile(r"; font-family: [^;\"]*")
 _EMPTY = re.compile(r"<(g|defs)>\s*</\1>|<g/>")
-_DECIMALS = re.compile(r"(\d\.\d\d)\d+")
+_TAG, _DECIMALS = re.compile(r"<[^>]*>"), re.compile(r"(\d\.\d\d)\d+")
 
 
 def inline(figure: Figure, identifier: str, label: str, css_class: str = "") -> str:
@@ -62,7 +62,7 @@ def inline(figure: Figure, identifier: str, label: str, css_class: str = "") -> 
     width, height = figure.get_size_inches() * 72
     body = body[body.index(">", body.index("<svg")) + 1 :]
     body = _own_ids(body.replace("xlink:href=", "href="), identifier)
-    body = _DECIMALS.sub(r"\1", body)
+    body = _TAG.sub(lambda tag: _DECIMALS.sub(r"\1", tag[0]), body)  # and no number in a text
     body = _FONT.sub(r"font-size: \1px", body)
     for colour, variable in COLOURS.items():
         body = body.replace(colour, f"var({variable})")

@@ -104,7 +104,7 @@ def magnitude_text(magnitude: float, unit: str) -> str:
     if unit in ("factor", "×"):
         return f"×{magnitude:.2f}" if len(short) > 4 else f"×{short}"
     if unit in ("threshold", "of the circle"):
-        return f"{magnitude:.2g}"
+        return f"{magnitude:.2g}".replace("-", "−")
     return f"{short} {unit}".strip()
 
 

@@ -1,4 +1,4 @@
-"""Arranges once what the page of a search reads: operations, classes, tops, families."""
+"""Arranges once what the page of a search reads: factors, operations, classes, tops, families."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +9,9 @@ import pandas as pd
 
 from invariscope.advice.alignment import measured_name
 from invariscope.report.kit.words import transformation_words
+from invariscope.report.search.varying import Varying
 from invariscope.report.search.words import operation_words
+from invariscope.search.ranks import BY, NOTHING
 from invariscope.search.result import Factors
 from invariscope.search.table import OVERALL
 from invariscope.statistics.estimates import mean_interval
@@ -18,7 +20,7 @@ from invariscope.transformations import IDENTITY
 
 @dataclass(frozen=True)
 class Strip:
-    """An operation and its relative change in each class.
+    """An operation and its change in each class.
 
     Attributes:
         operation: Its name.
@@ -43,7 +45,7 @@ class Facts:
     """
 
     def __init__(self, factors: Factors):
-        self.factors, self.ranks = factors, factors.ranks
+        self.factors, self.ranks, self.varying = factors, factors.ranks, Varying(factors)
         self.manifest = factors.manifest
         self.settings = factors.manifest["settings"]
         self.entries = {entry["name"]: entry for entry in self.settings["operations"]}
@@ -64,7 +66,7 @@ class Facts:
 
     @cached_property
     def tops(self) -> pd.DataFrame:
-        """The top of each class by relative change, indexed by class, with its row of the table."""
+        """The top of each class by change, indexed by class, with its row of the table."""
         tops = self._tops("all")
         rows = self.factors.frame.drop(columns=["kind", "families"])
         tops = tops.loc[:, ["class", "operation", "kind", "value"]].merge(
@@ -73,6 +75,11 @@ class Facts:
         held_out = self.ranks.held_out.groupby("class", sort=False)["held_out"].mean()
         tops["held_out"] = tops["class"].map(held_out)
         return tops.set_index("class", drop=False)
+
+    @property
+    def single(self) -> pd.DataFrame:
+        """The rows over all classes of single operations."""
+        return self.overall[~self.overall["policy"].astype(bool)]
 
     @cached_property
     def top_of(self) -> dict[str, dict[str, Any]]:
@@ -90,11 +97,14 @@ class Facts:
 
     @cached_property
     def top_overall(self) -> dict[str, Any] | None:
-        """The row of the operation that is best on average; None where none has a value."""
-        known = self.overall.dropna(subset=["relative_change"])
+        """The row of the operation that is best on average; None where none changes anything.
+
+        An identity under another name, as a flip is for a network that ignores flips, is not best.
+        """
+        known = self.overall[self.overall[BY[0]].abs() >= NOTHING]
         if known.empty:
             return None
-        best = known.sort_values("relative_change", ascending=False, kind="stable")
+        best = known.sort_values(BY[0], ascending=False, kind="stable")
         best = best.to_dict("records")[0]
         return {str(key): value for key, value in best.items()}
 
@@ -108,7 +118,7 @@ class Facts:
         if best is None:
             return np.nan, np.nan, np.nan
         rows = self.cells[self.cells["operation"] == best["operation"]].set_index("class")
-        away = (self.tops["held_out"] - rows["relative_change"]).to_numpy(dtype=float)
+        away = (self.tops["held_out"] - rows[BY[0]]).to_numpy(dtype=float)
         if not np.isfinite(away).any():
             return np.nan, np.nan, np.nan
         value, low, high, _ = mean_interval(away[:, None], seed=self.settings["seed"])
@@ -117,8 +127,8 @@ class Facts:
     @cached_property
     def strips(self) -> list[Strip]:
         """Every operation that does something, the best on average first."""
-        wide = self.cells.pivot(index="operation", columns="class", values="relative_change")
-        order = self.overall.sort_values("relative_change", ascending=False, kind="stable")
+        wide = self.cells.pivot(index="operation", columns="class", values=BY[0])
+        order = self.overall.sort_values(BY[0], ascending=False, kind="stable")
         strips = []
         for row in order.to_dict("records"):
             values = wide.loc[row["operation"]].to_numpy(dtype=float)
@@ -147,21 +157,6 @@ class Facts:
         return "+".join(names) if names else IDENTITY
 
     @cached_property
-    def by_family(self) -> pd.DataFrame:
-        """The best operation of each family in each class: class, family, the columns of the table.
-
-        Families are those of single operations or, where there are none, of sub-policies. The
-        family that is best on average comes first.
-        """
-        cells = self.cells
-        cells = cells[~cells["policy"]] if not cells["policy"].all() else cells
-        names = {name: self.family(name) for name in cells["operation"].unique()}
-        cells = cells.assign(family=cells["operation"].map(names))
-        known = cells.dropna(subset=["relative_change"])
-        best = known.groupby(["class", "family"], sort=False)["relative_change"].idxmax()
-        return known.loc[best]
-
-    @cached_property
     def significant(self) -> tuple[int, int, int]:
         """Cells (class × operation) with q < 0.05 that raise, that lower, and all."""
         sure = self.cells["q"] < 0.05
@@ -187,6 +182,6 @@ class Facts:
     def _tops(self, among: str) -> pd.DataFrame:
         tops = self.ranks.tops
         return tops[
-            (tops["by"] == "relative_change") & (tops["among"] == among)
+            (tops["by"] == BY[0]) & (tops["among"] == among)
             & (tops["class"] != OVERALL)
         ]  # fmt: skip

@@ -62,15 +62,15 @@ def strips(rows: Sequence[Strip], width: float = 760, most: float = 330) -> Figu
         else:  # a line through nine tenths of them
             axes.plot([low, high], [y, y], color=colour, lw=1)
         axes.barh(y, last - first, 0.56, first, color=colour, alpha=0.24, lw=0)
-        mean = float(np.clip(strip.row["relative_change"], *limits))
+        mean = float(np.clip(strip.row["change"], *limits))
         axes.plot(mean, y, MARKS[strip.kind], color=colour, ms=5.2, mec="none", zorder=4)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(
         range(len(rows)), [shortened(strip.label, int((left - 8) / 5)) for strip in rows]
     )
     axes.set_xlim(*limits)
-    _percent_axis(axes, look.text, width)
-    axes.set_xlabel("relative change in similarity", fontsize=look.text, color=INK)
+    _change_axis(axes, look.text, width)
+    axes.set_xlabel("change in similarity", fontsize=look.text, color=INK)
     return figure
 
 
@@ -112,8 +112,8 @@ def own_against_all(rows: Sequence[tuple[str, np.ndarray, float, float, float]],
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(range(len(rows)), [row[0] for row in rows])
     axes.set_xlim(*limits)
-    _percent_axis(axes, look.text, width)
-    axes.set_xlabel("relative change in similarity", fontsize=look.text, color=INK)
+    _change_axis(axes, look.text, width)
+    axes.set_xlabel("change in similarity", fontsize=look.text, color=INK)
     return figure
 
 
@@ -196,13 +196,11 @@ def hierarchy_points(pairs: pd.DataFrame) -> Figure:
     return figure
 
 
-def _percent_axis(axes: Axes, text: float, width: float) -> None:
+def _change_axis(axes: Axes, text: float, width: float) -> None:
     axes.axvline(0, color=NULL, lw=1)
     axes.xaxis.set_major_locator(MaxNLocator(6 if width > 500 else 4))
     axes.xaxis.set_major_formatter(
-        FuncFormatter(
-            lambda value, _: f"{100 * value:+.4g} %".replace("+0 ", "0 ").replace("-", "−")
-        )
+        FuncFormatter(lambda value, _: f"{value:+.4g}".replace("-", "−") if value else "0")
     )
     plain(axes, text, "x")
 

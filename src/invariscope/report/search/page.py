@@ -14,7 +14,7 @@ from invariscope.report.kit.drawings import both
 from invariscope.report.kit.page import render, write_page
 from invariscope.report.kit.pictures import Thumbnail, jpeg
 from invariscope.report.kit.provenance import command, decisions, warnings
-from invariscope.report.kit.words import counted, number
+from invariscope.report.kit.words import counted, listed, number, percent
 from invariscope.report.search import figures as page_figures
 from invariscope.report.search.conventions import brief_manifest, conventions
 from invariscope.report.search.evidence import (
@@ -25,21 +25,30 @@ from invariscope.report.search.evidence import (
 from invariscope.report.search.facts import Facts, Strip
 from invariscope.report.search.tables import (
     advice_rows,
-    class_heat,
     class_rows,
+    factor_heat,
+    found_rows,
     gradient,
     kind_rows,
     operation_rows,
     shade_styles,
 )
+from invariscope.report.search.varying import (
+    counts_text,
+    left_out_text,
+    power_text,
+    tried_text,
+)
 from invariscope.report.search.verdict import findings, lead
-from invariscope.report.search.words import change_text
+from invariscope.report.search.words import change_text, q_text, share_ends, share_text
 from invariscope.search.example_files import Example
 from invariscope.search.hierarchy import Hierarchy
 from invariscope.search.ranks import Estimate
 from invariscope.search.result import Factors
+from invariscope.search.stepwise import MARGIN
 
 _POLICIES_SHOWN = 8
+_WITHOUT_NOTE = 6  # cells of a find
 _PHONE = (340.0, 150.0)
 _ROLES = {
     "helped": "the pair it brings closest",
@@ -68,21 +77,28 @@ def page(
     """The report of a search as the text of an HTML page; arguments as for `Factors.to_html`."""
     facts = Facts(factors)
     advice = recommend(factors) if recommendation is None else recommendation
-    manifest = factors.manifest
+    manifest, found = factors.manifest, found_rows(facts)
     return render(
         "search/page.html",
         kind="search",
         data=facts.settings["data"],
         facts=_facts(facts),
         unfinished=manifest["execution"].get("status") != "finished",
+        varies=counts_text(facts.varying, _counts(facts)),
+        tested=tried_text(facts.varying, len(facts.single)),
+        left_out=left_out_text(facts.varying),
+        margin=percent(MARGIN),
+        found=found,
+        noted=any(len(row) > _WITHOUT_NOTE for row in found),
+        power=power_text(facts.varying),
         lead=lead(facts),
         findings=findings(facts),
         kinds=sorted({strip.kind for strip in facts.strips}),
         spreads=_spreads(facts),
         own=_own_against_all(facts),
         kind_rows=kind_rows(facts),
-        heat=class_heat(facts),
-        diverging=gradient(),
+        heat=factor_heat(facts),
+        gradient=gradient(),
         shades=Markup(shade_styles()),
         classes=class_rows(facts),
         operations=operation_rows(facts),
@@ -125,6 +141,11 @@ def _facts(facts: Facts) -> list[tuple[str, str]]:
     ]
 
 
+def _counts(facts: Facts) -> list[tuple[str, int]]:
+    """In how many classes each family is found, in words."""
+    return [(facts.family_words(family), count) for family, count in facts.varying.counts()]
+
+
 def _spreads(facts: Facts) -> list[dict[str, Any]]:
     """Figure 3A: families at their best, sub-policies, and every operation."""
     families = facts.best_of_families
@@ -147,10 +168,8 @@ def _spreads(facts: Facts) -> list[dict[str, Any]]:
 
 
 def _strips(rows: list[Strip], name: str) -> Markup:
-    values = "; ".join(
-        f"{strip.label}: {change_text(strip.row['relative_change'])}" for strip in rows
-    )
-    label = f"Relative change in similarity over classes, mean of each operation. {values}."
+    values = "; ".join(f"{strip.label}: {change_text(strip.row['change'])}" for strip in rows)
+    label = f"Change in similarity over classes, mean of each operation. {values}."
     drawn = [page_figures.strips(rows, *size) for size in ((), _PHONE)]
     return both(drawn, f"spread-{name}-", label)
 
@@ -161,10 +180,11 @@ def _own_against_all(facts: Facts) -> Markup | None:
     if best is None or len(facts.classes) < 2:
         return None
     cells = facts.cells
-    chosen = cells.loc[cells["operation"] == best["operation"], "relative_change"]
+    chosen = cells.loc[cells["operation"] == best["operation"], "change"]
     ranks = facts.ranks
     rows = [
-        ("one for all", chosen.to_numpy(dtype=float), *_ends(ranks.overall)),
+        ("one for all", chosen.to_numpy(dtype=float),
+         *(float(best[f"change{end}"]) for end in ("", "_low", "_high"))),
         ("own best, chosen here", facts.tops["value"].to_numpy(dtype=float),
          *_ends(ranks.per_class)),
         ("own best, held out", facts.tops["held_out"].to_numpy(dtype=float),
@@ -186,24 +206,38 @@ def _examples(facts: Facts) -> list[dict[str, Any]]:
         groups.setdefault((example.class_name, example.operation), []).append(example)
     shown = []
     for (class_name, operation), examples in groups.items():
-        top = facts.top_of[class_name]
         shown.append(
             {
                 "class": class_name,
                 "words": facts.words(operation),
                 "operation": operation,
-                "change": change_text(float(top["relative_change"])),
-                "held_out": change_text(float(top["held_out"])),
-                "pairs": counted(int(top["n"]), "pair"),
+                "reading": _reading(facts, class_name, operation),
                 "pictures": [_pictures(facts, example) for example in examples],
             }
         )
     return shown
 
 
+def _reading(facts: Facts, class_name: str, operation: str) -> str:
+    """Says why an operation is shown in a class."""
+    family = facts.family(operation)
+    for one in facts.varying.found(class_name):
+        if family in one.families:
+            words = listed([facts.family_words(name) for name in one.families])
+            return (
+                f"Found: {words} closes {share_text(one.share)} {share_ends(*one.ends)} of the"
+                f" distance within the class, q: {q_text(one.q)}."
+            )
+    top = facts.top_of[class_name]
+    return (
+        "Nothing is found to vary in this class. On top of the paper’s ranking, mean of"
+        f" {counted(int(top['n']), 'pair')}: {change_text(float(top['value']))}; held out, with"
+        f" whatever is best in the other half: {change_text(float(top['held_out']))}."
+    )
+
+
 def _pictures(facts: Facts, example: Example) -> dict[str, Any]:
     after = example.before + example.change
-    relative = example.change / example.before if abs(example.before) >= 1e-6 else float("nan")
     captions = (
         "anchor",
         Markup("other<br>s₀ = {}").format(number(example.before, 3)),
@@ -216,7 +250,7 @@ def _pictures(facts: Facts, example: Example) -> dict[str, Any]:
     )
     return {
         "title": _ROLES.get(example.role, example.role),
-        "change": change_text(relative),
+        "change": change_text(example.change),
         "better": example.change > 0,
         "frames": [
             Thumbnail(caption, alternative, jpeg(pixels))

@@ -1,7 +1,7 @@
-"""The tables of a search's page: classes, classes × families, kinds, every operation, advice."""
+"""The tables of a search's page: what varies, tops of classes, kinds, every operation, advice."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,34 +10,40 @@ from invariscope.advice.recommendation import Recommendation
 from invariscope.report.kit.drawings import track
 from invariscope.report.kit.heat import HeatCell, HeatMap, blend
 from invariscope.report.kit.words import (
-    magnitude_text,
+    listed,
     number,
     p_text,
     percent,
     share_interval,
-    signed,
 )
 from invariscope.report.search.facts import Facts
-from invariscope.report.search.words import change_interval, change_text
+from invariscope.report.search.varying import Finding
+from invariscope.report.search.words import (
+    change_interval,
+    change_text,
+    magnitude_range,
+    q_text,
+    relative_text,
+    share_ends,
+    share_text,
+)
 from invariscope.search.ranks import KINDS
 from invariscope.transformations import IDENTITY
 
-SHADES = 13
-_SURE = 0.05
+SHADES = 7
 _NAMED = 6
-_ENDS = 80  # per cent of the cells whose shade is not the last one
-# From "takes apart" through nothing to "brings closer": orange and blue, which common kinds of
-# colour vision keep apart, both growing darker.
-_LESS = ((0.0, (253, 244, 236)), (0.5, (240, 170, 110)), (1.0, (140, 60, 0)))
-_MORE = ((0.0, (240, 246, 250)), (0.5, (122, 176, 214)), (1.0, (8, 62, 115)))
+_LARGE = 0.3  # a share that has the darkest shade
+_LISTED = 300  # classes of the heat map: more, and a page would take long to open
+# From nothing to much: one hue, growing darker, which every kind of colour vision keeps in order.
+_STOPS = ((0.0, (240, 246, 250)), (0.5, (122, 176, 214)), (1.0, (8, 62, 115)))
 
 
 def shade_styles() -> str:
     """The style sheet of the heat map's shades.
 
     Example:
-        >>> shade_styles().split()[6]
-        '.d6{background:#f6f6f4;color:#12202e}'
+        >>> shade_styles().split()[0]
+        '.d0{background:#f6f6f4;color:#12202e}'
     """
     lines = []
     for shade in range(SHADES):
@@ -54,42 +60,82 @@ def gradient() -> str:
 
 
 def _shade(shade: int) -> tuple[int, int, int]:
-    middle = SHADES // 2
-    if shade == middle:
-        return 246, 246, 244
-    stops = _MORE if shade > middle else _LESS
-    return blend((abs(shade - middle) - 1) / (middle - 1), stops)
+    return (246, 246, 244) if shade == 0 else blend((shade - 1) / (SHADES - 2), _STOPS)
 
 
-def class_heat(facts: Facts) -> HeatMap | None:
-    """The heat map; None for a single class. Classes stand as in the table of classes."""
-    best = facts.by_family
-    if best.empty or len(facts.classes) < 2:
+def factor_heat(facts: Facts) -> HeatMap | None:
+    """The heat map of classes × families: the share closed; None where nothing was tested.
+
+    Classes with the largest finds come first, and so do families that are found in many classes.
+    """
+    varying = facts.varying
+    known = [name for name in varying.ordered() if name in set(varying.tested)]
+    if not known:
         return None
-    change = best.pivot(index="class", columns="family", values="relative_change")
-    sure = best.assign(sure=best["q"] < _SURE).pivot(index="class", columns="family", values="sure")
-    order = change.mean().sort_values(ascending=False, kind="stable").index
-    ordered = facts.tops.sort_values("value", ascending=False, kind="stable")["class"]
-    classes = [name for name in ordered if name in change.index]
-    values = change.loc[classes, order].to_numpy(dtype=float)
-    marks = sure.loc[classes, order].eq(True).to_numpy(dtype=bool)
-    limit = max(float(np.nanpercentile(np.abs(values), _ENDS)), 1e-4)
-    middle = SHADES // 2
-    # Any change has a shade of its side; nothing at all has the middle one.
-    shades = middle + np.sign(values) * np.clip(np.ceil(np.abs(values) / limit * middle), 0, middle)
-    digits = 1 if limit < 0.3 else 0
+    order = _family_order(facts, known)
+    most = max(_LARGE, *(one.share for name in known for one in varying.found(name)), 0)
     rows = []
-    for name, numbers, where, certain in zip(classes, values, shades, marks, strict=True):
-        cells = [
-            HeatCell(signed(100 * value, digits), marks=f"d{int(shade)}{' s' if bold else ''}")
-            if math.isfinite(value)
-            else HeatCell("–")
-            for value, shade, bold in zip(numbers, where, certain, strict=True)
-        ]
-        rows.append((str(name), cells))
-    families = [facts.family_words(str(family)) for family in order]
-    end = f"{number(100 * limit, digits)}\u00a0%"
-    return HeatMap(families, [("", rows)], (f"−{end} or less", f"+{end} or more"))
+    for name in known[:_LISTED]:
+        rows.append((name, [_factor_cell(varying.of(name, place), most) for place in order]))
+    columns = [_together(facts, varying.families[place]) for place in order]
+    return HeatMap(columns, [("", rows)], ("0\u00a0%", f"{percent(most)} of the distance"))
+
+
+def _family_order(facts: Facts, names: Sequence[str]) -> list[int]:
+    """The places of the families: found in most classes first, then by their mean share."""
+    varying = facts.varying
+    weights = {}
+    for place in range(len(varying.families)):
+        cells = [one for name in names if (one := varying.of(name, place)) and one.tested]
+        mean = sum(one.share for one in cells) / max(len(cells), 1)
+        weights[place] = (sum(one.found for one in cells), mean)
+    return sorted(weights, key=lambda place: weights[place], reverse=True)
+
+
+def _factor_cell(one: Finding | None, most: float) -> HeatCell:
+    if one is None or not one.tested:
+        return HeatCell("–")
+    shade = math.ceil(min(max(one.share, 0) / most, 1) * (SHADES - 1))
+    text = number(100 * one.share, 0)
+    if not one.found:
+        return HeatCell(text, marks=f"d{shade}")
+    ends = share_ends(*one.ends)
+    return HeatCell(text, title=f"{ends}\u00a0%, q: {q_text(one.q)}", marks=f"d{shade} s")
+
+
+def found_rows(facts: Facts) -> list[tuple[str, ...]]:
+    """A row for each find: class, families, share, interval, q, range; a note if any has one."""
+    varying = facts.varying
+    rows: list[tuple[str, ...]] = []
+    for name in varying.ordered():
+        for one in varying.found(name):
+            rows.append(
+                (
+                    name,
+                    _together(facts, one.families),
+                    share_text(one.share),
+                    share_ends(*one.ends),
+                    q_text(one.q),
+                    "; ".join(magnitude_range(row) for row in one.rows),
+                    _note(facts, one.rows[0]),
+                )
+            )
+    return rows if any(row[-1] for row in rows) else [row[:-1] for row in rows]
+
+
+def _note(facts: Facts, row: Mapping[str, Any]) -> str:
+    """What a family adds to the stronger ones that it was measured beside, and in which images."""
+    parts = [part.split(" and ") for part in str(row["beside"] or "").split(", ")]
+    words = [_together(facts, names) for names in parts if names != [""]]
+    if not words:
+        return ""
+    images = int(row["images"])
+    where = f" in {row['rests_on']:,} of {images:,} images" if row["rests_on"] < images else ""
+    return f"adds {share_text(float(row['added']))} beside {', '.join(words)}{where}"
+
+
+def _together(facts: Facts, families: Sequence[str]) -> str:
+    return listed([facts.family_words(family) for family in families])
 
 
 def class_rows(facts: Facts) -> list[tuple[str, ...]]:
@@ -98,13 +144,13 @@ def class_rows(facts: Facts) -> list[tuple[str, ...]]:
     rows = []
     for name, row in zip(tops.index, tops.to_dict("records"), strict=True):
         nothing = row["kind"] == IDENTITY
-        ends = (row["relative_change_low"], row["relative_change_high"])
+        ends = (row["change_low"], row["change_high"])
         rows.append(
             (
                 str(name),
                 facts.words(row["operation"]),
                 "" if nothing else row["kind"],
-                "–" if nothing else change_interval(row["relative_change"], *ends),
+                "–" if nothing else change_interval(row["value"], *ends),
                 change_text(row["held_out"]),
                 "–" if nothing else percent(row["proportion_boosted"]),
                 f"{int(row['n']):,}",
@@ -142,13 +188,12 @@ def operation_rows(facts: Facts) -> list[tuple[str, ...]]:
             strip.label,
             strip.kind,
             change_interval(
-                strip.row["relative_change"], strip.row["relative_change_low"],
-                strip.row["relative_change_high"],
+                strip.row["change"], strip.row["change_low"], strip.row["change_high"]
             ),
             percent(float(np.mean(strip.values > 0)) if strip.values.size else math.nan),
             percent(strip.row["proportion_boosted"]),
-            change_text(strip.row["boost"]),
-            change_text(strip.row["weighted_boost"]),
+            relative_text(strip.row["relative_change"]),
+            relative_text(strip.row["weighted_boost"]),
             p_text(strip.row["q"]),
         )
         for strip in facts.strips
@@ -179,26 +224,3 @@ def advice_rows(advice: Recommendation, facts: Facts) -> list[dict[str, str]]:
             }
         )
     return rows
-
-
-def magnitude_range(row: Mapping[str, Any]) -> str:
-    """From the weakest to the strongest magnitude that helps.
-
-    Example:
-        >>> row = {"family": "rotate", "low": 10.0, "high": 30.0, "unit": "°", "signed": False}
-        >>> magnitude_range(row), magnitude_range(row | {"signed": True, "low": 30.0})
-        ('10° to 30°', '±30°')
-        >>> magnitude_range(row | {"family": "contrast", "unit": "×", "signed": True, "low": 1.2,
-        ...                        "high": 1.5})
-        '1 ± 0.2 to 1 ± 0.5'
-    """
-    ends = [float(row["low"]), float(row["high"])]
-    if not all(map(math.isfinite, ends)):
-        return "–"
-    if row["signed"] and row["unit"] == "×":
-        zoom = row["family"] == "rescale"
-        texts = [f"×÷{value:.3g}" if zoom else f"1 ± {value - 1:.2g}" for value in ends]
-    else:
-        sign = "±" if row["signed"] else ""
-        texts = [f"{sign}{magnitude_text(value, row['unit'])}" for value in ends]
-    return " to ".join(dict.fromkeys(texts))

@@ -1,4 +1,4 @@
-"""The verdict of a search, in sentences that a manager can read.
+"""What the paper's ranking says (eq. 2), in sentences.
 
 What is on top of a hundred operations is above zero by luck as well, so the verdict rests on what
 holds out: the operation is chosen on one half of a class's pairs and judged on the other.
@@ -9,17 +9,26 @@ holds out: the operation is chosen on one half of a class's pairs and judged on 
 | | operation that is best for all |
 | one for all | the best for all raises it, and the classes' own best are not shown to do more |
 | own, but not more | the classes' own best raise it, the best for all is not shown to |
-| nothing | neither is shown to |
+| nothing | neither is shown to; or no operation raises it at all |
 
 "Shown" means that the 95 % interval over classes lies above 0.
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
-from invariscope.report.kit.words import counted, listed, number, percent, share_interval
+from invariscope.report.kit.words import (
+    capitalised,
+    counted,
+    listed,
+    number,
+    percent,
+    share_interval,
+)
 from invariscope.report.search.facts import Facts
 from invariscope.report.search.words import change_interval, change_text
-from invariscope.search.ranks import TOP_COUNT
+from invariscope.search.ranks import BY
 from invariscope.search.table import OVERALL
 from invariscope.transformations import IDENTITY
 
@@ -30,12 +39,14 @@ _MANY_NEGATIVE = 0.05
 def lead(facts: Facts) -> str:
     """The sentence that counts most."""
     ranks, best = facts.ranks, facts.top_overall
-    if best is None:
+    if facts.overall[BY[0]].isna().all():
         return "No operation has a defined change, so nothing can be said."
     if len(facts.classes) == 1:
         return _single(facts)
+    if best is None:
+        return "No operation changes what the model sees, on average over the classes."
     words = facts.words(str(best["operation"]))
-    all_text = change_interval(ranks.overall.value, ranks.overall.low, ranks.overall.high)
+    all_text = change_interval(best["change"], best["change_low"], best["change_high"])
     own = ranks.per_class_held_out
     own_text = change_interval(own.value, own.low, own.high)
     if own.low > 0 and facts.paired[1] > 0:
@@ -44,7 +55,7 @@ def lead(facts: Facts) -> str:
             f" its images closer by {own_text}, on pairs that did not choose it, while the best"
             f" single operation for all, {words}, changes them by {all_text}."
         )
-    if best["relative_change_low"] > 0:
+    if best["change_low"] > 0:
         return (
             f"One operation explains variation in the classes as a whole: {words} brings two images"
             f" of a class closer by {all_text}. Choosing for each class is not shown to do more:"
@@ -56,18 +67,35 @@ def lead(facts: Facts) -> str:
             f" {own_text}, on pairs that did not choose it. That is not shown to be more than the"
             f" best single operation for all does: {words}, {all_text}."
         )
-    tried = counted(len(facts.overall), "operation")
+    return _nothing(
+        facts, best, f"Each class’s own best, on pairs that did not choose it: {own_text}."
+    )
+
+
+def _nothing(facts: Facts, best: Mapping[str, Any], own: str) -> str:
+    """The lead where nothing is shown."""
+    words, count = facts.words(str(best["operation"])), len(facts.overall)
+    change = change_interval(best["change"], best["change_low"], best["change_high"])
+    if best["change"] <= 0:
+        brings = (
+            f"none of the {count:,} operations brings" if count > 1 else f"{words} does not bring"
+        )
+        return f"On average over the classes {brings} images of a class closer. {own}"
+    if count == 1:
+        return (
+            f"{capitalised(words)} is not shown to explain what sets images of a class apart:"
+            f" {change} on average over the classes."
+        )
     return (
-        f"On average over the classes, none of the {tried} is shown to explain what sets images of"
-        f" a class apart. The best for all is {words}: {all_text}. Each class’s own best, on pairs"
-        f" that did not choose it: {own_text}."
+        f"On average over the classes, none of the {count:,} operations is shown to explain what"
+        f" sets images of a class apart. The best for all is {words}: {change}. {own}"
     )
 
 
 def findings(facts: Facts) -> list[str]:
     """The other sentences, most important first."""
     sentences = [_everywhere(facts), _in_sample(facts), _kinds(facts), _geometric(facts)]
-    sentences += [_cells(facts), _negative(facts), _controls(facts)]
+    sentences += [_cells(facts), _negative(facts), controls(facts)]
     return [text for text in sentences if text]
 
 
@@ -77,7 +105,7 @@ def _single(facts: Facts) -> str:
     if top["kind"] == IDENTITY:
         return f"No operation brings images of the only class, {name}, closer on average."
     held = change_text(float(top["held_out"]))
-    low, high = float(top["relative_change_low"]), float(top["relative_change_high"])
+    low, high = float(top["change_low"]), float(top["change_high"])
     sure = "" if low > 0 else " The interval includes 0."
     return (
         f"In the only class, {name}, {facts.words(str(top['operation']))} brings two images closer"
@@ -100,14 +128,15 @@ def _everywhere(facts: Facts) -> str:
 
 
 def _in_sample(facts: Facts) -> str:
-    ranks, count = facts.ranks, len(facts.classes)
-    if count == 1 or not math.isfinite(ranks.above_zero_held_out.value):
+    ranks, tried = facts.ranks, len(facts.overall)
+    if len(facts.classes) == 1 or not math.isfinite(ranks.above_zero_held_out.value) or tried < 2:
         return ""
+    best = f"all {tried}" if ranks.best == tried else f"a class’s {ranks.best} best"
     inside, outside = ranks.above_zero, ranks.above_zero_held_out
     return (
         f"The best operation of a class is above zero in {percent(inside.value)} of the classes;"
-        f" the best of {len(facts.overall)} is so by luck, too. On the pairs that did not choose it"
-        f" {percent(outside.value)} remain, and of a class’s {TOP_COUNT} best operations"
+        f" the best of {tried:,} is so by luck, too. On the pairs that did not choose it"
+        f" {percent(outside.value)} remain, and of {best} operations"
         f" {number(ranks.raising_held_out.value, 1)} still raise the similarity"
         f" ({number(ranks.raising.value, 1)} before)."
     )
@@ -182,7 +211,8 @@ def _negative(facts: Facts) -> str:
     )
 
 
-def _controls(facts: Facts) -> str:
+def controls(facts: Facts) -> str:
+    """Says what the operations that change nothing have done."""
     count, largest = facts.ranks.nulls, facts.ranks.null
     controls = counted(count, "operation that changes nothing", "operations that change nothing")
     if largest == 0:
