@@ -150,7 +150,7 @@ def test_the_five_best_are_by_the_share_of_pairs_that_come_closer(found, runs):
     frame["relative_change"] = np.where(turns, -1.0, 0.5)
     zoomed = frame["operation"] == frame.loc[frame["families"] == "zoom_in", "operation"].iloc[0]
     frame.loc[zoomed, "relative_change"] = 0.6
-    families = align(Factors(found.manifest, frame, found._rows), *runs).families
+    families = align(Factors(found.manifest, frame, found.factors, found._rows), *runs).families
     shares = families.set_index("family")["share"].to_dict()
     operations = families.set_index("family")["operations"].to_dict()
     assert (shares["rotate"], operations["rotate"]) == (1.0, 4)

@@ -146,9 +146,9 @@ def _recommendation(advice: Recommendation) -> Table:
             bounds = both + (high if low == high else f"{low} to {high}")
         lines.append((
             row["family"], row["advice"], bounds,
-            f"{100 * row['varying']:.0f} %", f"{100 * row['lowered']:.0f} %",
+            f"{100 * row['varying']:.0f} %", f"{100 * row['lost']:.0f} %",
             "" if np.isnan(row["invariance"]) else f"{row['invariance']:.2f}",
             "" if np.isnan(row["gap"]) else f"{row['gap']:+.2f}",
         ))  # fmt: skip
-    columns = ("family", "<advice", "<range", ">raises", ">lowers", ">invariance", ">training")
+    columns = ("family", "<advice", "<range", ">vary", ">lost", ">invariance", ">training")
     return table(columns, lines, title="What to augment with")
