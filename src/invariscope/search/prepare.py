@@ -17,6 +17,7 @@ from invariscope.search.pairs import class_pairs, moved_images
 from invariscope.search.request import SearchRequest
 from invariscope.search.result import COMMAND
 from invariscope.search.rows import MOVED_PER_BLOCK
+from invariscope.search.stepwise import FEWEST
 from invariscope.seeding import uniform
 from invariscope.transformations import FAMILIES, Operation
 
@@ -36,7 +37,6 @@ def prepare_search(request: SearchRequest) -> Search:
         name: _plan(source, positions, request.pairs, request.seed)
         for name, positions in members.items()
     }
-    drawn = {name: plan.pairs for name, plan in plans.items()}
     paired = [plan for plan in plans.values() if len(plan.pairs)]
     if not paired:
         raise InputError(
@@ -48,7 +48,7 @@ def prepare_search(request: SearchRequest) -> Search:
     subject = open_subject(request, source, order)
     pool, colourless = acting(pool, subject.colours, _tabled(request.operations))
     subject.probe.watch("last", subject.shown)
-    warnings = [*_warnings(source, members, drawn), *subject.doubts(), *colourless]
+    warnings = [*_warnings(source, members, plans), *subject.doubts(), *colourless]
     manifest = new_manifest(
         _settings(request, subject, pool, members, plans),
         subject.source,
@@ -145,9 +145,10 @@ def _settings(
 
 
 def _warnings(
-    source: ImageSource, members: dict[str, np.ndarray], drawn: dict[str, np.ndarray]
+    source: ImageSource, members: dict[str, np.ndarray], plans: dict[str, ClassPlan]
 ) -> list[str]:
     warnings = []
+    drawn = {name: plan.pairs for name, plan in plans.items()}
     alone = [name for name, pairs in drawn.items() if not len(pairs)]
     if alone:
         warnings.append(
@@ -159,6 +160,17 @@ def _warnings(
         warnings.append(
             f"{len(again)} of {len(members)} classes have fewer images than two for each pair, so "
             f"images come back in other pairs and true intervals are wider: {listed(again)}"
+        )
+    few = [name for name, plan in plans.items() if len(plan.pairs) and len(plan.moved) < FEWEST]
+    if any(len(plan.strangers) < FEWEST for plan in plans.values()):
+        warnings.append(
+            f"fewer than {FEWEST} images of other classes: what varies is told against other "
+            "classes, so that no family can be found; give data with two classes or more"
+        )
+    elif few:
+        warnings.append(
+            f"{len(few)} of {len(members)} classes have fewer than {FEWEST} images that are "
+            f"transformed, so that no family can be found in them: {listed(few)}"
         )
     unknown = 0 if source.labels is None else int((np.asarray(source.labels) < 0).sum())
     if unknown:
