@@ -22,28 +22,31 @@ def searched():
     )
 
 
-def varied(searched, raised, lowered):
-    """The same search, had it found that some operations raise or lower some classes."""
-    frame = searched.frame.copy()
-    frame["q"], frame["change"], frame["relative_change"] = 0.5, 0.01, 0.01
-    for operations, value in ((raised, 0.2), (lowered, -0.2)):
-        for operation, classes in operations.items():
-            here = (frame["operation"] == operation) & frame["class"].isin(classes)
-            frame.loc[here, "q"] = 0.01
-            frame.loc[here, ["change", "relative_change"]] = value
-    return Factors(searched.manifest, frame, searched._rows)
+def varied(searched, found, lost):
+    """The same search, had it found some families in some classes, and others lost."""
+    table = searched.factors.copy()
+    table["q"], table["lost_low"] = 0.5, 0.0
+    table["low"], table["high"] = np.nan, np.nan
+    for (family, name), bounds in found.items():
+        here = (table["family"] == family) & (table["class"] == name)
+        table.loc[here, "q"] = 0.01
+        table.loc[here, ["low", "high"]] = bounds
+    for family, names in lost.items():
+        table.loc[(table["family"] == family) & table["class"].isin(names), "lost_low"] = 0.2
+    return Factors(searched.manifest, searched.frame, table, searched._rows)
 
 
 @pytest.fixture(scope="module")
 def found(searched):
-    turns = {"rotate=-20": ["0"], "rotate=10": ["0", "1"]}
-    operations = set(searched.frame["operation"])
-    inverted = {name: ["0", "1"] for name in operations if name.startswith("invert")}
-    solarized = sorted(name for name in operations if name.startswith("solarize"))
     return varied(
         searched,
-        {**turns, solarized[0]: ["2"]},
-        {**inverted, "rotate=20": ["2"], solarized[1]: ["0", "1", "2"]},
+        {
+            ("rotate", "0"): (-20.0, 10.0),
+            ("rotate", "1"): (10.0, 10.0),
+            ("solarize", "2"): (0.2, 0.6),
+            ("translate_x", "0"): (np.nan, np.nan),  # its twin in the other direction does it
+        },
+        {"invert": ["0", "1"], "solarize": ["0", "1", "2"]},
     )
 
 
@@ -59,9 +62,9 @@ def test_the_rules(found):
     assert table.loc["rotate", "classes"] == ["0", "1"]
     assert table.loc["solarize", "classes"] == ["2"]
     assert table.loc["rotate", "varying"] == pytest.approx(2 / 3)
-    assert table.loc["invert", "lowered"] == pytest.approx(2 / 3)
-    assert table.loc["solarize", "lowered"] == 0  # one of its operations only
-    assert table.loc["rotate", "reason"] == "raises similarity in 2 of 3 classes"
+    assert table.loc["invert", "lost"] == pytest.approx(2 / 3)
+    assert table.loc["rotate", "reason"] == "2 of 3 classes vary along it"
+    assert "loses images of 2 to others" in table.loc["invert", "reason"]
     assert next(iter(table.index)) == "rotate"
 
 

@@ -40,8 +40,8 @@ POOLS = BOTH_WAYS, SINGLES, POLICIES, ALL = "families", "singles", "policies", "
 #: The levels at which a search looks for factors, in both directions.
 LEVELS = {
     "rotate": (-40, -25, -12, 12, 25, 40, 90, 180, 270),
-    "shear_x": (-25, -12, 12, 25),
-    "shear_y": (-25, -12, 12, 25),
+    "shear_x": (-30, -20, -10, 10, 20, 30),
+    "shear_y": (-30, -20, -10, 10, 20, 30),
     "translate_x": (-0.2, -0.1, 0.1, 0.2),
     "translate_y": (-0.2, -0.1, 0.1, 0.2),
     "zoom_in": (1.25, 1.6, 2),
@@ -68,7 +68,7 @@ def get_operations(
 
     Args:
         operations: A comma-separated list or a sequence of
-            "families": 57 levels of 18 families, in both directions, to look for factors;
+            "families": 61 levels of 18 families, in both directions, to look for factors;
             "singles" (63), "policies" (49) or "all" (both), those of paper 000;
             a family such as "rotate" or "zoom_in": its levels in "families" or, where it has none,
             in the table ``search`` or ``standard``;
@@ -87,7 +87,7 @@ def get_operations(
 
     Example:
         >>> [len(get_operations(pool)) for pool in ("families", "singles", "policies", "all")]
-        [58, 63, 50, 112]
+        [62, 63, 50, 112]
         >>> [operation.name for operation in get_operations("rotate=5/10")]
         ['rotate=5', 'rotate=10', 'identity']
     """

@@ -41,7 +41,7 @@ def find_factors(
     Args:
         model: As for `invariscope.measure`; its embedding is compared.
         images: Labelled images: a folder with one sub-folder per class, (images, labels), a spec.
-        operations: "families" (57 levels of 18 families), "all" (112 of paper 000), "singles",
+        operations: "families" (61 levels of 18 families), "all" (112 of paper 000), "singles",
             "policies", single families, "rotate=5/10", or objects; see `get_operations`.
         pairs: Pairs of each class, and images of it that are transformed; as many as there are,
             where a class has fewer.
