@@ -37,17 +37,17 @@ def conventions(facts: Facts) -> list[tuple[str, str]]:
         ),
         (
             "Share closed",
-            "Of the distance 1 − cosine between two images of a class, what is left by the single level"
-            " that brings an image closest to all others is divided into what choosing a level for"
-            " each pair closes and the rest; the share closed, less that with images of other"
-            " classes. What erases (blur, less contrast) brings an image closer to every other at"
-            " one level, and does not count. Images are resampled; q: Holm.",
+            "Of the distance 1 − cosine between two images of a class, some is left by the single"
+            " level that brings an image closest to all others. The share of this that is closed by"
+            " choosing a level for each pair, less that with images of other classes. What erases"
+            " (blur, less contrast) brings an image closer to every other at one level, and does"
+            " not count. Intervals: from the influence of each image (a jackknife); q: Holm.",
         ),
         (
             "Change, relative change",
             Markup(
-                "Change: {} − s₀, mean over pairs; “for all” is the mean over classes, each counting"
-                " alike. It ranks the operations, and q tests it. Relative change (eq. 2): the mean"
+                "Change: {} − s₀, mean over pairs; “for all” is the mean over classes, each"
+                " counting alike. It ranks the operations, and q tests it. Relative change (eq. 2): the mean"
                 " of ({} − s₀) / s₀, in per cent; a single pair of small s₀ can make it as large as"
                 " you like, so it stands in the table and decides nothing."
             ).format(_AFTER, _AFTER),

@@ -355,7 +355,7 @@ def _figures(summary: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> list[Fig
         dots("Each class's own best operation",
              "Ticks are classes, marks their mean with its 95 % interval. Chosen here: on the "
              "pairs that it is judged on, which flatters; held out: on the others.",
-             own, x_label="relative change in similarity"),
+             own, x_label="change in similarity"),
     ]  # fmt: skip
 
 
