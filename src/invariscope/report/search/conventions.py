@@ -48,8 +48,8 @@ def conventions(facts: Facts) -> list[tuple[str, str]]:
             Markup(
                 "Change: {} − s₀, mean over pairs; “for all” is the mean over classes, each"
                 " counting alike. It ranks the operations, and q tests it. Relative change"
-                " (eq. 2): the mean of ({} − s₀) / s₀, in per cent; a single pair of small s₀ can make it as large as"
-                " you like, so it stands in the table and decides nothing."
+                " (eq. 2): the mean of ({} − s₀) / s₀, in per cent; a single pair of small s₀ can"
+                " make it as large as you like, so it stands in the table and decides nothing."
             ).format(_AFTER, _AFTER),
         ),
         (
