@@ -1,6 +1,7 @@
 """Example pairs: which are chosen, what is on the pictures, and that they come back."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -91,8 +92,22 @@ def test_each_top_operation_is_shown_once_before_any_is_shown_again():
     shown = shown_classes(known_search(tuple(best), ",".join(operations), change))
     assert len(shown) == CLASSES
     # c0, c3, c6 and c9 bring the four operations; the rest goes to the largest changes.
-    assert [name for name, _ in shown] == ["c0", "c1", "c2", "c3", "c6", "c9"]
+    assert [name for name, _ in shown] == ["c0", "c3", "c6", "c9", "c1", "c2"]
     assert [operation for _, operation in shown] == [best[name] for name, _ in shown]
+
+
+def test_what_is_found_is_shown_first_at_the_level_that_brings_pairs_closest(monkeypatch):
+    def closed(name, family):
+        return {"owl": 0.4, "dog": 0.2}.get(name, 0.0) if family == "rotate" else 0.0
+
+    known = known_search(
+        ("cat", "dog", "owl"), "rotate 3,rotate 9,invert 3", closed=closed,
+        change=lambda name, operation: 0.3 if operation == "invert 3" else -0.1,
+    )  # fmt: skip
+    # Half of the pairs gain by the larger turn what the other half loses.
+    changes = {"rotate 3": [0.1, 0.1], "rotate 9": [0.4, -0.9], "invert 3": [0.5, 0.5]}
+    monkeypatch.setattr(known, "pairs", lambda name: pd.DataFrame(changes))
+    assert shown_classes(known) == [("owl", "rotate 9"), ("dog", "rotate 9"), ("cat", "invert 3")]
 
 
 def test_classes_that_nothing_helps_are_not_shown():

@@ -64,7 +64,7 @@ def test_tops_are_those_of_loops(frame, pool):
             if op.kind == "identity" or not moves & set(op.families.split("+"))
         ],
     }  # fmt: skip
-    for by in ("relative_change", "proportion_boosted", "weighted_boost"):
+    for by in ("change", "relative_change", "proportion_boosted", "weighted_boost"):
         for among, operations in groups.items():
             rows = ranks.tops.query("by == @by and among == @among")
             found = {
@@ -85,7 +85,7 @@ def test_halves_shares_and_the_ten_best_are_those_of_loops(frame, pool):
             row = rows[rows["class"] == name].iloc[0]
             assert (row["operation"], row["in_sample"]) == (operation, value)
             assert row["held_out"] == at.loc[(name, operation), tested]
-    tops = reference_tops(classes, "relative_change", names)
+    tops = reference_tops(classes, "change", names)
     values = np.array([value for _, value in tops.values()])
     assert np.isclose(ranks.per_class.value, values.mean())
     assert ranks.per_class.n == 8
@@ -96,12 +96,12 @@ def test_halves_shares_and_the_ten_best_are_those_of_loops(frame, pool):
         assert row["tops"] == of_tops
         if row["kind"] != "identity":
             assert np.isclose(row["pool"], np.mean([kind[name] == row["kind"] for name in active]))
-    counts = reference_raising(classes, "relative_change", "relative_change", active)
+    counts = reference_raising(classes, "change", "change", active)
     assert ranks.raising.value == np.mean(list(counts.values()))
     there = reference_raising(classes, "first_half", "second_half", active)
     back = reference_raising(classes, "second_half", "first_half", active)
     assert ranks.raising_held_out.value == np.mean([*there.values(), *back.values()])
-    best = reference_tops(frame[frame["class"] == ""], "relative_change", names)[""]
+    best = reference_tops(frame[frame["class"] == ""], "change", names)[""]
     assert np.isclose(ranks.overall.value, best[1])
 
 
@@ -109,7 +109,7 @@ def test_the_best_of_many_is_above_zero_by_luck_and_the_other_half_says_so(pool)
     """No operation does anything; every class has a top above zero, but not held out."""
     ranks = rank(table_of(np.zeros((60, len(unique_operations(pool)))), pool))
     assert ranks.above_zero.value == 1
-    assert ranks.per_class.low > 0.02
+    assert ranks.per_class.low > 0.01
     assert ranks.per_class_held_out.low < 0 < ranks.per_class_held_out.high
     assert 0.3 < ranks.above_zero_held_out.value < 0.7
     assert ranks.above_zero_everywhere == ()
@@ -124,11 +124,11 @@ def test_an_operation_that_helps_everywhere_is_found_and_holds(pool):
     ranks = rank(frame)
     assert ranks.above_zero_everywhere == ("equalize 1",)  # and not under its seven other names
     assert set(ranks.tops.query("among == 'all'")["operation"]) == {"equalize 1"}
-    assert ranks.per_class_held_out.low > 0.1
+    assert ranks.per_class_held_out.low > 0.09
     assert ranks.shares.set_index("kind")["tops"].to_dict() == {
         "geometric": 0, "appearance": 1, "mixed": 0, "identity": 0,
     }  # fmt: skip
-    geometric = ranks.tops.query("among == 'geometric' and by == 'relative_change'")
+    geometric = ranks.tops.query("among == 'geometric' and by == 'change'")
     assert set(geometric["kind"]) == {"identity"}
     assert ranks.identity_on_top.value == 1
     rows = frame.query("operation == 'equalize 1' and `class` != ''")
@@ -140,5 +140,5 @@ def test_classes_without_numbers_have_no_top(pool):
     means = np.zeros((3, len(unique)))
     means[1] = np.nan  # and so the similarities before
     ranks = rank(table_of(means, pool))
-    assert set(ranks.tops.query("by == 'relative_change'")["class"]) == {"", "c0", "c2"}
+    assert set(ranks.tops.query("by == 'change'")["class"]) == {"", "c0", "c2"}
     assert ranks.per_class.n == 2

@@ -15,6 +15,7 @@ from invariscope.errors import InputError
 from invariscope.files import write_csv, write_file
 from invariscope.foregrounds.result import Foregrounds
 from invariscope.report.search.evidence import alignment_words, hierarchy_words
+from invariscope.report.search.words import magnitude_range
 from invariscope.results import Result
 from invariscope.search import Factors
 from invariscope.search.hierarchy import Hierarchy, class_hierarchy
@@ -23,8 +24,8 @@ from invariscope.terminal import Table, table
 CODE = "augment.py"
 _NAMED = 5
 _COLUMNS = (
-    "raises, lowers: share of classes in which an operation brings pairs closer, in which all take "
-    "them apart (false discovery rate 5 %); invariance: the model's own; training: what it changed"
+    "varies: share of classes in which the family is found; lost: in which its mildest level takes "
+    "images nearest to another class; invariance: the model's own; training: what it changed"
 )
 
 
@@ -139,16 +140,13 @@ def show_evidence(screen: Screen, gathered: SearchEvidence) -> None:
 def _recommendation(advice: Recommendation) -> Table:
     lines = []
     for row in advice.table[advice.table["advice"] != ADVICE[-1]].to_dict("records"):
-        bounds = ""
-        if row["varying"] > 0 and row["unit"]:
-            low, high = f"{row['low']:.3g}", f"{row['high']:.3g}"
-            both = "±" if row["signed"] else ""
-            bounds = both + (high if low == high else f"{low} to {high}")
+        known = {str(key): value for key, value in row.items()}
+        bounds = magnitude_range(known) if row["varying"] > 0 and row["unit"] else ""
         lines.append((
             row["family"], row["advice"], bounds,
             f"{100 * row['varying']:.0f} %", f"{100 * row['lost']:.0f} %",
             "" if np.isnan(row["invariance"]) else f"{row['invariance']:.2f}",
             "" if np.isnan(row["gap"]) else f"{row['gap']:+.2f}",
         ))  # fmt: skip
-    columns = ("family", "<advice", "<range", ">vary", ">lost", ">invariance", ">training")
+    columns = ("<family", "<advice", "range", ">varies", ">lost", ">invariance", ">training")
     return table(columns, lines, title="What to augment with")

@@ -1,11 +1,13 @@
 """The page of a search: what stands on it, whatever the search has found."""
 
 import html
+import math
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import special
 
 import invariscope
 from invariscope.advice.alignment import Alignment
@@ -147,10 +149,10 @@ def test_the_tops_of_the_classes(differing, whole):
         found[cells[0]] = cells
     assert list(found) == ["fox", "owl", "cat", "dog"]  # the largest change first
     for name, (value, words) in tops.items():
-        low, high = 100 * (value - 0.01), 100 * (value + 0.01)
+        change = value / 2  # as the oracle has it
         assert found[name][1] == words
-        assert found[name][3] == f"+{100 * value:.1f} % [+{low:.1f}, +{high:.1f}]"
-        assert found[name][4] == f"+{100 * value:.1f} %"  # both halves are the same here
+        assert found[name][3] == f"+{change:.3f} [+{change - 0.01:.3f}, +{change + 0.01:.3f}]"
+        assert found[name][4] == f"+{change:.3f}"  # both halves are the same here
         assert found[name][6:] == ["8", "0.01"]
     shares = differing.ranks.shares.set_index("kind")
     assert shares.loc["appearance", "tops"] == 0.5
@@ -161,7 +163,7 @@ def test_verdicts(alike):
     both = lead(Facts(alike)).replace(SPACE, " ")
     assert both.startswith(
         "One operation explains variation in the classes as a whole: rotation 30° brings two images"
-        " of a class closer by +6.0 % [+3.5, +8.5]"
+        " of a class closer by +0.030 [+0.020, +0.040]"
     )
     assert "In every class, rotation 30° brings images closer on average." in findings(Facts(alike))
     names = [f"{name}{number}" for number in "12" for name in ("cat", "dog", "owl", "fox")]
@@ -169,8 +171,15 @@ def test_verdicts(alike):
     assert own.startswith("What varies is a matter of the class")
     nothing = known_search(change=lambda name, operation: -0.01 * len(name + operation))
     said = lead(Facts(nothing)).replace(SPACE, " ")
-    assert said.startswith("On average over the classes, none of the ")
-    assert "is shown to explain" in said
+    assert said.startswith("On average over the classes none of the 10 operations brings images")
+    little = known_search(
+        change=lambda name, operation: (
+            {"cat": 0.05, "dog": -0.01, "owl": -0.03}[name] if operation == "invert 3" else -0.1
+        )
+    )
+    said = lead(Facts(little)).replace(SPACE, " ")
+    assert said.startswith("On average over the classes, none of the 10 operations is shown to")
+    assert "The best for all is colour inversion: +0.002 [−0.008, +0.012]." in said
 
 
 def test_what_only_shines_on_its_own_pairs_is_not_believed():
@@ -196,25 +205,151 @@ def test_a_broken_null_control_and_negative_similarities_are_said():
     assert f"In 25{SPACE}% of the pairs the two images have a similarity below 0" in text
 
 
-def test_the_heat_map_has_the_best_of_each_family(differing):
-    heat = class_heat(Facts(differing))
+def test_the_heat_map_has_every_share_and_marks_what_is_found(differing):
+    heat = factor_heat(Facts(differing))
     assert heat is not None
     ((_, shown),) = heat.groups
-    cells = dict(shown)
-    frame = differing.frame
-    for name in differing.classes:
-        rows = frame[(frame["class"] == name) & (frame["families"] == "rotate")]
-        best = rows["relative_change"].max()
-        cell = cells[name][heat.columns.index("rotation")]
-        text, style = cell.text, cell.marks
-        assert text == f"{100 * best:+.1f}".replace("-", "−")
-        assert ("s" in style.split()) == (abs(best) > 0.03)  # q < 0.05
-        assert (int(style.split()[0][1:]) > 6) == (best > 0)
-    assert not any(
-        " and " in family for family in heat.columns
-    )  # sub-policies, where there are single operations
-    assert len(shade_styles().splitlines()) == 13
-    assert gradient().count("rgb(") == 13
+    assert [name for name, _ in shown] == ["cat", "dog", "owl", "fox"]  # the largest find first
+    assert heat.columns[:3] == ["rotation", "colour inversion", "horizontal shift"]
+    for name, cells in shown:
+        for column, cell in zip(heat.columns, cells, strict=True):
+            family = {"rotation": "rotate", "colour inversion": "invert",
+                      "horizontal shift": "translate_x"}.get(column, "")  # fmt: skip
+            share = closes(name, family)
+            assert cell.text == f"{100 * share:.0f}"
+            assert ("s" in cell.marks.split()) == (share > 0.05)
+            assert bool(cell.title) == (share > 0.05)
+            assert int(cell.marks.split()[0][1:]) == (6 if share == 0.3 else math.ceil(share * 20))
+    assert cells[0].title == ""
+    title = shown[0][1][0].title.replace(SPACE, " ")
+    assert title == "[28, 32] %, q: 0.001"
+    assert len(shade_styles().splitlines()) == 7
+    assert gradient().count("rgb(") == 7
+
+
+def test_what_is_found_stands_first_in_words_and_numbers(whole, differing):
+    text = plain(whole)
+    assert (
+        "Something is found to vary in 2 of 4 classes: rotation in 1, colour inversion in 1 and"
+        " horizontal shift in 1." in text
+    )
+    assert text.index("What varies in which class") < text.index("Pairs to look at")
+    assert text.index("Pairs to look at") < text.index("The paper’s ranking of operations")
+    assert [row[:2] for row in found_rows(Facts(differing))] == [
+        ("cat", "rotation"), ("cat", "horizontal shift"), ("dog", "colour inversion"),
+    ]  # fmt: skip
+    assert found_rows(Facts(differing))[0][2:] == (
+        f"30{SPACE}%", "[28, 32]", "0.001", "10° to 30°",
+    )  # fmt: skip
+    assert "Found: rotation closes 30 % [28, 32] of the distance within the class" in text
+    nothing = plain(page(known_search()))
+    assert "Nothing is found to vary in any of 3 classes." in nothing
+    assert "What is found, in numbers" not in nothing
+
+
+def test_what_a_family_adds_is_noted():
+    found = known_search(closed=closes)
+    shift = (found.factors["class"] == "cat") & (found.factors["family"] == "translate_x")
+    beside = "rotate, zoom_in and zoom_out"
+    found.factors.loc[shift, ["beside", "added", "rests_on"]] = [beside, 0.07, 5]
+    notes = [row[6] for row in found_rows(Facts(found))]
+    assert notes[1].replace(SPACE, " ") == (
+        "adds 7.0 % beside rotation, zooming in and zooming out in 5 of 16 images"
+    )
+    assert "adds 7.0 % beside rotation" in plain(page(found))
+
+
+def test_families_of_opposite_directions_are_one_find():
+    found = known_search(
+        operations="zoom_in=1.5/2,zoom_out=0.5,invert",
+        closed=lambda name, family: 0.2 if "zoom" in family and name == "cat" else 0.0,
+    )
+    heat = factor_heat(Facts(found))
+    assert heat is not None
+    assert heat.columns == ["zooming in and zooming out", "colour inversion"]
+    out = (found.factors["family"] == "zoom_out") & (found.factors["class"] == "cat")
+    assert found_rows(Facts(found))[0][5] == "×1.5 to ×2; ×0.5"
+    found.factors.loc[out, ["low", "high"]] = np.nan  # none of its levels did it
+    row = found_rows(Facts(found))[0]
+    assert (row[1], row[5]) == ("zooming in", "×1.5 to ×2")
+
+
+def test_classes_without_images_to_test_are_named():
+    found = known_search(closed=closes)
+    of_owl = found.factors["class"] == "owl"
+    found.factors.loc[of_owl, ["statistic", "ci_low", "ci_high", "p", "q"]] = np.nan
+    text = plain(page(found))
+    assert "Fewer than 4 images that can be read, so not tested: owl." in text
+    assert "in 2 of 2 classes" in text
+    found.factors.loc[:, ["statistic", "ci_low", "ci_high", "p", "q"]] = np.nan
+    text = plain(page(found))
+    assert "Nothing could be tested" in text
+    assert "In which class" not in text
+
+
+def test_power_is_what_the_intervals_allow():
+    """The share said is found in four of five draws about it, with the error of the table."""
+    found = known_search(closed=lambda name, family: 0.01)
+    varying = Facts(found).varying
+    least = varying.least()
+    families, freedom = len(varying.families), 15  # the oracle's classes have 16 images
+    error = 0.02 / -special.stdtrit(freedom, 0.05 / families / 2)  # its intervals reach 0.02
+    drawn = np.random.default_rng(0).standard_t(freedom, 100_000)
+    seen = (least + error * drawn - 0.02) / error
+    p = 2 * special.stdtr(freedom, -seen)
+    assert np.mean(p < 0.05 / (3 * families)) == pytest.approx(0.8, abs=0.01)
+    narrow = known_search()
+    narrow.factors["ci_low"] = narrow.factors["statistic"] - 0.01
+    assert Facts(narrow).varying.least() < least
+    assert "With 16 images of each class" in plain(page(found))
+
+
+def test_a_pair_whose_similarity_is_near_zero_puts_nothing_on_top():
+    """One pair with s₀ = 0.0001 and a change of 0.035 has a relative change of 35,000 %."""
+    found = known_search(change=own_best)
+    frame = found.frame.copy()
+    spoiled = frame["operation"] == "posterize 6"
+    frame.loc[spoiled, ["relative_change", "weighted_boost", "boost"]] = 350.0
+    page_text = page(Factors(found.manifest, frame, found.factors, found._rows))
+    before, _, numbers = plain(page_text).partition("Every operation in numbers")
+    assert not re.search(r"35,?000", before)
+    rows = numbers[: numbers.index("Class by class")]
+    assert "+35,000 %" in rows  # in the column of eq. 2, as the paper has it
+    assert rows.index("rotate 9") < rows.index("posterize 6")
+    ranks = Factors(found.manifest, frame, found.factors, found._rows).ranks
+    tops = ranks.tops.query("by == 'change' and `class` != ''")
+    assert "posterize 6" not in set(tops["operation"])
+    assert "posterize 6" not in set(ranks.held_out["operation"])
+
+
+def test_an_identity_under_another_name_is_not_called_best():
+    found = known_search(
+        operations="flip_horizontal,rotate=10",
+        change=lambda name, operation: 2e-8 if operation == "flip_horizontal" else -0.05,
+    )
+    said = lead(Facts(found))
+    assert said.startswith(
+        "On average over the classes none of the 2 operations brings images of a class closer."
+    )
+    assert "flip" not in said
+    assert "horizontal flip" not in " ".join(findings(Facts(found)))
+    assert set(found.ranks.tops.query("by == 'change'")["kind"]) == {"identity"}
+    ignored = known_search(operations="flip_horizontal", change=lambda name, operation: 0.0)
+    assert lead(Facts(ignored)) == (
+        "No operation changes what the model sees, on average over the classes."
+    )
+
+
+def test_small_pools_are_counted_as_they_are():
+    four = known_search(operations="rotate 3,rotate 9,invert 3,posterize 8", change=own_best)
+    text = " ".join(findings(Facts(four)))
+    assert "and of all 4 operations" in text
+    assert "10 best" not in text
+    one = known_search(operations="invert", change=lambda name, operation: -0.1)
+    said = lead(Facts(one)) + " ".join(findings(Facts(one)))
+    assert "colour inversion does not bring images of a class closer" in said
+    assert "1 operations" not in plain(page(one))
+    assert "best of 1 " not in said
 
 
 def test_evidence_beside_the_search(whole):
@@ -241,17 +376,15 @@ def test_evidence_beside_the_search(whole):
 def test_pictures_of_pairs(whole):
     text = plain(whole)
     assert "The pair it brings closest".lower() in text
-    for words in ("+50.0 %", "s₀ = 0.500", "s T = 0.750", "s T = 0.550", "−20.0 %", "s T = 0.400"):
+    for words in ("+0.250", "s₀ = 0.500", "s T = 0.750", "s T = 0.550", "−0.100", "s T = 0.400"):
         assert words in text, words
     assert whole.count("data:image/jpeg;base64,") == 9
     assert 'alt="helped/b.png after rotation 30°"' in whole
 
 
 def test_the_recommendation(differing):
-    def change(name, operation):
-        return 0.1 if operation.startswith("rotate") else -0.1 if "invert" in operation else 0.0
-
-    found = known_search(change=change)
+    found = known_search(closed=lambda name, family: 0.1 if family == "rotate" else 0.0)
+    found.factors.loc[found.factors["family"] == "invert", "lost_low"] = 0.2
     text = page(found)
     assert "10° to 30°" in text
     assert '<span class="advice-word add">add</span>' in text
@@ -260,7 +393,7 @@ def test_the_recommendation(differing):
     code = recommend(found).code
     assert code.replace("'", "&#39;") in text
     assert "No evidence either way: 2 families" in plain(text)
-    none = page(known_search(change=lambda name, operation: 0.0))
+    none = page(known_search())
     assert "For none of the 4 families is there evidence" in plain(none)
     policies = page(known_search(operations="shear_x 4 + invert 3,invert 3 + rotate 9"))
     assert "no single operations, of which a recommendation is made" in plain(policies)
@@ -308,8 +441,7 @@ def test_undefined_numbers_are_dashes():
 def test_one_class_has_no_intervals_over_classes():
     found = known_search(("cat",), change=lambda name, operation: 0.04)
     text = plain(page(found))
-    assert "In the only class, cat, rotation 10° brings two images closer by +4.0 %" in text
-    assert "Classes and families" not in text
+    assert "In the only class, cat, rotation 10° brings two images closer by +0.020" in text
     assert not re.search(r"\bnan\b", text)
     bad = plain(page(known_search(("cat",), change=lambda name, operation: -0.04)))
     assert "No operation brings images of the only class, cat, closer on average." in bad

@@ -22,7 +22,7 @@ def conventions(facts: Facts) -> list[tuple[str, str]]:
     settings = facts.settings
     return [
         (
-            "Question",
+            "The paper’s question",
             "For two images x₁ and x₂ of one class: does the operation T, on x₂ alone, bring them"
             " closer in the model’s eyes? If it does so on average, T explains part of what sets"
             " images of the class apart (paper 000, eq. 2).",
@@ -36,11 +36,20 @@ def conventions(facts: Facts) -> list[tuple[str, str]]:
             ).format(settings["model"], _AFTER),
         ),
         (
-            "Relative change",
+            "Share closed",
+            "Of the distance 1 − cosine between two images of a class, some is left by the single"
+            " level that brings an image closest to all others. The share of this that is closed by"
+            " choosing a level for each pair, less that with images of other classes. What erases"
+            " (blur, less contrast) brings an image closer to every other at one level, and does"
+            " not count. Intervals: from the influence of each image (a jackknife); q: Holm.",
+        ),
+        (
+            "Change, relative change",
             Markup(
-                "({} − s₀) / s₀ in per cent, mean over pairs. “For all” is the mean over classes,"
-                " each counting alike. Read it against other operations, not as an absolute size:"
-                " a few pairs of small s₀ can make it large, so that q tests {} − s₀ itself."
+                "Change: {} − s₀, mean over pairs; “for all” is the mean over classes, each"
+                " counting alike. It ranks the operations, and q tests it. Relative change"
+                " (eq. 2): the mean of ({} − s₀) / s₀, in per cent; a single pair of small s₀ can"
+                " make it as large as you like, so it stands in the table and decides nothing."
             ).format(_AFTER, _AFTER),
         ),
         (

@@ -217,7 +217,7 @@ def advice_rows(advice: Recommendation, facts: Facts) -> list[dict[str, str]]:
                 "classes": "all of them"
                 if len(names) == len(facts.classes) > 1
                 else f"{shown}{more}" or "–",
-                "change": change_text(row["change"]),
+                "closed": share_text(row["closed"]),
                 "invariance": number(row["invariance"]),
                 "gap": number(row["gap"]),
                 "reason": str(row["reason"]),

@@ -101,12 +101,13 @@ class Varying:
 
         Of equal counts the largest share comes first.
         """
-        counts: dict[str, int] = {}
-        for name in self.ordered():
+        shares: dict[str, list[float]] = {}
+        for name in self.classes:
             for one in self.found(name):
                 for family in one.families:
-                    counts[family] = counts.get(family, 0) + 1
-        return sorted(counts.items(), key=lambda item: -item[1])
+                    shares.setdefault(family, []).append(one.share)
+        order = sorted(shares, key=lambda family: (-len(shares[family]), -max(shares[family])))
+        return [(family, len(shares[family])) for family in order]
 
     @property
     def tested(self) -> list[str]:

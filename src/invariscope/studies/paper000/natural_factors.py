@@ -235,7 +235,7 @@ def decide_claims(summary: pd.DataFrame, ran_on: str) -> list[ClaimResult]:
         "without augmentation, seed by seed.",
         "000.c13": "Chosen on the pairs of even number and tested on the odd ones, and the other "
         "way round; the mean of both counts.",
-        "000.c15": "Operations on top by relative change; where none helps, the top is no change "
+        "000.c15": "Operations on top by mean change; where none helps, the top is no change "
         "of appearance.",
         "000.c16": "Gap: median invariance, trained − untrained, mean over the levels 3 to 7. The "
         "p of several seeds is the largest of theirs.",
@@ -355,7 +355,7 @@ def _figures(summary: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> list[Fig
         dots("Each class's own best operation",
              "Ticks are classes, marks their mean with its 95 % interval. Chosen here: on the "
              "pairs that it is judged on, which flatters; held out: on the others.",
-             own, x_label="relative change in similarity"),
+             own, x_label="change in similarity"),
     ]  # fmt: skip
 
 

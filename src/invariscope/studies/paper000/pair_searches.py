@@ -7,7 +7,8 @@
 | variance | of the class means, over classes and operations |
 | held_out | classes whose top, chosen on one half of the pairs, raises similarity in the other (the
 mean of both ways), of `classes` |
-| appearance | classes with a top that changes appearance, of `tops` |
+| appearance | classes with a top (by mean s_T − s₀, see `search.ranks`) that changes appearance, of
+`tops` |
 | pool | appearance's share of the operations that change something |
 | similar | Spearman's ρ of WordNet similarity (Wu–Palmer) and correlation of ranks |
 
@@ -46,7 +47,7 @@ def summarise_search(
     names, changes = relative_changes(search)
     kinds = search.frame.drop_duplicates("operation").set_index("operation")["kind"]
     both_ways = search.ranks.held_out.groupby("class")["held_out"].mean()
-    tops = search.ranks.tops.query("by == 'relative_change' and among == 'all' and `class` != ''")
+    tops = search.ranks.tops.query("by == 'change' and among == 'all' and `class` != ''")
     shares = search.ranks.shares
     pool = float(shares.loc[shares["kind"] == "appearance", "pool"].iloc[0])
     row: dict[str, Any] = {
@@ -131,7 +132,7 @@ def top_operations(searches: "dict[tuple[str, int], Factors]") -> pd.DataFrame:
     """The top operation of each class, and what it does held out."""
     tables = []
     for (network, seed), search in searches.items():
-        tops = search.ranks.tops.query("by == 'relative_change' and among == 'all'")
+        tops = search.ranks.tops.query("by == 'change' and among == 'all'")
         tops = tops[tops["class"] != ""].set_index("class")
         held_out = search.ranks.held_out.groupby("class")["held_out"].mean()
         tables.append(
