@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from invariscope.search.closing import Distances, Gains
-from invariscope.search.stepwise import MARGIN, decide
+from invariscope.search.closing import Closed, Distances, Gains
+from invariscope.search.stepwise import MARGIN, _exceedance, decide
 
 WIDTH = 48
 TURN, MIRROR, SHRINK, NOISE = range(4)
@@ -142,3 +142,12 @@ def test_beside_itself_a_family_adds_nothing():
     for place in (MIRROR, SHRINK, NOISE):
         assert decisions[place].beside[:1] == (TURN,)
         assert decisions[place].added < decisions[TURN].added
+
+
+def test_a_minority_is_told_by_counting():
+    """3 of 4 anchors lie above all of 6 strangers by more than 0.1: 4/10 · 3/9 · 2/8."""
+    strangers = np.array([0.0, 0.1, 0.2, 0.05, 0.0, 0.1])
+    share = Closed(
+        0.4, 0.1, np.array([0.9, 0.5, 0.31, 0.29]), strangers, np.zeros((2, 4)), np.zeros(6)
+    )
+    assert _exceedance(share) == pytest.approx(4 / 10 * 3 / 9 * 2 / 8)
