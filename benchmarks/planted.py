@@ -189,6 +189,7 @@ def main() -> None:
     parser.add_argument("--embedding", choices=("network", "pixels", "vit"), default="network")
     parser.add_argument("--images", type=int, default=40, help="of each class")
     parser.add_argument("--seeds", default="0,1,2,3,4")
+    parser.add_argument("--operations", default="families", help="as for find_factors")
     asked = parser.parse_args()
     settings: dict[str, Any] = {}
     if asked.embedding == "network":
@@ -199,7 +200,12 @@ def main() -> None:
     for seed in map(int, asked.seeds.split(",")):
         images, labels, kinds = planted(seed, asked.images)
         begun = time.perf_counter()
-        rows = judged(invariscope.find_factors(model, (images, labels), **settings), kinds)
+        rows = judged(
+            invariscope.find_factors(
+                model, (images, labels), operations=asked.operations, **settings
+            ),
+            kinds,
+        )
         seconds = round(time.perf_counter() - begun, 1)
         everything += [{"seed": seed} | row for row in rows]
         for row in rows:

@@ -138,15 +138,20 @@ def show_evidence(screen: Screen, gathered: SearchEvidence) -> None:
 
 
 def _recommendation(advice: Recommendation) -> Table:
+    """Tabulates the advice; what the model does itself has a column where it is known."""
+    shown = advice.table[advice.table["advice"] != ADVICE[-1]]
+    model = {"invariance": "{:.2f}", "gap": "{:+.2f}"}
+    model = {name: form for name, form in model.items() if shown[name].notna().any()}
     lines = []
-    for row in advice.table[advice.table["advice"] != ADVICE[-1]].to_dict("records"):
+    for row in shown.to_dict("records"):
         known = {str(key): value for key, value in row.items()}
         bounds = magnitude_range(known) if row["varying"] > 0 and row["unit"] else ""
         lines.append((
             row["family"], row["advice"], bounds,
             f"{100 * row['varying']:.0f} %", f"{100 * row['lost']:.0f} %",
-            "" if np.isnan(row["invariance"]) else f"{row['invariance']:.2f}",
-            "" if np.isnan(row["gap"]) else f"{row['gap']:+.2f}",
+            *("" if np.isnan(row[name]) else form.format(row[name])
+              for name, form in model.items()),
         ))  # fmt: skip
-    columns = ("<family", "<advice", "range", ">varies", ">lost", ">invariance", ">training")
+    names = {"invariance": ">invariance", "gap": ">training"}
+    columns = ("<family", "<advice", "range", ">varies", ">lost", *(names[name] for name in model))
     return table(columns, lines, title="What to augment with")

@@ -68,7 +68,7 @@ class Factors:
         settings = self.manifest["settings"]
         return (
             f"Factors({settings['model']!r} on {settings['data']!r}, {len(self.classes)} classes, "
-            f"{len(self.operations)} operations)"
+            f"{len(self.factors['family'].unique())} families)"
         )
 
     @property
@@ -185,16 +185,21 @@ class Factors:
         """
         folder = Path(folder)
         manifest = read_manifest(folder, COMMAND)
-        frames = []
-        for name, schema in ((TABLE, TABLE_SCHEMA), (FACTORS, FACTOR_SCHEMA)):
-            if not (folder / name).is_file():
-                raise InputError(
-                    f"{folder} has no {name} yet: run the same command again to finish the search"
-                )
-            remedy = "delete it and run the same command again to restore it"
-            run = manifest["identity"]
-            frames.append(read_run_table(folder / name, schema, run, "numbers", remedy).to_pandas())
-        return cls(manifest, *frames, rows_of(manifest, folder / ROWS), folder)
+        frame, factors = (
+            _read(folder / name, schema, manifest["identity"])
+            for name, schema in ((TABLE, TABLE_SCHEMA), (FACTORS, FACTOR_SCHEMA))
+        )
+        return cls(manifest, frame, factors, rows_of(manifest, folder / ROWS), folder)
+
+
+def _read(path: Path, schema: pa.Schema, run: str) -> pd.DataFrame:
+    """Reads one of the tables of a finished search."""
+    if not path.is_file():
+        raise InputError(
+            f"{path.parent} has no {path.name} yet: run the same command again to finish the search"
+        )
+    remedy = "delete it and run the same command again to restore it"
+    return read_run_table(path, schema, run, "numbers", remedy).to_pandas()
 
 
 def rows_of(manifest: dict[str, Any], source: Path | Sequence[pa.Table]) -> PairRows:
