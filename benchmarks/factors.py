@@ -5,16 +5,16 @@
     python benchmarks/factors.py --part published
     python benchmarks/factors.py --part table
 
-Time: seconds of the search ÷ seconds of as many bare channels-last forward passes, (2 + computed
-operations) for each pair, in one process, alternating, so that a slow minute of the machine hits
-both. resnet18 at 224, the paper's 112 operations, random weights (they cost the same), pictures in
-memory. Published: the same pairs by the structure of the published code, of which nothing is
-copied: one operation after the other, equal ones included; each picture from tensor to Pillow,
-moved there and back; x₁, x₂ and T(x₂) embedded for every operation, in batches of 32 with half of
-each batch for either side. It is timed on every eighth operation and scaled up; decoding is left
-out.
+Time: seconds of the search ÷ seconds of as many bare channels-last forward passes, in one process,
+alternating, so that a slow minute of the machine hits both. resnet18 at 224, the paper's 112
+operations, random weights (they cost the same), pictures in memory. Published: the same pairs by
+the structure of the published code, of which nothing is copied: one operation after the other,
+equal ones included; each picture from tensor to Pillow, moved there and back; x₁, x₂ and T(x₂)
+embedded for every operation, in batches of 32 with half of each batch for either side. It is timed
+on every eighth operation and scaled up; decoding is left out.
 Table: tabulating 1,000 classes × 112 operations × 640 pairs from rows on the disk, and the peak
-memory of that. Memory: peak resident set of a search over 500 and over 5,000 pairs.
+memory of that; and deciding what varies in a class of 64 images, for the pool of families. Memory:
+peak resident set of a search over 500 and over 5,000 pairs.
 """
 
 import argparse
@@ -43,7 +43,8 @@ def search_of(pairs: int):
     coarse = rng.integers(0, 256, (2 * pairs, 14, 14, 3), dtype=np.uint8)
     pixels = coarse.repeat(16, axis=1).repeat(16, axis=2)
     data = pixels, [0] * len(pixels)
-    request = SearchRequest(model="timm:resnet18+untrained", images=data, pairs=pairs)
+    model = "timm:resnet18+untrained"
+    request = SearchRequest(model=model, images=data, pairs=pairs, operations="all")
     return prepare_search(request), pixels
 
 
@@ -63,7 +64,7 @@ def time_ratio(rounds: int, pairs: int) -> dict:
     network = search.probe.module
     assert network is not None
     batch = torch.rand(BATCH, 3, 224, 224).contiguous(memory_format=torch.channels_last)
-    passes = (2 + len(search.unique)) * pairs
+    passes = sum(search.passes(number) for number in range(len(search.blocks)))
 
     def bare() -> float:
         started = time.perf_counter()
@@ -185,25 +186,25 @@ def table_time(classes: int, pairs: int) -> dict:
     from invariscope.runs.block_files import write_block_file
     from invariscope.search import get_operations
     from invariscope.search.operations import unique_operations
-    from invariscope.search.rows import PAIR_ROWS, PAIRS_PER_BLOCK, PairRows, pair_table
+    from invariscope.search.rows import DRAWN, PAIR_ROWS, PairRows, Pairs, pair_table
     from invariscope.search.table import tabulate
 
-    pool = get_operations()
+    pool = get_operations("all")
     columns = {key: column for column, key in enumerate(unique_operations(pool))}
     operations = [{**op.as_dict(), "column": columns.get(op.key)} for op in pool]
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder)
-        for start in range(0, classes * pairs, PAIRS_PER_BLOCK):
-            numbers = np.arange(start, min(start + PAIRS_PER_BLOCK, classes * pairs))
-            names = [f"n{number:08}/image_{number:08}.jpeg" for number in numbers]
-            change = rng.normal(-0.02, 0.05, (len(numbers), len(columns)))
-            before = rng.uniform(0.2, 0.9, len(numbers))
-            table = pair_table(numbers // pairs, names, names, before, change)
-            write_block_file(rows, start // PAIRS_PER_BLOCK, table, "", PAIR_ROWS)
+        for number in range(classes):
+            names = [f"n{number:08}/image_{pair:08}.jpeg" for pair in range(pairs)]
+            change = rng.normal(-0.02, 0.05, (pairs, len(columns)))
+            before = rng.uniform(0.2, 0.9, pairs)
+            drawn = Pairs(DRAWN, names, names, before, change, np.arange(pairs))
+            table = pair_table(number, [drawn], len(columns))
+            write_block_file(rows, number, table, "", PAIR_ROWS)
         started = time.perf_counter()
         frame = tabulate(
-            PairRows(rows, [pairs] * classes, len(columns)),
+            PairRows(rows, [1] * classes, len(columns)),
             [{"name": str(number)} for number in range(classes)],
             operations,
             seed=0,
@@ -213,8 +214,41 @@ def table_time(classes: int, pairs: int) -> dict:
         "what": f"{classes} classes × {len(pool)} operations × {pairs} pairs, {len(frame)} rows",
         "seconds": round(seconds, 1),
         "bar_s": BAR_TABLE_S,
+        "deciding_s_per_class": round(deciding_time(), 3),
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
+
+
+def deciding_time(images: int = 64, classes: int = 10) -> float:
+    """Seconds for what varies in one class, from rows in memory."""
+    import numpy as np
+
+    from invariscope.search import get_operations
+    from invariscope.search.factor_table import tabulate_factors
+    from invariscope.search.operations import unique_operations
+    from invariscope.search.rows import ELSEWHERE, OWN, STEP, PairRows, Pairs, pair_table
+
+    pool = get_operations("families")
+    columns = {key: column for column, key in enumerate(unique_operations(pool))}
+    operations = [{**op.as_dict(), "column": columns.get(op.key)} for op in pool]
+    rng = np.random.default_rng(0)
+    own, others = ([f"{where}{k}" for k in range(images)] for where in ("own", "other"))
+
+    def pairs(role: int, anchors: list[str]) -> Pairs:
+        met = [(a, b) for a in anchors for b in own if a != b]
+        first, second = zip(*met, strict=True)
+        change = rng.normal(-0.05, 0.05, (len(met), len(columns)))
+        return Pairs(role, first, second, rng.uniform(0.4, 0.9, len(met)), change)
+
+    step = Pairs(STEP, own, own, np.ones(images), rng.uniform(0.8, 1, (images, len(columns))))
+    tables = [
+        pair_table(number, [pairs(OWN, own), pairs(ELSEWHERE, others), step], len(columns))
+        for number in range(classes)
+    ]
+    started = time.perf_counter()
+    known = [{"name": str(number), "moved": images} for number in range(classes)]
+    tabulate_factors(PairRows(tables, [1] * classes, len(columns)), known, operations)
+    return (time.perf_counter() - started) / classes
 
 
 def peak(pairs: int) -> dict:
