@@ -30,9 +30,8 @@ def hub_at_once() -> Iterator[None]:
     if constants.HF_HUB_OFFLINE or getproxies() or answers(host):
         yield
         return
-    settings: list[Any] = [constants]
-    if "datasets" in sys.modules:
-        settings.append(sys.modules["datasets"].config)
+    loaded = getattr(sys.modules.get("datasets"), "config", None)
+    settings: list[Any] = [constants] if loaded is None else [constants, loaded]
     before = [module.HF_HUB_OFFLINE for module in settings]
     for module in settings:
         module.HF_HUB_OFFLINE = True

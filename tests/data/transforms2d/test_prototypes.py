@@ -144,6 +144,7 @@ def test_the_published_pictures_are_read_from_the_hub(monkeypatch):
     }
     library = SimpleNamespace(load_dataset=lambda name, part, split: tables[part])
     monkeypatch.setitem(sys.modules, "datasets", library)
+    monkeypatch.setattr("invariscope.hub.answers", lambda host: True)
     for cached in (published.published_objects, published.published_backgrounds):
         cached.cache_clear()
     found = prototypes("hf:some/objects")

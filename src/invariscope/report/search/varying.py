@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import special
 
 from invariscope.report.kit.words import counted, listed, percent
@@ -67,18 +66,25 @@ class Varying:
 
     Args:
         factors: What a search has found.
+
+    Attributes:
+        classes: All classes.
+        families: Those that belong together, by their place.
+        tested: The classes in which anything could be measured.
     """
 
     def __init__(self, factors: Factors):
         self.classes = factors.classes
         self.families = [axis.families for axis in axes(factors.manifest["settings"]["operations"])]
         places = {name: k for k, names in enumerate(self.families) for name in names}
-        self._of: dict[tuple[str, int], Finding] = {}
-        table = factors.factors
-        table = table.assign(place=table["family"].map(places))
-        for keys, rows in table.groupby(["class", "place"], sort=False):
-            name, place = str(keys[0]), int(rows["place"].iloc[0])
-            self._of[name, place] = _finding(name, place, rows)
+        together: dict[tuple[str, int], list[dict[str, Any]]] = {}
+        for row in factors.factors.to_dict("records"):
+            known = {str(key): value for key, value in row.items()}
+            key = str(known["class"]), places[known["family"]]
+            together.setdefault(key, []).append(known)
+        self._of = {key: _finding(*key, rows) for key, rows in together.items()}
+        known = {one.class_name for one in self._of.values() if one.tested}
+        self.tested = [name for name in self.classes if name in known]
 
     def of(self, class_name: str, place: int) -> Finding | None:
         """Returns what the families at a place do in a class."""
@@ -109,12 +115,6 @@ class Varying:
         order = sorted(shares, key=lambda family: (-len(shares[family]), -max(shares[family])))
         return [(family, len(shares[family])) for family in order]
 
-    @property
-    def tested(self) -> list[str]:
-        """The classes in which anything could be measured."""
-        known = {one.class_name for one in self._of.values() if one.tested}
-        return [name for name in self.classes if name in known]
-
     def images(self) -> tuple[int, int]:
         """Returns the fewest and the most images of a tested class."""
         tested = set(self.tested)
@@ -134,8 +134,11 @@ class Varying:
         """
         shares = []
         tests = sum(one.tested for one in self._of.values())
-        for name in self.tested:
-            of_class = [one for one in self._of.values() if one.class_name == name and one.tested]
+        tested: dict[str, list[Finding]] = {}
+        for one in self._of.values():
+            if one.tested:
+                tested.setdefault(one.class_name, []).append(one)
+        for of_class in tested.values():
             freedom = int(of_class[0].rows[0]["images"]) - 1
             reach = -special.stdtrit(freedom, SURE / len(of_class) / 2)
             errors = [(one.share - one.ends[0]) / reach for one in of_class]
@@ -144,13 +147,12 @@ class Varying:
         return float(np.median(shares)) if shares else math.nan
 
 
-def _finding(name: str, place: int, rows: pd.DataFrame) -> Finding:
+def _finding(name: str, place: int, rows: Sequence[dict[str, Any]]) -> Finding:
     """Reads the rows of a class and of families that belong together."""
-    acted = rows[rows["low"].notna()]
-    chosen = rows if acted.empty else acted
-    records = tuple({str(k): v for k, v in row.items()} for row in chosen.to_dict("records"))
-    found = bool((rows["q"] < SURE).any())
-    return Finding(name, place, tuple(chosen["family"].astype(str)), records, found)
+    chosen = [row for row in rows if math.isfinite(row["low"])] or rows
+    families = tuple(str(row["family"]) for row in chosen)
+    found = any(row["q"] < SURE for row in rows)
+    return Finding(name, place, families, tuple(chosen), found)
 
 
 def counts_text(varying: Varying, words: Sequence[tuple[str, int]]) -> str:
