@@ -57,6 +57,26 @@ def test_a_study_is_run_and_shown(command, tmp_path):
         (("toy", "--set", "seeds"), "--set seeds: write KEY=VALUE"),
         (("toy", "--set", "epochs=1", "--set", "epochs=2"), "--set epochs is given twice"),
         (("toy", "--workers", "0"), "--workers 0: give 1 or more"),
+        (("toy", "--until", "done"), "--until done: the one word that it takes is decided"),
+        (("toy", "--budget", "3h"), "--budget 3h without --until decided: give both, or neither"),
+        (("toy", "--looks", "3,5"), "--looks 3,5 without --until decided: give both, or neither"),
+        (
+            ("toy", "--until", "decided", "--budget", "3"),
+            "--budget 3: give a number above 0 with a unit",
+        ),
+        (
+            ("toy", "--until", "decided", "--budget", "0h"),
+            "--budget 0h: give a number above 0 with a",
+        ),
+        (
+            ("toy", "--until", "decided", "--looks", "2,5"),
+            "looks at 2, 5 seeds: give rising numbers",
+        ),
+        (("toy", "--until", "decided", "--looks", "a"), "--looks a: give numbers with commas"),
+        (
+            ("toy", "--until", "decided", "--preset", "smoke"),
+            "--until with preset smoke, which never",
+        ),
     ],
 )
 def test_wrong_input_is_one_line(command, words, message):
@@ -179,26 +199,6 @@ def test_seeds_are_added_until_claims_are_decided(command, tmp_path):
     assert "Value [98.2\u00a0%]" in page
     code, out, _ = command("claims")
     assert "look 1 with 3 seeds" in out.replace("\n         ", "")
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("--until", "done"), "--until done: the one word that it takes is decided"),
-        (("--budget", "3h"), "--budget 3h without --until decided: give both, or neither"),
-        (("--looks", "3,5"), "--looks 3,5 without --until decided: give both, or neither"),
-        (("--until", "decided", "--budget", "3"), "--budget 3: give a number above 0 with a unit"),
-        (("--until", "decided", "--budget", "0h"), "--budget 0h: give a number above 0 with a"),
-        (("--until", "decided", "--looks", "2,5"), "looks at 2, 5 seeds: give rising numbers"),
-        (("--until", "decided", "--looks", "a"), "--looks a: give numbers with commas"),
-        (("--until", "decided", "--preset", "smoke"), "--until with preset smoke, which never"),
-    ],
-)
-def test_wrong_wishes_are_one_line(command, words, message):
-    code, _, errors = command("study", "run", "toy", *words)
-    assert code == 2
-    assert errors.startswith(f"invariscope: {message}")
-    assert errors.count("\n") == 1
 
 
 def test_studies_without_seeds_cannot_add_any(command):

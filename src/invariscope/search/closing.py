@@ -138,11 +138,12 @@ def shares_of_levels(family: Gains, distances: Distances) -> np.ndarray:
         (1, family.own, distances.own, counted),
         (-1, family.elsewhere, distances.elsewhere, np.ones_like(distances.elsewhere)),
     ):
-        gain, rest = _chosen(gains, distance, which)
-        share = sign * gain / np.maximum(rest.sum(0), _TINY) / images
-        single = (gains * which).sum(1).argmax(0)
-        best = np.where(gains.max(0) > 0, gains.argmax(0), single)
-        np.add.at(shares, best.ravel(), share.ravel())
+        best, single, _ = _chosen(gains, which)
+        rest = (np.maximum(distance - single, 0) * which).sum(0)
+        share = sign * (best - single) * which / np.maximum(rest, _TINY) / images
+        without = (gains * which).sum(1).argmax(0)
+        level = np.where(best > 0, gains.argmax(0), without)
+        np.add.at(shares, level.ravel(), share.ravel())
     return shares
 
 
@@ -157,23 +158,32 @@ def _share(
         distance: [anchor, moved].
         counted: 1 where a pair counts, else 0.
     """
-    gain, rest = _chosen(np.concatenate([before, family]), distance, counted)
-    gain -= _chosen(before, distance, counted)[0]
+    earlier = _chosen(before, counted)
+    best, single, _ = _chosen(family, counted, earlier)
+    gain = (best - single - (earlier[0] - earlier[1])) * counted
+    rest = np.maximum(distance - single, 0) * counted
     whole = np.maximum(rest.sum(0), _TINY)
     share = gain.sum(0) / whole
     return share, (gain - share * rest) * counted.sum(0) / whole
 
 
 def _chosen(
-    gains: np.ndarray, distance: np.ndarray, counted: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The best for each pair beyond the best single level, and the distance that this leaves."""
-    best, single = np.zeros_like(distance), np.zeros_like(distance)
-    top = np.zeros(distance.shape[1], distance.dtype)
+    gains: np.ndarray,
+    counted: np.ndarray,
+    before: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The gain of the best level for each pair, that of the best single level, and its total.
+
+    Args:
+        gains: [level, anchor, moved].
+        counted: 1 where a pair counts, else 0.
+        before: What was chosen of the levels that come before; None: the identity alone.
+    """
+    nothing = np.zeros(gains.shape[1:], gains.dtype)
+    best, single, top = before or (nothing, nothing, nothing[0])
     for level in gains:
-        np.maximum(best, level, out=best)
+        best = np.maximum(best, level)
         total = (level * counted).sum(0)
-        better = total > top
-        single = np.where(better, level, single)
+        single = np.where(total > top, level, single)
         top = np.maximum(top, total)
-    return (best - single) * counted, np.maximum(distance - single, 0) * counted
+    return best, single, top

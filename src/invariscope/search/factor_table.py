@@ -91,15 +91,14 @@ def _corrected(frame: pd.DataFrame) -> pd.Series:
 def _of_class(of_class: Square | None, families: Sequence[Axis]) -> list[dict[str, Any]]:
     """Makes the rows of a class."""
     if of_class is None or min(of_class.before[0].shape[0], len(of_class.before[1])) < FEWEST:
+        of_class = None
         decisions: list[Decision | None] = [None] * len(families)
+        shares = [np.full(len(axis.levels), math.nan) for axis in families]
     else:
-        decisions = list(
-            decide(
-                [of_class.gains(axis) for axis in families],
-                [of_class.finer(axis) for axis in families],
-                of_class.distances,
-            )
-        )
+        gains, distances = [of_class.gains(axis) for axis in families], of_class.distances
+        finer = [of_class.finer(axis) for axis in families]
+        decisions = list(decide(gains, finer, distances))
+        shares = [shares_of_levels(of_axis, distances) for of_axis in gains]
     names = [" and ".join(axis.families) for axis in families]
     made = []
     for number, (axis, decision) in enumerate(zip(families, decisions, strict=True)):
@@ -109,8 +108,8 @@ def _of_class(of_class: Square | None, families: Sequence[Axis]) -> list[dict[st
             made.append(
                 {"axis": number, "family": family, **numbers, "unit": levels[0].unit}
                 | {"signed": any(level.signed for level in levels)}
-                | _range(of_class if decision else None, axis, levels)
-                | _lost(of_class if decision else None, axis, family)
+                | _range(shares[number], axis, levels)
+                | _lost(of_class, axis, family)
             )
     return made
 
@@ -134,11 +133,8 @@ def _numbers(decision: Decision | None, families: int, names: Sequence[str]) -> 
     }
 
 
-def _range(of_class: Square | None, axis: Axis, levels: Sequence[Level]) -> dict[str, float]:
+def _range(shares: np.ndarray, axis: Axis, levels: Sequence[Level]) -> dict[str, float]:
     """Finds the weakest and the strongest level that closes a twentieth of what the axis does."""
-    if of_class is None:
-        return {"low": math.nan, "high": math.nan}
-    shares = shares_of_levels(of_class.gains(axis), of_class.distances)
     least = max(shares.clip(min=0).sum() / 20, 1e-9)
     held = [
         level.magnitude

@@ -33,8 +33,9 @@ def prepare_search(request: SearchRequest) -> Search:
     pool = get_operations(request.operations, request.shear_centre)
     source = open_source(request.images, request.value_range)
     members = _members(source, request.classes)
+    shuffled = _shuffled(source, request.seed)
     plans = {
-        name: _plan(source, positions, request.pairs, request.seed)
+        name: _plan(source, positions, request.pairs, request.seed, shuffled)
         for name, positions in members.items()
     }
     paired = [plan for plan in plans.values() if len(plan.pairs)]
@@ -99,15 +100,23 @@ def _members(source: ImageSource, classes: Sequence[str] | None) -> dict[str, np
     return {name: positions for name, positions in members.items() if name in set(classes)}
 
 
-def _plan(source: ImageSource, positions: np.ndarray, count: int, seed: int) -> ClassPlan:
+def _shuffled(source: ImageSource, seed: int) -> np.ndarray:
+    """Puts the labelled images into a drawn order."""
+    labelled = np.flatnonzero(np.asarray(source.labels) >= 0)
+    keys = uniform(seed, "factors:strangers", [source.ids[int(k)] for k in labelled])
+    return labelled[np.argsort(keys, kind="stable")]
+
+
+def _plan(
+    source: ImageSource, positions: np.ndarray, count: int, seed: int, shuffled: np.ndarray
+) -> ClassPlan:
     """Draws the pairs of a class, and the images of other classes that it meets."""
     ids = [source.ids[int(position)] for position in positions]
     pairs = class_pairs(ids, count, seed)
     moved = positions[moved_images(pairs, len(ids), count)]
-    labels = np.asarray(source.labels)
-    others = np.flatnonzero((labels >= 0) & (labels != labels[positions[0]]))
-    keys = uniform(seed, "factors:strangers", [source.ids[int(k)] for k in others])
-    strangers = others[np.argsort(keys, kind="stable")[:STRANGERS]]
+    # members of the class are at most so many among the first ones
+    first = shuffled[: STRANGERS + len(positions)]
+    strangers = first[~np.isin(first, positions)][:STRANGERS]
     return ClassPlan(positions[pairs], moved, moved[:MEETING], strangers)
 
 
