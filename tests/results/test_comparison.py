@@ -7,6 +7,7 @@ from scipy import stats
 
 from invariscope.errors import InputError
 from invariscope.results import Result, RowStore
+from invariscope.statistics.sequences import reach
 from oracles.runs import manifest_of, tables_of
 
 
@@ -41,15 +42,24 @@ def test_a_shift_is_found_with_its_sign():
     assert np.allclose(back.difference, -frame.difference)
 
 
-def test_equal_cells_count_once_in_the_correction():
-    """The manifest shows shear_x=20 at two levels; p is corrected over 5 cells, not 7 rows."""
+def test_p_is_corrected_over_all_cells_of_the_table_and_equal_ones_count_once():
+    """Two metrics at two layers; shear_x=20 and level 0 are shown twice: 5 cells of 7 rows."""
     frame = result().compare(result(shift=0.1, seed=3)).frame
-    part = frame[(frame.metric == "relative_invariance") & (frame.layer == "a")]
-    assert len(part) == 7
-    cells = part.drop_duplicates(["difference", "p_value"])
-    cells = cells[(cells.level != 0) | (cells.transformation == "rotate")]
-    assert len(cells) == 5
+    twice = (frame.transformation == "shear_x") & frame.level.isin((0, 3))
+    assert (len(frame), twice.sum()) == (28, 8)
+    cells = frame[~twice]
     assert np.allclose(cells.p_adjusted, stats.false_discovery_control(cells.p_value))
+    keys = ["metric", "layer", "transformation"]
+    shown = frame.set_index([*keys, "level"]).p_adjusted.unstack()
+    assert (shown[2] == shown[3])[shown[3].notna()].all()
+
+
+def test_who_filters_the_table_sees_the_same_stars():
+    """A metric by itself has fewer cells, but they are those of the table."""
+    a, b = result(), result(shift=0.1, seed=3)
+    own = a.compare(b).frame
+    part = own[own.metric == "relative_invariance"]
+    assert not np.allclose(part.p_adjusted, stats.false_discovery_control(part.p_value))
 
 
 def test_what_is_undefined_in_one_run_counts_in_neither():
@@ -174,3 +184,39 @@ def test_levels_of_another_magnitude_are_not_compared():
     assert levels["rotate"].tolist() == [0, 1]
     assert levels["shear_x"].tolist() == [0, 1, 2, 3]
     assert compared.notes == ["1 levels are left out: not all runs have them at that magnitude"]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_run_that_stopped_by_itself_makes_intervals_that_hold_at_any_time(which):
+    fixed = result().compare(result(shift=0.01, seed=3)).frame
+    runs = [result(), result(shift=0.01, seed=3)]
+    runs[which].manifest["execution"]["precision"] = 0.05
+    anytime = runs[0].compare(runs[1]).frame
+    moved = anytime.level > 0
+    width = (anytime.ci_high - anytime.ci_low)[moved] / (fixed.ci_high - fixed.ci_low)[moved]
+    assert np.allclose(width, reach(np.array([20])) / stats.t.isf(0.025, 19))
+    holds = (anytime.ci_low <= 0) & (anytime.ci_high >= 0)
+    assert (holds == (anytime.p_value >= 0.05)).all()
+    assert (anytime.p_value >= fixed.p_value).all()
+
+
+def test_classes_of_as_many_images_are_taken_into_account_as_in_the_summary():
+    """The difference is large in one class, small in the other: within them it varies less."""
+
+    def in_halves(low, high):
+        def change(frame):
+            second = frame["image"].astype(str) >= "image-010"
+            frame["value"] += np.where(second, high, low)
+            frame["label"] = np.where(second, 1, 0)
+
+        return change
+
+    runs = [changed(in_halves(0, 0)), changed(in_halves(0.2, 0.8))]
+    wide = runs[0].compare(runs[1]).frame
+    for run in runs:
+        run.manifest["metrics"]["relative_invariance"]["needs"] = "classes"
+    frame = runs[0].compare(runs[1]).frame
+    own = frame.metric == "relative_invariance"
+    length, before = (table.ci_high - table.ci_low for table in (frame, wide))
+    assert (length[own] < 0.2 * before[own]).all()
+    assert np.allclose(length[~own], before[~own])

@@ -176,24 +176,44 @@ def test_the_chunks_of_resamples_change_nothing_but_the_draws(monkeypatch):
     assert np.allclose(whole, estimate(values).interval(seed=0), atol=0.1)
 
 
+def outliers(rng, size):
+    """Normal numbers, one in ten of them five times as large."""
+    return rng.standard_normal(size) * np.where(rng.random(size) < 0.1, 5, 1)
+
+
+LAWS = {
+    "normal": (lambda rng, size: rng.standard_normal(size), 0.0),
+    "log-normal": (lambda rng, size: rng.lognormal(size=size), math.exp(0.5)),
+    "exponential": (lambda rng, size: rng.exponential(size=size), 1.0),
+    "outliers": (outliers, 0.0),
+    "beta(9, 0.5)": (lambda rng, size: rng.beta(9, 0.5, size), 9 / 9.5),
+}
+
+
 @pytest.mark.parametrize(
-    ("law", "truth", "kind", "least"),
+    ("law", "least", "widest"),
     [
-        ("normal", 0.0, "mean", 0.93),
-        ("lognormal", math.exp(0.5), "mean", 0.90),  # a t interval: 0.88
-        ("exponential", 1.0, "mean", 0.925),
-        ("share", 0.97, "share", 0.95),  # a bootstrap: 0.61
+        ("normal", 0.94, 1.10),
+        ("log-normal", 0.925, 1.27),  # a t interval: 0.88; resamples alone: 0.92 and 1.28
+        ("exponential", 0.94, 1.25),
+        ("outliers", 0.94, 1.20),  # resamples alone: 0.905
+        ("beta(9, 0.5)", 0.94, 1.28),
     ],
 )
-def test_coverage(law, truth, kind, least):
-    """1,500 tables of 32 images each; three standard errors of the share are 0.017."""
-    rng = np.random.default_rng(0)
-    values = rng.random((32, 1500)) < 0.97 if law == "share" else getattr(rng, law)(size=(32, 1500))
-    low, high = estimate(values * 1.0, kind=kind).interval(seed=0)
+def test_coverage_and_width(law, least, widest):
+    """3,000 tables of 32 images each; three standard errors of the share are 0.012."""
+    draw, truth = LAWS[law]
+    made = estimate(draw(np.random.default_rng(0), (32, 3000)))
+    low, high = made.interval(seed=0)
     covered = ((low <= truth) & (truth <= high)).mean()
-    assert least < covered
-    if kind == "mean":
-        assert covered < 0.97
+    assert least < covered < 0.972
+    assert (high - low).mean() < widest * 2 * 1.96 * made.value.std()
+
+
+def test_coverage_of_shares():
+    values = np.random.default_rng(0).random((32, 1500)) < 0.97
+    low, high = estimate(values * 1.0, kind="share").interval(seed=0)
+    assert ((low <= 0.97) & (high >= 0.97)).mean() > 0.95  # a bootstrap: 0.61
 
 
 def test_neighbours_that_share_an_image_are_covered():

@@ -73,7 +73,7 @@ def test_p_of_normal_rows_is_that_of_student():
     b = a + rng.normal([0.0, 0.2, 0.8, 3.0], 1, (40, 4))
     ours = paired_differences(a, None, b, None, seed=0)
     theirs = stats.ttest_rel(b, a).pvalue
-    assert np.allclose(ours["p_value"][:2], theirs[:2], atol=0.03)
+    assert np.allclose(ours["p_value"][:2], theirs[:2], atol=0.04)
     assert ours["p_value"][3] < 1e-8  # as far as that: no least p of so many resamples
     assert np.allclose(
         ours["p_adjusted"], stats.false_discovery_control(ours["p_value"]), atol=1e-12
@@ -88,16 +88,64 @@ def test_p_does_not_depend_on_the_unit(power):
     assert np.allclose(moved, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("shape", ["same", "skewed"])
+SHAPES = {
+    "normal": lambda rng, size: rng.standard_normal(size),
+    "log-normal": lambda rng, size: rng.lognormal(size=size) - np.exp(0.5),
+    "log-normal and normal": lambda rng, size: (
+        rng.standard_normal(size) - rng.lognormal(0, 0.8, size) + np.exp(0.32)
+    ),
+    "beta(9, 0.5) and uniform": lambda rng, size: (
+        rng.uniform(-0.05, 0.05, size) - rng.beta(9, 0.5, size) + 9 / 9.5
+    ),
+    "outliers": lambda rng, size: (
+        rng.standard_normal(size) * np.where(rng.random(size) < 0.1, 5, 1)
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_equal_means_of_unlike_shapes_have_few_stars(shape):
-    """Families of nine cells; a test that swaps A and B takes another shape for another mean."""
-    rng, stars = np.random.default_rng(0), 0
-    for _ in range(150):
-        a, b = rng.standard_normal((2, 64, 9))
-        if shape == "skewed":
-            b = 1 - rng.exponential(size=(64, 9))
-        stars += bool((paired_differences(a, None, b, None, seed=0)["p_adjusted"] < 0.05).any())
-    assert stars / 150 < 0.12  # 0.05, and three standard errors
+    """How often the best of nine cells has a star, by one cell: 0.05, and three standard errors.
+
+    Resamples alone: 0.09 to 0.17 for all but the normal law.
+    """
+    difference = SHAPES[shape](np.random.default_rng(0), (32, 9000))
+    p = paired_differences(0 * difference, None, difference, None, seed=0)["p_value"]
+    assert 9 * (p < 0.05 / 9).mean() < 0.072
+
+
+def test_stars_are_found_where_means_differ():
+    """By 4.5 standard errors, at 5 of 900; with resamples alone 92, 99 and 75 %."""
+    rng, size = np.random.default_rng(0), (32, 3000)
+    skewed = "log-normal and normal"
+    for law, shift, least in (("normal", 4.5, 0.82), (skewed, -4.5, 0.94), (skewed, 4.5, 0.57)):
+        difference = SHAPES[law](rng, size)
+        difference = difference + shift * SHAPES[law](rng, size).std() / np.sqrt(32)
+        p = paired_differences(0 * difference, None, difference, None, seed=0)["p_value"]
+        assert (p < 0.05 / 9).mean() > least
+
+
+@pytest.mark.parametrize("kind", ["mean", "share"])
+def test_at_any_time_no_look_finds_a_difference_too_often(kind):
+    """Looks at 32, 64, … 512 images; nothing differs. Fixed intervals: wrong in 17 % at one look.
+
+    The smallest p of all looks is below 0.05 in 5 % of cases at most.
+    """
+    rng, wrong = np.random.default_rng(0), {}
+    rows = rng.standard_normal((2, 512, 800))
+    a, b = (rows > -1.3) * 1.0 if kind == "share" else rows
+    for anytime in (False, True):
+        found = np.zeros(800, dtype=bool)
+        for n in (32, 64, 128, 256, 384, 512):
+            numbers = paired_differences(
+                a[:n], None, b[:n], None, kind=kind, anytime=anytime, seed=0
+            )
+            outside = (numbers["ci_low"] > 0) | (numbers["ci_high"] < 0)
+            assert np.array_equal(outside, numbers["p_value"] < 0.05)
+            found |= outside
+        wrong[anytime] = found.mean()
+    assert wrong[False] > 0.1
+    assert wrong[True] < 0.05
 
 
 def test_two_models_of_equal_answers_are_not_equal_for_certain():

@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, optimize
 
 from invariscope.statistics.estimates import estimate
-from invariscope.statistics.sequences import ALPHA, reach, share_sequence
+from invariscope.statistics.sequences import ALPHA, reach, sequence_p, share_sequence
 
 LOOKS = (8, 16, 32, 64, 128, 256, 512)
 
@@ -61,3 +61,22 @@ def test_values_are_held_at_every_look(law, truth, kind):
             held &= (low <= truth) & (truth <= high)
     assert always.mean() > 0.95
     assert fixed.mean() < always.mean()
+
+
+def test_p_at_any_time_is_that_of_the_normal_mixture():
+    """Ville's inequality: p is 1 over the mixture's likelihood ratio."""
+    n, errors = np.array([32, 512]), np.array([2.5, 4.0])
+    weight = [variance_of_mixture(int(count)) for count in n]
+    for k in range(2):
+        mixture = integrate.quad(
+            lambda mean, k=k: math.exp(errors[k] * mean - mean**2 / 2)
+            * math.exp(-(mean**2) / (2 * weight[k])) / math.sqrt(2 * math.pi * weight[k]),
+            -30, 30,
+        )[0]  # fmt: skip
+        assert sequence_p(errors, n)[k] == pytest.approx(1 / mixture, rel=1e-6)
+    assert sequence_p(np.zeros(2), n).tolist() == [1.0, 1.0]
+
+
+def variance_of_mixture(n):
+    """The mixture that makes the reach at 128 images as short as it can be (its docstring)."""
+    return n * (-2 * math.log(ALPHA) + math.log(-2 * math.log(ALPHA) + 1)) / 128

@@ -62,7 +62,7 @@ def measured_accuracies(results: Sequence[Measured], agreement: Agreement) -> Ac
     values = np.stack(columns, axis=1)
     # An image without a label, or that a model gives no answer for, counts for no model.
     values[~np.isfinite(values).all(axis=1)] = np.nan
-    measured = estimate(values, kind="share", bounds=(0, 1))
+    measured = estimate(values, kind="share", bounds=(0, 1)).at_any_time(agreement.anytime)
     if not measured.counts.any():
         return None
     source = f"measured in the runs, on {measured.n[0]:,} untouched images"

@@ -8,6 +8,7 @@ import numpy as np
 
 from invariscope.errors import InputError
 from invariscope.results.averages import cells_of, metrics_of
+from invariscope.results.estimated import stopped_by_itself
 from invariscope.results.measured import Measured
 from invariscope.results.rows import RowStore
 
@@ -22,12 +23,14 @@ class Agreement:
         entries: The manifest's entries of the levels that all runs have, as the same operation.
         metrics: The metrics that all runs have.
         notes: What differs or is left out.
+        anytime: Whether a run stopped by itself: what is compared then depends on what it saw.
     """
 
     positions: tuple[np.ndarray, ...]
     entries: tuple[dict[str, Any], ...]
     metrics: tuple[str, ...]
     notes: list[str] = field(default_factory=list)
+    anytime: bool = False
 
     @property
     def images(self) -> int:
@@ -61,7 +64,8 @@ def agree(results: Sequence[Measured]) -> Agreement:
     metrics = _metrics(results, notes)
     notes += _other_orbits(results, metrics)
     notes += _differences(settings)
-    return Agreement(positions, entries, metrics, notes)
+    anytime = any(stopped_by_itself(result.manifest) for result in results)
+    return Agreement(positions, entries, metrics, notes, anytime)
 
 
 def _places(results: Sequence[Measured], notes: list[str]) -> tuple[np.ndarray, ...]:

@@ -51,12 +51,15 @@ class Scope:
         cells: The distinct cells of each transformation, without the identity.
         positions: The images' positions in the store, in the order in which they are resampled.
         seed: Decides the resamples.
+        anytime: Whether a run among those compared stopped by itself, so that the intervals of all
+            must hold at any time.
     """
 
     metrics: tuple[str, ...]
     cells: Mapping[str, tuple[str, ...]]
     positions: np.ndarray
     seed: int
+    anytime: bool = False
 
 
 @dataclass(frozen=True)
@@ -217,9 +220,8 @@ def _at_layer(
             continue
         where = np.ix_(scope.positions, np.array([column[cell] for cell in cells]))
         weights = None if series.weights is None else series.weights[where]
-        means.append(
-            estimated(series.values[where], weights, cells, manifest, series.metric, labels).mean()
-        )
+        own = estimated(series.values[where], weights, cells, manifest, series.metric, labels)
+        means.append(own.at_any_time(scope.anytime or own.anytime).mean())
         yield Average(series.metric, name, *position, means[-1])
     if means:
         yield Average(series.metric, None, *position, join(means).mean())

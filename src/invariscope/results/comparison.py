@@ -1,13 +1,14 @@
 """Two runs compared: a leaderboard of two, cell by cell, on the images that both have seen.
 
 For each metric, layer, transformation and level that both runs have: the difference B − A with its
-interval and p-value (`statistics.paired`). p-values are corrected over the cells of each metric and
-layer by Benjamini and Hochberg; equal cells are one cell there.
+interval and p-value (`statistics.paired`). Either holds at any time if one of the runs stopped by
+itself. p-values are corrected by Benjamini and Hochberg over all cells of the table, those of all
+metrics and layers together, so that who filters the table sees the same stars. A cell that several
+levels show counts once; level 0 is a cell like others. The table has no means over levels.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,11 @@ import pandas as pd
 from invariscope.errors import InputError
 from invariscope.results.agreement import Agreement, agree
 from invariscope.results.cells import cell_in, unit_beside
-from invariscope.results.estimated import IDENTITY
+from invariscope.results.estimated import IDENTITY, rule_of
 from invariscope.results.measured import Measured
 from invariscope.results.rows import Series
 from invariscope.statistics.paired import NUMBERS, paired_differences
+from invariscope.statistics.ranking import adjusted
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Comparison:
             "",
             table(("transformation", ">level", ">A", ">B", "<B - A, 95 %", ">p", "<"), rows),
             "",
-            "p is corrected for the number of cells; * below 0.05",
+            "p is corrected for all cells of all metrics and layers; * below 0.05",
             *(f"note: {note}" for note in self.notes if notes),
         )
 
@@ -91,7 +93,7 @@ def compare(results: Sequence[Measured], agreement: Agreement | None = None) -> 
         for series in stores[0].dense(layer, only=wanted):
             if series.metric in theirs:
                 pair = (series, theirs[series.metric])
-                parts.append(_differences(pair, shared, layer, results[0].manifest))
+                parts.append(_differences(pair, shared, layer, results))
     parts = [part for part in parts if len(part)]
     if not parts:
         raise InputError(
@@ -101,6 +103,7 @@ def compare(results: Sequence[Measured], agreement: Agreement | None = None) -> 
     frame = pd.concat(parts, ignore_index=True)
     metrics = {name: number for number, name in enumerate(dict.fromkeys(frame["metric"]))}
     frame = frame.iloc[frame["metric"].map(metrics).argsort(kind="stable")].reset_index(drop=True)
+    frame = _corrected(frame)
     notes = list(shared.notes)
     missing = set(stores[0].layers()) ^ set(stores[1].layers())
     if missing:
@@ -109,10 +112,20 @@ def compare(results: Sequence[Measured], agreement: Agreement | None = None) -> 
     return Comparison(frame, (a, b), notes)
 
 
+def _corrected(frame: pd.DataFrame) -> pd.DataFrame:
+    """Corrects p over the distinct cells of the table, and takes their names out."""
+    names = frame["metric"] + "\n" + frame["layer"] + "\n" + frame.pop("cell")
+    cell, _ = pd.factorize(names)
+    _, first = np.unique(cell, return_index=True)
+    frame["p_adjusted"] = adjusted(frame["p_value"].to_numpy(dtype=float)[first])[cell]
+    return frame
+
+
 def _differences(
-    pair: tuple[Series, Series], shared: Agreement, layer: str, manifest: dict[str, Any]
+    pair: tuple[Series, Series], shared: Agreement, layer: str, results: Sequence[Measured]
 ) -> pd.DataFrame:
     """Computes the differences of one metric at one layer, as rows."""
+    manifest = results[0].manifest
     metric, about = pair[0].metric, manifest["metrics"].get(pair[0].metric, {})
     column = [{cell: k for k, cell in enumerate(series.cells)} for series in pair]
     cells = [cell for cell in pair[0].cells if cell in column[1]]
@@ -125,10 +138,11 @@ def _differences(
         picked = np.ix_(images, np.array([columns[cell] for cell in wanted]))
         weights = None if series.weights is None else series.weights[picked]
         arrays += [series.values[picked], weights]
+    labels = results[0].store.labels[shared.positions[0]]
     numbers = paired_differences(
         *arrays,
-        kind=about.get("estimate", "mean"),
-        neighbours=about.get("paired", False),
+        **rule_of(about, labels, weighted=pair[0].weights is not None),
+        anytime=shared.anytime,
         seed=manifest["settings"]["seed"],
     )
     if about.get("role") == "kept" and IDENTITY in wanted:  # both keep all answers, for certain
@@ -140,6 +154,7 @@ def _differences(
             **{key: entry[key] for key in ("transformation", "level", "magnitude")},
             "unit": unit_beside(entry, about),
             "layer": layer,
+            "cell": cell,
             **{key: numbers[key][wanted.index(cell)] for key in NUMBERS},
         }
         for entry, cell in entries

@@ -40,16 +40,31 @@ def estimated(
         [1.0, 0.891]
     """
     about = manifest["metrics"].get(metric, {})
+    rule = rule_of(about, labels, weighted=weights is not None)
     low, high = about.get("range", (None, None))
-    certain = about.get("role") == "kept"
-    made = estimate(
-        np.asarray(values, dtype=np.float64),
-        weights,
-        kind=about.get("estimate", "mean" if weights is None else "ratio"),
-        neighbours=about.get("paired", False),
-        classes=labels if about.get("needs") == "classes" else None,
-        bounds=(low, high),
-    )
-    if certain:
+    made = estimate(np.asarray(values, dtype=np.float64), weights, **rule, bounds=(low, high))
+    if about.get("role") == "kept":
         made.share[[cell == IDENTITY for cell in cells]] = False
-    return made.at_any_time(manifest.get("execution", {}).get("precision") is not None)
+    return made.at_any_time(stopped_by_itself(manifest))
+
+
+def rule_of(
+    about: Mapping[str, Any], labels: np.ndarray | None, *, weighted: bool
+) -> dict[str, Any]:
+    """Says how a metric's rows are estimated, as arguments of `statistics.estimates.estimate`.
+
+    Args:
+        about: What the manifest says of the metric.
+        labels: The class of each image, [image].
+        weighted: Whether rows have weights.
+    """
+    return {
+        "kind": about.get("estimate", "ratio" if weighted else "mean"),
+        "neighbours": about.get("paired", False),
+        "classes": labels if about.get("needs") == "classes" else None,
+    }
+
+
+def stopped_by_itself(manifest: Mapping[str, Any]) -> bool:
+    """Says whether a run has looked at its intervals, so that they must hold at any time."""
+    return manifest.get("execution", {}).get("precision") is not None

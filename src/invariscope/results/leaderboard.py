@@ -13,7 +13,7 @@ Hochberg over the whole table.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,7 +125,7 @@ class Leaderboard:
         for scope in _scopes(agreement, len(self.results), seed):
             table: dict[_Key, dict[int, Average]] = {}
             for number, result in enumerate(self.results):
-                own = Scope(scope.metrics, scope.cells, agreement.positions[number], scope.seed)
+                own = replace(scope, positions=agreement.positions[number])
                 averages = iterate(result.store, result.manifest, own)
                 frame = frame_of(_kept(averages, number, table), result.manifest, own)
                 frames.append(frame.assign(model=self.models[number]))
@@ -257,7 +257,7 @@ def _scopes(agreement: Agreement, models: int, seed: int) -> Iterator[Scope]:
     size = max(1, _BATCH_BYTES // one_metric)
     for first in range(0, len(agreement.metrics), size):
         batch = agreement.metrics[first : first + size]
-        yield Scope(batch, cells, agreement.positions[0], seed)
+        yield Scope(batch, cells, agreement.positions[0], seed, agreement.anytime)
 
 
 def _kept(
@@ -330,6 +330,7 @@ def _curves(
                     series.values[images], weights, series.cells, result.manifest, series.metric,
                     result.store.labels[images],
                 )  # fmt: skip
+                own = own.at_any_time(agreement.anytime)
                 numbers = (own.value, *own.interval(seed=seed), own.n)
                 column = {cell: k for k, cell in enumerate(series.cells)}
                 for entry in agreement.entries:

@@ -4,8 +4,10 @@ The difference B − A of two values is an estimate like any other: what image i
 what it contributes to B minus what it contributes to A (`statistics.estimates`), so that what moves
 both alike cancels. It is tested whether the *means* are equal, whatever the shapes of the rows:
 T = difference / standard error is held against the T of resamples, as the interval is. So an
-interval holds 0 if and only if p > 0.05. Beyond what 2,000 resamples show, T is taken to fall off
-as Student's does, so that p has no least value.
+interval holds 0 if and only if p > 0.05. Both come from `statistics.studentised`, which also says
+how rare a T is beyond what 2,000 resamples show, so that p has no least value.
+
+Where a run stopped by itself, interval and p hold whenever one looks (`statistics.sequences`).
 
 The difference of two shares has the adjusted interval of Bonett and Price (2012): one image more
 on each side that only one model gets right, so that two models of equal answers are not said to be
@@ -17,7 +19,8 @@ import numpy as np
 from invariscope.statistics.estimates import Estimates, estimate
 from invariscope.statistics.intervals import divide, exact_sums
 from invariscope.statistics.ranking import adjusted
-from invariscope.statistics.studentised import INTERVAL, TAILS, studentised
+from invariscope.statistics.sequences import reach, sequence_p
+from invariscope.statistics.studentised import INTERVAL, as_students, studentised, students
 
 #: The numbers of each cell; the corrected p is over the cells that are given together.
 NUMBERS = (
@@ -33,6 +36,8 @@ def paired_differences(
     *,
     kind: str = "mean",
     neighbours: bool = False,
+    classes: np.ndarray | None = None,
+    anytime: bool = False,
     seed: int,
 ) -> dict[str, np.ndarray]:
     """Computes the difference B − A of each cell, with its interval and p-values.
@@ -44,6 +49,8 @@ def paired_differences(
         weights_b: The same for B.
         kind: One of `statistics.estimates.KINDS`.
         neighbours: Whether a row depends on the next image as well.
+        classes: [image], as of `statistics.estimates.estimate`.
+        anytime: Whether interval and p are to hold whenever one looks (`statistics.sequences`).
         seed: Decides the resamples.
 
     Returns:
@@ -57,17 +64,19 @@ def paired_differences(
     """
     both = exact_sums(values_a, weights_a).counts & exact_sums(values_b, weights_b).counts
     a, b = (
-        estimate(np.where(both, values, np.nan), weights, kind=kind, neighbours=neighbours)
+        estimate(
+            np.where(both, values, np.nan), weights,
+            kind=kind, neighbours=neighbours, classes=classes,
+        )
         for values, weights in ((values_a, weights_a), (values_b, weights_b))
-    )
+    )  # fmt: skip
     difference, n = b.value - a.value, both.sum(axis=0)
     if kind == "share":
-        low, high, p = _of_shares(values_a, values_b, both)
+        low, high, p = _of_shares(values_a, values_b, both, anytime)
     else:
         contributions = b.contributions - a.contributions
-        low, high, p = _of_means(
-            Estimates(difference, contributions, both, a.share, neighbours), seed
-        )
+        change = Estimates(difference, contributions, both, a.share, neighbours, anytime=anytime)
+        low, high, p = _of_means(change, seed)
     for numbers in (low, high, p):
         numbers[n < 2] = np.nan
     columns = (a.value, b.value, difference, low, high, p, adjusted(p), n)
@@ -83,21 +92,17 @@ def _of_means(change: Estimates, seed: int) -> tuple[np.ndarray, np.ndarray, np.
     low, high = change.ends(below[INTERVAL], above[INTERVAL])
     with np.errstate(invalid="ignore", divide="ignore"):
         t = np.where(change.value == 0, 0.0, change.value / error)  # 0 / 0: nothing differs
+    known = np.where(t > 0, above, below)
+    if change.anytime:
+        p = sequence_p(np.abs(t) * students(n)[INTERVAL] / known[INTERVAL], np.maximum(n, 1))
+    else:
+        p = 2 * stats.t.sf(as_students(np.abs(t), known, n), np.maximum(n - 1, 1))
     # The same difference on every image: a coin for every image does as much in 2 of 2ⁿ cases.
-    p = np.where(np.isinf(t), 2.0 ** (1 - n.astype(float)), np.nan)
-    for k in np.flatnonzero((n > 1) & np.isfinite(t)):
-        known = (above if t[k] > 0 else below)[:, k]
-        student = stats.t.isf(TAILS, n[k] - 1)
-        size = abs(t[k])
-        slope = max((known[-1] - known[-3]) / (student[-1] - student[-3]), known[-1] / student[-1])
-        beyond = student[-1] + (size - known[-1]) / slope
-        like = beyond if size > known[-1] else np.interp(size, [0, *known], [0, *student])
-        p[k] = 2 * stats.t.sf(like, n[k] - 1)
-    return low, high, p
+    return low, high, np.where(np.isinf(t), 2.0 ** (1 - n.astype(float)), p)
 
 
 def _of_shares(
-    values_a: np.ndarray, values_b: np.ndarray, both: np.ndarray
+    values_a: np.ndarray, values_b: np.ndarray, both: np.ndarray, anytime: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Interval and p of differences of two shares of the same images."""
     from scipy import stats
@@ -107,6 +112,10 @@ def _of_shares(
     more, less = ((change * sign).clip(min=0).sum(axis=0) + 1 for sign in (1, -1))
     middle = (more - less) / n
     error = np.sqrt(divide(more + less, n) - middle**2) / np.sqrt(n)
-    reach = stats.norm.isf(0.025) * error
-    p = 2 * stats.norm.sf(np.abs(middle) / error)
-    return (middle - reach).clip(-1, 1), (middle + reach).clip(-1, 1), p
+    misses = np.abs(middle) / error
+    errors, p = (
+        (reach(n), sequence_p(misses, n))
+        if anytime
+        else (stats.norm.isf(0.025), 2 * stats.norm.sf(misses))
+    )
+    return (middle - errors * error).clip(-1, 1), (middle + errors * error).clip(-1, 1), p

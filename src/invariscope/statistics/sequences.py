@@ -29,9 +29,34 @@ def reach(n: np.ndarray) -> np.ndarray:
         >>> reach(np.array([32, 128, 1024])).round(2).tolist()
         [3.26, 3.04, 3.21]
     """
-    log = -2 * np.log(ALPHA)
-    weight = n * (log + np.log(log + 1)) / TIGHTEST
+    weight = _weight(n)
     return np.sqrt(2 * (weight + 1) / weight * np.log(np.sqrt(weight + 1) / ALPHA))
+
+
+def sequence_p(errors: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Computes two-sided p-values that hold whenever one looks (Johari and others 2022).
+
+    Args:
+        errors: By how many standard errors a mean of n images misses 0, of any shape.
+        n: Of the same shape, at least 1.
+
+    Returns:
+        The largest level at which the sequence of intervals still holds 0, at most 1.
+
+    Example:
+        >>> n = np.array([32, 128])
+        >>> sequence_p(reach(n), n).round(6).tolist()
+        [0.05, 0.05]
+    """
+    weight = _weight(n)
+    evidence = np.sqrt(weight + 1) * np.exp(-(errors**2) * weight / (2 * (weight + 1)))
+    return np.minimum(evidence, 1.0)
+
+
+def _weight(n: np.ndarray) -> np.ndarray:
+    """The spread of the mixed means over the standard error, squared."""
+    log = -2 * np.log(ALPHA)
+    return n * (log + np.log(log + 1)) / TIGHTEST
 
 
 def share_sequence(right: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
