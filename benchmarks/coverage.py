@@ -6,7 +6,7 @@
 - metrics: each metric of images whose embeddings follow a normal or a heavy-tailed law (t with
   4 degrees of freedom), in blocks of 32 with their neighbours, as in a sweep;
 - paired: nine cells of two models with equal means and unequal shapes: how many families
-  have a star.
+  have a star, and how many cells are found where means differ.
 
 Width is the mean width in units of 2 · 1.96 standard errors of the value, as it really varies.
 Bias is in units of the mean width.
@@ -21,6 +21,7 @@ import torch
 from invariscope.metrics import METRICS, OrbitMetric
 from invariscope.statistics.estimates import estimate
 from invariscope.statistics.paired import paired_differences
+from invariscope.statistics.ranking import adjusted
 
 SIZES = (16, 32, 64, 256)
 LEVELS, UNITS, CLASSES = 4, 24, 4
@@ -36,6 +37,12 @@ def rows(draws: int) -> None:
         "beta(20, 1)": (lambda s: rng.beta(20, 1, s), 20 / 21, "mean"),
         "beta(9, 0.5)": (lambda s: rng.beta(9, 0.5, s), 9 / 9.5, "mean"),
         "1 - exponential": (lambda s: 1 - 0.1 * rng.exponential(size=s), 0.9, "mean"),
+        "t, 5 degrees": (lambda s: rng.standard_t(5, s), 0.0, "mean"),
+        "one in ten 5 times as large": (
+            lambda s: rng.standard_normal(s) * np.where(rng.random(s) < 0.1, 5, 1),
+            0.0,
+            "mean",
+        ),
     }
     for p in (0.5, 0.9, 0.97, 0.99):
         laws[f"share {p}"] = (lambda s, p=p: (rng.random(s) < p).astype(float), p, "share")
@@ -109,28 +116,53 @@ def _rows(metric, law: str, n: int, seed: int, block: int = 32):
 
 
 def paired(draws: int) -> None:
-    """Nine cells whose differences have mean 0 and are skewed, or whose rows have other shapes."""
+    """Nine cells whose differences have mean 0 and are skewed, or whose rows have other shapes.
+
+    Power is the share of cells with p < 0.05 / 9 where B is 4.5 standard errors above or below A.
+    """
     shapes = {
         "normal and normal": lambda r, s: (r.standard_normal(s), r.standard_normal(s)),
-        "log-normal and normal": lambda r, s: (
+        "log-normal (0.8) and normal": lambda r, s: (
             r.lognormal(0, 0.8, s) - np.exp(0.32), r.standard_normal(s)
         ),
+        "log-normal (1) and nothing": lambda r, s: (
+            r.lognormal(0, 1, s) - np.exp(0.5), np.zeros(s)
+        ),
+        "log-normal (0.5) and nothing": lambda r, s: (
+            r.lognormal(0, 0.5, s) - np.exp(0.125), np.zeros(s)
+        ),
+        "exponential and normal": lambda r, s: (r.exponential(size=s) - 1, r.standard_normal(s)),
         "beta(9, 0.5) and uniform": lambda r, s: (
             r.beta(9, 0.5, s) - 9 / 9.5, r.uniform(-0.05, 0.05, s)
+        ),
+        "uniform and nothing": lambda r, s: (r.uniform(-1, 1, s), np.zeros(s)),
+        "t, 5 degrees, and normal": lambda r, s: (r.standard_t(5, s), r.standard_normal(s)),
+        "one in ten 5 times as large": lambda r, s: (
+            r.standard_normal(s) * np.where(r.random(s) < 0.1, 5, 1), np.zeros(s)
+        ),
+        "one in ten larger by 3": lambda r, s: (
+            r.standard_normal(s) + 3 * ((r.random(s) < 0.1) - 0.1), np.zeros(s)
+        ),
+        "exponential in one of five": lambda r, s: (
+            (r.random(s) < 0.2) * r.exponential(size=s) - 0.2, np.zeros(s)
         ),
         "shares of 0.9": lambda r, s: ((r.random(s) < 0.9) * 1.0, (r.random(s) < 0.9) * 1.0),
     }  # fmt: skip
     for name, shape in shapes.items():
         for n in SIZES:
-            rng, stars, held = np.random.default_rng(n), 0, []
-            for _ in range(draws):
-                a, b = shape(rng, (n, 9))
-                kind = "share" if name.startswith("shares") else "mean"
-                numbers = paired_differences(a, None, b, None, kind=kind, seed=0)
-                stars += bool((numbers["p_adjusted"] < 0.05).any())
-                held.append(((numbers["ci_low"] <= 0) & (numbers["ci_high"] >= 0)).mean())
-            print(json.dumps({"part": "paired", "law": name, "n": n, "stars": stars / draws,
-                              "coverage": float(np.mean(held))}), flush=True)  # fmt: skip
+            a, b = shape(np.random.default_rng(n), (n, 9 * draws))
+            kind = "share" if name.startswith("shares") else "mean"
+            numbers = paired_differences(a, None, b, None, kind=kind, seed=0)
+            families = numbers["p_value"].reshape(draws, 9)
+            stars = np.mean([(adjusted(p) < 0.05).any() for p in families])
+            held = ((numbers["ci_low"] <= 0) & (numbers["ci_high"] >= 0)).mean()
+            found = []
+            for side in (1, -1) if kind == "mean" else ():
+                shift = side * 4.5 * (b - a).std() / np.sqrt(n)
+                p = paired_differences(a, None, b + shift, None, kind=kind, seed=0)["p_value"]
+                found.append(round(float((p < 0.05 / 9).mean()), 4))
+            print(json.dumps({"part": "paired", "law": name, "n": n, "stars": float(stars),
+                              "coverage": float(held), "power": found}), flush=True)  # fmt: skip
 
 
 def report(part, law, n, said, truth) -> None:

@@ -4,6 +4,7 @@ import itertools
 import math
 
 import numpy as np
+from scipy import stats
 
 from invariscope.metrics import METRICS as known
 from invariscope.results import Result, RowBuilder, RowStore
@@ -114,7 +115,8 @@ def reference_rank_interval(places, right, *, kind, neighbours, seed):
         moved = reference_average_contributions(own, kind)
         wider = reference_error(moved, neighbours) / reference_error(moved)
         models.append((reference_average(own, list(range(images))), moved, wider))
-    drawn = []
+    values, known = [value for value, _, _ in models], [float(own.mean()) for own in right]
+    rho, drawn, noise = reference_spearman(values, known), [], []
     for chosen in reference_draws(images, seed):
         averages = [
             value + wider * math.fsum(moved[image] for image in chosen)
@@ -122,5 +124,58 @@ def reference_rank_interval(places, right, *, kind, neighbours, seed):
         ]
         accuracies = [float(np.mean(own[chosen])) for own in right]
         drawn.append(reference_spearman(averages, accuracies))
+        pairs = ((averages, values), (accuracies, known))
+        noise.append([[x - y for x, y in zip(*pair, strict=True)] for pair in pairs])
     drawn = [number for number in drawn if not math.isnan(number)]
-    return reference_quantile(drawn, 0.025), reference_quantile(drawn, 0.975)
+    turned = [[one, [-x for x in other]] for one, other in noise]
+    return (
+        min(
+            reference_quantile(drawn, 0.025),
+            -reference_farthest(values, [-x for x in known], turned, -rho),
+        ),
+        max(reference_quantile(drawn, 0.975), reference_farthest(values, known, noise, rho)),
+    )
+
+
+def reference_isotonic(numbers):
+    """The nearest numbers that do not fall, by the formula of least upper means."""
+    count = len(numbers)
+    return [
+        max(min(np.mean(numbers[i : j + 1]) for j in range(k, count)) for i in range(k + 1))
+        for k in range(count)
+    ]
+
+
+def reference_farthest(values, others, noise, rho):
+    """The largest rho on the line to perfect order that gives the observed one in over 2.5 %."""
+    models, sides = len(values), (values, others)
+    errors = [np.sqrt(np.mean([[x * x for x in own[side]] for own in noise])) for side in (0, 1)]
+    sums = [x / errors[0] + y / errors[1] for x, y in zip(values, others, strict=True)]
+    order = sorted(range(models), key=lambda k: sums[k])
+    goals, away = [], 0.0
+    for side, numbers in enumerate(sides):
+        goal = [0.0] * models
+        for place, (k, number) in enumerate(
+            zip(order, reference_isotonic([numbers[k] for k in order]), strict=True)
+        ):
+            goal[k] = number + 1e-6 * errors[side] * place
+        moves = [x - y for x, y in zip(goal, numbers, strict=True)]
+        for k in range(models):
+            variance = np.mean([(own[side][k] - np.mean(own[side])) ** 2 for own in noise])
+            away += (moves[k] - np.mean(moves)) ** 2 / variance
+        goals.append(moves)
+    reach = min(1, math.sqrt(stats.chi2.ppf(0.95, 2 * (models - 1)) / away))
+    farthest = rho
+    for step in range(1, 7):
+        moved = [
+            [x + reach * step / 6 * move for x, move in zip(numbers, moves, strict=True)]
+            for numbers, moves in zip(sides, goals, strict=True)
+        ]
+        seen = [
+            reference_spearman(*([x + y for x, y in zip(*pair, strict=True)]
+                                 for pair in zip(moved, own, strict=True)))
+            for own in noise[:400]
+        ]  # fmt: skip
+        if sum(number <= rho + 1e-9 for number in seen) / 400 > 0.025:
+            farthest = max(farthest, reference_spearman(*moved))
+    return farthest

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from invariscope.statistics import correlation
-from invariscope.statistics.correlation import permutation_p, spearman
+from invariscope.statistics.correlation import interval_over_images, permutation_p, spearman
+from invariscope.statistics.intervals import resampling_counts
 from oracles.many import reference_permutation_p, reference_spearman
 
 few = st.lists(st.integers(0, 4), min_size=4, max_size=5)
@@ -70,3 +71,53 @@ def test_undefined_columns_are_undefined_and_leave_others_alone():
     rho = spearman(values, np.array([[1.0], [2.0], [3.0]]))
     assert rho[0] == 1
     assert np.isnan(rho[1:]).all()
+
+
+def models_in_order(models, rho, rng):
+    """Numbers [two, model] whose rank correlation is as near to rho as 300 draws come."""
+    drawn = rng.standard_normal((300, 2, models))
+    drawn[:, 1] = rho * drawn[:, 0] + math.sqrt(1 - rho**2) * drawn[:, 1]
+    known = spearman(drawn[:, 0].T, drawn[:, 1].T)
+    nearest = int(np.abs(known - rho).argmin())
+    return drawn[nearest], float(known[nearest])
+
+
+@pytest.mark.parametrize(
+    ("models", "images", "rho", "resampled"),
+    [(6, 32, 0.5, 1.0), (20, 32, 0.9, 0.5), (20, 64, 0.0, 1.0), (10, 64, 1.0, 0.5)],
+)
+def test_the_interval_holds_what_all_images_would_give(models, images, rho, resampled):
+    """60 samples of images that share their difficulty; percentiles hold a large ρ in few."""
+    rng = np.random.default_rng(0)
+    counts = np.concatenate(list(resampling_counts(images, 2000, 0)))[:600] / images
+    held, plain = 0, 0
+    for _ in range(60):
+        truth, true = models_in_order(models, rho, rng)
+        common = rng.standard_normal((2, images, 1))
+        rows = 0.7 * truth[:, None] + common + rng.standard_normal((2, images, models))
+        drawn = [(counts @ own).T for own in rows]
+        low, high = interval_over_images(*rows.mean(axis=1), *drawn)
+        held += low - 1e-9 <= true <= high + 1e-9
+        ends = np.quantile(spearman(*drawn), [0.025, 0.975])
+        plain += ends[0] - 1e-9 <= true <= ends[1] + 1e-9
+    assert held / 60 > 0.88  # 0.95, and two and a half standard errors
+    assert plain / 60 <= resampled
+
+
+def test_an_interval_of_given_accuracies_reaches_perfect_order_only_within_the_noise():
+    accuracy = np.linspace(0.5, 0.9, 6)
+    values = accuracy[[0, 1, 3, 2, 4, 5]]
+    rng = np.random.default_rng(0)
+    for spread, reaches in ((0.05, True), (0.002, False)):
+        drawn = values[:, None] + spread * rng.standard_normal((6, 800))
+        low, high = interval_over_images(values, accuracy, drawn, accuracy[:, None])
+        rho = spearman(values[:, None], accuracy[:, None])[0]
+        assert low <= rho <= high
+        assert (high == 1) == reaches
+        turned = interval_over_images(values, -accuracy, drawn, -accuracy[:, None])
+        assert np.allclose(turned, (-high, -low))
+
+
+def test_models_that_are_all_tied_have_no_interval():
+    tied = np.ones(5)
+    assert np.isnan(interval_over_images(tied, np.arange(5.0), *np.ones((2, 5, 9)))).all()

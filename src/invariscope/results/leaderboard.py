@@ -29,9 +29,13 @@ from invariscope.results.averages import Average, Scope, frame_of, iterate
 from invariscope.results.cells import cell_in, unit_beside
 from invariscope.results.comparison import Comparison, compare
 from invariscope.results.estimated import estimated
-from invariscope.statistics.correlation import FEWEST_MODELS, permutation_p, spearman
+from invariscope.statistics.correlation import (
+    FEWEST_MODELS,
+    interval_over_images,
+    permutation_p,
+    spearman,
+)
 from invariscope.statistics.estimates import join
-from invariscope.statistics.intervals import percentile_interval
 from invariscope.statistics.ranking import adjusted, ranked
 
 if TYPE_CHECKING:
@@ -190,11 +194,12 @@ class Leaderboard:
             own = join([of_models[number].estimate for number in defined])
             accuracy = known.values[defined]
             rho = spearman(own.value[:, None], accuracy[:, None])
-            drawn = spearman(own.replicates(seed=seed), resampled_accuracy[defined])
-            low, high = percentile_interval(drawn[None])
+            low, high = interval_over_images(
+                own.value, accuracy, own.replicates(seed=seed), resampled_accuracy[defined]
+            )
             yield {
                 "metric": metric, "transformation": transformation, "part": part,
-                "rho": rho[0], "ci_low": low[0], "ci_high": high[0],
+                "rho": rho[0], "ci_low": low, "ci_high": high,
                 "p_value": permutation_p(own.value, accuracy, seed=seed), "models": len(defined),
             }  # fmt: skip
 
