@@ -1,12 +1,15 @@
 """How often do 95 % intervals hold the truth, and how wide are they? Prints JSON lines.
 
-    python benchmarks/coverage.py [--part rows|metrics|paired] [--draws 2000]
+    python benchmarks/coverage.py [--part rows|metrics|paired|ranks] [--draws 2000]
 
 - rows: means of normal, log-normal, bounded rows and of 0 and 1, at n = 16, 32, 64, 256 images;
 - metrics: each metric of images whose embeddings follow a normal or a heavy-tailed law (t with
   4 degrees of freedom), in blocks of 32 with their neighbours, as in a sweep;
 - paired: nine cells of two models with equal means and unequal shapes: how many families
   have a star, and how many cells are found where means differ.
+- ranks: the rank correlation of a measure with accuracy over given models, and the models' ranks,
+  where images share their difficulty; accuracies lie between 0.3 and 0.9, the spread of the
+  measure over models is 1.5, 0.5 or 0.15 of its spread over images.
 
 Width is the mean width in units of 2 · 1.96 standard errors of the value, as it really varies.
 Bias is in units of the mean width.
@@ -17,12 +20,16 @@ import json
 
 import numpy as np
 import torch
+from scipy import stats
 
 from invariscope.metrics import METRICS, OrbitMetric
+from invariscope.statistics.correlation import interval_over_images, spearman
 from invariscope.statistics.estimates import estimate
+from invariscope.statistics.intervals import REPLICATES, resampling_counts
 from invariscope.statistics.paired import paired_differences
-from invariscope.statistics.ranking import adjusted
+from invariscope.statistics.ranking import adjusted, rank_intervals, ranked
 
+PARTS = ("rows", "metrics", "paired", "ranks")
 SIZES = (16, 32, 64, 256)
 LEVELS, UNITS, CLASSES = 4, 24, 4
 
@@ -165,6 +172,57 @@ def paired(draws: int) -> None:
                               "coverage": float(held), "power": found}), flush=True)  # fmt: skip
 
 
+def ranks(draws: int) -> None:
+    """Intervals over images of Spearman's rho, and of ranks, for models whose numbers are known."""
+    for models in (5, 10, 20):
+        for n in (32, 64, 256):
+            counts = np.concatenate(list(resampling_counts(n, REPLICATES, 0))) / n
+            for rho in (0.0, 0.5, 0.9, 1.0):
+                _ranks(models, counts, rho, draws)
+
+
+def _ranks(models: int, counts: np.ndarray, wanted: float, draws: int) -> None:
+    rng, held, width, plain, placed, places = np.random.default_rng(0), [], [], [], [], []
+    for number in range(draws):
+        if number % 10 == 0:
+            values, accuracy, rho = _models(models, wanted, rng)
+            spread = (0.3, 0.1, 0.03)[number // 10 % 3]
+        shape = (counts.shape[1], models)
+        common = rng.standard_normal((2, counts.shape[1], 1))
+        measured = spread * values + 0.14 * (common[0] + rng.standard_normal(shape))
+        easy = stats.norm.cdf(0.7 * common[1] + 0.714 * rng.standard_normal(shape))
+        rows = measured, (easy < accuracy) * 1.0
+        drawn = [(counts @ own).T for own in rows]
+        low, high = interval_over_images(*(own.mean(axis=0) for own in rows), *drawn)
+        ends = np.nanquantile(spearman(*drawn), [0.025, 0.975])
+        if np.isfinite(low):
+            held.append(low - 1e-9 <= rho <= high + 1e-9)
+            plain.append(ends[0] - 1e-9 <= rho <= ends[1] + 1e-9)
+            width.append(high - low)
+        own = estimate(measured)
+        first, last = rank_intervals(own.replicates(seed=0))
+        true = ranked(values, method="min")
+        placed.append(((first <= true) & (true <= last)).mean())
+        places.append((last - first).mean())
+    line = {
+        "part": "ranks", "models": models, "n": counts.shape[1], "rho": wanted,
+        "coverage": np.mean(held), "percentiles": np.mean(plain), "width": np.mean(width),
+        "ranks": np.mean(placed), "places": np.mean(places),
+    }  # fmt: skip
+    print(json.dumps({k: round(float(v), 4) for k, v in line.items() if k != "part"}), flush=True)
+
+
+def _models(models: int, rho: float, rng) -> tuple[np.ndarray, np.ndarray, float]:
+    """Values, accuracies and their rank correlation, as near to rho as 300 draws come."""
+    drawn = rng.standard_normal((300, 2, models))
+    drawn[:, 1] = rho * drawn[:, 0] + np.sqrt(1 - rho**2) * drawn[:, 1]
+    known = spearman(drawn[:, 0].T, drawn[:, 1].T)
+    values, other = drawn[int(np.abs(known - rho).argmin())]
+    values = (values - values.mean()) / values.std()
+    accuracy = 0.3 + 0.6 * (ranked(other) - 0.5) / models
+    return values, accuracy, float(spearman(values[:, None], accuracy[:, None])[0])
+
+
 def report(part, law, n, said, truth) -> None:
     """Prints one line."""
     low, high = said.interval(seed=0)
@@ -185,12 +243,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--part", choices=("rows", "metrics", "paired"), action="append")
+    parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--metrics", default="", help="only names that hold this")
     parser.add_argument("--draws", type=int, default=2000)
     given = parser.parse_args()
-    for part in given.part or ("rows", "metrics", "paired"):
+    for part in given.part or PARTS:
         if part == "metrics":
             metrics(given.draws, given.metrics)
         else:
-            {"rows": rows, "paired": paired}[part](given.draws)
+            {"rows": rows, "paired": paired, "ranks": ranks}[part](given.draws)

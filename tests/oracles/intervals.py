@@ -105,14 +105,16 @@ def reference_tails(contributions, seed, tails=(0.025,)):
 
 
 def reference_held(quantile, tail, n):
-    """A quantile of resamples: not below Student's, its excess a little larger, not 1.8 times it.
+    """A quantile of resamples: its excess a little larger, and 0.95 to 1.7 times Student's.
 
     For the tail of a 95 % interval only.
     """
     assert tail == 0.025
     student = float(stats.t.isf(tail, n - 1))
-    excess = max(quantile / student - 1, 0)
-    return student * min(1 + (1 + 0.5 / math.sqrt(n)) * excess, 1.8)
+    ratio = quantile / student
+    if ratio > 1:
+        ratio = 1 + (1 + 0.8 / math.sqrt(n)) * (ratio - 1)
+    return student * min(max(ratio, 0.95), 1.7)
 
 
 def reference_interval(

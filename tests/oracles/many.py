@@ -147,7 +147,7 @@ def reference_isotonic(numbers):
 
 
 def reference_farthest(values, others, noise, rho):
-    """The largest rho on the line to perfect order that gives the observed one in over 2.5 %."""
+    """The largest rho on the line to perfect order that gives the observed one in over 0.5 %."""
     models, sides = len(values), (values, others)
     errors = [np.sqrt(np.mean([[x * x for x in own[side]] for own in noise])) for side in (0, 1)]
     sums = [x / errors[0] + y / errors[1] for x, y in zip(values, others, strict=True)]
@@ -166,16 +166,16 @@ def reference_farthest(values, others, noise, rho):
         goals.append(moves)
     reach = min(1, math.sqrt(stats.chi2.ppf(0.95, 2 * (models - 1)) / away))
     farthest = rho
-    for step in range(1, 7):
+    for step in range(1, 9):
         moved = [
-            [x + reach * step / 6 * move for x, move in zip(numbers, moves, strict=True)]
+            [x + reach * step / 8 * move for x, move in zip(numbers, moves, strict=True)]
             for numbers, moves in zip(sides, goals, strict=True)
         ]
         seen = [
             reference_spearman(*([x + y for x, y in zip(*pair, strict=True)]
                                  for pair in zip(moved, own, strict=True)))
-            for own in noise[:400]
+            for own in noise[:500]
         ]  # fmt: skip
-        if sum(number <= rho + 1e-9 for number in seen) / 400 > 0.025:
+        if sum(number <= rho + 1e-9 for number in seen) / 500 > 0.005:
             farthest = max(farthest, reference_spearman(*moved))
     return farthest

@@ -100,7 +100,7 @@ def test_the_interval_holds_what_all_images_would_give(models, images, rho, resa
         held += low - 1e-9 <= true <= high + 1e-9
         ends = np.quantile(spearman(*drawn), [0.025, 0.975])
         plain += ends[0] - 1e-9 <= true <= ends[1] + 1e-9
-    assert held / 60 > 0.88  # 0.95, and two and a half standard errors
+    assert held / 60 > 0.9
     assert plain / 60 <= resampled
 
 

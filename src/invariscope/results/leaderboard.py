@@ -36,7 +36,7 @@ from invariscope.statistics.correlation import (
     spearman,
 )
 from invariscope.statistics.estimates import join
-from invariscope.statistics.ranking import adjusted, ranked
+from invariscope.statistics.ranking import adjusted, rank_intervals, ranked
 
 if TYPE_CHECKING:
     from invariscope.results.result import Result
@@ -174,9 +174,7 @@ class Leaderboard:
         frame["rank"] = ranked(
             np.nan_to_num(sign * frame["value"].to_numpy(), nan=np.inf), method="min"
         ).astype(int)
-        ranks = ranked(np.nan_to_num(sign * own.replicates(seed=seed), nan=np.inf), method="min")
-        ends = np.quantile(ranks, [0.025, 0.975], axis=1, method="nearest").astype(int)
-        frame["rank_low"], frame["rank_high"] = ends
+        frame["rank_low"], frame["rank_high"] = rank_intervals(sign * own.replicates(seed=seed))
         frame = frame.sort_values("rank", kind="stable")
         columns = ["metric", "rank", "rank_low", "rank_high", "model"]
         return frame[[*columns, "value", "ci_low", "ci_high", "n"]]

@@ -22,6 +22,20 @@ def ranked(values: np.ndarray, *, method: str = "average") -> np.ndarray:
     return stats.rankdata(values, axis=0, method=method, nan_policy="raise")
 
 
+def rank_intervals(replicates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Computes the central 95 % of ranks over resamples, the smallest number first.
+
+    Args:
+        replicates: [item, replicate]; NaN is last.
+
+    Returns:
+        low, high, int [item], from 1.
+    """
+    ranks = ranked(np.nan_to_num(replicates, nan=np.inf), method="min")
+    low, high = np.quantile(ranks, [0.025, 0.975], axis=1, method="nearest").astype(int)
+    return low, high
+
+
 def adjusted(p: np.ndarray) -> np.ndarray:
     """Adjusts probabilities for the false discovery rate (Benjamini and Hochberg 1995).
 

@@ -10,14 +10,14 @@ skewness that would say so; a sample with one too many has an interval that is f
 (Polansky 2000). So what the resamples say is held to a range and corrected, tail by tail, with r
 the resamples' quantile over Student's:
 
-    quantile = Student's · min(max(1, 1 + (1 + c / √n) (r - 1)), most)
+    quantile = Student's · r, or 1 + (1 + c / √n) (r - 1) in place of r above 1,
+    but at least `LEAST` and at most `MOST` times Student's
 
-- No side is shorter than Student's: a sample of a symmetric law with heavy tails is skewed by
-  chance, to the wrong side.
-- No side is longer than `MOST` times Student's.
-- What exceeds Student's is multiplied by 1 + c / √n, which goes to 1 as the bootstrap's own error
-  goes to 0 (Hall 1992), and more for rare tails. The constants `GROWTH` and `MOST` were chosen by
-  simulation over fourteen laws (`docs/statistics.md`).
+- At least: a sample of a symmetric law with heavy tails is skewed by chance, to the wrong side.
+- At most: beyond it, an interval says more about one row than about the mean.
+- What exceeds Student's is multiplied by 1 + c / √n, with c of `GROWTH`: 1 for many rows, as the
+  bootstrap's own error goes to 0 (Hall 1992), and more for rare tails. These constants were
+  chosen by simulation over fourteen laws (`docs/statistics.md`).
 
 Beyond the last tail, the quantile goes on as Student's does, times what it has grown by then and
 times its last step.
@@ -32,8 +32,9 @@ FEWEST_TO_RESAMPLE = 12
 #: One-sided tails at which T is known: the third is that of a 95 % interval.
 TAILS = (0.25, 0.1, 0.025, 0.01, 0.005)
 INTERVAL = TAILS.index(0.025)
-GROWTH = (0.0, 0.0, 0.5, 4.0, 7.0)
-MOST = (1.8, 1.8, 1.8, 2.2, 2.5)
+LEAST = (0.95, 0.95, 0.95, 1.0, 1.0)
+MOST = (1.7, 1.7, 1.7, 2.2, 2.5)
+GROWTH = (0.0, 0.0, 0.8, 4.0, 7.0)
 _CELLS = 1 << 10  # cells whose resamples are held at a time: 2,000 each
 
 
@@ -101,10 +102,10 @@ def as_students(t: np.ndarray, known: np.ndarray, n: np.ndarray) -> np.ndarray:
 
 def _corrected(drawn: np.ndarray, student: np.ndarray, n: np.ndarray) -> np.ndarray:
     """The quantiles of resamples, corrected as the module says, [tail, cell]."""
-    growth, most = np.array(GROWTH)[:, None], np.array(MOST)[:, None]
-    excess = np.fmax(drawn / student - 1, 0)  # 0 as well where no resample varies
-    ratio = np.minimum(1 + (1 + growth / np.sqrt(n)) * excess, most)
-    return np.maximum.accumulate(ratio * student, axis=0)
+    least, most, growth = (np.array(numbers)[:, None] for numbers in (LEAST, MOST, GROWTH))
+    excess = np.nan_to_num(drawn / student - 1)  # 0 where no resample varies
+    excess = np.where(excess > 0, (1 + growth / np.sqrt(n)) * excess, excess)
+    return np.maximum.accumulate(np.clip(1 + excess, least, most) * student, axis=0)
 
 
 def _quantiles(drawn: np.ndarray) -> np.ndarray:
