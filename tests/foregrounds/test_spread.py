@@ -13,7 +13,8 @@ from invariscope.foregrounds.spread import (
     compare_size_and_place,
     summarise_boxes,
 )
-from oracles.boxes import reference_resamples, reference_spread
+from oracles.boxes import reference_spread
+from oracles.intervals import reference_interval
 
 BOX = ["x", "y", "width", "height"]
 
@@ -50,23 +51,38 @@ def test_the_share_is_that_of_the_edges(seed, count):
     assert row["n"] == count
 
 
-def test_intervals_are_those_of_real_resamples():
+def test_intervals_are_those_of_results():
+    """A variance is a mean of squared distances, the share a ratio of sums: by the oracle."""
     own = boxes(12, seed=3)
-    frame = table(own)
-    row = compare_size_and_place(frame, seed=5).iloc[0]
-    shares = reference_resamples(own, lambda part: reference_spread(part)[2], 5)
-    assert (row["size_share_low"], row["size_share_high"]) == pytest.approx(
-        tuple(np.quantile(shares, [0.025, 0.975])), abs=1e-9
-    )
-    summary = summarise_boxes(frame, seed=5).set_index("measure")
-    means = reference_resamples(own, lambda part: part[:, 2].mean(), 5)
-    assert tuple(summary.loc["width", ["mean_low", "mean_high"]]) == pytest.approx(
-        tuple(np.quantile(means, [0.025, 0.975])), abs=1e-9
-    )
-    deviations = reference_resamples(own, lambda part: part[:, 1].std(ddof=1), 5)
-    assert tuple(summary.loc["y", ["sd_low", "sd_high"]]) == pytest.approx(
-        tuple(np.quantile(deviations, [0.025, 0.975])), abs=1e-9
-    )
+    row = compare_size_and_place(table(own), seed=5).iloc[0]
+    squares = (own - own.mean(axis=0)) ** 2
+    place, size = squares[:, :2].sum(axis=1) / 2, squares[:, 2:].sum(axis=1) / 8
+    ends = reference_interval(size / (size + place), size + place, seed=5, bounds=(0, 1))[1:3]
+    assert (row["size_share_low"], row["size_share_high"]) == pytest.approx(ends, abs=1e-6)
+    ends = np.sqrt(reference_interval(place, np.ones(12), seed=5, bounds=(0, None))[1:3])
+    assert (row["translation_low"], row["translation_high"]) == pytest.approx(ends, abs=1e-6)
+    summary = summarise_boxes(table(own), seed=5).set_index("measure")
+    ends = reference_interval(own[:, 2], np.ones(12), seed=5)[1:3]
+    assert tuple(summary.loc["width", ["mean_low", "mean_high"]]) == pytest.approx(ends, abs=1e-6)
+    ends = reference_interval(squares[:, 1], np.ones(12), seed=5, bounds=(0, None))[1:3]
+    ends = np.sqrt(np.array(ends) * 12 / 11)
+    assert tuple(summary.loc["y", ["sd_low", "sd_high"]]) == pytest.approx(ends, abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [16, 64])
+def test_intervals_hold_mean_deviation_and_share(count):
+    """300 samples; three standard errors are 0.04. Percentiles of deviations of 16 boxes: 0.81."""
+    held = np.zeros(3)
+    for seed in range(300):
+        frame = table(boxes(count, seed=seed))
+        share = compare_size_and_place(frame, seed=0).iloc[0]
+        summary = summarise_boxes(frame, seed=0).set_index("measure").loc["y"]
+        held += [
+            summary["mean_low"] <= 0.5 <= summary["mean_high"],
+            summary["sd_low"] <= 0.1 <= summary["sd_high"],
+            share["size_share_low"] <= 0.2 <= share["size_share_high"],
+        ]
+    assert (held / 300 > 0.88).all(), held
 
 
 def test_the_summary_is_plain_statistics():

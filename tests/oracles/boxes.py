@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from invariscope.statistics.intervals import REPLICATES, resampling_counts
-
 
 def reference_box(mask, threshold):
     """(x, y, width, height, area, mask_area) of a mask [H, W], or None without a foreground."""
@@ -39,13 +37,3 @@ def reference_spread(boxes):
     edges = np.mean([edge.var() for edge in (left, right, top, bottom)])
     size = np.mean([((right - left) / 2).var(), ((bottom - top) / 2).var()])
     return np.sqrt(edges - size), np.sqrt(size), size / edges
-
-
-def reference_resamples(boxes, statistic, seed):
-    """A statistic of each resample of boxes, which are really repeated."""
-    boxes = np.asarray(boxes, dtype=np.float64)
-    found = []
-    for counts in resampling_counts(len(boxes), REPLICATES, seed):
-        for row in counts.astype(int):
-            found.append(statistic(np.repeat(boxes, row, axis=0)))
-    return np.array(found)

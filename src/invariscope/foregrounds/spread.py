@@ -2,7 +2,9 @@ r"""Measures how much boxes vary over a data set, by their size and by their pla
 
 For each measure of a box (`invariscope.foregrounds.boxes`) and for the scale √area, over all images
 and by class: mean, standard deviation (n − 1), standard error of the mean (deviation / √n), the
-quantiles 5, 25, 50, 75 and 95 %, and 95 % bootstrap intervals of mean and deviation over images.
+quantiles 5, 25, 50, 75 and 95 %, and 95 % intervals of mean and deviation over images. A variance
+is the mean of squared distances from the mean, and `size_share` a ratio of sums over images: their
+intervals are those of all results (`statistics.estimates`).
 
 **Size against place.** Paper 000 (App. E.1) finds more variation in scale than in translation. To
 say so the two need one unit. Here it is the motion of the box's edges, in frames. The edges of a
@@ -30,11 +32,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.foregrounds.boxes import MEASURES
-from invariscope.statistics.intervals import (
-    bootstrap_replicates,
-    exact_sums,
-    percentile_interval,
-)
+from invariscope.statistics.estimates import Estimates, estimate
 
 SUMMARISED = (*MEASURES, "scale")
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
@@ -42,6 +40,7 @@ EVERY = ""
 """The name of the class that stands for all images."""
 
 _NOTHING = 1e-18  # a billionth of the frame, squared
+_MOMENTS = ("mean", "mean_low", "mean_high", "sd", "sd_low", "sd_high", "sem")
 _SIDES = ("width", "height")
 _CENTRES = ("x", "y")
 
@@ -60,10 +59,7 @@ def summarise_boxes(images: pd.DataFrame, seed: int) -> pd.DataFrame:
     rows = []
     for name, part in _parts(images):
         values = _values(part)
-        moments = _moments(values, seed)
-        for column, measure in enumerate(SUMMARISED):
-            rows.append({"class": name, "measure": measure, "n": len(values)})
-            rows[-1] |= _statistics(values[:, column], moments, column)
+        rows += _statistics(name, values, seed)
     return pd.DataFrame(rows)
 
 
@@ -81,13 +77,9 @@ def compare_size_and_place(images: pd.DataFrame, seed: int) -> pd.DataFrame:
     rows = []
     for name, part in _parts(images):
         values = _values(part)
-        _, replicates = _moments(values, seed)
         rows.append({"class": name, "n": len(values)})
-        measured = _spread(values.var(axis=0, keepdims=True).T if len(values) > 1 else None)
-        drawn = _spread(replicates)
-        for key, value in measured.items():
-            low, high = percentile_interval(drawn[key][None])
-            rows[-1] |= {key: float(value[0]), f"{key}_low": low[0], f"{key}_high": high[0]}
+        for key, ends in _spread(values, seed).items():
+            rows[-1] |= dict(zip((key, f"{key}_low", f"{key}_high"), ends, strict=True))
     return pd.DataFrame(rows)
 
 
@@ -104,48 +96,50 @@ def _values(images: pd.DataFrame) -> np.ndarray:
     return np.column_stack([table, np.sqrt(table[:, MEASURES.index("area")])])
 
 
-def _moments(values: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Computes means [measure, replicate] and variances (over n) of resamples; NaN below two."""
-    count, width = values.shape
-    if count < 2:
-        nothing = np.full((width, 1), np.nan)
-        return nothing, nothing
-    centre = values.mean(axis=0)
-    away = values - centre  # so that the squares do not cancel
-    drawn = bootstrap_replicates(exact_sums(np.hstack([away, away**2])), seed=seed)
-    shift = drawn[:width]
-    return shift + centre[:, None], np.maximum(drawn[width:] - shift**2, 0.0)
-
-
-def _statistics(
-    values: np.ndarray, moments: tuple[np.ndarray, np.ndarray], column: int
-) -> dict[str, float]:
-    count = len(values)
-    means, variances = moments[0][column], moments[1][column]
-    unbiased = np.sqrt(count / (count - 1)) if count > 1 else np.nan
-    deviation = float(values.std() * unbiased) if count else np.nan
-    mean_low, mean_high = percentile_interval(means[None])
-    sd_low, sd_high = percentile_interval(np.sqrt(variances)[None] * unbiased)
-    numbers = {
-        "mean": float(values.mean()) if count else np.nan,
-        "mean_low": mean_low[0], "mean_high": mean_high[0],
-        "sd": deviation, "sd_low": sd_low[0], "sd_high": sd_high[0],
-        "sem": deviation / np.sqrt(count) if count else np.nan,
-    }  # fmt: skip
-    for name, share in QUANTILES.items():
-        numbers[name] = float(np.quantile(values, share)) if count else np.nan
-    return numbers
-
-
-def _spread(variances: np.ndarray | None) -> dict[str, np.ndarray]:
-    """Computes statistics [replicate] of variances [measure, replicate]."""
-    if variances is None:
-        variances = np.full((len(SUMMARISED), 1), np.nan)
+def _squares(values: np.ndarray) -> np.ndarray:
+    """Squared distances from the mean [box, measure], whose mean is the variance (over n)."""
+    squares = (values - values.mean(axis=0)) ** 2
     # what is left of numbers that are equal when their mean is subtracted
-    variances = np.where(variances < _NOTHING, 0.0, variances)
-    position = sum(variances[SUMMARISED.index(name)] for name in _CENTRES) / 2
-    size = sum(variances[SUMMARISED.index(name)] for name in _SIDES) / 8
-    total = np.asarray(position + size)
-    share = np.full(total.shape, np.nan)
-    np.divide(size, total, out=share, where=total > 0)
-    return {"translation": np.sqrt(position), "size": np.sqrt(size), "size_share": share}
+    squares[:, squares.mean(axis=0) < _NOTHING] = 0.0
+    return squares
+
+
+def _statistics(name: str, values: np.ndarray, seed: int) -> list[dict[str, float | int | str]]:
+    """One row per measure."""
+    count = len(values)
+    if not count:
+        nothing = dict.fromkeys((*_MOMENTS, *QUANTILES), np.nan)
+        return [{"class": name, "measure": measure, "n": 0} | nothing for measure in SUMMARISED]
+    mean = _with_ends(estimate(values), seed)
+    unbiased = np.sqrt(count / (count - 1)) if count > 1 else np.nan
+    deviation = unbiased * np.sqrt(_with_ends(estimate(_squares(values), bounds=(0, None)), seed))
+    columns = (*mean, *deviation, deviation[0] / np.sqrt(count))
+    quantiles = np.quantile(values, list(QUANTILES.values()), axis=0)
+    table = dict(zip((*_MOMENTS, *QUANTILES), (*columns, *quantiles), strict=True))
+    return [
+        {"class": name, "measure": measure, "n": count}
+        | {key: float(column[k]) for key, column in table.items()}
+        for k, measure in enumerate(SUMMARISED)
+    ]
+
+
+def _with_ends(made: Estimates, seed: int) -> np.ndarray:
+    """Values and both ends of their intervals, [3, cell]."""
+    return np.stack([made.value, *made.interval(seed=seed)])
+
+
+def _spread(values: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Translation, size and size_share, each with both ends [3]; NaN below two boxes."""
+    if len(values) < 2:
+        return dict.fromkeys(("translation", "size", "size_share"), np.full(3, np.nan))
+    squares = _squares(values)
+    place, size = (
+        squares[:, [SUMMARISED.index(name) for name in names]].sum(axis=1) / parts
+        for names, parts in ((_CENTRES, 2), (_SIDES, 8))
+    )
+    both = np.stack([place, size], axis=1)
+    ends = np.sqrt(_with_ends(estimate(both, bounds=(0, None)), seed))
+    total = (place + size)[:, None]
+    share = np.divide(size[:, None], total, out=np.zeros_like(total), where=total > 0)
+    known = _with_ends(estimate(share, total, kind="ratio", bounds=(0, 1)), seed)
+    return {"translation": ends[:, 0], "size": ends[:, 1], "size_share": known[:, 0]}
