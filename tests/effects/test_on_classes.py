@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from invariscope.effects import helped_samples as helped_module
 from invariscope.effects import on_classes as module
@@ -279,6 +280,14 @@ def test_swapping_the_sides_swaps_hurt_and_helped():
     assert one.classes["share_hurt"].tolist() == other.classes["share_helped"].tolist()
     np.testing.assert_allclose(one.classes["difference"], -other.classes["difference"])
     assert one.classes["p"].tolist() == other.classes["p"].tolist()
+
+
+def test_q_is_corrected_over_the_classes_of_all_methods():
+    answers, classes = random_answers(5, lift=0.3)
+    own = class_effects(table(answers, classes), "none").classes
+    assert sorted(set(own["method"])) == ["rrc", "t30"]
+    assert np.allclose(own["q"], stats.false_discovery_control(own["p"]))
+    assert own.columns.get_loc("q") == own.columns.get_loc("p") + 1
 
 
 def test_order_of_rows_and_types_change_nothing():

@@ -21,7 +21,8 @@ with it:
 - `detectable`: the loss of accuracy that makes a class consistently hurt in 80 of 100 cases, with
   as many seeds, whose accuracies in the class spread as they do here (normal law).
 - p of a class: the share of relabellings with as large a |difference|; q is corrected over the
-  classes by Benjamini and Hochberg. With 5 × 5 seeds p is at least 2 / 252.
+  whole table, all classes and methods (Benjamini and Hochberg). With 5 × 5 seeds p is at least
+  2 / 252.
 
 95 % intervals. Of accuracies and differences: runs of both sides and the images of each class are
 resampled. Of `share_hurt` and `drop_when_hurt`: runs are, on these images. Few seeds make them too
@@ -131,6 +132,7 @@ def class_effects(
     methods = _methods(answers, without, methods)
     effects = [_Effect(answers, without, method, threshold, seed) for method in methods]
     classes = pd.concat([effect.classes() for effect in effects], ignore_index=True)
+    classes.insert(classes.columns.get_loc("p") + 1, "q", adjusted(classes["p"].to_numpy()))
     notes = list(answers.notes)
     similarity = pd.DataFrame()
     if wordnet is not None:
@@ -260,8 +262,7 @@ class _Effect:
         lost = np.maximum(self.losses, 0).sum(axis=(0, 1))
         drop = np.divide(lost, self.hurt, out=np.full(len(lost), np.nan), where=self.hurt > 0)
         _add(frame, "drop_when_hurt", drop / self.sizes, self.drawn_drop)
-        p = self.relabelled.p
-        frame["p"], frame["q"] = p, adjusted(p)
+        frame["p"] = self.relabelled.p
         frame["hurt"], frame["helped"] = self.hurt >= self.enough, self.helped >= self.enough
         frame["detectable"] = self.detectable
         return frame

@@ -219,8 +219,9 @@ def conventions(board: Leaderboard) -> list[tuple[str, str]]:
         ),
         (
             "Intervals",
-            "95 % percentile bootstrap over images. A resample draws the same images for all"
-            " levels, layers, transformations and models.",
+            "95 %, over images: the standard error of what each image contributes,"
+            " studentised by the bootstrap, seeded; shares without a normal law. Where a run"
+            " stopped by itself, the intervals of all hold whenever one looks.",
         ),
         (
             "Ranks",
@@ -238,8 +239,9 @@ def conventions(board: Leaderboard) -> list[tuple[str, str]]:
     if not board.correlations.empty:
         words = (
             "Spearman’s ρ over the models between a measure and accuracy, from −1 to 1. The"
-            " interval is over images, given these models; p is over models, and corrected for the"
-            " number of measures. A measure for which lower is better shows its benefit as a"
+            " interval is over images, given these models: resamples, and how much more in order"
+            " the models could be, by a test. p is over models, and corrected for all measures of"
+            " the table. A measure for which lower is better shows its benefit as a"
             " negative ρ. That two things go together over a few models does not say why."
         )
         terms.append(("Rank correlation", words))
