@@ -183,6 +183,7 @@ def ranks(draws: int) -> None:
 
 def _ranks(models: int, counts: np.ndarray, wanted: float, draws: int) -> None:
     rng, held, width, plain, placed, places = np.random.default_rng(0), [], [], [], [], []
+    (values, accuracy, rho), spread = _models(models, wanted, rng), 0.3
     for number in range(draws):
         if number % 10 == 0:
             values, accuracy, rho = _models(models, wanted, rng)

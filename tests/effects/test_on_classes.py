@@ -287,7 +287,7 @@ def test_q_is_corrected_over_the_classes_of_all_methods():
     own = class_effects(table(answers, classes), "none").classes
     assert sorted(set(own["method"])) == ["rrc", "t30"]
     assert np.allclose(own["q"], stats.false_discovery_control(own["p"]))
-    assert own.columns.get_loc("q") == own.columns.get_loc("p") + 1
+    assert list(own.columns).index("q") == list(own.columns).index("p") + 1
 
 
 def test_order_of_rows_and_types_change_nothing():

@@ -132,7 +132,7 @@ def class_effects(
     methods = _methods(answers, without, methods)
     effects = [_Effect(answers, without, method, threshold, seed) for method in methods]
     classes = pd.concat([effect.classes() for effect in effects], ignore_index=True)
-    classes.insert(classes.columns.get_loc("p") + 1, "q", adjusted(classes["p"].to_numpy()))
+    classes.insert(list(classes).index("p") + 1, "q", adjusted(classes["p"].to_numpy()))
     notes = list(answers.notes)
     similarity = pd.DataFrame()
     if wordnet is not None:
