@@ -29,7 +29,7 @@ def test_it_stops_when_the_intervals_are_short_enough():
     everything = run()
     assert everything.manifest["images"]["used"] == 200
     wide, narrow = run(precision=0.2), run(precision=1.05 * half_widths(everything))
-    assert wide.manifest["images"]["used"] in (32, 64, 128)
+    assert wide.manifest["images"]["used"] in (32, 64, 96, 128)
     assert half_widths(wide) <= 0.2
     assert wide.manifest["images"]["used"] < narrow.manifest["images"]["used"] <= 200
     (event,) = wide.manifest["execution"]["events"]
@@ -62,3 +62,89 @@ def test_a_damaged_block_does_not_stand_in_the_way(tmp_path):
 def test_a_precision_that_is_none():
     with pytest.raises(InputError, match="precision must be above 0, not 0"):
         run(precision=0)
+
+
+def cells_n(result, metric="mean_relative_invariance"):
+    at = result.frame.query("metric == @metric and layer == 'embedding'")
+    at = at[at["class"].isna()]
+    return {(row.transformation, row.level): row.n for row in at.itertuples()}
+
+
+def several(output=None, precision=None, metrics="mean_relative_invariance", images=640):
+    """Mild levels vary little between images, severe ones much."""
+    pictures = np.random.default_rng(1).integers(0, 256, (images, 9, 9, 3), dtype=np.uint8)
+    return invariscope.measure(
+        model, pictures, transformations="posterize,rotate", metrics=metrics, output=output,
+        precision=precision, workers=0, floor=True,
+    )  # fmt: skip
+
+
+def test_each_cell_stops_by_itself_and_its_passes_are_saved():
+    result = several(precision=0.05)
+    n, execution = cells_n(result), result.manifest["execution"]
+    assert n["posterize", 1] == 32
+    assert n["rotate", 9] > n["rotate", 4] > 32
+    assert half_widths(result) <= 0.05
+    images = {key: count for key, count in execution["stopped"].items()}
+    assert {n[t, level] for t, level in n} <= {32 * count for count in images.values()}
+    rows = result.rows
+    plain = rows[rows["control"].isin(["", "floor"]) & (rows["layer"] == "embedding")]
+    assert execution["forward_passes"] == len(plain)  # a row for every image and cell
+    whole = several()
+    assert execution["forward_passes"] < 0.3 * whole.manifest["execution"]["forward_passes"]
+    (event,) = execution["events"]
+    assert f"stopped after {result.manifest['images']['used']} images, " in event
+    assert "of 16 cells earlier: intervals are within ±0." in event
+
+
+def test_the_untouched_images_are_measured_to_the_end():
+    result = several(precision=0.05)
+    rows = result.rows
+    rows = rows[(rows["layer"] == "embedding") & (rows["control"] == "")]
+    identity = rows[rows["cell"] == "identity"]
+    assert len(identity) == result.manifest["images"]["used"]
+
+
+def test_an_interrupted_run_stops_the_same_cells(tmp_path):
+    whole = several(tmp_path / "whole", precision=0.05)
+    cut = several(tmp_path / "cut", precision=0.05)
+    for number in (1, 3, 4):  # the looks after 2 and 4 blocks need the first two of them
+        (tmp_path / "cut" / "rows" / f"block-{number:05}.parquet").unlink()
+    again = several(tmp_path / "cut", precision=0.05)
+    assert cut.frame.equals(whole.frame)
+    assert again.frame.equals(whole.frame)
+    for path in sorted((tmp_path / "whole" / "rows").iterdir()):
+        assert path.read_bytes() == (tmp_path / "cut" / "rows" / path.name).read_bytes()
+    assert again.manifest["execution"]["stopped"] == whole.manifest["execution"]["stopped"]
+
+
+@pytest.mark.parametrize("precision", [0.04, None])
+def test_more_precision_measures_what_had_stopped(tmp_path, precision):
+    several(tmp_path / "run", precision=0.1)
+    more = several(tmp_path / "run", precision=precision)
+    assert more.frame.equals(several(precision=precision).frame)
+    if precision is None:
+        assert set(cells_n(more).values()) == {640}
+    else:
+        assert half_widths(more) <= 0.04
+
+
+def test_less_precision_measures_nothing(tmp_path):
+    first = several(tmp_path / "run", precision=0.05)
+    seconds = first.manifest["execution"]["seconds"]
+    again = several(tmp_path / "run", precision=0.2)
+    assert again.manifest["execution"]["seconds"] == seconds
+    assert again.frame.equals(first.frame)
+
+
+def test_what_shares_a_number_stops_together():
+    orbits = several(precision=0.08, metrics="mean_relative_invariance,normalized_variance")
+    n = cells_n(orbits)
+    for transformation in ("posterize", "rotate"):
+        own = {count for (name, level), count in n.items() if name == transformation and level}
+        assert len(own) == 1
+        assert own == {
+            count for (name, _), count in cells_n(orbits, "normalized_variance").items()
+            if name == transformation
+        }  # fmt: skip
+    assert n["posterize", 5] < n["rotate", 5]
