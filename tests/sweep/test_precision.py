@@ -68,7 +68,8 @@ def test_a_precision_that_is_none():
 def cells_n(result, metric="mean_relative_invariance"):
     at = result.frame.query("metric == @metric and layer == 'embedding'")
     at = at[at["class"].isna()]
-    return {(row.transformation, row.level): row.n for row in at.itertuples()}
+    keys = zip(at["transformation"], at["level"], strict=True)
+    return dict(zip(keys, map(int, at["n"]), strict=True))
 
 
 def several(output=None, precision=None, metrics="mean_relative_invariance", **more):
@@ -86,8 +87,7 @@ def test_each_cell_stops_by_itself_and_its_passes_are_saved():
     assert n["posterize", 1] == 64
     assert n["rotate", 9] > n["rotate", 4] > 64
     assert half_widths(result) <= 0.05
-    images = {key: count for key, count in execution["stopped"].items()}
-    assert {n[t, level] for t, level in n} <= {32 * count for count in images.values()}
+    assert set(n.values()) <= {32 * count for count in execution["stopped"].values()}
     rows = result.rows
     plain = rows[rows["control"].isin(["", "floor"]) & (rows["layer"] == "embedding")]
     assert execution["forward_passes"] == len(plain)  # a row for every image and cell
