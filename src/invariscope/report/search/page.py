@@ -45,7 +45,7 @@ from invariscope.search.example_files import Example
 from invariscope.search.hierarchy import Hierarchy
 from invariscope.search.ranks import Estimate
 from invariscope.search.result import Factors
-from invariscope.search.stepwise import MARGIN
+from invariscope.search.evidence import MARGIN
 
 _POLICIES_SHOWN = 8
 _WITHOUT_NOTE = 6  # cells of a find
