@@ -16,9 +16,9 @@ from scipy import special
 from invariscope.search.closing import Closed
 
 #: A share of the distance that is not worth an augmentation; every class has something of its own.
-MARGIN = 0.03
-STEPS = (0.05, 0.1, 0.2, 0.4)
-_MARGIN_OF_ANCHOR = 0.05
+MARGIN = 0.02
+STEPS = (0.03, 0.06, 0.12, 0.24, 0.48)
+_MARGIN_OF_ANCHOR = 0.03
 
 
 def evidence(share: Closed) -> float:

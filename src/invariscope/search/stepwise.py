@@ -8,10 +8,10 @@
   cut with the least variance within), and from then on all others are searched in the lower group
   as well as in the whole class, beside all that were taken: what is found in a part stands before
   every weaker family, in the whole class too.
-- What closes distance by erasing is found only where it is the strongest of its class. Wherever
-  something varies, pictures differ in detail and contrast as well (one that is zoomed into is
-  smoother), and an operation that takes detail away from the one brings it nearer to the other.
-  It has p = 1 otherwise, and stands before weaker families all the same.
+- What closes distance by erasing is found only where it is the strongest of its class and closes
+  more than 0.1 of it; its p is 1 otherwise, and it stands before weaker families all the same.
+  Wherever something varies, pictures differ in detail as well (one that is zoomed into is
+  smoother), and so do pictures with noise: to take detail away brings some pairs nearer.
 - A divider was measured before its part was there: it is searched in the parts of later dividers,
   beside them.
 
@@ -31,6 +31,7 @@ FEWEST = 4
 _FEWEST_APART = 8
 _DIVIDERS = 2
 _MOST = 6
+_ERASED = 0.1
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,11 @@ def decide(
             parts.append(parts[0].among(apart, strongest))
     for number, place in enumerate(taken):
         for part in parts[1:]:
-            if part.divider in taken[number + 1 :]:
+            if part.divider is not None and part.divider in taken[number + 1 :]:
                 beside = (*taken[:number], part.divider)
                 trials[place].append(part.trials([place], beside)[place])
-    unsure = set(erasing) - set(taken[:1])
+    sure = {place for place in taken[:1] if alone[place].value > _ERASED}
+    unsure = set(erasing) - sure
     return [_decision(alone[k], trials[k], k in unsure) for k in range(len(families))]
 
 
