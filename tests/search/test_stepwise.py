@@ -185,11 +185,12 @@ def test_searching_a_family_more_than_once_is_corrected(monkeypatch):
     monkeypatch.setattr(
         stepwise, "evidence", lambda share: 0.0 if share.within == first else rng.random()
     )
-    tables = [decide(*given) for _ in range(200)]
+    monkeypatch.setattr(stepwise, "CREDIBLE", 1e-3)  # so that hardly any is taken by chance
+    tables = [decide(*given) for _ in range(300)]
     assert all(table[MIRROR].beside[:1] == (TURN,) for table in tables)
     assert {table[MIRROR].images for table in tables} != {16}, "parts are searched"
     small = [decision.p <= 0.04 for table in tables for decision in table[MIRROR:]]
-    assert 0.02 < np.mean(small) <= 0.055  # 0.078 where the smaller of two counts as one
+    assert 0.02 < np.mean(small) <= 0.06  # 0.078 where the smaller of two counts as one
 
 
 def test_what_closes_by_erasing_is_found_on_top_only():
