@@ -95,14 +95,14 @@ def test_a_bright_disc_is_found_wherever_it_lies(network):
 
 @pytest.mark.slow
 def test_saliency_finds_the_known_masks_of_stamps(network):
-    """Boxes of 64 stamps on photographs: mean intersection over union 0.85, median 0.96."""
+    """Boxes of 24 stamps on photographs; of 64: mean intersection over union 0.85, median 0.96."""
     if not os.path.isfile(STAMPS) or installed_backgrounds()[1]:
         pytest.skip("needs the Debian packages of the data source stamps")
     source = open_source("stamps")
     known, found = open_masks(source, "alpha"), open_masks(source, "saliency")
     overlaps = [
         box_overlap(foreground_box(known(index).values), foreground_box(found(index).values))
-        for index in select(source, 64, seed=0)
+        for index in select(source, 24, seed=0)
     ]
     assert np.mean(overlaps) > 0.75
     assert np.median(overlaps) > 0.9

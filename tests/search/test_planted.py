@@ -1,6 +1,6 @@
 """Four planted factors: a class is one photograph under known changes, which must come out on top.
 
-Each of the 15 photographs is a class of its own; the pool is that of the paper (63 single
+Each of eight photographs is a class of its own; the pool is that of the paper (63 single
 operations, of which each is a rival) and the planted family at the planted steps. Who explains the
 class must be found for every class, not on average.
 
@@ -98,11 +98,11 @@ PLANTED = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("factor", "seed"), [*((factor, 0) for factor in PLANTED), ("rotate", 1)])
-def test_the_planted_factor_is_on_top_in_every_class(factor, seed):
+@pytest.mark.parametrize("factor", PLANTED)
+def test_the_planted_factor_is_on_top_in_every_class(factor):
     model, make, own, families = PLANTED[factor]
     images, labels = [], []
-    for name, picture in photographs():
+    for name, picture in list(photographs())[::2]:
         made = list(make(picture))
         images += [np.ascontiguousarray(image.transpose(2, 0, 1)) for image in made]
         labels += [name] * len(made)
@@ -111,10 +111,10 @@ def test_the_planted_factor_is_on_top_in_every_class(factor, seed):
         (np.stack(images), labels),
         operations=["singles", *own],
         preprocessing={"size": SIDE},
-        seed=seed,
+        seed=0,
         workers=0,
     )
-    assert len(found.classes) == 15
+    assert len(found.classes) == 8
     tops = found.ranks.tops.query("by == 'relative_change' and among == 'all'")
     wrong = tops[~tops["families"].isin(families)]
     assert wrong.empty, wrong.to_string()

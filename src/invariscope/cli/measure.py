@@ -64,7 +64,7 @@ def measure(
     ] = None,
     precision: Annotated[
         float | None,
-        typer.Option("--precision", "-p", help="Stop at this half-width of the intervals."),
+        typer.Option("--precision", "-p", help="Measure each level up to this half-width."),
     ] = None,
     batch_size: BatchSize = None,
     seed: Seed = 0,

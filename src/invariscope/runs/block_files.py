@@ -64,6 +64,13 @@ def block_files(folder: Path) -> list[tuple[int, Path]]:
     return sorted((int(match[1]), path) for match, path in matches if match)
 
 
+def remove_blocks(folder: Path, first: int) -> None:
+    """Removes the row files of a folder from a block on, whole or not."""
+    for number, path in block_files(folder):
+        if number >= first:
+            path.unlink()
+
+
 def write_block_file(
     folder: str | os.PathLike[str], index: int, table: pa.Table, run: str, rows: RowFormat
 ) -> Path:

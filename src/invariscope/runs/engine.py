@@ -82,7 +82,9 @@ def _measure(
     started, before = time.perf_counter(), execution["seconds"]
     if missing and is_enough(missing[0][0]):
         missing = []
-    for block in load_blocks(job.source, job.load, missing, workers=workers, ready=job.ready):
+    loaded = load_blocks(job.source, job.load, missing, workers=workers, ready=job.ready)
+    following = [*(number for number, _ in missing[1:]), len(job.blocks)]
+    for block, after in zip(loaded, following, strict=False):
         table = job.measure(block, batches, progress.advance)
         _count_skipped(job, run, block, note)
         note_dim(run.manifest, block)
@@ -94,10 +96,12 @@ def _measure(
         else:
             write_manifest(run.folder, run.manifest)  # first: no reason of a skipped image is lost
             write_block_file(run.folder / ROWS, block.number, table, run.identity, job.rows)
+        done.add(block.number)
         job.keep(run, block.number)
-        if is_enough(block.number + 1):
+        if is_enough(after):  # of the blocks between, the rows are there already
             break
     execution["batch_size"] = batches.size
+    execution["forward_passes"] = _passes(job, done & set(range(len(job.blocks))))
 
 
 def _passes(job: Job[Any], numbers: Iterable[int]) -> int:

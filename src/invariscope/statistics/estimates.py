@@ -289,7 +289,14 @@ def intervals(parts: Sequence[Estimates], *, seed: int) -> list[tuple[np.ndarray
     """
     contributions = np.concatenate([part.contributions for part in parts], axis=1)
     counts = np.concatenate([part.counts & ~part.share for part in parts], axis=1)
-    ends = np.stack([tails[INTERVAL] for tails in studentised(contributions, counts, seed)])
+    ends = np.empty((2, counts.shape[1]))
+    last = np.full(counts.shape[1], len(counts))
+    if parts[0].anytime:  # a cell that stopped has the interval that it had then, of its own images
+        last = np.where(counts, np.arange(1, len(counts) + 1)[:, None], 0).max(axis=0, initial=0)
+    for images in np.unique(last):
+        own = last == images
+        some = studentised(contributions[:images, own], counts[:images, own], seed)
+        ends[:, own] = [tails[INTERVAL] for tails in some]
     stops = np.cumsum([len(part.value) for part in parts])[:-1]
     split = np.split(ends, stops, axis=1)
     return [part.ends(*own) for part, own in zip(parts, split, strict=True)]

@@ -21,6 +21,7 @@ from invariscope.results.rows import LAYERED
 from invariscope.runs import Job, Run
 from invariscope.runs.bands import as_colour
 from invariscope.runs.batches import Batches
+from invariscope.runs.block_files import ROWS, remove_blocks
 from invariscope.runs.loading import Block
 from invariscope.runs.subject import Subject
 from invariscope.sweep.block import Sample, Setup, measure_block
@@ -28,7 +29,7 @@ from invariscope.sweep.channels import ChannelState
 from invariscope.sweep.maps import image_parts
 from invariscope.sweep.pairs import channel_pairs
 from invariscope.sweep.plan import BLOCK_SIZE, SHUFFLED, Plan, blocks
-from invariscope.sweep.precision import is_time_to_look, widest
+from invariscope.sweep.precision import Stopping
 
 #: Layers that a note names.
 _NAMED = 5
@@ -42,9 +43,10 @@ class Sweep(Job[Result]):
         setup: Models, plan, metrics, layers.
         subject: The model and the images.
         targets: The outputs that stand for each class of the data, or None.
-        precision: The half-width of the headline's intervals that is enough, or None.
+        precision: The half-width of the headline's intervals at which a cell stops, or None.
         manifest: The manifest at the start.
         channels: The sums of the run under way, or None without metrics of channels.
+        stopping: Which of its cells have stopped, or None without a precision.
     """
 
     setup: Setup
@@ -53,6 +55,7 @@ class Sweep(Job[Result]):
     precision: float | None
     manifest: dict[str, Any]
     channels: ChannelState | None = field(default=None, init=False)
+    stopping: Stopping | None = field(default=None, init=False)
 
     rows = LAYERED
     alone = "the only readable image of its block, so it has no partner"
@@ -92,12 +95,12 @@ class Sweep(Job[Result]):
         return pixels.permute(1, 2, 0).numpy()
 
     def passes(self, number: int) -> int:
-        """Counts the forward passes of a block: each image in every cell."""
-        return self.setup.passes * len(self.blocks[number])
+        """Counts the forward passes of a block: each image in every cell that has not stopped."""
+        return self._setup_of(number).passes * len(self.blocks[number])
 
     def begin(self, run: Run) -> None:
         """Prepares the sums of channels: empty ones, or those of the run that is resumed."""
-        run.manifest["execution"]["precision"] = self.precision
+        self._begin_stopping(run)
         self.channels = None
         if self.setup.map_metrics:
             entries = []
@@ -111,7 +114,8 @@ class Sweep(Job[Result]):
 
     def measure(self, block: Block, batches: Batches, advance: Callable[[int], None]) -> pa.Table:
         """Measures every cell, layer, metric and control of a block, as rows."""
-        return measure_block(self.setup, self._sample(block), batches, self.channels, advance)
+        setup = self._setup_of(block.number)
+        return measure_block(setup, self._sample(block), batches, self.channels, advance)
 
     def keep(self, run: Run, number: int) -> None:
         """Writes the sums of channels from time to time."""
@@ -122,13 +126,7 @@ class Sweep(Job[Result]):
 
     def enough(self, run: Run, measured: int) -> str:
         """Looks at the headline's intervals over the first blocks, now and then."""
-        if self.precision is None or not is_time_to_look(measured):
-            return ""
-        store = RowStore(run.rows, range(measured), run.identity)
-        reached = widest(store, self.setup.metrics[0].name, run.manifest)
-        if reached > self.precision:
-            return ""
-        return f"stopped after {len(store.images)} images: intervals are within ±{reached:.3g}"
+        return "" if self.stopping is None else self.stopping.enough(run, measured)
 
     def finish(self, run: Run) -> Result:
         """Computes the summary, the table of channels and the pictures of channel pairs."""
@@ -154,6 +152,22 @@ class Sweep(Job[Result]):
         if folder is not None:
             write_summary(folder, result.summary, run.identity)
         return result
+
+    def _begin_stopping(self, run: Run) -> None:
+        """Begins anew with all cells; blocks that lack cells which are wanted now are repeated."""
+        execution = run.manifest["execution"]
+        before, gone = execution.get("precision"), execution.get("stopped", {})
+        if gone and (self.precision is None or self.precision < before):
+            first = min(gone.values())
+            run.done = [number for number in run.done if number < first]
+            if run.folder is not None:
+                remove_blocks(run.folder / ROWS, first)
+        self.stopping = None if self.precision is None else Stopping(self.setup, self.precision)
+        stopped = {} if self.stopping is None else self.stopping.stopped
+        execution.update(precision=self.precision, stopped=stopped)
+
+    def _setup_of(self, number: int) -> Setup:
+        return self.setup if self.stopping is None else self.stopping.setup_of(number)
 
     def _sample(self, block: Block) -> Sample:
         known = None if self.source.labels is None else block.labels

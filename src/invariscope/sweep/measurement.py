@@ -59,8 +59,8 @@ def measure(
             and, where labels are known, accuracy.
         layers: "auto", "last", dotted names, globs; embedding and logits always belong to it.
         num_images: A seeded subset, stratified by class; all images by default.
-        precision: Stop once every 95 % interval of the headline (the first metric, at the
-            embedding or the logits) has at most this half-width; ``num_images`` is the most.
+        precision: Measure each cell until its 95 % interval of the headline (the first metric, at
+            the embedding or the logits) has at most this half-width; ``num_images`` is the most.
             Intervals of such a run hold whenever one looks, so they are wider.
         seed: What is drawn, is drawn from this and the image ids alone.
         device: Where the network runs; an accelerator if there is one.

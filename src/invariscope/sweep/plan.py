@@ -5,7 +5,7 @@ operations that are equal (posterize to 6 bits at two levels, zoom in and rescal
 factor) are one cell: each is computed once and reported wherever it belongs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from invariscope.sweep.lie import lie_cell
@@ -121,6 +121,21 @@ class Plan:
             chosen = tuple(cells[cell] for cell, _ in keys)
             orbits.append(Orbit(is_group, chosen, tuple(key for _, key in keys)))
         return orbits
+
+    def without(self, keys: Collection[str]) -> "Plan":
+        """Leaves some cells out, and the transformations that have none left.
+
+        Args:
+            keys: Of cells; the identity stays.
+        """
+        entries = [entry for entry in self.entries if entry.cell not in keys]
+        left = {entry.transformation for entry in entries if entry.cell != IDENTITY}
+        return Plan(
+            tuple(chosen for chosen in self.transformations if chosen in left),
+            tuple(cell for cell in self.cells if cell.key not in keys),
+            tuple(entry for entry in entries if entry.transformation in left),
+            self.twin,
+        )
 
     @property
     def passes(self) -> int:

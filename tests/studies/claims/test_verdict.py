@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -29,6 +29,7 @@ ORDER = ["contradicted", "undecided", "supported"]
 RULES = {above: 1, below: -1, not_above: -1, not_below: 1}
 
 
+@settings(max_examples=25)  # each asks 41 times
 @given(st.floats(-2, 2), st.sampled_from(list(RULES)))
 def test_shifting_the_data_across_the_threshold_turns_the_verdict(threshold, rule):
     shifts = RULES[rule] * np.linspace(-0.5, 0.5, 41)
@@ -37,6 +38,7 @@ def test_shifting_the_data_across_the_threshold_turns_the_verdict(threshold, rul
     assert set(verdicts) == set(ORDER)
 
 
+@settings(max_examples=25)  # each asks 101 times
 @given(st.floats(-2, 2), st.floats(0.2, 1))
 def test_within_is_supported_between_contradicted_on_both_sides(low, width):
     shifts = np.linspace(low - 0.5, low + width + 0.5, 101)

@@ -15,8 +15,9 @@ _ENDS = (
 #: By whether the run stops once its intervals are short.
 _INTERVALS = {
     False: f"95 % {_ENDS} Shares: Clopper and Pearson.",
-    True: f"95 % confidence sequences, {_ENDS} They hold at every number of images at which the run"
-    " might have stopped, so they are wider than intervals for one number.",
+    True: f"95 % confidence sequences, {_ENDS} They hold at every number of images at which a level"
+    " might have stopped, so they are wider than intervals for one number. Each level was measured"
+    " until its interval was short enough, so numbers of images differ.",
 }
 _CONTROLS = {
     "untrained": (
