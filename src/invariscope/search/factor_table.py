@@ -6,7 +6,7 @@
 | statistic | the share of the distance within the class that a level chosen for each pair closes,
 minus the same between classes (`search.closing`) |
 | ci_low, ci_high | its interval, 95 % for all families of the class together |
-| p | one-sided p of a share of at most 0.02 (`search.stepwise`) |
+| p | one-sided p of a share that is hardly above that of other classes (`search.evidence`) |
 | q | p corrected for all classes and families of the table (Holm 1979): by chance, in at most 5 %
 of tables there is any q < 0.05. Found means q < 0.05 |
 | beside, added | the stronger families that it was measured beside ("rotate, hue"), and the share
@@ -29,7 +29,7 @@ import pandas as pd
 import pyarrow as pa
 from scipy import special
 
-from invariscope.search.closing import shares_of_levels
+from invariscope.search.closing import left_out, shares_of_levels
 from invariscope.search.families import Axis, Level, axes
 from invariscope.search.rows import PairRows
 from invariscope.search.square import Square, square
@@ -94,15 +94,18 @@ def _of_class(of_class: Square | None, families: Sequence[Axis]) -> list[dict[st
         of_class = None
         decisions: list[Decision | None] = [None] * len(families)
         shares = [np.full(len(axis.levels), math.nan) for axis in families]
+        roots = [(math.nan, math.nan)] * len(families)
     else:
         gains, distances = [of_class.gains(axis) for axis in families], of_class.distances
         finer = [of_class.finer(axis) for axis in families]
-        decisions = list(decide(gains, finer, distances))
         shares = [shares_of_levels(of_axis, distances) for of_axis in gains]
+        erasing = [place for place, axis in enumerate(families) if _erases(axis, shares[place])]
+        decisions = list(decide(gains, finer, distances, erasing))
+        roots = [left_out(of_axis, distances) for of_axis in gains]
     names = [" and ".join(axis.families) for axis in families]
     made = []
     for number, (axis, decision) in enumerate(zip(families, decisions, strict=True)):
-        numbers = _numbers(decision, len(families), names)
+        numbers = _numbers(decision, roots[number], len(families), names)
         for family in axis.families:
             levels = [level for level in axis.levels if level.family == family]
             made.append(
@@ -114,11 +117,14 @@ def _of_class(of_class: Square | None, families: Sequence[Axis]) -> list[dict[st
     return made
 
 
-def _numbers(decision: Decision | None, families: int, names: Sequence[str]) -> dict[str, Any]:
+def _numbers(
+    decision: Decision | None, roots: tuple[float, float], families: int, names: Sequence[str]
+) -> dict[str, Any]:
+    """Makes the numbers of an axis; `roots` are √W − √B and its standard error."""
     if decision is None:
         return dict.fromkeys(_NUMBERS, math.nan) | {"beside": "", "rests_on": 0}
     share = decision.alone
-    root, error = share.on_roots()
+    root, error = roots
     images = share.influence.shape[1]
     reach = -float(special.stdtrit(images - 1, SURE / families / 2)) * error
     both = math.sqrt(max(share.within, 0)) + math.sqrt(max(share.between, 0))
@@ -131,6 +137,13 @@ def _numbers(decision: Decision | None, families: int, names: Sequence[str]) -> 
         "beside": ", ".join(names[place] for place in decision.beside),
         "rests_on": decision.images,
     }
+
+
+def _erases(axis: Axis, shares: np.ndarray) -> bool:
+    """Whether more than half of what an axis closes is closed by levels that erase."""
+    closing = shares.clip(min=0)
+    erasing = np.array([level.erases for level in axis.levels])
+    return bool(closing[erasing].sum() > closing.sum() / 2)
 
 
 def _range(shares: np.ndarray, axis: Axis, levels: Sequence[Level]) -> dict[str, float]:

@@ -6,6 +6,8 @@ one *axis*: what one does to x₂, the other does to x₁. They have one statist
 Each level of a family with magnitudes has a neighbour, the next one towards the identity, so that
 what lies between two levels can be told from their embeddings. Families that are applied or not,
 and groups, have none.
+
+Some levels *erase*: after them pictures differ less, whatever they differed in.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +16,10 @@ from typing import Any
 
 #: The neighbour of a level that comes first after the identity.
 UNCHANGED = -1
+
+_ERASING = frozenset({"blur", "posterize", "contrast_down"})
+#: These erase where they weaken, below the identity.
+_ERASING_BELOW = frozenset({"contrast", "saturation", "sharpness"})
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class Level:
         unit: The unit of the magnitude.
         neighbour: The column of the next level towards the identity; `UNCHANGED`: the identity
             itself; None: levels of this family have no order.
+        erases: Whether pictures differ less after it.
     """
 
     family: str
@@ -36,6 +43,7 @@ class Level:
     signed: bool
     unit: str
     neighbour: int | None
+    erases: bool
 
 
 @dataclass(frozen=True)
@@ -71,12 +79,18 @@ def axes(operations: Sequence[Mapping[str, Any]]) -> tuple[Axis, ...]:
         levels = tuple(
             Level(
                 step["family"], column, step["magnitude"], step["signed"], step["unit"],
-                neighbours.get(column),
+                neighbours.get(column), _erases(step),
             )
             for column, step in ((column, single[column]) for column in columns)
         )  # fmt: skip
         made.append(Axis(tuple(dict.fromkeys(level.family for level in levels)), levels))
     return tuple(made)
+
+
+def _erases(step: Mapping[str, Any]) -> bool:
+    family = step["family"]
+    weakens = family in _ERASING_BELOW and step["magnitude"] < step["identity"]
+    return family in _ERASING or weakens
 
 
 def _neighbours(steps: Mapping[int, Mapping[str, Any]]) -> dict[int, int]:

@@ -3,32 +3,35 @@
 - A family is measured beside every stronger one that is credible (p < 0.05 by itself): what shear
   closes because it resembles rotation, rotation has closed before. Rotation counts there with what
   lies between its levels as well, so that no other family lives off the gaps of a coarse ladder.
-- Some classes are mixtures: 7 in 10 images are turned, 3 in 10 have another hue. So each of the two
-  largest families, where it is credible, divides the images by their shares as anchors into two
-  groups (the cut with the least variance within), and the lower group, which it concerns less, is
-  searched by itself as well, every family beside the one that divided.
-- The hypothesis is that the share closed is at most `MARGIN` above that of other classes: every
-  class has something of its own, and what is below is not worth an augmentation. Two tests: of
-  √W − √(B + margin) by Student's t, and of the number of images whose share as an anchor lies more
-  than 0.1 above that of every stranger (exceedance; Epstein 1954), which sees a minority. p is
-  one-sided, 1 where the share is not above the margin, and Bonferroni's for the tests that a
-  family had.
+- Some classes are mixtures: 7 in 10 images are turned, 3 in 10 have another hue. So each of the
+  first two families that are taken divides the images by how much it concerns them as anchors (the
+  cut with the least variance within), and from then on all others are searched in the lower group
+  as well as in the whole class, beside all that were taken: what is found in a part stands before
+  every weaker family, in the whole class too.
+- What closes distance by erasing is found only where it is the strongest of its class and closes
+  more than 0.1 of it; its p is 1 otherwise, and it stands before weaker families all the same.
+  Wherever something varies, pictures differ in detail as well (one that is zoomed into is
+  smoother), and so do pictures with noise: to take detail away brings some pairs nearer.
+- A divider was measured before its part was there: it is searched in the parts of later dividers,
+  beside them.
+
+p is one-sided (`search.evidence`), and Bonferroni's for the places that a family was searched in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
-from invariscope.search.closing import Closed, Distances, Gains, closed
+from invariscope.search.closing import Before, Closed, Distances, Gains, closed
+from invariscope.search.evidence import evidence
 
-MARGIN = 0.02
 CREDIBLE = 0.05
 FEWEST = 4
 _FEWEST_APART = 8
-_EXCESS = 0.1
+_DIVIDERS = 2
 _MOST = 6
+_ERASED = 0.1
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,49 @@ class Decision:
     images: int
 
 
+@dataclass(frozen=True)
+class _Trial:
+    """A family in the whole class or in a part of it."""
+
+    share: Closed
+    p: float
+    beside: tuple[int, ...]
+
+    @property
+    def images(self) -> int:
+        return len(self.share.anchors)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Images of a class that are searched together; the divider left them, None: all."""
+
+    families: Sequence[Gains]
+    between_levels: Sequence[Gains]
+    distances: Distances
+    divider: int | None = None
+
+    def among(self, images: np.ndarray, divider: int) -> "_Part":
+        return _Part(
+            [gains.among(images) for gains in self.families],
+            [gains.among(images) for gains in self.between_levels],
+            self.distances.among(images),
+            divider,
+        )
+
+    def trials(self, places: Iterable[int], beside: tuple[int, ...]) -> dict[int, _Trial]:
+        before = Before(self.distances)
+        for place in beside:
+            before = before.joined(self.between_levels[place])
+        shares = {place: closed(self.families[place], before, self.distances) for place in places}
+        return {place: _Trial(share, evidence(share), beside) for place, share in shares.items()}
+
+
 def decide(
-    families: Sequence[Gains], between_levels: Sequence[Gains], distances: Distances
+    families: Sequence[Gains],
+    between_levels: Sequence[Gains],
+    distances: Distances,
+    erasing: Collection[int] = (),
 ) -> list[Decision]:
     """Decides on every family of a class.
 
@@ -59,79 +103,51 @@ def decide(
         families: The gains of the levels of each.
         between_levels: Those of its levels and of what lies between them.
         distances: The distances of the class, of at least `FEWEST` images.
+        erasing: The places of families that close what they close by erasing.
     """
-    whole = _chain(families, between_levels, distances)
-    rests = []
-    for divider in sorted(whole, key=lambda k: -whole[k].alone.value)[:2]:
-        apart = _others(whole[divider].alone.anchors)
-        if whole[divider].p < CREDIBLE and apart is not None:
-            parts = [gains.among(apart) for gains in families]
-            finer = [gains.among(apart) for gains in between_levels]
-            rests.append((divider, _chain(parts, finer, distances.among(apart), divider)))
-    decisions = []
-    for place in range(len(families)):
-        mine = [rest[place] for divider, rest in rests if divider != place]
-        best = min([whole[place], *mine], key=lambda decision: decision.p)
-        p = min(1.0, best.p * (1 + len(mine)))
-        decisions.append(Decision(whole[place].alone, best.added, best.beside, p, best.images))
-    return decisions
-
-
-def _chain(
-    families: Sequence[Gains],
-    between_levels: Sequence[Gains],
-    distances: Distances,
-    divider: int | None = None,
-) -> dict[int, Decision]:
-    """Takes the strongest credible family, measures the others beside it, and so on."""
-    images = distances.own.shape[1]
-    before, beside = distances.nothing(), ()
-    left = list(range(len(families)))
-    alone = {place: closed(families[place], before, distances) for place in left}
-    decisions: dict[int, Decision] = {}
-    shares = alone
-    if divider is not None:
-        left.remove(divider)
-        before, beside = between_levels[divider], (divider,)
-        shares = {place: closed(families[place], before, distances) for place in left}
+    parts = [_Part(families, between_levels, distances)]
+    left, taken = list(range(len(families))), ()
+    trials: dict[int, list[_Trial]] = {}
+    alone: Mapping[int, Closed] = {}
     while left:
-        p = {place: _p(shares[place], images, not beside) for place in left}
-        for place in left:
-            decisions[place] = Decision(alone[place], shares[place].value, beside, p[place], images)
-        credible = [place for place in left if p[place] < CREDIBLE]
-        if not credible or len(beside) == _MOST:
+        tried = [part.trials(left, taken) for part in parts]
+        trials |= {place: [of_part[place] for of_part in tried] for place in left}
+        alone = alone or {place: trial.share for place, trial in tried[0].items()}
+        credible = [place for place in left if _p(trials[place]) < CREDIBLE]
+        if not credible or len(taken) == _MOST:
             break
-        strongest = max(credible, key=lambda place: shares[place].value)
+        strongest = max(credible, key=lambda place: max(t.share.value for t in trials[place]))
         left.remove(strongest)
-        before = before.joined(between_levels[strongest])
-        beside = (*beside, strongest)
-        shares = {place: closed(families[place], before, distances) for place in left}
-    return decisions
+        taken = (*taken, strongest)
+        apart = _others(alone[strongest].concern) if len(parts) <= _DIVIDERS else None
+        if apart is not None:
+            parts.append(parts[0].among(apart, strongest))
+    for number, place in enumerate(taken):
+        for part in parts[1:]:
+            if part.divider is not None and part.divider in taken[number + 1 :]:
+                beside = (*taken[:number], part.divider)
+                trials[place].append(part.trials([place], beside)[place])
+    sure = {place for place in taken[:1] if alone[place].value > _ERASED}
+    unsure = set(erasing) - sure
+    return [_decision(alone[k], trials[k], k in unsure) for k in range(len(families))]
 
 
-def _p(share: Closed, images: int, alone: bool) -> float:
-    """The p of a share that is at most `MARGIN` above that of other classes."""
-    if share.value <= MARGIN or share.within <= 0:
-        return 1.0
-    value, error = share.on_roots(MARGIN)
-    p = float(special.stdtr(images - 1, -value / error)) if error > 0 else 0.0
-    return min(1.0, 2 * min(p, _exceedance(share)) if alone else p)
+def _p(trials: Sequence[_Trial]) -> float:
+    return min(1.0, len(trials) * min(trial.p for trial in trials))
 
 
-def _exceedance(share: Closed) -> float:
-    """P(so many of the largest shares as an anchor are the class's own), were all of one law."""
-    own, strangers = len(share.anchors), len(share.strangers)
-    above = int((share.anchors > share.strangers.max() + _EXCESS).sum())
-    places = np.arange(above)
-    return float(np.prod((own - places) / (own + strangers - places)))
+def _decision(alone: Closed, trials: Sequence[_Trial], unsure: bool) -> Decision:
+    best = min(trials, key=lambda trial: trial.p)
+    p = 1.0 if unsure else _p(trials)
+    return Decision(alone, best.share.value, best.beside, p, best.images)
 
 
-def _others(shares: np.ndarray) -> np.ndarray | None:
+def _others(concern: np.ndarray) -> np.ndarray | None:
     """The places of the lower of two groups; None where it is small."""
-    order = np.argsort(shares, kind="stable")
+    order = np.argsort(concern, kind="stable")
     cuts = range(_FEWEST_APART, len(order) - 2)
     if not cuts:
         return None
-    parts = [(shares[order[:cut]], shares[order[cut:]]) for cut in cuts]
+    parts = [(concern[order[:cut]], concern[order[cut:]]) for cut in cuts]
     within = [sum(((part - part.mean()) ** 2).sum() for part in both) for both in parts]
     return np.sort(order[: cuts[int(np.argmin(within))]])

@@ -41,11 +41,11 @@ from invariscope.report.search.varying import (
 )
 from invariscope.report.search.verdict import findings, lead
 from invariscope.report.search.words import change_text, q_text, share_ends, share_text
+from invariscope.search.evidence import MARGIN
 from invariscope.search.example_files import Example
 from invariscope.search.hierarchy import Hierarchy
 from invariscope.search.ranks import Estimate
 from invariscope.search.result import Factors
-from invariscope.search.stepwise import MARGIN
 
 _POLICIES_SHOWN = 8
 _WITHOUT_NOTE = 6  # cells of a find

@@ -13,10 +13,11 @@ import numpy as np
 from scipy import special
 
 from invariscope.report.kit.words import counted, listed, percent
+from invariscope.search.evidence import MARGIN
 from invariscope.search.factor_table import SURE
 from invariscope.search.families import axes
 from invariscope.search.result import Factors
-from invariscope.search.stepwise import FEWEST, MARGIN
+from invariscope.search.stepwise import FEWEST
 
 _POWER = 0.8
 _NAMED = 10
