@@ -37,6 +37,17 @@ def test_equal_points_are_the_hypergeometric_law():
     assert permuted(own, np.full(64, 4)) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+def test_many_images_follow_the_normal_law_of_the_counted_ones(scale, monkeypatch):
+    rng = np.random.default_rng(0)
+    own, others = rng.integers(0, 4 + scale, 150), rng.integers(0, 4, 64)
+    counted = permuted(own, others)
+    monkeypatch.setattr("invariscope.search.evidence._COUNTED", 100)
+    assert 1e-9 < counted < 0.2
+    assert np.log(permuted(own, others)) == pytest.approx(np.log(counted), rel=0.06)
+    assert permuted(np.full(150, 2), np.full(64, 2)) == 1
+
+
 def test_a_minority_is_told_by_its_anchors():
     """12 of 40 images lie above all strangers: the t test alone would not see them."""
     minority = [0.5] * 12 + [0.0] * 28

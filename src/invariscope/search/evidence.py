@@ -19,6 +19,7 @@ from invariscope.search.closing import Closed
 MARGIN = 0.02
 STEPS = (0.03, 0.06, 0.12, 0.24, 0.48)
 _MARGIN_OF_ANCHOR = 0.03
+_COUNTED = 200  # of more images the ways to choose are not counted: it takes their cube
 
 
 def evidence(share: Closed) -> float:
@@ -37,6 +38,8 @@ def evidence(share: Closed) -> float:
 def permuted(own: np.ndarray, others: np.ndarray) -> float:
     """The chance that as many of all, drawn without return, have the sum of ``own`` or more.
 
+    Of many images it is that of the normal law with the mean and variance of such sums.
+
     Args:
         own: Whole numbers from 0.
         others: The same.
@@ -48,7 +51,13 @@ def permuted(own: np.ndarray, others: np.ndarray) -> float:
     drawn, total = len(own), int(own.sum())
     if total == 0:
         return 1.0
-    counts = np.bincount(np.concatenate([own, others]))
+    both = np.concatenate([own, others])
+    if drawn > _COUNTED:
+        variance = drawn * len(others) / (len(both) - 1) * both.var()
+        return float(
+            special.ndtr((drawn * both.mean() - total + 0.5) / np.sqrt(max(variance, 1e-9)))
+        )
+    counts = np.bincount(both)
     top = drawn * (len(counts) - 1)
     ways = np.zeros((drawn + 1, top + 1))  # [how many are drawn, their sum]
     ways[0, 0] = 1
