@@ -5,6 +5,7 @@ times as long, and half of the time of the tests went there. Names that are impo
 checkers only are known to neither; jaxtyping lets them pass.
 """
 
+import re
 from pathlib import Path
 
 from beartype import BeartypeConf, beartype
@@ -13,13 +14,16 @@ from jaxtyping import install_import_hook
 
 _CONF = BeartypeConf(is_pep484_tower=True, claw_is_pep526=False)  # an int is a float
 check = beartype(conf=_CONF)
+_NAMED = re.compile(r"^(\w+) = \w+\[Tensor, ", re.MULTILINE)
 
 
 def _with_shapes(source: Path) -> list[str]:
-    """The modules of the package that jaxtyping checks."""
-    words = ("jaxtyping import", "TYPE_CHECKING")
-    files = (f for f in source.rglob("*.py") if any(word in f.read_text() for word in words))
-    return [".".join(file.relative_to(source).with_suffix("").parts) for file in files]
+    """The modules of the package that jaxtyping checks: they name shapes, or types with shapes."""
+    texts = {file: file.read_text() for file in source.rglob("*.py")}
+    named = {name for text in texts.values() for name in _NAMED.findall(text)}
+    words = re.compile(rf"\b(jaxtyping import|TYPE_CHECKING|{'|'.join(sorted(named))})\b")
+    chosen = [file.relative_to(source) for file, text in texts.items() if words.search(text)]
+    return [".".join(file.with_suffix("").parts) for file in chosen]
 
 
 def pytest_load_initial_conftests() -> None:
