@@ -70,13 +70,13 @@ def _measure(
             note(reason)
         return bool(reason)
 
-    done = set(run.done)
+    done = set(run.done) & set(range(len(job.blocks)))
     missing = [(number, block) for number, block in enumerate(job.blocks) if number not in done]
     progress.start(
         images=run.manifest["images"]["selected"],
         cells=job.cells,
         passes=execution["forward_passes"],
-        done=_passes(job, done & set(range(len(job.blocks)))),
+        done=_passes(job, done),
     )
     batches = Batches(batch_size, note)
     started, before = time.perf_counter(), execution["seconds"]
@@ -101,7 +101,7 @@ def _measure(
         if is_enough(after):  # of the blocks between, the rows are there already
             break
     execution["batch_size"] = batches.size
-    execution["forward_passes"] = _passes(job, done & set(range(len(job.blocks))))
+    execution["forward_passes"] = _passes(job, done)
 
 
 def _passes(job: Job[Any], numbers: Iterable[int]) -> int:

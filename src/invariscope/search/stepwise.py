@@ -19,7 +19,7 @@ p is one-sided (`search.evidence`), and Bonferroni's for the places that a famil
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -74,6 +74,7 @@ class _Part:
     between_levels: Sequence[Gains]
     distances: Distances
     divider: int | None = None
+    _before: dict[tuple[int, ...], Before] = field(default_factory=dict)
 
     def among(self, images: np.ndarray, divider: int) -> "_Part":
         return _Part(
@@ -83,10 +84,18 @@ class _Part:
             divider,
         )
 
+    def before(self, beside: tuple[int, ...]) -> Before:
+        """What some families choose, one after the other; each is joined once."""
+        if beside not in self._before:
+            self._before[beside] = (
+                self.before(beside[:-1]).joined(self.between_levels[beside[-1]])
+                if beside
+                else Before(self.distances)
+            )
+        return self._before[beside]
+
     def trials(self, places: Iterable[int], beside: tuple[int, ...]) -> dict[int, _Trial]:
-        before = Before(self.distances)
-        for place in beside:
-            before = before.joined(self.between_levels[place])
+        before = self.before(beside)
         shares = {place: closed(self.families[place], before, self.distances) for place in places}
         return {place: _Trial(share, evidence(share), beside) for place, share in shares.items()}
 

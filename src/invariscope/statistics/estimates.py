@@ -51,7 +51,7 @@ from invariscope.statistics.intervals import (
 )
 from invariscope.statistics.sequences import reach
 from invariscope.statistics.shares import exact_share
-from invariscope.statistics.studentised import INTERVAL, studentised
+from invariscope.statistics.studentised import INTERVAL, studentised, students
 
 #: For each kind, how many images the rows of its numerator and of its denominator are of.
 KINDS = {
@@ -113,11 +113,9 @@ class Estimates:
 
     def ends(self, below: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Computes both ends from how far T goes below and above 0, each in 2.5 % of cases."""
-        from scipy import special
-
         error, n, share = self.error, self.n, self.share
         if self.anytime:
-            wider = reach(np.maximum(n, 1)) / -special.stdtrit(np.maximum(n - 1, 1), 0.025)
+            wider = reach(np.maximum(n, 1)) / students(n)[INTERVAL]
             below, above = below * wider, above * wider
         low, high = self.value - above * error, self.value + below * error
         if share.any():

@@ -101,7 +101,7 @@ class Stopping:
 
     def _look(self, run: Run, count: int) -> bool:
         """Stops cells by what the first blocks show; says whether any interval is too wide."""
-        widths = self._half_widths(run, count)
+        widths = self._half_widths(run, self._first(run, count))
         still = []
         for unit in self._open:
             own = [widths[name] for name in unit.names if name in widths]
@@ -113,10 +113,12 @@ class Stopping:
         wide = [unit for unit in still if not unit.names.isdisjoint(widths)]
         return bool(wide) or not widths
 
-    def _half_widths(self, run: Run, count: int) -> dict[str, float]:
+    def _first(self, run: Run, count: int) -> RowStore:
+        return RowStore(run.rows, range(count), run.identity)
+
+    def _half_widths(self, run: Run, store: RowStore) -> dict[str, float]:
         """The half-width of each cell's interval of the headline, where it has one."""
         metric = self._setup.metrics[0].name
-        store = RowStore(run.rows, range(count), run.identity)
         having = [layer for layer in store.layers() if (metric, "") in store.series(layer)]
         if not having:
             return {}
@@ -124,15 +126,13 @@ class Stopping:
         (series,) = store.dense(layer, only=[(metric, "")])
         made = estimated(series.values, series.weights, series.cells, run.manifest, metric)
         low, high = made.interval(seed=run.manifest["settings"]["seed"])
-        half = dict(zip(series.cells, (high - low) / 2, strict=True))
-        return {
-            cell: float(half[cell]) for cell, n in zip(series.cells, made.n, strict=True) if n > 1
-        }
+        known = zip(series.cells, (high - low) / 2, made.n, strict=True)
+        return {cell: float(half) for cell, half, n in known if n > 1}
 
     def _reason(self, run: Run, measured: int) -> str:
         """Says that the run may stop, after how many images, and how wide intervals are."""
-        images = len(RowStore(run.rows, range(measured), run.identity).images)
-        widest = max(self._half_widths(run, measured).values())
+        store = self._first(run, measured)
+        images, widest = len(store.images), max(self._half_widths(run, store).values())
         first = min(self.stopped.values(), default=measured)
         earlier = ""
         if first < measured:

@@ -7,6 +7,7 @@ from invariscope.report.kit.provenance import where_pixels_move
 from invariscope.report.kit.words import capitalised, listed
 from invariscope.report.run.meaning import Meaning
 from invariscope.report.run.readings import Readings
+from invariscope.results.estimated import stopped_by_itself
 
 _ENDS = (
     "over images (never over image × level pairs): means and ratios from what each image"
@@ -71,12 +72,11 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
             " image.",
         )
     )
-    adaptive = readings.manifest.get("execution", {}).get("precision") is not None
     terms.append(
         (
             "Intervals",
-            f"{_INTERVALS[adaptive]} The interval of a mean over levels is the mean of the"
-            " levels’ interval ends, which is the cautious choice.",
+            f"{_INTERVALS[stopped_by_itself(readings.manifest)]} The interval of a mean over levels"
+            " is the mean of the levels’ interval ends, which is the cautious choice.",
         )
     )
     present = set(readings.overall["control"])

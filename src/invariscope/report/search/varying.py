@@ -80,9 +80,9 @@ class Varying:
         places = {name: k for k, names in enumerate(self.families) for name in names}
         together: dict[tuple[str, int], list[dict[str, Any]]] = {}
         for row in factors.factors.to_dict("records"):
-            known = {str(key): value for key, value in row.items()}
-            key = str(known["class"]), places[known["family"]]
-            together.setdefault(key, []).append(known)
+            columns = {str(name): value for name, value in row.items()}
+            key = str(columns["class"]), places[columns["family"]]
+            together.setdefault(key, []).append(columns)
         self._of = {key: _finding(*key, rows) for key, rows in together.items()}
         known = {one.class_name for one in self._of.values() if one.tested}
         self.tested = [name for name in self.classes if name in known]
