@@ -5,6 +5,7 @@ times as long, and half of the time of the tests went there. Names that are impo
 checkers only are known to neither; jaxtyping lets them pass.
 """
 
+import ast
 import re
 from pathlib import Path
 
@@ -15,15 +16,30 @@ from jaxtyping import install_import_hook
 _CONF = BeartypeConf(is_pep484_tower=True, claw_is_pep526=False)  # an int is a float
 check = beartype(conf=_CONF)
 _NAMED = re.compile(r"^(\w+) = \w+\[Tensor, ", re.MULTILINE)
+_UNKNOWN = re.compile(r"jaxtyping import|TYPE_CHECKING")
 
 
 def _with_shapes(source: Path) -> list[str]:
-    """The modules of the package that jaxtyping checks: they name shapes, or types with shapes."""
+    """The modules of the package that jaxtyping checks: they import it, or annotate by a shape."""
     texts = {file: file.read_text() for file in source.rglob("*.py")}
     named = {name for text in texts.values() for name in _NAMED.findall(text)}
-    words = re.compile(rf"\b(jaxtyping import|TYPE_CHECKING|{'|'.join(sorted(named))})\b")
-    chosen = [file.relative_to(source) for file, text in texts.items() if words.search(text)]
+    chosen = [
+        file.relative_to(source)
+        for file, text in texts.items()
+        if _UNKNOWN.search(text) or named & _words(_annotations(text))
+    ]
     return [".".join(file.with_suffix("").parts) for file in chosen]
+
+
+def _annotations(text: str) -> list[ast.expr]:
+    nodes = list(ast.walk(ast.parse(text)))
+    found = [getattr(node, "annotation", None) for node in nodes]
+    found += [getattr(node, "returns", None) for node in nodes]
+    return [node for node in found if node is not None]
+
+
+def _words(nodes: list[ast.expr]) -> set[str]:
+    return set(re.findall(r"\w+", " ".join(ast.unparse(node) for node in nodes)))
 
 
 def pytest_load_initial_conftests() -> None:
