@@ -7,9 +7,11 @@ import typer
 
 from invariscope.cli.options import (
     DEFAULT_MODEL,
+    Amp,
     BatchSize,
     Device,
     Embedding,
+    Fold,
     Labelled,
     Output,
     OutputKey,
@@ -58,6 +60,8 @@ def factors(
     embedding: Embedding = None,
     output_key: OutputKey = None,
     value_range: ValueRange = None,
+    fold: Fold = True,
+    amp: Amp = None,
     trained: Annotated[
         Path | None,
         typer.Option(help="A run of the model: does it ignore what varies in the data?"),
@@ -110,4 +114,6 @@ def factors(
         embedding=embedding,
         output_key=output_key,
         value_range=two_numbers(value_range),
+        fold=fold,
+        amp=amp,
     )

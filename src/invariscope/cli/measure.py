@@ -9,9 +9,11 @@ import typer
 from invariscope.cli.folders import slug
 from invariscope.cli.options import (
     DEFAULT_MODEL,
+    Amp,
     BatchSize,
     Device,
     Embedding,
+    Fold,
     Output,
     OutputKey,
     Preprocessing,
@@ -102,6 +104,8 @@ def measure(
     embedding: Embedding = None,
     output_key: OutputKey = None,
     value_range: ValueRange = None,
+    fold: Fold = True,
+    amp: Amp = None,
     output: Output = None,
     resume: Resume = True,
     dry_run: Annotated[
@@ -133,6 +137,8 @@ def measure(
         "embedding": embedding,
         "output_key": output_key,
         "value_range": two_numbers(value_range),
+        "fold": fold,
+        "amp": amp,
         "precision": precision,
     }
     carry = {"batch_size": batch_size, "workers": workers, "resume": resume}

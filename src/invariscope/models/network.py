@@ -1,6 +1,8 @@
 """Runs the network of a probe: on its device, in its type and memory format, errors in one line."""
 
+import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -20,7 +22,8 @@ class Network:
         spec: The model's name, for messages.
 
     Attributes:
-        module: The module; None for a plain callable.
+        module: The module that runs; None for a plain callable.
+        amp: The type in which matrix products are computed, or None for that of the weights.
         behind: The modules that a callable reaches.
         device: Where the model is.
     """
@@ -29,6 +32,7 @@ class Network:
         self._call, self._spec = model, spec
         self.behind = modules_behind(model)
         self.module: nn.Module | None = model.eval() if isinstance(model, nn.Module) else None
+        self.amp: torch.dtype | None = None
         first = None if self.module is None else next(self.module.parameters(), None)
         self.device = torch.device("cpu") if first is None else first.device
         floating = first is not None and first.is_floating_point()
@@ -55,6 +59,24 @@ class Network:
                 ) from error
         self._lay_out()
 
+    def running(self, module: nn.Module) -> "Network":
+        """Returns the network with another module in place of its own, of the same type."""
+        other = copy.copy(self)
+        other._call, other.module = module, module
+        other._lay_out()
+        return other
+
+    def with_amp(self, dtype: torch.dtype) -> "Network":
+        """Returns the same network with its matrix products in another type, by autocast."""
+        other = copy.copy(self)
+        other.amp = dtype
+        return other
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights; float32 without any."""
+        return self._dtype
+
     def laid_out(self, batch: Tensor) -> Tensor:
         """Brings a batch into the type and the memory format of the model."""
         layout = torch.channels_last if self._channels_last else torch.contiguous_format
@@ -67,7 +89,7 @@ class Network:
             InvariscopeError: Of this kind; the model fails. Out of memory is raised unchanged.
         """
         try:
-            with unmoved(self.behind):
+            with unmoved(self.behind), self._autocast():
                 return self._call(batch)
         except (ReducerFailed, InvariscopeError, torch.OutOfMemoryError, MemoryError):
             raise
@@ -77,6 +99,11 @@ class Network:
                 f"({type(error).__name__}: {first_line(error)}): "
                 f"{what_would_work(error, batch.shape, self._call)}"
             ) from error
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.amp is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.amp)
 
     def _lay_out(self) -> None:
         if self.module is not None and self._channels_last:

@@ -114,6 +114,12 @@ class Observation:
         self._parts[number] = vector.float()
 
 
+def modules_of(seen: Trace, layers: Sequence[str]) -> set[str]:
+    """Names the modules at which these layers are read, as `Observation` reads them."""
+    sources = {source.module for source in seen.embedding.sources} if EMBEDDING in layers else set()
+    return {name for name in {*layers, *sources} if seen.call(name) is not None}
+
+
 def _pooled(take: Callable[[Tensor], None]) -> Reducer:
     def reduce(layer: str, activation: Activation) -> None:
         take(average_pool(layer, activation))

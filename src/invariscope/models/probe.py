@@ -113,6 +113,8 @@ class Probe:
         self._imagenet = imagenet
         self._class_names = None if class_names is None else tuple(class_names)
         self._runs: DryRuns | None = None
+        self._folded: tuple[Network, frozenset[str]] | None = None
+        self.arithmetic: dict[str, Any] = {}
         self._watched = Selection()
 
     def __repr__(self) -> str:
@@ -182,6 +184,8 @@ class Probe:
     def to(self, device: str | torch.device) -> "Probe":
         """Moves the model; returns the probe itself."""
         self._network.to(device)
+        if self._folded is not None:
+            self._folded[0].to(device)
         return self
 
     def with_preprocessing(self, preprocessing: Preprocessing) -> "Probe":
@@ -342,14 +346,16 @@ class Probe:
         self, images: Tensor, layers: Sequence[str], reduce: Reducer, seen: Trace
     ) -> dict[str, Any]:
         """One run of the model, in whatever mode of differentiation is on."""
-        batch = self._prepare(images)
+        batch, network = self._prepare(images), self._network
+        if self._folded is not None and self._folded[1].issuperset(layers):
+            network = self._folded[0]
         observation = Observation(seen, layers, reduce)
-        if self.module is None:
-            output = self._network.run(batch, RunError)
+        if network.module is None:
+            output = network.run(batch, RunError)
         else:
             try:
-                with observation.watching(self.module, len(images)):
-                    output = self._network.run(batch, RunError)
+                with observation.watching(network.module, len(images)):
+                    output = network.run(batch, RunError)
             except ReducerFailed as failed:
                 raise failed.__cause__ or failed from None
         return observation.collect(output, len(images), self.spec)

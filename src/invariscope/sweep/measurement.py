@@ -40,6 +40,8 @@ def measure(
     inexact: str = "interpolate",
     model_classes: str | PathLike[str] | Sequence[str] | None = None,
     value_range: Sequence[float] | None = None,
+    fold: bool = True,
+    amp: str | None = None,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -87,6 +89,9 @@ def measure(
             data is output k, whatever the names).
         value_range: The stored numbers that are black and white, such as (0, 4095) for 12 bits in
             16-bit files; None finds it, see `open_source`.
+        fold: Fold batch norms into the convolutions before them where no watched layer lies
+            between: fewer operations, and numbers that move by rounding (see `models.folding`).
+        amp: "bf16": matrix products and convolutions in bfloat16, which keeps eight bits.
         workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
             processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a run that the folder holds; False refuses such a folder. Whether the
