@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from invariscope.errors import InputError
-from invariscope.models import load_model
+from invariscope.models import Probe, load_model
 from invariscope.models.arithmetic import Arithmetic, arranged
 from invariscope.models.folding import TOLERANCE, apart
 from invariscope.models.state_hash import hash_state
@@ -19,7 +19,9 @@ def lively(module: nn.Module) -> nn.Module:
     """Norms as a training leaves them."""
     generator = torch.Generator().manual_seed(1)
     for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d) and part.running_mean is not None:
+        if isinstance(part, nn.BatchNorm2d):
+            assert part.running_mean is not None
+            assert part.running_var is not None
             part.running_mean.copy_(torch.randn(part.num_features, generator=generator) / 10)
             part.running_var.copy_(torch.rand(part.num_features, generator=generator) + 0.5)
             if part.affine:
@@ -27,6 +29,19 @@ def lively(module: nn.Module) -> nn.Module:
                     part.weight.copy_(torch.rand(part.num_features, generator=generator) + 0.5)
                     part.bias.copy_(torch.randn(part.num_features, generator=generator) / 10)
     return module.eval()
+
+
+def own(probe: Probe) -> nn.Module:
+    assert probe.module is not None
+    return probe.module
+
+
+def running(probe: Probe) -> nn.Module:
+    """The folded copy."""
+    assert probe._folded is not None
+    module = probe._folded[0].module
+    assert module is not None
+    return module
 
 
 def folded_of(model, layers="auto", images=IMAGES):
@@ -48,7 +63,7 @@ def test_resnet18_is_folded_and_gives_the_same(layers):
     probe, folded, names = folded_of(model, layers)
     assert folded.arithmetic["batch_norms_folded"] == 20
     assert 0 < moved(probe, folded, names) <= TOLERANCE
-    parts = [type(part).__name__ for part in folded._folded[0].module.modules()]
+    parts = [type(part).__name__ for part in running(folded).modules()]
     assert "BatchNorm2d" not in parts
 
 
@@ -86,11 +101,11 @@ def test_neither_the_users_module_nor_the_probes_is_changed():
     net = lively(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()))
     before, kinds = hash_state(net.state_dict()), [type(part) for part in net.modules()]
     probe, folded, names = folded_of(net, "embedding")
-    digest = hash_state(probe.module.state_dict())
+    digest = hash_state(own(probe).state_dict())
     folded.forward(IMAGES, names)
     assert hash_state(net.state_dict()) == before
     assert [type(part) for part in net.modules()] == kinds
-    assert hash_state(probe.module.state_dict()) == digest == folded.weights_hash
+    assert hash_state(own(probe).state_dict()) == digest == folded.weights_hash
 
 
 def test_only_the_folded_convolutions_take_memory():
@@ -98,9 +113,9 @@ def test_only_the_folded_convolutions_take_memory():
 
     model = lively(timm.create_model("resnet18"))
     probe, folded, _ = folded_of(model, "layer*.conv?")
-    own = {value.data_ptr() for value in probe.module.state_dict().values()}
-    state = folded._folded[0].module.state_dict()
-    new = {name for name, value in state.items() if value.data_ptr() not in own}
+    before = {value.data_ptr() for value in own(probe).state_dict().values()}
+    state = running(folded).state_dict()
+    new = {name for name, value in state.items() if value.data_ptr() not in before}
     expected = {"conv1"} | {f"layer{k}.0.downsample.0" for k in (2, 3, 4)}
     assert new == {f"{name}.{part}" for name in expected for part in ("weight", "bias")}
 

@@ -115,6 +115,16 @@ def test_not_a_convolution_whose_weight_is_computed():
     assert pairs(net) == ()
 
 
+class WithoutBias(nn.Conv2d):
+    def forward(self, images):
+        return self._conv_forward(images, self.weight, None)
+
+
+def test_not_a_convolution_that_leaves_its_bias_out():
+    net = nn.Sequential(WithoutBias(3, 4, 3), nn.BatchNorm2d(4)).eval()
+    assert pairs(net) == ()
+
+
 class Shared(nn.Module):
     """One convolution before two norms, or one norm after two convolutions."""
 

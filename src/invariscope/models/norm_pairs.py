@@ -65,9 +65,7 @@ def norm_pairs(
         ()
     """
     watched = set(watched)
-    named = [
-        (name, part) for name, part in module.named_modules() if _is_plain(name, part, watched)
-    ]
+    named = [(name, part) for name, part in module.named_modules() if name]
     norms = {
         memory(part.running_mean): (name, part)
         for name, part in named
@@ -99,15 +97,11 @@ def is_foldable_norm(part: nn.Module) -> bool:
     return known and not part.training and getattr(part, "running_var", None) is not None
 
 
-def _is_plain(name: str, part: nn.Module, watched: set[str]) -> bool:
-    return bool(name) and name not in watched and not _is_hooked(part)
-
-
 def _is_hooked(part: nn.Module) -> bool:
     return bool(part._forward_hooks or part._forward_pre_hooks)
 
 
-def _norm_after(conv: Any, pass_: "_Pass", norms: dict[int, tuple[str, nn.Module]]) -> str | None:
+def _norm_after(conv: Any, pass_: "_Pass", norms: dict[int, tuple[str, Any]]) -> str | None:
     """Names the batch norm that alone reads what a convolution puts out."""
     made = pass_.only_reader(memory(conv.weight))
     bias = 0 if conv.bias is None else memory(conv.bias)
