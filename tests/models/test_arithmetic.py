@@ -38,8 +38,8 @@ def own(probe: Probe) -> nn.Module:
 
 def running(probe: Probe) -> nn.Module:
     """The folded copy."""
-    assert probe._folded is not None
-    module = probe._folded[0].module
+    assert probe._faster is not None
+    module = probe._faster.network.module
     assert module is not None
     return module
 
@@ -171,8 +171,8 @@ def test_folding_can_be_left_out():
     probe = load_model(timm.create_model("resnet18"))
     names = [layer.name for layer in probe.watch("embedding", IMAGES)]
     plain = arranged(probe, Arithmetic(fold=False), names, IMAGES)
-    assert plain._folded is None
-    assert plain.arithmetic == {"batch_norms_folded": 0, "amp": None}
+    assert plain._faster is None
+    assert plain.arithmetic == {"batch_norms_folded": 0, "amp": None, "compiled": False}
 
 
 def test_a_vector_that_moves_is_measured_by_its_length():
@@ -189,7 +189,8 @@ def test_bf16_is_coarse_and_says_that_it_is_on(fold):
     probe = load_model(copy.deepcopy(net))
     names = [layer.name for layer in probe.watch("embedding", IMAGES)]
     coarse = arranged(probe, Arithmetic(fold=fold, amp="bf16"), names, IMAGES)
-    assert coarse.arithmetic == {"batch_norms_folded": int(fold), "amp": "bf16"}
+    said = {"batch_norms_folded": int(fold), "amp": "bf16", "compiled": False}
+    assert coarse.arithmetic == said
     values = coarse.forward(IMAGES, names).vectors["embedding"]
     assert values.dtype == torch.float32
     assert 1e-4 < moved(probe, coarse, names) < 2e-2
@@ -222,6 +223,6 @@ def test_a_model_that_fails_in_bf16_is_refused_in_one_line():
             return maps.flatten(1)
 
     with pytest.raises(
-        InputError, match=r"it fails with amp='bf16' \(.*float32 expected.*\); leave `amp` out"
+        InputError, match=r"it fails with `amp` \(.*float32 expected.*\); leave `amp` out"
     ):
         arranged(load_model(Fails()), Arithmetic(amp="bf16"), ["embedding"], IMAGES)

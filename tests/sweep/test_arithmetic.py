@@ -30,8 +30,9 @@ def measured(net=None, **settings):
 
 def test_a_folded_run_has_the_numbers_of_the_plain_one_and_another_identity():
     folded, plain = measured(twin=True), measured(twin=True, fold=False)
-    assert folded.manifest["settings"]["arithmetic"] == {"batch_norms_folded": 1, "amp": None}
-    assert plain.manifest["settings"]["arithmetic"] == {"batch_norms_folded": 0, "amp": None}
+    said = {"batch_norms_folded": 1, "amp": None, "compiled": False}
+    assert folded.manifest["settings"]["arithmetic"] == said
+    assert plain.manifest["settings"]["arithmetic"] == {**said, "batch_norms_folded": 0}
     assert folded.manifest["settings"]["twin_arithmetic"]["batch_norms_folded"] == 1
     assert folded.manifest["settings"]["weights"] == plain.manifest["settings"]["weights"]
     assert folded.manifest["identity"] != plain.manifest["identity"]
@@ -85,9 +86,19 @@ def test_a_search_is_folded_and_says_so():
     found = invariscope.find_factors(network(), data, operations="rotate=90")
     plain = invariscope.find_factors(network(), data, operations="rotate=90", fold=False)
     settings = found.manifest["settings"]
-    assert settings["arithmetic"] == {"batch_norms_folded": 1, "amp": None}
+    assert settings["arithmetic"]["batch_norms_folded"] == 1
     assert found.manifest["identity"] != plain.manifest["identity"]
     names = ["statistic", "ci_low", "ci_high"]
     np.testing.assert_allclose(found.factors[names], plain.factors[names], rtol=1e-3, atol=1e-4)
     coarse = invariscope.find_factors(network(), data, operations="rotate=90", amp="bf16")
     assert coarse.manifest["settings"]["arithmetic"]["amp"] == "bf16"
+
+
+def test_a_compiled_run_says_so_and_derivatives_are_refused(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda module: module)
+    compiled, plain = measured(compile=True), measured()
+    assert compiled.manifest["settings"]["arithmetic"]["compiled"]
+    assert compiled.manifest["identity"] != plain.manifest["identity"]
+    np.testing.assert_allclose(compiled.frame["value"], plain.frame["value"], rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match="in forward mode, and a compiled one cannot be"):
+        measured(compile=True, metrics="lie_derivative", layers="last")

@@ -9,6 +9,7 @@ from invariscope.cli.options import (
     DEFAULT_MODEL,
     Amp,
     BatchSize,
+    Compile,
     Device,
     Embedding,
     Fold,
@@ -62,6 +63,7 @@ def factors(
     value_range: ValueRange = None,
     fold: Fold = True,
     amp: Amp = None,
+    compile: Compile = False,
     trained: Annotated[
         Path | None,
         typer.Option(help="A run of the model: does it ignore what varies in the data?"),
@@ -116,4 +118,5 @@ def factors(
         value_range=two_numbers(value_range),
         fold=fold,
         amp=amp,
+        compile=compile,
     )

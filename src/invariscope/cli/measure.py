@@ -11,6 +11,7 @@ from invariscope.cli.options import (
     DEFAULT_MODEL,
     Amp,
     BatchSize,
+    Compile,
     Device,
     Embedding,
     Fold,
@@ -106,6 +107,7 @@ def measure(
     value_range: ValueRange = None,
     fold: Fold = True,
     amp: Amp = None,
+    compile: Compile = False,
     output: Output = None,
     resume: Resume = True,
     dry_run: Annotated[
@@ -139,6 +141,7 @@ def measure(
         "value_range": two_numbers(value_range),
         "fold": fold,
         "amp": amp,
+        "compile": compile,
         "precision": precision,
     }
     carry = {"batch_size": batch_size, "workers": workers, "resume": resume}

@@ -48,6 +48,9 @@ Fold = Annotated[
 Amp = Annotated[
     str | None, typer.Option(help="bf16: matrix products and convolutions in bfloat16.")
 ]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Let torch.compile make kernels for the network.")
+]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder (default: below runs/).")
 ]

@@ -8,7 +8,7 @@ numbers depend on.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,10 +16,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from invariscope.errors import InputError, InvariscopeError
+from invariscope.models.activations import average_pool
 from invariscope.models.failures import first_line
 from invariscope.models.folding import TOLERANCE, apart, fold
+from invariscope.models.network import Faster
 from invariscope.models.norm_pairs import is_foldable_norm, norm_pairs
-from invariscope.models.observation import modules_of
+from invariscope.models.observation import Observation, modules_of
+from invariscope.models.tapped import Tapped
 
 if TYPE_CHECKING:
     from invariscope.models.probe import Probe
@@ -36,10 +39,12 @@ class Arithmetic:
         fold: Whether batch norms are folded into the convolutions before them, where that changes
             no more than rounding does.
         amp: "bf16": matrix products and convolutions in bfloat16; None: in the type of the weights.
+        compile: Whether ``torch.compile`` makes kernels for the network.
     """
 
     fold: bool = True
     amp: str | None = None
+    compile: bool = False
 
 
 def arranged(
@@ -65,21 +70,29 @@ def arranged(
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
         >>> images = torch.rand(2, 3, 8, 8)
         >>> arranged(load_model(net), Arithmetic(), ["embedding"], images).arithmetic
-        {'batch_norms_folded': 1, 'amp': None}
+        {'batch_norms_folded': 1, 'amp': None, 'compiled': False}
     """
     dtype = None if arithmetic.amp is None else _amp_type(probe, arithmetic.amp)
-    changed = _noted(probe, batch_norms_folded=0)
+    changed = _noted(probe, batch_norms_folded=0, amp=arithmetic.amp, compiled=arithmetic.compile)
     if arithmetic.fold:
         changed = _folded(changed, layers, pictures)
-    if dtype is None:
-        return _noted(changed, amp=None)
-    changed = _noted(_with_amp(changed, dtype), amp=arithmetic.amp)
+    if dtype is not None:
+        changed = _tried(probe, _with_amp(changed, dtype), "amp", layers, pictures)
+    if arithmetic.compile:
+        changed = _tried(probe, _compiled(changed, layers, pictures), "compile", layers, pictures)
+    return changed
+
+
+def _tried(
+    probe: "Probe", changed: "Probe", option: str, layers: Sequence[str], pictures: Tensor
+) -> "Probe":
+    """Runs a changed model once, so that what fails does so before anything is measured."""
     try:
         changed.forward(pictures, layers)
     except InvariscopeError as problem:
         reason = first_line(problem.__cause__ or problem)
         raise InputError(
-            f"model {probe.spec}: it fails with amp={arithmetic.amp!r} ({reason}); leave `amp` out"
+            f"model {probe.spec}: it fails with `{option}` ({reason}); leave `{option}` out"
         ) from problem
     return changed
 
@@ -113,15 +126,35 @@ def _noted(probe: "Probe", **entries: Any) -> "Probe":
 
 def _with_module(probe: "Probe", module: nn.Module, layers: Sequence[str]) -> "Probe":
     """Returns the same model; for these layers, a module of the same numbers runs."""
-    return probe._but(_folded=(probe._network.running(module), frozenset(layers)))
+    return probe._but(_faster=Faster(probe._network.running(module), tuple(layers)))
 
 
 def _with_amp(probe: "Probe", dtype: torch.dtype) -> "Probe":
     """Returns the same model with its products in another type."""
-    folded = probe._folded
-    if folded is not None:
-        folded = folded[0].with_amp(dtype), folded[1]
-    return probe._but(_network=probe._network.with_amp(dtype), _folded=folded)
+    faster = probe._faster
+    if faster is not None:
+        faster = replace(faster, network=faster.network.with_amp(dtype))
+    return probe._but(_network=probe._network.with_amp(dtype), _faster=faster)
+
+
+def _compiled(probe: "Probe", layers: Sequence[str], pictures: Tensor) -> "Probe":
+    """Returns the same model; for these layers, all of them, a compiled network runs."""
+    if probe.module is None:
+        raise InputError(
+            f"model {probe.spec}: `compile` needs a module of torch, and this is a plain callable; "
+            "leave `compile` out"
+        )
+    observation = Observation(probe._shown(pictures, layers), layers, average_pool)
+    if observation.wraps_head:
+        raise InputError(
+            f"model {probe.spec}: its embedding lies inside a function, which `compile` does not "
+            "show; leave `compile` out, or name a layer with `embedding`"
+        )
+    network = probe._network if probe._faster is None else probe._faster.network
+    assert network.module is not None
+    tapped = Tapped(fold(network.module, ()), observation.taps)
+    running = network.running(tapped, torch.compile(tapped))
+    return probe._but(_faster=Faster(running, tuple(layers), is_tapped=True))
 
 
 def _moved(

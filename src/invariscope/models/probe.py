@@ -32,7 +32,7 @@ from invariscope.models.layers import (
     layer_names,
     select_layers,
 )
-from invariscope.models.network import Network
+from invariscope.models.network import Faster, Network
 from invariscope.models.observation import Observation
 from invariscope.models.pictures import as_images, batches
 from invariscope.models.preprocessing import Preprocessing
@@ -113,7 +113,7 @@ class Probe:
         self._imagenet = imagenet
         self._class_names = None if class_names is None else tuple(class_names)
         self._runs: DryRuns | None = None
-        self._folded: tuple[Network, frozenset[str]] | None = None
+        self._faster: Faster | None = None
         self.arithmetic: dict[str, Any] = {}
         self._watched = Selection()
 
@@ -184,8 +184,8 @@ class Probe:
     def to(self, device: str | torch.device) -> "Probe":
         """Moves the model; returns the probe itself."""
         self._network.to(device)
-        if self._folded is not None:
-            self._folded[0].to(device)
+        if self._faster is not None:
+            self._faster.network.to(device)
         return self
 
     def with_preprocessing(self, preprocessing: Preprocessing) -> "Probe":
@@ -346,18 +346,20 @@ class Probe:
         self, images: Tensor, layers: Sequence[str], reduce: Reducer, seen: Trace
     ) -> dict[str, Any]:
         """One run of the model, in whatever mode of differentiation is on."""
-        batch, network = self._prepare(images), self._network
-        if self._folded is not None and self._folded[1].issuperset(layers):
-            network = self._folded[0]
-        observation = Observation(seen, layers, reduce)
-        if network.module is None:
-            output = network.run(batch, RunError)
-        else:
-            try:
+        batch, observation = self._prepare(images), Observation(seen, layers, reduce)
+        faster = self._faster if self._faster and self._faster.serves(layers) else None
+        network = self._network if faster is None else faster.network
+        try:
+            if network.module is None:
+                output = network.run(batch, RunError)
+            elif faster and faster.is_tapped:
+                output, taken = network.run(batch, RunError)
+                observation.take(taken, len(images))
+            else:
                 with observation.watching(network.module, len(images)):
                     output = network.run(batch, RunError)
-            except ReducerFailed as failed:
-                raise failed.__cause__ or failed from None
+        except ReducerFailed as failed:
+            raise failed.__cause__ or failed from None
         return observation.collect(output, len(images), self.spec)
 
     @property

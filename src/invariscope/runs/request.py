@@ -45,8 +45,9 @@ class ModelRequest(Request):
     value_range: Sequence[float] | None = None
     fold: bool = True
     amp: str | None = None
+    compile: bool = False
 
     @property
     def arithmetic(self) -> Arithmetic:
         """The way in which the network is to be computed."""
-        return Arithmetic(self.fold, self.amp)
+        return Arithmetic(self.fold, self.amp, self.compile)

@@ -42,6 +42,7 @@ def measure(
     value_range: Sequence[float] | None = None,
     fold: bool = True,
     amp: str | None = None,
+    compile: bool = False,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -92,6 +93,8 @@ def measure(
         fold: Fold batch norms into the convolutions before them where no watched layer lies
             between: fewer operations, and numbers that move by rounding (see `models.folding`).
         amp: "bf16": matrix products and convolutions in bfloat16, which keeps eight bits.
+        compile: Let ``torch.compile`` make kernels for the network: minutes before the first block,
+            then fewer seconds a pass; it needs a C++ compiler, or Triton on a GPU.
         workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
             processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a run that the folder holds; False refuses such a folder. Whether the

@@ -40,7 +40,7 @@ def prepare(request: SweepRequest) -> Sweep:
     chosen = _transformations(request)
     wanted = _metrics(request.metrics)
     _check_metrics(wanted, chosen)
-    _check_amp(wanted, request.amp)
+    _check_arithmetic(wanted, request)
     if request.inexact not in ("interpolate", "skip"):
         raise InputError(f"inexact must be interpolate or skip, not {request.inexact!r}")
     source = open_source(request.images, request.value_range, num_images=request.num_images)
@@ -155,13 +155,18 @@ def _metrics(names: str | Sequence[str] | None) -> tuple[Metric, ...]:
     return tuple(METRICS.get(name) for name in with_companions(list(names)))
 
 
-def _check_amp(wanted: Sequence[Metric], amp: str | None) -> None:
-    """Raises an `InputError` for metrics that bfloat16 is too coarse for."""
+def _check_arithmetic(wanted: Sequence[Metric], request: SweepRequest) -> None:
+    """Raises an `InputError` for metrics that bfloat16 or a compiled network cannot serve."""
     lost = [metric.name for metric in wanted if isinstance(metric, DerivativeMetric)]
-    if amp is not None and lost:
+    if lost and request.amp is not None:
         raise InputError(
-            f"{lost[0]} differentiates the network, for which amp={amp!r} is too coarse: leave "
-            "`amp` out, or the metric"
+            f"{lost[0]} differentiates the network, for which amp={request.amp!r} is too coarse: "
+            "leave `amp` out, or the metric"
+        )
+    if lost and request.compile:
+        raise InputError(
+            f"{lost[0]} differentiates the network in forward mode, and a compiled one cannot be: "
+            "leave `compile` out, or the metric"
         )
 
 
