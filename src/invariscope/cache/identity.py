@@ -25,14 +25,14 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from invariscope.data.digests import digest_of_pixels
-from invariscope.errors import RunError
+from invariscope.errors import InvariscopeError
 from invariscope.files import versions
 from invariscope.models import Probe
 from invariscope.models.randomness import watched_generators
@@ -43,6 +43,8 @@ from invariscope.version import VERSION
 #: The layer that every model has; the bits of what it gives belong to each layer's identity.
 _ALWAYS = "embedding"
 _PICTURES = 2
+#: The side of the noise that operations are shown.
+_CORNER = 64
 
 
 class NoIdentity(Exception):
@@ -117,8 +119,8 @@ def identify_network(
 
     try:
         given = _twice(bits, probe.device)
-    except (RunError, torch.OutOfMemoryError) as problem:
-        raise NoIdentity(f"it fails on two pictures of noise ({problem})") from problem
+    except (InvariscopeError, torch.OutOfMemoryError) as problem:
+        raise NoIdentity(f"it fails on pictures of noise ({problem})") from problem
     if given is None:
         raise NoIdentity("two passes over the same pictures differ, or draw random numbers")
     how = probe.preprocessing
@@ -132,8 +134,12 @@ def identify_network(
 def identify_operation(operation: Operation, frame: tuple[int, ...]) -> str:
     """Identifies what an operation does, apart from what is drawn for an image.
 
+    Args:
+        operation: The operation.
+        frame: Bands, height and width of the images; a corner of them is enough.
+
     Raises:
-        NoIdentity: It draws random numbers that do not come from the seed.
+        NoIdentity: It draws random numbers that do not come from the seed, or fails on the noise.
 
     Example:
         >>> from invariscope.transformations import get_transformation
@@ -141,10 +147,15 @@ def identify_operation(operation: Operation, frame: tuple[int, ...]) -> str:
         >>> identify_operation(turn, (3, 8, 8)) == identify_operation(Operation("as is"), (3, 8, 8))
         False
     """
-    noise, ids = _noise(frame), [str(number) for number in range(_PICTURES)]
-    bits = _twice(lambda: _digest_of(operation(noise, 0, ids)), noise.device)
+    bands, height, width = frame
+    noise = _noise((bands, min(height, _CORNER), min(width, _CORNER)))
+    ids = [str(number) for number in range(_PICTURES)]
+    try:
+        bits = _twice(lambda: _digest_of(operation(noise, 0, ids)), noise.device)
+    except Exception as problem:  # a family of one's own may raise anything
+        raise NoIdentity(f"it fails on pictures of noise ({problem})") from problem
     if bits is None:
-        raise NoIdentity(f"{operation.name} draws random numbers beside the seed")
+        raise NoIdentity("it draws random numbers that do not come from the seed")
     steps = [[t.operation(level), repr(t.resampling)] for t, level in operation.acting]
     return digest_of_json([steps, operation.there_and_back, bits])
 
@@ -169,6 +180,7 @@ def _twice(compute: Callable[[], Any], device: torch.device) -> Any:
         return first if first == second and not drawn() else None
 
 
+@lru_cache(maxsize=8)
 def _noise(frame: tuple[int, ...]) -> Tensor:
     """Two pictures of noise in [0, 1], the same ones for ever."""
     numbers = generator(0, "cache").random((_PICTURES, *frame))

@@ -7,6 +7,7 @@ the 32 bytes of its SHA-256 (`invariscope.sealed`), which are checked before any
 """
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import pyarrow as pa
 from invariscope.sealed import with_digest, without_digest
 
 _SHELF, _ENTRIES = b"invariscope.shelf", b"invariscope.entries"
+#: Bytes in front of the schema: a mark, and how long the schema is.
+_MARK = 8
 
 
 def pack(shelf: str, entries: Mapping[str, np.ndarray]) -> bytes:
@@ -43,8 +46,14 @@ def keys_in(shelf: str, segment: Path) -> list[str]:
     Raises:
         Exception: Whatever a damaged file, or one of another shelf, makes its reader raise.
     """
-    with pa.OSFile(str(segment)) as file:
-        return [key for key, _, _ in _index(shelf, pa.ipc.open_stream(file).schema)]
+    with open(segment, "rb") as file:
+        mark = file.read(_MARK)
+        length = int.from_bytes(mark[4:], "little")
+        # Arrow itself would make room for whatever a damaged length says.
+        if length > os.fstat(file.fileno()).st_size:
+            raise ValueError("its header is longer than the file")
+        header = mark + file.read(length)
+    return [key for key, _, _ in _index(shelf, pa.ipc.read_schema(pa.py_buffer(header)))]
 
 
 def unpack(shelf: str, content: bytes) -> dict[str, np.ndarray]:

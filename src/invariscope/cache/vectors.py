@@ -123,5 +123,5 @@ class VectorCache:
                 self._operations[key] = identify_operation(operation, frame)
             except NoIdentity as reason:
                 self._operations[key] = None
-                self._note(f"the cache is not used where it cannot be: {reason}")
+                self._note(f"the cache is not used for passes with {operation.name}: {reason}")
         return self._operations[key]

@@ -113,7 +113,7 @@ def _measure(
         if is_enough(after):  # of the blocks between, the rows are there already
             break
     execution["batch_size"] = batches.size
-    if cache is not None:
+    if cache is not None and missing:
         made, spared = count.made, batches.recalled
         note(f"{spared} of {made + spared} forward passes came from the cache {cache[0]}")
 
