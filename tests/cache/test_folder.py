@@ -52,7 +52,7 @@ def test_sizes(size, bytes_):
 
 @pytest.mark.parametrize("size", ["", "much", "-1GB", 0, "10 GiB", "1e3", "0.1"])
 def test_what_is_no_size(size, tmp_path):
-    with pytest.raises(InputError, match=r"cache_size is .*: give a size such as 10GB or 500MB"):
+    with pytest.raises(InputError, match=r"`cache_size` is .*: give a size such as 10GB or 500MB"):
         check_cache(tmp_path, size)
 
 

@@ -45,7 +45,7 @@ def size_in_bytes(size: str | int) -> int:
     match = _SIZE.fullmatch(str(size).strip())
     count = 0 if match is None else int(float(match[1]) * _UNITS[match[2].lower()])
     if count < 1:
-        raise InputError(f"cache_size is {size!r}: give a size such as 10GB or 500MB")
+        raise InputError(f"`cache_size` is {size!r}: give a size such as 10GB or 500MB")
     return count
 
 
@@ -59,7 +59,7 @@ def check_cache(path: str | os.PathLike[str], size: str | int = DEFAULT_SIZE) ->
     Example:
         >>> check_cache("setup.py/cache", "much")
         Traceback (most recent call last):
-        invariscope.errors.InputError: cache_size is 'much': give a size such as 10GB or 500MB
+        invariscope.errors.InputError: `cache_size` is 'much': give a size such as 10GB or 500MB
     """
     size_in_bytes(size)
     path = Path(path)

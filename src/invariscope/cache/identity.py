@@ -156,7 +156,10 @@ def identify_operation(operation: Operation, frame: tuple[int, ...]) -> str:
         raise NoIdentity(f"it fails on pictures of noise ({problem})") from problem
     if bits is None:
         raise NoIdentity("it draws random numbers that do not come from the seed")
-    steps = [[t.operation(level), repr(t.resampling)] for t, level in operation.acting]
+    steps = [
+        [t.operation(level), repr(t.resampling) if t.kind == "geometric" else ""]
+        for t, level in operation.acting
+    ]
     return digest_of_json([steps, operation.there_and_back, bits])
 
 
