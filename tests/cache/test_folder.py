@@ -88,11 +88,11 @@ def test_a_damaged_marker_is_still_one(tmp_path):
 
 
 def test_what_was_not_read_for_the_longest_time_goes_first(tmp_path):
-    cache, notes = open_folder(tmp_path, 100)
+    cache, notes = open_folder(tmp_path, "100")
     oldest = put(cache, "a", 30, age=3)
     put(cache, "b", 30, age=2)
     put(cache, "c", 30, age=1)
-    other, _ = open_folder(tmp_path, 100)  # another process
+    other, _ = open_folder(tmp_path, "100")  # another process
     assert other.read(oldest) is not None
     put(other, "d", 30)
     assert names(cache) == ["a", "c", "d"]
@@ -103,7 +103,7 @@ def test_what_was_not_read_for_the_longest_time_goes_first(tmp_path):
 
 
 def test_a_run_is_told_once_that_it_removes_its_own(tmp_path):
-    cache, notes = open_folder(tmp_path, 100)
+    cache, notes = open_folder(tmp_path, "100")
     for number in range(9):
         put(cache, str(number), 40, age=9 - number)
         assert sum(path.stat().st_size for path in cache.segments(SHELF)) <= 100

@@ -34,6 +34,7 @@ def test_entries_come_back_bit_by_bit(folder):
     entries = {"a": vectors(3, 5), "b": vectors(3, 2), "odd": odd, "none": vectors(0, 4)}
     filled(folder, entries)
     taken = Shelf(folder, NAME).take(["odd", "a", "none"])
+    assert taken is not None
     assert list(taken) == ["odd", "a", "none"]
     for key, values in taken.items():
         assert values.tobytes() == entries[key].tobytes()
