@@ -285,6 +285,24 @@ def test_row_files_have_the_same_bytes_and_a_resumed_run_counts_on(tmp_path, cac
     assert (execution["forward_passes"], execution["from_cache"]) == (ALL, ALL // 2)
 
 
+class Flickering(torch.utils.data.Dataset):
+    """Pictures that are others whenever they are read."""
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, index):
+        return torch.rand(3, 12, 12), index % 3
+
+
+def test_random_images_are_not_kept(tmp_path):
+    result = invariscope.measure(Net(), Flickering(), cache=tmp_path, workers=0, **PLAN)
+    assert (
+        "the cache is not used: the images are random" in result.manifest["execution"]["events"][0]
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_global_random_numbers_are_left_alone(first):
     drawn = []
     for cache in (None, first):

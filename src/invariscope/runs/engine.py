@@ -87,7 +87,11 @@ def _measure(
         passes=_passes(job, range(len(job.blocks))),
         done=_passes(job, done),
     )
-    kept = None if cache is None else VectorCache(CacheFolder(*cache, note), note)
+    kept = None
+    if cache is not None and _are_random(job):
+        note("the cache is not used: the images are random, so that no run finds them again")
+    elif cache is not None:
+        kept = VectorCache(CacheFolder(*cache, note), note)
     batches, count = Batches(batch_size, note, kept), _Count(execution, progress)
     started, before = time.perf_counter(), execution["seconds"]
     if missing and is_enough(missing[0][0]):
@@ -113,7 +117,7 @@ def _measure(
         if is_enough(after):  # of the blocks between, the rows are there already
             break
     execution["batch_size"] = batches.size
-    if cache is not None and missing:
+    if cache is not None and kept is not None and missing:
         made, spared = count.made, batches.recalled
         note(f"{spared} of {made + spared} forward passes came from the cache {cache[0]}")
 
@@ -147,6 +151,12 @@ class _Count:
 def _passes(job: Job[Any], numbers: Iterable[int]) -> int:
     """Counts the forward passes of some blocks."""
     return sum(job.passes(number) for number in numbers)
+
+
+def _are_random(job: Job[Any]) -> bool:
+    """Says whether the pictures change when they are read again: their content is not recorded."""
+    known = [picture for picture in job.ready.values() if picture.pixels is not None]
+    return bool(known) and not any(picture.digest for picture in known)
 
 
 def _count_skipped(job: Job[Any], run: Run, block: Block, note: Callable[[str], None]) -> None:

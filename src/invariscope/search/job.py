@@ -141,16 +141,17 @@ class Search(Job[Factors]):
         if not moved:
             return pair_table(number, [], len(self.unique))
 
-        def embed(of: Shown, operations: Sequence[Operation], pictures: list[Tensor]) -> Tensor:
-            batch = partial(torch.cat, pictures)
-            vectors = batches.vectors(self.probe, [EMBEDDING], of, operations, batch)[EMBEDDING]
+        def embed(
+            of: Shown, operations: Sequence[Operation], pictures: Callable[[], Tensor]
+        ) -> Tensor:
+            vectors = batches.vectors(self.probe, [EMBEDDING], of, operations, pictures)[EMBEDDING]
             advance(len(vectors))
             return prepared(vectors, "cosine")
 
         device = self.probe.device
         block_shown = Shown(block.pixels(), block.ids, self.seed)
         pixels = as_float(block_shown.pixels.to(device, non_blocking=True))
-        vectors = embed(block_shown, [Operation(IDENTITY)], [pixels])
+        vectors = embed(block_shown, [Operation(IDENTITY)], lambda: pixels)
 
         def anchors(wanted: Sequence[int]) -> Anchors:
             positions = [index for index in wanted if index in row_of]
@@ -180,7 +181,8 @@ class Search(Job[Factors]):
         moving = self._moved(shown, self._ids(moved))
         for keys, pictures in _batched(moving, len(shown), batches):
             operations = [self.unique[key] for key in keys]
-            embedded = embed(of_moved, operations, pictures).split(len(shown))
+            embedded = embed(of_moved, operations, partial(torch.cat, pictures))
+            embedded = embedded.split(len(shown))
             for key, picture, vector in zip(keys, pictures, embedded, strict=True):
                 same = (picture - shown).abs().amax((1, 2, 3)) <= _SAME
                 meetings.after(columns[key], torch.where(same[:, None], plain, vector))
