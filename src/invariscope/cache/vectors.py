@@ -41,10 +41,14 @@ class VectorCache:
     Args:
         folder: The folder.
         note: Called with one line where something cannot be remembered.
+
+    Attributes:
+        path: The folder's.
     """
 
     def __init__(self, folder: CacheFolder, note: Callable[[str], None]):
         self._folder, self._note = folder, note
+        self.path = folder.path
         self._shelves: dict[str, Shelf] = {}
         self._networks: dict[object, NetworkIdentity | None] = {}
         self._operations: dict[object, str | None] = {}

@@ -87,11 +87,7 @@ def _measure(
         passes=_passes(job, range(len(job.blocks))),
         done=_passes(job, done),
     )
-    kept = None
-    if cache is not None and _are_random(job):
-        note("the cache is not used: the images are random, so that no run finds them again")
-    elif cache is not None:
-        kept = VectorCache(CacheFolder(*cache, note), note)
+    kept = None if cache is None else _open_cache(job, *cache, note)
     batches, count = Batches(batch_size, note, kept), _Count(execution, progress)
     started, before = time.perf_counter(), execution["seconds"]
     if missing and is_enough(missing[0][0]):
@@ -117,9 +113,9 @@ def _measure(
         if is_enough(after):  # of the blocks between, the rows are there already
             break
     execution["batch_size"] = batches.size
-    if cache is not None and kept is not None and missing:
+    if kept is not None and missing:
         made, spared = count.made, batches.recalled
-        note(f"{spared} of {made + spared} forward passes came from the cache {cache[0]}")
+        note(f"{spared} of {made + spared} forward passes came from the cache {kept.path}")
 
 
 class _Count:
@@ -153,10 +149,15 @@ def _passes(job: Job[Any], numbers: Iterable[int]) -> int:
     return sum(job.passes(number) for number in numbers)
 
 
-def _are_random(job: Job[Any]) -> bool:
-    """Says whether the pictures change when they are read again: their content is not recorded."""
+def _open_cache(
+    job: Job[Any], path: str | Path, size: str | int, note: Callable[[str], None]
+) -> VectorCache | None:
+    """Opens the cache; None for pictures that change when they are read again."""
     known = [picture for picture in job.ready.values() if picture.pixels is not None]
-    return bool(known) and not any(picture.digest for picture in known)
+    if known and not any(picture.digest for picture in known):  # it is not recorded of random ones
+        note("the cache is not used: the images are random, so that no run finds them again")
+        return None
+    return VectorCache(CacheFolder(path, size, note), note)
 
 
 def _count_skipped(job: Job[Any], run: Run, block: Block, note: Callable[[str], None]) -> None:
