@@ -117,7 +117,7 @@ class VectorCache:
                 self._networks[key] = identify_network(probe, layers, frame)
             except NoIdentity as reason:
                 self._networks[key] = None
-                self._note(f"the cache is not used for {probe.spec}: {reason}")
+                self._note(f"nothing of {probe.spec} is cached ({reason}); all passes are made")
         return self._networks[key]
 
     def _operation(self, operation: Operation, frame: tuple[int, ...]) -> str | None:
@@ -127,5 +127,5 @@ class VectorCache:
                 self._operations[key] = identify_operation(operation, frame)
             except NoIdentity as reason:
                 self._operations[key] = None
-                self._note(f"the cache is not used for passes with {operation.name}: {reason}")
+                self._note(f"passes with {operation.name} are not cached ({reason}); they are made")
         return self._operations[key]
