@@ -30,8 +30,13 @@ class Faster:
     is_tapped: bool = False
 
     def serves(self, layers: Sequence[str]) -> bool:
-        """Says whether these layers can be watched: if tapped, none but all of them in order."""
-        return tuple(layers) == self.layers if self.is_tapped else set(layers) <= set(self.layers)
+        """Says whether these layers can be watched: if tapped, none but all of them."""
+        known = set(self.layers)
+        return known == set(layers) if self.is_tapped else known.issuperset(layers)
+
+    def layers_of(self, layers: Sequence[str]) -> Sequence[str]:
+        """Puts layers that can be watched into the order in which they are put out."""
+        return self.layers if self.is_tapped else layers
 
 
 class Network:

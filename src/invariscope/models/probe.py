@@ -346,13 +346,14 @@ class Probe:
         self, images: Tensor, layers: Sequence[str], reduce: Reducer, seen: Trace
     ) -> dict[str, Any]:
         """One run of the model, in whatever mode of differentiation is on."""
-        batch, observation = self._prepare(images), Observation(seen, layers, reduce)
-        faster = self._faster if self._faster and self._faster.serves(layers) else None
-        network = self._network if faster is None else faster.network
+        batch, faster = self._prepare(images), self._faster
+        if faster is None or not faster.serves(layers):
+            faster = Faster(self._network, tuple(layers))
+        network, observation = faster.network, Observation(seen, faster.layers_of(layers), reduce)
         try:
             if network.module is None:
                 output = network.run(batch, RunError)
-            elif faster and faster.is_tapped:
+            elif faster.is_tapped:
                 output, taken = network.run(batch, RunError)
                 observation.take(taken, len(images))
             else:
@@ -360,7 +361,8 @@ class Probe:
                     output = network.run(batch, RunError)
         except ReducerFailed as failed:
             raise failed.__cause__ or failed from None
-        return observation.collect(output, len(images), self.spec)
+        kept = observation.collect(output, len(images), self.spec)
+        return {layer: kept[layer] for layer in layers}
 
     @property
     def _dry_runs(self) -> DryRuns:
