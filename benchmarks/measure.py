@@ -57,8 +57,8 @@ def time_ratio(rounds: int, images: int, bar: float, **settings: str | None) -> 
     def bare() -> float:
         started = time.perf_counter()
         with torch.inference_mode():
-            for _ in range(passes // 32):
-                network(batch)
+            for start in range(0, passes, 32):
+                network(batch[: passes - start])
         return time.perf_counter() - started
 
     def sweep() -> float:
