@@ -90,7 +90,7 @@ def test_all_blocks_in_order_in_memory_and_on_the_disk(tmp_path):
     manifest = read_manifest(tmp_path / "run", "foregrounds")
     assert manifest["execution"] | {"seconds": 0, "started": "", "command": None} == {
         "status": "finished", "started": "", "command": None, "seconds": 0, "events": [],
-        "cells": 1, "forward_passes": 10, "batch_size": 4,
+        "cells": 1, "forward_passes": 10, "from_cache": 0, "batch_size": 4,
     }  # fmt: skip
 
 
@@ -103,6 +103,8 @@ def test_only_missing_blocks_are_measured(tmp_path):
     assert carry_out(job, output=tmp_path, progress=told) == 45
     assert job.measured == [2]
     assert told.lines == [{"images": 10, "cells": 1, "passes": 10, "done": 7}, 3]
+    made = read_manifest(tmp_path, "foregrounds")["execution"]["forward_passes"]
+    assert made == 10 + 3  # in both sessions
     assert not list(tmp_path.rglob(".*"))
     with pytest.raises(InputError, match="holds a run already: give another `output`"):
         carry_out(Brightness(), output=tmp_path, resume=False)

@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 from invariscope.cli.options import (
+    DEFAULT_CACHE_SIZE,
     DEFAULT_MODEL,
     BatchSize,
+    Cache,
+    CacheSize,
     Device,
     Embedding,
     Labelled,
@@ -73,6 +76,8 @@ def factors(
     ] = None,
     output: Output = None,
     resume: Resume = True,
+    cache: Cache = None,
+    cache_size: CacheSize = DEFAULT_CACHE_SIZE,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show classes, pairs and passes; measure nothing.")
     ] = False,
@@ -85,8 +90,11 @@ def factors(
     operations.parquet, what to augment with, and a report. The same command again goes on where it
     stopped.
     """
+    from invariscope.cache import check_cache
     from invariscope.cli.searching import search_one  # imports torch
 
+    if cache is not None:
+        check_cache(cache, cache_size)
     search_one(
         model,
         data,
@@ -98,7 +106,13 @@ def factors(
             "wordnet": wordnet,
             "foregrounds": foregrounds,
         },
-        carry={"batch_size": batch_size, "workers": workers, "resume": resume},
+        carry={
+            "batch_size": batch_size,
+            "workers": workers,
+            "resume": resume,
+            "cache": cache,
+            "cache_size": cache_size,
+        },
         operations=joined(operations) or "families",
         pairs=pairs,
         classes=classes,

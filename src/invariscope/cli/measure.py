@@ -8,8 +8,11 @@ import typer
 
 from invariscope.cli.folders import slug
 from invariscope.cli.options import (
+    DEFAULT_CACHE_SIZE,
     DEFAULT_MODEL,
     BatchSize,
+    Cache,
+    CacheSize,
     Device,
     Embedding,
     Output,
@@ -104,6 +107,8 @@ def measure(
     value_range: ValueRange = None,
     output: Output = None,
     resume: Resume = True,
+    cache: Cache = None,
+    cache_size: CacheSize = DEFAULT_CACHE_SIZE,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show plan, time and memory; measure nothing.")
     ] = False,
@@ -135,10 +140,19 @@ def measure(
         "value_range": two_numbers(value_range),
         "precision": precision,
     }
-    carry = {"batch_size": batch_size, "workers": workers, "resume": resume}
+    carry = {
+        "batch_size": batch_size,
+        "workers": workers,
+        "resume": resume,
+        "cache": cache,
+        "cache_size": cache_size,
+    }
+    from invariscope.cache import check_cache
     from invariscope.cli.running import check_all, measure_one  # imports torch
     from invariscope.cli.screen import Screen
 
+    if cache is not None:
+        check_cache(cache, cache_size)  # nobody waits for a model to learn of a wrong path
     if len(specs) > 1:
         check_all(specs, data, **settings)
     folders = [

@@ -47,6 +47,12 @@ Output = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume/--no-resume", help="Go on with what is in the folder.")
 ]
+Cache = Annotated[
+    Path | None,
+    typer.Option(help="A folder that keeps what networks give, for the next run on the images."),
+]
+CacheSize = Annotated[str, typer.Option(help="The most that the cache takes.")]
+DEFAULT_CACHE_SIZE = "10GB"
 
 
 def joined(values: list[str] | None) -> str | None:

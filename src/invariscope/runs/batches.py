@@ -7,9 +7,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from invariscope.cache import Shown, VectorCache
 from invariscope.errors import RunError
 from invariscope.models import Activation, Probe, average_pool
 from invariscope.models.capture import Reducer
+from invariscope.transformations import Operation
 
 
 class Watcher(Protocol):
@@ -30,12 +32,51 @@ class Batches:
     Args:
         size: Images per forward pass; halved whenever the device runs out of memory.
         note: Called with one line when that happens.
+        cache: What earlier passes gave, or None.
+
+    Attributes:
+        recalled: How many passes the cache has saved; one for each image and operation.
     """
 
-    def __init__(self, size: int, note: Callable[[str], None]):
-        self.size = size
-        self._note = note
+    def __init__(self, size: int, note: Callable[[str], None], cache: VectorCache | None = None):
+        self.size, self.recalled = size, 0
+        self._note, self._cache = note, cache
         self._shapes: dict[tuple[str, str], tuple[int, ...]] = {}
+
+    def vectors(
+        self,
+        probe: Probe,
+        layers: Sequence[str],
+        shown: Shown,
+        operations: Sequence[Operation],
+        moved: Callable[[], Tensor],
+    ) -> dict[str, Tensor]:
+        """The vectors of every layer for images under operations, from the cache if it has them.
+
+        Args:
+            probe: The network.
+            layers: Names of layers.
+            shown: The images.
+            operations: What is done to them.
+            moved: Makes the images under each operation, one after the other [N, 3, H, W].
+        """
+        if self._cache is None:
+            return self.forward(probe, moved(), layers)
+        size = self.size
+        known = self._cache.find(probe, layers, shown, operations, size)
+        recalled = None if known is None else self._cache.take(known, probe.device)
+        if recalled is not None:
+            self.recalled += len(shown.pixels) * len(operations)
+            return recalled
+        vectors = self.forward(probe, moved(), layers)
+        if known is not None and self.size == size:  # what did not fit was another pass
+            self._cache.keep(known, vectors)
+        return vectors
+
+    def end_block(self) -> None:
+        """Called after each block: what the cache keeps of it is written."""
+        if self._cache is not None:
+            self._cache.end_block()
 
     def forward(
         self,

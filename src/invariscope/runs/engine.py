@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from invariscope.cache import DEFAULT_SIZE, CacheFolder, VectorCache, check_cache
 from invariscope.errors import InputError
 from invariscope.runs.batches import Batches
 from invariscope.runs.block_files import ROWS, with_digests, write_block_file
@@ -33,20 +34,23 @@ def carry_out(
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
+    cache: str | Path | None = None,
+    cache_size: str | int = DEFAULT_SIZE,
 ) -> T:
     """Measures the blocks that are missing and makes the result. Arguments as for `measure`."""
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
+    if cache is not None:
+        check_cache(cache, cache_size)
     folder = None if output is None else Path(output)
     progress = progress or Silent()
-    job.manifest["execution"].update(
-        cells=job.cells, forward_passes=_passes(job, range(len(job.blocks)))
-    )
+    job.manifest["execution"].update(cells=job.cells, forward_passes=0, from_cache=0)
     content = Content(job.source, job.blocks, job.digest)
     with open_folder(folder, job.manifest, resume, job.rows, content) as (manifest, done):
         run = Run(manifest, folder, [], done)
         job.begin(run)
-        _measure(job, run, batch_size or job.batch_size, workers, progress)
+        place = None if cache is None else (cache, cache_size)
+        _measure(job, run, batch_size or job.batch_size, workers, progress, place)
         result = job.finish(run)
         manifest["execution"]["status"] = "finished"
         if folder is not None:
@@ -55,9 +59,14 @@ def carry_out(
 
 
 def _measure(
-    job: Job[Any], run: Run, batch_size: int, workers: int | None, progress: Progress
+    job: Job[Any],
+    run: Run,
+    batch_size: int,
+    workers: int | None,
+    progress: Progress,
+    cache: tuple[str | Path, str | int] | None,
 ) -> None:
-    """Measures the blocks that are not done, until there are enough."""
+    """Measures the blocks that are not done, until there are enough; the cache is (path, size)."""
     execution = run.manifest["execution"]
 
     def note(text: str) -> None:
@@ -75,17 +84,20 @@ def _measure(
     progress.start(
         images=run.manifest["images"]["selected"],
         cells=job.cells,
-        passes=execution["forward_passes"],
+        passes=_passes(job, range(len(job.blocks))),
         done=_passes(job, done),
     )
-    batches = Batches(batch_size, note)
+    kept = None if cache is None else _open_cache(job, *cache, note)
+    batches, count = Batches(batch_size, note, kept), _Count(execution, progress)
     started, before = time.perf_counter(), execution["seconds"]
     if missing and is_enough(missing[0][0]):
         missing = []
     loaded = load_blocks(job.source, job.load, missing, workers=workers, ready=job.ready)
     following = [*(number for number, _ in missing[1:]), len(job.blocks)]
     for block, after in zip(loaded, following, strict=False):
-        table = job.measure(block, batches, progress.advance)
+        table = job.measure(block, batches, count.advance)
+        batches.end_block()
+        count.end_block(batches.recalled)
         _count_skipped(job, run, block, note)
         note_dim(run.manifest, block)
         digests = zip(block.ids, (picture.digest for picture in block.pictures), strict=True)
@@ -101,12 +113,51 @@ def _measure(
         if is_enough(after):  # of the blocks between, the rows are there already
             break
     execution["batch_size"] = batches.size
-    execution["forward_passes"] = _passes(job, done)
+    if kept is not None and missing:
+        made, spared = count.made, batches.recalled
+        note(f"{spared} of {made + spared} forward passes came from the cache {kept.path}")
+
+
+class _Count:
+    """Counts the forward passes that are made, and those that the cache saves.
+
+    Args:
+        execution: Of the manifest; an earlier part of the run has counted there as well.
+        progress: Told of both, since both bring the run forward.
+    """
+
+    def __init__(self, execution: dict[str, Any], progress: Progress):
+        self._execution, self._progress = execution, progress
+        self._before = execution["forward_passes"], execution["from_cache"]
+        self._all = 0
+        self.made = 0
+
+    def advance(self, passes: int) -> None:
+        """Counts passes, made or saved."""
+        self._all += passes
+        self._progress.advance(passes)
+
+    def end_block(self, recalled: int) -> None:
+        """Writes both counts down; ``recalled`` is how many were saved so far."""
+        self.made = self._all - recalled
+        made, saved = self._before
+        self._execution.update(forward_passes=made + self.made, from_cache=saved + recalled)
 
 
 def _passes(job: Job[Any], numbers: Iterable[int]) -> int:
     """Counts the forward passes of some blocks."""
     return sum(job.passes(number) for number in numbers)
+
+
+def _open_cache(
+    job: Job[Any], path: str | Path, size: str | int, note: Callable[[str], None]
+) -> VectorCache | None:
+    """Opens the cache; None for pictures that change when they are read again."""
+    known = [picture for picture in job.ready.values() if picture.pixels is not None]
+    if known and not any(picture.digest for picture in known):  # it is not recorded of random ones
+        note("the cache is not used: the images are random, so that no run finds them again")
+        return None
+    return VectorCache(CacheFolder(path, size, note), note)
 
 
 def _count_skipped(job: Job[Any], run: Run, block: Block, note: Callable[[str], None]) -> None:

@@ -20,6 +20,7 @@ after the other; for one of its models it takes logits as embeddings, here alway
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -28,6 +29,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from invariscope.cache import Shown
 from invariscope.devices import as_float
 from invariscope.errors import RunError
 from invariscope.metrics.distances import prepared
@@ -45,7 +47,7 @@ from invariscope.search.operations import first_key, unique_operations
 from invariscope.search.result import Factors, rows_of, write_factors
 from invariscope.search.rows import MOVED_PER_BLOCK, PAIR_ROWS, pair_table
 from invariscope.search.table import tabulate
-from invariscope.transformations import Operation
+from invariscope.transformations import IDENTITY, Operation
 
 EMBEDDING = "embedding"
 #: Pixels closer than this are the same: the rounding of a transformation that changes nothing.
@@ -139,14 +141,17 @@ class Search(Job[Factors]):
         if not moved:
             return pair_table(number, [], len(self.unique))
 
-        def embed(images: Tensor) -> Tensor:
-            vectors = batches.forward(self.probe, images, [EMBEDDING])[EMBEDDING]
+        def embed(
+            of: Shown, operations: Sequence[Operation], pictures: Callable[[], Tensor]
+        ) -> Tensor:
+            vectors = batches.vectors(self.probe, [EMBEDDING], of, operations, pictures)[EMBEDDING]
+            advance(len(vectors))
             return prepared(vectors, "cosine")
 
         device = self.probe.device
-        pixels = as_float(block.pixels().to(device, non_blocking=True))
-        vectors = embed(pixels)
-        advance(len(pixels))
+        block_shown = Shown(block.pixels(), block.ids, self.seed)
+        pixels = as_float(block_shown.pixels.to(device, non_blocking=True))
+        vectors = embed(block_shown, [Operation(IDENTITY)], lambda: pixels)
 
         def anchors(wanted: Sequence[int]) -> Anchors:
             positions = [index for index in wanted if index in row_of]
@@ -170,12 +175,14 @@ class Search(Job[Factors]):
             len(self.unique),
         )
         columns = {key: column for column, key in enumerate(self.unique)}
-        rows = torch.tensor([row_of[index] for index in moved], device=device)
-        shown, plain = pixels[rows], vectors[rows]
+        rows = torch.tensor([row_of[index] for index in moved])
+        of_moved = Shown(block_shown.pixels[rows], self._ids(moved), self.seed)
+        shown, plain = pixels[rows.to(device)], vectors[rows.to(device)]
         moving = self._moved(shown, self._ids(moved))
         for keys, pictures in _batched(moving, len(shown), batches):
-            embedded = embed(torch.cat(pictures)).split(len(shown))
-            advance(len(pictures) * len(shown))
+            operations = [self.unique[key] for key in keys]
+            embedded = embed(of_moved, operations, partial(torch.cat, pictures))
+            embedded = embedded.split(len(shown))
             for key, picture, vector in zip(keys, pictures, embedded, strict=True):
                 same = (picture - shown).abs().amax((1, 2, 3)) <= _SAME
                 meetings.after(columns[key], torch.where(same[:, None], plain, vector))

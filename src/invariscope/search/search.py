@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from invariscope.cache import DEFAULT_SIZE
 from invariscope.models import PreprocessingLike
 from invariscope.runs import Progress, carry_out
 from invariscope.search.operations import BOTH_WAYS
@@ -35,6 +36,8 @@ def find_factors(
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
+    cache: str | Path | None = None,
+    cache_size: str | int = DEFAULT_SIZE,
 ) -> Factors:
     """Finds what varies within the classes of a data set.
 
@@ -62,6 +65,8 @@ def find_factors(
             processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a search that the folder holds; False refuses such a folder.
         progress: Told what goes on.
+        cache: A folder that keeps what networks gave, as for `invariscope.measure`.
+        cache_size: The most that it takes.
 
     Returns:
         The `Factors`: `factors` (what varies: a row for each class and family), and as paper 000

@@ -6,12 +6,14 @@ for the channel measures over the data set (``:pooled``), which build on the blo
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
 
+from invariscope.cache import Shown
 from invariscope.devices import as_float
 from invariscope.metrics import DerivativeMetric, MapMetric, Metric, OrbitMetric
 from invariscope.models import Layer, Probe
@@ -112,6 +114,39 @@ class _Vectors:
         self.parts = {key: part for key, part in self.parts.items() if key[1] not in names}
 
 
+@dataclass(frozen=True)
+class _Moved:
+    """Images under some cells, moved once they are wanted.
+
+    Args:
+        shown: The images of the block.
+        pixels: Those of a part, float [image, band, height, width].
+        ids: Their ids.
+        cells: The cells.
+    """
+
+    shown: Shown
+    pixels: Tensor
+    ids: Sequence[str]
+    cells: Sequence[Cell]
+
+    @cached_property
+    def each(self) -> list[Tensor]:
+        """The images under each cell."""
+        return [cell(self.pixels, self.shown.seed, self.ids) for cell in self.cells]
+
+    @cached_property
+    def batch(self) -> Tensor:
+        """All of them, cell by cell."""
+        return self.each[0] if len(self.cells) == 1 else torch.cat(self.each)
+
+    def some(self, positions: Sequence[int]) -> Tensor:
+        """Those of some of the cells, by their positions."""
+        if len(positions) == len(self.cells):
+            return self.batch
+        return torch.cat([self.each[position] for position in positions])
+
+
 def measure_block(
     setup: Setup,
     sample: Sample,
@@ -135,7 +170,8 @@ def measure_block(
     rows = RowBuilder(ids, sample.labels)
     if len(ids) < 2:
         return rows.table()
-    pixels = as_float(sample.block.pixels().to(setup.probe.device, non_blocking=True))
+    shown = Shown(sample.block.pixels(), ids, setup.seed)
+    pixels = as_float(shown.pixels.to(setup.probe.device, non_blocking=True))
     maps = None
     parts = [slice(0, len(pixels))]
     if channels is not None:
@@ -156,7 +192,8 @@ def measure_block(
     for part in parts:
         groups = _groups(setup.cells, max(1, batches.size // (part.stop - part.start)), maps)
         for cells in groups:
-            _pass(setup, pixels[part], ids[part], cells, batches, maps, part, vectors, advance)
+            moved = _Moved(shown, pixels[part], ids[part], cells)
+            _pass(setup, moved, batches, maps, part, vectors, advance)
             if part.stop == len(pixels):  # the block is whole for these cells
                 _score(setup, scores, vectors, cells)
                 if not orbits:
@@ -214,31 +251,34 @@ def _groups(cells: Sequence[Cell], size: int, maps: MapMeasures | None) -> Itera
 
 def _pass(
     setup: Setup,
-    pixels: Tensor,
-    ids: Sequence[str],
-    cells: Sequence[Cell],
+    moved: _Moved,
     batches: Batches,
     maps: MapMeasures | None,
     part: slice,
     vectors: _Vectors,
     advance: Callable[[int], None],
 ) -> None:
-    """Sends some images through the networks, once for each of these cells."""
-    moved = [cell(pixels, setup.seed, ids) for cell in cells]
-    batch = moved[0] if len(moved) == 1 else torch.cat(moved)
-    watcher = None
-    if maps is not None:
-        watcher = _watchers(maps, part, cells, first=cells[0] is setup.plan.cells[0])
+    """Sends some images through the networks, once for each cell, or recalls what they gave."""
+    cells, count = moved.cells, len(moved.pixels)
     names = [layer.name for layer in setup.layers]
-    vectors.add("", cells, len(pixels), batches.forward(setup.probe, batch, names, watcher))
-    advance(len(batch))
+    if maps is None:
+        whole = partial(moved.some, range(len(cells)))
+        given = batches.vectors(setup.probe, names, moved.shown, cells, whole)
+    else:  # what is compared inside the hooks needs the pass itself
+        watcher = _watchers(maps, part, cells, first=cells[0] is setup.plan.cells[0])
+        given = batches.forward(setup.probe, moved.batch, names, watcher)
+    vectors.add("", cells, count, given)
+    advance(count * len(cells))
     twins = [position for position, cell in enumerate(cells) if cell.twin]
     if setup.twin is not None and twins:
-        shown = batch if len(twins) == len(cells) else torch.cat([moved[p] for p in twins])
         controlled = [name for name in names if name in HEADLINE_LAYERS]
-        controls = batches.forward(setup.twin, shown, controlled)
-        vectors.add(UNTRAINED, [cells[position] for position in twins], len(pixels), controls)
-        advance(len(shown))
+        some, chosen = partial(moved.some, twins), [cells[position] for position in twins]
+        if maps is None:
+            controls = batches.vectors(setup.twin, controlled, moved.shown, chosen, some)
+        else:
+            controls = batches.forward(setup.twin, some(), controlled)
+        vectors.add(UNTRAINED, chosen, count, controls)
+        advance(count * len(twins))
 
 
 def _watchers(

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from invariscope.cache import DEFAULT_SIZE
 from invariscope.models import PreprocessingLike
 from invariscope.results import Result
 from invariscope.runs import Progress, carry_out
@@ -43,6 +44,8 @@ def measure(
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
+    cache: str | Path | None = None,
+    cache_size: str | int = DEFAULT_SIZE,
 ) -> Result:
     """Measures what a model is invariant to.
 
@@ -93,6 +96,12 @@ def measure(
             images are still the same is seen by their content, for files and arrays; of a data set
             of your own only the first pictures are asked again.
         progress: Told what goes on.
+        cache: A folder that keeps what networks gave: a run on the same model and images with
+            other metrics, intervals, controls, layers or levels makes forward passes only for what
+            is missing there, and gives the same numbers to the last bit. Metrics of feature maps
+            and of derivatives pass through the network as without it. Several runs may share it.
+        cache_size: The most that it takes, in bytes or as "10GB"; what was not read for the
+            longest time is removed first.
 
     Returns:
         The `Result`: `frame` (summary with 95 % intervals), `controls`, `rows` (per image).
