@@ -111,7 +111,9 @@ def identify_network(
     """
     if probe.module is None:
         raise NoIdentity("a plain callable has no weights that it is known by")
-    pictures, wanted = _noise(frame).to(probe.device), list({_ALWAYS: 0, **dict.fromkeys(layers)})
+    pictures = _noise(frame).to(probe.device)
+    # As in the passes of the run wherever possible: another order may be computed in another way.
+    wanted = list(layers) if _ALWAYS in layers else [_ALWAYS, *layers]
 
     def bits() -> dict[str, str]:
         vectors = probe.forward(pictures, wanted).vectors
