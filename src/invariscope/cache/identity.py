@@ -5,10 +5,10 @@ threads. So an entry is known by the network, by everything that goes through it
 the layer. Equal identities are equal computations, and the vectors are those of a run without a
 cache. In detail:
 
-- the network: the digest of its weights, its normalisation, the device, the number of threads, the
-  versions of invariscope and torch, and what it *does*: the bits of what it gives for two pictures
-  of noise at the size of the images. That tells code apart that has the same weights (another
-  activation, another type, folded layers, another pooling);
+- the network: the digest of its weights, its normalisation, its arithmetic, the device, the number
+  of threads, the versions of invariscope and torch, and what it *does*: the bits of what it gives
+  for two pictures of noise at the size of the images. That tells code apart that has the same
+  weights (another activation, another type, another pooling);
 - the images: a digest of the pixels of all images of the block, in order, as they are shown to the
   network before they are moved, so resizing, decoding and value range are in it;
 - the operations of the pass, in order: of each step its name, its resampling and the magnitudes
@@ -127,8 +127,8 @@ def identify_network(
         raise NoIdentity("two passes over the same pictures differ, or draw random numbers")
     how = probe.preprocessing
     name = digest_of_json([
-        VERSION, versions("torch"), probe.weights_hash, _device(probe.device), frame,
-        how.mean, how.std, how.channels, how.channel_order, given[_ALWAYS],
+        VERSION, versions("torch"), probe.weights_hash, probe.arithmetic, _device(probe.device),
+        frame, how.mean, how.std, how.channels, how.channel_order, given[_ALWAYS],
     ])  # fmt: skip
     return NetworkIdentity(name, {layer: digest_of_json([layer, given[layer]]) for layer in layers})
 

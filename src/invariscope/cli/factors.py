@@ -8,11 +8,14 @@ import typer
 from invariscope.cli.options import (
     DEFAULT_CACHE_SIZE,
     DEFAULT_MODEL,
+    Amp,
     BatchSize,
     Cache,
     CacheSize,
+    Compile,
     Device,
     Embedding,
+    Fold,
     Labelled,
     Output,
     OutputKey,
@@ -61,6 +64,9 @@ def factors(
     embedding: Embedding = None,
     output_key: OutputKey = None,
     value_range: ValueRange = None,
+    fold: Fold = True,
+    amp: Amp = None,
+    compile: Compile = False,
     trained: Annotated[
         Path | None,
         typer.Option(help="A run of the model: does it ignore what varies in the data?"),
@@ -124,4 +130,7 @@ def factors(
         embedding=embedding,
         output_key=output_key,
         value_range=two_numbers(value_range),
+        fold=fold,
+        amp=amp,
+        compile=compile,
     )

@@ -41,6 +41,16 @@ ValueRange = Annotated[
     str | None,
     typer.Option(help="Stored numbers that are black and white, such as 0,4095 (12 bits)."),
 ]
+Fold = Annotated[
+    bool,
+    typer.Option("--fold/--no-fold", help="Fold batch norms into the convolutions before them."),
+]
+Amp = Annotated[
+    str | None, typer.Option(help="bf16: matrix products and convolutions in bfloat16.")
+]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Let torch.compile make kernels for the network.")
+]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder (default: below runs/).")
 ]

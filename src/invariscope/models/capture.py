@@ -74,30 +74,14 @@ def capture(
         >>> kept["first"].shape
         torch.Size([2, 4])
     """
-    kept: dict[str, Any] = {}
-    seen: dict[str, int] = {}
+    keeper = _Keeper(images)
 
     # Not closures: the type checker of the tests would compile them anew for each module.
-    def keep(tap: Tap, tensor: Tensor | None) -> None:
-        seen[tap.layer] = seen.get(tap.layer, 0) + 1
-        if tensor is None or seen[tap.layer] % tap.times:
-            return
-        try:
-            activation = tap.layout.normalise(tensor)
-            if images not in (None, len(activation.values)):
-                raise RunError(
-                    f"layer {tap.layer!r}: it puts out {len(activation.values)} entries for "
-                    f"{images} images; leave it out of layers"
-                )
-            kept[tap.layer] = tap.reduce(tap.layer, activation)
-        except Exception as error:
-            raise ReducerFailed(tap.layer) from error
-
     def before(tap: Tap, module: nn.Module, args: Any, kwargs: Any) -> None:
-        keep(tap, tensor_of([*args, *kwargs.values()]))
+        keeper.keep(tap, tensor_of([*args, *kwargs.values()]))
 
     def after(tap: Tap, module: nn.Module, args: Any, output: Any) -> None:
-        keep(tap, leaf_at(output, tap.path))
+        keeper.keep(tap, leaf_at(output, tap.path))
 
     handles: list[Any] = []
     try:
@@ -108,7 +92,55 @@ def capture(
             else:
                 hook = target.register_forward_hook(partial(after, tap))
             handles.append(hook)
-        yield kept
+        yield keeper.kept
     finally:
         for handle in handles:
             handle.remove()
+
+
+def kept_of(
+    taps: Sequence[Tap], taken: Sequence[Sequence[Tensor | None]], images: int
+) -> dict[str, Any]:
+    """Reduces what the taps of a pass have taken, once it is over.
+
+    Args:
+        taps: What is wanted.
+        taken: For each tap the tensors of its module, one for each time that it ran.
+        images: How many images went through.
+
+    Raises:
+        ReducerFailed: As `capture` does.
+    """
+    keeper = _Keeper(images)
+    for tap, tensors in zip(taps, taken, strict=True):
+        for tensor in tensors:
+            keeper.keep(tap, tensor)
+    return keeper.kept
+
+
+class _Keeper:
+    """Keeps what the reducers make, by layer name.
+
+    Args:
+        images: How many images go through; None does not check that each layer has as many.
+    """
+
+    def __init__(self, images: int | None):
+        self.kept: dict[str, Any] = {}
+        self._images, self._seen = images, dict[str, int]()
+
+    def keep(self, tap: Tap, tensor: Tensor | None) -> None:
+        """Takes a tensor; the last one of a pass counts."""
+        self._seen[tap.layer] = self._seen.get(tap.layer, 0) + 1
+        if tensor is None or self._seen[tap.layer] % tap.times:
+            return
+        try:
+            activation = tap.layout.normalise(tensor)
+            if self._images not in (None, len(activation.values)):
+                raise RunError(
+                    f"layer {tap.layer!r}: it puts out {len(activation.values)} entries for "
+                    f"{self._images} images; leave it out of layers"
+                )
+            self.kept[tap.layer] = tap.reduce(tap.layer, activation)
+        except Exception as error:
+            raise ReducerFailed(tap.layer) from error

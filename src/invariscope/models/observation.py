@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from invariscope.errors import RunError
 from invariscope.models.activations import Activation, Vector, average_pool
-from invariscope.models.capture import Reducer, Tap, capture
+from invariscope.models.capture import Reducer, Tap, capture, kept_of
 from invariscope.models.embedding import tapped_head
 from invariscope.models.layers import EMBEDDING, LOGITS, OUTPUT, layer_names
 from invariscope.models.leaves import leaf_at
@@ -26,6 +26,9 @@ class Observation:
         layers: Names from `Probe.watch`.
         reduce: Makes what is kept of each.
 
+    Attributes:
+        taps: Where in the modules they are taken.
+
     Raises:
         InputError: A name that is no layer.
     """
@@ -34,18 +37,25 @@ class Observation:
         self._seen, self._layers, self._reduce = seen, layers, reduce
         self._kept: dict[str, Any] = {}
         self._parts: dict[int, Tensor] = {}
-        self._taps = [self._tap(name) for name in layers if not self._is_own(name)]
+        self.taps = [self._tap(name) for name in layers if not self._is_own(name)]
         if EMBEDDING in layers:
-            self._taps += self._embedding_taps()
+            self.taps += self._embedding_taps()
+
+    @property
+    def wraps_head(self) -> bool:
+        """Says whether timm's pre-logits are wanted where no module reads them or puts them out."""
+        return EMBEDDING in self._layers and self._seen.embedding.sources[0].side == "pre-logits"
+
+    def take(self, taken: Sequence[Sequence[Tensor | None]], images: int) -> None:
+        """Takes what the taps of a pass have found, instead of looking at it."""
+        self._kept = kept_of(self.taps, taken, images)
 
     @contextmanager
     def watching(self, module: nn.Module, images: int) -> Iterator[None]:
         """Looks at the pass of so many images inside the context."""
-        source = self._seen.embedding.sources[0]
-        # timm's pre-logits, where no module reads them or puts them out.
-        functional = source.side == "pre-logits" and EMBEDDING in self._layers
-        head = tapped_head(module, partial(self._take, 0)) if functional else nullcontext()
-        with capture(module, self._taps, images) as kept, head:
+        wrapped = self.wraps_head
+        head = tapped_head(module, partial(self._take, 0)) if wrapped else nullcontext()
+        with capture(module, self.taps, images) as kept, head:
             yield
         self._kept = kept
 
@@ -112,6 +122,12 @@ class Observation:
 
     def _take(self, number: int, vector: Tensor) -> None:
         self._parts[number] = vector.float()
+
+
+def modules_of(seen: Trace, layers: Sequence[str]) -> set[str]:
+    """Names the modules at which these layers are read, as `Observation` reads them."""
+    sources = {source.module for source in seen.embedding.sources} if EMBEDDING in layers else set()
+    return {name for name in {*layers, *sources} if seen.call(name) is not None}
 
 
 def _pooled(take: Callable[[Tensor], None]) -> Reducer:

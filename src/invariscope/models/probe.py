@@ -32,7 +32,7 @@ from invariscope.models.layers import (
     layer_names,
     select_layers,
 )
-from invariscope.models.network import Network
+from invariscope.models.network import Faster, Network
 from invariscope.models.observation import Observation
 from invariscope.models.pictures import as_images, batches
 from invariscope.models.preprocessing import Preprocessing
@@ -113,6 +113,8 @@ class Probe:
         self._imagenet = imagenet
         self._class_names = None if class_names is None else tuple(class_names)
         self._runs: DryRuns | None = None
+        self._faster: Faster | None = None
+        self.arithmetic: dict[str, Any] = {}
         self._watched = Selection()
 
     def __repr__(self) -> str:
@@ -182,6 +184,8 @@ class Probe:
     def to(self, device: str | torch.device) -> "Probe":
         """Moves the model; returns the probe itself."""
         self._network.to(device)
+        if self._faster is not None:
+            self._faster.network.to(device)
         return self
 
     def with_preprocessing(self, preprocessing: Preprocessing) -> "Probe":
@@ -342,17 +346,23 @@ class Probe:
         self, images: Tensor, layers: Sequence[str], reduce: Reducer, seen: Trace
     ) -> dict[str, Any]:
         """One run of the model, in whatever mode of differentiation is on."""
-        batch = self._prepare(images)
-        observation = Observation(seen, layers, reduce)
-        if self.module is None:
-            output = self._network.run(batch, RunError)
-        else:
-            try:
-                with observation.watching(self.module, len(images)):
-                    output = self._network.run(batch, RunError)
-            except ReducerFailed as failed:
-                raise failed.__cause__ or failed from None
-        return observation.collect(output, len(images), self.spec)
+        batch, faster = self._prepare(images), self._faster
+        if faster is None or not faster.serves(layers):
+            faster = Faster(self._network, tuple(layers))
+        network, observation = faster.network, Observation(seen, faster.layers_of(layers), reduce)
+        try:
+            if network.module is None:
+                output = network.run(batch, RunError)
+            elif faster.is_tapped:
+                output, taken = network.run(batch, RunError)
+                observation.take(taken, len(images))
+            else:
+                with observation.watching(network.module, len(images)):
+                    output = network.run(batch, RunError)
+        except ReducerFailed as failed:
+            raise failed.__cause__ or failed from None
+        kept = observation.collect(output, len(images), self.spec)
+        return {layer: kept[layer] for layer in layers}
 
     @property
     def _dry_runs(self) -> DryRuns:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 
 from invariscope.models import PreprocessingLike
+from invariscope.models.arithmetic import Arithmetic
 
 R = TypeVar("R", bound="Request")
 
@@ -42,3 +43,11 @@ class ModelRequest(Request):
     embedding: str | None = None
     output_key: str | None = None
     value_range: Sequence[float] | None = None
+    fold: bool = True
+    amp: str | None = None
+    compile: bool = False
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """The way in which the network is to be computed."""
+        return Arithmetic(self.fold, self.amp, self.compile)

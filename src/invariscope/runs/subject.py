@@ -1,5 +1,6 @@
 """Opens the model and the images of a run, before its first block."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from invariscope.data import ImageSource, fingerprint
 from invariscope.devices import as_float, choose_device
 from invariscope.models import Probe, load_model
+from invariscope.models.arithmetic import Arithmetic, arranged
 from invariscope.models.steadiness import PICTURES, unsteady
 from invariscope.runs.bands import matched, said
 from invariscope.runs.first_pictures import FirstPictures
@@ -71,6 +73,7 @@ class Subject:
         return {
             "model": self.probe.spec,
             "weights": self.probe.weights_hash,
+            "arithmetic": self.probe.arithmetic,
             "preprocessing": self.probe.preprocessing.as_dict(),
             "task": decided.get("task"),
             "embedding": decided.get("embedding"),
@@ -91,11 +94,21 @@ class Subject:
     def doubts(self) -> list[str]:
         """Says what may be wrong with the images or the model, once layers are watched."""
         known = [*self.probe.doubts(self.shown), self.random, self.first.size_note()]
-        pictures = self.first.alike(PICTURES)
-        if pictures:
-            batch = torch.stack([as_float(pixels) for pixels in pictures])
-            known += unsteady(self.probe, batch.to(self.probe.device))
-        return [line for line in known if line]
+        return [line for line in [*known, *unsteady(self.probe, self.pictures)] if line]
+
+    @property
+    def pictures(self) -> Tensor:
+        """The first images of one size, as a batch on the model's device, to check it."""
+        pictures = self.first.alike(PICTURES) or [self.pixels]
+        return torch.stack([as_float(pixels) for pixels in pictures]).to(self.probe.device)
+
+    def computed(self, arithmetic: Arithmetic, layers: Sequence[str]) -> "Subject":
+        """Returns the same with a model that is computed in this way where layers are watched.
+
+        Raises:
+            InputError: It cannot be.
+        """
+        return replace(self, probe=arranged(self.probe, arithmetic, layers, self.pictures))
 
 
 def open_subject(request: ModelRequest, source: ImageSource, selected: list[int]) -> Subject:

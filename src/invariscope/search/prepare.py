@@ -11,7 +11,7 @@ from invariscope.registry import unknown_name
 from invariscope.runs.bands import acting, listed
 from invariscope.runs.manifest import new_manifest
 from invariscope.runs.subject import Subject, open_subject
-from invariscope.search.job import ClassPlan, Search
+from invariscope.search.job import EMBEDDING, ClassPlan, Search
 from invariscope.search.operations import POOLS, get_operations, unique_operations
 from invariscope.search.pairs import class_pairs, moved_images
 from invariscope.search.request import SearchRequest
@@ -50,6 +50,7 @@ def prepare_search(request: SearchRequest) -> Search:
     pool, colourless = acting(pool, subject.colours, _tabled(request.operations))
     subject.probe.watch("last", subject.shown)
     warnings = [*_warnings(source, members, plans), *subject.doubts(), *colourless]
+    subject = subject.computed(request.arithmetic, [EMBEDDING])
     manifest = new_manifest(
         _settings(request, subject, pool, members, plans),
         subject.source,

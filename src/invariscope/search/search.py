@@ -33,6 +33,9 @@ def find_factors(
     embedding: str | None = None,
     output_key: str | None = None,
     value_range: Sequence[float] | None = None,
+    fold: bool = True,
+    amp: str | None = None,
+    compile: bool = False,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -61,6 +64,9 @@ def find_factors(
             the rule of `invariscope.models.embedding`.
         output_key: Which of several outputs is the answer: its key, or its position.
         value_range: The stored numbers that are black and white, as for `invariscope.measure`.
+        fold: Fold batch norms into the convolutions before them, as for `invariscope.measure`.
+        amp: "bf16": matrix products and convolutions in bfloat16, as for `invariscope.measure`.
+        compile: Let ``torch.compile`` make kernels, as for `invariscope.measure`.
         workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
             processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a search that the folder holds; False refuses such a folder.

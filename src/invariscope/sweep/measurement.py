@@ -41,6 +41,9 @@ def measure(
     inexact: str = "interpolate",
     model_classes: str | PathLike[str] | Sequence[str] | None = None,
     value_range: Sequence[float] | None = None,
+    fold: bool = True,
+    amp: str | None = None,
+    compile: bool = False,
     workers: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -90,6 +93,11 @@ def measure(
             data is output k, whatever the names).
         value_range: The stored numbers that are black and white, such as (0, 4095) for 12 bits in
             16-bit files; None finds it, see `open_source`.
+        fold: Fold batch norms into the convolutions before them where no watched layer lies
+            between: fewer operations, and numbers that move by rounding (see `models.folding`).
+        amp: "bf16": matrix products and convolutions in bfloat16, which keeps eight bits.
+        compile: Let ``torch.compile`` make kernels for the network: minutes before the first block,
+            then fewer seconds a pass; it needs a C++ compiler, or Triton on a GPU.
         workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
             processes that each open a copy; None chooses. It changes no number.
         resume: Go on with a run that the folder holds; False refuses such a folder. Whether the

@@ -16,6 +16,7 @@ from invariscope.metrics import (
     with_companions,
 )
 from invariscope.models import Probe
+from invariscope.models.arithmetic import arranged
 from invariscope.runs.bands import acting
 from invariscope.runs.subject import Subject, open_subject
 from invariscope.sweep.block import Setup
@@ -25,6 +26,7 @@ from invariscope.sweep.plan import make_plan
 from invariscope.sweep.precision import check_precision
 from invariscope.sweep.record import make_manifest
 from invariscope.sweep.request import SweepRequest
+from invariscope.sweep.scores import HEADLINE_LAYERS
 from invariscope.sweep.targets import IN_ORDER, ClassMatch, match_classes
 from invariscope.transformations import Transformation, get_groups, get_transformations
 
@@ -38,6 +40,7 @@ def prepare(request: SweepRequest) -> Sweep:
     chosen = _transformations(request)
     wanted = _metrics(request.metrics)
     _check_metrics(wanted, chosen)
+    _check_arithmetic(wanted, request)
     if request.inexact not in ("interpolate", "skip"):
         raise InputError(f"inexact must be interpolate or skip, not {request.inexact!r}")
     source = open_source(request.images, request.value_range, num_images=request.num_images)
@@ -54,9 +57,12 @@ def prepare(request: SweepRequest) -> Sweep:
     warnings += [note] if note else []
     plan = make_plan(chosen, twin=twin is not None, floor=request.floor)
     watched = subject.probe.watch(request.layers, subject.shown)
-    if twin is not None:
-        twin.watch("last", subject.shown)
     warnings = [*subject.doubts(), *warnings]
+    subject = subject.computed(request.arithmetic, [layer.name for layer in watched])
+    if twin is not None:
+        headline = [layer.name for layer in watched if layer.name in HEADLINE_LAYERS]
+        twin.watch("last", subject.shown)
+        twin = arranged(twin, request.arithmetic, headline, subject.pictures)
     in_order = request.model_classes == IN_ORDER
     if request.model_classes is not None and not in_order:
         probe = subject.probe.with_class_names(request.model_classes)
@@ -147,6 +153,21 @@ def _metrics(names: str | Sequence[str] | None) -> tuple[Metric, ...]:
     if not names:
         raise InputError("no metric is named; leave the option out for the default ones")
     return tuple(METRICS.get(name) for name in with_companions(list(names)))
+
+
+def _check_arithmetic(wanted: Sequence[Metric], request: SweepRequest) -> None:
+    """Raises an `InputError` for metrics that bfloat16 or a compiled network cannot serve."""
+    lost = [metric.name for metric in wanted if isinstance(metric, DerivativeMetric)]
+    if lost and request.amp is not None:
+        raise InputError(
+            f"{lost[0]} differentiates the network, for which amp={request.amp!r} is too coarse: "
+            "leave `amp` out, or the metric"
+        )
+    if lost and request.compile:
+        raise InputError(
+            f"{lost[0]} differentiates the network in forward mode, and a compiled one cannot be: "
+            "leave `compile` out, or the metric"
+        )
 
 
 def _check_metrics(wanted: Sequence[Metric], chosen: Sequence[Transformation]) -> None:

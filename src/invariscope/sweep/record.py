@@ -39,7 +39,10 @@ def make_manifest(
         "cells": [entry.as_dict() for entry in plan.entries],
         "model_classes": model_classes,
     }
-    twin = {} if setup.twin is None else {"twin": setup.twin.starts}
+    twin = {}
+    if setup.twin is not None:
+        twin = {"twin": setup.twin.starts}
+        settings["twin_arithmetic"] = setup.twin.arithmetic
     manifest = new_manifest(
         settings,
         source,
