@@ -127,7 +127,8 @@ def identify_network(
         raise NoIdentity("two passes over the same pictures differ, or draw random numbers")
     how = probe.preprocessing
     name = digest_of_json([
-        VERSION, versions("torch"), probe.weights_hash, probe.arithmetic, _device(probe.device),
+        VERSION, versions("torch"), probe.weights_hash, probe.arithmetic,
+        probe.running_weights, _device(probe.device),
         frame, how.mean, how.std, how.channels, how.channel_order, given[_ALWAYS],
     ])  # fmt: skip
     return NetworkIdentity(name, {layer: digest_of_json([layer, given[layer]]) for layer in layers})
