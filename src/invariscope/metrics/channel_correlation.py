@@ -184,6 +184,7 @@ def add_to_each(
     products: Sequence[Tensor],
     transformed: ChannelMaps,
     acted: ChannelMaps,
+    totals: Sequence[Tensor] = (),
 ) -> tuple[list[ChannelCorrelation], Tensor]:
     """Adds equally many images to each of several sums over the same layer, all at once.
 
@@ -193,6 +194,8 @@ def add_to_each(
             sum only; none for maps of a single position.
         transformed: The images of the first sum, then those of the next one.
         acted: What they are compared with.
+        totals: The products summed over the images of each sum, [sum, channel, channel] of each
+            part, where that is known.
 
     Returns:
         The new sums, and influences [sum, 2, image], as of `ChannelCorrelation.with_products`.
@@ -201,7 +204,7 @@ def add_to_each(
         (transformed.squares + acted.squares).isfinite().all()
     )
     if finite and len({own.images for own in sums}) == 1:
-        return _added(sums, products, transformed, acted)
+        return _added(sums, products, transformed, acted, totals)
     if len(sums) == 1:
         added, influences = sums[0]._without_unusable(products, transformed, acted)
         return [added], influences[None]
@@ -219,6 +222,7 @@ def _added(
     products: Sequence[Tensor],
     transformed: ChannelMaps,
     acted: ChannelMaps,
+    totals: Sequence[Tensor] = (),
 ) -> tuple[list[ChannelCorrelation], Tensor]:
     """Does as `add_to_each` for images that are all finite and sums over equally many images.
 
@@ -258,8 +262,8 @@ def _added(
         _stacked([own.products for own in sums]), both[:, :, 0].mT, both[:, :, 1], alpha=positions
     )
     parts = [own.unflatten(0, (several, -1)) for own in products]
-    for part in parts:
-        matrices += part.sum(1)  # within the images, over positions
+    for total in totals or [part.sum(1) for part in parts]:
+        matrices += total  # within the images, over positions
     of_means = old + shift[:, 0]
     of_squares = _stacked([own.squares for own in sums]) + squares.sum(1)
     of_squares.addcmul_(moved[:, 0], moved[:, 0], value=positions)
@@ -306,16 +310,23 @@ def _matched(means: Tensor, squares: Tensor, products: Tensor, count: int) -> _M
     power = torch.addcmul(squares, means, means, value=count)
     alive = varies(squares, power, torch.float32)
     norm = torch.where(alive, squares.rsqrt(), torch.nan)
-    scaled = products * norm[:, 1, None].float()
-    if not bool(alive.all()):
-        scaled.masked_fill_(~alive[:, 1, None], -torch.inf)
     # Which channel matches best does not depend on the norm of the one that looks for it.
-    match = scaled.max(2).indices  # faster than argmax
+    match = _largest(products, norm[:, 1].float(), alive[:, 1])
     itself = torch.arange(match.shape[1], device=match.device).expand_as(match)
     pairs = torch.stack([itself, match], 1)
     scale = norm[:, :1] * norm[:, 1:].expand(-1, 2, -1).gather(2, pairs)
     values = (products.gather(2, pairs.mT).mT * scale).clamp(-1, 1)
     return _Matches(values, pairs, scale)
+
+
+def _largest(products: Tensor, scale: Tensor, alive: Tensor) -> Tensor:
+    """Finds the living column with the largest scaled product of each row, [sum, channel]."""
+    if products.device.type == "cpu":
+        from invariscope.metrics import fused
+
+        return fused.largest(products, scale, alive)
+    scaled = (products * scale[:, None]).masked_fill_(~alive[:, None], -torch.inf)
+    return scaled.max(2).indices  # faster than argmax
 
 
 def _of_pairs(values: Tensor, pairs: Tensor) -> Tensor:

@@ -94,37 +94,59 @@ class ChannelMaps:
         return self.values, self.offset, self.mean, self.squares, self.alive
 
 
+def moments(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Computes mean and power, Σ x², of maps [image, channel, height, width] over positions.
+
+    Channels-last maps are read once, without a copy.
+    """
+    values = _by_position(maps)
+    if values.device.type == "cpu":
+        from invariscope.metrics import fused
+
+        return fused.moments(values)
+    return values.mean(1), (values * values).sum(1)
+
+
 def channel_maps(
-    maps: Tensor, inside: Tensor | None = None, mean: Tensor | None = None
+    maps: Tensor, inside: Tensor | None = None, known: tuple[Tensor, Tensor] | None = None
 ) -> ChannelMaps:
-    """Computes the moments of maps [image, channel, height, width].
+    """Takes maps [image, channel, height, width] with their moments.
 
     Args:
         maps: Of any floating type; channels-last maps are read without a copy.
         inside: bool [height, width]: the positions that count; all by default.
-        mean: [image, channel], the mean over all positions, if it is known already.
+        known: The `moments` over all positions, if they are known already.
     """
-    values = maps.float().permute(0, 2, 3, 1).flatten(1, 2)
+    values = _by_position(maps)
     if inside is not None and not bool(inside.all()):
-        values, mean = values[:, inside.to(values.device).flatten()], None
+        values, known = values[:, inside.to(values.device).flatten()], None
+        maps = values.mT[..., None]
     positions = values.shape[1]
-    mean = values.mean(1) if mean is None else mean
-    power = (values * values).sum(1)
+    mean, power = known or moments(maps)
     squares = power.addcmul(mean, mean, value=-positions)
     offset = mean
     # positions · mean² > CENTRE_ABOVE · squares
     if bool((power > (1 + CENTRE_ABOVE) * squares).any()):
         values = values - mean[:, None]
-        squares = (values * values).sum(1)
         offset = values.mean(1)  # what rounding has left; it meets means that are not centred
+        squares = (values * values).sum(1).addcmul_(offset, offset, value=-positions)
     return ChannelMaps(values, offset, mean, squares, varies(squares, power, torch.float32))
+
+
+def _by_position(maps: Tensor) -> Tensor:
+    """Views maps as [image, position, channel] in float32."""
+    return maps.float().permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def covariances(transformed: ChannelMaps, acted: ChannelMaps) -> Tensor:
     """Σ (t_c − t̄_c)(a_c′ − ā_c′) over positions: [image, channel, channel]."""
-    products = torch.bmm(transformed.values.transpose(1, 2), acted.values)
+    products = _raw_products(transformed, acted)
     outer = (transformed.offset[:, :, None], acted.offset[:, None, :])
     return products.baddbmm_(*outer, alpha=-float(transformed.positions))
+
+
+def _raw_products(transformed: ChannelMaps, acted: ChannelMaps) -> Tensor:
+    return torch.bmm(transformed.values.mT, acted.values)
 
 
 def paired_correlation(transformed: ChannelMaps, acted: ChannelMaps) -> Tensor:
@@ -147,6 +169,7 @@ class MapStep:
         still: Gives f(x), the maps of the images as they are; by default `acted`.
         permutation: Where the group takes channels from, in a layer with declared fields; empty
             where that is not known, None where channels stay.
+        cells: Of how many cells the images are, equally many of each, cell after cell.
 
     Example:
         >>> maps = channel_maps(torch.rand(2, 3, 4, 4))
@@ -159,6 +182,7 @@ class MapStep:
     acted: ChannelMaps
     still: Callable[[], ChannelMaps] | None = None
     permutation: Tensor | None = None
+    cells: int = 1
 
     @property
     def untouched(self) -> ChannelMaps:
@@ -166,24 +190,37 @@ class MapStep:
         return self.acted if self.still is None else self.still()
 
     @cached_property
+    def _compared(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The products, their sums over the images of each cell, and the similarities."""
+        own, acted = self.transformed, self.acted
+        alive = None if self.complete else (own.alive, acted.alive)
+        compare = in_one_pass if own.mean.device.type == "cpu" else in_plain_torch
+        products, sums, same, best = compare(own, acted, self.cells)
+        return products, sums, _similarities(same, best, own.squares, alive)
+
+    @property
     def products(self) -> Tensor:
         """The `covariances`, [image, channel, channel]."""
-        return covariances(self.transformed, self.acted)
+        return self._compared[0]
+
+    @property
+    def product_sums(self) -> Tensor:
+        """The products, summed over the images of each cell: [cell, channel, channel]."""
+        return self._compared[1]
 
     @property
     def complete(self) -> bool:
         """Says whether no channel is dead, so that no correlation is NaN."""
         return self.transformed.all_alive and self.acted.all_alive
 
-    @cached_property
+    @property
     def pearson(self) -> Tensor:
         """The correlation of each channel with the same one, and with its match, of the acted maps.
 
         [2, image, channel], NaN where a channel is dead. The match is the living channel with
         which the correlation is largest.
         """
-        alive = None if self.complete else (self.transformed.alive, self.acted.alive)
-        return _best(self.products, self.transformed.squares, self.acted.squares, alive)
+        return self._compared[2]
 
     @cached_property
     def cosine(self) -> Tensor:
@@ -191,7 +228,8 @@ class MapStep:
         means = (self.transformed.mean[:, :, None], self.acted.mean[:, None, :])
         raw = torch.baddbmm(self.products, *means, alpha=float(self.transformed.positions))
         points = self.transformed.points, self.acted.points
-        return _best(raw, self.transformed.power, self.acted.power, points)
+        same, best = _best(raw, self.acted.power, points[1])
+        return _similarities(same, best, self.transformed.power, points)
 
     def mean_pearson(self, form: Form) -> Tensor:
         """The mean correlation over living channels, [image]."""
@@ -201,6 +239,29 @@ class MapStep:
     def mean_cosine(self, form: Form) -> Tensor:
         """The mean cosine over channels that have one, [image]."""
         return self.cosine[FORMS.index(form)].nanmean(1)
+
+
+Compared = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Products [image, channel, channel], their sums over the images of each cell, and as parts of a
+correlation, to be scaled by the channel's own norm: with itself, and the largest, [image, channel].
+"""
+
+
+def in_one_pass(own: ChannelMaps, acted: ChannelMaps, cells: int) -> Compared:
+    """Compares maps on the CPU."""
+    from invariscope.metrics import fused
+
+    products = _raw_products(own, acted)
+    outer, count = (own.positions * own.offset, acted.offset), len(products) // cells
+    same, best, sums = fused.matches(products, outer, acted.squares.rsqrt(), acted.alive, count)
+    return products, sums, same, best
+
+
+def in_plain_torch(own: ChannelMaps, acted: ChannelMaps, cells: int) -> Compared:
+    """Does the same on any device."""
+    products = covariances(own, acted)
+    sums = products.unflatten(0, (cells, -1)).sum(1)
+    return products, sums, *_best(products, acted.squares, acted.alive)
 
 
 def permuted_cosine(step: MapStep) -> Tensor:
@@ -214,26 +275,29 @@ def permuted_cosine(step: MapStep) -> Tensor:
     return _similar(raw, transformed.power, acted.power[:, permutation], points)
 
 
-def _best(
-    products: Tensor, own: Tensor, theirs: Tensor, alive: tuple[Tensor, Tensor] | None
-) -> Tensor:
-    """Finds similarities [2, image, channel]: with the same channel, and the largest with any.
+def _best(products: Tensor, theirs: Tensor, alive: Tensor) -> tuple[Tensor, Tensor]:
+    """Finds scaled products [image, channel]: with the same channel, and the largest with a living.
 
     Args:
         products: [image, channel, channel].
-        own: [image, channel], squared norms.
-        theirs: Those of the other side.
-        alive: Which channels of both are; None: all.
+        theirs: [image, channel], squared norms of the other side.
+        alive: Which of its channels are.
     """
     scaled = products * theirs.rsqrt()[:, None, :]
-    same = scaled.diagonal(dim1=1, dim2=2)
+    same = scaled.diagonal(dim1=1, dim2=2).clone()
+    scaled.masked_fill_(~alive[:, None, :], -torch.inf)
+    return same, scaled.amax(2)
+
+
+def _similarities(
+    same: Tensor, best: Tensor, own: Tensor, alive: tuple[Tensor, Tensor] | None
+) -> Tensor:
+    """Scales by the channel's own norm: [2, image, channel], NaN where dead; None: none is."""
+    similarities = (torch.stack([same, best]) * own.rsqrt()).clamp_(-1, 1)
     if alive is not None:
-        same = torch.where(alive[1], same, torch.nan)
-        scaled.masked_fill_(~alive[1][:, None, :], -torch.inf)
-    similarities = (torch.stack([same, scaled.amax(2)]) * own.rsqrt()).clamp_(-1, 1)
-    if alive is None:
-        return similarities
-    return similarities.masked_fill_(~(alive[0] & alive[1].any(1, keepdim=True)), torch.nan)
+        similarities[0].masked_fill_(~(alive[0] & alive[1]), torch.nan)
+        similarities[1].masked_fill_(~(alive[0] & alive[1].any(1, keepdim=True)), torch.nan)
+    return similarities
 
 
 def _similar(products: Tensor, own: Tensor, theirs: Tensor, alive: Tensor) -> Tensor:

@@ -79,6 +79,7 @@ class ChannelState:
         self._order = {entry: number for number, entry in enumerate(entries)}
         self._device, self._run = device, run
         self._channels: dict[str, int] = {}
+        self._rooms: dict[str, Tensor] = {}
         self._block = _Block()
         self._finished = False
         self._total = 0
@@ -122,10 +123,17 @@ class ChannelState:
             block.before[key] = (value, 0 if before is None else before.images)
             block.influences[key] = np.full((2, len(images)), np.nan)
         block.influences[key][:, images] = influences.cpu().numpy()
-        # Copied over the sums before, so that memory does not become fragmented.
-        products = sums.products
-        products = products.clone() if before is None else before.products.copy_(products)
-        self.sums[key] = replace(sums, products=products)
+        self.sums[key] = replace(sums, products=self._room(key).copy_(sums.products))
+
+    def _room(self, key: Key) -> Tensor:
+        """Finds where the products of a key lie: side by side, lest memory become fragmented."""
+        layer, *entry = key
+        if layer not in self._rooms:
+            channels = self._channels[layer]
+            self._rooms[layer] = torch.empty(
+                len(self._order), channels, channels, device=self._device
+            )
+        return self._rooms[layer][self._order[entry[0], entry[1]]]
 
     def add_scores(self, layer: str, cell: str, scores: Tensor, *, complete: bool) -> None:
         """Adds the values of more images to their means.

@@ -40,13 +40,14 @@ class Compared:
         self._values: dict[str, list[Tensor]] = {}
         self._scored: list[Tensor] = []
         self._influences: list[Tensor] = []
-        self._waiting: list[tuple[Tensor | None, ChannelMaps, ChannelMaps]] = []
+        self._waiting: list[tuple[ChannelMaps, ChannelMaps]] = []
+        self._products: list[tuple[Tensor, Tensor]] = []
 
     def add(self, step: MapStep) -> None:
         """Compares the maps of images with the moved maps of theirs."""
-        products = None
         if step.transformed.positions > 1:
-            products = step.products
+            if self.sums is not None:
+                self._products.append((step.products, step.product_sums))
             self._scored.append(step.pearson)
             self.complete &= step.complete
             for metric in self.metrics:
@@ -54,9 +55,8 @@ class Compared:
                     self._values.setdefault(metric.name, []).append(metric.evaluate(step))
         if self.sums is None:
             return
-        moments = step.transformed.without_values(), step.acted.without_values()
-        self._waiting.append((products, *moments))
-        waiting = sum(len(maps.mean) for _, maps, _ in self._waiting)
+        self._waiting.append((step.transformed.without_values(), step.acted.without_values()))
+        waiting = sum(len(maps.mean) for maps, _ in self._waiting)
         if waiting >= images_per_step(step.transformed.mean.shape[1]):
             self.flush()
 
@@ -64,15 +64,16 @@ class Compared:
         """Adds the waiting images to the sums."""
         if self.sums is None or not self._waiting:
             return
-        products, transformed, acted = zip(*self._waiting, strict=True)
+        transformed, acted = map(list, zip(*self._waiting, strict=True))
         self.sums, influences = add_to_each(
             self.sums,
-            [known for known in products if known is not None],  # none of single positions
-            ChannelMaps.joined(list(transformed)),
-            ChannelMaps.joined(list(acted)),
+            [products for products, _ in self._products],  # none of single positions
+            ChannelMaps.joined(transformed),
+            ChannelMaps.joined(acted),
+            [totals for _, totals in self._products],
         )
         self._influences.append(influences)
-        self._waiting = []
+        self._waiting, self._products = [], []
 
     @property
     def values(self) -> dict[str, Tensor]:

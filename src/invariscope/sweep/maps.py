@@ -145,7 +145,7 @@ class MapMeasures:
         Args:
             layer: The layer's name.
             cells: With their actions on the layer's grid; all move, or none does.
-            some: Which of the images of all cells.
+            some: Which of the images of all cells; all of them if there are several cells.
             transformed: The maps of the moved images.
             strangers: Each image's place is taken by the next one of the part, moved as the image
                 itself is.
@@ -156,13 +156,13 @@ class MapMeasures:
         still = partial(self.still, layer, (sources * len(cells))[some], action.inside)
         permutation = self._permutation(layer, action)
         if action.forward is None:
-            return MapStep(transformed, still(), still, permutation)
+            return MapStep(transformed, still(), still, permutation, len(cells))
         key = (tuple(cell.key for cell, _ in cells), strangers, action.grid)
         maps = self.maps(layer)
         if key not in self._moves:  # layers of one grid share them
             self._moves[key] = moves_of([act for _, act in cells], sources, maps)
-        acted = channel_maps(self._moves[key](maps, some.start, some.stop), action.inside)
-        return MapStep(transformed, acted, still, permutation)
+        acted = _moved(self._moves[key], maps, some, action.inside)
+        return MapStep(transformed, acted, still, permutation, len(cells))
 
     def gather(self, layer: str, cell: Cell, maps: Tensor) -> Tensor | None:
         """Keeps maps of moved images; returns those of the whole part once it is complete."""
@@ -231,3 +231,13 @@ class MapMeasures:
                 self.state.put(key, compared.sums[position], influences[position], chosen)
             if control == MEASUREMENT and scored is not None:
                 self.state.add_scores(layer, cell, scored[:, position], complete=compared.complete)
+
+
+def _moved(moves: Moves, maps: Tensor, some: slice, inside: Tensor | None) -> ChannelMaps:
+    """Moves maps and takes some of the moved ones with their moments."""
+    if maps.device.type != "cpu":
+        return channel_maps(moves(maps, some.start, some.stop), inside)
+    from invariscope.metrics import fused
+
+    moved, known = fused.moved(maps, moves.matrices, moves.motions[some], moves.sources[some])
+    return channel_maps(moved, inside, known)

@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 
 from invariscope.metrics import ChannelMaps, MapMetric, MapStep
-from invariscope.metrics.channel_products import channel_maps
-from invariscope.models import Activation, FeatureMap, average_pool
+from invariscope.metrics.channel_products import channel_maps, moments
+from invariscope.models import Activation, Vector
 from invariscope.sweep.compared import Compared
 from invariscope.sweep.maps import PART, MapMeasures
 from invariscope.sweep.plan import MEASUREMENT, SHUFFLED, Cell
 from invariscope.transformations import IDENTITY, Action
+
+Known = tuple[Tensor, Tensor]
+"""Mean and power of each image and channel of some maps."""
 
 #: Maps that are compared at a time: about what a processor holds in its own memory.
 STEP_BYTES = 8 << 20
@@ -32,26 +35,26 @@ class ReferenceWatcher:
 
     def __init__(self, measures: MapMeasures, first: int):
         self._measures, self._first = measures, first
-        self._maps: dict[str, Tensor] = {}
+        self._maps: dict[str, tuple[Tensor, Known]] = {}
 
     def __call__(self, layer: str, activation: Activation) -> Tensor:
         """Takes the maps of a layer."""
-        vector = average_pool(layer, activation)
-        maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
-        self._maps[layer] = maps.to(torch.float32, memory_format=torch.channels_last, copy=True)
-        return vector
+        maps, known = _maps_with_moments(activation)
+        self._maps[layer] = maps.clone(), known
+        return known[0]
 
     def keep(self) -> None:
         """Hands over what was found."""
-        for layer, maps in self._maps.items():
+        held, self._maps = self._maps, {}  # a watcher may live on in its hooks, its maps may not
+        for layer, (maps, known) in held.items():
             self._measures.hold(layer, maps)
             self._measures.state.know(layer, maps.shape[1])
             if maps.shape[2:] == (1, 1):
                 continue
-            moments = channel_maps(maps)
+            still = channel_maps(maps, known=known)
             size = images_at_a_time(maps.shape[1], (maps.shape[2], maps.shape[3]), maps.device)
             values = {
-                metric.name: _unmoved(metric, moments, size).float().cpu().numpy()
+                metric.name: _unmoved(metric, still, size).float().cpu().numpy()
                 for metric in self._measures.metrics
                 if not metric.pooled
             }
@@ -94,24 +97,25 @@ class CellWatcher:
 
     def __call__(self, layer: str, activation: Activation) -> Tensor:
         """Compares the maps of a layer."""
-        vector = average_pool(layer, activation)
-        maps = activation.values if isinstance(activation, FeatureMap) else vector[:, :, None, None]
+        maps, known = _maps_with_moments(activation)
         if self._whole:
-            self._look(layer, self._whole, maps[self._whole_images], vector[self._whole_images])
+            some = self._whole_images
+            self._look(layer, self._whole, maps[some], (known[0][some], known[1][some]))
         for cell, images in self._fragments:
             self._pieces.append((layer, cell, maps[images].clone()))
-        return vector
+        return known[0]
 
     def keep(self) -> None:
         """Hands over what was found."""
         for layer, cell, piece in self._pieces:
             maps = self._measures.gather(layer, cell, piece)
             if maps is not None:
-                self._look(layer, [cell], maps, maps.mean((2, 3), dtype=torch.float32))
+                self._look(layer, [cell], maps, moments(maps))
         for layer, control, compared in self._compared:
             self._measures.take(layer, control, compared)
+        self._compared, self._pieces = [], []
 
-    def _look(self, layer: str, cells: Sequence[Cell], moved: Tensor, mean: Tensor) -> None:
+    def _look(self, layer: str, cells: Sequence[Cell], moved: Tensor, known: Known) -> None:
         """Compares all images of the part under some cells, as many cells at a time as fit."""
         measures, count = self._measures, self._measures.count
         grid = (moved.shape[2], moved.shape[3])
@@ -128,7 +132,8 @@ class CellWatcher:
                 some = positions[start : start + most]
                 images = slice(some[0] * count, (some[-1] + 1) * count)
                 chosen = [(cells[position], actions[position]) for position in some]
-                self._compare(layer, chosen, moved[images], mean[images], step)
+                own = known[0][images], known[1][images]
+                self._compare(layer, chosen, moved[images], own, step)
 
     def _kind(self, layer: str, cell: Cell, action: Action) -> tuple[object, ...] | None:
         """Cells of one kind can be compared at once; None: not at all."""
@@ -144,7 +149,7 @@ class CellWatcher:
         layer: str,
         cells: Sequence[tuple[Cell, Action]],
         moved: Tensor,
-        mean: Tensor,
+        known: Known,
         step: int,
     ) -> None:
         """Compares all images of the part under cells of one kind: several only if in one step."""
@@ -156,17 +161,30 @@ class CellWatcher:
         null = measures.compared(layer, nulls, SHUFFLED)
         for start in range(0, len(moved), step):
             some = slice(start, min(start + step, len(moved)))
-            transformed = channel_maps(moved[some], action.inside, mean[some])
+            transformed = channel_maps(moved[some], action.inside, (known[0][some], known[1][some]))
             compared.add(measures.step(layer, cells, some, transformed))
             if nulls and len(nulls) < len(cells):
                 images = [at * count + image for at in positions for image in range(count)]
-                transformed, some = transformed[images], slice(0, len(images))
+                # Neighbours are a view, others a copy.
+                span = slice(images[0], images[-1] + 1)
+                adjacent = span.stop - span.start == len(images)
+                transformed = transformed[span if adjacent else images]
+                some = slice(0, len(images))
             if nulls:
                 null.add(measures.step(layer, nulls, some, transformed, strangers=True))
         for control, comparison in ((first.control, compared), (SHUFFLED, null)):
             if comparison.cells:
                 comparison.flush()
                 self._compared.append((layer, control, comparison))
+
+
+def _maps_with_moments(activation: Activation) -> tuple[Tensor, Known]:
+    """Takes the maps of a layer, channels last, with mean and power; a vector is a 1 × 1 map."""
+    if isinstance(activation, Vector):
+        maps = activation.values.to(torch.float32, copy=True)[:, :, None, None]
+        return maps, (maps[:, :, 0, 0], maps[:, :, 0, 0].square())
+    maps = activation.values.to(torch.float32, memory_format=torch.channels_last)
+    return maps, moments(maps)
 
 
 def images_at_a_time(channels: int, grid: tuple[int, int], device: torch.device) -> int:

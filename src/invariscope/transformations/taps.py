@@ -7,6 +7,7 @@ borders are worked out once, in float64, and moving a map is one product of that
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -103,29 +104,50 @@ class Moves:
         grid: tuple[int, int],
         maps: Tensor,
     ):
-        self._grid = grid
-        chosen = [taps[motion] for motion in motions]
-        self._starts = [taps.starts for taps in chosen]
-        self._ends = np.cumsum([0, *(len(moved.cells) for moved in chosen)]).tolist()
-        of_source = [s * grid[0] * grid[1] for s in sources]
-        cells = [moved.cells + first for moved, first in zip(chosen, of_source, strict=True)]
-        self._cells = _joined(cells, maps.device)
+        self.motions, self.sources = np.array(motions), np.array(sources)
+        self._taps, self._grid = list(taps), grid
+        self._device, self._dtype = maps.device, maps.dtype
+
+    @cached_property
+    def matrices(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The distinct motions' taps, one after the other.
+
+        The cells that are read [tap], their weights in float32 [tap], and where the taps of each
+        moved cell begin [motion, cell + 1].
+        """
+        ends = np.cumsum([0, *(len(moved.cells) for moved in self._taps)])
+        starts = [
+            np.append(moved.starts, len(moved.cells)) + end
+            for moved, end in zip(self._taps, ends, strict=False)
+        ]
+        cells = np.concatenate([moved.cells for moved in self._taps])
+        weights = np.concatenate([moved.weights for moved in self._taps])
+        return cells, weights.astype(np.float32), np.stack(starts)
+
+    @cached_property
+    def _bags(self) -> tuple[Tensor, Tensor, list[np.ndarray], list[int]]:
+        """The taps of each image, one image after the other: cells, weights, starts, ends."""
+        chosen = [self._taps[motion] for motion in self.motions]
+        ends = np.cumsum([0, *(len(moved.cells) for moved in chosen)]).tolist()
+        first = self.sources * (self._grid[0] * self._grid[1])
+        cells = [moved.cells + source for moved, source in zip(chosen, first, strict=True)]
         weights = torch.from_numpy(np.concatenate([moved.weights for moved in chosen]))
-        self._weights = weights.to(maps.dtype).to(maps.device)
+        weights = weights.to(self._dtype).to(self._device)
+        return _joined(cells, self._device), weights, [moved.starts for moved in chosen], ends
 
     def __call__(
         self, maps: Float[Tensor, "image channel height width"], first: int, last: int
     ) -> Float[Tensor, "moved channel height width"]:
         """Returns the moved maps from the first up to the last, which is left out."""
-        begin, end = self._ends[first], self._ends[last]
-        starts = [self._starts[k] + (self._ends[k] - begin) for k in range(first, last)]
+        cells, weights, starts, ends = self._bags
+        begin, end = ends[first], ends[last]
         table = maps.permute(0, 2, 3, 1).flatten(0, 2)
         moved = functional.embedding_bag(
-            self._cells[begin:end],
+            cells[begin:end],
             table,
-            _joined(starts, maps.device),
+            _joined([starts[k] + (ends[k] - begin) for k in range(first, last)], maps.device),
             mode="sum",
-            per_sample_weights=self._weights[begin:end],
+            per_sample_weights=weights[begin:end],
         )
         return moved.unflatten(0, (last - first, *self._grid)).permute(0, 3, 1, 2)
 

@@ -1,6 +1,6 @@
 """How often do 95 % intervals hold the truth, and how wide are they? Prints JSON lines.
 
-    python benchmarks/coverage.py [--part rows|metrics|paired|ranks] [--draws 2000]
+    python benchmarks/intervals.py [--part rows|metrics|paired|ranks] [--draws 2000]
 
 - rows: means of normal, log-normal, bounded rows and of 0 and 1, at n = 16, 32, 64, 256 images;
 - metrics: each metric of images whose embeddings follow a normal or a heavy-tailed law (t with
