@@ -90,6 +90,54 @@ def test_the_number_of_threads_is_part_of_it():
         torch.set_num_threads(before)
 
 
+class Bright(Net):
+    """Its second weight shows on pictures that are brighter than noise."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(weight))
+
+    def forward(self, x):
+        return super().forward(x) + self.gain * (x.mean((1, 2, 3)) > 2)[:, None]
+
+
+def test_weights_count_where_the_noise_does_not_show_them():
+    one, other = of(Bright(1.0)), of(Bright(2.0))
+    assert one.layers == other.layers
+    assert one.name != other.name
+
+
+class Times(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return self.factor * x
+
+
+class Decided(Net):
+    """Its answer is a decision, which tells little of what was before."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.times = Times(factor)
+
+    def forward(self, x):
+        return (super().forward(self.times(x)) > 0).float()
+
+
+def test_code_counts_where_the_answer_does_not_show_it():
+    one, other = (
+        identify_network(
+            load_model(Decided(factor), preprocessing=HOW, embedding="times"), ["logits"], FRAME
+        )
+        for factor in (2.0, 2.000001)
+    )
+    assert one.layers == other.layers
+    assert one.name != other.name
+
+
 def test_a_layer_that_is_read_in_another_way_is_another():
     probe = load_model(Net(), preprocessing=HOW)
     named = load_model(Net(), preprocessing=HOW, embedding="conv")

@@ -127,8 +127,9 @@ def test_fewer_layers_are_there_already(tmp_path, plain):
         {"images": IMAGES[:, ::-1]},
         {"images": np.clip(IMAGES, 1, None)},
         {"seed": 1},
+        {"amp": "bf16"},
     ],
-    ids=["weights", "normalisation", "size", "content", "one value", "seed"],
+    ids=["weights", "normalisation", "size", "content", "one value", "seed", "type"],
 )
 def test_what_is_not_the_same_is_not_taken(cache, change):
     again = measure(cache=cache, **change)

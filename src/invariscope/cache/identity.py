@@ -111,7 +111,9 @@ def identify_network(
     """
     if probe.module is None:
         raise NoIdentity("a plain callable has no weights that it is known by")
-    pictures, wanted = _noise(frame).to(probe.device), list({_ALWAYS: 0, **dict.fromkeys(layers)})
+    pictures = _noise(frame).to(probe.device)
+    # As in the passes of the run wherever possible: another order may be computed in another way.
+    wanted = list(layers) if _ALWAYS in layers else [_ALWAYS, *layers]
 
     def bits() -> dict[str, str]:
         vectors = probe.forward(pictures, wanted).vectors
@@ -125,7 +127,8 @@ def identify_network(
         raise NoIdentity("two passes over the same pictures differ, or draw random numbers")
     how = probe.preprocessing
     name = digest_of_json([
-        VERSION, versions("torch"), probe.weights_hash, probe.arithmetic, _device(probe.device),
+        VERSION, versions("torch"), probe.weights_hash, probe.arithmetic,
+        probe.running_weights, _device(probe.device),
         frame, how.mean, how.std, how.channels, how.channel_order, given[_ALWAYS],
     ])  # fmt: skip
     return NetworkIdentity(name, {layer: digest_of_json([layer, given[layer]]) for layer in layers})

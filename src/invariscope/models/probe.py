@@ -131,6 +131,12 @@ class Probe:
         return "" if self.module is None else hash_state(self.module.state_dict())
 
     @property
+    def running_weights(self) -> tuple[str, ...]:
+        """The names of the weights that run in a pass; of folded batch norms there are none."""
+        module = self.module if self._faster is None else self._faster.network.module
+        return () if module is None else tuple(module.state_dict())
+
+    @property
     def networks(self) -> tuple[nn.Module, ...]:
         """The modules that run in a pass: the model, and those that a callable reaches."""
         return (() if self.module is None else (self.module,)) + self._network.behind

@@ -46,6 +46,19 @@ def test_claims_follow_the_numbers():
     assert [claim.verdict for claim in claims(table(), "toys")] == ["supported"] * 4
 
 
+def test_a_seed_whose_channels_are_dead_has_no_number():
+    """A block of dead channels has no row; its seed is left out of what needs it."""
+    whole = table()
+    died = (whole["family"] == STEERABLE) & (whole["seed"] == 1)
+    died &= (whole["place"] == BLOCKS[0]) & (whole["iteration"] == 200)
+    found = claims(whole[~died], "toys")
+    assert [claim.verdict for claim in found] == ["supported"] * 4
+    counts = {part.name: part.n for claim in found for part in claim.parts}
+    assert counts[f"channelwise EED, C8-CNN − CNN, {BLOCKS[0]}"] == 3
+    assert counts[f"channelwise EED, C8-CNN − CNN, {BLOCKS[1]}"] == 4
+    assert counts[f"slope over blocks, {STEERABLE}"] == 3
+
+
 @pytest.mark.parametrize(
     ("changed", "claim"),
     [

@@ -10,6 +10,7 @@ from invariscope.studies.claims.evidence import (
     over_seeds,
     paired,
     resampled,
+    seed_values,
     share,
 )
 from invariscope.studies.claims.ledger import CLAIMS, PAPERS, Claim, get_claim
@@ -70,6 +71,7 @@ __all__ = [
     "rank_p",
     "read_claims",
     "resampled",
+    "seed_values",
     "share",
     "with_needed",
     "within",

@@ -174,6 +174,30 @@ def over_seeds(
     return Evidence(value, low, high, n, unit, error, n - 1, note="; ".join(notes), bounds=bounds)
 
 
+def seed_values(rows: "pd.DataFrame", table: "pd.DataFrame", column: str = "value") -> np.ndarray:
+    """Takes the mean of some rows of each seed, in the order of the seeds.
+
+    A number that is undefined for a seed, such as the similarity of dead channels, has no row in a
+    table of results. It is NaN here, so that two arrays of the same table belong together.
+
+    Args:
+        rows: The chosen rows.
+        table: The table that they are from, with a column ``seed``.
+        column: Which number.
+
+    Returns:
+        [seed], of all seeds of the table.
+
+    Example:
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"seed": [1, 0, 2], "value": [0.5, 0.25, 0.75]})
+        >>> seed_values(table[table["value"] < 0.7], table)
+        array([0.25, 0.5 ,  nan])
+    """
+    means = rows.groupby("seed")[column].mean()
+    return means.reindex(sorted(table["seed"].unique())).to_numpy(dtype=np.float64)
+
+
 def image_step(table: "pd.DataFrame") -> float:
     """Returns the step in which accuracies of a table can change: one of the images tested.
 

@@ -18,7 +18,7 @@ from invariscope.errors import InputError
 from invariscope.models import PARTS
 from invariscope.results import Result
 from invariscope.results.averages import cells_of
-from invariscope.studies.claims.evidence import over_seeds
+from invariscope.studies.claims.evidence import over_seeds, seed_values
 from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure
 
@@ -84,7 +84,7 @@ def per_seed(table: pd.DataFrame, part: str, kind: str, column: str = "value", *
     chosen = table[(table["part"] == part) & (table["kind"] == kind)]
     for name, value in which.items():
         chosen = chosen[chosen[name] == value]
-    return chosen.groupby("seed", sort=True)[column].mean().to_numpy(dtype=np.float64)
+    return seed_values(chosen, table, column)
 
 
 def above_chance(table: pd.DataFrame, part: str, kind: str, **which: object) -> np.ndarray:

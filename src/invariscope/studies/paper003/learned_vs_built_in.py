@@ -15,7 +15,7 @@ import pandas as pd
 
 from invariscope.report.kit.words import value_text
 from invariscope.studies.claims import ClaimResult, above, below, decide, not_below
-from invariscope.studies.claims.evidence import over_seeds, paired
+from invariscope.studies.claims.evidence import over_seeds, paired, seed_values
 from invariscope.studies.lab.figures import Curve, curves
 from invariscope.studies.lab.findings import Figure, Findings
 from invariscope.studies.lab.lab import Lab
@@ -143,21 +143,21 @@ def _since(table: pd.DataFrame, first: int, last: int) -> str:
 
 
 def values(table: pd.DataFrame, family: str, metric: str, place: str, iteration: int) -> np.ndarray:
-    """One number per seed, in the order of the seeds."""
+    """One number per seed, in the order of the seeds; NaN where all channels were dead."""
     chosen = table[
         (table["family"] == family)
         & (table["metric"] == metric)
         & (table["place"] == place)
         & (table["iteration"] == iteration)
     ]
-    return chosen.sort_values("seed")["value"].to_numpy(dtype=np.float64)
+    return seed_values(chosen, table)
 
 
 def slopes(table: pd.DataFrame, family: str, iteration: int) -> list[float]:
     """Fits the rise of channelwise EED from block to block, a least-squares slope per seed."""
     by_block = [values(table, family, CHANNELWISE, block, iteration) for block in BLOCKS]
-    steps = np.arange(len(BLOCKS))
-    return [float(np.polyfit(steps, seed, 1)[0]) for seed in np.array(by_block).T]
+    steps = np.arange(len(BLOCKS)) - (len(BLOCKS) - 1) / 2
+    return list(steps @ np.array(by_block) / (steps @ steps))
 
 
 def _depth(table: pd.DataFrame) -> Figure:

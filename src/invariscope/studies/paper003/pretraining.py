@@ -28,6 +28,7 @@ from invariscope.studies.claims import (
     not_run,
     over_seeds,
     paired,
+    seed_values,
     share,
 )
 from invariscope.studies.lab.figures import Curve, curves
@@ -233,7 +234,7 @@ def _at(table: pd.DataFrame, model: str, start: str, group: str, first: bool) ->
     ]
     wanted = chosen["iteration"].min() if first else chosen["iteration"].max()
     chosen = chosen[chosen["iteration"] == wanted]
-    return chosen.sort_values("seed")["value"].to_numpy(dtype=np.float64)
+    return seed_values(chosen, table)
 
 
 def _ends(table: pd.DataFrame, model: str, start: str, group: str) -> np.ndarray:
