@@ -7,10 +7,9 @@ loop for each. It runs on as many threads as torch has, and gives the same numbe
 the tests hold this.
 """
 
-import itertools
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -21,16 +20,32 @@ from torch import Tensor
 
 #: Float32 sums of so many values are added up in float64.
 _RUN = 64
-#: Fewer numbers than these are not worth a second thread.
-_WORTH_A_THREAD = 1 << 17
+#: OpenMP does not outlive a fork: a child does with one thread what its parent did with several.
+_PROCESS = os.getpid()
+#: One of numba's threading layers ends the process if two threads come at once.
+_ONE_AT_A_TIME = threading.Lock()
 
 
-def _compiled(function: Callable[..., None]) -> Any:
+def _compiled(function: Callable[..., None]) -> Callable[..., None]:
     """Compiles a loop when it is first called; the machine code is kept, where there is a place."""
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        several = numba.njit(parallel=True, nogil=True, cache=True)(function)
     except RuntimeError:  # neither the package's folder nor the user's can be written
+        several = numba.njit(parallel=True, nogil=True)(function)
+
+    @cache
+    def alone() -> Any:
         return numba.njit(nogil=True)(function)
+
+    def run(*arrays: Any) -> None:
+        if os.getpid() != _PROCESS:
+            alone()(*arrays)
+            return
+        with _ONE_AT_A_TIME:
+            numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+            several(*arrays)
+
+    return run
 
 
 def moments(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,7 +56,7 @@ def moments(values: Tensor) -> tuple[Tensor, Tensor]:
     """
     array = values.contiguous().numpy()
     sums = np.empty((2, len(array), array.shape[2]))
-    _in_threads(_moments, len(array), array.size, array, *sums)
+    _moments(array, *sums)
     return _mean_and_power(sums, array.shape[1])
 
 
@@ -63,7 +78,7 @@ def moved(
     table = maps.permute(0, 2, 3, 1).flatten(1, 2).numpy()
     made = np.empty((len(motions), *table.shape[1:]), np.float32)
     sums = np.empty((2, len(motions), table.shape[2]))
-    _in_threads(_moved, len(made), made.size, table, *taps, motions, sources, made, *sums)
+    _moved(table, *taps, motions, sources, made, *sums)
     shaped = torch.from_numpy(made).unflatten(1, maps.shape[2:]).permute(0, 3, 1, 2)
     return shaped, _mean_and_power(sums, table.shape[1])
 
@@ -95,7 +110,7 @@ def matches(
     same, best = np.empty((2, images, channels), np.float32)
     total = np.zeros((images // count, channels, channels), np.float32)
     array = products.numpy()
-    _in_threads(_matches, channels, products.numel(), array, *given, count, total, same, best)
+    _matches(array, *given, count, total, same, best)
     return torch.from_numpy(same), torch.from_numpy(best), torch.from_numpy(total)
 
 
@@ -109,38 +124,18 @@ def largest(sums: Tensor, scale: Tensor, alive: Tensor) -> Tensor:
     """
     columns = np.empty(sums.shape[:2], np.int64)
     array = sums.contiguous().numpy()
-    _in_threads(_largest, array.shape[1], array.size, array, scale.numpy(), alive.numpy(), columns)
+    _largest(array, scale.numpy(), alive.numpy(), columns)
     return torch.from_numpy(columns)
 
 
-def _in_threads(loop: Any, count: int, size: int, *arrays: Any) -> None:
-    """Runs a loop over ``count`` rows in parts, one a thread."""
-    threads = max(1, min(torch.get_num_threads(), count, size // _WORTH_A_THREAD))
-    if threads == 1:
-        loop(0, count, *arrays)
-        return
-    ends = [count * number // threads for number in range(threads + 1)]
-    pool = _pool(os.getpid(), threads - 1)
-    parts = [pool.submit(loop, *span, *arrays) for span in itertools.pairwise(ends[1:])]
-    loop(0, ends[1], *arrays)
-    for part in parts:
-        part.result()
-
-
-@cache
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """Threads of a process; a child has to begin its own."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="invariscope")
-
-
 @_compiled
-def _moments(first, last, values, totals, powers):
-    positions, channels = values.shape[1:]
-    total, power = np.empty(channels, np.float32), np.empty(channels, np.float32)
-    for image in range(first, last):
-        totals[image], powers[image] = 0.0, 0.0
+def _moments(values, totals, powers):
+    images, positions, channels = values.shape
+    for image in numba.prange(images):
+        total, power = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
+        for channel in range(channels):
+            totals[image, channel] = powers[image, channel] = 0.0
         for begin in range(0, positions, _RUN):
-            total[:], power[:] = 0.0, 0.0
             for position in range(begin, min(begin + _RUN, positions)):
                 for channel in range(channels):
                     value = values[image, position, channel]
@@ -149,17 +144,18 @@ def _moments(first, last, values, totals, powers):
             for channel in range(channels):
                 totals[image, channel] += total[channel]
                 powers[image, channel] += power[channel]
+                total[channel] = power[channel] = 0.0
 
 
 @_compiled
-def _moved(first, last, maps, cells, weights, starts, motions, sources, made, totals, powers):
-    positions, channels = made.shape[1:]
-    total, power = np.empty(channels, np.float32), np.empty(channels, np.float32)
-    for image in range(first, last):
+def _moved(maps, cells, weights, starts, motions, sources, made, totals, powers):
+    images, positions, channels = made.shape
+    for image in numba.prange(images):
+        total, power = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
         motion, source = motions[image], sources[image]
-        totals[image], powers[image] = 0.0, 0.0
+        for channel in range(channels):
+            totals[image, channel] = powers[image, channel] = 0.0
         for begin in range(0, positions, _RUN):
-            total[:], power[:] = 0.0, 0.0
             for position in range(begin, min(begin + _RUN, positions)):
                 tap, end = starts[motion, position], starts[motion, position + 1]
                 if end - tap == 4:  # between pixels: one loop instead of four
@@ -187,13 +183,14 @@ def _moved(first, last, maps, cells, weights, starts, motions, sources, made, to
             for channel in range(channels):
                 totals[image, channel] += total[channel]
                 powers[image, channel] += power[channel]
+                total[channel] = power[channel] = 0.0
 
 
 @_compiled
-def _matches(first, last, products, left, right, scale, alive, count, total, same, best):
-    images, _, channels = products.shape
-    scaled = np.empty(channels, np.float32)
-    for channel in range(first, last):
+def _matches(products, left, right, scale, alive, count, total, same, best):
+    images, channels, _ = products.shape
+    for channel in numba.prange(channels):
+        scaled = np.empty(channels, np.float32)
         for image in range(images):
             factor, to = left[image, channel], image // count
             for other in range(channels):
@@ -206,11 +203,11 @@ def _matches(first, last, products, left, right, scale, alive, count, total, sam
 
 
 @_compiled
-def _largest(first, last, sums, scale, alive, columns):
-    channels = sums.shape[2]
-    scaled, kept = np.empty(channels, np.float32), np.empty(channels, np.float32)
-    for number in range(len(sums)):
-        for channel in range(first, last):
+def _largest(sums, scale, alive, columns):
+    count, channels, _ = sums.shape
+    for channel in numba.prange(channels):
+        scaled, kept = np.empty(channels, np.float32), np.empty(channels, np.float32)
+        for number in range(count):
             for other in range(channels):
                 value = sums[number, channel, other] * scale[number, other]
                 scaled[other] = kept[other] = value if alive[number, other] else -np.inf
@@ -221,7 +218,7 @@ def _largest(first, last, sums, scale, alive, columns):
             columns[number, channel] = column % channels
 
 
-@_compiled
+@numba.njit(nogil=True)
 def _maximum(values, count):
     """Finds the largest of ``count`` values, which are lost: half meets half, for SIMD."""
     while count > 1:
