@@ -1,5 +1,9 @@
 """The compiled loops against float64 and against plain torch, with one thread and with several."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -122,6 +126,19 @@ def test_a_row_without_a_living_channel_names_some_channel():
     columns = fused.largest(random(1, 4, 4), torch.ones(1, 4), none)
     assert columns.min() >= 0
     assert columns.max() < 4
+
+
+def test_torch_keeps_its_threads():
+    """Numba and torch share OpenMP, whose number of threads numba sets when it begins."""
+    code = (
+        "import torch; torch.set_num_threads(1); from invariscope.metrics import fused; "
+        "fused.moments(torch.ones(2, 3, 4)); print(torch.get_num_threads())"
+    )
+    environment = os.environ | {"NUMBA_NUM_THREADS": "2"}
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert found.stdout.strip() == "1"
 
 
 def test_a_forked_child_does_with_one_thread(monkeypatch):

@@ -41,9 +41,13 @@ def _compiled(function: Callable[..., None]) -> Callable[..., None]:
         if os.getpid() != _PROCESS:
             alone()(*arrays)
             return
+        threads = torch.get_num_threads()
         with _ONE_AT_A_TIME:
-            numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+            numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
             several(*arrays)
+        # Numba sets the number of threads of the OpenMP that both use, when it begins.
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
 
     return run
 
