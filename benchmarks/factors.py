@@ -36,7 +36,7 @@ def search_of(pairs: int):
     """A search over random pictures that is ready to start."""
     import numpy as np
 
-    from invariscope.cli.memory import keep_freed_memory
+    from invariscope.memory import keep_freed_memory
     from invariscope.search import SearchRequest, prepare_search
 
     keep_freed_memory()  # as the command line does, for all that is timed

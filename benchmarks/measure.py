@@ -41,7 +41,7 @@ def time_ratio(rounds: int, images: int, bar: float, **settings: str | None) -> 
     import numpy as np
     import torch
 
-    from invariscope.cli.memory import keep_freed_memory
+    from invariscope.memory import keep_freed_memory
     from invariscope.runs import carry_out
     from invariscope.sweep import SweepRequest, prepare
 

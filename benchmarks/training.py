@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--augment", default="T.(30%) + RandomSizeCenterCrop")
     given = parser.parse_args()
 
-    from invariscope.cli.memory import keep_freed_memory
+    from invariscope.memory import keep_freed_memory
 
     keep_freed_memory()
     training = training_of(

@@ -66,8 +66,8 @@ def main() -> None:
 
     import torch
 
-    from invariscope.cli.memory import keep_freed_memory
     from invariscope.data import open_source
+    from invariscope.memory import keep_freed_memory
 
     keep_freed_memory()
     source = open_source(

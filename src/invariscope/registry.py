@@ -1,7 +1,8 @@
 """Keeps named things that users and other packages add: a dictionary, a decorator, entry points."""
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from invariscope.errors import InputError
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
+
+_REGISTRIES: list["Registry[Any]"] = []
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> InputError:
@@ -39,6 +42,7 @@ class Registry(Generic[T]):
         self.group = group
         self._entries: dict[str, T] = {}
         self._plugins_loaded = False
+        _REGISTRIES.append(self)
 
     def add(self, name: str, entry: T) -> T:
         """Adds an entry; a second one of the same name is an error."""
@@ -83,6 +87,32 @@ class Registry(Generic[T]):
         from importlib.metadata import entry_points  # 40 ms, which a help text need not wait for
 
         return entry_points(group=self.group)
+
+
+def foreign() -> dict[str, dict[str, Any]]:
+    """Finds the entries that are not ours, such as those of a script, by group and name."""
+    found = {}
+    for registry in _REGISTRIES:
+        own = {name: entry for name, entry in registry._entries.items() if _is_foreign(entry)}
+        if own:
+            found[registry.group] = own
+    return found
+
+
+def adopt(entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Adds entries that `foreign` has found in another process, where they are not known."""
+    for registry in _REGISTRIES:
+        for name, entry in entries.get(registry.group, {}).items():
+            registry._entries.setdefault(name, entry)
+
+
+def _is_foreign(entry: Any) -> bool:
+    """Says whether an entry, or a function that it holds, is of another package or a script."""
+    parts = [entry]
+    if is_dataclass(entry) and not isinstance(entry, type):
+        parts = [getattr(entry, field.name) for field in fields(entry)]
+    modules = [str(getattr(part, "__module__", "")) for part in parts if callable(part)]
+    return any(module.partition(".")[0] != __package__ for module in modules)
 
 
 def _loaded(what: str, point: "EntryPoint") -> Any:

@@ -20,6 +20,7 @@ from invariscope.cli.options import (
     Output,
     OutputKey,
     Preprocessing,
+    Processes,
     Resume,
     Seed,
     Task,
@@ -59,6 +60,7 @@ def factors(
     seed: Seed = 0,
     device: Device = "auto",
     workers: Workers = None,
+    processes: Processes = 1,
     preprocessing: Preprocessing = None,
     task: Task = None,
     embedding: Embedding = None,
@@ -115,6 +117,7 @@ def factors(
         carry={
             "batch_size": batch_size,
             "workers": workers,
+            "processes": processes,
             "resume": resume,
             "cache": cache,
             "cache_size": cache_size,

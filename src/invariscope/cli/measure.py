@@ -21,6 +21,7 @@ from invariscope.cli.options import (
     Output,
     OutputKey,
     Preprocessing,
+    Processes,
     Resume,
     Seed,
     Task,
@@ -76,6 +77,7 @@ def measure(
     seed: Seed = 0,
     device: Device = "auto",
     workers: Workers = None,
+    processes: Processes = 1,
     twin: Annotated[
         bool | None,
         typer.Option(
@@ -152,6 +154,7 @@ def measure(
     carry = {
         "batch_size": batch_size,
         "workers": workers,
+        "processes": processes,
         "resume": resume,
         "cache": cache,
         "cache_size": cache_size,

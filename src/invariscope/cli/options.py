@@ -23,6 +23,9 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", "-j", min=0, help="Threads that decode; changes no number."),
 ]
+Processes = Annotated[
+    int, typer.Option(min=1, help="Processes that measure, each on its share of the cores.")
+]
 Labelled = Annotated[
     str, typer.Option("--data", "-d", help="Labelled images: a folder by class, a data spec.")
 ]

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.cli.folders import default_folder
-from invariscope.cli.memory import keep_freed_memory
 from invariscope.cli.progress import RunBar
 from invariscope.cli.screen import Screen
 from invariscope.cli.showing import show_plan, show_result
 from invariscope.errors import InputError, RunError
+from invariscope.memory import keep_freed_memory
 from invariscope.runs import carry_out, estimate
 from invariscope.sweep import SweepRequest, prepare
 from invariscope.transformations import Resampling

@@ -14,11 +14,11 @@ from invariscope.cli.evidence import (
     write_evidence,
 )
 from invariscope.cli.folders import default_folder
-from invariscope.cli.memory import keep_freed_memory
 from invariscope.cli.progress import RunBar
 from invariscope.cli.running import interruptible
 from invariscope.cli.screen import Screen
 from invariscope.cli.showing import show_decisions, show_notes
+from invariscope.memory import keep_freed_memory
 from invariscope.report.kit.words import counted, duration
 from invariscope.report.search.facts import Facts
 from invariscope.report.search.varying import Varying, counts_text, left_out_text, power_text

@@ -99,10 +99,10 @@ def run(
     if workers < 1:
         raise InputError(f"--workers {workers}: give 1 or more")
     _check_until(until, {"--budget": budget, "--looks": looks})
-    from invariscope.cli.memory import keep_freed_memory
     from invariscope.cli.progress import JobBar
     from invariscope.cli.running import interruptible
     from invariscope.cli.screen import Screen
+    from invariscope.memory import keep_freed_memory
     from invariscope.report.study.page import render_study
     from invariscope.studies.lab.running import lab_of, run_study
     from invariscope.studies.lab.study import get_study, settings_of

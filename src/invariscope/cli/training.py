@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from invariscope.cli.folders import folder_for
-from invariscope.cli.memory import keep_freed_memory
 from invariscope.cli.options import joined
 from invariscope.cli.progress import TrainingBar
 from invariscope.cli.screen import Screen
 from invariscope.cli.showing import show_notes
 from invariscope.files import write_csv, write_parquet
+from invariscope.memory import keep_freed_memory
 from invariscope.registry import unknown_name
 from invariscope.terminal import table
 from invariscope.training import Recipe, TrainedRun, cross_validate, mean_over_seeds, train

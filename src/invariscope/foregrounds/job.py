@@ -174,4 +174,5 @@ def prepare_foregrounds(request: ForegroundsRequest) -> BoxesJob:
     )
     boxes = BoxesJob(source, selected, masks, request.threshold, manifest)
     boxes.look_for_a_mask()
+    boxes.prepared = prepare_foregrounds, request
     return boxes

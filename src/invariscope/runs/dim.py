@@ -4,6 +4,7 @@
 little to do with what they do to the picture, so the run names them.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -27,13 +28,17 @@ def is_dim(pixels: Tensor) -> bool:
     return 0 < highest <= PART * (255 if pixels.dtype == torch.uint8 else 1) + 1e-6
 
 
-def note_dim(manifest: dict[str, Any], block: Block) -> None:
-    """Adds the dim pictures of a block to the notes about the images; one line for all of them."""
-    dim = [
+def dim_pictures(block: Block) -> list[str]:
+    """Lists the ids of a block's dim pictures."""
+    return [
         image
         for image, picture in zip(block.ids, block.pictures, strict=True)
         if picture.pixels is not None and is_dim(picture.pixels)
     ]
+
+
+def note_dim(manifest: dict[str, Any], dim: Sequence[str]) -> None:
+    """Adds dim pictures, by their ids, to the notes about the images; one line for all of them."""
     if not dim:
         return
     images = manifest["images"]

@@ -1,25 +1,30 @@
 """Carries out a job block by block, into a folder or in memory.
 
-Blocks are measured one after the other and written whole. A run that was interrupted goes on with
-the blocks that are missing and ends with the same bytes.
+Blocks are measured one after the other, or by several processes, and written whole. A run that was
+interrupted goes on with the blocks that are missing and ends with the same bytes.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pyarrow as pa
 import torch
 
-from invariscope.cache import DEFAULT_SIZE, CacheFolder, VectorCache, check_cache
+from invariscope.cache import DEFAULT_SIZE, check_cache
 from invariscope.errors import InputError
-from invariscope.runs.batches import Batches
-from invariscope.runs.block_files import ROWS, with_digests, write_block_file
+from invariscope.runs.block_files import ROWS, write_block_file
+from invariscope.runs.crew import measured_by
 from invariscope.runs.dim import note_dim
+from invariscope.runs.elsewhere import Opened
 from invariscope.runs.folder import Content, open_folder
 from invariscope.runs.job import Job, Run
-from invariscope.runs.loading import Block, load_blocks
 from invariscope.runs.manifest import write_manifest
+from invariscope.runs.measured import Bench, How, Measured
+from invariscope.runs.processes import Processes
 from invariscope.runs.progress import Progress, Silent
 
 T = TypeVar("T")
@@ -32,6 +37,7 @@ def carry_out(
     output: str | Path | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
+    processes: int = 1,
     resume: bool = True,
     progress: Progress | None = None,
     cache: str | Path | None = None,
@@ -40,6 +46,8 @@ def carry_out(
     """Measures the blocks that are missing and makes the result. Arguments as for `measure`."""
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
+    if processes < 1:
+        raise InputError(f"processes must be at least 1, not {processes}")
     if cache is not None:
         check_cache(cache, cache_size)
     folder = None if output is None else Path(output)
@@ -49,8 +57,8 @@ def carry_out(
     with open_folder(folder, job.manifest, resume, job.rows, content) as (manifest, done):
         run = Run(manifest, folder, [], done)
         job.begin(run)
-        place = None if cache is None else (cache, cache_size)
-        _measure(job, run, batch_size or job.batch_size, workers, progress, place)
+        how = How(batch_size, workers, None if cache is None else (cache, cache_size))
+        _measure(job, run, how, processes, progress)
         result = job.finish(run)
         manifest["execution"]["status"] = "finished"
         if folder is not None:
@@ -58,15 +66,8 @@ def carry_out(
     return result
 
 
-def _measure(
-    job: Job[Any],
-    run: Run,
-    batch_size: int,
-    workers: int | None,
-    progress: Progress,
-    cache: tuple[str | Path, str | int] | None,
-) -> None:
-    """Measures the blocks that are not done, until there are enough; the cache is (path, size)."""
+def _measure(job: Job[Any], run: Run, how: How, processes: int, progress: Progress) -> None:
+    """Measures the blocks that are not done, until there are enough."""
     execution = run.manifest["execution"]
 
     def note(text: str) -> None:
@@ -80,68 +81,67 @@ def _measure(
         return bool(reason)
 
     done = set(run.done) & set(range(len(job.blocks)))
-    missing = [(number, block) for number, block in enumerate(job.blocks) if number not in done]
+    missing = [number for number in range(len(job.blocks)) if number not in done]
     progress.start(
         images=run.manifest["images"]["selected"],
         cells=job.cells,
         passes=_passes(job, range(len(job.blocks))),
         done=_passes(job, done),
     )
-    kept = None if cache is None else _open_cache(job, *cache, note)
-    batches, count = Batches(batch_size, note, kept), _Count(execution, progress)
+    made, recalled = execution["forward_passes"], execution["from_cache"]
     started, before = time.perf_counter(), execution["seconds"]
-    if missing and is_enough(missing[0][0]):
+    if missing and is_enough(missing[0]):
         missing = []
-    loaded = load_blocks(job.source, job.load, missing, workers=workers, ready=job.ready)
-    following = [*(number for number, _ in missing[1:]), len(job.blocks)]
-    for block, after in zip(loaded, following, strict=False):
-        table = job.measure(block, batches, count.advance)
-        batches.end_block()
-        count.end_block(batches.recalled)
-        _count_skipped(job, run, block, note)
-        note_dim(run.manifest, block)
-        digests = zip(block.ids, (picture.digest for picture in block.pictures), strict=True)
-        table = with_digests(table, {image: digest for image, digest in digests if digest})
-        execution["seconds"] = round(before + time.perf_counter() - started, 3)
-        if run.folder is None:
-            run.tables.append(table)
-        else:
-            write_manifest(run.folder, run.manifest)  # first: no reason of a skipped image is lost
-            write_block_file(run.folder / ROWS, block.number, table, run.identity, job.rows)
-        done.add(block.number)
-        job.keep(run, block.number)
-        if is_enough(after):  # of the blocks between, the rows are there already
-            break
-    execution["batch_size"] = batches.size
-    if kept is not None and missing:
-        made, spared = count.made, batches.recalled
-        note(f"{spared} of {made + spared} forward passes came from the cache {kept.path}")
+    if how.cache is not None and _is_random(job):
+        note("the cache is not used: the images are random, so that no run finds them again")
+        how = replace(how, cache=None)
+    if processes > 1 and job.in_sequence:
+        note(f"blocks are measured in one process, not {processes}: {job.in_sequence}")
+        processes = 1
+    ended = Bench(job, how, note).measure(missing, progress.advance)
+    if processes > 1 and missing:
+        ended = _elsewhere(job, how, processes, missing, note, progress)
+    following = [*missing[1:], len(job.blocks)]
+    tables: dict[int, pa.Table] = {}
+    size = how.batch_size or job.batch_size
+    with closing(ended):
+        for measured, after in zip(ended, following, strict=False):
+            execution["forward_passes"] += measured.passes - measured.recalled
+            execution["from_cache"] += measured.recalled
+            size = min(size, measured.batch_size)
+            _count_skipped(job, run, measured, note)
+            note_dim(run.manifest, measured.dim)
+            execution["seconds"] = round(before + time.perf_counter() - started, 3)
+            if run.folder is None:
+                tables[measured.number] = measured.table
+                run.tables[:] = [tables[number] for number in sorted(tables)]
+            else:
+                write_manifest(run.folder, run.manifest)  # first: no reason of a skip is lost
+                write_block_file(
+                    run.folder / ROWS, measured.number, measured.table, run.identity, job.rows
+                )
+            job.keep(run, measured.number)
+            if is_enough(after):  # of the blocks between, the rows are there already
+                break
+    execution["batch_size"] = size
+    if how.cache is not None and missing:
+        made, spared = execution["forward_passes"] - made, execution["from_cache"] - recalled
+        note(f"{spared} of {made + spared} forward passes came from the cache {how.cache[0]}")
 
 
-class _Count:
-    """Counts the forward passes that are made, and those that the cache saves.
-
-    Args:
-        execution: Of the manifest; an earlier part of the run has counted there as well.
-        progress: Told of both, since both bring the run forward.
-    """
-
-    def __init__(self, execution: dict[str, Any], progress: Progress):
-        self._execution, self._progress = execution, progress
-        self._before = execution["forward_passes"], execution["from_cache"]
-        self._all = 0
-        self.made = 0
-
-    def advance(self, passes: int) -> None:
-        """Counts passes, made or saved."""
-        self._all += passes
-        self._progress.advance(passes)
-
-    def end_block(self, recalled: int) -> None:
-        """Writes both counts down; ``recalled`` is how many were saved so far."""
-        self.made = self._all - recalled
-        made, saved = self._before
-        self._execution.update(forward_passes=made + self.made, from_cache=saved + recalled)
+def _elsewhere(
+    job: Job[Any],
+    how: How,
+    processes: int,
+    numbers: Sequence[int],
+    note: Callable[[str], None],
+    progress: Progress,
+) -> Generator[Measured, None, None]:
+    """Measures blocks in several processes; yields them as they end."""
+    crew = Processes(job, how, min(processes, len(numbers)))
+    for measured in measured_by(crew, Opened.of(job), numbers, note):
+        progress.advance(measured.passes)
+        yield measured
 
 
 def _passes(job: Job[Any], numbers: Iterable[int]) -> int:
@@ -149,27 +149,22 @@ def _passes(job: Job[Any], numbers: Iterable[int]) -> int:
     return sum(job.passes(number) for number in numbers)
 
 
-def _open_cache(
-    job: Job[Any], path: str | Path, size: str | int, note: Callable[[str], None]
-) -> VectorCache | None:
-    """Opens the cache; None for pictures that change when they are read again."""
+def _is_random(job: Job[Any]) -> bool:
+    """Says whether pictures change when they are read again: then their content is not recorded."""
     known = [picture for picture in job.ready.values() if picture.pixels is not None]
-    if known and not any(picture.digest for picture in known):  # it is not recorded of random ones
-        note("the cache is not used: the images are random, so that no run finds them again")
-        return None
-    return VectorCache(CacheFolder(path, size, note), note)
+    return bool(known) and not any(picture.digest for picture in known)
 
 
-def _count_skipped(job: Job[Any], run: Run, block: Block, note: Callable[[str], None]) -> None:
+def _count_skipped(
+    job: Job[Any], run: Run, measured: Measured, note: Callable[[str], None]
+) -> None:
     """Records which images of a block are left out, and why."""
     images = run.manifest["images"]
     skipped = {entry["image"]: entry["reason"] for entry in images["skipped"]}
-    for image, reason in block.skipped:
+    for image, reason in measured.skipped:
         if image not in skipped:
             note(f"skipped {image}{job.beside}: {reason}")
-        skipped[image] = reason
-    if job.alone and len(block.ids) == 1:
-        skipped[block.ids[0]] = job.alone
+    skipped |= dict([*measured.skipped, *measured.alone])
     images["skipped"] = [
         {"image": image, "reason": reason} for image, reason in sorted(skipped.items())
     ]

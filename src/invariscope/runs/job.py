@@ -12,6 +12,7 @@ from invariscope.data import ImageSource
 from invariscope.runs.batches import Batches
 from invariscope.runs.block_files import ROWS, RowFormat
 from invariscope.runs.loading import Block, Load, Picture
+from invariscope.runs.request import Request
 
 T = TypeVar("T")
 
@@ -57,6 +58,10 @@ class Job(ABC, Generic[T]):
         rows: What the rows look like.
         alone: Why a block's only readable image is left out; "": it is not.
         beside: What an image that cannot be read takes with it (", with its pairs").
+        prepared: The function that has prepared it, and from what; other processes prepare it
+            anew from them. None: only this one can measure it.
+        in_sequence: Why blocks build on those before, so that they are measured one after the
+            other; "": they do not.
     """
 
     manifest: dict[str, Any]
@@ -69,6 +74,8 @@ class Job(ABC, Generic[T]):
     rows: RowFormat
     alone: str = ""
     beside: str = ""
+    prepared: "tuple[Callable[[Any], Job[Any]], Request] | None" = None
+    in_sequence: str = ""
 
     def digest(self, index: int) -> str:
         """Digests an image without decoding it; "" where only its pixels can tell."""

@@ -61,7 +61,9 @@ def prepare_search(request: SearchRequest) -> Search:
         warnings=warnings,
     )
     manifest["transformations"] = {name: FAMILIES.get(name).as_dict() for name in FAMILIES}
-    return Search(subject, pool, tuple(paired), request.seed, manifest)
+    search = Search(subject, pool, tuple(paired), request.seed, manifest)
+    search.prepared = prepare_search, request
+    return search
 
 
 def _tabled(asked: Any) -> set[str]:

@@ -37,6 +37,7 @@ def find_factors(
     amp: str | None = None,
     compile: bool = False,
     workers: int | None = None,
+    processes: int = 1,
     resume: bool = True,
     progress: Progress | None = None,
     cache: str | Path | None = None,
@@ -69,6 +70,7 @@ def find_factors(
         compile: Let ``torch.compile`` make kernels, as for `invariscope.measure`.
         workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
             processes that each open a copy; None chooses. It changes no number.
+        processes: Processes that measure blocks, as for `invariscope.measure`.
         resume: Go on with a search that the folder holds; False refuses such a folder.
         progress: Told what goes on.
         cache: A folder that keeps what networks gave, as for `invariscope.measure`.

@@ -65,6 +65,10 @@ class Sweep(Job[Result]):
             self.subject.source, self.subject.load, self.subject.ready,
         )  # fmt: skip
         self.blocks, self.cells = blocks(self.subject.selected), self.setup.num_cells
+        if self.precision is not None:
+            self.in_sequence = "cells stop by what the blocks before have shown"
+        if self.setup.map_metrics:
+            self.in_sequence = "sums of channels over the data set go from block to block"
 
     @property
     def probe(self) -> Probe:

@@ -45,6 +45,7 @@ def measure(
     amp: str | None = None,
     compile: bool = False,
     workers: int | None = None,
+    processes: int = 1,
     resume: bool = True,
     progress: Progress | None = None,
     cache: str | Path | None = None,
@@ -100,6 +101,9 @@ def measure(
             then fewer seconds a pass; it needs a C++ compiler, or Triton on a GPU.
         workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
             processes that each open a copy; None chooses. It changes no number.
+        processes: Processes that measure blocks, each on its share of the cores, or on a GPU of its
+            own where there are several. It changes no number beyond the rounding of other numbers
+            of threads. Metrics of feature maps and ``precision`` take one, and a note says so.
         resume: Go on with a run that the folder holds; False refuses such a folder. Whether the
             images are still the same is seen by their content, for files and arrays; of a data set
             of your own only the first pictures are asked again.

@@ -85,7 +85,9 @@ def prepare(request: SweepRequest) -> Sweep:
         decisions={"class match": match.decision} if match.decision else {},
         warnings=warnings,
     )
-    return Sweep(setup, subject, match.outputs, request.precision, manifest)
+    sweep = Sweep(setup, subject, match.outputs, request.precision, manifest)
+    sweep.prepared = prepare, request
+    return sweep
 
 
 def _transformations(request: SweepRequest) -> tuple[Transformation, ...]:

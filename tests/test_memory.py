@@ -4,7 +4,7 @@ import platform
 
 import pytest
 
-from invariscope.cli.memory import keep_freed_memory
+from invariscope.memory import keep_freed_memory
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")

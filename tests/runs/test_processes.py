@@ -1,0 +1,107 @@
+"""Several processes measure blocks and end with the bytes of one."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import cloudpickle
+import numpy as np
+import pytest
+import torch
+
+import invariscope
+from invariscope.errors import InputError
+from invariscope.runs.manifest import read_manifest
+from invariscope.transformations import appearance
+from invariscope.transformations.families import FAMILIES
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 3), dtype=np.uint8)
+
+# The module has no name by which another process could import it, as a script has none.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+class Network(torch.nn.Module):
+    """A network that ends its process once, if it is told where to say so."""
+
+    def __init__(self, killed: str = ""):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.weight = torch.nn.Parameter(torch.randn(5, 192, generator=generator))
+        self.killed, self.here = killed, os.getpid()
+
+    def forward(self, images):
+        if self.killed and os.getpid() != self.here and len(images) == 32:  # those of a block
+            try:
+                Path(self.killed).touch(exist_ok=False)
+            except FileExistsError:
+                pass
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return images.flatten(1) @ self.weight.T
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*.parquet"))}
+
+
+@pytest.fixture
+def darken():
+    @appearance("script_darken", unit="×", identity=1.0)
+    def change(images, factor):
+        return images * factor
+
+    yield "rotate=90,script_darken=0.5"
+    del FAMILIES._entries["script_darken"]
+
+
+def test_two_processes_end_with_the_bytes_of_one_though_one_dies(tmp_path, darken):
+    asked = {"images": PICTURES, "transformations": darken}
+    invariscope.measure(Network(), output=tmp_path / "one", **asked)
+    killed = str(tmp_path / "killed")
+    invariscope.measure(Network(killed), output=tmp_path / "two", processes=2, **asked)
+    assert Path(killed).exists()
+    # Only the network's word for itself is another: it is no specification.
+    one, two = files(tmp_path / "one"), files(tmp_path / "two")
+    assert list(one) == list(two)
+    assert one == two
+    execution = read_manifest(tmp_path / "two")["execution"]
+    assert execution["forward_passes"] == 100 * 3
+    (line,) = execution["events"]
+    assert "died while it measured block" in line
+
+
+def test_in_memory_and_for_factors():
+    labels = [0, 1] * 50
+    found = [
+        invariscope.find_factors(
+            Network(), (PICTURES, labels), operations="rotate=90,invert", pairs=10,
+            processes=processes,
+        )
+        for processes in (1, 2)
+    ]  # fmt: skip
+    assert found[0].factors.equals(found[1].factors)
+    assert found[0].frame.equals(found[1].frame)
+
+
+def test_what_builds_on_the_blocks_before_takes_one_process():
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    result = invariscope.measure(
+        model, PICTURES[:40], groups="flip", metrics="channel_equivariance", processes=2
+    )
+    (note,) = result.manifest["execution"]["events"]
+    assert note.startswith("blocks are measured in one process, not 2: sums of channels")
+
+
+def test_what_cannot_be_copied_is_refused_before_the_first_block(tmp_path):
+    with (
+        (tmp_path / "file").open("w") as handle,
+        pytest.raises(InputError, match="cannot be copied to other processes"),
+    ):
+        invariscope.measure(
+            lambda images: images.flatten(1) + (0 if handle else 1),
+            PICTURES, transformations="rotate=90", processes=2,
+        )  # fmt: skip
+    with pytest.raises(InputError, match="processes must be at least 1, not 0"):
+        invariscope.measure(Network(), PICTURES, transformations="rotate=90", processes=0)
