@@ -5,8 +5,8 @@
 A resnet18 (random weights, since only the time counts) over 5 rotations, at the embedding and the
 logits. Processes take seconds to start, whatever the run: so each is measured on few and on many
 blocks, and the difference is what further blocks cost. Printed as one line of JSON: seconds (minima
-over alternating rounds), the ratio one / two for the whole of the longer run and for further blocks,
-what starting takes, and whether rows are equal.
+over alternating rounds), the ratio one / two for the whole of the longer run and for further
+blocks, what starting takes, and whether rows are equal.
 """
 
 import argparse

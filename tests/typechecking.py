@@ -13,7 +13,11 @@ from beartype import BeartypeConf, beartype
 from beartype.claw import beartype_package
 from jaxtyping import install_import_hook
 
-_CONF = BeartypeConf(is_pep484_tower=True, claw_is_pep526=False)  # an int is a float
+#: beartype gives classes a method that Ray cannot make an actor of.
+_ACTORS = ("invariscope.runs.elsewhere",)
+_CONF = BeartypeConf(  # an int is a float
+    is_pep484_tower=True, claw_is_pep526=False, claw_skip_package_names=_ACTORS
+)
 check = beartype(conf=_CONF)
 _NAMED = re.compile(r"^(\w+) = \w+\[Tensor, ", re.MULTILINE)
 _UNKNOWN = re.compile(r"jaxtyping import|TYPE_CHECKING")

@@ -43,6 +43,7 @@ class Network(torch.nn.Module):
 
 
 def files(folder):
+    """The bytes of all tables of a run."""
     return {path.name: path.read_bytes() for path in sorted(folder.rglob("*.parquet"))}
 
 
@@ -91,7 +92,9 @@ def test_what_builds_on_the_blocks_before_takes_one_process():
         model, PICTURES[:40], groups="flip", metrics="channel_equivariance", processes=2
     )
     (note,) = result.manifest["execution"]["events"]
-    assert note.startswith("blocks are measured in one process, not 2: sums of channels")
+    assert note.startswith(
+        "blocks are measured one after the other, in this process: sums of channels"
+    )
 
 
 def test_what_cannot_be_copied_is_refused_before_the_first_block(tmp_path):
@@ -103,5 +106,16 @@ def test_what_cannot_be_copied_is_refused_before_the_first_block(tmp_path):
             lambda images: images.flatten(1) + (0 if handle else 1),
             PICTURES, transformations="rotate=90", processes=2,
         )  # fmt: skip
-    with pytest.raises(InputError, match="processes must be at least 1, not 0"):
-        invariscope.measure(Network(), PICTURES, transformations="rotate=90", processes=0)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"processes": 0}, "processes must be at least 1, not 0"),
+        ({"engine": "spark"}, "engine must be local or ray, not 'spark'"),
+        ({"address": "auto"}, "address='auto' is a Ray cluster's: say engine='ray'"),
+    ],
+)
+def test_wrong_staff_is_refused(how, message):
+    with pytest.raises(InputError, match=message):
+        invariscope.measure(Network(), PICTURES, transformations="rotate=90", **how)

@@ -10,6 +10,7 @@ from invariscope.cli.folders import slug
 from invariscope.cli.options import (
     DEFAULT_CACHE_SIZE,
     DEFAULT_MODEL,
+    Address,
     Amp,
     BatchSize,
     Cache,
@@ -17,6 +18,7 @@ from invariscope.cli.options import (
     Compile,
     Device,
     Embedding,
+    Engine,
     Fold,
     Output,
     OutputKey,
@@ -77,7 +79,9 @@ def measure(
     seed: Seed = 0,
     device: Device = "auto",
     workers: Workers = None,
-    processes: Processes = 1,
+    processes: Processes = None,
+    engine: Engine = "local",
+    address: Address = None,
     twin: Annotated[
         bool | None,
         typer.Option(
@@ -155,6 +159,8 @@ def measure(
         "batch_size": batch_size,
         "workers": workers,
         "processes": processes,
+        "engine": engine,
+        "address": address,
         "resume": resume,
         "cache": cache,
         "cache_size": cache_size,

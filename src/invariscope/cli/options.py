@@ -24,8 +24,11 @@ Workers = Annotated[
     typer.Option("--workers", "-j", min=0, help="Threads that decode; changes no number."),
 ]
 Processes = Annotated[
-    int, typer.Option(min=1, help="Processes that measure, each on its share of the cores.")
+    int | None,
+    typer.Option(min=1, help="Processes that measure, each on its share of the cores."),
 ]
+Engine = Annotated[str, typer.Option(help="local (processes of this machine) or ray.")]
+Address = Annotated[str | None, typer.Option(help="Of a Ray cluster, such as auto.")]
 Labelled = Annotated[
     str, typer.Option("--data", "-d", help="Labelled images: a folder by class, a data spec.")
 ]

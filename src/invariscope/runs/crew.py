@@ -8,6 +8,7 @@ that it had, which another one measures again.
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from invariscope.errors import RunError
@@ -79,7 +80,7 @@ def measured_by(
     try:
         for place in range(min(crew.size, len(numbers))):
             shift.begin(place)
-        while shift.running:
+        while shift.at_work:
             for future in wait(shift.running, return_when=FIRST_COMPLETED).done:
                 place, number = shift.running.pop(future)
                 try:
@@ -87,14 +88,14 @@ def measured_by(
                 except crew.lost:
                     note(shift.lost(place, number))
                     continue
+                shift.go_on(place)
                 if isinstance(result, Opened):
                     expected.check(result, f"{crew.what} {place + 1}")
-                else:
-                    measured, notes = result
-                    for line in notes:
-                        note(line)
-                    yield measured
-                shift.go_on(place)
+                    continue
+                measured, notes = result
+                for line in notes:
+                    note(line)
+                yield replace(measured, by=f"{crew.what} {place + 1}")
     finally:
         shift.end()
 
@@ -105,8 +106,14 @@ class _Shift:
     def __init__(self, crew: Crew, numbers: Sequence[int]):
         self._crew, self._waiting = crew, deque(numbers)
         self._workers: dict[int, Worker] = {}
+        self._idle: list[int] = []
         self._deaths: Counter[int | None] = Counter()
         self.running: dict[Future[Any], tuple[int, int | None]] = {}
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a block is missing; of workers that are still to begin nobody needs to know."""
+        return bool(self._waiting) or any(number is not None for _, number in self.running.values())
 
     def begin(self, place: int) -> None:
         """Starts the worker of a place, which prepares the job first."""
@@ -114,15 +121,15 @@ class _Shift:
         self.running[_attempt(worker.open)] = place, None
 
     def go_on(self, place: int) -> None:
-        """Gives the next block to a worker, or lets it go."""
+        """Gives the next block to a worker; without one it waits, lest another one dies."""
         if not self._waiting:
-            self._workers.pop(place).stop()
+            self._idle.append(place)
             return
         number = self._waiting.popleft()
         self.running[_attempt(self._workers[place].measure, number)] = place, number
 
     def lost(self, place: int, number: int | None) -> str:
-        """Starts another worker in the place of a dead one, and says so."""
+        """Sees that the block of a dead worker is measured by another one, and says so."""
         what = "prepared the job" if number is None else f"measured block {number}"
         line = f"{self._crew.what} {place + 1} died while it {what}"
         self._deaths[number] += 1
@@ -134,7 +141,10 @@ class _Shift:
         self._workers.pop(place).stop()
         if number is not None:
             self._waiting.appendleft(number)
-        self.begin(place)
+        if self._idle:
+            self.go_on(self._idle.pop())
+        else:
+            self.begin(place)
         return f"{line}: another one does it again"
 
     def end(self) -> None:

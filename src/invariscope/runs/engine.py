@@ -5,27 +5,25 @@ interrupted goes on with the blocks that are missing and ends with the same byte
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from bisect import bisect
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pyarrow as pa
 import torch
 
 from invariscope.cache import DEFAULT_SIZE, check_cache
 from invariscope.errors import InputError
 from invariscope.runs.block_files import ROWS, write_block_file
-from invariscope.runs.crew import measured_by
 from invariscope.runs.dim import note_dim
-from invariscope.runs.elsewhere import Opened
 from invariscope.runs.folder import Content, open_folder
 from invariscope.runs.job import Job, Run
 from invariscope.runs.manifest import write_manifest
-from invariscope.runs.measured import Bench, How, Measured
-from invariscope.runs.processes import Processes
+from invariscope.runs.measured import How, Measured
 from invariscope.runs.progress import Progress, Silent
+from invariscope.runs.staff import LOCAL, Staff
 
 T = TypeVar("T")
 
@@ -37,7 +35,9 @@ def carry_out(
     output: str | Path | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
-    processes: int = 1,
+    processes: int | None = None,
+    engine: str = LOCAL,
+    address: str | None = None,
     resume: bool = True,
     progress: Progress | None = None,
     cache: str | Path | None = None,
@@ -46,8 +46,7 @@ def carry_out(
     """Measures the blocks that are missing and makes the result. Arguments as for `measure`."""
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
-    if processes < 1:
-        raise InputError(f"processes must be at least 1, not {processes}")
+    staff = Staff(engine, processes, address)
     if cache is not None:
         check_cache(cache, cache_size)
     folder = None if output is None else Path(output)
@@ -58,7 +57,7 @@ def carry_out(
         run = Run(manifest, folder, [], done)
         job.begin(run)
         how = How(batch_size, workers, None if cache is None else (cache, cache_size))
-        _measure(job, run, how, processes, progress)
+        _measure(job, run, how, staff, progress)
         result = job.finish(run)
         manifest["execution"]["status"] = "finished"
         if folder is not None:
@@ -66,7 +65,7 @@ def carry_out(
     return result
 
 
-def _measure(job: Job[Any], run: Run, how: How, processes: int, progress: Progress) -> None:
+def _measure(job: Job[Any], run: Run, how: How, staff: Staff, progress: Progress) -> None:
     """Measures the blocks that are not done, until there are enough."""
     execution = run.manifest["execution"]
 
@@ -95,26 +94,24 @@ def _measure(job: Job[Any], run: Run, how: How, processes: int, progress: Progre
     if how.cache is not None and _is_random(job):
         note("the cache is not used: the images are random, so that no run finds them again")
         how = replace(how, cache=None)
-    if processes > 1 and job.in_sequence:
-        note(f"blocks are measured in one process, not {processes}: {job.in_sequence}")
-        processes = 1
-    ended = Bench(job, how, note).measure(missing, progress.advance)
-    if processes > 1 and missing:
-        ended = _elsewhere(job, how, processes, missing, note, progress)
     following = [*missing[1:], len(job.blocks)]
-    tables: dict[int, pa.Table] = {}
+    numbers: list[int] = []  # of the tables in memory
     size = how.batch_size or job.batch_size
-    with closing(ended):
+    with closing(staff.measure(job, how, missing, note, progress)) as ended:
         for measured, after in zip(ended, following, strict=False):
             execution["forward_passes"] += measured.passes - measured.recalled
             execution["from_cache"] += measured.recalled
             size = min(size, measured.batch_size)
+            if measured.by:
+                by = execution.setdefault("measured_by", {})
+                by[measured.by] = by.get(measured.by, 0) + 1
             _count_skipped(job, run, measured, note)
             note_dim(run.manifest, measured.dim)
             execution["seconds"] = round(before + time.perf_counter() - started, 3)
             if run.folder is None:
-                tables[measured.number] = measured.table
-                run.tables[:] = [tables[number] for number in sorted(tables)]
+                place = bisect(numbers, measured.number)
+                numbers.insert(place, measured.number)
+                run.tables.insert(place, measured.table)
             else:
                 write_manifest(run.folder, run.manifest)  # first: no reason of a skip is lost
                 write_block_file(
@@ -127,21 +124,6 @@ def _measure(job: Job[Any], run: Run, how: How, processes: int, progress: Progre
     if how.cache is not None and missing:
         made, spared = execution["forward_passes"] - made, execution["from_cache"] - recalled
         note(f"{spared} of {made + spared} forward passes came from the cache {how.cache[0]}")
-
-
-def _elsewhere(
-    job: Job[Any],
-    how: How,
-    processes: int,
-    numbers: Sequence[int],
-    note: Callable[[str], None],
-    progress: Progress,
-) -> Generator[Measured, None, None]:
-    """Measures blocks in several processes; yields them as they end."""
-    crew = Processes(job, how, min(processes, len(numbers)))
-    for measured in measured_by(crew, Opened.of(job), numbers, note):
-        progress.advance(measured.passes)
-        yield measured
 
 
 def _passes(job: Job[Any], numbers: Iterable[int]) -> int:

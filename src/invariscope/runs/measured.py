@@ -43,6 +43,7 @@ class Measured:
         passes: The images that went through a network, those that the cache saved among them.
         recalled: Those that the cache saved.
         batch_size: Images per forward pass in the end.
+        by: Which worker measured it; "": this process.
     """
 
     number: int
@@ -53,6 +54,7 @@ class Measured:
     passes: int
     recalled: int
     batch_size: int
+    by: str = ""
 
 
 class Bench:

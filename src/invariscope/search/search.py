@@ -37,7 +37,9 @@ def find_factors(
     amp: str | None = None,
     compile: bool = False,
     workers: int | None = None,
-    processes: int = 1,
+    processes: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
     resume: bool = True,
     progress: Progress | None = None,
     cache: str | Path | None = None,
@@ -71,6 +73,8 @@ def find_factors(
         workers: Decoding: 0 in this thread; N in N threads, or, for a data set of your own, in N
             processes that each open a copy; None chooses. It changes no number.
         processes: Processes that measure blocks, as for `invariscope.measure`.
+        engine: "local" or "ray", as for `invariscope.measure`.
+        address: That of the Ray cluster.
         resume: Go on with a search that the folder holds; False refuses such a folder.
         progress: Told what goes on.
         cache: A folder that keeps what networks gave, as for `invariscope.measure`.

@@ -45,7 +45,9 @@ def measure(
     amp: str | None = None,
     compile: bool = False,
     workers: int | None = None,
-    processes: int = 1,
+    processes: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
     resume: bool = True,
     progress: Progress | None = None,
     cache: str | Path | None = None,
@@ -104,6 +106,9 @@ def measure(
         processes: Processes that measure blocks, each on its share of the cores, or on a GPU of its
             own where there are several. It changes no number beyond the rounding of other numbers
             of threads. Metrics of feature maps and ``precision`` take one, and a note says so.
+            None: one, or with Ray as many as there are GPUs or else cores.
+        engine: "local": processes of this machine; "ray": actors of Ray, here or on a cluster.
+        address: That of the Ray cluster, such as "auto"; None starts Ray on this machine.
         resume: Go on with a run that the folder holds; False refuses such a folder. Whether the
             images are still the same is seen by their content, for files and arrays; of a data set
             of your own only the first pictures are asked again.

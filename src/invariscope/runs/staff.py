@@ -1,0 +1,68 @@
+"""Chooses who measures the blocks of a run: this process, several, or actors of Ray."""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from invariscope.errors import InputError
+from invariscope.runs.crew import Crew, measured_by
+from invariscope.runs.elsewhere import Opened
+from invariscope.runs.job import Job
+from invariscope.runs.measured import Bench, How, Measured
+from invariscope.runs.progress import Progress
+
+LOCAL, RAY = "local", "ray"
+
+
+@dataclass(frozen=True)
+class Staff:
+    """Who measures.
+
+    Attributes:
+        engine: "local": this machine's processes; "ray": actors of Ray.
+        processes: How many; None: one here, or as many actors as there are GPUs or else cores.
+        address: The Ray cluster's; None: Ray is started here.
+
+    Raises:
+        InputError: There is no such engine, or fewer than one process is asked for.
+    """
+
+    engine: str = LOCAL
+    processes: int | None = None
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in (LOCAL, RAY):
+            raise InputError(f"engine must be {LOCAL} or {RAY}, not {self.engine!r}")
+        if self.processes is not None and self.processes < 1:
+            raise InputError(f"processes must be at least 1, not {self.processes}")
+        if self.address is not None and self.engine != RAY:
+            raise InputError(f"address={self.address!r} is a Ray cluster's: say engine='{RAY}'")
+
+    def measure(
+        self,
+        job: Job[Any],
+        how: How,
+        numbers: Sequence[int],
+        note: Callable[[str], None],
+        progress: Progress,
+    ) -> Generator[Measured, None, None]:
+        """Measures blocks; those of this process come in order, others as they end."""
+        several = self.engine == RAY or (self.processes or 1) > 1
+        if several and job.in_sequence and numbers:
+            note(f"blocks are measured one after the other, in this process: {job.in_sequence}")
+        if not several or job.in_sequence or not numbers:
+            yield from Bench(job, how, note).measure(numbers, progress.advance)
+            return
+        for measured in measured_by(self._crew(job, how), Opened.of(job), numbers, note):
+            progress.advance(measured.passes)
+            yield measured
+
+    def _crew(self, job: Job[Any], how: How) -> Crew:
+        if self.engine == RAY:
+            from invariscope.runs.actors import Actors
+
+            return Actors(job, how, self.processes, self.address)
+        from invariscope.runs.processes import Processes
+
+        return Processes(job, how, self.processes or 1)
