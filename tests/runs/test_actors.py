@@ -36,13 +36,11 @@ def files(folder):
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     ray = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
+    cluster_utils = pytest.importorskip("ray.cluster_utils")
     home = os.environ.get("HOME")
     os.environ["HOME"] = str(tmp_path_factory.mktemp("home"))  # for Ray's token
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    cluster.extra = [cluster.add_node(num_cpus=1) for _ in range(2)]
-    yield cluster
+    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    yield cluster, [cluster.add_node(num_cpus=1) for _ in range(2)]
     ray.shutdown()
     cluster.shutdown()
     if home is not None:
@@ -52,30 +50,26 @@ def cluster(tmp_path_factory):
 class Kills(Silent):
     """Removes a node of the cluster once some blocks are there."""
 
-    def __init__(self, cluster):
-        self.cluster, self.passes, self.lines = cluster, 0, []
+    def __init__(self, cluster, nodes):
+        self.cluster, self.nodes, self.passes = cluster, nodes, 0
 
     def advance(self, passes):
         self.passes += passes
-        if self.passes > 3 * 96 and len(self.cluster.extra) == 2:
-            node = self.cluster.extra.pop()
-            self.cluster.remove_node(node)
-
-    def note(self, text):
-        self.lines.append(text)
+        if self.passes > 3 * 96 and len(self.nodes) == 2:
+            self.cluster.remove_node(self.nodes.pop())
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of Ray's own
 def test_three_nodes_of_which_one_dies_end_with_the_bytes_of_one_process(cluster, tmp_path):
     invariscope.measure(Network(), output=tmp_path / "one", **ASKED)
-    killing = Kills(cluster)
+    cluster, nodes = cluster
     invariscope.measure(
         Network(), output=tmp_path / "ray", engine="ray", address=cluster.address,
-        progress=killing, **ASKED,
+        progress=Kills(cluster, nodes), **ASKED,
     )  # fmt: skip
     assert files(tmp_path / "one") == files(tmp_path / "ray")
-    assert len(cluster.extra) == 1
+    assert len(nodes) == 1
     done = read_manifest(tmp_path / "ray")["execution"]["measured_by"]
     assert sum(done.values()) == 9
     assert set(done) <= {"actor 1", "actor 2", "actor 3"}

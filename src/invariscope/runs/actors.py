@@ -6,6 +6,7 @@ node is gone is given to another one (`crew`).
 """
 
 from concurrent.futures import Future
+from importlib import import_module
 from typing import Any
 
 from invariscope.devices import choose_device
@@ -74,12 +75,12 @@ class _Actor:
 def _started(address: str | None) -> Any:
     """Starts Ray or joins a cluster."""
     try:
-        import ray
+        ray: Any = import_module("ray")
     except ImportError as problem:
         raise InputError(
             "engine='ray' needs Ray, which is not installed: pip install 'invariscope[ray]'"
         ) from problem
-    here = {"include_dashboard": False} if address is None else {"address": address}
+    here: dict[str, Any] = {"include_dashboard": False} if address is None else {"address": address}
     try:
         ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level="error", **here)
     except ConnectionError as problem:
