@@ -29,6 +29,7 @@ from invariscope.sweep.request import SweepRequest
 from invariscope.sweep.scores import HEADLINE_LAYERS
 from invariscope.sweep.targets import IN_ORDER, ClassMatch, match_classes
 from invariscope.transformations import Transformation, get_groups, get_transformations
+from invariscope.transformations.seen_motion import STILL
 
 #: A twin whose residual branches are all switched on.
 ACTIVE = "active"
@@ -181,6 +182,14 @@ def _check_metrics(wanted: Sequence[Metric], chosen: Sequence[Transformation]) -
                 f"border 'valid' masks cells of feature maps, which {others[0]} does not see: "
                 "use it with metrics of maps such as channel_equivariance, or another border"
             )
+    moving = [t for t in chosen if t.family.motion not in ("", STILL)]
+    maps = [metric.name for metric in wanted if isinstance(metric, MapMetric)]
+    if moving and maps:
+        raise InputError(
+            f"{maps[0]} compares feature maps with the moved maps, and {moving[0].name} "
+            f"({moving[0].family.motion}) does not say how maps move: take a family of ours, such "
+            "as rotate, or metrics of vectors"
+        )
     if not any(t.family.members for t in chosen):
         lonely = [metric.name for metric in wanted if metric.needs == "group"]
         if lonely:

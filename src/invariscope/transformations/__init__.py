@@ -6,6 +6,7 @@ from invariscope.transformations.families import FAMILIES, Family, appearance, g
 from invariscope.transformations.generators import GENERATORS, Generator, generator_of
 from invariscope.transformations.geometry import Resampling, warp
 from invariscope.transformations.groups import elements
+from invariscope.transformations.libraries import transformation_from
 from invariscope.transformations.on_maps import Action, action_on, moves_of
 from invariscope.transformations.operation import Operation
 from invariscope.transformations.tables import DEFAULT_FAMILIES, SUB_POLICIES, TABLES
@@ -48,5 +49,6 @@ __all__ = [
     "is_closed",
     "kernel",
     "moves_of",
+    "transformation_from",
     "warp",
 ]

@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torchvision.transforms.v2 import functional as photometric
 
+from invariscope.errors import InputError
 from invariscope.registry import Registry
 from invariscope.transformations import geometry
 from invariscope.transformations.geometry import Resampling
@@ -43,6 +44,7 @@ class Family:
             share cells of equal magnitude.
         matrices: For geometric families: (magnitudes [N], height, width) to forward matrices.
         change: For appearance families: (images, one magnitude) to images.
+        drawn: For families that draw: (images, one magnitude, a seed for each image) to images.
         opposite: The magnitude of the same strength in the other direction, or None if the family
             has one direction only.
         members: For groups: (key of the operation, text) of each element, by its number.
@@ -50,6 +52,7 @@ class Family:
         words: What it is called in a sentence; the name without underscores by default.
         unit_words: What its unit is, in words, where it is not among `UNITS`.
         standard: Its own magnitudes, where a table has none for it.
+        motion: What it was seen to do to positions, where it does not say so by matrices.
     """
 
     name: str
@@ -59,12 +62,14 @@ class Family:
     operation: str
     matrices: Callable[[np.ndarray, int, int], np.ndarray] | None = None
     change: Callable[[Images, float], Images] | None = None
+    drawn: Callable[[Images, float, Sequence[int]], Images] | None = None
     opposite: Callable[[float], float] | None = None
     members: tuple[tuple[str, str], ...] = ()
     needs_colour: bool = False
     words: str = ""
     unit_words: str = ""
     standard: Ladder | None = None
+    motion: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """Describes it for the manifest of a run: its words on pages, and its unit.
@@ -78,26 +83,48 @@ class Family:
             "kind": self.kind,
             "unit": self.unit,
             "unit_words": self.unit_words or UNITS.get(self.unit, self.unit),
+            **({"motion": self.motion} if self.motion else {}),
         }
 
-    def apply(self, images: Images, magnitudes: np.ndarray, resampling: Resampling) -> Images:
-        """Transforms each image at its own magnitude ([N], or [1] for one magnitude for all)."""
+    def apply(
+        self,
+        images: Images,
+        magnitudes: np.ndarray,
+        resampling: Resampling,
+        seeds: Sequence[int] = (),
+    ) -> Images:
+        """Transforms each image at its own magnitude ([N], or [1] for one magnitude for all).
+
+        Args:
+            images: The images.
+            magnitudes: In the family's unit.
+            resampling: Interpolation, border, fill, centre.
+            seeds: What each image draws from, of families that draw.
+        """
         if self.matrices is not None:
             height, width = images.shape[-2:]
             return geometry.warp(images, self.matrices(magnitudes, height, width), resampling)
-        assert self.change is not None, self.name
+        own = np.array(seeds, dtype=np.uint64)
+        if self.drawn is not None and len(own) != len(images):
+            raise InputError(f"{self.name} draws for each image: it needs a seed for each")
         distinct = np.unique(magnitudes)
         if len(distinct) == 1:
-            return self._changed(images, float(distinct[0]))
+            return self._changed(images, float(distinct[0]), own)
         out = torch.empty_like(images)
         for magnitude in distinct:
-            chosen = torch.from_numpy(np.flatnonzero(magnitudes == magnitude)).to(images.device)
-            out[chosen] = self._changed(images[chosen], float(magnitude))
+            rows = np.flatnonzero(magnitudes == magnitude)
+            chosen = torch.from_numpy(rows).to(images.device)
+            some = own[rows] if len(own) else own
+            out[chosen] = self._changed(images[chosen], float(magnitude), some)
         return out
 
-    def _changed(self, images: Images, magnitude: float) -> Images:
-        assert self.change is not None
-        return images if magnitude == self.identity else self.change(images, magnitude)
+    def _changed(self, images: Images, magnitude: float, seeds: np.ndarray) -> Images:
+        if magnitude == self.identity:
+            return images
+        if self.drawn is not None:
+            return self.drawn(images, magnitude, seeds.tolist())
+        assert self.change is not None, self.name
+        return self.change(images, magnitude)
 
 
 #: What the units of magnitudes are, in words.

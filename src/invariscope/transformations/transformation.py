@@ -13,16 +13,18 @@ from torch import Tensor
 
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
-from invariscope.seeding import signs
+from invariscope.seeding import hashed, signs
 from invariscope.transformations import geometry
 from invariscope.transformations.families import FAMILIES, Family, Kind
 from invariscope.transformations.geometry import Resampling
 from invariscope.transformations.groups import group_family, is_group
 from invariscope.transformations.tables import DEFAULT_FAMILIES, TABLES
+from invariscope.users_code import imported
 
 Images = Float[Tensor, "image channel height width"]
 
 IDENTITY = "identity"
+_PYTHON = "python:"
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,15 @@ class Transformation:
             return images
         if image_ids is not None and len(image_ids) != len(images):
             raise InputError(f"{len(image_ids)} image_ids for {len(images)} images")
-        return self.family.apply(images, self.drawn(level, seed, image_ids), self.resampling)
+        seeds: list[int] = []
+        if self.family.drawn is not None:
+            if image_ids is None:
+                raise InputError(
+                    f"{self.name} draws for each image: pass image_ids (one string per image)"
+                )
+            seeds = [hashed(seed, f"drawn:{self.name}", image) for image in image_ids]
+        drawn = self.drawn(level, seed, image_ids)
+        return self.family.apply(images, drawn, self.resampling, seeds)
 
     def there_and_back(
         self,
@@ -222,7 +232,8 @@ def get_transformation(
 
     Args:
         name: A family, such as "rotate", a family with magnitudes of your own, "rotate=5/10/15"
-            (levels 1, 2, 3), or a group, "C4".
+            (levels 1, 2, 3), a group, "C4", or "python:package.module:name", a transformation of
+            your own or a function that returns one.
         table: "standard", "paper", "search" or "transforms2d".
         resampling: Interpolation, border and fill, instead of the table's.
 
@@ -235,6 +246,8 @@ def get_transformation(
     """
     if table not in TABLES:
         raise unknown_name("table", table, TABLES)
+    if name.startswith(_PYTHON):
+        return _users(name)
     name, _, own = name.partition("=")
     if is_group(name) and not own and name not in TABLES[table]:
         return get_group(name, resampling)
@@ -254,6 +267,27 @@ def get_transformation(
     levels = tuple(sorted({0, *row.levels})) if row.levels else tuple(range(len(row.magnitudes)))
     settings = resampling or row.resampling or Resampling()
     return Transformation(family, row.magnitudes, row.signed, levels, settings)
+
+
+def _users(spec: str) -> Transformation:
+    """Imports a transformation, or calls the function that makes it."""
+    found = imported(spec.removeprefix(_PYTHON), f"transformation {spec!r}", "transformation")
+    if not isinstance(found, Transformation) and callable(found):
+        try:
+            found = found()
+        except InputError:
+            raise
+        except Exception as problem:  # whatever a user's function raises
+            line = " ".join(str(problem).split())
+            raise InputError(
+                f"transformation {spec!r}: the function raises {type(problem).__name__} ({line})"
+            ) from problem
+    if not isinstance(found, Transformation):
+        raise InputError(
+            f"transformation {spec!r} is a {type(found).__name__}: give what transformation_from "
+            "or from_function returns, or a function that returns it"
+        )
+    return found
 
 
 def get_group(name: str, resampling: Resampling | None = None) -> Transformation:
