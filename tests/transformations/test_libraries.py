@@ -18,8 +18,8 @@ IDS = list("abcde")
 
 def generators():
     """All but Python's own, from which the type checker of the tests draws."""
-    legacy = np.random.get_state()  # noqa: NPY002
-    return legacy[1].tobytes(), legacy[2], torch.get_rng_state().tolist()
+    legacy = np.random.get_state(legacy=False)["state"]  # noqa: NPY002
+    return legacy["key"].tobytes(), legacy["pos"], torch.get_rng_state().tolist()
 
 
 def drawing():
@@ -77,8 +77,8 @@ def test_what_draws_nothing_is_done_in_one_call():
             lambda a: lambda x: x.roll((12, -24), (2, 3)),
             "moves by -25 % of the side to the right and +12 % down",
         ),
-        (lambda a: v2.RandomAffine(0, scale=(0.5, 0.5)), "scales by 0.50 about the centre"),
-        (lambda a: v2.RandomAffine(0, shear=(a, a)), "shears or stretches positions"),
+        (lambda a: v2.RandomAffine([0, 0], scale=(0.5, 0.5)), "scales by 0.50 about the centre"),
+        (lambda a: v2.RandomAffine([0, 0], shear=(a, a)), "shears or stretches positions"),
         (lambda a: v2.GaussianBlur(5), "leaves positions as they are"),
         (lambda a: torch.zeros_like, ""),
     ],
