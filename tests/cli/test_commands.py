@@ -214,3 +214,11 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(environment, place):
         "invariscope: interrupted; the same command goes on where it stopped"
     )
     assert len(list(place.glob("run/rows/block-*"))) == 1
+
+
+def test_list_alone_names_its_lists(invariscope):
+    code, out, _ = invariscope("list")
+    assert code == 0
+    assert out.split()[0] == "models"
+    assert {"layers", "data", "metrics", "augmentations"} <= set(out.split())
+    assert all(len(line) <= 80 for line in out.splitlines())

@@ -73,3 +73,11 @@ def test_overview_of_a_metric_that_only_logits_have():
     assert sorted(table.index) == ["rotate", "shear_x"]
     assert (table["min"] <= table["mean"]).all()
     assert (table["mean"] <= table["max"]).all()
+
+
+def test_overview_of_a_metric_of_maps_is_of_the_deepest_layer():
+    result = Result(manifest_of(), RowStore(tables_of()[0]))
+    result.frame["layer"] = "layer4"
+    table = result.overview()
+    assert table.columns.name == "relative_invariance at the layer4"
+    assert len(table) == 2

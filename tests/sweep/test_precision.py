@@ -61,7 +61,7 @@ def test_a_damaged_block_does_not_stand_in_the_way(tmp_path):
 
 
 def test_a_precision_that_is_none():
-    with pytest.raises(InputError, match="precision must be above 0, not 0"):
+    with pytest.raises(InputError, match="precision must be above 0 and at most 1, not 0"):
         run(precision=0)
 
 

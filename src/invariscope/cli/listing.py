@@ -12,11 +12,11 @@ from invariscope.registry import unknown_name
 
 def list_names(
     what: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="models, transformations, groups, metrics, data, layers or augmentations."
         ),
-    ],
+    ] = None,
     pattern: Annotated[
         str | None,
         typer.Argument(help="A glob, such as timm:resnet*; for layers: a model spec."),
@@ -33,7 +33,9 @@ def list_names(
         "data": _data,
         "augmentations": _augmentations,
     }
-    if what == "transformations":
+    if what is None:
+        lines = _LISTS.items()
+    elif what == "transformations":
         lines = _transformations(table)
     elif what == "layers":
         lines = _layers(pattern)
@@ -46,6 +48,18 @@ def list_names(
     for name, text in lines:
         if pattern is None or fnmatch.fnmatch(name, pattern):
             screen.line(f"{name:28} {text}".rstrip())
+
+
+#: What `invariscope list` alone shows.
+_LISTS = {
+    "models": "specs of networks; with a glob: timm:vit*",
+    "layers": "those of a model: list layers timm:resnet18",
+    "data": "specs of images",
+    "transformations": "families with their levels; --table paper",
+    "groups": "finite groups",
+    "metrics": "what can be measured, with range and direction",
+    "augmentations": "what train takes",
+}
 
 
 def _transformations(table: str) -> Iterable[tuple[str, str]]:

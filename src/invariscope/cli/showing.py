@@ -68,7 +68,7 @@ def show_result(screen: Screen, result: Result) -> None:
 
 # What stands beside the measurement, all the way: a control, its column, what it is.
 _BESIDE = (
-    ("untrained", "its twin", "the twin is the same architecture untrained, all the way"),
+    ("untrained", "twin", "the twin is the same architecture untrained, all the way"),
     ("shuffled", "by chance", "by chance: with the maps of another image, all the way"),
 )
 

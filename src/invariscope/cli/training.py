@@ -21,6 +21,7 @@ from invariscope.terminal import table
 from invariscope.training import Recipe, TrainedRun, cross_validate, mean_over_seeds, train
 from invariscope.training.during import measuring as measuring_hook
 from invariscope.training.loop import ALONE
+from invariscope.training.prepare import check_recipe
 from invariscope.training.splits import open_splits
 from invariscope.training.trackers import CsvTracker, TensorBoardTracker, Tracker, Trackers
 
@@ -48,6 +49,8 @@ def train_all(
     for name in names:
         if name not in _TRACKERS:
             raise unknown_name("tracker", name, _TRACKERS)
+    with screen.status(f"opening {recipe.data}"):
+        check_recipe(recipe)
     folder = folder or _default_folder(recipe, rates, decays)
     hook = _hook(recipe, measuring)
     every = measuring["every"]

@@ -242,7 +242,8 @@ class Result:
         one_unit = [name for name in metrics if known[name]["unit"] != "derivative"]
         metric = (one_unit or metrics)[0]
         frame = self.frame[(self.frame["metric"] == metric) & self.frame["class"].isna()]
-        layer = "embedding" if (frame["layer"] == "embedding").any() else "logits"
+        layers = list(dict.fromkeys(frame["layer"]))  # of maps, the deepest that has values
+        layer = next((name for name in ("embedding", "logits") if name in layers), layers[-1])
         frame = frame[frame["layer"] == layer]
         moved = frame[frame["level"] > 0]
         values = (frame if moved.empty else moved).groupby("transformation", sort=False)["value"]

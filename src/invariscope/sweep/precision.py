@@ -24,11 +24,11 @@ from invariscope.transformations import IDENTITY
 
 
 def check_precision(precision: float | None) -> None:
-    """Raises an `InputError` unless the wanted half-width is a positive number."""
-    if precision is not None and not precision > 0:
+    """Raises an `InputError` unless the wanted half-width is a number from above 0 to 1."""
+    if precision is not None and not 0 < precision <= 1:
         raise InputError(
-            f"precision must be above 0, not {precision}: it is the half-width of the 95 % "
-            "intervals, such as 0.02"
+            f"precision must be above 0 and at most 1, not {precision:g}: it is the half-width of "
+            "the 95 % intervals, such as 0.02"
         )
 
 

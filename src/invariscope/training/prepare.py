@@ -190,6 +190,22 @@ class Training:
         }
 
 
+def check_recipe(recipe: Recipe) -> None:
+    """Raises an `InputError` where the data, the network or the augmentation cannot be had."""
+    _, preprocessing = build_architecture(recipe.architecture, num_classes=2, seed=recipe.seed)
+    size = _side(recipe, preprocessing)
+    evaluation_resize(recipe.augment, size)
+    _, _, classes = open_splits(recipe)
+    augmentation(recipe.augment, size, class_names=classes)
+
+
+def _side(recipe: Recipe, preprocessing: Preprocessing) -> int:
+    size = recipe.size or (preprocessing.size or (0, 0))[0]
+    if not size:
+        raise InputError(f"model {recipe.model} does not say its input's side: give `size`")
+    return size
+
+
 def prepare(recipe: Recipe, accelerator: Accelerator, workers: int | None = None) -> Training:
     """Opens the images, builds the network, its optimiser and its augmentation.
 
@@ -204,9 +220,7 @@ def prepare(recipe: Recipe, accelerator: Accelerator, workers: int | None = None
         Split(matched(part.source, preprocessing), part.indices, part.note)
         for part in (train, test)
     )
-    size = recipe.size or (preprocessing.size or (0, 0))[0]
-    if not size:
-        raise InputError(f"model {recipe.model} does not say its input's side: give `size`")
+    size = _side(recipe, preprocessing)
     resize = evaluation_resize(recipe.augment, size)
     preprocessing = preprocessing.override({"size": size, "resize": resize})
     if recipe.augerino is not None:

@@ -116,3 +116,14 @@ def test_text_that_looks_like_markup_keeps_its_words():
     figure = matplotlib.figure.Figure(figsize=(2, 1))
     figure.text(0.1, 0.5, 'an id="here" and url(#there)')
     assert 'an id="here"' in svg.inline(figure, "a", "label").replace("&quot;", '"')
+
+
+def test_what_unrelated_images_score_is_drawn_as_a_median(make):
+    result = make()
+    null = result.controls["control"] == "shuffled"
+    result.controls.loc[null, ["value", "ci_low", "ci_high"]] = [-0.9, -2.0, 0.1]
+    result.controls["median"] = np.where(null, 0.02, np.nan)
+    axes = plot(result, "rotate").axes[0]
+    line = next(line for line in axes.lines if line.get_label() == "another image")
+    assert set(np.asarray(line.get_ydata()).tolist()) == {0.02}
+    assert axes.get_ylim()[0] > -0.5

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from invariscope.report.run.glance import glance
 from invariscope.report.run.readings import Readings, Score, apart, score
 from invariscope.report.run.standings import reaction, standings
 from invariscope.report.run.verdict import verdict
@@ -139,7 +140,9 @@ def test_another_headline_metric_is_named_when_relative_invariance_is_absent(mak
     ("low", "high", "word"),
     [
         (0.90, 0.99, "hardly reacts"),
-        (0.8999, 0.99, "reacts"),
+        (0.8999, 0.99, "reacts a little"),
+        (0.75, 0.80, "reacts a little"),
+        (0.7499, 0.80, "reacts"),
         (0.4, 0.4999, "reacts strongly"),
         (0.4, 0.50, "reacts"),
         (float("nan"), float("nan"), "too few images"),
@@ -164,3 +167,30 @@ def test_a_level_without_interval_leaves_the_mean_without_one():
     assert found.value == pytest.approx(0.6)
     assert not found.has_interval
     assert found.n == 1
+
+
+def unrelated(result, value, metric="prediction_consistency", layer="logits"):
+    """Adds what unrelated images score."""
+    rows = result.frame[(result.frame["metric"] == metric) & (result.frame["layer"] == layer)]
+    rows = rows.assign(control="shuffled", value=value)
+    result.controls = pd.concat([result.controls, rows])
+    return result
+
+
+def test_constant_predictions_are_named(make):
+    found = texts(unrelated(make(), 0.97))
+    assert "one and the same class for nearly all images" in found["predictions"]
+    assert "stays the same" not in found["predictions"]
+    readings = Readings(unrelated(make(), 0.97))
+    assert {row.kept for row in glance(readings, standings(readings))} == {"constant"}
+    assert "stays the same" in texts(unrelated(make(), 0.5))["predictions"]
+
+
+def test_levels_of_ones_own_are_said(make):
+    result = make()
+    assert Readings(result).asked == list(Readings(result).transformations)
+    cells = result.manifest["settings"]["cells"]
+    result.manifest["settings"]["cells"] = [
+        cell for cell in cells if cell["transformation"] != "rotate" or cell["level"] in (0, 3, 9)
+    ]
+    assert "rotate=60/180" in Readings(result).asked

@@ -172,13 +172,15 @@ def value_text(value: float, low: float, high: float) -> str:
     Example:
         >>> value_text(0.51234, 0.50111, 0.53987), value_text(0.5, math.nan, math.nan)
         ('0.512 [0.501, 0.540]', '0.50')
+        >>> value_text(1.0, 1.0, 1.0), value_text(0.999999, 0.999998, 1.0)
+        ('1.00 [1.00, 1.00]', '1.00 [1.00, 1.00]')
     """
     if not math.isfinite(value):
         return "undefined"
     if not (math.isfinite(low) and math.isfinite(high)):
         return significant(value)
-    width = high - low
-    digits = 3 if width <= 0 else min(5, max(0, 1 - math.floor(math.log10(width))))
+    width = high - low if high - low > 1e-5 else 0.0
+    digits = 2 if width <= 0 else min(5, max(0, 1 - math.floor(math.log10(width))))
     digits = max(digits, 2)
     return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
 

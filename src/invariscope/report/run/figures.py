@@ -134,7 +134,20 @@ def draw(
     line(control("untrained"), "--o", TWIN, "untrained twin", 0.14, lw=1.2, ms=5, mfc="none")
     line(control("floor"), "^", FLOOR, "interpolation floor", 0, ms=5)
     line(kept_curve(readings, name, metric), "-.", KEPT, "prediction kept", 0, lw=1.2)
-    line(control("shuffled"), ":", NULL, "another image", 0.12, lw=1.1)
+    line(null_curve(readings, name, metric, layer), ":", NULL, "another image", 0, lw=1.1)
+
+
+def null_curve(readings: Readings, name: str, metric: str, layer: str) -> pd.DataFrame:
+    """What unrelated images score: the median over images, where the metric is one of images.
+
+    A mean of ratios is drawn down by the few pairs whose denominator is small, far below what
+    unrelated images score, and its interval would take half of every panel.
+    """
+    rows = readings.curve(name, metric, layer, "shuffled")
+    if "median" not in rows or not np.isfinite(rows["median"].to_numpy(dtype=float)).any():
+        return rows
+    middle = rows["median"]
+    return rows.assign(value=middle, ci_low=middle, ci_high=middle)
 
 
 def kept_curve(readings: Readings, name: str, metric: str) -> pd.DataFrame:
@@ -156,6 +169,8 @@ def y_limits(
     for name in names:
         for control in ("", "untrained", "floor", "shuffled"):
             rows = readings.curve(name, metric, layer, control)
+            if control == "shuffled":
+                rows = null_curve(readings, name, metric, layer)
             for column in ("value", "ci_low", "ci_high"):
                 values = rows[column].to_numpy(dtype=float)
                 values = values[np.isfinite(values)]

@@ -42,6 +42,12 @@ def glance(readings: Readings, order: Sequence[Standing]) -> list[GlanceRow]:
     return [_row(readings, standing, about, (left, right)) for standing in order]
 
 
+def _kept(kept: Score | None, *, constant: bool) -> str:
+    if kept is None:
+        return ABSENT
+    return "constant" if constant else percent(kept.value)
+
+
 def _ends(score: Score) -> tuple[float, float]:
     return (score.low, score.high) if score.has_interval else (score.value, score.value)
 
@@ -61,5 +67,5 @@ def _row(
         word=standing.word,
         tone=_TONES.get(standing.word, "mid"),
         twin=ABSENT if standing.against_twin is None else against[standing.against_twin],
-        kept=percent(kept.value) if kept else ABSENT,
+        kept=_kept(kept, constant=readings.constant),
     )

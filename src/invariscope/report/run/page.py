@@ -138,11 +138,13 @@ def _facts(readings: Readings) -> list[tuple[str, str]]:
     layers = len(readings.layers)
     groups = [name for name in readings.transformations if is_group(name)]
     count = len(readings.transformations) - len(groups)
-    from_table = f"{count} from the table “{settings.get('table', 'standard')}”"
+    own = [word for word in readings.asked if "=" in word]
+    from_table = [f"{count - len(own)} from the table “{settings.get('table', 'standard')}”"]
+    said = "; ".join([*(from_table if count > len(own) else []), *own])
     facts = [
         ("Data", settings.get("data", "")),
         ("Images", used),
-        ("Transformations", from_table if count else ""),
+        ("Transformations", said if count else ""),
         ("Groups", ", ".join(groups)),
         ("Layers", f"{layers}"),
         ("Date", str(execution.get("started", ""))[:10]),
@@ -155,7 +157,7 @@ def _facts(readings: Readings) -> list[tuple[str, str]]:
 def _arguments(readings: Readings) -> dict[str, Any]:
     settings = readings.settings
     return {
-        "transformations": readings.transformations,
+        "transformations": readings.asked,
         "table": settings.get("table", "standard"),
         "metrics": list(settings.get("metrics", ())),
         "num_images": settings.get("num_images", readings.n),

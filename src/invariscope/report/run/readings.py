@@ -10,13 +10,17 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
+from invariscope.errors import InputError
 from invariscope.report.kit.words import transformation_words, with_interval
 from invariscope.report.run.meaning import Meaning, meaning_of
 from invariscope.results.cells import metric_as
+from invariscope.transformations import get_transformation
 
 EMBEDDING = "embedding"
 LOGITS = "logits"
 HEADLINE_LAYERS = (EMBEDDING, LOGITS)
+#: Share of unrelated images with the same prediction from which on predictions are called constant.
+CONSTANT = 0.9
 
 
 @runtime_checkable
@@ -165,6 +169,17 @@ class Readings:
         """The name of the run's metric in that role; "" if it has none."""
         return metric_as(self.manifest, role)
 
+    @cached_property
+    def constant(self) -> bool:
+        """Says whether the model predicts one class for nearly all images, whatever they show.
+
+        Then unrelated images agree as well, and a prediction that is kept says nothing.
+        """
+        kept = self.metric_as("kept")
+        unrelated = [self.curve(name, kept, LOGITS, "shuffled") for name in self.transformations]
+        mildest = [float(rows["value"].iloc[0]) for rows in unrelated if len(rows)]
+        return bool(mildest) and min(mildest) >= CONSTANT
+
     @property
     def channels(self) -> pd.DataFrame | None:
         """The table of channels (`invariscope.results.channels`); None without channel measures."""
@@ -177,6 +192,26 @@ class Readings:
         measured = self.overall.loc[self.overall["control"] == "", "transformation"]
         present = set(measured)
         return [name for name in dict.fromkeys([*planned, *measured]) if name in present]
+
+    @cached_property
+    def asked(self) -> list[str]:
+        """The same as they were asked for, with the magnitudes of those that have their own."""
+        table = self.settings.get("table", "standard")
+        words = []
+        for name in self.transformations:
+            own = [
+                cell for cell in self.settings.get("cells", ()) if cell["transformation"] == name
+            ]
+            given = tuple(float(cell["magnitude"]) for cell in own)
+            try:
+                tabled = get_transformation(name, table)
+                of_table = tuple(tabled.magnitudes[level] for level in tabled.levels)
+            except InputError:  # one that is not known here, or that the table does not have
+                of_table = ()
+            shown = "/".join(f"{magnitude:g}" for magnitude in given[1:])
+            same = len(given) == len(of_table) and np.allclose(given, of_table)
+            words.append(name if same or not shown else f"{name}={shown}")
+        return words
 
     @cached_property
     def layers(self) -> list[dict[str, Any]]:

@@ -5,8 +5,9 @@ with the cautious interval of `readings.Score`. The words follow from where the 
 lies:
 
 - hardly reacts: all of it at or above 0.90;
+- reacts a little: all of it at or above 0.75, not all above 0.90;
 - reacts strongly: all of it below 0.50;
-- reacts: everything between, and everything whose interval crosses one of the two lines.
+- reacts: everything between, and everything whose interval crosses 0.75 or 0.50.
 
 Two scores are said to differ only if their intervals do not overlap. That is stricter than a paired
 test (`invariscope compare` does those), so what is claimed here holds, and a difference that is not
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from invariscope.report.run.readings import Readings, Score, apart, score
 
 HARDLY = 0.90
+LITTLE = 0.75
 STRONGLY = 0.50
 
 
@@ -44,14 +46,16 @@ def reaction(score: Score) -> str:
 
     Example:
         >>> reaction(Score(0.95, 0.93, 0.97, 24, (1,))), reaction(Score(0.95, 0.85, 0.97, 24, (1,)))
-        ('hardly reacts', 'reacts')
-        >>> reaction(Score(0.2, 0.1, 0.3, 24, (1,)))
-        'reacts strongly'
+        ('hardly reacts', 'reacts a little')
+        >>> reaction(Score(0.7, 0.6, 0.8, 24, (1,))), reaction(Score(0.2, 0.1, 0.3, 24, (1,)))
+        ('reacts', 'reacts strongly')
     """
     if not score.has_interval:
         return "too few images"
     if score.low >= HARDLY:
         return "hardly reacts"
+    if score.low >= LITTLE:
+        return "reacts a little"
     return "reacts strongly" if score.high < STRONGLY else "reacts"
 
 

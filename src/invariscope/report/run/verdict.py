@@ -15,7 +15,7 @@ from invariscope.report.kit.words import (
     percent,
 )
 from invariscope.report.run.readings import LOGITS, Readings, ResultLike, Score, apart, score
-from invariscope.report.run.standings import HARDLY, STRONGLY, Standing, standings
+from invariscope.report.run.standings import HARDLY, LITTLE, STRONGLY, Standing, standings
 
 SMALL_SAMPLE = 30
 FLOOR_MATTERS = 0.95
@@ -232,13 +232,20 @@ def _floor(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
         named = listed([f"{s.words} ({number(f.value)})" for s, f in touched])
         yield Finding(
             "floor",
-            "Not all of this is the model’s doing: an image that was transformed and turned back,"
-            f" and so lost what resampling and the frame’s edge cost, already scores only {named}.",
+            "Part of this is the cost of resampling, not the model: images that were transformed"
+            f" and turned back, so that nothing but that cost is left, score {named}.",
         )
 
 
 def _predictions(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
     kept = []
+    if readings.constant:
+        yield Finding(
+            "predictions",
+            "The model predicts one and the same class for nearly all images, untouched and moved"
+            " ones alike, so that a prediction which is kept says nothing.",
+        )
+        order = []
     for standing in order:
         name = standing.transformation
         share = readings.score(name, metric=readings.metric_as("kept"), layer=LOGITS)
@@ -291,7 +298,7 @@ def _sample(readings: Readings) -> Finding:
     n = readings.n
     text = f"All of this rests on {counted(n, 'image')}; brackets are 95 % intervals over images."
     if n < SMALL_SAMPLE:
-        text += " That is a small sample: more images narrow the intervals and settle more of it."
+        text += " That is a small sample: with more images the intervals get narrower."
     return Finding("sample", text)
 
 
@@ -311,7 +318,8 @@ def _words(readings: Readings) -> Finding:
         "words",
         f"What the words mean: the numbers are {about.phrase} at the {layer},"
         f" averaged over the levels above 0. 1 means “{best}”, 0 “{worst}”. “Hardly reacts”: the"
-        f" whole interval is at least {HARDLY:.2f}; “reacts strongly”: all of it below"
+        f" whole interval is at least {HARDLY:.2f}; “reacts a little”: at least {LITTLE:.2f};"
+        f" “reacts strongly”: all of it below"
         f" {STRONGLY:.2f}; “reacts”: everything else. Two are called different only if"
         " their intervals do not overlap. How far"
         " each family goes is the table’s choice, so “most” means over these levels.",

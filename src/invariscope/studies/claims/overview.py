@@ -49,14 +49,22 @@ def overview(folders: Iterable[Path], studies: Collection[str]) -> list[ClaimSta
 
 
 def as_text(entries: list[ClaimStatus]) -> str:
-    """The overview in 80 columns."""
-    parts = []
-    for paper, subject in PAPERS.items():
-        own = [entry for entry in entries if entry.claim.paper == paper]
-        parts += [rendered(f"Paper {paper}, {subject}"), *(_text(entry) for entry in own)]
+    """The overview in 80 columns: how many there are, those that were run, the others in short."""
     number = counts([entry.result for entry in entries])
     total = ", ".join(f"{n} {verdict}" for verdict, n in number.items())
-    return "\n\n".join([*parts, f"{len(entries)} claims: {total}"])
+    parts = [rendered(f"{len(entries)} claims: {total}")]
+    for paper, subject in PAPERS.items():
+        own = [entry for entry in entries if entry.claim.paper == paper]
+        run = [entry for entry in own if entry.result.verdict != NOT_RUN]
+        parts += [rendered(f"Paper {paper}, {subject}"), *(_text(entry) for entry in run)]
+        waiting: dict[str, list[str]] = {}
+        for entry in own:
+            if entry.result.verdict == NOT_RUN:
+                waiting.setdefault(entry.result.note, []).append(entry.claim.id)
+        if waiting:
+            lines = [("not run", f"{', '.join(ids)}: {why}") for why, ids in waiting.items()]
+            parts.append(rendered(paragraphs(lines, 10)))
+    return "\n\n".join(parts)
 
 
 def as_rows(entries: list[ClaimStatus]) -> list[dict[str, Any]]:

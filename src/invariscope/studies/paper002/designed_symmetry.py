@@ -91,7 +91,9 @@ def symmetry_claim(table: pd.DataFrame, ran_on: str) -> ClaimResult:
         inexact = share(int((defined < _EXACT).sum()), len(defined), unit="images")
         name = f"{METRICS[0]}, {EQUIVARIANT}, {layer}: images where it is not exact"
         parts.append(above(inexact, 0.5, name=name))
-    return decide("002.c2", parts, ran_on=ran_on, note="The least over the turns, image by image.")
+    return decide(
+        "002.c2", parts, ran_on=ran_on, note="Of each image, the turn at which it is lowest counts."
+    )
 
 
 def isotropic_network(channels: int = 6, seed: int = 0) -> nn.Sequential:
