@@ -2,7 +2,7 @@
 
     pip install tmeasures==1.2.11 statsmodels pandas matplotlib
     python benchmarks/peers.py                       # time and memory, then numbers
-    python benchmarks/peers.py --part numbers        # see peer_numbers.py: same inputs, same numbers?
+    python benchmarks/peers.py --part numbers        # the same inputs: see peer_numbers.py
 
 Each contender runs in a process of its own, beside as many bare channels-last forward passes as
 there are images × rotations; the ratio is between the two in that process, so contenders can be

@@ -189,9 +189,10 @@ def _tf32_switches() -> tuple[list[tuple[Any, str]], Any]:
     Since 2.9 there are new switches; whoever has used one may not read the old ones any more.
     """
     matmul = torch.backends.cuda.matmul
-    convolutions = getattr(torch.backends.cudnn, "conv", None)
-    if hasattr(convolutions, "fp32_precision"):
-        return [(convolutions, "fp32_precision"), (matmul, "fp32_precision")], "ieee"
+    cudnn = torch.backends.cudnn
+    if hasattr(matmul, "fp32_precision"):
+        parts = (cudnn.conv, cudnn.rnn, matmul)  # pyright: ignore[reportAttributeAccessIssue]
+        return [(part, "fp32_precision") for part in parts], "ieee"
     return [(torch.backends.cudnn, "allow_tf32"), (matmul, "allow_tf32")], False
 
 
