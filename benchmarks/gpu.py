@@ -34,7 +34,7 @@ LIMITS = {
     "transforms2d": 40, "trace": 60,
 }  # fmt: skip
 #: On a CPU nothing is in a hurry.
-PATIENCE = 4
+PATIENCE = 15
 
 
 def environment(device: str, small: bool) -> dict:

@@ -8,6 +8,7 @@ rounding are for `benchmarks/gpu.sh` on a machine that has one.
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -20,13 +21,14 @@ _DEVICE = torch.Tensor.device.__get__  # pyright: ignore[reportAttributeAccessIs
 _IS_CUDA = torch.Tensor.is_cuda.__get__  # pyright: ignore[reportAttributeAccessIssue]
 _TO_NUMPY = (torch.Tensor.numpy, torch.Tensor.__array__)
 _COPIES = (torch.Tensor.copy_, torch.Tensor.data.__set__)  # pyright: ignore
+_SHALLOW = torch._has_compatible_shallow_copy_type  # pyright: ignore
 _MOVES = (torch.Tensor.to, torch.Tensor.cpu, torch.Tensor.cuda)
 
 
 class Far(Tensor):
     """A tensor that is taken to lie on the accelerator."""
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # pyright: ignore
 
 
 def far(value):
@@ -50,7 +52,7 @@ class _Pretended(TorchFunctionMode):
             return FAR if func == _DEVICE else True
         if func in _TO_NUMPY and marked:
             raise TypeError("can't convert cuda:0 device type tensor to numpy")
-        if func is torch._has_compatible_shallow_copy_type:  # a module that moves: new parameters
+        if func is _SHALLOW:  # a module that moves gets new parameters
             return False
         if func == torch.Tensor.__deepcopy__ and marked:
             return self._copied(*args)
@@ -85,9 +87,9 @@ class _Pretended(TorchFunctionMode):
         call = torch.Tensor.cpu if func is torch.Tensor.cuda else func
         if call is torch.Tensor.cpu:
             rest, kwargs = [], {}
-        moved = call(
-            near(tensor), *map(plain, rest), **{key: plain(value) for key, value in kwargs.items()}
-        )
+        named: dict[str, Any] = {key: plain(value) for key, value in kwargs.items()}
+        others: list[Any] = [plain(value) for value in rest]
+        moved = call(near(tensor), *others, **named)
         if there != isinstance(tensor, Far):
             return far(moved.clone()) if there else near(moved.clone())
         return tensor if moved is tensor else far(moved) if there else moved

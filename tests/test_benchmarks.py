@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_section_of_the_gpu_script_runs_on_a_cpu(section, bars, tmp_path):
 
 
 def test_a_section_that_fails_does_not_stop_the_others(monkeypatch, capsys, tmp_path):
-    import gpu
+    gpu = import_module("gpu")
 
     def section(name, options):
         return {"failed": "no", "seconds": 1} if name == "oracles" else {"bars": [], "seconds": 1}
@@ -68,7 +69,7 @@ def test_a_section_that_fails_does_not_stop_the_others(monkeypatch, capsys, tmp_
 
 
 def test_the_sections_together_take_eight_minutes_at_most():
-    import gpu
+    gpu = import_module("gpu")
 
     assert sum(gpu.LIMITS.values()) <= 480
 
@@ -77,7 +78,8 @@ def test_the_sections_together_take_eight_minutes_at_most():
 def test_rows_are_foretold_to_the_last_one():
     """The cost model counts what a run writes."""
     import numpy as np
-    import scale
+
+    scale = import_module("scale")
 
     import invariscope
     from invariscope.sweep import SweepRequest, prepare
@@ -99,7 +101,7 @@ def test_rows_are_foretold_to_the_last_one():
 
 
 def test_a_peer_that_is_not_there_is_said(monkeypatch):
-    import peer_numbers
+    peer_numbers = import_module("peer_numbers")
 
     for name, variable in peer_numbers.NEEDS.items():
         if variable:

@@ -191,8 +191,8 @@ def _tf32_switches() -> tuple[list[tuple[Any, str]], Any]:
     matmul = torch.backends.cuda.matmul
     cudnn = torch.backends.cudnn
     if hasattr(matmul, "fp32_precision"):
-        parts = (cudnn.conv, cudnn.rnn, matmul)  # pyright: ignore[reportAttributeAccessIssue]
-        return [(part, "fp32_precision") for part in parts], "ieee"
+        convolutions = cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]
+        return [(part, "fp32_precision") for part in (convolutions, matmul)], "ieee"
     return [(torch.backends.cudnn, "allow_tf32"), (matmul, "allow_tf32")], False
 
 
