@@ -1,7 +1,8 @@
 """The same work by others: every convolution of resnet18, 10 rotations of 64 images at 224.
 
     pip install tmeasures==1.2.11 statsmodels pandas matplotlib
-    python benchmarks/peers.py
+    python benchmarks/peers.py                       # time and memory, then numbers
+    python benchmarks/peers.py --part numbers        # the same inputs: see peer_numbers.py
 
 Each contender runs in a process of its own, beside as many bare channels-last forward passes as
 there are images × rotations; the ratio is between the two in that process, so contenders can be
@@ -13,7 +14,11 @@ compared on a noisy machine. ``peak_mib`` is the largest resident set of the pro
   that keep every map, `grid_sample`, standardised copies, one matrix product a layer and rotation;
 - tmeasures: normalised variance ("invariance") and the same after the inverse rotation
   ("same-equivariance"), per unit. It has no measure across channels. Its rotations take the angle
-  times 180 and then its cosine in radians: the work is the same, the angles are not.
+  times 180 and then its cosine in radians: the work is the same, the angles are not;
+- published: the structure of the published search for factors, on the search's own terms
+  (`benchmarks/factors.py --part published`).
+
+What is not installed is said and left out.
 """
 
 import argparse
@@ -25,7 +30,7 @@ import time
 
 ROTATIONS = 10
 LAYERS = "conv1,layer*.conv?,layer*.downsample.0"
-CONTENDERS = ("ours", "naive", "tmeasures")
+CONTENDERS = ("ours", "naive", "tmeasures", "published")
 
 
 def pixels(images: int):
@@ -177,26 +182,54 @@ def tmeasures(images: int) -> float:
     return time.perf_counter() - started
 
 
+def apart(*arguments: object) -> dict:
+    """Runs this script in a process of its own; what fails there is said."""
+    command = [sys.executable, __file__, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return json.loads(done.stdout.strip().splitlines()[-1])
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    missing = last.startswith(("ModuleNotFoundError", "ImportError"))
+    return {"missing" if missing else "failed": last}
+
+
+def one(contender: str, images: int) -> dict:
+    """Seconds and memory of a contender, in this process."""
+    if contender == "published":
+        from factors import published_ratio
+
+        return published_ratio(max(4, images // 2))
+    run = {"ours": ours, "naive": naive, "tmeasures": tmeasures}[contender]
+    seconds = run(images)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    beside = bare(images)
+    found = {"s": round(seconds, 1), "bare_s": round(beside, 1)}
+    return found | {"ratio": round(seconds / beside, 2), "peak_mib": peak}
+
+
 def main() -> None:
     """Runs the contenders and prints JSON."""
+    from peer_numbers import PARTS, numbers_of
+
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--part", choices=("all", "time", "numbers"), default="all")
     parser.add_argument("--only", choices=CONTENDERS)
+    parser.add_argument("--numbers-of", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--images", type=int, default=64)
     options = parser.parse_args()
-    if options.only:
-        run = {"ours": ours, "naive": naive, "tmeasures": tmeasures}[options.only]
-        seconds = run(options.images)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        beside = bare(options.images)
-        found = {"s": round(seconds, 1), "bare_s": round(beside, 1)}
-        print(json.dumps(found | {"ratio": round(seconds / beside, 2), "peak_mib": peak}))
+    if options.only or options.numbers_of:
+        found = (
+            one(options.only, options.images) if options.only else numbers_of(options.numbers_of)
+        )
+        print(json.dumps(found))
         return
-    results = {}
-    for name in CONTENDERS:
-        command = [sys.executable, __file__, "--only", name, "--images", str(options.images)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        last = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()[-1]
-        results[name] = json.loads(last) if done.returncode == 0 else {"failed": last}
+    results: dict[str, dict] = {}
+    if options.part in ("all", "time"):
+        results["time"] = {
+            name: apart("--only", name, "--images", options.images) for name in CONTENDERS
+        }
+    if options.part in ("all", "numbers"):
+        results["numbers"] = {name: apart("--numbers-of", name) for name in PARTS}
     print(json.dumps(results, indent=2))
 
 

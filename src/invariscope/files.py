@@ -44,12 +44,30 @@ def write_file(path: Path, content: bytes, *, kept: str = "") -> None:
         ...     sorted(os.listdir(folder))
         ['a.json']
     """
+    with written_whole(path, kept=kept) as file:
+        file.write(content)
+
+
+@contextmanager
+def written_whole(path: Path, *, kept: str = "") -> Iterator[io.BufferedIOBase]:
+    """Opens a file for writing that takes its name once it is whole; arguments as above.
+
+    What is too large to be all in memory is written to it piece by piece; it can be read again.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with written_whole(Path(folder) / "a.bin") as file:
+        ...         _ = file.write(b"1"), file.write(b"2")
+        ...     (Path(folder) / "a.bin").read_bytes()
+        b'12'
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}{_SUFFIX}")
     with writable(path, kept):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(part, "wb") as file:
-                file.write(content)
+            with open(part, "w+b") as file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, path)
@@ -171,11 +189,12 @@ def read_arrays(path: Path, remedy: str) -> dict[str, "np.ndarray"]:
         return unpacked(path.read_bytes())  # np.load leaves a damaged file open
 
 
-def unpacked(archive: bytes) -> dict[str, "np.ndarray"]:
+def unpacked(archive: bytes | io.BufferedIOBase) -> dict[str, "np.ndarray"]:
     """Returns the arrays of a NumPy archive; raises whatever NumPy does where it is damaged."""
     import numpy as np
 
-    with np.load(io.BytesIO(archive), allow_pickle=False) as file:
+    opened = io.BytesIO(archive) if isinstance(archive, bytes) else archive
+    with np.load(opened, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 
 

@@ -6,7 +6,9 @@ last: a folder that has it is whole, and `read_sealed` says which file is not as
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterable, Mapping
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from invariscope.files import read_json, undamaged, write_json
 
 _SEAL, _BESIDE = "sha256", "files"
 _BYTES = 32
+#: Bytes that are read at a time.
+_PIECE = 1 << 20
 
 
 def write_sealed(path: Path, content: Mapping[str, Any], beside: Iterable[str] = ()) -> None:
@@ -89,6 +93,40 @@ def without_digest(content: bytes) -> bytes:
     if hashlib.sha256(content).digest() != digest:
         raise ValueError("the digest is another")
     return content
+
+
+def append_digest(file: BufferedIOBase) -> None:
+    """Does as `with_digest` with a file that is being written, whose content is not in memory."""
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").digest()
+    file.seek(0, os.SEEK_END)
+    file.write(digest)
+
+
+def check_digest(file: BufferedIOBase) -> None:
+    """Does as `without_digest` with an open file, and goes back to its beginning.
+
+    Raises:
+        ValueError: Its content is not what it was.
+
+    Example:
+        >>> import io
+        >>> file = io.BytesIO()
+        >>> _ = file.write(b"sums")
+        >>> append_digest(file)
+        >>> file.getvalue() == with_digest(b"sums")
+        True
+        >>> check_digest(file)
+    """
+    left = file.seek(0, os.SEEK_END) - _BYTES
+    file.seek(0)
+    digest = hashlib.sha256()
+    while left > 0 and (piece := file.read(min(left, _PIECE))):
+        digest.update(piece)
+        left -= len(piece)
+    if file.read() != digest.digest():
+        raise ValueError("the digest is another")
+    file.seek(0)
 
 
 def _digest(path: Path) -> str:

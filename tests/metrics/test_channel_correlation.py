@@ -299,3 +299,18 @@ def test_a_channel_is_dead_whose_deviations_are_within_the_rounding_of_its_value
     maps[:, :, 0] += deviation
     maps[:, :, 1] -= deviation
     assert bool(channel_invariance(maps, maps).isfinite().all()) == alive
+
+
+def test_no_image_moves_a_correlation_by_more_than_it_can():
+    """Of three images one has nearly all of the variation: without it rounding is left."""
+    draw = torch.Generator().manual_seed(1)
+    maps = torch.randn(3, 4, 2, 2, generator=draw)
+    maps = torch.cat([1e-7 * maps[:2], 1e3 * maps[2:]])
+    moved = maps + 1e-3 * maps.roll(1, 1)
+    sums, influences = ChannelCorrelation.empty(4), []
+    for number in range(3):
+        one = channel_maps(moved[number : number + 1]), channel_maps(maps[number : number + 1])
+        sums, own = sums.with_products([products_module.covariances(*one)], *one)
+        influences.append(own)
+    # (n - 1)(r - r_i) of correlations in [-1, 1]
+    assert torch.cat(influences, 1).abs().max() <= 2 * 2 + 1e-6

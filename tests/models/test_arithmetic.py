@@ -1,6 +1,8 @@
 """How a network is computed: folded batch norms give the same numbers, bf16 says that it is on."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -226,3 +228,29 @@ def test_a_model_that_fails_in_bf16_is_refused_in_one_line():
         InputError, match=r"it fails with `amp` \(.*float32 expected.*\); leave `amp` out"
     ):
         arranged(load_model(Fails()), Arithmetic(amp="bf16"), ["embedding"], IMAGES)
+
+
+@pytest.mark.parametrize("used", ["old", "new"])
+def test_float32_is_kept_from_tf32_whichever_switch_was_used(used):
+    """On a CPU the switches are there, too; they do nothing."""
+    script = f"""
+import torch
+from invariscope.models.arithmetic import _float32
+matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+if {used == "new"}:
+    matmul.fp32_precision = cudnn.conv.fp32_precision = "tf32"
+    state = lambda: (matmul.fp32_precision, cudnn.conv.fp32_precision)
+else:
+    matmul.allow_tf32 = True
+    state = lambda: (matmul.allow_tf32, cudnn.allow_tf32)
+before = state()
+with _float32(torch.device("cuda")):
+    print(matmul.fp32_precision, cudnn.conv.fp32_precision)
+print(state() == before)
+"""
+    if not hasattr(torch.backends.cuda.matmul, "fp32_precision"):
+        pytest.skip("this torch has the old switches alone")
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["ieee", "ieee", "True"]

@@ -147,6 +147,12 @@ def test_two_images_have_student_and_not_a_narrow_interval():
     assert (high - low)[0] == pytest.approx(2 * stats.t.isf(0.025, 1) * 0.1)
 
 
+def test_classes_where_no_image_has_a_value():
+    made = estimate(np.full((6, 1), np.nan), classes=np.arange(6) % 2)
+    assert np.isnan(made.value).all()
+    assert made.n.tolist() == [0]
+
+
 def test_classes_of_as_many_images_were_not_drawn_by_chance():
     rng = np.random.default_rng(0)
     classes = np.arange(40) % 4

@@ -102,3 +102,27 @@ def test_a_compiled_run_says_so_and_derivatives_are_refused(monkeypatch):
     np.testing.assert_allclose(compiled.frame["value"], plain.frame["value"], rtol=1e-4, atol=1e-5)
     with pytest.raises(InputError, match="in forward mode, and a compiled one cannot be"):
         measured(compile=True, metrics="lie_derivative", layers="last")
+
+
+class Pooling(nn.Module):
+    """Has nothing that bfloat16 would change."""
+
+    def __init__(self):
+        super().__init__()
+        self.maps = nn.AvgPool2d(2)
+        self.head = nn.Flatten()
+
+    def forward(self, x):
+        return self.head(self.maps(x))
+
+
+def test_what_is_compared_in_hooks_is_not_rounded_to_bf16():
+    how = {"layers": "maps", "metrics": "channel_equivariance,channel_eed,relative_invariance"}
+    how |= {"preprocessing": {"mean": 0.0, "std": 1.0}, "task": "embedding"}
+    net = nn.Sequential(Pooling(), nn.Linear(192, 3))  # the amp needs weights of float32
+    coarse, plain = (measured(net, **how | {"layers": "0.maps", "amp": a}) for a in ("bf16", None))
+    keys = ["image", "cell", "layer", "metric", "control"]
+    both = plain.rows.merge(coarse.rows, on=keys, suffixes=("", "_coarse"))
+    maps = both[both.layer == "0.maps"]
+    assert maps.metric.nunique() == 5
+    np.testing.assert_allclose(maps.value, maps.value_coarse, rtol=1e-5, atol=1e-6)

@@ -82,7 +82,7 @@ def main() -> None:
 def _unforeseen(problem: Exception) -> int:
     """Says that room ran out, or that this is a defect."""
     kept = "what was written is kept"
-    if disk_is_full(problem) or isinstance(problem, MemoryError):
+    if disk_is_full(problem) or _memory_ran_out(problem):
         reason = getattr(problem, "strerror", None) or "memory ran out"
         _complain(f"{reason}; {kept}: make room, then run the same command again")
     else:
@@ -91,6 +91,14 @@ def _unforeseen(problem: Exception) -> int:
         print(visible(traceback.format_exc(), lines=True), file=sys.stderr)
         _complain(f"this is a defect of invariscope; {kept}, please report it")
     return 3
+
+
+def _memory_ran_out(problem: Exception) -> bool:
+    if "torch" not in sys.modules:
+        return isinstance(problem, MemoryError)
+    from invariscope.devices import is_out_of_memory
+
+    return is_out_of_memory(problem)
 
 
 def _complain(text: str) -> None:

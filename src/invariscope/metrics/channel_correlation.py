@@ -278,7 +278,8 @@ def _added(
         cross += torch.cat(chosen, 1)  # s_ta: means off by, and what is within the image
     norm = (left[:, :, :1] * _of_pairs(left[:, :, 1], matched.pairs)).clamp_min_(0).sqrt_()
     value = matched.values[:, None]
-    without = (value - cross * matched.scale[:, None]) / norm
+    # Where nearly all of the variation is one image's, rounding leaves any number.
+    without = ((value - cross * matched.scale[:, None]) / norm).clamp_(-1, 1)
     own = (rest * (value - without)).nan_to_num_(0, 0, 0)  # a dead channel has none
     living = matched.values.isfinite().sum(2).clamp_min(1)
     influences = _stacked([old_sums.influences for old_sums in sums]) + own.square().sum(1)

@@ -29,8 +29,8 @@ Form = Literal["invariance", "equivariance"]
 FORMS: tuple[Form, Form] = ("invariance", "equivariance")
 #: Where mean² exceeds so many variances, float32 sums of raw squares have lost too many digits.
 CENTRE_ABOVE = 100.0
-#: Numbers in the products of a step: 32 MB in float32, so that 2048 channels take 2 images a step.
-STEP = 2**23
+#: Numbers in the products of a step: 16 MB in float32, so that 2048 channels take one image a step.
+STEP = 2**22
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ class MapStep:
         means = (self.transformed.mean[:, :, None], self.acted.mean[:, None, :])
         raw = torch.baddbmm(self.products, *means, alpha=float(self.transformed.positions))
         points = self.transformed.points, self.acted.points
-        same, best = _best(raw, self.acted.power, points[1])
+        same, best = _best(raw, self.acted.power, points[1], into=raw)
         return _similarities(same, best, self.transformed.power, points)
 
     def mean_pearson(self, form: Form) -> Tensor:
@@ -275,15 +275,18 @@ def permuted_cosine(step: MapStep) -> Tensor:
     return _similar(raw, transformed.power, acted.power[:, permutation], points)
 
 
-def _best(products: Tensor, theirs: Tensor, alive: Tensor) -> tuple[Tensor, Tensor]:
+def _best(
+    products: Tensor, theirs: Tensor, alive: Tensor, into: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Finds scaled products [image, channel]: with the same channel, and the largest with a living.
 
     Args:
         products: [image, channel, channel].
         theirs: [image, channel], squared norms of the other side.
         alive: Which of its channels are.
+        into: Where the scaled ones may be written; products that nobody wants any more.
     """
-    scaled = products * theirs.rsqrt()[:, None, :]
+    scaled = torch.mul(products, theirs.rsqrt()[:, None, :], out=into)
     same = scaled.diagonal(dim1=1, dim2=2).clone()
     scaled.masked_fill_(~alive[:, None, :], -torch.inf)
     return same, scaled.amax(2)

@@ -172,12 +172,28 @@ def _float32(device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    switches, off = _tf32_switches()
+    before = [getattr(*switch) for switch in switches]
     try:
+        for switch in switches:
+            setattr(*switch, off)
         yield
     finally:
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+        for switch, value in zip(switches, before, strict=True):
+            setattr(*switch, value)
+
+
+def _tf32_switches() -> tuple[list[tuple[Any, str]], Any]:
+    """Where torch keeps whether float32 may be rounded, and what forbids it.
+
+    Since 2.9 there are new switches; whoever has used one may not read the old ones any more.
+    """
+    matmul = torch.backends.cuda.matmul
+    cudnn = torch.backends.cudnn
+    if hasattr(matmul, "fp32_precision"):
+        convolutions = cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]
+        return [(part, "fp32_precision") for part in (convolutions, matmul)], "ieee"
+    return [(torch.backends.cudnn, "allow_tf32"), (matmul, "allow_tf32")], False
 
 
 def _amp_type(probe: "Probe", amp: str) -> torch.dtype:

@@ -5,11 +5,12 @@ A module that runs several times in a pass is looked at the last time.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from invariscope.errors import RunError
@@ -141,6 +142,13 @@ class _Keeper:
                     f"layer {tap.layer!r}: it puts out {len(activation.values)} entries for "
                     f"{self._images} images; leave it out of layers"
                 )
-            self.kept[tap.layer] = tap.reduce(tap.layer, activation)
+            with _in_full(tensor):
+                self.kept[tap.layer] = tap.reduce(tap.layer, activation)
         except Exception as error:
             raise ReducerFailed(tap.layer) from error
+
+
+def _in_full(tensor: Tensor) -> AbstractContextManager[Any]:
+    """Computes what is made of an activation in its own type, whatever the network computes in."""
+    kind = tensor.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from invariscope.devices import one_memory_error
 from invariscope.errors import InputError, InvariscopeError
 from invariscope.models.behind import modules_behind, unmoved
 from invariscope.models.capture import ReducerFailed
@@ -114,9 +115,9 @@ class Network:
             InvariscopeError: Of this kind; the model fails. Out of memory is raised unchanged.
         """
         try:
-            with unmoved(self.behind), self._autocast():
+            with unmoved(self.behind), self._autocast(), one_memory_error():
                 return self._call(batch)
-        except (ReducerFailed, InvariscopeError, torch.OutOfMemoryError, MemoryError):
+        except (ReducerFailed, InvariscopeError, torch.OutOfMemoryError):
             raise
         except Exception as error:
             raise kind(

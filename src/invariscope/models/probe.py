@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from invariscope.devices import one_memory_error
 from invariscope.errors import InputError, RunError
 from invariscope.models.activations import average_pool
 from invariscope.models.behind import words_on
@@ -345,9 +346,9 @@ class Probe:
         return twin.to(self.device)
 
     def _prepare(self, images: Tensor) -> Tensor:
-        batch = self.preprocessing.normalise(images.to(self.device))
-        return self._network.laid_out(batch)
+        return self._network.laid_out(self.preprocessing.normalise(images.to(self.device)))
 
+    @one_memory_error()
     def _observe(
         self, images: Tensor, layers: Sequence[str], reduce: Reducer, seen: Trace
     ) -> dict[str, Any]:

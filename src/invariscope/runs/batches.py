@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from invariscope.cache import Shown, VectorCache
+from invariscope.devices import one_memory_error
 from invariscope.errors import RunError
 from invariscope.models import Activation, Probe, average_pool
 from invariscope.models.capture import Reducer
@@ -103,6 +104,7 @@ class Batches:
             batch = images[start : start + self.size]
             watching = None if watcher is None else watcher(start, start + len(batch))
             look = partial(self._look, probe, watching or average_pool, watching is not None)
+            fits = True
             try:
                 parts.append(probe.forward(batch, layers, look).vectors)
             except torch.OutOfMemoryError as problem:
@@ -112,10 +114,10 @@ class Batches:
                         f"{probe.spec} runs out of memory with a single image of {size}: "
                         "use a larger device or smaller images"
                     ) from problem
-                self.size = max(1, min(self.size, len(batch)) // 2)
-                self._note(f"out of memory: forward batches of {self.size} from here on")
-                if images.device.type == "cuda":
-                    torch.cuda.empty_cache()
+                fits = False
+            if not fits:  # out here: the error holds all that was there when it was raised
+                watching = look = None
+                self.shrink(len(batch), images.device)
                 continue
             if watching is not None:
                 _keep(watching.keep, probe)
@@ -123,6 +125,13 @@ class Batches:
         if len(parts) == 1:
             return parts[0]
         return {layer: torch.cat([part[layer] for part in parts]) for layer in parts[0]}
+
+    def shrink(self, images: int, device: torch.device) -> None:
+        """Halves the batches, after so many images at a time did not fit."""
+        self.size = max(1, min(self.size, images) // 2)
+        self._note(f"out of memory: forward batches of {self.size} from here on")
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _look(
         self, probe: Probe, look: Reducer, whole: bool, layer: str, activation: Activation
@@ -150,7 +159,8 @@ def shape_changed(
 
 def _keep(keep: Callable[[], None], probe: Probe) -> None:
     try:
-        keep()
+        with one_memory_error():
+            keep()
     except torch.OutOfMemoryError as problem:  # smaller batches would not help
         raise RunError(
             f"{probe.spec} runs out of memory where its feature maps are compared: use a larger "

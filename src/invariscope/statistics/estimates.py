@@ -253,7 +253,7 @@ def mean_interval(
 def _within(moved: np.ndarray, counts: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Takes the mean of each class off, where all classes have as many images."""
     names, numbers = np.unique(classes[counts.any(axis=1)], return_counts=True)
-    if np.ptp(numbers) > 1 or numbers.min() < 2:
+    if not len(numbers) or np.ptp(numbers) > 1 or numbers.min() < 2:
         return moved
     moved, n = moved.copy(), len(classes)
     for name, number in zip(names, numbers, strict=True):

@@ -5,7 +5,7 @@ for the channel measures over the data set (``:pooled``), which build on the blo
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from invariscope.cache import Shown
-from invariscope.devices import as_float
+from invariscope.devices import as_float, one_memory_error
+from invariscope.errors import RunError
 from invariscope.metrics import DerivativeMetric, MapMetric, Metric, OrbitMetric
 from invariscope.models import Layer, Probe
 from invariscope.results import RowBuilder
@@ -140,11 +141,19 @@ class _Moved:
         """All of them, cell by cell."""
         return self.each[0] if len(self.cells) == 1 else torch.cat(self.each)
 
-    def some(self, positions: Sequence[int]) -> Tensor:
-        """Those of some of the cells, by their positions."""
+    def of(self, positions: Sequence[int]) -> "_Moved":
+        """Those under some of the cells, by their positions; what is moved already is shared."""
         if len(positions) == len(self.cells):
-            return self.batch
-        return torch.cat([self.each[position] for position in positions])
+            return self
+        fewer = replace(self, cells=[self.cells[position] for position in positions])
+        if "each" in vars(self):
+            vars(fewer)["each"] = [self.each[position] for position in positions]
+        return fewer
+
+    def let_go(self) -> None:
+        """Forgets the moved images; they are made again where they are wanted."""
+        vars(self).pop("each", None)
+        vars(self).pop("batch", None)
 
 
 def measure_block(
@@ -261,24 +270,52 @@ def _pass(
     """Sends some images through the networks, once for each cell, or recalls what they gave."""
     cells, count = moved.cells, len(moved.pixels)
     names = [layer.name for layer in setup.layers]
-    if maps is None:
-        whole = partial(moved.some, range(len(cells)))
-        given = batches.vectors(setup.probe, names, moved.shown, cells, whole)
-    else:  # what is compared inside the hooks needs the pass itself
-        watcher = _watchers(maps, part, cells, first=cells[0] is setup.plan.cells[0])
-        given = batches.forward(setup.probe, moved.batch, names, watcher)
-    vectors.add("", cells, count, given)
+    watching = None
+    if maps is not None:
+        first = cells[0] is setup.plan.cells[0]
+        watching = partial(_watchers, maps, part, first=first)
+    vectors.add("", cells, count, _sent(setup.probe, names, moved, batches, watching, maps))
     advance(count * len(cells))
     twins = [position for position, cell in enumerate(cells) if cell.twin]
     if setup.twin is not None and twins:
-        controlled = [name for name in names if name in HEADLINE_LAYERS]
-        some, chosen = partial(moved.some, twins), [cells[position] for position in twins]
-        if maps is None:
-            controls = batches.vectors(setup.twin, controlled, moved.shown, chosen, some)
-        else:
-            controls = batches.forward(setup.twin, some(), controlled)
-        vectors.add(UNTRAINED, chosen, count, controls)
+        controlled, some = [name for name in names if name in HEADLINE_LAYERS], moved.of(twins)
+        controls = _sent(setup.twin, controlled, some, batches, None, maps)
+        vectors.add(UNTRAINED, some.cells, count, controls)
         advance(count * len(twins))
+
+
+def _sent(
+    probe: Probe,
+    names: Sequence[str],
+    moved: _Moved,
+    batches: Batches,
+    watching: Callable[[Sequence[Cell]], Callable[[int, int], Watcher]] | None,
+    maps: MapMeasures | None,
+) -> dict[str, Tensor]:
+    """The vectors of moved images; half of the cells at a time where all do not fit into memory."""
+    try:
+        with one_memory_error():
+            if maps is None:
+                whole = partial(getattr, moved, "batch")
+                return batches.vectors(probe, names, moved.shown, moved.cells, whole)
+            images = moved.batch
+    except torch.OutOfMemoryError as problem:
+        if len(moved.cells) == 1:
+            raise RunError(
+                f"{probe.spec} runs out of memory where {len(moved.pixels)} images are moved: "
+                "use a larger device or smaller images"
+            ) from problem
+    else:  # what is compared inside the hooks needs the pass itself, and counts once
+        watcher = None if watching is None else watching(moved.cells)
+        return batches.forward(probe, images, names, watcher)
+    moved.let_go()
+    batches.shrink(len(moved.cells) * len(moved.pixels), moved.pixels.device)
+    half, count = len(moved.cells) // 2, len(moved.cells)
+    parts = [
+        _sent(probe, names, moved.of(some), batches, watching, maps)
+        for some in (range(half), range(half, count))
+    ]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def _watchers(

@@ -11,7 +11,6 @@ These sums make each block depend on those before it. They are saved from time t
 an interrupted run continues from the last save.
 """
 
-import io
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -24,7 +23,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from invariscope.files import unpacked, write_file
+from invariscope.files import unpacked, written_whole
 from invariscope.metrics.channel_correlation import ChannelCorrelation, PooledChannels
 from invariscope.metrics.channel_products import FORMS, Form
 from invariscope.results.channels import (
@@ -34,7 +33,7 @@ from invariscope.results.channels import (
     write_channels,
 )
 from invariscope.runs.identity import RUN, check_run
-from invariscope.sealed import with_digest, without_digest
+from invariscope.sealed import append_digest, check_digest
 from invariscope.sweep.plan import MEASUREMENT
 
 Key = tuple[str, str, str]
@@ -227,11 +226,9 @@ class ChannelState:
         started = time.monotonic()
         if not at_once and self._took > _WRITING_SHARE * (started - self._written):
             return False
-        buffer = io.BytesIO()
-        np.savez(buffer, **self._arrays())  # pyright: ignore[reportArgumentType]
-        write_file(
-            folder / STATE, with_digest(buffer.getvalue()), kept="the rows of the run are kept"
-        )
+        with written_whole(folder / STATE, kept="the rows of the run are kept") as file:
+            np.savez(file, **self._arrays())  # pyright: ignore[reportArgumentType]
+            append_digest(file)
         self._written = time.monotonic()
         self._took = self._written - started
         return True
@@ -259,7 +256,9 @@ class ChannelState:
         """Reads the state that a run has left, unless it is damaged or ahead of the rows."""
         path = folder / STATE
         try:
-            arrays = unpacked(without_digest(path.read_bytes()))
+            with path.open("rb") as file:
+                check_digest(file)
+                arrays = unpacked(file)
         except Exception:  # there is none yet, or it is damaged: then it is measured again
             return
         if RUN not in arrays:

@@ -205,8 +205,9 @@ class _Measured:
 
     def values(self) -> Iterator[LieValues]:
         """Yields what was measured, cell by cell."""
-        spreads = {
-            layer: spread.compute() / self._sizes[layer] for layer, spread in self._spreads.items()
+        spreads = {  # beside the squares, which lie on the CPU
+            layer: spread.compute().cpu() / self._sizes[layer]
+            for layer, spread in self._spreads.items()
         }
         for cell in self._cells:
             pixels = torch.cat(self._squares[cell.key, _PIXELS, mean_square])

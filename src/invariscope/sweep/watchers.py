@@ -111,9 +111,9 @@ class CellWatcher:
             maps = self._measures.gather(layer, cell, piece)
             if maps is not None:
                 self._look(layer, [cell], maps, moments(maps))
-        for layer, control, compared in self._compared:
-            self._measures.take(layer, control, compared)
-        self._compared, self._pieces = [], []
+        self._pieces = []
+        while self._compared:  # what is stored is let go at once
+            self._measures.take(*self._compared.pop(0))
 
     def _look(self, layer: str, cells: Sequence[Cell], moved: Tensor, known: Known) -> None:
         """Compares all images of the part under some cells, as many cells at a time as fit."""
