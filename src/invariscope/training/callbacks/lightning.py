@@ -49,7 +49,7 @@ class MeasureInvariance(Callback):
     """Measures at the start, every k steps of the optimiser, and after the last one.
 
     Values go to the trainer's loggers, at the step, and to ``trainer.callback_metrics``, where
-    `ModelCheckpoint` and `EarlyStopping` find them by name ("relative_invariance/rotate/embedding").
+    `ModelCheckpoint` and `EarlyStopping` find them: "relative_invariance/rotate/embedding".
     The training itself is that of a trainer without this callback, to the last bit.
 
     Args:
@@ -100,8 +100,8 @@ class MeasureInvariance(Callback):
             places = [k for k, one in enumerate(callbacks) if _averages(one)]
             if not places:
                 raise InputError(
-                    "`weights` is 'averaged', but no callback of this trainer averages weights: add "
-                    "EMAWeightAveraging() before, or measure weights='training'"
+                    "`weights` is 'averaged', but no callback of this trainer averages weights: "
+                    "add EMAWeightAveraging() before, or measure weights='training'"
                 )
             if callbacks.index(self) < places[-1]:
                 name = type(callbacks[places[-1]]).__name__

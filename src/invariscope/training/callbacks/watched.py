@@ -42,7 +42,7 @@ class Watched:
         InputError: `every` is no number from 1 on, or a setting that has no place here.
     """
 
-    def __init__(self, images: Any, every: int, network: Network, settings: Mapping[str, Any]):
+    def __init__(self, images: Any, every: Any, network: Network, settings: Mapping[str, Any]):
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise InputError(
                 f"`every` is {every!r}: give the steps between measurements, from 1 on"
