@@ -51,7 +51,7 @@ def record_of_comparison(results: Sequence[Result], choice: Choice) -> Record:
     names = board.models if pair is None else pair.names
     return Record(
         command="compare",
-        title=f"{' and '.join(names) if pair else f'{len(names)} models'} on {board.data}",
+        title=f"{' and '.join(board.models) if pair else f'{len(names)} models'} on {board.data}",
         identity=digest_of([manifest["identity"] for manifest in manifests])[:16],
         settings={**about, **({} if pair is None else {"A": names[0], "B": names[1]})},
         manifest={"command": "compare", **about, "manifests": manifests},

@@ -38,15 +38,14 @@ def open_record(runs: Sequence[Path], choice: Choice | None = None) -> list[Reco
     choice = choice or Choice()
     if len(runs) > 1:
         for run in runs:
-            if is_done(run) or written_by(run) != MEASURE:
+            if _seeds(run) or written_by(run) != MEASURE:
                 raise InputError(
                     f"{run} is no folder of `invariscope measure`: only these are compared; export "
                     "the others one by one"
                 )
         return [record_of_comparison([Result.load(run) for run in runs], choice)]
     (run,) = runs
-    seeds = [run] if is_done(run) else [path.parent for path in sorted(run.glob(f"seed-*/{DONE}"))]
-    if seeds:
+    if seeds := _seeds(run):
         return [record_of_training(read_run(seed), choice) for seed in seeds]
     command = written_by(run)
     if command == "factors":
@@ -62,11 +61,12 @@ def open_record(runs: Sequence[Path], choice: Choice | None = None) -> list[Reco
 def joined(records: Sequence[Record], runs: Sequence[Path]) -> Record:
     """One record of the trainings of several seeds, for a table; a single record as it is."""
     if records[0].command == "train":
-        paper = paper_of_trainings([read_run(path) for path in _folders(runs[0])])
+        paper = paper_of_trainings([read_run(path) for path in _seeds(runs[0])])
         table = pd.concat([record.table for record in records], ignore_index=True)
         return replace(records[0], table=table, paper=paper)
     return records[0]
 
 
-def _folders(run: Path) -> list[Path]:
+def _seeds(run: Path) -> list[Path]:
+    """The folders of the trainings in a folder: itself, or one a seed."""
     return [run] if is_done(run) else [path.parent for path in sorted(run.glob(f"seed-*/{DONE}"))]

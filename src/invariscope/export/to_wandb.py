@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from PIL import Image
 
 from invariscope.errors import InputError
@@ -84,7 +85,7 @@ def to_wandb(
     for old in earlier:
         if old.resolve() != Path(run.dir).parent.resolve():
             shutil.rmtree(old)
-    where = run.url or Path(run.dir).parent
+    where = Path(run.dir).parent if run.offline else run.url
     return [f"wandb: {where}", *lines]
 
 
@@ -92,8 +93,6 @@ def _log(run: Any, record: Record) -> list[str]:
     import wandb
 
     names = record.names()
-    if changed := altered(names):
-        run.config.update({"names": changed})
     own_axis: Name = ("iteration" if record.command == "train" else "level",)
     for row in _history(record, names, own_axis, run):
         run.log(row)
@@ -102,7 +101,8 @@ def _log(run: Any, record: Record) -> list[str]:
         with Image.open(io.BytesIO(draw())) as picture:
             run.log({f"figures/{tracker_name(name)}": wandb.Image(picture)})
     notes = []
-    for name, table in (("summary", record.summary), ("frame", record.table)):
+    changed = pd.DataFrame(list(altered(names).items()), columns=["name", "true name"])
+    for name, table in (("summary", record.summary), ("frame", record.table), ("names", changed)):
         if len(table) > _MOST_ROWS:
             notes.append(f"the first {_MOST_ROWS:,} of {len(table):,} rows are in the table {name}")
         shown = table.head(_MOST_ROWS).astype(object)

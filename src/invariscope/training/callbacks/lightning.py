@@ -9,9 +9,9 @@ validation the averaged ones are in the module, at the end of training they stay
   callback and never from the module. This callback must come after it in the list, as the average
   would otherwise lack the last step; the other order is refused, and so is a trainer without one.
 
-`StochasticWeightAveraging` puts its average into the module in a last epoch without steps: nothing
-is measured there. Weights that a strategy spreads over devices (FSDP, DeepSpeed, model parallel)
-are refused.
+`StochasticWeightAveraging` puts its average into the module for a last epoch, for batch norms, and
+its optimiser makes one more step there: nothing is measured in that epoch. Weights that a strategy
+spreads over devices (FSDP, DeepSpeed, model parallel) are refused.
 
 >>> from invariscope.training.callbacks.lightning import MeasureInvariance
 >>> callback = MeasureInvariance("samples", every=100, transformations="rotate", network="net")
@@ -121,14 +121,14 @@ class MeasureInvariance(Callback):
         self, trainer: "Trainer", pl_module: "LightningModule", *batch: Any, **more: Any
     ) -> None:
         """Measures after every k-th step; a batch whose gradients are only added up is no step."""
-        if self._watched.due(trainer.global_step, self._last):
+        if self._watched.due(trainer.global_step, self._last) and not _is_swapped(trainer):
             values = self._measure(trainer, pl_module)
             pl_module.log_dict(values, logger=False, on_step=True, on_epoch=False)
 
     def on_train_epoch_end(self, trainer: "Trainer", pl_module: "LightningModule") -> None:
         """Measures after the last step, where that is no multiple."""
-        swapped = any(_has_base(one, "StochasticWeightAveraging") for one in _callbacks(trainer))
-        if trainer.global_step > self._last and _is_last(trainer) and not swapped:
+        last = _is_last(trainer) and not _is_swapped(trainer)
+        if last and trainer.global_step > self._last:
             values = self._measure(trainer, pl_module)
             pl_module.log_dict(values, logger=False, on_step=False, on_epoch=True)
 
@@ -171,8 +171,20 @@ def _has_base(callback: Any, name: str) -> bool:
     return any(base.__name__ == name for base in type(callback).__mro__)
 
 
+def _swa_ends(trainer: "Trainer") -> list[int]:
+    """The last epochs of training, by callbacks that add one to it."""
+    swa = [one for one in _callbacks(trainer) if _has_base(one, "StochasticWeightAveraging")]
+    return [one.swa_end for one in swa if one.swa_end >= 0 and trainer.max_epochs != -1]
+
+
+def _is_swapped(trainer: "Trainer") -> bool:
+    """Says whether this is the epoch after the last, which has averaged weights in the module."""
+    return any(trainer.current_epoch > end for end in _swa_ends(trainer))
+
+
 def _is_last(trainer: "Trainer") -> bool:
-    """Says at the end of an epoch whether no step follows."""
+    """Says at the end of an epoch whether no step of the training follows."""
     epochs, steps = trainer.max_epochs, trainer.max_steps
     at_end = epochs not in (None, -1) and trainer.current_epoch + 1 >= epochs
+    at_end = at_end or trainer.current_epoch in _swa_ends(trainer)
     return at_end or trainer.should_stop or (steps != -1 and trainer.global_step >= steps)
