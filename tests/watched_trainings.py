@@ -1,9 +1,11 @@
 """A small network with dropout and batch norm, and how it is measured in a training."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "transformations": "rotate=45/90",
     "metrics": "relative_invariance,prediction_consistency",
     "layers": "last",

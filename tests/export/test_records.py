@@ -1,6 +1,7 @@
 """What goes out: the numbers of the run, under names that a tracker takes."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +19,8 @@ TAKEN = re.compile(r"[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*")
 def test_every_number_of_the_run_at_embedding_and_logits(run):
     (record,) = open_record([run])
     result = Result.load(run)
-    curves = {curve.name: dict(curve.points) for curve in record.curves}
-    frame = result.frame[result.frame["class"].isna()]
+    curves: dict[Any, Any] = {curve.name: dict(curve.points) for curve in record.curves}
+    frame: Any = result.frame[result.frame["class"].isna()]
     for row in frame.itertuples():
         name = (row.metric, row.transformation, row.layer)
         if name in curves:
@@ -32,7 +33,7 @@ def test_every_number_of_the_run_at_embedding_and_logits(run):
     assert ("relative_invariance", "rotate", "conv") not in curves
     assert ("channel_invariance", "rotate", "conv") in curves  # neither of the two has it
     assert curves["magnitude", "rotate"] == {0: 0.0, 1: 45.0, 2: 90.0}
-    shuffled = result.controls[result.controls["control"] == "shuffled"]
+    shuffled: Any = result.controls[result.controls["control"] == "shuffled"]
     assert curves["shuffled", "relative_invariance", "rotate", "embedding"] == {
         int(r.level): r.value
         for r in shuffled.itertuples()

@@ -1,9 +1,11 @@
 """Trackers, for real: MLflow on SQLite, W&B offline, event files read by TensorBoard's reader."""
 
+import importlib
 import json
 import struct
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,8 +117,7 @@ def test_mlflow_that_cannot_be_reached(run, store):
 
 def records_of(path):
     """The records of an offline run: protocol buffers in the blocks of a log of LevelDB."""
-    from wandb.proto.wandb_internal_pb2 import Record
-
+    protocol: Any = importlib.import_module("wandb.proto.wandb_internal_pb2")
     content, block, place = path.read_bytes(), 32768, 7
     found, parts = [], b""
     while place + 7 <= len(content):
@@ -127,7 +128,7 @@ def records_of(path):
         parts += content[place + 7 : place + 7 + length]
         place += 7 + length
         if kind in (1, 4):  # whole, or the last part
-            found.append(Record.FromString(parts))
+            found.append(protocol.Record.FromString(parts))
             parts = b""
     return found
 

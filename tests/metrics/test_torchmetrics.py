@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -66,7 +67,7 @@ def scale(distance):
     return float(latent_normalizer(orbits()[0][:, 0].double(), distance=distance))
 
 
-CASES = {
+CASES: dict[str, Any] = {
     "relative": (
         lambda: RelativeInvariance(),
         vectors,
@@ -78,13 +79,15 @@ CASES = {
         lambda: RelativeInvariance("l2"),
         vectors,
         lambda size: reference_relative_invariance(
-            *(z.numpy() for z in vectors()), blocks(N, size).tolist(), "l2"
+            vectors()[0].numpy(), vectors()[1].numpy(), blocks(N, size).tolist(), "l2"
         ).mean(),
     ),
     "mean relative": (
         lambda: MeanRelativeInvariance(),
         vectors,
-        lambda _: reference_mean_relative_invariance(*(z.numpy() for z in vectors()), "cosine"),
+        lambda _: reference_mean_relative_invariance(
+            vectors()[0].numpy(), vectors()[1].numpy(), "cosine"
+        ),
     ),
     "mean relative l2": (
         lambda: MeanRelativeInvariance("l2"),

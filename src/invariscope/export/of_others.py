@@ -36,10 +36,10 @@ def record_of_comparison(results: Sequence[Result], choice: Choice) -> Record:
     curves = _curves(frame, None if pair is None else pair.names)
     averages = choice.of(board.averages)
     numbers: dict[Name, float] = {}
-    for row in board.standings.itertuples():
-        for what, value in (("standing", row.value), ("rank", row.rank)):
-            if np.isfinite(value):
-                numbers[what, str(row.metric), str(row.model)] = float(value)
+    for row in board.standings.to_dict("records"):
+        for what, column in (("standing", "value"), ("rank", "rank")):
+            if np.isfinite(row[column]):
+                numbers[what, str(row["metric"]), str(row["model"])] = float(row[column])
     manifests = [result.manifest for result in results]
     about = {
         "models": board.models,

@@ -126,11 +126,11 @@ def paper_table(averages: pd.DataFrame, manifest: dict[str, Any], choice: Choice
         known = about.get(metric, {})
         if choice.metrics is None and known.get("role") not in ("headline", "kept", "right"):
             continue
-        for row in rows[_headline_place(rows)].itertuples():
-            head = (str(known.get("label", metric)), *([str(row.model)] if several else []))
-            name = row.transformation if isinstance(row.transformation, str) else "mean"
+        for row in rows[_headline_place(rows)].to_dict("records"):
+            head = (str(known.get("label", metric)), *([str(row["model"])] if several else []))
+            name = row["transformation"] if isinstance(row["transformation"], str) else "mean"
             name = str(words.get(name, {}).get("words", name))
-            cells.setdefault(head, {})[name] = (row.value, row.ci_low, row.ci_high)
+            cells.setdefault(head, {})[name] = (row["value"], row["ci_low"], row["ci_high"])
     names = list(dict.fromkeys(name for column in cells.values() for name in column))
     names.sort(key=lambda name: name == "mean")
     data = {k: [column.get(name) for name in names] for k, column in enumerate(cells.values())}
@@ -161,7 +161,7 @@ def _curves(frame: pd.DataFrame) -> tuple[tuple[Curve, ...], int]:
     undefined = 0
     keys = ["control", "metric", "transformation", "layer"]
     for key, rows in frame.groupby(keys, sort=False):
-        control, *name = key
+        control, *name = map(str, key)
         rows = rows.drop_duplicates("level").sort_values("level")
         axis = ("magnitude", name[1])
         undefined += int((rows["n"] == 0).sum())
@@ -186,11 +186,11 @@ def _points(rows: pd.DataFrame, column: str) -> tuple[tuple[int, float], ...]:
 
 def _averages(averages: pd.DataFrame) -> dict[Name, float]:
     numbers = {}
-    for row in averages.itertuples():
-        if np.isfinite(row.value):
-            name = row.transformation if isinstance(row.transformation, str) else "all"
-            place = row.layer if isinstance(row.layer, str) else row.part
-            numbers["average", str(row.metric), name, str(place)] = float(row.value)
+    for row in averages.to_dict("records"):
+        if np.isfinite(row["value"]):
+            name = row["transformation"] if isinstance(row["transformation"], str) else "all"
+            place = row["layer"] if isinstance(row["layer"], str) else row["part"]
+            numbers["average", str(row["metric"]), name, str(place)] = float(row["value"])
     return numbers
 
 

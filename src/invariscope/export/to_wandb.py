@@ -48,6 +48,7 @@ def to_wandb(
     """
     try:
         import wandb
+        from wandb.errors import Error as WandbError
     except ImportError as error:
         raise missing_tracker("wandb") from error
     folder = Path(output or os.environ.get("WANDB_DIR") or ".")
@@ -70,7 +71,7 @@ def to_wandb(
             reinit="create_new",
             settings=wandb.Settings(console="off", silent=True),
         )
-    except wandb.errors.Error as error:
+    except WandbError as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise InputError(
             f"W&B refuses the run ({reason}): log in with `wandb login`, set WANDB_MODE=offline, "
@@ -107,7 +108,8 @@ def _log(run: Any, record: Record) -> list[str]:
             notes.append(f"the first {_MOST_ROWS:,} of {len(table):,} rows are in the table {name}")
         shown = table.head(_MOST_ROWS).astype(object)
         shown = shown.where(shown.notna(), None)
-        data = wandb.Table(columns=[str(c) for c in shown], data=shown.to_numpy().tolist())
+        rows: Any = shown.to_numpy().tolist()
+        data = wandb.Table(columns=[str(column) for column in shown], data=rows)
         run.log({f"tables/{name}": data})
     with tempfile.TemporaryDirectory() as place:
         if record.page is not None:

@@ -1,5 +1,7 @@
 """Handwritten digits to train on, and some of them to measure on."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from sklearn.datasets import load_digits
 @pytest.fixture(scope="session")
 def digits():
     """(pixels [image, 1, 8, 8] in [0, 1], labels) of 320 digits."""
-    found = load_digits()
+    found: Any = load_digits()
     pixels = torch.tensor(found["images"][:320, None] / 16, dtype=torch.float32)
     return pixels, torch.tensor(found["target"][:320])
 

@@ -3,6 +3,7 @@
 import copy
 import logging
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,12 +73,12 @@ class Spy(Callback):
         self.draws.append((np.random.rand(), float(torch.rand(()))))  # noqa: NPY002
 
 
-def fit(digits, callbacks, tmp_path, **how):
+def fit(digits, callbacks, tmp_path, **changes):
     np.random.seed(0)  # noqa: NPY002
     torch.manual_seed(0)
     module = Lit()
     data = TensorDataset(*digits)
-    how = {"max_epochs": 2, "accelerator": "cpu", **how}
+    how: dict[str, Any] = {"max_epochs": 2, "accelerator": "cpu", **changes}
     trainer = Trainer(
         callbacks=callbacks, logger=CSVLogger(tmp_path, name="", version=""),
         enable_progress_bar=False, enable_model_summary=False, **how,

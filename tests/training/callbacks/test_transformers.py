@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -27,6 +28,7 @@ from invariscope.training.during import averages_of_levels
 from watched_trainings import SETTINGS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+TEN: Any = {"num_labels": 10}
 KEY = "relative_invariance/rotate/embedding"
 logging.getLogger("transformers").setLevel(logging.ERROR)
 
@@ -47,7 +49,7 @@ def vit():
     return ViTForImageClassification(
         ViTConfig(
             hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
-            image_size=8, patch_size=4, num_labels=10, hidden_dropout_prob=0.2,
+            image_size=8, patch_size=4, hidden_dropout_prob=0.2, **TEN,
         )
     )  # fmt: skip
 
@@ -56,8 +58,7 @@ def resnet():
     torch.manual_seed(1)
     return ResNetForImageClassification(
         ResNetConfig(
-            embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], num_labels=10,
-            layer_type="basic",
+            embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", **TEN,
         )
     )  # fmt: skip
 
@@ -71,8 +72,13 @@ class Spy(TrainerCallback):
         self.modes.append([part.training for part in model.modules()])
 
 
-def trainer_of(model, digits, folder, **how):
-    how = {"num_train_epochs": 2, "logging_steps": 2, "learning_rate": 5e-3, **how}
+def trainer_of(model, digits, folder, **changes):
+    how: dict[str, Any] = {
+        "num_train_epochs": 2,
+        "logging_steps": 2,
+        "learning_rate": 5e-3,
+        **changes,
+    }
     arguments = TrainingArguments(
         str(folder), per_device_train_batch_size=64, per_device_eval_batch_size=160,
         report_to="none", disable_tqdm=True, use_cpu=True, seed=3, **how,

@@ -147,8 +147,8 @@ class MeasureInvariance(Callback):
         """Measures in the first process, and tells the others."""
         step = self._last = trainer.global_step
         module = self._averaged(trainer) if self.weights == "averaged" else pl_module
-        values = self._watched.values(module, step) if trainer.is_global_zero else None
-        values = trainer.strategy.broadcast(values)
+        own = self._watched.values(module, step) if trainer.is_global_zero else {}
+        values = trainer.strategy.broadcast(own)
         axis = trainer.fit_loop.epoch_loop._batches_that_stepped  # of all that Lightning logs
         for logger in trainer.loggers:
             logger.log_metrics(dict(values), step=axis)
