@@ -26,8 +26,7 @@ def measured(seed, folder) -> Result:
     result = measure(
         Net(), (pictures, np.arange(8) % 3), transformations="rotate=45/90",
         groups="shift(1..2)",
-        metrics="relative_invariance,relative_invariance:l2,prediction_consistency,"
-        "channel_invariance",
+        metrics="relative_invariance,relative_invariance:l2,prediction_consistency",
         preprocessing="none", layers="conv",
     )  # fmt: skip
     result.save(folder)

@@ -57,10 +57,10 @@ def test_a_table_for_a_paper(run, tmp_path):
         "booktabs",
     ):
         assert part in text
-    assert "Channel" not in text
-    choice = Choice(metrics=("channel_invariance",))
+    assert "l2" not in text
+    choice = Choice(metrics=("relative_invariance:l2",))
     export_run(run, "latex", output=path, replace=True, choice=choice)
-    assert "Channel invariance" in path.read_text()
+    assert "Relative invariance (l2) \\\\" in path.read_text()
 
 
 def test_models_side_by_side(run, other, tmp_path):

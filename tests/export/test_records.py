@@ -4,11 +4,12 @@ import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from invariscope.errors import InputError
 from invariscope.export import open_record
-from invariscope.export.of_run import Choice
+from invariscope.export.of_run import Choice, _usual
 from invariscope.export.record import altered, flat
 from invariscope.outside import tracker_name, tracker_names
 from invariscope.results import Result
@@ -31,7 +32,6 @@ def test_every_number_of_the_run_at_embedding_and_logits(run):
     wanted = frame[frame["layer"].isin(["embedding", "logits"]) & (frame["n"] > 0)]
     assert {(r.metric, r.transformation, r.layer) for r in wanted.itertuples()} <= set(curves)
     assert ("relative_invariance", "rotate", "conv") not in curves
-    assert ("channel_invariance", "rotate", "conv") in curves  # neither of the two has it
     assert curves["magnitude", "rotate"] == {0: 0.0, 1: 45.0, 2: 90.0}
     shuffled: Any = result.controls[result.controls["control"] == "shuffled"]
     assert curves["shuffled", "relative_invariance", "rotate", "embedding"] == {
@@ -44,6 +44,20 @@ def test_every_number_of_the_run_at_embedding_and_logits(run):
     assert record.numbers["average", "relative_invariance", "rotate", "embedding"] == own
     assert record.settings["levels"]["rotate"] == "0°, 45°, 90°"
     assert record.settings["images_used"] == 8
+
+
+def test_metrics_of_feature_maps_go_out_at_every_layer():
+    """Neither the embedding nor the logits have a map: rows without an image do not count."""
+    rows = [
+        ("a", "conv", 8), ("a", "embedding", 8), ("a", "logits", 8),
+        ("b", "conv", 8), ("b", "embedding", 0), ("b", "logits", 0), ("c", "conv", 8),
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["metric", "layer", "n"])
+    found = _usual(frame, Choice())
+    assert {(m, layer) for m, layer, n in found.itertuples(index=False) if n} == {
+        ("a", "embedding"), ("a", "logits"), ("b", "conv"), ("c", "conv"),
+    }  # fmt: skip
+    assert len(_usual(frame, Choice(layers=("*",)))) == len(frame)
 
 
 def test_a_choice(run):

@@ -133,6 +133,7 @@ def records_of(path):
     return found
 
 
+@pytest.mark.slow
 def test_wandb_offline(run, wandb, tmp_path):
     (line, *_) = export_run(run, "wandb", output=tmp_path, project="p", name="mine")
     (folder,) = (tmp_path / "wandb").glob("offline-run-*")
@@ -177,6 +178,7 @@ def test_wandb_without_a_login(run, wandb, tmp_path, monkeypatch):
         export_run(run, "wandb", output=tmp_path)
 
 
+@pytest.mark.slow
 def test_tensorboard(run, tmp_path):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     folder = tmp_path / "events"
