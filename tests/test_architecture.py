@@ -17,7 +17,7 @@ RANK = {
     "search": 5, "advice": 6,
     "training": 7, "report": 7, "report/kit": 7, "studies": 8,
     "report/run": 9, "report/study": 9, "report/leaderboard": 10, "report/foregrounds": 10,
-    "report/effects": 11, "report/search": 11, "cli": 12,
+    "report/effects": 11, "report/search": 11, "export": 11.5, "cli": 12,
 }  # fmt: skip
 
 

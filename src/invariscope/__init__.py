@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 from invariscope.version import VERSION
 
 if TYPE_CHECKING:
-    from invariscope import data, effects, foregrounds, metrics, models, training, transformations
+    from invariscope import (
+        data,
+        effects,
+        export,
+        foregrounds,
+        metrics,
+        models,
+        training,
+        transformations,
+    )
     from invariscope.models import load_model
     from invariscope.results import Leaderboard, Result
     from invariscope.search import Factors, find_factors
@@ -28,6 +37,7 @@ __all__ = [
     "__version__",
     "data",
     "effects",
+    "export",
     "find_factors",
     "foregrounds",
     "load_model",

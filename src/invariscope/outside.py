@@ -1,8 +1,8 @@
 r"""Text from outside (names of files, classes, layers and models) is text wherever it is shown.
 
 A terminal must not carry out the escape sequences of a name, and a spreadsheet must not take a
-name for a formula. Pages escape what they show (`report`), terminals and tables in CSV files show
-it by the two rules here.
+name for a formula. Pages escape what they show (`report`); terminals, tables in CSV files and
+trackers show it by the rules here.
 
 **Terminals.** Control characters, line breaks, characters that turn the direction of writing and
 bytes that are no text are shown as Python writes them: ``\x1b``, ``\n``, ``\u202e``.
@@ -11,9 +11,15 @@ bytes that are no text are shown as Python writes them: ``\x1b``, ``\n``, ``\u20
 return. Such a cell is written with an apostrophe in front, unless it is a number; so is one that
 begins with apostrophes and such a character, so that reading takes exactly one apostrophe away and
 gives back what was written.
+
+**Trackers.** MLflow refuses names with other characters than letters, digits and ``_ - . : /``,
+W&B has its own; a slash groups charts. All other characters become ``_``, and a name is shortened
+to what a tracker takes.
 """
 
+import hashlib
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -21,6 +27,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _JOINERS = "\u200c\u200d"  # between letters of some scripts; they are not printable to Python
+_UNTRACKED = re.compile(r"[^A-Za-z0-9_.\-]+")
+_LONGEST_PART = 56  # MLflow takes 250 characters, of four parts at most
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
@@ -57,6 +65,43 @@ def shortened(text: str, width: int) -> str:
         return text
     back = (width - 1) // 2
     return f"{text[: width - 1 - back]}…{text[len(text) - back :]}"
+
+
+def tracker_name(*parts: str) -> str:
+    """Writes a name that every tracker takes; a slash joins the parts.
+
+    Example:
+        >>> tracker_name("relative_invariance:l2", "shift(1..32)", "blocks.3")
+        'relative_invariance_l2/shift_1..32/blocks.3'
+    """
+    return "/".join(_tracked(part) for part in parts)
+
+
+def tracker_names(names: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """Names for trackers, by the true ones; where two would be alike, the later gets a number.
+
+    Example:
+        >>> tracker_names([("a", "rotate=5"), ("a", "rotate(5)")])
+        {('a', 'rotate=5'): 'a/rotate_5', ('a', 'rotate(5)'): 'a/rotate_5-2'}
+    """
+    found: dict[tuple[str, ...], str] = {}
+    taken: set[str] = set()
+    for name in dict.fromkeys(names):
+        plain = shown = tracker_name(*name)
+        count = 2
+        while shown in taken:
+            shown, count = f"{plain}-{count}", count + 1
+        taken.add(shown)
+        found[name] = shown
+    return found
+
+
+def _tracked(part: str) -> str:
+    text = _UNTRACKED.sub("_", part).rstrip("_") or "_"
+    if len(text) > _LONGEST_PART:  # the beginning may be that of another name as well
+        digest = hashlib.sha256(part.encode("utf-8", "surrogatepass")).hexdigest()
+        text = f"{text[: _LONGEST_PART - 9]}-{digest[:8]}"
+    return "_" if set(text) == {"."} else text
 
 
 def to_cell(value: T) -> T | str:

@@ -14,6 +14,7 @@ from invariscope.cli import (
     claims,
     class_effects,
     compare,
+    export,
     factors,
     foregrounds,
     listing,
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command("measure")(measure.measure)
 app.command("train")(train.train)
 app.command("compare")(compare.compare)
+app.command("export")(export.export)
 app.command("factors")(factors.factors)
 app.command("class-effects")(class_effects.class_effects)
 app.command("foregrounds")(foregrounds.foregrounds)

@@ -109,10 +109,8 @@ def latent_normalizer(
 
 
 def _l2(orbit: Tensor, scale: float) -> Tensor:
-    """Deviations from the centre, measured from the first element so that equal ones give 0."""
     z = double(orbit)
-    moves = z - z[:, :1]
-    deviation = (moves - moves.mean(1, keepdim=True)).norm(dim=-1).mean(1)
+    deviation = deviations(z, "l2")
     length = z.square().sum(-1).mean(1).sqrt()
     usable = (scale > resolution(orbit.dtype) * length) & math.isfinite(scale)
     values = torch.where(usable, deviation / scale, torch.nan)
@@ -120,10 +118,21 @@ def _l2(orbit: Tensor, scale: float) -> Tensor:
 
 
 def _cosine(orbit: Tensor, scale: float) -> Tensor:
-    z = double(orbit)
-    centre = z[:, :1] + (z - z[:, :1]).mean(1, keepdim=True)
-    apart = between(prepared(z, "cosine"), prepared(centre, "cosine"), "cosine").mean(1)
-    return (apart - 1) / (scale if SMALLEST_COSINE <= scale < math.inf else math.nan)
+    usable = SMALLEST_COSINE <= scale < math.inf
+    return deviations(double(orbit), "cosine") / (scale if usable else math.nan)
+
+
+def deviations(orbit: Tensor, distance: str) -> Tensor:
+    """Mean of m(z_g, ẑ) over elements, [B], of orbits [B, G, D] in float64; not normalised.
+
+    The centre is measured from the first element, so that equal ones give exactly 0 for l2.
+    """
+    moves = orbit - orbit[:, :1]
+    centre = moves.mean(1, keepdim=True)
+    if distance == "l2":
+        return (moves - centre).norm(dim=-1).mean(1)
+    directions, middle = (prepared(z, "cosine") for z in (orbit, orbit[:, :1] + centre))
+    return between(directions, middle, "cosine").mean(1) - 1
 
 
 def per_element(orbit: Tensor, distance: str) -> tuple[Tensor, Tensor]:

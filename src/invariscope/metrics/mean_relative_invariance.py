@@ -67,12 +67,12 @@ def mean_relative_invariance(
     pairs = all_pairs(z, moved, distance)
     count = len(z)
     own = between(z, moved, distance).sum()
-    return _ratio(own / count, (pairs.sum() - pairs.diagonal().sum()) / (count * (count - 1))).to(
-        embeddings.dtype
-    )
+    baseline = (pairs.sum() - pairs.diagonal().sum()) / (count * (count - 1))
+    return ratio_to_pairs(own / count, baseline).to(embeddings.dtype)
 
 
-def _ratio(own: Tensor, baseline: Tensor) -> Tensor:
+def ratio_to_pairs(own: Tensor, baseline: Tensor) -> Tensor:
+    """1 − the mean distance of images to themselves / that to others; rounding is no distance."""
     return 1 - own / _without_dust(baseline)
 
 
@@ -128,7 +128,7 @@ class CosineMeanRelativeInvariance:
             raise InputError(f"{self.count} image was added: a baseline needs at least two images")
         total = torch.dot(torch.as_tensor(self._sum), torch.as_tensor(self._moved_sum))
         alike = (total - self._alike) / (self.count * (self.count - 1))
-        return _ratio(torch.as_tensor(self._own) / self.count, 1 - alike)
+        return ratio_to_pairs(torch.as_tensor(self._own) / self.count, 1 - alike)
 
 
 def per_image(reference: Tensor, transformed: Tensor, distance: str) -> tuple[Tensor, Tensor]:

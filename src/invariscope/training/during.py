@@ -34,8 +34,16 @@ def measuring(images: Any, **settings: Any) -> Hook:
 
 def averages_by_name(result: Result) -> dict[str, float]:
     """Averages each metric, family, layer and part over the levels above 0."""
+    return {" ".join(name): value for name, value in averages_of_levels(result).items()}
+
+
+def averages_of_levels(result: Result) -> dict[tuple[str, str, str], float]:
+    """The same by (metric, family, layer or part)."""
     frame = result.averages()
     frame = frame[frame["transformation"].notna()]
     layer = frame["layer"].fillna(frame["part"])
-    names = frame["metric"] + " " + frame["transformation"] + " " + layer
-    return {str(n): float(v) for n, v in zip(names, frame["value"], strict=True)}
+    names = zip(frame["metric"], frame["transformation"], layer, strict=True)
+    return {
+        (str(metric), str(family), str(place)): float(value)
+        for (metric, family, place), value in zip(names, frame["value"], strict=True)
+    }

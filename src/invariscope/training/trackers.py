@@ -91,6 +91,24 @@ class CsvTracker:
         ]
 
 
+def summary_writer() -> Any:
+    """Returns torch's class that writes event files.
+
+    Raises:
+        InputError: The package is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise missing_tracker("tensorboard") from error
+    return SummaryWriter
+
+
+def missing_tracker(name: str) -> InputError:
+    """Says what to install for a tracker."""
+    return InputError(f"the tracker {name} needs its package: pip install 'invariscope[{name}]'")
+
+
 class TensorBoardTracker:
     """Event files that ``tensorboard --logdir FOLDER`` shows; needs the extra ``tensorboard``.
 
@@ -102,13 +120,7 @@ class TensorBoardTracker:
     """
 
     def __init__(self, folder: str | Path):
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise InputError(
-                "the tracker tensorboard needs its package: pip install 'invariscope[tensorboard]'"
-            ) from error
-        self._writer_class = SummaryWriter
+        self._writer_class = summary_writer()
         self._folder = str(folder)
 
     def start(self, settings: Mapping[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""Measures during trainings of Lightning and of the Trainer of Hugging Face."""
