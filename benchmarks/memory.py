@@ -39,7 +39,7 @@ def peak(model: str, side: int, images: int, levels: int, kind: str) -> dict:
     import torch
 
     import invariscope
-    from invariscope.cli.memory import keep_freed_memory
+    from invariscope.memory import keep_freed_memory
 
     class Noise(torch.utils.data.Dataset):
         targets = [index % 10 for index in range(images)]  # noqa: RUF012

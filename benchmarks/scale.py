@@ -106,7 +106,7 @@ def point(name: str) -> dict:
     import numpy as np
     import torch
 
-    from invariscope.cli.memory import keep_freed_memory
+    from invariscope.memory import keep_freed_memory
     from invariscope.runs import carry_out
     from invariscope.sweep import SweepRequest, prepare
 
