@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 from invariscope.version import VERSION
 
 if TYPE_CHECKING:
-    from invariscope import data, effects, foregrounds, metrics, models, training, transformations
+    from invariscope import (
+        data,
+        effects,
+        foregrounds,
+        metrics,
+        models,
+        testing,
+        training,
+        transformations,
+    )
+    from invariscope.gate import check
     from invariscope.models import load_model
     from invariscope.results import Leaderboard, Result
     from invariscope.search import Factors, find_factors
@@ -26,6 +36,7 @@ __all__ = [
     "Leaderboard",
     "Result",
     "__version__",
+    "check",
     "data",
     "effects",
     "find_factors",
@@ -34,6 +45,7 @@ __all__ = [
     "measure",
     "metrics",
     "models",
+    "testing",
     "training",
     "transformations",
 ]
@@ -41,6 +53,7 @@ __all__ = [
 #: The package that each name comes from; one that is not here is a package itself.
 _HOMES = {
     "measure": "sweep",
+    "check": "gate",
     "find_factors": "search",
     "Factors": "search",
     "load_model": "models",

@@ -55,12 +55,14 @@ class Stopping(ABC):
         setup: All cells.
 
     Attributes:
+        units: The cells, those that stop together in one.
         stopped: How many blocks each cell that has stopped was measured in.
     """
 
     def __init__(self, setup: Setup):
         self._setup = setup
-        self._open = _units(setup)
+        self.units = _units(setup)
+        self._open = list(self.units)
         self._looked = 0
         self._left: dict[int, Setup] = {}
         self.stopped: dict[str, int] = {}
