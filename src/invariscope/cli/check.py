@@ -56,7 +56,7 @@ def check(
         Path | None, typer.Option(help="A run folder: no cell may be worse than there.")
     ] = None,
     margin: Annotated[
-        float | None, typer.Option(help="How far a cell may fall below the baseline (default: 0).")
+        float | None, typer.Option(help="How far a cell may fall below the baseline.")
     ] = None,
     data: Annotated[
         str | None,
@@ -197,7 +197,11 @@ def _baseline(
     if run is None and own is None and margin is not None:
         raise InputError("--margin is how far a cell may fall below a baseline: give --baseline")
     if own is None:
-        return None if run is None else Baseline(run, margin or 0.0)
+        if run is not None and margin is None:
+            raise InputError(
+                f"--baseline {run}: say how far a cell may fall below it, such as --margin 0.02"
+            )
+        return None if run is None or margin is None else Baseline(run, margin)
     own = own if run is None else replace(own, run=run)
     return own if margin is None else replace(own, margin=margin)
 

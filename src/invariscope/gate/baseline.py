@@ -38,14 +38,15 @@ class Baseline:
 
     Attributes:
         run: Its folder.
-        margin: By how much a cell may be worse; not for derivatives, whose numbers have units.
+        margin: By how much a cell may be worse; not for derivatives, whose numbers have units. No
+            number of images shows that nothing is worse at all, so 0 lets few tables hold.
         margins: Other margins, by metric.
         file: Where it is asked for, or "".
         line: In which line.
     """
 
     run: Path
-    margin: float = 0.0
+    margin: float
     margins: Mapping[str, float] = field(default_factory=dict)
     file: str = ""
     line: int = 0
@@ -90,6 +91,7 @@ def against_baseline(result: Result, baseline: Baseline) -> RuleFinding:
             return None
         return -margin if about["direction"].startswith(HIGHER) else margin
 
+    _check_whole(before, result)
     comparison = compare([before, result], against=allowed)
     frame = comparison.frame
     again = frame.duplicated(["metric", "layer", "value_a", "value_b", "ci_low", "p_value"])
@@ -98,10 +100,13 @@ def against_baseline(result: Result, baseline: Baseline) -> RuleFinding:
         (entry["transformation"], entry["level"]): entry["shown"]
         for entry in result.manifest["settings"]["cells"]
     }
-    cells = [
-        _cell(row, shown[row.transformation, row.level], allowed(str(row.metric), known[str(row.metric)]))
-        for row in frame.itertuples(index=False)
-    ]
+    cells = []
+    for row in frame.itertuples(index=False):
+        metric = str(row.metric)
+        change = allowed(metric, known[metric])
+        assert change is not None
+        higher = known[metric]["direction"].startswith(HIGHER)
+        cells.append(_cell(row, shown[row.transformation, row.level], change, higher))
     text = f"no cell worse than {baseline.run} by more than {baseline.margin:g}"
     left = [metric for metric, about in known.items() if baseline.of(metric, about) is None]
     notes = [*comparison.notes]
@@ -110,10 +115,24 @@ def against_baseline(result: Result, baseline: Baseline) -> RuleFinding:
     return RuleFinding(text, text, tuple(cells), baseline.file, baseline.line, tuple(notes))
 
 
-def _cell(row: Any, shown: str, allowed: float | None) -> CellFinding:
+def _check_whole(before: Result, result: Result) -> None:
+    """Refuses a run that lacks a part of the table: nobody would see what fell there."""
+    settings = [run.manifest["settings"] for run in (before, result)]
+    remedy = f"measure it as {before.folder} was, by the command in its manifest"
+    lost = [metric for metric in settings[0]["metrics"] if metric not in settings[1]["metrics"]]
+    if lost:
+        raise InputError(f"the run has no {lost[0]}, which the baseline has: {remedy}")
+    own = {(e["transformation"], e["level"], e["cell"]) for e in settings[1]["cells"]}
+    for entry in settings[0]["cells"]:
+        if (entry["transformation"], entry["level"], entry["cell"]) not in own:
+            raise InputError(
+                f"the run has no {entry['transformation']} {entry['shown']} at level "
+                f"{entry['level']}, which the baseline has: {remedy}"
+            )
+
+
+def _cell(row: Any, shown: str, allowed: float, at_least: bool) -> CellFinding:
     """The finding of one row of the comparison."""
-    assert allowed is not None
-    at_least = allowed <= 0
     outcome: Outcome = "undecided"
     if (row.ci_low >= allowed) if at_least else (row.ci_high <= allowed):
         outcome = "held"

@@ -26,7 +26,7 @@ def check(
     rules: str | Rule | Sequence[str | Rule] = (),
     images: Any = None,
     *,
-    baseline: Baseline | str | Path | None = None,
+    baseline: Baseline | None = None,
     num_images: int | None = BUDGET,
     seed: int = 0,
     table: str = "standard",
@@ -47,7 +47,7 @@ def check(
         target: A `Result`, a run folder, or a model as for `measure`.
         rules: One or several.
         images: For a model, as for `measure`.
-        baseline: A run below which no cell may fall; a folder stands for a margin of 0.
+        baseline: A run below which no cell may fall by more than a margin.
         num_images: The most images that a model is measured on; None: all.
         seed: As for `measure`.
         table: The table of magnitudes, for a model.
@@ -78,8 +78,6 @@ def check(
         raise InputError(
             f"there is nothing to check: give a rule, such as {EXAMPLE!r}, or a `baseline`"
         )
-    if baseline is not None and not isinstance(baseline, Baseline):
-        baseline = Baseline(Path(baseline))
     run = _run_of(target)
     if run is not None:
         findings = judge([asked_of(rule, run.manifest) for rule in every], run.store, run.manifest)

@@ -26,6 +26,7 @@ from invariscope.registry import unknown_name
 from invariscope.results import RowStore, Series
 from invariscope.results.estimated import estimated
 from invariscope.statistics.beyond import beyond
+from invariscope.sweep.scores import HEADLINE_LAYERS
 
 #: A rule errs in each direction with half of this.
 LEVEL = 0.05
@@ -86,7 +87,7 @@ def layers_of(rule: Rule, store: RowStore) -> list[str]:
         if not chosen:
             raise rule.wrong(str(unknown_name(f"layer of {rule.metric}", rule.layer, having)))
         return chosen
-    for headline in ("embedding", "logits"):
+    for headline in HEADLINE_LAYERS:
         if headline in having:
             return [headline]
     raise rule.wrong(

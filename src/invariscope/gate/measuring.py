@@ -17,6 +17,7 @@ from invariscope.gate.deciding import Deciding
 from invariscope.gate.magnitudes import Ladder, on_the_way
 from invariscope.gate.rule import Rule
 from invariscope.metrics import METRICS, MapMetric, Metric
+from invariscope.models.layers import EMBEDDING
 from invariscope.results import Result
 from invariscope.runs import carry_out
 from invariscope.sweep import SweepRequest, prepare
@@ -108,7 +109,7 @@ def measure_rules(
     parts: dict[str, list[Need]] = {}
     for need in needs:
         parts.setdefault(need.metric.kind, []).append(need)
-    measured = []
+    ready = []  # all of them first: nobody waits for one sweep to learn that another cannot be
     for part in parts.values():
         layers = list(dict.fromkeys(need.rule.layer for need in part if need.rule.layer))
         sweep = prepare(
@@ -117,7 +118,7 @@ def measure_rules(
                 images=images,
                 transformations=_transformations(part),
                 metrics=list(dict.fromkeys(need.rule.metric for need in part)),
-                layers=layers or "last",
+                layers=layers or EMBEDDING,
                 num_images=num_images,
                 table=table,
                 **settings,
@@ -128,8 +129,8 @@ def measure_rules(
             _check_labels(need, there, sweep.source.labels is not None, sweep.manifest)
         asked = [asked_of(need.rule, sweep.manifest, need.magnitudes) for need in part]
         sweep.until = partial(_deciding, asked)
-        measured.append((asked, carry_out(sweep, **how)))
-    return measured
+        ready.append((asked, sweep))
+    return [(asked, carry_out(sweep, **how)) for asked, sweep in ready]
 
 
 def _deciding(asked: Sequence[Asked], setup: Any) -> Deciding:

@@ -110,14 +110,13 @@ def _rule(name: str, text: Any, lines: "_Lines") -> Rule:
 def _baseline(content: Mapping[str, Any], lines: "_Lines") -> Baseline:
     lines.check(content, _BASELINE, "baseline")
     number = lines.of("baseline", table=True)
-    if "run" not in content:
-        raise lines.wrong(number, 'the baseline has no run: add run = "runs/main", a run folder')
+    for key, such_as in (("run", '"runs/main", a run folder'), ("margin", "0.02")):
+        if key not in content:
+            raise lines.wrong(number, f"the baseline has no {key}: add {key} = {such_as}")
     margins = content.get("margins", {})
     if not all(isinstance(margin, int | float) for margin in margins.values()):
         raise lines.wrong(lines.of("margins"), "margins are numbers, such as { accuracy = 0.01 }")
-    return Baseline(
-        Path(content["run"]), content.get("margin", 0.0), margins, str(lines.path), number
-    )
+    return Baseline(Path(content["run"]), content["margin"], margins, str(lines.path), number)
 
 
 def _text(path: Path) -> str:
@@ -148,9 +147,9 @@ class _Lines:
 
     def not_toml(self, problem: tomllib.TOMLDecodeError) -> InputError:
         """Makes the error for a text that is no TOML, with the line that the reader names."""
-        found = re.search(r"^(.*) \(at line (\d+), column \d+\)$", str(problem))
-        reason = found[1] if found else str(problem)
-        line = int(found[2]) if found else self.text.count("\n") + 1
+        reason, _, where = str(problem).rpartition(" (at ")
+        found = re.match(r"line (\d+)", where)
+        line = int(found[1]) if found else self.text.rstrip().count("\n") + 1
         return self.wrong(
             line,
             f"this is no TOML ({reason[:1].lower() + reason[1:]}): a rule is written "

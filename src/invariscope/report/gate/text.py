@@ -9,6 +9,7 @@ from invariscope.terminal import Table, rendered, table
 #: Cells that are listed of a rule that failed or is undecided, and of one that held.
 LISTED = 12
 LISTED_OF_HELD = 1
+_ORDER = ("failed", "undecided", "held")
 _COLUMNS = ("cell", ">value, 95 % interval", ">n", ">by")
 
 
@@ -20,7 +21,7 @@ def gate_text(verdict: Verdict) -> str:
 def blocks(verdict: Verdict) -> Iterator[str | Table]:
     """Yields what is shown, one after the other."""
     yield headline(verdict)
-    for rule in sorted(verdict.rules, key=lambda rule: list(MARKS)[::-1].index(rule.outcome)):
+    for rule in sorted(verdict.rules, key=lambda rule: _ORDER.index(rule.outcome)):
         yield ""
         yield f"{MARKS[rule.outcome]} {rule.outcome}: {_title(rule)}"
         cells = rule.worst

@@ -27,9 +27,8 @@ def number(cell: CellFinding) -> str:
 
 
 def slack(cell: CellFinding) -> str:
-    """By how much it is on the right side, or on the wrong one (−)."""
-    text = short(cell.slack, "+")
-    return text.replace("-", "−")
+    """By how much it is on the right side, or on the wrong one (-)."""
+    return short(cell.slack, "+")
 
 
 def said(cell: CellFinding, rule: RuleFinding) -> str:
