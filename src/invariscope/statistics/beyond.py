@@ -51,7 +51,7 @@ def beyond(made: Estimates, value: float, *, seed: int) -> tuple[np.ndarray, np.
 
 
 def _of_means(made: Estimates, value: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    from scipy import stats
+    from scipy import special
 
     n, error = made.n, made.error
     last = _last(made)
@@ -71,7 +71,7 @@ def _of_means(made: Estimates, value: float, seed: int) -> tuple[np.ndarray, np.
         with np.errstate(invalid="ignore", over="ignore"):
             p = sequence_p(scaled, np.maximum(n, 1))
     else:
-        p = 2 * stats.t.sf(as_students(t, known, n), np.maximum(n - 1, 1))
+        p = 2 * special.stdtr(np.maximum(n - 1, 1), -as_students(t, known, n))
     alike = (error == 0) & (n > 0)
     p = np.where(alike, 2.0 ** (1 - n.astype(float)), p)
     upwards = (gap > 0) | (alike & (gap == 0))
