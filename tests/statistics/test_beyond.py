@@ -21,7 +21,7 @@ def test_p_is_below_5_percent_where_the_interval_lies_beyond(kind, n, anytime):
     weights = None if kind in ("mean", "share") else np.full(rows.shape, 0.5)
     made = estimate(rows, weights, kind=kind).at_any_time(anytime)
     low, high = made.interval(seed=3)
-    ends = np.concatenate([low, high])
+    ends = np.concatenate([low[::9], high[::9]])
     seen = set()
     for value in np.unique(np.concatenate([ends - 1e-4, ends + 1e-4]).round(6)):
         if kind == "share" and not 0 < value < 1:

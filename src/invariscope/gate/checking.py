@@ -120,7 +120,11 @@ def _run_of(target: Any) -> Result | None:
 
 def _verdict(findings: Sequence[RuleFinding], results: Sequence[Result]) -> Verdict:
     settings: Mapping[str, Any] = results[0].manifest["settings"]
-    notes = dict.fromkeys(note for result in results for note in result.warnings)
+    notes = dict.fromkeys(
+        note
+        for result in results
+        for note in (*result.manifest["images"]["notes"], *result.warnings)
+    )
     skipped = max(len(result.manifest["images"]["skipped"]) for result in results)
     if skipped:
         notes[f"{skipped} images could not be read and were left out"] = None

@@ -40,8 +40,11 @@ def beyond(made: Estimates, value: float, *, seed: int) -> tuple[np.ndarray, np.
         >>> [round(float(p[0]), 4) for p in beyond(estimate(rows), 0.7, seed=0)]
         [0.0331, 1.0]
     """
-    above, below = _of_means(made, value, seed)
     share = made.share
+    above, below = np.ones(len(share)), np.ones(len(share))
+    if not share.all():
+        others = np.flatnonzero(~share)
+        above[others], below[others] = _of_means(made.pick(others), value, seed)
     if share.any():
         right, n = made.value[share] * made.n[share], made.n[share]
         above[share], below[share] = _of_shares(right, n, value, anytime=made.anytime)
