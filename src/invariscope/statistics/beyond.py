@@ -8,7 +8,7 @@ same laws further out:
 
 - means and ratios: T against the T of resamples (`statistics.studentised`); of runs that look again
   and again, the level at which the sequence of intervals ceases to hold the value
-  (`statistics.sequences`);
+  (`statistics.sequences`), beyond 0.05 with the skewness of the farthest tail;
 - shares: the exact binomial tails, or the mixture of coins at any time.
 
 A number that is the same for all images has no spread to judge by. Then a coin for each image
@@ -18,7 +18,7 @@ decides: n equal images on one side of the value come about in 2 of 2ⁿ cases.
 import numpy as np
 
 from invariscope.statistics.estimates import Estimates
-from invariscope.statistics.sequences import sequence_p, share_sequence_p
+from invariscope.statistics.sequences import ALPHA, sequence_p, share_sequence_p
 from invariscope.statistics.studentised import INTERVAL, as_students, studentised, students
 
 
@@ -70,15 +70,27 @@ def _of_means(made: Estimates, value: float, seed: int) -> tuple[np.ndarray, np.
     # a mean above the value may have missed it upwards, which T above 0 shows
     known = np.where(gap > 0, tails[1], tails[0])
     if made.anytime:
-        scaled = t * students(n)[INTERVAL] / known[INTERVAL]
-        with np.errstate(invalid="ignore", over="ignore"):
-            p = sequence_p(scaled, np.maximum(n, 1))
+        p = _at_any_time(t, known, n)
     else:
         p = 2 * special.stdtr(np.maximum(n - 1, 1), -as_students(t, known, n))
     alike = (error == 0) & (n > 0)
     p = np.where(alike, 2.0 ** (1 - n.astype(float)), p)
     upwards = (gap > 0) | (alike & (gap == 0))
     return np.where(upwards, p, 1.0), np.where(gap < 0, p, 1.0)
+
+
+def _at_any_time(t: np.ndarray, known: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """The p of a sequence: down to 0.05 as its interval, beyond by the farthest tail of T.
+
+    A skewed mean misses by more the farther out one looks, so what one of many cells says at a
+    small level is scaled by the skewness there.
+    """
+    ratios = students(n) / known
+    with np.errstate(invalid="ignore", over="ignore"):
+        near, far = (
+            sequence_p(t * ratios[k], np.maximum(n, 1)) for k in (INTERVAL, len(ratios) - 1)
+        )
+    return np.where(near <= ALPHA, np.clip(far, near, ALPHA), near)
 
 
 def _last(made: Estimates) -> np.ndarray:
