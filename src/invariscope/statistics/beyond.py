@@ -87,9 +87,9 @@ def _at_any_time(t: np.ndarray, known: np.ndarray, n: np.ndarray) -> np.ndarray:
     """
     ratios = students(n) / known
     with np.errstate(invalid="ignore", over="ignore"):
-        near, far = (
-            sequence_p(t * ratios[k], np.maximum(n, 1)) for k in (INTERVAL, len(ratios) - 1)
-        )
+        near = sequence_p(t * ratios[INTERVAL], np.maximum(n, 1))
+        beyond_all = np.fmin(t * ratios[-1], as_students(t, known, n))
+        far = sequence_p(beyond_all, np.maximum(n, 1))
     return np.where(near <= ALPHA, np.clip(far, near, ALPHA), near)
 
 
