@@ -105,6 +105,19 @@ def test_the_budget_is_kept_and_undecided_said(network, pictures):
     assert verdict.rules[0].remedy in " ".join(verdict.to_text().split())
 
 
+def test_intervals_hold_whenever_one_looks(network, pictures):
+    rule = "rotate@=45deg relative_invariance >= -9"
+    cell = invariscope.check(network, rule, pictures[:64], workers=0).rules[0].cells[0]
+    fixed = invariscope.measure(
+        network, pictures[:64], transformations="rotate", metrics="relative_invariance", workers=0
+    )
+    widths = fixed.frame["ci_high"] - fixed.frame["ci_low"]
+    moved = widths[(fixed.frame["level"] > 0) & (fixed.frame["layer"] == "embedding")]
+    assert cell.high - cell.low > 1.3 * moved.min()
+    plain = invariscope.check(fixed, "rotate@=40deg relative_invariance >= -9").rules[0].cells[0]
+    assert cell.high - cell.low > 1.2 * (plain.high - plain.low)
+
+
 def test_one_block_is_judged_at_the_end(network, pictures):
     rule = "posterize@=1bits relative_invariance >= -9"
     assert invariscope.check(network, rule, pictures[:20], workers=0).outcome == "held"

@@ -5,6 +5,7 @@ import pytest
 
 from invariscope.statistics.beyond import beyond
 from invariscope.statistics.estimates import estimate
+from invariscope.statistics.sequences import reach, sequence_p
 
 LAWS = {
     "mean": lambda rng, n: 1 - rng.exponential(0.2, (n, 40)),
@@ -63,3 +64,15 @@ def test_a_cell_that_stopped_is_judged_by_its_own_images():
     alone = beyond(estimate(rows[:64, :1]).at_any_time(), 0.86, seed=0)[0]
     assert both[0] == pytest.approx(alone[0])
     assert both[1] != pytest.approx(both[0], rel=0.01)
+
+
+def test_far_out_a_skewed_mean_needs_more_than_its_interval_says():
+    rows = np.random.default_rng(0).lognormal(0, 1, (64, 1))
+    made = estimate(rows).at_any_time()
+    arm = float(made.interval(seed=0)[1][0] - made.value[0])
+    n = np.array([64])
+    for times, least in ((1.0, 1.0), (1.2, 1.5), (1.5, 3.0)):
+        below = beyond(made, float(made.value[0] + times * arm), seed=0)[1][0]
+        by_the_interval = sequence_p(times * reach(n), n)[0]
+        assert below >= 0.999 * least * by_the_interval
+    assert below < 0.05
