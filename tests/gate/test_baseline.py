@@ -60,6 +60,9 @@ def test_less_is_better_falls_upwards(tmp_path):
         for name, m in after.items()
     }
     assert ends == {"up": "failed", "down": "held"}
+    higher = made_run(up, metric="latent_eed", seed=1)
+    assert checked(higher, Baseline(run, 0.1)).outcome == "failed"
+    assert checked(higher, Baseline(run, 0.5)).outcome == "held"
 
 
 def test_shares(tmp_path):
