@@ -28,7 +28,7 @@ from invariscope.models import load_model
 from invariscope.runs.batches import Batches
 from invariscope.statistics.estimates import estimate
 from invariscope.sweep.plan import BLOCK_SIZE, make_plan
-from invariscope.sweep.precision import is_time_to_look
+from invariscope.sweep.stopping import is_time_to_look
 from invariscope.transformations import get_transformations
 
 MODEL = "builtin:efficientnet-lite0"

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
         foregrounds,
         metrics,
         models,
+        testing,
         training,
         transformations,
     )
+    from invariscope.gate import check
     from invariscope.models import load_model
     from invariscope.results import Leaderboard, Result
     from invariscope.search import Factors, find_factors
@@ -35,6 +37,7 @@ __all__ = [
     "Leaderboard",
     "Result",
     "__version__",
+    "check",
     "data",
     "effects",
     "export",
@@ -44,6 +47,7 @@ __all__ = [
     "measure",
     "metrics",
     "models",
+    "testing",
     "training",
     "transformations",
 ]
@@ -51,6 +55,7 @@ __all__ = [
 #: The package that each name comes from; one that is not here is a package itself.
 _HOMES = {
     "measure": "sweep",
+    "check": "gate",
     "find_factors": "search",
     "Factors": "search",
     "load_model": "models",

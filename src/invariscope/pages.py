@@ -15,6 +15,7 @@ _HOMES = {
     "render_leaderboard": "invariscope.report.leaderboard.page",
     "leaderboard_text": "invariscope.report.leaderboard.text",
     "render_factors": "invariscope.report.search.page",
+    "gate_text": "invariscope.report.gate.text",
     "effects_text": "invariscope.report.effects.text",
 }
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from invariscope.cli import (
+    check,
     claims,
     class_effects,
     compare,
@@ -38,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("measure")(measure.measure)
+app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)

@@ -7,8 +7,9 @@ metrics and layers together, so that who filters the table sees the same stars. 
 levels show counts once; level 0 is a cell like others. The table has no means over levels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -72,12 +73,19 @@ def _short_p(p: float) -> str:
     return "<0.0001" if p < 0.00005 else f"{p:.4f}"
 
 
-def compare(results: Sequence[Measured], agreement: Agreement | None = None) -> Comparison:
+def compare(
+    results: Sequence[Measured],
+    agreement: Agreement | None = None,
+    *,
+    against: Callable[[str, Mapping[str, Any]], float | None] = lambda metric, about: 0.0,
+) -> Comparison:
     """Compares two runs on the images that both have seen.
 
     Args:
         results: A and B.
         agreement: What they share, where that is known already.
+        against: From a metric's name, and what the manifest says of it, to the difference that p
+            is about; None leaves the metric out.
 
     Raises:
         InputError: Other data, fewer than two common images, or no common cell, metric or layer.
@@ -86,14 +94,17 @@ def compare(results: Sequence[Measured], agreement: Agreement | None = None) -> 
     stores = [result.store for result in results]
     settings = [result.manifest["settings"] for result in results]
     layers = [name for name in stores[0].layers() if name in stores[1].layers()]
-    wanted = {(metric, "") for metric in shared.metrics}
+    known = results[0].manifest["metrics"]
+    tested = {metric: against(metric, known.get(metric, {})) for metric in shared.metrics}
+    wanted = {(metric, "") for metric, difference in tested.items() if difference is not None}
     parts = []
     for layer in layers:
         theirs = {series.metric: series for series in stores[1].dense(layer, only=wanted)}
         for series in stores[0].dense(layer, only=wanted):
             if series.metric in theirs:
                 pair = (series, theirs[series.metric])
-                parts.append(_differences(pair, shared, layer, results))
+                difference = tested[series.metric] or 0.0
+                parts.append(_differences(pair, shared, layer, results, difference))
     parts = [part for part in parts if len(part)]
     if not parts:
         raise InputError(
@@ -122,7 +133,11 @@ def _corrected(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _differences(
-    pair: tuple[Series, Series], shared: Agreement, layer: str, results: Sequence[Measured]
+    pair: tuple[Series, Series],
+    shared: Agreement,
+    layer: str,
+    results: Sequence[Measured],
+    against: float,
 ) -> pd.DataFrame:
     """Computes the differences of one metric at one layer, as rows."""
     manifest = results[0].manifest
@@ -143,6 +158,7 @@ def _differences(
         *arrays,
         **rule_of(about, labels, weighted=pair[0].weights is not None),
         anytime=shared.anytime,
+        against=against,
         seed=manifest["settings"]["seed"],
     )
     if about.get("role") == "kept" and IDENTITY in wanted:  # both keep all answers, for certain

@@ -67,4 +67,5 @@ def rule_of(
 
 def stopped_by_itself(manifest: Mapping[str, Any]) -> bool:
     """Says whether a run has looked at its intervals, so that they must hold at any time."""
-    return manifest.get("execution", {}).get("precision") is not None
+    execution = manifest.get("execution", {})
+    return execution.get("precision") is not None or execution.get("looked", False)

@@ -60,8 +60,6 @@ class Job(ABC, Generic[T]):
         beside: What an image that cannot be read takes with it (", with its pairs").
         prepared: The function that has prepared it, and from what; other processes prepare it
             anew from them. None: only this one can measure it.
-        in_sequence: Why blocks build on those before, so that they are measured one after the
-            other; "": they do not.
     """
 
     manifest: dict[str, Any]
@@ -75,7 +73,11 @@ class Job(ABC, Generic[T]):
     alone: str = ""
     beside: str = ""
     prepared: "tuple[Callable[[Any], Job[Any]], Request] | None" = None
-    in_sequence: str = ""
+
+    @property
+    def in_sequence(self) -> str:
+        """Why blocks build on those before, so that one is measured after the other; "": not so."""
+        return ""
 
     def digest(self, index: int) -> str:
         """Digests an image without decoding it; "" where only its pixels can tell."""

@@ -38,6 +38,7 @@ def paired_differences(
     neighbours: bool = False,
     classes: np.ndarray | None = None,
     anytime: bool = False,
+    against: float = 0.0,
     seed: int,
 ) -> dict[str, np.ndarray]:
     """Computes the difference B − A of each cell, with its interval and p-values.
@@ -51,6 +52,7 @@ def paired_differences(
         neighbours: Whether a row depends on the next image as well.
         classes: [image], as of `statistics.estimates.estimate`.
         anytime: Whether interval and p are to hold whenever one looks (`statistics.sequences`).
+        against: The difference that p is about: how surely the true one is another.
         seed: Decides the resamples.
 
     Returns:
@@ -72,18 +74,20 @@ def paired_differences(
     )  # fmt: skip
     difference, n = b.value - a.value, both.sum(axis=0)
     if kind == "share":
-        low, high, p = _of_shares(values_a, values_b, both, anytime)
+        low, high, p = _of_shares(values_a, values_b, both, anytime, against)
     else:
         contributions = b.contributions - a.contributions
         change = Estimates(difference, contributions, both, a.share, neighbours, anytime=anytime)
-        low, high, p = _of_means(change, seed)
+        low, high, p = _of_means(change, seed, against)
     for numbers in (low, high, p):
         numbers[n < 2] = np.nan
     columns = (a.value, b.value, difference, low, high, p, adjusted(p), n)
     return dict(zip(NUMBERS, columns, strict=True))
 
 
-def _of_means(change: Estimates, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _of_means(
+    change: Estimates, seed: int, against: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Interval and p of differences of means or ratios."""
     from scipy import stats
 
@@ -91,7 +95,8 @@ def _of_means(change: Estimates, seed: int) -> tuple[np.ndarray, np.ndarray, np.
     below, above = studentised(change.contributions, change.counts, seed)
     low, high = change.ends(below[INTERVAL], above[INTERVAL])
     with np.errstate(invalid="ignore", divide="ignore"):
-        t = np.where(change.value == 0, 0.0, change.value / error)  # 0 / 0: nothing differs
+        gap = change.value - against
+        t = np.where(gap == 0, 0.0, gap / error)  # 0 / 0: nothing differs
     known = np.where(t > 0, above, below)
     if change.anytime:
         p = sequence_p(np.abs(t) * students(n)[INTERVAL] / known[INTERVAL], np.maximum(n, 1))
@@ -102,7 +107,7 @@ def _of_means(change: Estimates, seed: int) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def _of_shares(
-    values_a: np.ndarray, values_b: np.ndarray, both: np.ndarray, anytime: bool
+    values_a: np.ndarray, values_b: np.ndarray, both: np.ndarray, anytime: bool, against: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Interval and p of differences of two shares of the same images."""
     from scipy import stats
@@ -112,7 +117,7 @@ def _of_shares(
     more, less = ((change * sign).clip(min=0).sum(axis=0) + 1 for sign in (1, -1))
     middle = (more - less) / n
     error = np.sqrt(divide(more + less, n) - middle**2) / np.sqrt(n)
-    misses = np.abs(middle) / error
+    misses = np.abs(middle - against) / error
     errors, p = (
         (reach(n), sequence_p(misses, n))
         if anytime

@@ -90,3 +90,26 @@ def share_sequence(right: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.nda
             outside = np.where(held(middle), outside, middle)
         ends.append(np.where(held(outer), outer, inside))
     return ends[0], ends[1]
+
+
+def share_sequence_p(right: np.ndarray, n: np.ndarray, share: float) -> np.ndarray:
+    """Computes two-sided p-values of a share that hold whenever one looks, for `share_sequence`.
+
+    Args:
+        right: How many images are right, of any shape.
+        n: Of how many, of the same shape.
+        share: The share that is tested, in [0, 1].
+
+    Returns:
+        The largest level at which the sequence of intervals still holds the share, at most 1.
+
+    Example:
+        >>> low, _ = share_sequence(np.array([64.0]), np.array([64]))
+        >>> share_sequence_p(np.array([64.0]), np.array([64]), float(low[0])).round(6).tolist()
+        [0.05]
+    """
+    from scipy import special
+
+    mixture = special.betaln(right + 0.5, n - right + 0.5) - special.betaln(0.5, 0.5)
+    likelihood = special.xlogy(right, share) + special.xlog1py(n - right, -share)
+    return np.exp(np.minimum(likelihood - mixture, 0.0))

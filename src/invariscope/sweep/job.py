@@ -29,7 +29,8 @@ from invariscope.sweep.channels import ChannelState
 from invariscope.sweep.maps import image_parts
 from invariscope.sweep.pairs import channel_pairs
 from invariscope.sweep.plan import BLOCK_SIZE, SHUFFLED, Plan, blocks
-from invariscope.sweep.precision import Stopping
+from invariscope.sweep.precision import ShortIntervals
+from invariscope.sweep.stopping import Stopping
 
 #: Layers that a note names.
 _NAMED = 5
@@ -45,8 +46,9 @@ class Sweep(Job[Result]):
         targets: The outputs that stand for each class of the data, or None.
         precision: The half-width of the headline's intervals at which a cell stops, or None.
         manifest: The manifest at the start.
+        until: What else stops cells, made of the setup; it takes the place of a precision.
         channels: The sums of the run under way, or None without metrics of channels.
-        stopping: Which of its cells have stopped, or None without a precision.
+        stopping: Which of its cells have stopped, or None where nothing stops them.
     """
 
     setup: Setup
@@ -54,6 +56,7 @@ class Sweep(Job[Result]):
     targets: np.ndarray | None
     precision: float | None
     manifest: dict[str, Any]
+    until: Callable[[Setup], Stopping] | None = None
     channels: ChannelState | None = field(default=None, init=False)
     stopping: Stopping | None = field(default=None, init=False)
 
@@ -65,10 +68,15 @@ class Sweep(Job[Result]):
             self.subject.source, self.subject.load, self.subject.ready,
         )  # fmt: skip
         self.blocks, self.cells = blocks(self.subject.selected), self.setup.num_cells
-        if self.precision is not None:
-            self.in_sequence = "cells stop by what the blocks before have shown"
+
+    @property
+    def in_sequence(self) -> str:
+        """Why a block builds on those before; "" where none does."""
         if self.setup.map_metrics:
-            self.in_sequence = "sums of channels over the data set go from block to block"
+            return "sums of channels over the data set go from block to block"
+        if self.precision is not None or self.until is not None:
+            return "cells stop by what the blocks before have shown"
+        return ""
 
     @property
     def probe(self) -> Probe:
@@ -166,9 +174,15 @@ class Sweep(Job[Result]):
             run.done = [number for number in run.done if number < first]
             if run.folder is not None:
                 remove_blocks(run.folder / ROWS, first)
-        self.stopping = None if self.precision is None else Stopping(self.setup, self.precision)
+        if self.until is not None:
+            self.stopping = self.until(self.setup)
+        elif self.precision is not None:
+            self.stopping = ShortIntervals(self.setup, self.precision)
+        else:
+            self.stopping = None
         stopped = {} if self.stopping is None else self.stopping.stopped
         execution.update(precision=self.precision, stopped=stopped)
+        execution.update({"looked": True} if self.until is not None else {})
 
     def _setup_of(self, number: int) -> Setup:
         return self.setup if self.stopping is None else self.stopping.setup_of(number)

@@ -1,0 +1,1 @@
+"""A verdict as text, JUnit XML, GitHub annotations and Markdown."""
