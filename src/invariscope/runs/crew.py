@@ -23,7 +23,7 @@ Done = tuple[Measured, list[str]]
 
 @runtime_checkable
 class Worker(Protocol):
-    """Measures one block at a time."""
+    """Measures one block at a time; what goes wrong, its death too, its futures raise."""
 
     def open(self) -> "Future[Opened]":
         """Prepares the job."""
@@ -118,7 +118,7 @@ class _Shift:
     def begin(self, place: int) -> None:
         """Starts the worker of a place, which prepares the job first."""
         worker = self._workers[place] = self._crew.hire(place)
-        self.running[_attempt(worker.open)] = place, None
+        self.running[worker.open()] = place, None
 
     def go_on(self, place: int) -> None:
         """Gives the next block to a worker; without one it waits, lest another one dies."""
@@ -126,7 +126,7 @@ class _Shift:
             self._idle.append(place)
             return
         number = self._waiting.popleft()
-        self.running[_attempt(self._workers[place].measure, number)] = place, number
+        self.running[self._workers[place].measure(number)] = place, number
 
     def lost(self, place: int, number: int | None) -> str:
         """Sees that the block of a dead worker is measured by another one, and says so."""
@@ -152,13 +152,3 @@ class _Shift:
         for worker in self._workers.values():
             worker.stop()
         self._crew.close()
-
-
-def _attempt(call: Callable[..., Future[Any]], *arguments: Any) -> Future[Any]:
-    """Calls; an error (the worker is dead already) becomes that of a future."""
-    try:
-        return call(*arguments)
-    except Exception as problem:
-        failed: Future[Any] = Future()
-        failed.set_exception(problem)
-        return failed

@@ -1,28 +1,17 @@
-"""Processes of this machine that measure blocks, each on its share of the cores or on its GPU.
+"""Processes of this machine that measure blocks, each on its share of the cores or on its GPU."""
 
-Each is a pool of loky with one process: it starts anew (so that threads and accelerators begin
-clean, and a script needs no ``if __name__ == "__main__"``), and one that dies takes no other along.
-"""
-
-import os
-import signal
-import time
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
-from threading import Thread
 from typing import Any
 
 import torch
 
 from invariscope.devices import choose_device
-from invariscope.memory import KEEPING
+from invariscope.own_process import DIED, OwnProcess
 from invariscope.runs.crew import Done
 from invariscope.runs.elsewhere import Opened, Order, RemoteBench
 from invariscope.runs.job import Job
 from invariscope.runs.measured import How
 from invariscope.runs.request import ModelRequest
-
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class Processes:
@@ -38,7 +27,7 @@ class Processes:
     """
 
     what = "process"
-    lost: tuple[type[BaseException], ...] = (BrokenProcessPool,)
+    lost: tuple[type[BaseException], ...] = (DIED,)
 
     def __init__(self, job: Job[Any], how: How, count: int):
         self.size = count
@@ -65,39 +54,19 @@ class Processes:
 
 class _Process:
     def __init__(self, packed: bytes, threads: int):
-        from loky.process_executor import ProcessPoolExecutor
-
-        self._pool = ProcessPoolExecutor(
-            1,
-            initializer=_begin,
-            initargs=(os.getpid(),),
-            env={**KEEPING, **dict.fromkeys(_THREADS, str(threads))},
-        )
-        self._packed = packed
+        self._process, self._packed = OwnProcess(threads), packed
 
     def open(self) -> "Future[Opened]":
-        return self._pool.submit(_open, self._packed)
+        return self._process.call(_open, self._packed)
 
     def measure(self, number: int) -> "Future[Done]":
-        return self._pool.submit(_measure, number)
+        return self._process.call(_measure, number)
 
     def stop(self) -> None:
-        self._pool.shutdown(kill_workers=True)
+        self._process.stop()
 
 
 _bench: RemoteBench | None = None
-
-
-def _begin(parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
-    Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    """Ends with the parent: a killed command leaves no process that still works for it."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
 
 
 def _open(packed: bytes) -> Opened:

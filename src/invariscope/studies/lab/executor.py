@@ -4,27 +4,24 @@ An executor takes jobs and yields the outcome of each, in the order in which the
 stops (an error, Ctrl-C) stops the rest; what is finished is on the disk. An engine for
 many machines is one more class with this one method.
 
-`ProcessPool` starts fresh processes ("spawn", so that threads and accelerators begin clean), gives
-each an equal share of the cores and one job at a time. A process that dies (killed for memory, …)
-costs the job it had, which is reported; a new one takes its place.
+`ProcessPool` gives processes of their own an equal share of the cores and one job at a time. A
+process that dies (killed for memory, …) costs the job it had, which is reported; a new one takes
+its place.
 """
 
 import os
-import signal
 import traceback
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from importlib import import_module
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from threading import Thread
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from invariscope.errors import InputError, InvariscopeError
-from invariscope.studies.lab.jobs import JOB_KINDS, StudyJob, do_job
-
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+from invariscope.own_process import DIED, OwnProcess, why_it_died
+from invariscope.registry import adopt, foreign
+from invariscope.studies.lab.jobs import StudyJob, do_job
 
 
 @dataclass(frozen=True)
@@ -88,31 +85,33 @@ class ProcessPool:
 
     def outcomes(self, jobs: Sequence[StudyJob], folder: Path) -> Iterator[Outcome]:
         """See `Executor`."""
-        waiting = list(reversed(jobs))
-        threads = self.threads(len(jobs))
-        running: list[_Worker] = []
+        import cloudpickle
+
+        waiting, threads = deque(jobs), self.threads(len(jobs))
+        kinds = cloudpickle.dumps(foreign())
+        running: dict[Future[Outcome], tuple[OwnProcess, StudyJob]] = {}
+
+        def give(process: OwnProcess) -> None:
+            job = waiting.popleft()
+            running[process.call(_attempt_there, kinds, job, folder)] = process, job
+
         try:
             for _ in range(min(self.workers, len(waiting))):
-                running.append(_Worker(threads))
-                running[-1].give(waiting.pop(), folder)
+                give(OwnProcess(threads))
             while running:
-                for worker in _ready(running):
-                    yield worker.outcome()
-                    if not worker.alive():
-                        running.remove(worker)
-                        worker.stop()
-                        if not waiting:
-                            continue
-                        worker = _Worker(threads)
-                        running.append(worker)
-                    if waiting:
-                        worker.give(waiting.pop(), folder)
-                    else:
-                        running.remove(worker)
-                        worker.stop()
+                future = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
+                process, job = running[future]
+                problem = future.exception()
+                died = isinstance(problem, DIED)
+                yield _died(job, problem) if died else future.result()
+                del running[future]
+                if died or not waiting:
+                    process.stop()
+                if waiting:
+                    give(OwnProcess(threads) if died else process)
         finally:
-            for worker in running:
-                worker.stop()
+            for process, _ in running.values():
+                process.stop()
 
 
 def cores() -> int:
@@ -135,81 +134,15 @@ def attempt(job: StudyJob, folder: Path) -> Outcome:
         )
 
 
-class _Worker:
-    """A process that does one job at a time."""
+def _attempt_there(kinds: bytes, job: StudyJob, folder: Path) -> Outcome:
+    """Does a job in another process, where kinds of jobs from outside are not known yet."""
+    import cloudpickle
 
-    def __init__(self, threads: int):
-        context = get_context("spawn")
-        self._here, there = context.Pipe()
-        self._job: StudyJob | None = None
-        before = {name: os.environ.get(name) for name in _THREADS}
-        os.environ.update(dict.fromkeys(_THREADS, str(threads)))
-        try:
-            self._process = context.Process(target=_work, args=(there,), daemon=True)
-            self._process.start()
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-        there.close()  # so that the end of the process ends the connection
-
-    @property
-    def connection(self) -> Connection:
-        return self._here
-
-    def give(self, job: StudyJob, folder: Path) -> None:
-        self._job = job
-        home = JOB_KINDS.get(job.kind).write.__module__
-        try:
-            self._here.send((job, folder, home))
-        except OSError:
-            return  # it has died; `outcome` will say so
-
-    def outcome(self) -> Outcome:
-        assert self._job is not None
-        try:
-            return self._here.recv()
-        except (EOFError, OSError):
-            self._process.join()
-            code = self._process.exitcode
-            why = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-            return Outcome(
-                self._job, error=f"its process died ({why}): too little memory? try fewer workers"
-            )
-
-    def alive(self) -> bool:
-        return self._process.is_alive()
-
-    def stop(self) -> None:
-        self._here.close()
-        self._process.terminate()
-        self._process.join()
+    entries: Mapping[str, Mapping[str, Any]] = cloudpickle.loads(kinds)
+    adopt(entries)
+    return attempt(job, folder)
 
 
-def _ready(running: Sequence[_Worker]) -> list[_Worker]:
-    ready = set(wait([worker.connection for worker in running]))
-    return [worker for worker in running if worker.connection in ready]
-
-
-def _work(connection: Connection) -> None:
-    """The life of a process of the pool. Ctrl-C is for the one that started it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-    while True:
-        try:
-            job, folder, home = connection.recv()
-        except (EOFError, OSError):
-            return
-        if home != "__main__":
-            import_module(home)
-        connection.send(attempt(job, folder))
-
-
-def _end_with_parent() -> None:
-    """Ends with the parent: a killed command leaves no process that still works on its jobs."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _died(job: StudyJob, problem: BaseException) -> Outcome:
+    error = f"its process died ({why_it_died(problem)}): too little memory? try fewer workers"
+    return Outcome(job, error=error)
