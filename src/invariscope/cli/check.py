@@ -141,13 +141,13 @@ def _verdict(
     settings: dict[str, Any],
 ) -> "Verdict":
     """Checks what the command and the file ask for together; the command goes first."""
-    from invariscope.cli.memory import keep_freed_memory
     from invariscope.cli.progress import RunBar
     from invariscope.cli.running import interruptible
     from invariscope.cli.screen import Screen
     from invariscope.gate import parse_rule
     from invariscope.gate.checking import BUDGET, check
     from invariscope.gate.rules_file import find_rules_file, read_rules_file
+    from invariscope.memory import keep_freed_memory
 
     # rules of the command stand alone: a file that happens to lie here must not add to them
     found = path or (find_rules_file(Path()) if not texts and below[0] is None else None)
