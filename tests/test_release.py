@@ -14,7 +14,7 @@ PACKAGE = ROOT / "src" / "invariscope"
 BESIDE_MODULES = sorted(
     path.relative_to(PACKAGE).as_posix()
     for path in PACKAGE.rglob("*")
-    if path.is_file() and path.suffix not in {".py", ".pyc"}
+    if path.is_file() and path.suffix != ".py" and path.parent.name != "__pycache__"
 )
 
 
