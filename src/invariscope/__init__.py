@@ -2,7 +2,7 @@
 
 >>> import invariscope
 >>> invariscope.__version__
-'0.1.0'
+'0.2.0'
 
 The functions and packages below are loaded on first use, so that ``import invariscope`` and the
 command line's help do not wait for torch.

@@ -1,3 +1,3 @@
 """The version of invariscope, which manifests record."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"

@@ -9,6 +9,8 @@ import time
 import pandas as pd
 import pytest
 
+from invariscope.version import VERSION
+
 TINY = ("measure", "python:tiny:make", "--data", "pictures", "--workers", "0")
 ENTRY = "from invariscope.cli import main; main()"
 
@@ -30,7 +32,7 @@ def test_help_is_quick_and_loads_no_torch(environment):
 
 
 def test_version_and_bare_call(invariscope):
-    assert invariscope("--version") == (0, "invariscope 0.1.0\n", "")
+    assert invariscope("--version") == (0, f"invariscope {VERSION}\n", "")
     code, out, _ = invariscope("measure", "--help")
     assert code == 0
     for option in ("--data", "--twin", "--dry-run", "--precision", "--resume", "--layers"):

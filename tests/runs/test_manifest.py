@@ -76,3 +76,12 @@ def test_a_file_is_no_run_folder(tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest_of() | {"format": 2}))
     with pytest.raises(InputError, match=r"format 2, written by invariscope 0.1.0: .* format 1;"):
         read_manifest(tmp_path)
+
+
+def test_a_manifest_from_before_they_had_digests_is_no_forgery(tmp_path):
+    path = write_manifest(tmp_path, manifest_of())
+    manifest = json.loads(path.read_text())
+    del manifest["sha256"], manifest["sha256_compared"]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=r"of invariscope 0.1.0 has no digests, .* measure again"):
+        read_manifest(tmp_path)

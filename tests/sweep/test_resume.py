@@ -217,6 +217,22 @@ def test_a_run_of_another_version_is_not_gone_on_with(folder, tmp_path, change, 
         invariscope.results.Result.load(tmp_path / "run")
 
 
+def test_a_run_of_version_0_1_opens_for_a_report_and_is_not_gone_on_with(
+    folder, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr("invariscope.runs.manifest.VERSION", "0.1.0")
+        old = run(folder, tmp_path / "old", num_images=4)
+    assert old.manifest["version"] == "0.1.0"
+    read = Result.load(tmp_path / "old")
+    assert read.frame.equals(old.frame)
+    assert "0.1.0" in read.to_html(tmp_path / "report.html").read_text()
+    new = run(folder, tmp_path / "new", num_images=4)
+    assert (new.compare(read).frame["difference"] == 0).all()
+    with pytest.raises(InputError, match=r"of invariscope 0.1.0, by its manifest.json, this"):
+        run(folder, tmp_path / "old", num_images=4)
+
+
 class Widening(torch.nn.Module):
     """Has five channels for bright pictures and six for dark ones."""
 

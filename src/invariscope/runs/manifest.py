@@ -162,6 +162,12 @@ def _check(path: Path, manifest: Any, command: str, resuming: bool) -> None:
             f"that `invariscope {command}` wrote"
         )
     seals = {name: manifest.pop(name, None) for name in (_SEAL, _COMPARED_SEAL)}
+    if "version" in manifest and not any(seals.values()):
+        raise InputError(
+            f"{path} of invariscope {manifest.get('version', '?')} has no digests, so nothing says "
+            "whether it is as it was written (early runs of 0.1.0 had none): measure again into a "
+            "new folder"
+        )
     expected = _seals_of(manifest)
     if resuming:
         seals[_COMPARED_SEAL] = expected[_COMPARED_SEAL]
