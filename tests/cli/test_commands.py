@@ -74,7 +74,7 @@ def test_a_run_writes_its_folder_and_a_table_of_80_columns(invariscope, place):
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
     assert "relative_invariance at the embedding, n = 34" in out
-    assert "its twin" in out
+    assert "twin" in out
     assert out.splitlines()[-1] == "report: run/report.html"
     names = sorted(path.name for path in (place / "run").iterdir())
     assert names == ["example.png", "manifest.json", "report.html", "rows", "summary.parquet"]
