@@ -55,7 +55,7 @@ def measure(
     ] = "standard",
     transformations: Annotated[
         list[str] | None,
-        typer.Option("--transformations", "-t", help="Names; rotate=5/10/15 sets magnitudes."),
+        typer.Option("--transformations", "-t", help="Names; rotate=5/10/15; imagenet-c:FOLDER."),
     ] = None,
     groups: Annotated[
         list[str] | None,

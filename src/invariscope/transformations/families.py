@@ -44,7 +44,8 @@ class Family:
             share cells of equal magnitude.
         matrices: For geometric families: (magnitudes [N], height, width) to forward matrices.
         change: For appearance families: (images, one magnitude) to images.
-        drawn: For families that draw: (images, one magnitude, a seed for each image) to images.
+        drawn: For families of images by themselves, such as those that draw: (images, one
+            magnitude, a seed for each image, the id of each) to images.
         opposite: The magnitude of the same strength in the other direction, or None if the family
             has one direction only.
         members: For groups: (key of the operation, text) of each element, by its number.
@@ -62,7 +63,7 @@ class Family:
     operation: str
     matrices: Callable[[np.ndarray, int, int], np.ndarray] | None = None
     change: Callable[[Images, float], Images] | None = None
-    drawn: Callable[[Images, float, Sequence[int]], Images] | None = None
+    drawn: Callable[[Images, float, Sequence[int], Sequence[str]], Images] | None = None
     opposite: Callable[[float], float] | None = None
     members: tuple[tuple[str, str], ...] = ()
     needs_colour: bool = False
@@ -92,6 +93,7 @@ class Family:
         magnitudes: np.ndarray,
         resampling: Resampling,
         seeds: Sequence[int] = (),
+        image_ids: Sequence[str] = (),
     ) -> Images:
         """Transforms each image at its own magnitude ([N], or [1] for one magnitude for all).
 
@@ -100,29 +102,32 @@ class Family:
             magnitudes: In the family's unit.
             resampling: Interpolation, border, fill, centre.
             seeds: What each image draws from, of families that draw.
+            image_ids: Likewise.
         """
         if self.matrices is not None:
             height, width = images.shape[-2:]
             return geometry.warp(images, self.matrices(magnitudes, height, width), resampling)
-        own = np.array(seeds, dtype=np.uint64)
-        if self.drawn is not None and len(own) != len(images):
+        if self.drawn is not None and len(seeds) != len(images):
             raise InputError(f"{self.name} draws for each image: it needs a seed for each")
         distinct = np.unique(magnitudes)
         if len(distinct) == 1:
-            return self._changed(images, float(distinct[0]), own)
+            return self._changed(images, float(distinct[0]), seeds, image_ids)
         out = torch.empty_like(images)
         for magnitude in distinct:
             rows = np.flatnonzero(magnitudes == magnitude)
             chosen = torch.from_numpy(rows).to(images.device)
-            some = own[rows] if len(own) else own
-            out[chosen] = self._changed(images[chosen], float(magnitude), some)
+            some = [seeds[row] for row in rows] if seeds else seeds
+            ids = [image_ids[row] for row in rows] if image_ids else image_ids
+            out[chosen] = self._changed(images[chosen], float(magnitude), some, ids)
         return out
 
-    def _changed(self, images: Images, magnitude: float, seeds: np.ndarray) -> Images:
+    def _changed(
+        self, images: Images, magnitude: float, seeds: Sequence[int], image_ids: Sequence[str]
+    ) -> Images:
         if magnitude == self.identity:
             return images
         if self.drawn is not None:
-            return self.drawn(images, magnitude, seeds.tolist())
+            return self.drawn(images, magnitude, seeds, image_ids)
         assert self.change is not None, self.name
         return self.change(images, magnitude)
 

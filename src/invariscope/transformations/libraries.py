@@ -78,7 +78,7 @@ def transformation_from(
     operation = f"{name}#{_digest([acts[value].text for value in values[1:]])}"
     family = Family(
         name, "appearance", unit, values[0], operation,
-        drawn=lambda images, magnitude, seeds: acts[magnitude](images, seeds),
+        drawn=lambda images, magnitude, seeds, ids: acts[magnitude](images, seeds),
         words=words, motion=seen_motion(strongest),
     )  # fmt: skip
     return Transformation(family, values, False, tuple(range(len(values))), Resampling())

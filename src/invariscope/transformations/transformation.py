@@ -24,7 +24,7 @@ from invariscope.users_code import imported
 Images = Float[Tensor, "image channel height width"]
 
 IDENTITY = "identity"
-_PYTHON = "python:"
+_PYTHON, _STORED = "python:", "imagenet-c:"
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Transformation:
                 )
             seeds = [hashed(seed, f"drawn:{self.name}", image) for image in image_ids]
         drawn = self.drawn(level, seed, image_ids)
-        return self.family.apply(images, drawn, self.resampling, seeds)
+        return self.family.apply(images, drawn, self.resampling, seeds, image_ids or ())
 
     def there_and_back(
         self,
@@ -334,7 +334,8 @@ def get_transformations(
 ) -> tuple[Transformation, ...]:
     """Transformations by name, a comma-separated list of names, or a sequence of either.
 
-    None or "all" stands for every family of the table (the 13 of the paper for "standard").
+    None or "all" stands for every family of the table (the 13 of the paper for "standard"),
+    "imagenet-c:FOLDER" for all corruptions that lie there.
 
     Raises:
         InputError: Unknown names or tables, or a name given twice.
@@ -346,8 +347,11 @@ def get_transformations(
     if isinstance(names, str):
         names = [name.strip() for name in names.split(",") if name.strip()]
     chosen = tuple(
-        item if isinstance(item, Transformation) else get_transformation(item, table, resampling)
+        one
         for item in names
+        for one in (
+            (item,) if isinstance(item, Transformation) else _named(item, table, resampling)
+        )
     )
     if not chosen:
         raise InputError("no transformation is named; try rotate, or leave the option out for all")
@@ -356,6 +360,14 @@ def get_transformations(
     if doubled:
         raise InputError(f"named twice: {', '.join(sorted(doubled))}; name each family once")
     return chosen
+
+
+def _named(item: str, table: str, resampling: Resampling | None) -> tuple[Transformation, ...]:
+    if item.startswith(_STORED):
+        from invariscope.transformations.stored import stored_corruptions
+
+        return stored_corruptions(item.removeprefix(_STORED))
+    return (get_transformation(item, table, resampling),)
 
 
 def from_function(
