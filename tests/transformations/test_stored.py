@@ -47,7 +47,7 @@ def brightness(images):
 def test_each_level_is_the_file_of_the_same_name(folders):
     fog, shot = get_transformations(f"imagenet-c:{folders / 'c'}")
     assert (fog.name, shot.name) == ("fog", "shot_noise")
-    assert fog.describe(3) == "3 severity"
+    assert fog.describe(3) == "3 of 5"
     images, ids = torch.rand(2, 3, SIDE, SIDE), ["light/0.png", "light/5.png"]
     assert fog(images, 0, image_ids=ids) is images
     grey = (fog(images, 3, image_ids=ids)[:, 0, 0, 0] * 255).tolist()

@@ -28,7 +28,7 @@ from invariscope.transformations.geometry import Resampling
 from invariscope.transformations.transformation import Transformation
 
 SEVERITIES = (1, 2, 3, 4, 5)
-UNIT = "severity"
+UNIT = "of 5"
 
 
 def stored_corruptions(root: str | Path) -> tuple[Transformation, ...]:
@@ -68,7 +68,9 @@ def _transformation(name: str, folder: Path) -> Transformation:
     severities = _severities(folder)
     magnitudes = (0.0, *map(float, severities))
     words = name.replace("_", " ")
-    family = Family(name, "appearance", UNIT, 0.0, name, drawn=looked_up, words=words)
+    family = Family(
+        name, "appearance", UNIT, 0.0, name, drawn=looked_up, words=words, unit_words="severity"
+    )
     return Transformation(family, magnitudes, False, tuple(range(len(magnitudes))), Resampling())
 
 
