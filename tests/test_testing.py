@@ -105,9 +105,7 @@ def test_without_the_fixture():
 
 def test_the_plugin_shows_what_was_measured(pytester):
     pytester.makepyfile(SUITE)
-    result = pytester.runpytest_inprocess(
-        "-p", "invariscope.pytest_plugin", "-p", "no:cacheprovider", "--junitxml=junit.xml"
-    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--junitxml=junit.xml")
     result.assert_outcomes(passed=1, failed=2)
     text = result.stdout.str()
     summary = text.split(" invariscope ", 1)[1]
@@ -132,6 +130,6 @@ def test_the_plugin_is_an_entry_point_and_starts_without_torch():
 
 def test_a_session_without_assertions_shows_nothing_and_loads_no_torch(pytester):
     pytester.makepyfile("import sys\ndef test_plain():\n    assert 'torch' not in sys.modules\n")
-    result = pytester.runpytest_subprocess("-p", "invariscope.pytest_plugin")
+    result = pytester.runpytest_subprocess()
     result.assert_outcomes(passed=1)
     assert " invariscope " not in result.stdout.str()

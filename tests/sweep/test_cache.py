@@ -93,7 +93,7 @@ def test_the_second_run_makes_no_pass(tmp_path, plain):
 @pytest.mark.parametrize(
     ("change", "made"),
     [
-        ({"metrics": "mean_relative_invariance,accuracy", "precision": 10.0}, 0),
+        ({"metrics": "mean_relative_invariance,accuracy", "precision": 1.0}, 0),
         ({"metrics": "normalized_variance,relative_invariance", "floor": False}, 0),
         ({"transformations": "brightness_down=0.5,rotate=90", "twin": False}, 0),
         ({"transformations": "rotate=20/90/120,invert", "twin": False, "floor": False}, 64 * 2),

@@ -345,10 +345,10 @@ def test_a_finished_run_is_not_measured_again(folder, monkeypatch):
 def test_precision_that_stops_and_goes_on(folder, tmp_path, monkeypatch):
     path = tmp_path / "run"
     asked = {"images": pictures(70), "output": path}
-    assert run(**asked, precision=10.0).manifest["images"]["used"] == 64
+    assert run(**asked, precision=1.0).manifest["images"]["used"] == 64
     few = (path / "channels.parquet").read_bytes()
     assert few != (folder / "channels.parquet").read_bytes()
-    run(**asked, precision=10.0)
+    run(**asked, precision=1.0)
     assert (path / "channels.parquet").read_bytes() == few
     # killed after the last block, before the table is written: the old table is of two blocks
     stop_after(monkeypatch, 3)

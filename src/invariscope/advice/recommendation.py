@@ -76,7 +76,8 @@ def recommend(
 
     Example:
         >>> import torch, invariscope
-        >>> data = torch.rand(8, 3, 6, 6), [0, 0, 0, 0, 1, 1, 1, 1]
+        >>> images = torch.rand(8, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+        >>> data = images, [0, 0, 0, 0, 1, 1, 1, 1]
         >>> found = invariscope.find_factors(lambda x: x.flatten(1), data, operations="invert")
         >>> recommend(found).table[["family", "advice"]].values.tolist()
         [['invert', 'no evidence']]

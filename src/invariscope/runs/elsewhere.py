@@ -59,10 +59,11 @@ class Order:
         try:
             return cloudpickle.dumps(self)
         except Exception as problem:  # whatever the parts of a model or a data set raise
-            line = " ".join(f"{type(problem).__name__}: {problem}".split())
+            line = " ".join(str(problem).split())
             raise InputError(
-                f"the model or the data cannot be copied to other processes ({line}): name them, "
-                "such as python:package.module:factory, or measure in this process"
+                "the model or the data cannot be copied to other processes "
+                f"({type(problem).__name__}: {line}): name them, such as "
+                "python:package.module:factory, or measure in this process"
             ) from problem
 
 

@@ -150,10 +150,11 @@ class _Act:
             except InputError:
                 raise
             except Exception as problem:  # whatever the library raises
-                line = " ".join(f"{type(problem).__name__}: {problem}".split())
+                line = " ".join(str(problem).split())
                 raise InputError(
                     f"{type(self._transform).__name__} cannot be applied to images "
-                    f"{tuple(image.shape)} in [0, 1] ({line})"
+                    f"{tuple(image.shape)} in [0, 1] ({type(problem).__name__}: {line}): give one "
+                    "that takes such images"
                 ) from problem
             self._draws = bool(self._draws) or moved()
         return result
