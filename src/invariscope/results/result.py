@@ -231,6 +231,18 @@ class Result:
 
         return f"<p>{escape(repr(self)[1:-1])}</p>{self.overview().round(3).to_html()}"
 
+    def corruption_errors(self) -> pd.DataFrame:
+        """Tabulates errors under ImageNet-C's corruptions relative to AlexNet's, and mCE.
+
+        See `invariscope.results.corruption_errors`.
+
+        Raises:
+            InputError: The run has no accuracy under any of the corruptions.
+        """
+        from invariscope.results.corruption_errors import corruption_errors
+
+        return corruption_errors(self)
+
     def overview(self) -> pd.DataFrame:
         """Tabulates the first metric by transformation: mean, lowest and highest over its levels.
 

@@ -114,8 +114,8 @@ class Family:
             return self._changed(images, float(distinct[0]), seeds, image_ids)
         out = torch.empty_like(images)
         for magnitude in distinct:
-            rows = np.flatnonzero(magnitudes == magnitude)
-            chosen = torch.from_numpy(rows).to(images.device)
+            places = np.flatnonzero(magnitudes == magnitude)
+            chosen, rows = torch.from_numpy(places).to(images.device), places.tolist()
             some = [seeds[row] for row in rows] if seeds else seeds
             ids = [image_ids[row] for row in rows] if image_ids else image_ids
             out[chosen] = self._changed(images[chosen], float(magnitude), some, ids)

@@ -24,15 +24,13 @@ from torch import Tensor
 
 from invariscope.errors import InputError
 from invariscope.transformations.families import Family
-from invariscope.transformations.geometry import Resampling
-from invariscope.transformations.transformation import Transformation
 
 SEVERITIES = (1, 2, 3, 4, 5)
 UNIT = "of 5"
 
 
-def stored_corruptions(root: str | Path) -> tuple[Transformation, ...]:
-    """Finds the corruptions below a folder, each as a transformation with its severities.
+def stored_corruptions(root: str | Path) -> list[tuple[Family, list[int]]]:
+    """Finds the corruptions below a folder, each as a family with the severities that it has.
 
     Args:
         root: The folder.
@@ -51,27 +49,21 @@ def stored_corruptions(root: str | Path) -> tuple[Transformation, ...]:
             f"imagenet-c:{root}: no corruptions there; folders CORRUPTION/1 to CORRUPTION/5 work, "
             "such as gaussian_noise/3/n01440764/ILSVRC2012_val_00000293.JPEG"
         )
-    return tuple(_transformation(name, folder) for name, folder in found.items())
+    return [(_family(name, folder), _severities(folder)) for name, folder in found.items()]
 
 
 def _severities(folder: Path) -> list[int]:
     return [severity for severity in SEVERITIES if (folder / str(severity)).is_dir()]
 
 
-def _transformation(name: str, folder: Path) -> Transformation:
+def _family(name: str, folder: Path) -> Family:
     def looked_up(
         images: Tensor, magnitude: float, seeds: Sequence[int], ids: Sequence[str]
     ) -> Tensor:
         files = [folder / f"{magnitude:g}" / image for image in ids]
         return torch.stack([_picture(file, images) for file in files]).to(images.device)
 
-    severities = _severities(folder)
-    magnitudes = (0.0, *map(float, severities))
-    words = name.replace("_", " ")
-    family = Family(
-        name, "appearance", UNIT, 0.0, name, drawn=looked_up, words=words, unit_words="severity"
-    )
-    return Transformation(family, magnitudes, False, tuple(range(len(magnitudes))), Resampling())
+    return Family(name, "appearance", UNIT, 0.0, name, drawn=looked_up, unit_words="severity")
 
 
 def _picture(file: Path, images: Float[Tensor, "image channel height width"]) -> Tensor:

@@ -18,6 +18,7 @@ from invariscope.transformations import geometry
 from invariscope.transformations.families import FAMILIES, Family, Kind
 from invariscope.transformations.geometry import Resampling
 from invariscope.transformations.groups import group_family, is_group
+from invariscope.transformations.stored import stored_corruptions
 from invariscope.transformations.tables import DEFAULT_FAMILIES, TABLES
 from invariscope.users_code import imported
 
@@ -346,13 +347,7 @@ def get_transformations(
         names = DEFAULT_FAMILIES if table == "standard" else tuple(TABLES[table])
     if isinstance(names, str):
         names = [name.strip() for name in names.split(",") if name.strip()]
-    chosen = tuple(
-        one
-        for item in names
-        for one in (
-            (item,) if isinstance(item, Transformation) else _named(item, table, resampling)
-        )
-    )
+    chosen = tuple(one for item in names for one in _named(item, table, resampling))
     if not chosen:
         raise InputError("no transformation is named; try rotate, or leave the option out for all")
     names = [item.name for item in chosen]
@@ -362,11 +357,14 @@ def get_transformations(
     return chosen
 
 
-def _named(item: str, table: str, resampling: Resampling | None) -> tuple[Transformation, ...]:
+def _named(
+    item: str | Transformation, table: str, resampling: Resampling | None
+) -> tuple[Transformation, ...]:
+    if isinstance(item, Transformation):
+        return (item,)
     if item.startswith(_STORED):
-        from invariscope.transformations.stored import stored_corruptions
-
-        return stored_corruptions(item.removeprefix(_STORED))
+        found = stored_corruptions(item.removeprefix(_STORED))
+        return tuple(_with_levels(family, (0.0, *severities)) for family, severities in found)
     return (get_transformation(item, table, resampling),)
 
 
@@ -394,5 +392,9 @@ def from_function(
     values = tuple(float(value) for value in magnitudes)
     if not values:
         raise InputError(f"{name}: give at least one magnitude, the identity")
-    family = Family(name, "appearance", unit, values[0], name, change=function)
-    return Transformation(family, values, False, tuple(range(len(values))), Resampling())
+    return _with_levels(Family(name, "appearance", unit, values[0], name, change=function), values)
+
+
+def _with_levels(family: Family, magnitudes: tuple[float, ...]) -> Transformation:
+    levels = tuple(range(len(magnitudes)))
+    return Transformation(family, magnitudes, False, levels, Resampling())
