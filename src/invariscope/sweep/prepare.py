@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from invariscope.data import open_source, select
 from invariscope.errors import InputError
 from invariscope.metrics import (
@@ -83,12 +85,24 @@ def prepare(request: SweepRequest) -> Sweep:
         subject,
         request,
         model_classes=IN_ORDER if in_order else stated,
+        outputs=_output_names(subject, match),
         decisions={"class match": match.decision} if match.decision else {},
         warnings=warnings,
     )
     sweep = Sweep(setup, subject, match.outputs, request.precision, manifest)
+    sweep.save_images = request.save_images
     sweep.prepared = prepare, request
     return sweep
+
+
+def _output_names(subject: Subject, match: ClassMatch) -> list[str] | None:
+    """Names the model's outputs: as it says, or as the data do where class k is output k."""
+    names = subject.probe.class_names
+    if names is None and match.outputs is not None:
+        first = match.outputs if match.outputs.ndim == 1 else match.outputs[:, 0]
+        if (first == np.arange(len(first))).all():
+            names = subject.source.class_names
+    return None if names is None else [str(name) for name in names]
 
 
 def _transformations(request: SweepRequest) -> tuple[Transformation, ...]:
