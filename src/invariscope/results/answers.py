@@ -51,9 +51,9 @@ class Answers:
         identity: The column of the images as they are.
         levels: The levels of each transformation, from the nearest to the identity on; those that
             leave the image as it is are not there.
-        predicted: int [image, cell]: index of the predicted class; -1: there is no answer.
-        scores: float [image, cell]: its softmax probability, or NaN.
-        kept: float [image, cell]: that of the class predicted for the image as it is, or NaN.
+        predicted: int32 [image, cell]: index of the predicted class; -1: there is no answer.
+        scores: float32 [image, cell]: its softmax probability, or NaN.
+        kept: float32 [image, cell]: that of the class predicted for the image as it is, or NaN.
     """
 
     images: tuple[str, ...]
@@ -101,8 +101,8 @@ def answers_of(result: Measured) -> Answers:
     series = {one.metric: one for one in result.store.dense(_LOGITS, only=wanted)}
     cells = series[PREDICTED].cells
     order = {name: [one.cells.index(cell) for cell in cells] for name, one in series.items()}
-    values = {name: one.values[:, order[name]].astype(float) for name, one in series.items()}
-    predicted = np.nan_to_num(values[PREDICTED], nan=-1).astype(np.int64)
+    values = {name: one.values[:, order[name]] for name, one in series.items()}
+    predicted = np.nan_to_num(values[PREDICTED], nan=-1).astype(np.int32)
     return Answers(
         result.store.images, result.store.labels, cells.index(IDENTITY),
         _levels(result.manifest["settings"]["cells"], cells), predicted, values[SCORE],

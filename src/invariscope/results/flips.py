@@ -63,8 +63,8 @@ def _flip(answers: Answers, manifest, name: str, level: Level, row: int) -> tupl
     return (
         answers.images[row], label_name(manifest, int(answers.labels[row])), name, level.level,
         level.magnitude, level.unit, output_name(manifest, int(before)),
-        output_name(manifest, int(after)), answers.scores[row, answers.identity],
-        answers.scores[row, level.column],
+        output_name(manifest, int(after)), float(answers.scores[row, answers.identity]),
+        float(answers.scores[row, level.column]),
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def confidence_lost(result: Measured) -> pd.DataFrame:
     answers, manifest = answers_of(result), result.manifest
     parts: list[Estimates] = []
     heads = []
-    before = answers.kept[:, [answers.identity]]
+    before = answers.kept[:, [answers.identity]].astype(float)
     for name, levels in answers.levels.items():
         lost = before - answers.kept[:, [level.column for level in levels]]
         made = estimate(lost, kind="mean", bounds=(-1.0, 1.0))

@@ -19,6 +19,7 @@ from invariscope.metrics import (
 )
 from invariscope.models import Probe
 from invariscope.models.arithmetic import arranged
+from invariscope.models.classes import imagenet_class_ids, imagenet_class_names
 from invariscope.runs.bands import acting
 from invariscope.runs.subject import Subject, open_subject
 from invariscope.sweep.block import Setup
@@ -98,6 +99,8 @@ def prepare(request: SweepRequest) -> Sweep:
 def _output_names(subject: Subject, match: ClassMatch) -> list[str] | None:
     """Names the model's outputs: as it says, or as the data do where class k is output k."""
     names = subject.probe.class_names
+    if names is not None and tuple(names) == imagenet_class_ids():
+        names = [known[0] for known in imagenet_class_names()]
     if names is None and match.outputs is not None:
         first = match.outputs if match.outputs.ndim == 1 else match.outputs[:, 0]
         if (first == np.arange(len(first))).all():

@@ -19,7 +19,8 @@ from invariscope.report.run.levels import all_level_names
 from invariscope.report.run.readings import Readings
 from invariscope.results.answers import no_answers
 
-_CLASSES, _SHARED, _FOUND = 5, 12, 0.05
+#: Classes at each end; those of fewer images are not ranked; rows of classes found; what is found.
+_CLASSES, _FEWEST, _SHARED, _FOUND = 5, 5, 12, 0.05
 
 
 @dataclass(frozen=True)
@@ -89,25 +90,25 @@ def _under(readings: Readings, table: pd.DataFrame, labels: dict) -> list[Under]
 
 def _flip(picture: Any, row: pd.Series, labels: dict) -> Flip:
     level = labels.get((picture.transformation, picture.level), f"level {picture.level}")
-    truth = f" (labelled {row['label']})" if row["label"] is not None else ""
-    before = f"{row['before']} {percent(row['score_before'])}"
+    truth = "" if row["label"] in (None, row["before"]) else f" (labelled {row['label']})"
+    before = f"{row['before']} {percent(row['score_before'])}{truth}"
     after = f"{level}: {row['after']} {percent(row['score_after'])}"
     return Flip(
-        Thumbnail(before, f"{picture.image}{truth}, seen as {before}", jpeg(picture.before)),
+        Thumbnail(before, f"{picture.image}, seen as {before}", jpeg(picture.before)),
         Thumbnail(after, f"{picture.image} at {after}", jpeg(picture.after)),
     )
 
 
 def _classes(affected: pd.DataFrame) -> dict[str, Any] | None:
     """The classes at both ends; None for fewer than two."""
-    ranked = affected[affected["ci_low"].notna()]
+    ranked = affected[affected["n"] >= _FEWEST]
     if len(ranked) < 2:
         return None
     count = min(_CLASSES, len(ranked) // 2)
     most, least = ranked.head(count), ranked.tail(count).iloc[::-1]
     note = f"{counted(len(ranked), 'class', 'classes')} ranked"
     if len(affected) > len(ranked):
-        note += f"; {len(affected) - len(ranked):,} with a single image are not"
+        note += f"; {len(affected) - len(ranked):,} of fewer than {_FEWEST} images are not"
     if most["ci_low"].iloc[0] <= least["ci_high"].iloc[0]:
         note += "; the intervals of the first and the last overlap, so the order is open"
     sides = [
