@@ -54,7 +54,7 @@ def flips(result: Measured) -> pd.DataFrame:
         before = answers.scores[rows, answers.identity]
         distance = np.array([level.distance for level in levels])[first]
         order = np.lexsort([rows, -before, first, distance])
-        parts += [_flip(answers, manifest, name, levels[first[k]], rows[k]) for k in order]
+        parts += [_flip(answers, manifest, name, levels[first[k]], int(rows[k])) for k in order]
     return pd.DataFrame(parts, columns=list(_FLIPS))
 
 

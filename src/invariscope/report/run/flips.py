@@ -75,7 +75,8 @@ def _under(readings: Readings, table: pd.DataFrame, labels: dict) -> list[Under]
     for picture in getattr(readings.result, "flip_pictures", ()):
         pictures.setdefault(picture.transformation, []).append(picture)
     found = []
-    for name, own in table.groupby("transformation", sort=False):
+    for name in dict.fromkeys(map(str, table["transformation"])):
+        own = table[table["transformation"] == name]
         rows = own.set_index("image")
         first = labels.get((name, int(own["level"].iloc[0])), "")
         sentence = (
