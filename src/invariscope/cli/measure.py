@@ -121,6 +121,9 @@ def measure(
     resume: Resume = True,
     cache: Cache = None,
     cache_size: CacheSize = DEFAULT_CACHE_SIZE,
+    save_images: Annotated[
+        bool, typer.Option("--save-images", help="PNG files of images whose answers flip first.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show plan, time and memory; measure nothing.")
     ] = False,
@@ -154,6 +157,7 @@ def measure(
         "amp": amp,
         "compile": compile,
         "precision": precision,
+        "save_images": save_images,
     }
     carry = {
         "batch_size": batch_size,

@@ -14,6 +14,7 @@ from PIL import Image
 from invariscope.errors import InputError
 from invariscope.files import write_file
 from invariscope.pages import page_maker
+from invariscope.results import flips as flips_of
 from invariscope.results.averages import averages as averages_of
 from invariscope.results.channels import (
     CHANNELS,
@@ -21,6 +22,12 @@ from invariscope.results.channels import (
     write_channels,
 )
 from invariscope.results.comparison import Comparison, compare
+from invariscope.results.flip_pictures import (
+    FLIP_PICTURES,
+    FlipPicture,
+    read_flip_pictures,
+    write_flip_pictures,
+)
 from invariscope.results.pairs import (
     CHANNEL_PAIRS,
     ChannelPairs,
@@ -56,6 +63,7 @@ class Result:
         folder: The run folder, or None for a run in memory.
         channels: The table of channels, or None where none were measured.
         channel_pairs: Pictures of what some channels become, or None where there are none.
+        flip_pictures: Pictures of images whose answers flip first.
 
     Attributes:
         manifest: As given.
@@ -69,6 +77,7 @@ class Result:
         channels: One row per layer, cell, control and channel (`invariscope.results.channels`), or
             None where no channels were measured.
         channel_pairs: As given (`invariscope.results.pairs`).
+        flip_pictures: As given (`invariscope.results.flip_pictures`).
         warnings: What a reader must know before the numbers: those of the run, and what is odd
             about this result, such as a run that is not finished.
     """
@@ -83,6 +92,7 @@ class Result:
         folder: Path | None = None,
         channels: pa.Table | None = None,
         channel_pairs: ChannelPairs | None = None,
+        flip_pictures: Sequence[FlipPicture] = (),
     ):
         self.manifest = manifest
         self.store = store
@@ -90,6 +100,7 @@ class Result:
         self.example = example
         self.channels: pd.DataFrame | None = None if channels is None else channels.to_pandas()
         self.channel_pairs = channel_pairs
+        self.flip_pictures = tuple(flip_pictures)
         self.warnings: list[str] = list(manifest.get("warnings", ()))
         self.summary = summarise(store, manifest) if summary is None else summary
         self.warnings += undefined(self.summary)
@@ -176,6 +187,8 @@ class Result:
                 write_channels(folder, self.channels, run)
             if self.channel_pairs is not None:
                 write_channel_pairs(folder, self.channel_pairs, run)
+            if self.flip_pictures:
+                write_flip_pictures(folder, self.flip_pictures, run)
             write_summary(folder, self.summary, run)
             write_manifest(folder, self.manifest)  # last: without it the folder is no run
         return folder
@@ -210,6 +223,8 @@ class Result:
         try:
             if (folder / CHANNEL_PAIRS).exists():
                 result.channel_pairs = read_channel_pairs(folder, run)
+            if (folder / FLIP_PICTURES).exists():
+                result.flip_pictures = read_flip_pictures(folder, run)
         except InputError as problem:  # pictures only: no number depends on them
             result.warnings.append(str(problem))
         if not finished:
@@ -230,6 +245,82 @@ class Result:
         from html import escape
 
         return f"<p>{escape(repr(self)[1:-1])}</p>{self.overview().round(3).to_html()}"
+
+    def flips(self) -> pd.DataFrame:
+        """Tabulates where the answer to each image flips first, under each transformation.
+
+        The answer is the predicted class, and flips where it is another one than for the image as
+        it is, at the level nearest to the identity at which that happens.
+
+        Returns:
+            One row per image and transformation that flipped: ``image``, ``label`` (null without),
+            ``transformation``, ``level``, ``magnitude``, ``unit``, ``before`` and ``after`` (names
+            of classes, or numbers of outputs), ``score_before`` and ``score_after`` (their softmax
+            probabilities). Under each transformation those that flip first come first; of several,
+            the one that was surest before.
+
+        Raises:
+            InputError: The run has no answers: the model is no classifier.
+
+        Example:
+            >>> import torch, invariscope
+            >>> def dark_or_bright(x):
+            ...     return torch.stack([1 - x.mean((1, 2, 3)), x.mean((1, 2, 3))], 1)
+            >>> pictures = torch.full((2, 3, 8, 8), 0.6)
+            >>> result = invariscope.measure(
+            ...     dark_or_bright, pictures, transformations="brightness_down=0.9/0.5",
+            ...     task="classification")
+            >>> result.flips()[["image", "magnitude", "before", "after"]].values.tolist()
+            [['0', 0.5, '1', '0'], ['1', 0.5, '1', '0']]
+        """
+        return flips_of.flips(self)
+
+    def affected_classes(self, transformation: str | None = None) -> pd.DataFrame:
+        """Tabulates the share of flipped answers of each class, the most affected first.
+
+        Args:
+            transformation: One of the run's; None: the mean over all of them.
+
+        Returns:
+            One row per class: ``class``, ``by`` ("label", or "predicted class" of the image as it
+            is where there are no labels), ``flipped`` (mean over levels above 0, then over
+            transformations), ``ci_low``, ``ci_high`` (95 %) and ``n`` images.
+
+        Raises:
+            InputError: The run has no answers or no such transformation.
+        """
+        return flips_of.affected_classes(self, transformation)
+
+    def confidence_lost(self) -> pd.DataFrame:
+        """Tabulates how much of the softmax probability of the first answer is lost, by level.
+
+        Returns:
+            One row per transformation and level above 0: ``transformation``, ``level``,
+            ``magnitude``, ``unit``, ``value`` (−1 to 1: the mean over images of the probability of
+            the class predicted for the image as it is, before minus after), ``ci_low``,
+            ``ci_high`` (95 %) and ``n``.
+
+        Raises:
+            InputError: The run has no answers.
+        """
+        return flips_of.confidence_lost(self)
+
+    def flipped_share(self) -> pd.DataFrame:
+        """Tests which classes are over- or under-represented among the images that flip.
+
+        Under each transformation at the level at which the share of flipped images is nearest to
+        one half, by Fisher's exact test (`invariscope.results.flips`).
+
+        Returns:
+            One row per transformation and class, the smallest q first: ``transformation``,
+            ``level``, ``magnitude``, ``unit``, ``by``, ``class``, ``n`` images of it, ``flipped``
+            of them, ``share`` with ``ci_low``, ``ci_high`` (95 %), ``others`` (the share among all
+            other images), ``p``, and ``q`` (false discovery rate over the table).
+
+        Raises:
+            InputError: The run has no answers.
+        """
+        return flips_of.flipped_share(self)
 
     def corruption_errors(self) -> pd.DataFrame:
         """Tabulates errors under ImageNet-C's corruptions relative to AlexNet's, and mCE.

@@ -8,6 +8,7 @@
 | layer | name of the layer |
 | metric | name of the metric |
 | control | "" the measurement itself, else "untrained", "floor", "shuffled", … |
+|  | "answer": what a classifier answered (`answers.py`), a record that no summary averages |
 | value | float32; NaN: undefined for this image |
 | weight | float32; 1, or the image's share in the denominator of a ratio of sums |
 
@@ -29,6 +30,8 @@ from invariscope.runs.block_files import digests_of, with_digests
 _NAMES = ("image", "cell", "layer", "metric", "control")
 _NAME_TYPE = pa.dictionary(pa.int32(), pa.string())
 _CONTENTS = b"invariscope.contents"
+#: The control of rows that record what a classifier answered.
+ANSWER = "answer"
 
 ROW_SCHEMA = pa.schema(
     [

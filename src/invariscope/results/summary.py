@@ -27,6 +27,7 @@ import pyarrow as pa
 from invariscope.errors import InputError
 from invariscope.results.cells import entry_cells, unit_beside
 from invariscope.results.estimated import estimated
+from invariscope.results.row_table import ANSWER
 from invariscope.results.rows import RowStore, Series
 from invariscope.runs.tables import read_run_table, write_run_table
 
@@ -125,7 +126,7 @@ def ordered(first: list[str], present: Any) -> list[str]:
 
 def _batches(store: RowStore, layer: str, cells: int) -> Iterator[list[tuple[str, str]]]:
     """Yields (metric, control) pairs whose arrays fit in memory; each reads the layer once."""
-    pairs = list(store.series(layer))
+    pairs = [pair for pair in store.series(layer) if pair[1] != ANSWER]
     size = max(1, len(store.images) * cells * 9)  # float32 values and weights, bool presence
     count = max(1, _BATCH_BYTES // size)
     for first in range(0, len(pairs), count):

@@ -63,6 +63,11 @@ class Setup:
         return () if alone else self.plan.cells
 
     @property
+    def answers(self) -> bool:
+        """Whether the model gives each image one class, so that its answers are recorded."""
+        return self.probe.task == "classification" and "logits" in {la.name for la in self.layers}
+
+    @property
     def num_cells(self) -> int:
         """Cells and derivatives."""
         return len(self.cells) + len(self.derivatives)
@@ -340,6 +345,8 @@ def _score(setup: Setup, scores: Scores, vectors: _Vectors, cells: Sequence[Cell
         if measured:
             moved = vectors.stack("", measured, layer)
             scores.add(MEASUREMENT, measured, layer, reference, moved)
+            if layer == "logits" and setup.answers:
+                scores.add_answers(measured, reference, moved)
             if layer in HEADLINE_LAYERS:
                 scores.add(SHUFFLED, measured, layer, reference, moved)
         if layer not in HEADLINE_LAYERS:

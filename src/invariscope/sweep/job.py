@@ -15,6 +15,8 @@ from invariscope.devices import as_float
 from invariscope.errors import InputError, RunError
 from invariscope.models import Probe
 from invariscope.results import Result, RowStore, write_summary
+from invariscope.results.answers import no_answers
+from invariscope.results.flip_pictures import write_flip_pictures
 from invariscope.results.pairs import write_channel_pairs
 from invariscope.results.result import write_example
 from invariscope.results.rows import LAYERED
@@ -26,6 +28,7 @@ from invariscope.runs.loading import Block
 from invariscope.runs.subject import Subject
 from invariscope.sweep.block import Sample, Setup, measure_block
 from invariscope.sweep.channels import ChannelState
+from invariscope.sweep.flip_pictures import SHOWN, save_images, take
 from invariscope.sweep.maps import image_parts
 from invariscope.sweep.pairs import channel_pairs
 from invariscope.sweep.plan import BLOCK_SIZE, SHUFFLED, Plan, blocks
@@ -47,6 +50,7 @@ class Sweep(Job[Result]):
         precision: The half-width of the headline's intervals at which a cell stops, or None.
         manifest: The manifest at the start.
         until: What else stops cells, made of the setup; it takes the place of a precision.
+        save_images: Whether pictures of flips are written into the run folder, too.
         channels: The sums of the run under way, or None without metrics of channels.
         stopping: Which of its cells have stopped, or None where nothing stops them.
     """
@@ -57,6 +61,7 @@ class Sweep(Job[Result]):
     precision: float | None
     manifest: dict[str, Any]
     until: Callable[[Setup], Stopping] | None = None
+    save_images: bool = False
     channels: ChannelState | None = field(default=None, init=False)
     stopping: Stopping | None = field(default=None, init=False)
 
@@ -163,7 +168,23 @@ class Sweep(Job[Result]):
         )  # fmt: skip
         if folder is not None:
             write_summary(folder, result.summary, run.identity)
+        self._show_flips(result)
         return result
+
+    def _show_flips(self, result: Result) -> None:
+        """Takes the pictures of answers that flip first; none where there are no answers."""
+        manifest, folder = result.manifest, result.folder
+        if no_answers(manifest) or not self.setup.cells:
+            return
+        taken = take(self.setup, self.subject, result, result.flips(), SHOWN)
+        kept = sorted(
+            ((position, picture.small()) for position, picture in taken), key=lambda pair: pair[0]
+        )
+        result.flip_pictures = tuple(picture for _, picture in kept)
+        if folder is not None:
+            write_flip_pictures(folder, result.flip_pictures, manifest["identity"])
+            if self.save_images:
+                save_images(self.setup, self.subject, result, folder)
 
     def _begin_stopping(self, run: Run) -> None:
         """Begins anew with all cells; blocks that lack cells which are wanted now are repeated."""

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from invariscope.cache import DEFAULT_SIZE
+from invariscope.errors import InputError
 from invariscope.models import PreprocessingLike
 from invariscope.results import Result
 from invariscope.runs import Progress, carry_out
@@ -52,6 +53,7 @@ def measure(
     progress: Progress | None = None,
     cache: str | Path | None = None,
     cache_size: str | int = DEFAULT_SIZE,
+    save_images: bool = False,
 ) -> Result:
     """Measures what a model is invariant to.
 
@@ -119,6 +121,9 @@ def measure(
             and of derivatives pass through the network as without it. Several runs may share it.
         cache_size: The most that it takes, in bytes or as "10GB"; what was not read for the
             longest time is removed first.
+        save_images: Write the images whose answers flip first into the folder ``images`` of the
+            run as PNG files, before and after, up to 100 for each transformation, and a table of
+            all flips, ``images.csv``. The images are read again after the pass.
 
     Returns:
         The `Result`: `frame` (summary with 95 % intervals), `controls`, `rows` (per image).
@@ -135,5 +140,7 @@ def measure(
         >>> round(float(row.value), 6), int(row.n)  # the direction of a vector ignores its length
         (1.0, 4)
     """
+    if save_images and output is None:
+        raise InputError("save_images writes into the run folder: name one with `output`")
     request, how = SweepRequest.split(locals())
     return carry_out(prepare(request), **how)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from invariscope.data import open_source, select
 from invariscope.errors import InputError
 from invariscope.metrics import (
@@ -17,6 +19,7 @@ from invariscope.metrics import (
 )
 from invariscope.models import Probe
 from invariscope.models.arithmetic import arranged
+from invariscope.models.classes import imagenet_class_ids, imagenet_class_names
 from invariscope.runs.bands import acting
 from invariscope.runs.subject import Subject, open_subject
 from invariscope.sweep.block import Setup
@@ -83,12 +86,26 @@ def prepare(request: SweepRequest) -> Sweep:
         subject,
         request,
         model_classes=IN_ORDER if in_order else stated,
+        outputs=_output_names(subject, match),
         decisions={"class match": match.decision} if match.decision else {},
         warnings=warnings,
     )
     sweep = Sweep(setup, subject, match.outputs, request.precision, manifest)
+    sweep.save_images = request.save_images
     sweep.prepared = prepare, request
     return sweep
+
+
+def _output_names(subject: Subject, match: ClassMatch) -> list[str] | None:
+    """Names the model's outputs: as it says, or as the data do where class k is output k."""
+    names = subject.probe.class_names
+    if names is not None and tuple(names) == imagenet_class_ids():
+        names = [known[0] for known in imagenet_class_names()]
+    if names is None and match.outputs is not None:
+        first = match.outputs if match.outputs.ndim == 1 else match.outputs[:, 0]
+        if (first == np.arange(len(first))).all():
+            names = subject.source.class_names
+    return None if names is None else [str(name) for name in names]
 
 
 def _transformations(request: SweepRequest) -> tuple[Transformation, ...]:

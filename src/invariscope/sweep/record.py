@@ -15,6 +15,7 @@ def make_manifest(
     request: SweepRequest,
     *,
     model_classes: str | list[str] | None,
+    outputs: list[str] | None,
     decisions: dict[str, str],
     warnings: list[str],
 ) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def make_manifest(
         ],
         "cells": [entry.as_dict() for entry in plan.entries],
         "model_classes": model_classes,
+        "answers": setup.answers,
     }
     twin = {}
     if setup.twin is not None:
@@ -54,6 +56,7 @@ def make_manifest(
     )
     return manifest | {
         "classes": None if source.class_names is None else list(source.class_names),
+        "outputs": outputs,
         "metrics": {metric.name: metric.as_dict() for metric in setup.metrics},
         "transformations": {
             transformation.name: transformation.family.as_dict()

@@ -24,3 +24,4 @@ class SweepRequest(ModelRequest):
     floor: bool = False
     inexact: str = "interpolate"
     model_classes: str | PathLike[str] | Sequence[str] | None = None
+    save_images: bool = False

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from invariscope.metrics import Metric, OrbitMetric, VectorMetric
 from invariscope.results import RowBuilder
+from invariscope.results.answers import KEPT, PREDICTED, SCORE
+from invariscope.results.row_table import ANSWER
 from invariscope.sweep.plan import MEASUREMENT, SHUFFLED, Cell, Orbit
 
 #: Controls are measured here; the measurement itself at every watched layer.
@@ -74,6 +76,26 @@ class Scores:
             weights = None if weights is None else weights.cpu().numpy()
             keys = [cell.key for cell in cells]
             self._add(metric.name, control, keys, layer, values, weights)
+
+    def add_answers(self, cells: Sequence[Cell], reference: Tensor, moved: Tensor) -> None:
+        """Records the predicted class, its score, and the score of the class predicted at first.
+
+        Args:
+            cells: The cells.
+            reference: Logits [image, class] of the untransformed images.
+            moved: Logits [cell, image, class].
+        """
+        finite = moved.isfinite().all(-1) & reference.isfinite().all(-1)
+        probabilities = moved.double().softmax(-1)
+        first = reference.argmax(-1).expand(len(moved), -1)
+        answers = moved.argmax(-1)
+        for name, values in (
+            (PREDICTED, answers.double()),
+            (SCORE, probabilities.gather(-1, answers[..., None])[..., 0]),
+            (KEPT, probabilities.gather(-1, first[..., None])[..., 0]),
+        ):
+            known = torch.where(finite, values, torch.nan).cpu().numpy()
+            self._add(name, ANSWER, [cell.key for cell in cells], "logits", known, None)
 
     def add_orbit(self, orbit: Orbit, vectors: dict[str, Tensor]) -> None:
         """Adds the rows of a whole orbit: vectors [element, image, element of the vector]."""

@@ -14,6 +14,7 @@ from invariscope.report.kit.words import counted
 from invariscope.report.run.cards import curves
 from invariscope.report.run.channels import section
 from invariscope.report.run.conventions import conventions
+from invariscope.report.run.flips import flips_section
 from invariscope.report.run.glance import ABSENT, glance
 from invariscope.report.run.layer_page import folder_of, pages
 from invariscope.report.run.layered import Layered
@@ -114,6 +115,7 @@ def page(result: ResultLike, layers: str = "layers") -> str:
         graded=about.graded,
         quality=about.quality,
         gradient=GRADIENT,
+        flips=flips_section(readings),
         extremes=class_extremes(readings, order),
         headings=_HEADINGS,
         table=table,
