@@ -75,7 +75,7 @@ def answers(
         raise InputError(f"{part.name}: no image can be read")
     order = np.argsort(places)
     chosen = np.array(places)[order]
-    ids = [part.ids[place] for place in chosen]
+    ids = [str(part.ids[place]) for place in chosen.tolist()]
     return ids, split.labels[chosen], np.concatenate(correct)[order]
 
 

@@ -164,6 +164,8 @@ def of_data(
         return [], str(problem)
     rows = recommend(factors, measured).table
     return [
-        DataEvidence(str(row.family), str(row.advice), str(row.reason), tuple(row.classes))
-        for row in rows.itertuples()
+        DataEvidence(
+            str(row["family"]), str(row["advice"]), str(row["reason"]), tuple(row["classes"])
+        )
+        for row in rows.to_dict("records")
     ], ""

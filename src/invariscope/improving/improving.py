@@ -87,7 +87,7 @@ class _Work:
         for sweep in self.sweeps:
             result = measured_for(
                 sweep, probe, self.parts.held_out, self.below(name), table=self.table,
-                seed=self.seed, how=self.how | {"progress": self.watching},
+                seed=self.seed, how={**self.how, "progress": self.watching},
             )  # fmt: skip
             asked = sweep.asked(result.manifest, True)
             findings = judge(asked, result.store, result.manifest)
@@ -222,7 +222,7 @@ def _opened(
     model_classes: str | Sequence[str] | None,
     value_range: Sequence[float] | None,
     watching: Watching,
-    wishes: Mapping[str, str | None],
+    wishes: Mapping[str, Any],
     how: Mapping[str, Any],
 ) -> _Work:
     """Opens model and images and refuses what cannot be done, before anything is measured."""
@@ -266,7 +266,7 @@ def _asked_for(
     for sweep in work.sweeps:
         result = measured_for(
             sweep, work.probe, work.parts.tuning, work.below("evidence"), table=work.table,
-            seed=work.seed, how=work.how | {"progress": work.watching},
+            seed=work.seed, how={**work.how, "progress": work.watching},
         )  # fmt: skip
         classes += of_classes(sweep, result, work.classes)
         vectors = result if "relative_invariance" in result.manifest["metrics"] else vectors

@@ -131,14 +131,15 @@ def split_in_two(
             "by them: give a folder with one folder per class, or another labelled data set"
         )
     source = with_labels(matched(source, preprocessing))
+    labels = source.labels or []
     known = labelled(source)
     chosen = stratified(
-        [source.ids[i] for i in known], [int(source.labels[i]) for i in known], num_images, seed
-    )  # fmt: skip
+        [source.ids[i] for i in known], [int(labels[i]) for i in known], num_images, seed
+    )
     known = [known[i] for i in chosen]
     held = held_out(source, known, share, seed)
     tuning = [index for index in known if index not in held]
-    classes = {int(source.labels[index]) for index in known}
+    classes = {int(labels[index]) for index in known}
     if len(classes) < 2 or min(len(tuning), len(held)) < _FEWEST:
         raise InputError(
             f"{source.name} gives {len(known)} labelled images of {len(classes)} classes: a "

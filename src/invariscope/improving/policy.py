@@ -110,7 +110,7 @@ def _side(need: Need) -> tuple[str, bool]:
 
 
 def _ladder(needs: Sequence[Need]) -> Transformation:
-    """The family at the levels that are drawn: from the identity on to the farthest of its rules."""
+    """The family at the levels that are drawn, from the identity to the farthest of its rules."""
     base = needs[0].base
     identity = base.family.identity
     asked = {magnitude for need in needs for magnitude in need.magnitudes} - {identity}

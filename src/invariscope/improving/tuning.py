@@ -34,6 +34,7 @@ from invariscope.training.schedules import schedule
 from invariscope.training.splits import Split
 
 _SECONDS = 20.0
+_LOOKED_AT = 64
 Step = Callable[[int, int, Mapping[str, float]], None]
 
 

@@ -75,7 +75,7 @@ def save_improved(
 
 
 def _absolute(spec: str) -> str:
-    kind, colon, path = spec.partition(":")
+    kind, _, path = spec.partition(":")
     return f"{kind}:{os.path.abspath(os.path.expanduser(path))}" if kind in _PATHS else spec
 
 

@@ -164,6 +164,11 @@ def do_steps(
     checkpoint_seconds: float,
     stop: Callable[[], bool] | None,
 ) -> None:
+    """Does the steps that are left; arguments as for `train`.
+
+    Raises:
+        RunError: The loss is no number any more, the disk is full, or `stop`.
+    """
     total, per_epoch = training.total, training.per_epoch
     log_every = max(1, per_epoch // _LOGS_PER_EPOCH)
     saved = time.monotonic()
