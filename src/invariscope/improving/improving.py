@@ -63,6 +63,7 @@ class _Work:
 
     probe: Probe
     parts: Parts
+    rules: Sequence[Rule]
     sweeps: Sequence[SweepNeed]
     example: Tensor
     right: np.ndarray
@@ -93,8 +94,7 @@ class _Work:
             findings = judge(asked, result.store, result.manifest)
             found |= {id(one.rule): finding for one, finding in zip(asked, findings, strict=True)}
             results.append(result)
-        rules = [need.rule for sweep in self.sweeps for need in sweep.needs]
-        return verdict_of([found[id(rule)] for rule in rules], results), results
+        return verdict_of([found[id(rule)] for rule in self.rules], results), results
 
 
 def improve(
@@ -249,7 +249,7 @@ def _opened(
     right_outputs(probe, parts.held_out, model_classes)
     folder = None if output is None else Path(output)
     how = {**how, "model_classes": model_classes}
-    return _Work(probe, parts, sweeps, example, right, folder, table, seed, how, watching)
+    return _Work(probe, parts, every, sweeps, example, right, folder, table, seed, how, watching)
 
 
 def _command() -> str:

@@ -75,8 +75,10 @@ def save_improved(
 
 
 def _absolute(spec: str) -> str:
-    kind, _, path = spec.partition(":")
-    return f"{kind}:{os.path.abspath(os.path.expanduser(path))}" if kind in _PATHS else spec
+    kind, _, path = spec.partition("+untrained")[0].partition(":")  # it builds the same network
+    if kind in _PATHS:
+        path = os.path.abspath(os.path.expanduser(path))
+    return f"{kind}:{path}" if path else ""
 
 
 def read_improved(folder: str | Path) -> ImprovedModel:

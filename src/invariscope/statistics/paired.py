@@ -113,7 +113,10 @@ def _of_shares(
     from scipy import stats
 
     change = np.where(both, np.nan_to_num(values_b) - np.nan_to_num(values_a), 0.0)
-    middle, error, n = adjusted_shares(change, both.sum(axis=0))
+    n = both.sum(axis=0) + 2
+    more, less = ((change * sign).clip(min=0).sum(axis=0) + 1 for sign in (1, -1))
+    middle = (more - less) / n
+    error = np.sqrt(divide(more + less, n) - middle**2) / np.sqrt(n)
     misses = np.abs(middle - against) / error
     errors, p = (
         (reach(n), sequence_p(misses, n))
@@ -121,21 +124,3 @@ def _of_shares(
         else (stats.norm.isf(0.025), 2 * stats.norm.sf(misses))
     )
     return (middle - errors * error).clip(-1, 1), (middle + errors * error).clip(-1, 1), p
-
-
-def adjusted_shares(
-    change: np.ndarray, counts: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Computes the middle, standard error and number of images of Bonett and Price's interval.
-
-    Args:
-        change: [image, cell], 1 where B alone is right, -1 where A alone is, else 0.
-        counts: How many images count in each cell; None: all.
-
-    Returns:
-        Each [cell]; the images with the one that is added on each side.
-    """
-    n = (len(change) if counts is None else counts) + np.full(change.shape[1], 2)
-    more, less = ((change * sign).clip(min=0).sum(axis=0) + 1 for sign in (1, -1))
-    middle = (more - less) / n
-    return middle, np.sqrt(divide(more + less, n) - middle**2) / np.sqrt(n), n

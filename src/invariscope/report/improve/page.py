@@ -228,7 +228,7 @@ def _conventions(found: Improvement) -> list[tuple[str, str]]:
     settings = found.runs_before[0].manifest["settings"]
     lines = [
         ("The images", f"{found.split}."),
-        ("The checks", "On the held-out images, the same before and after, as `check` decides "
+        ("The checks", "On the held-out images, the same before and after, as the gate decides "
          "rules: a cell holds if its 95 % interval lies wholly on the right side."),
         ("Where images are moved", where_pixels_move(settings)),
     ]  # fmt: skip
@@ -241,6 +241,6 @@ def _conventions(found: Improvement) -> list[tuple[str, str]]:
         ("The tuning", f"{tuning_words(found)}. Frozen parameters stay as they are, with the "
          "batch norms of parts that are frozen as a whole; other batch norms follow the images."),
         ("The accuracy", f"Non-inferiority: on {found.accuracy.n:,} held-out images, image by "
-         "image, the lower end of the one-sided 95 % interval of the difference (Bonett and Price "
-         f"2012) is to lie above −{100 * found.accuracy.margin:g} points."),
+         "image, the lower end of the one-sided 95 % interval of the difference (Tango 1998) "
+         f"is to lie above −{100 * found.accuracy.margin:g} points."),
     ]  # fmt: skip

@@ -13,23 +13,18 @@ _SHOWN = 6
 
 def lead(found: Improvement) -> str:
     """How it ended, in a sentence or two."""
-    rules = counted(len(found.before.rules), "rule")
-    told = found.accuracy
+    told, many = found.accuracy, len(found.before.rules)
+    every = "The rule holds" if many == 1 else f"All {counted(many, 'rule')} hold"
     if told is None or found.after is None:
-        return (
-            f"{_all(rules)} {'held' if found.before.outcome == 'held' else ''} already".replace(
-                "  ", " "
-            )
-            + ": nothing was tuned."
-        )
+        return f"{every} already, so nothing was tuned."
     failed = sum(rule.outcome != "held" for rule in found.before.rules)
     holds = sum(rule.outcome == "held" for rule in found.after.rules)
-    start = f"{failed} of {rules} did not hold before, {holds} of {len(found.after.rules)} hold now"
-    return f"{start}. {accuracy_words(told)}"
-
-
-def _all(rules: str) -> str:
-    return "The rule" if rules == "1 rule" else f"All {rules}"
+    start = f"{failed} of {counted(many, 'rule')} did not hold before"
+    if many == 1:
+        start = "The rule did not hold before"
+    now = f"{every.replace('All', 'all').replace('The rule', 'it')} now"
+    end = now if holds == many else "it does not now either" if many == 1 else f"{holds} hold now"
+    return f"{start}; {end}. {accuracy_words(told)}"
 
 
 def accuracy_words(told: NonInferiority) -> str:
@@ -38,9 +33,9 @@ def accuracy_words(told: NonInferiority) -> str:
     end = signed(100 * told.low, 2)
     margin = f"{100 * told.margin:g} point" + ("" if told.margin == 0.01 else "s")
     kept = {
-        "kept": f"so at most {margin} is lost",
-        "lost": f"so more than {margin} is lost",
-        "undecided": f"so these images do not show whether at most {margin} is lost",
+        "kept": f"so it was kept within {margin}",
+        "lost": f"so more than {margin} was lost",
+        "undecided": f"so these images do not show that it was kept within {margin}",
     }[told.outcome]
     if told.outcome == "lost":
         end = f"at most {signed(100 * told.high, 2)}"
@@ -61,20 +56,13 @@ def why(found: Improvement, one: Ingredient, names: Sequence[str]) -> str:
     """Why a family is in the augmentation, and how often it is done, in words."""
     often = [name for name, chance in zip(names, one.chances, strict=True) if chance == OFTEN]
     many, all_of_them = len(often), len(names)
+    if many == 0:
+        return "every class keeps to it by itself, so 2 in 5 images are changed"
     if many == all_of_them:
-        said = "no class keeps to it yet: 4 in 5 images"
-    elif many == 0:
-        said = "every class keeps to it by itself: 2 in 5 images"
-    else:
-        some = listed(often) if many <= _SHOWN else f"{many} of {all_of_them} classes"
-        said = (
-            f"4 in 5 images of {some}, which {_do(many)} not keep to it yet; 2 in 5 of the others"
-        )
-    return said
-
-
-def _do(count: int) -> str:
-    return "does" if count == 1 else "do"
+        return "no class keeps to it yet, so 4 in 5 images are changed"
+    some = listed(often) if many <= _SHOWN else f"{many} of {all_of_them} classes"
+    yet = f"{some} {'does' if many == 1 else 'do'} not keep to it yet"
+    return f"{yet}, so 4 in 5 of their images are changed, and 2 in 5 of the others"
 
 
 def of_data(found: Improvement, one: Ingredient) -> str:
