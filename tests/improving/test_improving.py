@@ -1,6 +1,7 @@
 """A network that fails a rule keeps to it afterwards; or the reason why not is said."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,11 @@ from invariscope.improving import Watching, improving
 from invariscope.models.state_hash import hash_state
 from invariscope.transformations import from_function, transformation_from
 
+
+def improved(*asked: Any, **settings: Any) -> Any:
+    return invariscope.improve(*asked, **settings)
+
+
 DIMMER = "brightness_down@>=0.6 prediction_consistency >= 90%"
 HOLDS = "brightness_down@>=0.9 prediction_consistency >= 10%"
 QUICK = {"epochs": 6, "learning_rate": 0.02, "tuning_batch": 32, "margin": 0.05, "device": "cpu",
@@ -23,7 +29,7 @@ QUICK = {"epochs": 6, "learning_rate": 0.02, "tuning_batch": 32, "margin": 0.05,
 
 def test_a_failed_rule_holds_afterwards(network, pictures, tmp_path):
     before = hash_state(network.state_dict())
-    found = invariscope.improve(network, pictures, DIMMER, output=tmp_path, **QUICK)
+    found = improved(network, pictures, DIMMER, output=tmp_path, **QUICK)
     assert (found.before.outcome, found.after.outcome) == ("failed", "held")
     assert (found.outcome, found.exit_code, found.reasons) == ("improved", 0, [])
     assert found.accuracy.outcome == "kept"
@@ -56,7 +62,7 @@ def test_no_image_is_tuned_on_and_held_out(network, pictures, tmp_path, monkeypa
 
     real = improving.tune
     monkeypatch.setattr(improving, "tune", tune)
-    found = invariscope.improve(network, pictures, DIMMER, **{**QUICK, "epochs": 0.1})
+    found = improved(network, pictures, DIMMER, **{**QUICK, "epochs": 0.1})
     held = pd.concat([run.rows for run in (*found.runs_before, *found.runs_after)])
     assert set(held["image"]) == set(found.correct["image"])
     numbers = {int(i) for i in found.correct["image"]}
@@ -71,7 +77,7 @@ def test_no_image_is_tuned_on_and_held_out(network, pictures, tmp_path, monkeypa
 
 def test_what_holds_already_is_not_tuned(network, pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(improving, "tune", None)
-    found = invariscope.improve(network, pictures, [HOLDS], output=tmp_path, **QUICK)
+    found = improved(network, pictures, [HOLDS], output=tmp_path, **QUICK)
     assert (found.outcome, found.exit_code, found.after) == ("held already", 0, None)
     assert not (tmp_path / "improved").exists()
     assert "The rule holds already, so nothing was tuned." in found.to_text()
@@ -79,7 +85,7 @@ def test_what_holds_already_is_not_tuned(network, pictures, tmp_path, monkeypatc
 
 def test_a_loss_of_accuracy_is_a_failure_and_a_reason(network, pictures):
     ruin = {**QUICK, "learning_rate": 100.0, "epochs": 0.2, "margin": 0.01}
-    found = invariscope.improve(network, pictures, DIMMER, **ruin)
+    found = improved(network, pictures, DIMMER, **ruin)
     assert found.accuracy.after < 0.8
     assert (found.outcome, found.exit_code) == ("not improved", 1)
     assert "the accuracy fell by more than 1 point" in " ".join(found.reasons)
@@ -87,7 +93,7 @@ def test_a_loss_of_accuracy_is_a_failure_and_a_reason(network, pictures):
 
 def test_few_images_do_not_show_that_accuracy_was_kept(network, pictures):
     few = {**QUICK, "margin": 0.001}
-    found = invariscope.improve(network, pictures, DIMMER, **few)
+    found = improved(network, pictures, DIMMER, **few)
     assert found.after.outcome == "held"
     assert (found.outcome, found.exit_code) == ("undecided", 3)
     assert "120 images do not show whether the accuracy fell by less than 0.1 points" in (
@@ -97,7 +103,7 @@ def test_few_images_do_not_show_that_accuracy_was_kept(network, pictures):
 
 def test_an_interrupted_tuning_goes_on_to_the_same_weights(network, pictures, tmp_path):
     short = {**QUICK, "epochs": 2}
-    whole = invariscope.improve(network, pictures, DIMMER, **short)
+    whole = improved(network, pictures, DIMMER, **short)
     asked = []
 
     def stop():
@@ -106,23 +112,21 @@ def test_an_interrupted_tuning_goes_on_to_the_same_weights(network, pictures, tm
 
     cut = tmp_path / "cut"
     with pytest.raises(RunError, match="stopped at iteration 5 of 16"):
-        invariscope.improve(network, pictures, DIMMER, output=cut, stop=stop, **short)
+        improved(network, pictures, DIMMER, output=cut, stop=stop, **short)
     assert not (cut / "improve.json").exists()
     steps = []
     watching = invariscope_watching(steps)
-    again = invariscope.improve(network, pictures, DIMMER, output=cut, watching=watching, **short)
+    again = improved(network, pictures, DIMMER, output=cut, watching=watching, **short)
     assert steps[0] == 6
     assert len(steps) == 11
     assert hash_state(again.module.state_dict()) == hash_state(whole.module.state_dict())
     assert not list(cut.rglob("checkpoint.pt"))
     # and a third time nothing is tuned
-    third = invariscope.improve(network, pictures, DIMMER, output=cut, watching=watching, **short)
+    third = improved(network, pictures, DIMMER, output=cut, watching=watching, **short)
     assert len(steps) == 11
     assert third.accuracy == again.accuracy
     with pytest.raises(InputError, match=r"holds another improvement, by its model.json"):
-        invariscope.improve(
-            network, pictures, DIMMER, output=cut, **{**short, "learning_rate": 0.01}
-        )
+        improved(network, pictures, DIMMER, output=cut, **{**short, "learning_rate": 0.01})
 
 
 def invariscope_watching(steps):
@@ -135,7 +139,7 @@ def invariscope_watching(steps):
 
 def test_frozen_parts_stay_and_the_rest_is_tuned(network, pictures):
     network.norm.requires_grad_(False)
-    found = invariscope.improve(network, pictures, DIMMER, **QUICK)
+    found = improved(network, pictures, DIMMER, **QUICK)
     assert hash_state(found.module.norm.state_dict()) == hash_state(network.norm.state_dict())
     assert hash_state(found.module.fc.state_dict()) != hash_state(network.fc.state_dict())
 
@@ -163,29 +167,27 @@ def test_what_cannot_be_done_is_said_in_one_line(network, pictures, changes, mes
     asked["images"] = pictures[0] if asked["images"] == "unlabelled" else asked["images"]
     model, images, rules = (asked.pop(name) for name in ("model", "images", "rules"))
     with pytest.raises(InputError, match=message) as raised:
-        invariscope.improve(model, images, rules, **asked)
+        improved(model, images, rules, **asked)
     assert "\n" not in str(raised.value)
 
 
 def test_what_draws_for_itself_cannot_be_augmented_with(network, pictures):
     grain = transformation_from(v2.GaussianNoise(sigma=0.2), name="grain")
     with pytest.raises(InputError, match=r"grain draws for itself.*: those of `invariscope list"):
-        invariscope.improve(
-            network, pictures, "grain prediction_consistency >= 50%", transformations=[grain]
-        )
+        improved(network, pictures, "grain prediction_consistency >= 50%", transformations=[grain])
 
 
 def test_a_transformation_of_your_own(network, pictures):
     dim = from_function("dim", lambda images, k: images * (1 - 0.1 * k), (0, 1, 2, 3, 4))
     rule = "dim@<=4 prediction_consistency >= 90%"
-    found = invariscope.improve(network, pictures, rule, transformations=[dim], **QUICK)
+    found = improved(network, pictures, rule, transformations=[dim], **QUICK)
     assert found.outcome == "improved"
     assert found.ingredients[0].transformation.magnitudes == (0, 1, 2, 3, 4)
 
 
 def test_groups_and_orbits_are_rules_as_well(network, pictures):
     rules = ["flip_vertical prediction_consistency >= 99%", "C4 latent_eed <= 0.0001", DIMMER]
-    found = invariscope.improve(network, pictures, rules, **{**QUICK, "epochs": 0.2})
+    found = improved(network, pictures, rules, **{**QUICK, "epochs": 0.2})
     assert [one.transformation.name for one in found.ingredients] == [
         "flip_vertical", "brightness_down", "C4",
     ]  # fmt: skip

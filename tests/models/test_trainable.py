@@ -1,5 +1,7 @@
 """A copy of a probe's network is trained: logits come out, and what is frozen stays."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -12,14 +14,14 @@ from invariscope.models.trainable import Trainable, with_weights
 IMAGES = torch.rand(4, 3, 8, 8)
 
 
-def network():
+def network() -> Any:
     torch.manual_seed(0)
     stem = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5))
     head = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(144), nn.Linear(144, 5))
     return nn.Sequential(stem, nn.ReLU(), head)
 
 
-def train_a_step(trainable):
+def train_a_step(trainable: Any):
     trainable.train()
     changing = [p for p in trainable.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(changing, lr=0.1)
@@ -31,7 +33,7 @@ def test_what_is_frozen_as_a_whole_keeps_weights_statistics_and_mode():
     model = network()
     model[0].requires_grad_(False)
     before = hash_state(model.state_dict())
-    trainable = Trainable(load_model(model), IMAGES)
+    trainable: Any = Trainable(load_model(model), IMAGES)
     stem, _, head = trainable.network.children()
     frozen, free = hash_state(stem.state_dict()), head[1].running_mean.clone()
     train_a_step(trainable)
@@ -43,7 +45,7 @@ def test_what_is_frozen_as_a_whole_keeps_weights_statistics_and_mode():
 
 
 def test_batch_norms_of_trained_parts_follow_the_images():
-    trainable = Trainable(load_model(network()), IMAGES)
+    trainable: Any = Trainable(load_model(network()), IMAGES)
     before = trainable.network[0][1].running_mean.clone()
     train_a_step(trainable)
     assert not torch.equal(trainable.network[0][1].running_mean, before)
@@ -61,13 +63,13 @@ class Wrapped(nn.Module):
 
 
 def test_the_logits_of_an_output_of_several_tensors():
-    trainable = Trainable(load_model(Wrapped()), IMAGES).eval()
+    trainable: Any = Trainable(load_model(Wrapped()), IMAGES).eval()
     assert torch.equal(trainable(IMAGES), network().eval()(IMAGES))
 
 
 def test_other_weights_are_those_of_a_copy():
-    probe = load_model(network())
-    trainable = Trainable(probe, IMAGES)
+    probe: Any = load_model(network())
+    trainable: Any = Trainable(probe, IMAGES)
     train_a_step(trainable)
     before = probe.weights_hash
     changed = with_weights(probe, trainable.weights(), "changed")

@@ -60,7 +60,7 @@ def test_the_ends_are_those_that_the_score_does_not_reject():
 
 @pytest.mark.parametrize("margin", [0, -0.01, 1])
 def test_a_margin_that_is_none(margin):
-    with pytest.raises(InputError, match="give a share above 0, such as 0.01"):
+    with pytest.raises(InputError, match=r"give a share above 0, such as 0\.01"):
         non_inferiority(np.ones(9), np.ones(9), margin)
     with pytest.raises(InputError, match="2 or more"):
         non_inferiority(np.ones(1), np.ones(1), 0.01)

@@ -174,13 +174,15 @@ def improve(
         >>> invariscope.improve(network, (pictures, labels), rule)
         <Improvement: held already: module:Sequential on array (held out)>
     """
+    # wrong numbers, before any work
+    Recipe("", "", epochs=epochs, learning_rate=learning_rate, batch_size=tuning_batch, seed=seed)
+    non_inferiority(np.ones(2), np.ones(2), margin)
     work = _opened(
         model, images, rules, output, transformations, table, num_images, held_out, seed,
         preprocessing, model_classes, value_range, watching or Watching(),
         wishes={"task": task, "embedding": embedding, "output_key": output_key},
         how={"device": device, "batch_size": batch_size, "workers": workers},
     )  # fmt: skip
-    non_inferiority(np.ones(2), np.ones(2), margin)  # a wrong margin, before any work
     settings = {
         "model": work.probe.spec, "weights": work.probe.weights_hash,
         "data": work.parts.held_out.name.removesuffix(" (held out)"), "seed": seed,

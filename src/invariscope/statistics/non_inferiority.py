@@ -15,7 +15,7 @@ It stays near its level where one of the models is hardly ever right alone, whic
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -113,7 +113,8 @@ def _end(gained: int, missed: int, n: int) -> float:
     if middle <= least or beyond(least) < 0:
         return -1.0
     # next to the difference itself the score is 0, or undefined where nothing varies
-    return float(optimize.brentq(beyond, least, middle - 1e-12))
+    found: Any = optimize.brentq(beyond, least, middle - 1e-12)
+    return float(found)
 
 
 def _score(d: float, gained: int, missed: int, n: int) -> float:
