@@ -49,7 +49,7 @@ def test_what_fails_ends_with_1_and_its_weights_open_again(invariscope, labelled
     [
         (["-d", "pictures", "-r", RULE], "pictures has no labels, and a network is tuned on them"),
         (["-r", "rotate >= 1"], "write TRANSFORMATION@<=MAGNITUDE METRIC >= VALUE"),
-        (["-r", RULE, "--lr", "0"], "--lr is 0.0; it must be above 0"),
+        (["-r", RULE, "--lr", "0"], "--lr is 0; it must be above 0"),
         (["-r", RULE, "--margin", "0"], "margin is 0: give a share above 0"),
         (["-r", RULE, "-n", "4"], "--num-images 4: give a number from 8 on"),
         ([], "Missing option '--rule'"),

@@ -23,7 +23,7 @@ def improved(*asked: Any, **settings: Any) -> Any:
 
 DIMMER = "brightness_down@>=0.6 prediction_consistency >= 90%"
 HOLDS = "brightness_down@>=0.9 prediction_consistency >= 10%"
-QUICK = {"epochs": 6, "learning_rate": 0.02, "tuning_batch": 32, "margin": 0.05, "device": "cpu",
+QUICK = {"epochs": 6, "lr": 0.02, "tuning_batch": 32, "margin": 0.05, "device": "cpu",
          "workers": 0}  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def test_what_holds_already_is_not_tuned(network, pictures, tmp_path, monkeypatc
 
 
 def test_a_loss_of_accuracy_is_a_failure_and_a_reason(network, pictures):
-    ruin = {**QUICK, "learning_rate": 100.0, "epochs": 0.2, "margin": 0.01}
+    ruin = {**QUICK, "lr": 100.0, "epochs": 0.2, "margin": 0.01}
     found = improved(network, pictures, DIMMER, **ruin)
     assert found.accuracy.after < 0.8
     assert (found.outcome, found.exit_code) == ("not improved", 1)
@@ -126,7 +126,7 @@ def test_an_interrupted_tuning_goes_on_to_the_same_weights(network, pictures, tm
     assert len(steps) == 11
     assert third.accuracy == again.accuracy
     with pytest.raises(InputError, match=r"holds another improvement, by its model.json"):
-        improved(network, pictures, DIMMER, output=cut, **{**short, "learning_rate": 0.01})
+        improved(network, pictures, DIMMER, output=cut, **{**short, "lr": 0.01})
 
 
 def invariscope_watching(steps):
@@ -159,7 +159,7 @@ def test_frozen_parts_stay_and_the_rest_is_tuned(network, pictures):
         ({"held_out": 1.0}, "held_out is 1: give a share between 0 and 1, such as 0.3"),
         ({"num_images": 6}, "is tuned on 4 or more of two classes"),
         ({"rules": "rotat@<=15deg accuracy >= 1%"}, "did you mean rotate"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be above 0"),
+        ({"lr": 0.0}, "`lr` is 0; it must be above 0"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(network, pictures, changes, message):

@@ -41,9 +41,7 @@ def improve(
         float, typer.Option(help="How much accuracy may be lost: 0.01 is one point.")
     ] = 0.01,
     epochs: Annotated[float, typer.Option(help="Passes over the images that are tuned on.")] = 5.0,
-    learning_rate: Annotated[
-        float, typer.Option("--lr", help="Of Adam, at the start; it falls to 0.")
-    ] = 5e-4,
+    lr: Annotated[float, typer.Option(help="Of Adam, at the start; it falls to 0.")] = 5e-4,
     tuning_batch: Annotated[int, typer.Option(min=2, help="Images per step.")] = 64,
     seed: Seed = 0,
     table: Annotated[str, typer.Option(help="The table of levels.")] = "standard",
@@ -79,7 +77,7 @@ def improve(
         held_out=held_out,
         margin=margin,
         epochs=epochs,
-        learning_rate=learning_rate,
+        lr=lr,
         tuning_batch=tuning_batch,
         seed=seed,
         table=table,

@@ -1,5 +1,6 @@
 """`improve`: from a failed rule to a network that keeps it, or the reason why not."""
 
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ def improve(
     held_out: float = HELD_OUT,
     margin: float = MARGIN,
     epochs: float = 5.0,
-    learning_rate: float = 5e-4,
+    lr: float = 5e-4,
     tuning_batch: int = 64,
     seed: int = 0,
     device: str = "auto",
@@ -139,7 +140,7 @@ def improve(
         held_out: The share of each class that is held out.
         margin: How much accuracy may be lost, as a share: 0.01 is one point.
         epochs: Passes over the images that are tuned on.
-        learning_rate: Of Adam, at the start; it falls to 0 by a cosine.
+        lr: The learning rate of Adam, at the start; it falls to 0 by a cosine.
         tuning_batch: Images per step.
         seed: Of the split, the order of the images, what is drawn for them.
         device: Where the network runs.
@@ -175,7 +176,11 @@ def improve(
         <Improvement: held already: module:Sequential on array (held out)>
     """
     # wrong numbers, before any work
-    Recipe("", "", epochs=epochs, learning_rate=learning_rate, batch_size=tuning_batch, seed=seed)
+    for name, value in (("epochs", epochs), ("lr", lr)):
+        if not 0 < value < math.inf:
+            raise InputError(f"`{name}` is {value:g}; it must be above 0")
+    if tuning_batch < 2:
+        raise InputError(f"`tuning_batch` is {tuning_batch}; batch norms need 2 or more")
     non_inferiority(np.ones(2), np.ones(2), margin)
     work = _opened(
         model, images, rules, output, transformations, table, num_images, held_out, seed,
@@ -186,7 +191,7 @@ def improve(
     settings = {
         "model": work.probe.spec, "weights": work.probe.weights_hash,
         "data": work.parts.held_out.name.removesuffix(" (held out)"), "seed": seed,
-        "held_out": held_out, "margin": margin, "epochs": epochs, "learning_rate": learning_rate,
+        "held_out": held_out, "margin": margin, "epochs": epochs, "learning_rate": lr,
         "tuning_batch": tuning_batch, "table": table,
     }  # fmt: skip
     work.watching.stage("checking the rules on the held-out images")
@@ -200,7 +205,7 @@ def improve(
         found.ingredients, found.classes, found.data = made, classes, data
         found.notes += [f"no search for factors: {note}"] if note else []
         recipe = recipe_of(
-            work.probe, work.parts, made, epochs=epochs, learning_rate=learning_rate,
+            work.probe, work.parts, made, epochs=epochs, learning_rate=lr,
             batch_size=tuning_batch, seed=seed,
         )  # fmt: skip
         tuned = _tuned(work, made, recipe, device, workers, stop)
