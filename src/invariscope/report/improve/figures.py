@@ -47,8 +47,8 @@ def before_and_after(before: Sequence[CellFinding], after: Sequence[CellFinding]
     axes.axhline(threshold, color=INK, lw=1.1, linestyle=":")
     side = ">=" if after[0].at_least else "<="
     axes.annotate(
-        f"{side} {threshold:g}".replace(">=", "≥").replace("<=", "≤"), (1, threshold),
-        xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=PANEL.text, color=INK,
+        f"{side} {threshold:g}".replace(">=", "≥").replace("<=", "≤"), (0.01, threshold),
+        xycoords=("axes fraction", "data"), ha="left", va="bottom", fontsize=PANEL.text, color=INK,
     )  # fmt: skip
     low, high = min(ends), max(ends)
     room = max(_ROOM * (high - low), 0.005)

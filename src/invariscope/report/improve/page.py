@@ -29,7 +29,7 @@ from invariscope.report.kit.drawings import Drawing, drawing
 from invariscope.report.kit.page import render, write_page
 from invariscope.report.kit.pictures import Thumbnail, jpeg
 from invariscope.report.kit.provenance import where_pixels_move
-from invariscope.report.kit.words import duration, number, signed, value_text
+from invariscope.report.kit.words import duration, number, signed, with_interval
 from invariscope.version import VERSION
 
 _HEADINGS = {
@@ -59,7 +59,7 @@ def page(found: Improvement) -> str:
         kind="improvement",
         heading=_HEADINGS[found.outcome],
         model=str(found.settings["model"]),
-        lead=lead(found),
+        lead=_unbroken(lead(found)),
         outcome=found.outcome,
         reasons=found.reasons,
         facts=_facts(found),
@@ -68,7 +68,7 @@ def page(found: Improvement) -> str:
         drawings=list(_drawings(found)) if tuned else [],
         marks=[("twin", "before"), ("model", "after")],
         ingredients=[_ingredient(found, one) for one in found.ingredients] if tuned else [],
-        accuracy=accuracy_words(found.accuracy) if found.accuracy else "",
+        accuracy=_unbroken(accuracy_words(found.accuracy)) if found.accuracy else "",
         answers=_answers(found),
         classes=_classes(found),
         class_rules=[rule.title for rule in found.before.rules if _of_classes(found, rule)],
@@ -83,6 +83,10 @@ def page(found: Improvement) -> str:
         ),
         version=VERSION,
     )  # fmt: skip
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" %", "\u00a0%")
 
 
 def _texts(found: Improvement) -> list[str]:
@@ -113,9 +117,13 @@ def _rule(found: Improvement, place: int) -> dict[str, Any]:
     rows = []
     for cell in last_cells(before):
         now = known.get(_key(cell))
-        row = [cell_name(cell, before), value_text(cell.value, cell.low, cell.high), f"{cell.n:,}"]
+        row = [
+            cell_name(cell, before),
+            with_interval(cell.value, cell.low, cell.high, 3),
+            f"{cell.n:,}",
+        ]
         if now is not None:
-            row[2:2] = [value_text(now.value, now.low, now.high),
+            row[2:2] = [with_interval(now.value, now.low, now.high, 3),
                         signed(now.value - cell.value, 3)]  # fmt: skip
         rows.append(row)
     return {
