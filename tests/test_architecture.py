@@ -16,9 +16,10 @@ RANK = {
     "transformations": 1, "data": 1, "models": 1, "metrics": 1,
     "cache": 1.3, "runs": 1.5, "results": 2, "sweep": 3, "gate": 4, "foregrounds": 4, "effects": 4,
     "search": 5, "advice": 6,
-    "training": 7, "report": 7, "report/kit": 7, "studies": 8,
+    "training": 7, "improving": 7.5, "report": 7, "report/kit": 7, "studies": 8,
     "report/run": 9, "report/study": 9, "report/leaderboard": 10, "report/foregrounds": 10,
-    "report/gate": 9, "report/effects": 11, "report/search": 11, "export": 11.5,
+    "report/gate": 9, "report/improve": 9.5, "report/effects": 11, "report/search": 11,
+    "export": 11.5,
     "testing": 11, "cli": 12, "pytest_plugin": 12,
 }  # fmt: skip
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         transformations,
     )
     from invariscope.gate import check
+    from invariscope.improving import improve
     from invariscope.models import load_model
     from invariscope.results import Leaderboard, Result
     from invariscope.search import Factors, find_factors
@@ -43,6 +44,7 @@ __all__ = [
     "export",
     "find_factors",
     "foregrounds",
+    "improve",
     "load_model",
     "measure",
     "metrics",
@@ -56,6 +58,7 @@ __all__ = [
 _HOMES = {
     "measure": "sweep",
     "check": "gate",
+    "improve": "improving",
     "find_factors": "search",
     "Factors": "search",
     "load_model": "models",

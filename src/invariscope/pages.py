@@ -16,6 +16,8 @@ _HOMES = {
     "leaderboard_text": "invariscope.report.leaderboard.text",
     "render_factors": "invariscope.report.search.page",
     "gate_text": "invariscope.report.gate.text",
+    "improvement_text": "invariscope.report.improve.text",
+    "render_improvement": "invariscope.report.improve.page",
     "effects_text": "invariscope.report.effects.text",
 }
 

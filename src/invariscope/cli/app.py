@@ -1,7 +1,7 @@
 """The application `invariscope`: its subcommands, its version, its exit codes.
 
-Exit codes: 0 done; 1 a `check` rule failed; 2 the input is wrong (one line: what, where, what would
-work); 3 the run could not finish (and how to resume it).
+Exit codes: 0 done; 1 a rule of `check` or `improve` failed; 2 the input is wrong (one line: what,
+where, what would work); 3 the run could not finish (and how to resume it).
 """
 
 import os
@@ -18,6 +18,7 @@ from invariscope.cli import (
     export,
     factors,
     foregrounds,
+    improve,
     listing,
     measure,
     report,
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 app.command("measure")(measure.measure)
 app.command("check")(check.check)
+app.command("improve")(improve.improve)
 app.command("train")(train.train)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)

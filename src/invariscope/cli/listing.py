@@ -146,6 +146,7 @@ def _models() -> Iterable[tuple[str, str]]:
             f"{entry.size} px; options width=, classes=, channels=, size={options}",
         )
     yield "trained:FOLDER", "what invariscope train left there"
+    yield "improved:FOLDER", "what invariscope improve left there"
     yield "checkpoint:PATH@ARCH", "your weights for one of these architectures"
     yield "python:package.module:factory", "your own code"
     yield "transformers:FOLDER", "a model of transformers, as save_pretrained leaves it"

@@ -83,7 +83,7 @@ def check(
         findings = judge([asked_of(rule, run.manifest) for rule in every], run.store, run.manifest)
         if baseline is not None:
             findings.append(against_baseline(run, baseline))
-        return _verdict(findings, [run])
+        return verdict_of(findings, [run])
     if images is None and every:
         raise InputError("a model is measured for its rules: give `images`, or a run folder")
     how = {
@@ -106,7 +106,7 @@ def check(
         result = measured_like(target, images, baseline, how=how, settings=settings)
         findings.append(against_baseline(result, baseline))
         results.append(result)
-    return _verdict(findings, results)
+    return verdict_of(findings, results)
 
 
 def _run_of(target: Any) -> Result | None:
@@ -118,7 +118,8 @@ def _run_of(target: Any) -> Result | None:
     return None
 
 
-def _verdict(findings: Sequence[RuleFinding], results: Sequence[Result]) -> Verdict:
+def verdict_of(findings: Sequence[RuleFinding], results: Sequence[Result]) -> Verdict:
+    """Makes the verdict of findings that were measured by these runs."""
     settings: Mapping[str, Any] = results[0].manifest["settings"]
     notes = dict.fromkeys(
         note

@@ -105,32 +105,62 @@ def measure_rules(
     Returns:
         For each sweep its rules, held against its levels, and its result.
     """
-    needs = [need_of(rule, table, given) for rule in rules]
-    parts: dict[str, list[Need]] = {}
-    for need in needs:
-        parts.setdefault(need.metric.kind, []).append(need)
     ready = []  # all of them first: nobody waits for one sweep to learn that another cannot be
-    for part in parts.values():
-        layers = list(dict.fromkeys(need.rule.layer for need in part if need.rule.layer))
+    for part in sweeps_of(rules, table, given):
         sweep = prepare(
             SweepRequest(
-                model=model,
-                images=images,
-                transformations=_transformations(part),
-                metrics=list(dict.fromkeys(need.rule.metric for need in part)),
-                layers=layers or EMBEDDING,
-                num_images=num_images,
-                table=table,
-                **settings,
+                model=model, images=images, num_images=num_images, table=table,
+                **part.settings, **settings,
             )
-        )
-        there = {metric.name for metric in sweep.setup.metrics}
-        for need in part:
-            _check_labels(need, there, sweep.source.labels is not None, sweep.manifest)
-        asked = [asked_of(need.rule, sweep.manifest, need.magnitudes) for need in part]
+        )  # fmt: skip
+        labelled = sweep.source.labels is not None
+        asked = part.asked(sweep.manifest, labelled)
         sweep.until = partial(_deciding, asked)
         ready.append((asked, sweep))
     return [(asked, carry_out(sweep, **how)) for asked, sweep in ready]
+
+
+@dataclass(frozen=True)
+class SweepNeed:
+    """What one sweep is to measure, for rules of one kind.
+
+    Attributes:
+        kind: The kind of their metrics.
+        needs: What each of them needs.
+    """
+
+    kind: str
+    needs: tuple[Need, ...]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of `measure` that it takes."""
+        layers = list(dict.fromkeys(need.rule.layer for need in self.needs if need.rule.layer))
+        return {
+            "transformations": _transformations(self.needs),
+            "metrics": list(dict.fromkeys(need.rule.metric for need in self.needs)),
+            "layers": layers or EMBEDDING,
+        }
+
+    def asked(self, manifest: Mapping[str, Any], labelled: bool) -> list[Asked]:
+        """Holds the rules against the levels of a measurement.
+
+        Raises:
+            InputError: A rule needs labels, or class scores, which are not there.
+        """
+        for need in self.needs:
+            _check_labels(need, set(manifest["metrics"]), labelled, manifest)
+        return [asked_of(need.rule, manifest, need.magnitudes) for need in self.needs]
+
+
+def sweeps_of(
+    rules: Sequence[Rule], table: str, given: Mapping[str, Transformation]
+) -> list[SweepNeed]:
+    """Sorts rules into the sweeps that they share; arguments and errors as for `need_of`."""
+    parts: dict[str, list[Need]] = {}
+    for need in [need_of(rule, table, given) for rule in rules]:
+        parts.setdefault(need.metric.kind, []).append(need)
+    return [SweepNeed(kind, tuple(needs)) for kind, needs in parts.items()]
 
 
 def _deciding(asked: Sequence[Asked], setup: Any) -> Deciding:

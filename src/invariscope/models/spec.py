@@ -9,6 +9,7 @@
 ``builtin:NAME``                 weights inside an installed package, see `BUILTIN`
 ``small:NAME?width=…``           an architecture for small images, untrained, see `models.small`
 ``trained:FOLDER``               what training has written, see `models.trained`
+``improved:FOLDER``              what `invariscope improve` has written, see `models.improved`
 ``transformers:FOLDER``          a model of transformers, see `models.hf_folder`
 ``torchscript:PATH``             a TorchScript file, measured at its outputs
 ``export:PATH``                  a program of ``torch.export`` (``.pt2``), see `models.program`
@@ -34,6 +35,7 @@ from invariscope.models.factory import call_factory
 from invariscope.models.fields import Fields
 from invariscope.models.hf_folder import load_transformers
 from invariscope.models.hints import wrong_spec
+from invariscope.models.improved import improved_state, read_improved
 from invariscope.models.input_channels import with_input_channels
 from invariscope.models.normalisation import ABOUT, PreprocessingLike, resolve, unstated
 from invariscope.models.objects import from_module, from_object
@@ -261,6 +263,28 @@ def _trained(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
     )
 
 
+def _improved(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
+    described = read_improved(rest)
+    kind, _, argument = described.base.partition(":")
+    if kind not in LOADERS:
+        raise InputError(
+            f"model {spec} was made from a module that Python handed over, so no spec builds its "
+            f"network: load {rest}/weights.pt into such a module"
+        )
+    probe = LOADERS[kind](argument, True, seed, described.base)
+    assert probe.module is not None
+    if not untrained:
+        try:
+            probe.module.load_state_dict(improved_state(rest))
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"model {spec} does not fit the network of {described.base}: {reason}"
+            ) from error
+    probe.spec, probe.preprocessing, probe.warnings = spec, described.preprocessing, ()
+    return probe
+
+
 def _program(load: Callable[[str, str], Probe]) -> Callable[[str, bool, int, str], Probe]:
     def loader(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
         probe = load(rest, spec)
@@ -277,6 +301,7 @@ LOADERS: dict[str, Callable[[str, bool, int, str], Probe]] = {
     "builtin": _builtin,
     "small": _small,
     "trained": _trained,
+    "improved": _improved,
     "transformers": load_transformers,
     "torchscript": _program(load_torchscript),
     "export": _program(load_exported),

@@ -108,13 +108,13 @@ def train(
         torch.random.fork_rng(devices=drawn_on),
     ):
         training = prepare(recipe, accelerator, workers)
-        with _held(writing):
+        with held(writing):
             if folder is not None:
                 take_up(folder, training)
             try:
                 if tracker is not None:
                     tracker.start(recipe.as_dict())
-                _steps(
+                do_steps(
                     training, folder, hook, every, evaluate_every, tracker, progress,
                     checkpoint_seconds, stop,
                 )  # fmt: skip
@@ -133,7 +133,7 @@ def train(
 
 
 @contextmanager
-def _held(folder: Path | None) -> Iterator[None]:
+def held(folder: Path | None) -> Iterator[None]:
     """Keeps other processes out of a training's folder; what killed writes have left there goes."""
     if folder is None:
         yield
@@ -153,7 +153,7 @@ def _saved(run: TrainedRun, folder: Path) -> TrainedRun:
         raise RunError(f"{error}{kept}") from error
 
 
-def _steps(
+def do_steps(
     training: Training,
     folder: Path | None,
     hook: Hook | None,
@@ -164,6 +164,11 @@ def _steps(
     checkpoint_seconds: float,
     stop: Callable[[], bool] | None,
 ) -> None:
+    """Does the steps that are left; arguments as for `train`.
+
+    Raises:
+        RunError: The loss is no number any more, the disk is full, or `stop`.
+    """
     total, per_epoch = training.total, training.per_epoch
     log_every = max(1, per_epoch // _LOGS_PER_EPOCH)
     saved = time.monotonic()

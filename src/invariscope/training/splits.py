@@ -11,6 +11,7 @@ same images.
 
 import inspect
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,24 +74,24 @@ def open_splits(recipe: Recipe) -> tuple[Split, Split, tuple[str, ...]]:
     """
     train_spec, test_spec = _specs(recipe)
     in_folders = recipe.test is None and train_spec != recipe.data and os.path.isdir(recipe.data)
-    source = _with_labels(open_source(train_spec, recipe.value_range))
+    source = with_labels(open_source(train_spec, recipe.value_range))
     classes = _classes(source, train_spec)
-    labelled = _labelled(source)
+    known = labelled(source)
     if test_spec is None:
-        held_out = _held_out(source, labelled)
+        held = held_out(source, known)
         note = f"a fifth of each class of {train_spec} is held out for the test"
-        train = Split(source, [i for i in labelled if i not in held_out], note)
-        test = Split(source, [i for i in labelled if i in held_out], note)
+        train = Split(source, [i for i in known if i not in held], note)
+        test = Split(source, [i for i in known if i in held], note)
     else:
-        test_source = _with_labels(open_source(test_spec, recipe.value_range))
+        test_source = with_labels(open_source(test_spec, recipe.value_range))
         if _classes(test_source, test_spec) != classes:
             raise InputError(
                 f"the classes of {train_spec} and of {test_spec} differ; train and test on images "
                 "of the same classes"
             )
         note = f"trained on {train_spec}, tested on {test_spec}" if in_folders else ""
-        train = Split(source, labelled, note)
-        test = Split(test_source, _labelled(test_source), note)
+        train = Split(source, known, note)
+        test = Split(test_source, labelled(test_source), note)
     train, test = _subset(train, recipe.num_train), _subset(test, recipe.num_test)
     if not len(train) or not len(test):
         raise InputError(f"{train_spec}: too few images to train on some and test on others")
@@ -165,8 +166,8 @@ def _split_options(name: str, argument: str | None) -> tuple[str, str, str] | No
     return ("split", "train", "test") if "split" in known else None
 
 
-def _with_labels(source: ImageSource) -> ImageSource:
-    """The source, its images loaded once where that is the only way to their labels."""
+def with_labels(source: ImageSource) -> ImageSource:
+    """Returns the source, its images loaded once where that is the only way to their labels."""
     for index, label in enumerate(source.labels or ()):
         if int(label) < 0:
             try:
@@ -190,21 +191,27 @@ def _classes(source: ImageSource, spec: str) -> tuple[str, ...]:
     return names
 
 
-def _labelled(source: ImageSource) -> list[int]:
+def labelled(source: ImageSource) -> list[int]:
+    """Lists the positions of the images that have a label, in the order that all seeds share."""
     assert source.labels is not None
     return [i for i in select(source, None, _SUBSET_SEED) if int(source.labels[i]) >= 0]
 
 
-def _held_out(source: ImageSource, indices: list[int]) -> set[int]:
-    """A fifth of each class, at least one image: those whose hash is smallest."""
+def held_out(
+    source: ImageSource,
+    indices: Sequence[int],
+    share: float = HELD_OUT,
+    seed: int = _SUBSET_SEED,
+) -> set[int]:
+    """Holds out a share of each class, at least one image: those whose hash is smallest."""
     assert source.labels is not None
-    keys = uniform(_SUBSET_SEED, "held out", [source.ids[i] for i in indices])
+    keys = uniform(seed, "held out", [source.ids[i] for i in indices])
     members: dict[int, list[tuple[float, int]]] = {}
     for key, index in zip(keys, indices, strict=True):
         members.setdefault(int(source.labels[index]), []).append((float(key), index))
     held: set[int] = set()
     for member in members.values():
-        count = max(1, round(HELD_OUT * len(member)))
+        count = max(1, round(share * len(member)))
         held.update(index for _, index in sorted(member)[:count])
     return held
 

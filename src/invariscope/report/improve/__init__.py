@@ -1,0 +1,1 @@
+"""What `improve` found, as text and as a page: before and after."""
