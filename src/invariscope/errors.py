@@ -4,6 +4,8 @@ Every message is one line and says what came, where, and what would work. The co
 and exits with the class's ``exit_code``; the Python interface raises it unchanged.
 """
 
+_LONGEST = 200
+
 
 class InvariscopeError(Exception):
     """Base of every error that invariscope raises on purpose."""
@@ -21,3 +23,14 @@ class RunError(InvariscopeError):
     """The run could not finish; the message says how to resume it (exit code 3)."""
 
     exit_code = 3
+
+
+def first_line(error: BaseException) -> str:
+    r"""Returns the first line of an error's text, at most 200 characters.
+
+    Example:
+        >>> first_line(ValueError("bad shape\nand a long story"))
+        'bad shape'
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0].strip()[:_LONGEST] if lines else "no message"

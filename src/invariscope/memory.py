@@ -8,7 +8,6 @@ process and does, and so do the processes that measure blocks.
 """
 
 import ctypes
-import os
 import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
@@ -17,15 +16,8 @@ _LARGE = 1 << 30
 KEEPING = {"MALLOC_MMAP_THRESHOLD_": str(_LARGE), "MALLOC_TRIM_THRESHOLD_": str(_LARGE)}
 
 
-def keep_freed_memory(*, processes: bool = False) -> bool:
-    """Tells glibc to keep freed memory; True if it did, False where there is no glibc.
-
-    Args:
-        processes: Those that this one starts from now on, too.
-    """
-    if processes:
-        for name, value in KEEPING.items():
-            os.environ.setdefault(name, value)
+def keep_freed_memory() -> bool:
+    """Tells glibc to keep freed memory; True if it did, False where there is no glibc."""
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, first_line
 from invariscope.registry import unknown_name
 
 
@@ -35,22 +35,18 @@ def imported(rest: str, spec: str, what: str) -> Any:
         except ModuleNotFoundError as error:
             missing = (error.name or module).partition(".")[0]
             raise InputError(
-                f"{spec}: {_line(error)}; pip install the package that has {missing!r}, or run in "
-                "the folder that holds it"
+                f"{spec}: {first_line(error)}; pip install the package that has {missing!r}, or "
+                "run in the folder that holds it"
             ) from error
         except Exception as error:
             raise InputError(
-                f"{spec}: importing {module!r} raises {type(error).__name__} ({_line(error)}); a "
-                f"file that python -c 'import {module}' imports works"
+                f"{spec}: importing {module!r} raises {type(error).__name__} "
+                f"({first_line(error)}); a file that python -c 'import {module}' imports works"
             ) from error
     public = [key for key, value in vars(home).items() if key[0] != "_" and callable(value)]
     if not hasattr(home, name):
         raise unknown_name(f"{what} in {module}", name, public)
     return getattr(home, name)
-
-
-def _line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "")
 
 
 @contextmanager

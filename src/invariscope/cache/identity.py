@@ -35,7 +35,7 @@ from invariscope.data.digests import digest_of_pixels
 from invariscope.errors import InvariscopeError
 from invariscope.files import versions
 from invariscope.models import Probe
-from invariscope.models.randomness import watched_generators
+from invariscope.randomness import watched_generators
 from invariscope.seeding import generator
 from invariscope.transformations import Operation
 from invariscope.version import VERSION

@@ -43,7 +43,7 @@ def list_names(
     elif what in lists:
         lines = lists[what]()
     else:
-        raise unknown_name("list", what, [*lists, "transformations", "layers"])
+        raise unknown_name("list", what, _LISTS)
     screen = Screen()
     for name, text in lines:
         if pattern is None or fnmatch.fnmatch(name, pattern):

@@ -38,6 +38,9 @@ Preprocessing = Annotated[
         help="imagenet, clip, inception, none, a FILE; size=224, mean=0.5,0.5,0.5; repeatable."
     ),
 ]
+ModelClasses = Annotated[
+    str | None, typer.Option(help="What the outputs are: imagenet, a file of names, or order.")
+]
 Task = Annotated[
     str | None, typer.Option(help="classification, multilabel, regression, embedding, dense.")
 ]

@@ -111,7 +111,7 @@ def run(
     study = get_study(name)
     settings_of(study, preset, changes)  # what is wrong is said before anything is loaded
     screen = Screen()
-    keep_freed_memory(processes=workers > 1)
+    keep_freed_memory()
     command = f"invariscope {shlex.join(sys.argv[1:])}"
     screen.line(f"{study.name}, {preset} ({study.cost[preset]})", style="bold")
     with interruptible(), JobBar(screen) as bar:

@@ -8,20 +8,19 @@
 | a training | what it logged, over iterations | test accuracy, images |
 """
 
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.export.of_run import Choice, paper_table
+from invariscope.export.of_run import Choice, copied_page, paper_table
 from invariscope.export.record import Curve, Name, Record
 from invariscope.results import Leaderboard, Result
 from invariscope.sealed import digest_of
 from invariscope.search import Factors
+from invariscope.search.factor_table import SURE
 from invariscope.training.run import TrainedRun
 from invariscope.training.seeds import mean_over_seeds
 
@@ -60,7 +59,7 @@ def record_of_comparison(results: Sequence[Result], choice: Choice) -> Record:
         table=frame if pair else averages,
         summary=board.standings,
         paper=paper_table(averages, manifests[0], choice),
-        page=lambda folder: _written(board.to_html(folder / "report.html")),
+        page=lambda folder: board.to_html(folder / "report.html"),
         notes=tuple(board.notes),
     )
 
@@ -95,7 +94,7 @@ def record_of_factors(factors: Factors, choice: Choice) -> Record:
             if np.isfinite(row[column]):
                 numbers[what, str(row["family"]), str(row["class"])] = float(row[column])
     about = {k: v for k, v in settings.items() if k not in ("operations", "classes", "families")}
-    found = frame[frame["q"] < 0.05]
+    found = frame[frame["q"] < SURE]
     return Record(
         command="factors",
         title=f"factors of {settings['data']}, seen by {settings['model']}",
@@ -112,33 +111,25 @@ def record_of_factors(factors: Factors, choice: Choice) -> Record:
         table=frame,
         summary=found[["class", "family", "statistic", "ci_low", "ci_high", "q"]],
         paper=_paper_of_factors(frame),
-        page=lambda folder: _copied(factors.folder, factors, folder),
+        page=lambda folder: copied_page(factors, folder),
     )
 
 
 def _paper_of_factors(frame: pd.DataFrame) -> pd.DataFrame | None:
     """The families that were found in a class or more, by class: the share of the distance."""
-    families = list(dict.fromkeys(frame.loc[frame["q"] < 0.05, "family"]))
+    families = list(dict.fromkeys(frame.loc[frame["q"] < SURE, "family"]))
     classes = list(dict.fromkeys(frame["class"]))
     if not families:
         return None
     cells = {
         (row["family"], row["class"]): (row["statistic"], row["ci_low"], row["ci_high"])
         for row in frame.to_dict("records")
-        if row["q"] < 0.05
+        if row["q"] < SURE
     }
     data = {family: [cells.get((family, name)) for name in classes] for family in families}
     table = pd.DataFrame(data, index=pd.Index(classes, name="class"), dtype=object)
     table.columns = pd.Index([(family,) for family in families], tupleize_cols=False)
     return table
-
-
-def _copied(run: Path | None, factors: Factors, folder: Path) -> None:
-    there = None if run is None else run / "report.html"
-    if there is not None and there.is_file():
-        shutil.copy(there, folder / "report.html")
-    else:
-        factors.to_html(folder / "report.html")
 
 
 def record_of_training(run: TrainedRun, choice: Choice) -> Record:
@@ -190,7 +181,3 @@ def paper_of_trainings(runs: Sequence[TrainedRun]) -> pd.DataFrame:
     table = pd.DataFrame({"test accuracy": [cell]}, index=index, dtype=object)
     table.columns = pd.Index([("test accuracy",)], tupleize_cols=False)
     return table
-
-
-def _written(path: Path) -> None:
-    """Takes no notice of where a page was written."""

@@ -26,11 +26,12 @@ import pandas as pd
 from invariscope.errors import InputError
 from invariscope.export.record import Curve, Name, Record
 from invariscope.registry import unknown_name
+from invariscope.report.run.readings import HEADLINE_LAYERS
 from invariscope.results import Result
+from invariscope.search import Factors
 
 #: Lists of the manifest that would swamp the parameters of a tracker; manifest.json has them.
 _LONG = ("cells", "layers")
-_HEADLINE_LAYERS = ("embedding", "logits")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def record_of_run(result: Result, choice: Choice) -> Record:
         summary=averages,
         paper=paper_table(averages, manifest, choice),
         figures=_figures(result, curves, choice),
-        page=lambda folder: _page(result, folder),
+        page=lambda folder: copied_page(result, folder),
         notes=_said(undefined),
     )
 
@@ -140,7 +141,7 @@ def paper_table(averages: pd.DataFrame, manifest: dict[str, Any], choice: Choice
 
 
 def _headline_place(rows: pd.DataFrame) -> pd.Series:
-    for layer in _HEADLINE_LAYERS:
+    for layer in HEADLINE_LAYERS:
         if (rows["layer"] == layer).any():
             return rows["layer"] == layer
     part = rows["part"].iloc[-1]
@@ -151,7 +152,7 @@ def _usual(frame: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     """The rows whose curves go out."""
     if choice.layers is not None:
         return frame
-    headline = frame["layer"].isin(_HEADLINE_LAYERS)
+    headline = frame["layer"].isin(HEADLINE_LAYERS)
     there = set(frame.loc[headline & (frame["n"] > 0), "metric"])
     return frame[headline | ~frame["metric"].isin(there)]
 
@@ -233,11 +234,11 @@ def png(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _page(result: Result, folder: Path) -> None:
-    """Copies the report of the run folder, or writes it."""
-    there = None if result.folder is None else result.folder / "report.html"
+def copied_page(run: Result | Factors, folder: Path) -> None:
+    """Copies the report of a run's folder, or writes it."""
+    there = None if run.folder is None else run.folder / "report.html"
     if there is None or not there.is_file():
-        result.to_html(folder / "report.html")
+        run.to_html(folder / "report.html")
         return
     shutil.copy(there, folder / "report.html")
     if (there.parent / "layers").is_dir():

@@ -65,7 +65,7 @@ class Record:
     summary: "pd.DataFrame"
     paper: "pd.DataFrame | None" = None
     figures: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
-    page: Callable[[Path], None] | None = None
+    page: Callable[[Path], object] | None = None
     notes: tuple[str, ...] = ()
 
     def names(self) -> dict[Name, str]:

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invariscope.errors import InputError, InvariscopeError, RunError
+from invariscope.errors import InputError, InvariscopeError, RunError, first_line
 from invariscope.export.record import Record, altered, flat
 from invariscope.files import write_csv, write_file, write_json, write_parquet
+from invariscope.outside import tracker_name
 from invariscope.training.trackers import missing_tracker
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def to_mlflow(
         if isinstance(error, InvariscopeError):
             raise
         raise RunError(
-            f"MLflow took only a part of the run ({_first_line(error)}), and it was deleted there: "
+            f"MLflow took only a part of the run ({first_line(error)}), and it was deleted there: "
             "run the same command again"
         ) from error
     for old in earlier:
@@ -110,7 +111,7 @@ def _log(client: "MlflowClient", run: str, record: Record) -> None:
         if record.page is not None:
             record.page(folder)
         for name, draw in record.figures.items():
-            write_file(folder / "figures" / f"{_file_name(name)}.png", draw())
+            write_file(folder / "figures" / f"{tracker_name(name)}.png", draw())
         write_json(folder / "manifest.json", record.manifest, allow_nan=True)
         write_csv(folder / "tables" / "summary.csv", record.summary)
         write_parquet(folder / "tables" / "frame.parquet", record.table)
@@ -131,10 +132,6 @@ def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
         yield items[first : first + size]
 
 
-def _file_name(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
-
-
 @contextmanager
 def _reached(uri: str | None) -> Iterator[None]:
     """Says in one line that MLflow could not be reached."""
@@ -145,10 +142,6 @@ def _reached(uri: str | None) -> Iterator[None]:
     except Exception as error:
         where = uri or "where its settings say"
         raise InputError(
-            f"MLflow cannot be used at {where} ({_first_line(error)}): give `tracking_uri`, such "
+            f"MLflow cannot be used at {where} ({first_line(error)}): give `tracking_uri`, such "
             "as sqlite:///mlflow.db (which needs pip install 'invariscope[mlflow]') or http://HOST"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")

@@ -6,10 +6,10 @@ from typing import Any
 
 from invariscope.gate.magnitudes import Ladder, same, within
 from invariscope.gate.rule import Magnitude, Rule
+from invariscope.metrics.kinds import HIGHER, LOWER
 from invariscope.registry import unknown_name
 from invariscope.results.cells import cell_in
 
-HIGHER, LOWER = "higher is more ", "lower is more "
 _MEASURE = "; or measure there: invariscope measure … -t {}"
 
 

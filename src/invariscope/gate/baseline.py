@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from invariscope.errors import InputError
-from invariscope.gate.asking import HIGHER, LOWER
 from invariscope.gate.judging import LEVEL
 from invariscope.gate.verdict import CellFinding, Outcome, RuleFinding
+from invariscope.metrics.kinds import HIGHER, LOWER
 from invariscope.registry import unknown_name
 from invariscope.results import Result
 from invariscope.results.comparison import compare

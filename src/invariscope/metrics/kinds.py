@@ -21,10 +21,12 @@ from torch import Tensor
 from invariscope.metrics.channel_products import ChannelMaps, Form, MapStep
 from invariscope.registry import Registry
 
-INVARIANT = "higher is more invariant"
-EQUIVARIANT = "higher is more equivariant"
-DEVIATES = "lower is more invariant"
-BREAKS = "lower is more equivariant"
+#: How a direction begins that says which way is better.
+HIGHER, LOWER = "higher is more ", "lower is more "
+INVARIANT = f"{HIGHER}invariant"
+EQUIVARIANT = f"{HIGHER}equivariant"
+DEVIATES = f"{LOWER}invariant"
+BREAKS = f"{LOWER}equivariant"
 
 #: Values, and their weights where the metric is a ratio of sums (None: all weigh the same).
 Weighted = tuple[Tensor, Tensor | None]

@@ -190,12 +190,14 @@ class ChannelEquivariance(_OverImages):
 class _OverPairs(_OverImages):
     """Holds what a number over pairs of images needs besides.
 
-    The vectors of all updates lie in one row, since processes that saw no image cannot know how
-    long a vector is; ``width`` says it.
+    For the cosine distance that is the sum of all unit vectors, and ``alike``, which pairs of an
+    image with itself add to the product of sums; for "l2", all vectors. They lie in one row, since
+    processes that saw no image cannot know how long a vector is; ``width`` says it.
     """
 
     vectors: list[Tensor] | Tensor
     width: Tensor
+    alike: Tensor
 
     def __init__(self, distance: str, **how):
         super().__init__(**how)
@@ -203,9 +205,10 @@ class _OverPairs(_OverImages):
         self.distance = distance
         self.add_state("vectors", [], dist_reduce_fx="cat")
         self.add_state("width", torch.zeros((), dtype=torch.int64), dist_reduce_fx="max")
+        self.add_state("alike", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
-    def _keep(self, vectors: Tensor) -> None:
-        """Keeps vectors [N, D]."""
+    def _keep(self, vectors: Tensor, alike: Tensor) -> None:
+        """Keeps vectors [N, D], or their sum and that of the products with themselves."""
         width = vectors.shape[1]
         if int(self.width) not in (0, width):
             raise InputError(
@@ -213,8 +216,13 @@ class _OverPairs(_OverImages):
                 "must be of one layer"
             )
         self.width = torch.full_like(self.width, width)
+        if self.distance == "cosine":
+            self.alike = self.alike + alike.sum()
+            vectors = vectors.sum(0)
         kept = vectors.reshape(-1).to(self.total.device, torch.float64)
         self.vectors = [*self._parts(), kept]
+        if self.distance == "cosine":
+            self.vectors = [torch.stack(self.vectors).sum(0)]
 
     def _parts(self) -> list[Tensor]:
         return [self.vectors] if isinstance(self.vectors, Tensor) else list(self.vectors)
@@ -244,11 +252,8 @@ class MeanRelativeInvariance(_OverPairs):
         1.0
     """
 
-    alike: Tensor
-
     def __init__(self, distance: str = "cosine", **how):
         super().__init__(distance, **how)
-        self.add_state("alike", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, embeddings: Float[Tensor, "..."], transformed: Float[Tensor, "..."]) -> None:
         """Adds a batch of embeddings [N, D], and of its transformed images, in the same order.
@@ -261,13 +266,8 @@ class MeanRelativeInvariance(_OverPairs):
         z, moved = (prepared(part, self.distance) for part in (embeddings, transformed))
         own = between(z, moved, self.distance)
         self._add(own)
-        pairs = torch.cat([z, moved], 1)[own.isfinite()]
-        if self.distance == "l2":
-            self._keep(pairs)
-            return
-        self.alike = self.alike + (pairs[:, : z.shape[1]] * pairs[:, z.shape[1] :]).sum()
-        self._keep(pairs.sum(0, keepdim=True))
-        self.vectors = [torch.stack(self._parts()).sum(0)]
+        defined = own.isfinite()
+        self._keep(torch.cat([z, moved], 1)[defined], (z * moved)[defined])
 
     def compute(self) -> Tensor:
         """The value over all images, a float64 scalar; NaN for fewer than two."""
@@ -304,12 +304,10 @@ class LatentEED(_OverPairs):
     """
 
     higher_is_better = False
-    alike: Tensor
 
     def __init__(self, normalizer: float | None = None, distance: str = "l2", **how):
         super().__init__(distance, **how)
         self.normalizer = normalizer
-        self.add_state("alike", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, orbit: Float[Tensor, "..."]) -> None:
         """Adds orbits [B, G, D]: for each image the embeddings under all elements of the group.
@@ -326,12 +324,7 @@ class LatentEED(_OverPairs):
         values = deviations(double(orbit), self.distance)
         self._add(values)
         first = prepared(orbit[:, 0], self.distance)[values.isfinite()]
-        if self.distance == "l2":
-            self._keep(first)
-            return
-        self.alike = self.alike + first.square().sum()
-        self._keep(first.sum(0, keepdim=True))
-        self.vectors = [torch.stack(self._parts()).sum(0)]
+        self._keep(first, first.square())
 
     def compute(self) -> Tensor:
         """The mean over the images that have a value, a float64 scalar; NaN without a usable M."""

@@ -15,9 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from invariscope.errors import InputError, InvariscopeError
+from invariscope.errors import InputError, InvariscopeError, first_line
 from invariscope.models.activations import average_pool
-from invariscope.models.failures import first_line
 from invariscope.models.folding import TOLERANCE, apart, fold
 from invariscope.models.network import Faster
 from invariscope.models.norm_pairs import is_foldable_norm, norm_pairs

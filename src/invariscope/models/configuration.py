@@ -16,8 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from invariscope.errors import InputError
-from invariscope.models.failures import first_line
+from invariscope.errors import InputError, first_line
 from invariscope.models.preprocessing import (
     Preprocessing,
     from_timm_config,

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from invariscope.errors import InputError, InvariscopeError
-from invariscope.models.failures import first_line
+from invariscope.errors import InputError, InvariscopeError, first_line
 from invariscope.models.twin import drawing
 from invariscope.users_code import imported
 

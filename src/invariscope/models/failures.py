@@ -13,21 +13,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-_LONGEST = 200
 _PLAIN = "a model that takes a float batch [image, 3, height, width] and returns a tensor works"
 _TEXT_INPUTS = ("input_ids", "tokens", "text", "texts", "token_ids", "ids")
 _SIZES = ("image_size", "img_size", "input_size")
-
-
-def first_line(error: BaseException) -> str:
-    r"""Returns the first line of an error's text, at most 200 characters.
-
-    Example:
-        >>> first_line(ValueError("bad shape\nand a long story"))
-        'bad shape'
-    """
-    lines = str(error).strip().splitlines()
-    return lines[0].strip()[:_LONGEST] if lines else "no message"
 
 
 def what_would_work(

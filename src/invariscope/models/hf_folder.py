@@ -13,9 +13,8 @@ from typing import Any
 
 from torch import nn
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, first_line
 from invariscope.models.configuration import PROCESSOR, from_processor, read_configuration
-from invariscope.models.failures import first_line
 from invariscope.models.normalisation import unstated
 from invariscope.models.preprocessing import ANY_CHANNELS, Preprocessing
 from invariscope.models.probe import Probe

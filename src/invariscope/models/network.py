@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from invariscope.devices import one_memory_error
-from invariscope.errors import InputError, InvariscopeError
+from invariscope.errors import InputError, InvariscopeError, first_line
 from invariscope.models.behind import modules_behind, unmoved
 from invariscope.models.capture import ReducerFailed
-from invariscope.models.failures import first_line, what_would_work
+from invariscope.models.failures import what_would_work
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from invariscope.errors import InputError
-from invariscope.models.failures import first_line
+from invariscope.errors import InputError, first_line
 from invariscope.models.zoo import TimmModel, ZooModel
 
 _HEADS = ("head/conv2d/kernel", "head/kernel")

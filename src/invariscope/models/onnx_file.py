@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invariscope.errors import InputError
-from invariscope.models.failures import first_line
+from invariscope.errors import InputError, first_line
 from invariscope.models.probe import Probe
 from invariscope.models.program import (
     OUTPUTS_ONLY,

@@ -17,8 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from invariscope.errors import InputError
-from invariscope.models.failures import first_line
+from invariscope.errors import InputError, first_line
 from invariscope.models.normalisation import unstated
 from invariscope.models.preprocessing import ANY_CHANNELS, UNSTATED, Preprocessing
 from invariscope.models.probe import Probe

@@ -22,8 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invariscope.errors import InputError
-from invariscope.models.failures import first_line
+from invariscope.errors import InputError, first_line
 
 _WRAPPERS = (
     "state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict",

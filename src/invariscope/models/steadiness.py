@@ -22,14 +22,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from invariscope.errors import RunError
+from invariscope.errors import RunError, first_line
 from invariscope.models.events import Event, first_difference, recorded
-from invariscope.models.failures import first_line
 from invariscope.models.held_state import changed_in, state_of
 from invariscope.models.layers import EMBEDDING, LOGITS
 from invariscope.models.probe import Probe
-from invariscope.models.randomness import watched_generators
 from invariscope.models.wobble import Wobble, apart_by, distance_between, widest
+from invariscope.randomness import watched_generators
 
 PICTURES = 4
 """The most pictures that the passes are over."""

@@ -23,8 +23,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from invariscope.errors import InputError
-from invariscope.models.failures import first_line
+from invariscope.errors import InputError, first_line
 from invariscope.models.fields import is_steerable
 
 _STANDARD_DEVIATION = 0.02

@@ -9,9 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, first_line
 from invariscope.hub import hub_at_once
-from invariscope.models.failures import first_line
 from invariscope.models.preprocessing import Preprocessing, from_timm, from_torchvision
 from invariscope.models.twin import drawing
 from invariscope.registry import unknown_name

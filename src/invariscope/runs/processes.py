@@ -33,7 +33,9 @@ class Processes:
         self.size = count
         self._threads = max(1, torch.get_num_threads() // count)
         self._order = Order.of(job, how, self._threads)
-        self._packed = {device: self._order.on(device).packed() for device in set(self._devices())}
+        devices = self._devices()
+        packed = {device: self._order.on(device).packed() for device in set(devices)}
+        self._packed = [packed[device] for device in devices]
 
     def _devices(self) -> list[str | None]:
         """The device of each process, all GPUs in turn where the user has not named one."""
@@ -46,7 +48,7 @@ class Processes:
 
     def hire(self, place: int) -> "_Process":
         """Starts a process."""
-        return _Process(self._packed[self._devices()[place]], self._threads)
+        return _Process(self._packed[place], self._threads)
 
     def close(self) -> None:
         """Processes share nothing."""

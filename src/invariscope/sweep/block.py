@@ -301,8 +301,7 @@ def _sent(
     try:
         with one_memory_error():
             if maps is None:
-                whole = partial(getattr, moved, "batch")
-                return batches.vectors(probe, names, moved.shown, moved.cells, whole)
+                return batches.vectors(probe, names, moved.shown, moved.cells, lambda: moved.batch)
             images = moved.batch
     except torch.OutOfMemoryError as problem:
         if len(moved.cells) == 1:

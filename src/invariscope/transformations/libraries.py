@@ -9,11 +9,9 @@ What such a transform does to positions is looked at (`seen_motion`).
 """
 
 import hashlib
-import random
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,15 +20,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from invariscope.errors import InputError
+from invariscope.randomness import watched_generators
 from invariscope.transformations.families import Family
-from invariscope.transformations.geometry import Resampling
 from invariscope.transformations.seen_motion import seen_motion
-from invariscope.transformations.transformation import Transformation
+from invariscope.transformations.transformation import Transformation, of_magnitudes
 
 Images = Float[Tensor, "image channel height width"]
 
 #: Sides of the images on which a transform is tried.
 _SIDES = (96, 224, 32)
+#: What such a transform may draw from.
+_WATCHED = ("torch", "NumPy", "Python")
 
 
 def transformation_from(
@@ -81,7 +81,7 @@ def transformation_from(
         drawn=lambda images, magnitude, seeds, ids: acts[magnitude](images, seeds),
         words=words, motion=seen_motion(strongest),
     )  # fmt: skip
-    return Transformation(family, values, False, tuple(range(len(values))), Resampling())
+    return of_magnitudes(family, values)
 
 
 class _Made:
@@ -135,7 +135,7 @@ class _Act:
             return images
         first = self._seeded(images[:1], seeds[0])
         if not self._draws and self._one is _with_tensors:
-            with _generators(seeds[0], images.device):
+            with watched_generators(images.device, seeds[0]):
                 return self._one(self._transform, images)
         rest = [
             self._seeded(image[None], seed)
@@ -144,7 +144,7 @@ class _Act:
         return torch.cat([first, *rest])
 
     def _seeded(self, image: Tensor, seed: int) -> Tensor:
-        with _generators(seed, image.device) as moved:
+        with watched_generators(image.device, seed, _WATCHED) as drawn:
             try:
                 result = self._one(self._transform, image, seed)
             except InputError:
@@ -156,7 +156,7 @@ class _Act:
                     f"{tuple(image.shape)} in [0, 1] ({type(problem).__name__}: {line}): give one "
                     "that takes such images"
                 ) from problem
-            self._draws = bool(self._draws) or moved()
+            self._draws = bool(self._draws) or bool(drawn())
         return result
 
 
@@ -194,32 +194,6 @@ def _other_shape(transform: Any, made: Any, given: tuple[int, ...]) -> InputErro
         f"{type(transform).__name__} makes {made} of images {given}: a transformation keeps their "
         "shape"
     )
-
-
-@contextmanager
-def _generators(seed: int, device: torch.device) -> Iterator[Callable[[], bool]]:
-    """Seeds the generators of the process, and puts them back; says whether one was drawn from."""
-    before = random.getstate(), np.random.get_state()  # noqa: NPY002
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        random.seed(seed)
-        np.random.seed(seed % (1 << 32))  # noqa: NPY002
-        torch.manual_seed(seed % (1 << 63))
-        begun = _state(device)
-        try:
-            yield lambda: _state(device) != begun
-        finally:
-            random.setstate(before[0])
-            np.random.set_state(before[1])  # noqa: NPY002
-
-
-def _state(device: torch.device) -> tuple[Any, ...]:
-    state = np.random.get_state(legacy=False)["state"]  # noqa: NPY002
-    own = [torch.get_rng_state()]
-    if device.type == "cuda":
-        own.append(torch.cuda.get_rng_state(device))
-    drawn = tuple(bytes(part.numpy().tobytes()) for part in own)
-    return random.getstate(), state["pos"], state["key"].tobytes(), drawn
 
 
 def _text(transform: Any) -> str:

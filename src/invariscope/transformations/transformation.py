@@ -364,7 +364,7 @@ def _named(
         return (item,)
     if item.startswith(_STORED):
         found = stored_corruptions(item.removeprefix(_STORED))
-        return tuple(_with_levels(family, (0.0, *severities)) for family, severities in found)
+        return tuple(of_magnitudes(family, (0.0, *severities)) for family, severities in found)
     return (get_transformation(item, table, resampling),)
 
 
@@ -389,12 +389,12 @@ def from_function(
         >>> darken(torch.ones(1, 3, 2, 2), level=1)[0, 0].tolist()
         [[0.5, 0.5], [0.5, 0.5]]
     """
-    values = tuple(float(value) for value in magnitudes)
+    values = tuple(map(float, magnitudes))
     if not values:
         raise InputError(f"{name}: give at least one magnitude, the identity")
-    return _with_levels(Family(name, "appearance", unit, values[0], name, change=function), values)
+    return of_magnitudes(Family(name, "appearance", unit, values[0], name, change=function), values)
 
 
-def _with_levels(family: Family, magnitudes: tuple[float, ...]) -> Transformation:
-    levels = tuple(range(len(magnitudes)))
-    return Transformation(family, magnitudes, False, levels, Resampling())
+def of_magnitudes(family: Family, magnitudes: tuple[float, ...]) -> Transformation:
+    """Makes a transformation whose levels are these magnitudes, the identity first."""
+    return Transformation(family, magnitudes, False, tuple(range(len(magnitudes))), Resampling())

@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from invariscope.metrics.kinds import HIGHER, LOWER
 from invariscope.report.kit.words import number
-
-HIGHER, LOWER = "higher is more ", "lower is more "
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class MeasureInvariance(Callback):
                 "measured: measure checkpoints instead, or train with ddp"
             )
         if self.weights == "averaged":
-            callbacks: list[Any] = trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
+            callbacks = _callbacks(trainer)
             places = [k for k, one in enumerate(callbacks) if _averages(one)]
             if not places:
                 raise InputError(

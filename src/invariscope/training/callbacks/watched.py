@@ -14,8 +14,8 @@ from torch import nn
 
 from invariscope.data import open_source
 from invariscope.errors import InputError
-from invariscope.models.randomness import watched_generators
 from invariscope.outside import tracker_names
+from invariscope.randomness import watched_generators
 from invariscope.sweep import measure
 from invariscope.training.during import averages_of_levels
 

@@ -8,19 +8,21 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-_SEED = 0
-
 
 @contextmanager
-def watched_generators(device: torch.device) -> Iterator[Callable[[], list[str]]]:
+def watched_generators(
+    device: torch.device, seed: int = 0, watched: tuple[str, ...] = ("torch", "NumPy")
+) -> Iterator[Callable[[], list[str]]]:
     """Seeds the generators inside the context and puts them back afterwards.
 
     Args:
-        device: Where the model runs; an accelerator's generator is watched as well.
+        device: Where the model or the images are; an accelerator's generator is watched as well.
+        seed: What all of them are set to.
+        watched: Those that are named: "torch", "NumPy" and "Python". Type checkers draw from
+            Python's, which is left out for that.
 
     Yields:
-        A function that names the generators that were drawn from so far. Python's is not among
-        them: type checkers draw from it.
+        A function that names the generators that were drawn from so far.
 
     Example:
         >>> with watched_generators(torch.device("cpu")) as drawn:
@@ -31,16 +33,18 @@ def watched_generators(device: torch.device) -> Iterator[Callable[[], list[str]]
     accelerators = [device] if device.type == "cuda" else []
     theirs = np.random.get_state(), random.getstate()  # noqa: NPY002
     with torch.random.fork_rng(devices=accelerators):
-        torch.default_generator.manual_seed(_SEED)
-        np.random.seed(_SEED)  # noqa: NPY002
-        random.seed(_SEED)
+        torch.default_generator.manual_seed(seed % (1 << 63))
+        np.random.seed(seed % (1 << 32))  # noqa: NPY002
+        random.seed(seed)
         for accelerator in accelerators:
             with torch.cuda.device(accelerator):
-                torch.cuda.manual_seed(_SEED)
+                torch.cuda.manual_seed(seed % (1 << 63))
         before = _states(accelerators)
         try:
             yield lambda: [
-                name for name, state in _states(accelerators).items() if state != before[name]
+                name
+                for name, state in _states(accelerators).items()
+                if name in watched and state != before[name]
             ]
         finally:
             np.random.set_state(theirs[0])  # noqa: NPY002
@@ -51,6 +55,7 @@ def _states(accelerators: list[torch.device]) -> dict[str, bytes]:
     states = {
         "torch": torch.default_generator.get_state().numpy().tobytes(),
         "NumPy": pickle.dumps(np.random.get_state()),  # noqa: NPY002
+        "Python": pickle.dumps(random.getstate()),
     }
     for device in accelerators:
         states["torch"] += torch.cuda.get_rng_state(device).numpy().tobytes()
