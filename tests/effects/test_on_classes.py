@@ -244,8 +244,8 @@ def test_four_of_thirty_are_more_than_chance_where_the_others_are_helped():
     assert all(supported(one) for one in more_seeds)
 
 
-@pytest.mark.parametrize("shared", [0.0, 0.03])
-@pytest.mark.parametrize("effect", [0.0, 0.03])
+@pytest.mark.parametrize("shared", [0.0, pytest.param(0.03, marks=pytest.mark.long)])
+@pytest.mark.parametrize("effect", [0.0, pytest.param(0.03, marks=pytest.mark.long)])
 def test_no_effect_and_an_effect_that_helps_all_are_seldom_more_than_chance(effect, shared):
     found = [effects_on(effect, seed, shared=shared) for seed in range(120)]
     assert np.mean([supported(one) for one in found]) <= 0.06

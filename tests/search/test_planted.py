@@ -98,7 +98,14 @@ PLANTED = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("factor", PLANTED)
+@pytest.mark.parametrize(
+    "factor",
+    [
+        "rotate",
+        "brightness",
+        *(pytest.param(f, marks=pytest.mark.long) for f in ("zoom", "translate")),
+    ],
+)
 def test_the_planted_factor_is_on_top_in_every_class(factor):
     model, make, own, families = PLANTED[factor]
     images, labels = [], []

@@ -12,7 +12,7 @@ from invariscope.report.kit.heat import HeatCell, HeatMap, by_part, link
 from invariscope.report.kit.page import columns, render, write_page
 
 REPORT = Path(__file__).parents[3] / "src" / "invariscope" / "report"
-PAGES = {"run/page.html", "run/layer.html", "leaderboard/page.html", "search/page.html",
+PAGES = {"improve/page.html", "run/page.html", "run/layer.html", "leaderboard/page.html", "search/page.html",
          "study/page.html"}  # fmt: skip
 
 

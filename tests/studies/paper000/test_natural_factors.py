@@ -158,7 +158,7 @@ def test_classes_that_wordnet_does_not_know_are_noted(search):
     assert notes[0].startswith("WordNet does not know the classes of ")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_smoke_preset_runs(tmp_path, one_core):
     run = run_study("natural-factors", "smoke", output=tmp_path / "run", lab=Lab(tmp_path / "jobs"))
     assert [claim.id for claim in run.findings.claims] == HERE

@@ -88,7 +88,7 @@ def test_weights_that_cannot_be_had_are_left_out(tmp_path):
     assert {claim.verdict for claim in nothing.claims} == {"not run"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_smoke(tmp_path):
     pytest.importorskip("sklearn")
     run_smoke("architectures", tmp_path)

@@ -80,7 +80,7 @@ def test_mean_activations_are_those_of_the_layers():
     assert found["stages.2.6"] == pytest.approx(seen["mean"], rel=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_smoke(tmp_path):
     pytest.importorskip("sklearn")
     run = run_smoke("augmentation-equivariance", tmp_path)

@@ -82,7 +82,7 @@ def test_one_metric_alone_contradicts():
     assert verdict(claims(turned, "toys"), "003.c4") == "contradicted"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_smoke(tmp_path):
     pytest.importorskip("sklearn")
     pytest.importorskip("e2cnn")

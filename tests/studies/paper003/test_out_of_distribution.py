@@ -54,7 +54,7 @@ def test_the_laptop_preset_has_six_sources():
     assert _short("corrupted:blur?of=fashion-mnist") == "fashion-mnist, blur"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_smoke(tmp_path):
     pytest.importorskip("sklearn")
     pytest.importorskip("e2cnn")
