@@ -10,7 +10,9 @@ from generated import make_pages  # beside this file
 project = "invariscope"
 author = "The invariscope authors"
 release = importlib.metadata.version(project)
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+napoleon_numpy_docstring = False
+autodoc_member_order = "bysource"
 myst_heading_anchors = 3
 html_theme = "pydata_sphinx_theme"
 html_title = project

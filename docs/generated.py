@@ -1,4 +1,4 @@
-"""Makes the site's pages of metrics and of studies from what the program itself knows of them.
+"""Makes the site's pages of metrics, studies and the API from what the program knows of them.
 
 `conf.py` calls `make_pages` before the site is built. A metric's page has the words and facts that
 a run's manifest records, and the docstring of its module; a study's has its docstring, the claims
@@ -12,7 +12,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-import invariscope.metrics  # noqa: F401  (its metrics register themselves)
+import invariscope
+import invariscope.metrics  # its metrics register themselves
 from invariscope.metrics.kinds import METRICS, Metric
 from invariscope.studies.claims import CLAIMS, PAPERS
 from invariscope.studies.lab.study import Study, studies
@@ -28,9 +29,9 @@ NEEDS = {
 
 
 def make_pages(folder: Path) -> list[Path]:
-    """Writes `metrics/*.md` and `studies/*.md` into a folder, and deletes older ones there."""
-    pages = {**_metric_pages(), **_study_pages()}
-    for part in ("metrics", "studies"):
+    """Writes `metrics/`, `studies/` and `api/` into a folder, and deletes older pages there."""
+    pages = {**_metric_pages(), **_study_pages(), **_api_page()}
+    for part in ("metrics", "studies", "api"):
         (folder / part).mkdir(exist_ok=True)
         for old in (folder / part).glob("*.md"):
             if f"{part}/{old.name}" not in pages:
@@ -78,7 +79,7 @@ def _metric_page(group: str, forms: list[Metric]) -> str:
         if find_spec(name) is None:  # a metric of another package
             continue
         title, body = _docstring(name)
-        text += f"\n## In full: `{name}`\n\n{title}\n\n{body}\n"
+        text += f"\n## In full\n\n(`{name}`) {title}\n\n{body}\n"
     return text
 
 
@@ -139,6 +140,25 @@ def _study_page(study: Study, sections: dict[str, str]) -> str:
         + "\n## What two cores found\n\n"
         + (f"{sections['']}\n\n{found}\n" if found else "Not run with the preset laptop.\n")
     )
+
+
+def _api_page() -> dict[str, str]:
+    """A page of all public names: packages with what they offer, functions, classes."""
+    text = "# Python\n\nWhat `import invariscope` offers; all of it is loaded on first use.\n"
+    for name in invariscope.__all__:
+        thing = getattr(invariscope, name)
+        if inspect.isfunction(thing):
+            kind = "function"
+        elif inspect.isclass(thing):
+            kind = "class"
+        elif inspect.ismodule(thing):
+            kind = "module"
+        else:  # the version
+            continue
+        members = "" if kind == "function" else "   :members:\n"
+        text += f"\n## `{name}`\n\n```{{eval-rst}}\n"
+        text += f".. auto{kind}:: invariscope.{name}\n{members}```\n"
+    return {"api/index.md": text}
 
 
 def _sections(text: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import invariscope
 from invariscope.metrics.kinds import METRICS
 from invariscope.studies.claims import CLAIMS
 from invariscope.studies.lab.study import studies
@@ -80,3 +81,11 @@ def test_a_studys_figures_are_those_of_the_results(site):
         assert rows <= set(results.splitlines())
         seen |= rows
     assert seen == {line for line in results.splitlines() if line.startswith("| ")}
+
+
+def test_all_public_names_are_on_the_page_of_the_api(site):
+    page = (site / "api" / "index.md").read_text()
+    named = re.findall(
+        r"^\.\. auto(?:module|class|function):: invariscope\.(\w+)$", page, re.MULTILINE
+    )
+    assert named == [name for name in invariscope.__all__ if name != "__version__"]
