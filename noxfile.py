@@ -62,6 +62,14 @@ def oldest(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Builds the site; a warning is an error, and nothing is fetched."""
+    session.install("-e", ".[docs]")
+    site = Path(session.create_tmp()).resolve() / "site"
+    session.run("sphinx-build", "-W", "--keep-going", "-E", "docs", str(site))
+
+
+@nox.session
 def wheel(session: nox.Session) -> None:
     """Builds source distribution and wheel, installs the wheel alone, uses it outside the tree."""
     session.install("build")

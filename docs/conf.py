@@ -1,0 +1,25 @@
+"""Settings of the documentation site: `nox -s docs` builds it, warnings are errors."""
+
+import importlib.metadata
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from generated import make_pages  # beside this file
+
+project = "invariscope"
+author = "The invariscope authors"
+release = importlib.metadata.version(project)
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+napoleon_numpy_docstring = False
+autodoc_member_order = "bysource"
+myst_heading_anchors = 3
+html_theme = "pydata_sphinx_theme"
+html_title = project
+# Nothing is fetched while the site is built or read.
+html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
+
+
+def setup(app):
+    """Makes the pages of metrics and studies before Sphinx looks for files."""
+    app.connect("builder-inited", lambda app: make_pages(Path(app.srcdir)))
