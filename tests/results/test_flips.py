@@ -183,6 +183,16 @@ def test_a_class_that_flips_more_is_found_and_others_are_not():
     np.testing.assert_allclose(table["q"], reference_adjusted(table["p"]))
 
 
+def test_classes_are_compared_where_nearest_to_half_of_all_images_flip(result, logits):
+    _, before, after = logits
+    shares = (after.argmax(-1) != before.argmax(-1)).mean(1)
+    assert len(set(np.abs(shares - 0.5))) == 3
+    nearest = (60, 10, 30)[int(np.argmin(np.abs(shares - 0.5)))]
+    table = result.flipped_share()
+    assert set(table["magnitude"]) == {nearest}
+    assert table["flipped"].sum() == round(shares.tolist()[(60, 10, 30).index(nearest)] * 40)
+
+
 def test_where_classes_do_not_matter_few_are_found():
     false = sum(
         bool((made([0.4] * 10, 10, 100, seed).flipped_share()["q"] < 0.05).any())
