@@ -63,7 +63,7 @@ def rows_of_image(setup) -> int:
     floors = len(cells) - len(plain)
     twins = sum(cell.twin for cell in cells) if setup.twin is not None else 0
     nulls = sum(cell.null for cell in cells[1:])
-    count = 0
+    count = 3 * len(plain) if setup.answers else 0  # class, score, score of the first answer
     for metric in setup.metrics:
         for layer in setup.layers:
             if metric.at == "logits" and layer.name != "logits":

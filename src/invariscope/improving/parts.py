@@ -117,6 +117,7 @@ def split_in_two(
         InputError: The images have no labels, fewer than two classes, or are too few.
 
     Example:
+        >>> import numpy as np
         >>> images = np.zeros((20, 4, 4, 3), np.uint8), [0] * 10 + [1] * 10
         >>> parts = split_in_two(images, Preprocessing(), share=0.3, seed=0)
         >>> len(parts.tuning), len(parts.held_out), set(parts.tuning.ids) & set(parts.held_out.ids)
