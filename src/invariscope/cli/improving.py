@@ -1,9 +1,6 @@
 """Carries out `invariscope improve`: its bars, Ctrl-C at any moment, what is shown at the end."""
 
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +8,7 @@ from rich.progress import TextColumn, TimeRemainingColumn
 
 from invariscope.cli.folders import folder_for
 from invariscope.cli.progress import Bar
-from invariscope.cli.running import interruptible
+from invariscope.cli.running import after_the_step, interruptible
 from invariscope.cli.screen import Screen
 from invariscope.improving import Improvement, Watching, improve
 from invariscope.memory import keep_freed_memory
@@ -59,7 +56,11 @@ def improve_one(
     keep_freed_memory()
     own = {**settings, "device": "", "workers": 0, "batch_size": 0}
     folder = folder or _named(spec, data, [rules, own])
-    with _Bars(Screen(stderr=True)) as bars, interruptible(), _after_the_step(bars) as stop:
+    with (
+        _Bars(Screen(stderr=True)) as bars,
+        interruptible(),
+        after_the_step(lambda: bars.tuning) as stop,
+    ):
         found = improve(spec, data, rules, output=folder, watching=bars, stop=stop, **settings)
         path = found.to_html(folder / "report.html")
     for block in blocks(found):
@@ -75,22 +76,3 @@ def improve_one(
 def _named(spec: str, data: str, settings: Any) -> Path:
     folder = folder_for([spec.split("/")[-1], Path(data).name], [spec, data, settings])
     return folder.with_name(f"improve_{folder.name}")
-
-
-@contextmanager
-def _after_the_step(bars: _Bars) -> Iterator[Any]:
-    """Ends the tuning on Ctrl-C after the step under way, with a checkpoint; else at once."""
-    asked = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
-
-    def ask(signum: int, frame: Any) -> None:
-        if bars.tuning and not asked.is_set():
-            asked.set()
-        elif callable(before):
-            before(signum, frame)
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -2,9 +2,10 @@
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from invariscope.cli.folders import default_folder
@@ -91,5 +92,30 @@ def interruptible() -> Iterator[None]:
         if asked.is_set() or cancelled or isinstance(problem, KeyboardInterrupt):
             raise RunError("interrupted; the same command goes on where it stopped") from None
         raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def after_the_step(training: Callable[[], bool] = lambda: True) -> Iterator[Callable[[], bool]]:
+    """Ends a training on Ctrl-C after the step under way, with a checkpoint; on a second, at once.
+
+    Args:
+        training: Whether a training is under way; otherwise Ctrl-C does what it did before.
+
+    Yields:
+        Whether the user wants it to stop.
+    """
+    asked = threading.Event()
+
+    def ask(signum: int, frame: FrameType | None) -> None:
+        if training() and not asked.is_set():
+            asked.set()
+        elif callable(before):
+            before(signum, frame)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
     finally:
         signal.signal(signal.SIGINT, before)

@@ -1,9 +1,6 @@
 """Carries out `invariscope train`: the choice of hyperparameters, the seeds, the bar, the table."""
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import pandas as pd
 from invariscope.cli.folders import folder_for
 from invariscope.cli.options import joined
 from invariscope.cli.progress import TrainingBar
+from invariscope.cli.running import after_the_step
 from invariscope.cli.screen import Screen
 from invariscope.cli.showing import show_notes
 from invariscope.files import write_csv, write_parquet
@@ -56,7 +54,7 @@ def train_all(
     every = measuring["every"]
     title = f"{recipe.model} on {recipe.data}, augmentation {recipe.augment}"
     screen.say(title, style="bold")
-    with _stopping() as stop, TrainingBar(screen) as bar:
+    with after_the_step() as stop, TrainingBar(screen) as bar:
 
         def train_one(recipe: Recipe, output: Path, title: str, **more: Any) -> TrainedRun:
             with bar.of(title) as show:
@@ -124,27 +122,6 @@ def _tracker(names: Sequence[str], folder: Path) -> Tracker | None:
     if "tensorboard" in names:
         trackers.append(TensorBoardTracker(folder / "tensorboard"))
     return Trackers(trackers) if trackers else None
-
-
-@contextmanager
-def _stopping() -> Iterator[Callable[[], bool]]:
-    """Ends training on Ctrl-C after the step under way, with a checkpoint; on a second, at once.
-
-    Yields:
-        Whether the user wants it to stop.
-    """
-    asked = threading.Event()
-
-    def ask(signum: int, frame: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _write(folder: Path, runs: Sequence[TrainedRun]) -> None:

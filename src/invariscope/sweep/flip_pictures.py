@@ -73,15 +73,18 @@ def take(
         result.manifest["images"].pop("not_shown", None)
 
 
-def save_images(setup: Setup, subject: Subject, result: Result, folder: Path) -> Path:
+def save_images(
+    setup: Setup, subject: Subject, result: Result, table: pd.DataFrame, folder: Path
+) -> Path:
     """Writes PNG files of the first flips into ``images``, and ``images.csv``: which is which.
 
-    The table holds all flips; beyond the first 100 of a transformation it names no files.
+    ``table`` holds all flips (`Result.flips`); beyond the first 100 of a transformation it names no
+    files.
 
     Raises:
         RunError: The disk is full or the folder cannot be written.
     """
-    table, target = result.flips(), folder / IMAGES
+    target = folder / IMAGES
     files = {"before_file": [""] * len(table), "after_file": [""] * len(table)}
     numbers = {image: number for number, image in enumerate(result.store.images)}
     written = set()

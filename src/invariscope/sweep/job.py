@@ -176,7 +176,8 @@ class Sweep(Job[Result]):
         manifest, folder = result.manifest, result.folder
         if no_answers(manifest) or not self.setup.cells:
             return
-        taken = take(self.setup, self.subject, result, result.flips(), SHOWN)
+        flips = result.flips()
+        taken = take(self.setup, self.subject, result, flips, SHOWN)
         kept = sorted(
             ((position, picture.small()) for position, picture in taken), key=lambda pair: pair[0]
         )
@@ -184,7 +185,7 @@ class Sweep(Job[Result]):
         if folder is not None:
             write_flip_pictures(folder, result.flip_pictures, manifest["identity"])
             if self.save_images:
-                save_images(self.setup, self.subject, result, folder)
+                save_images(self.setup, self.subject, result, flips, folder)
 
     def _begin_stopping(self, run: Run) -> None:
         """Begins anew with all cells; blocks that lack cells which are wanted now are repeated."""

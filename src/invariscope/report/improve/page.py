@@ -22,6 +22,7 @@ from invariscope.report.improve.words import (
     last_cells,
     lead,
     of_data,
+    place,
     tuning_words,
     why,
 )
@@ -39,6 +40,8 @@ _HEADINGS = {
     "undecided": "The images do not tell yet",
 }
 _PICTURES = 5
+#: What the two curves of a drawing are.
+_MARKS = [("twin", "before"), ("model", "after")]
 
 
 def render_improvement(found: Improvement, path: str | os.PathLike[str]) -> Path:
@@ -66,7 +69,7 @@ def page(found: Improvement) -> str:
         tuned=tuned,
         rules=[_rule(found, k) for k in range(len(found.before.rules))],
         drawings=list(_drawings(found)) if tuned else [],
-        marks=[("twin", "before"), ("model", "after")],
+        marks=_MARKS,
         ingredients=[_ingredient(found, one) for one in found.ingredients] if tuned else [],
         accuracy=_unbroken(accuracy_words(found.accuracy)) if found.accuracy else "",
         answers=_answers(found),
@@ -110,13 +113,13 @@ def _facts(found: Improvement) -> list[tuple[str, str]]:
     return [(term, str(text)) for term, text in facts]
 
 
-def _rule(found: Improvement, place: int) -> dict[str, Any]:
-    before = found.before.rules[place]
-    after = None if found.after is None else found.after.rules[place]
-    known = {} if after is None else {_key(cell): cell for cell in after.cells}
+def _rule(found: Improvement, k: int) -> dict[str, Any]:
+    before = found.before.rules[k]
+    after = None if found.after is None else found.after.rules[k]
+    known = {} if after is None else {place(cell): cell for cell in after.cells}
     rows = []
     for cell in last_cells(before):
-        now = known.get(_key(cell))
+        now = known.get(place(cell))
         row = [
             cell_name(cell, before),
             with_interval(cell.value, cell.low, cell.high, 3),
@@ -136,15 +139,9 @@ def _rule(found: Improvement, place: int) -> dict[str, Any]:
     }
 
 
-def _key(cell: Any) -> tuple[Any, ...]:
-    return cell.cell, cell.layer, cell.class_name
-
-
 def _drawings(found: Improvement) -> Iterator[Drawing]:
     assert found.after is not None
-    for place, (before, after) in enumerate(
-        zip(found.before.rules, found.after.rules, strict=True)
-    ):
+    for k, (before, after) in enumerate(zip(found.before.rules, found.after.rules, strict=True)):
         own, now = curves_of(before, after)
         if not now:
             continue
@@ -159,8 +156,7 @@ def _drawings(found: Improvement) -> Iterator[Drawing]:
             f"{cell.shown} {number(a.value)} before, {number(cell.value)} after"
             for a, cell in zip(own, now, strict=False)
         )
-        marks = [("twin", "before"), ("model", "after")]
-        yield drawing(figure, f"rule{place}", label, caption, marks)
+        yield drawing(figure, f"rule{k}", label, caption, _MARKS)
 
 
 def _ingredient(found: Improvement, one: Ingredient) -> dict[str, Any]:
@@ -214,7 +210,7 @@ def _classes(found: Improvement) -> list[list[str]]:
     values = {(one.rule, one.class_name): one for one in found.classes}
     rules = [rule.text for rule in found.before.rules if _of_classes(found, rule)]
     rows = []
-    for place, name in enumerate(class_names(found)):
+    for k, name in enumerate(class_names(found)):
         own = table[table["class"] == name]
         if own.empty:
             continue
@@ -222,8 +218,8 @@ def _classes(found: Improvement) -> list[list[str]]:
         for rule in rules:
             one = values.get((rule, name))
             row.append("–" if one is None or math.isnan(one.value) else number(one.value, 3))
-        chances = [f"{100 * i.chances[place]:.0f} %" for i in found.ingredients]
-        weak = any(i.chances[place] == OFTEN for i in found.ingredients)
+        chances = [f"{100 * i.chances[k]:.0f} %" for i in found.ingredients]
+        weak = any(i.chances[k] == OFTEN for i in found.ingredients)
         row.append(", ".join(chances) if weak or chances else "–")
         before, after = (float(own[column].mean()) for column in ("before", "after"))
         row += [f"{100 * before:.1f}", f"{100 * after:.1f}", signed(100 * (after - before), 1),

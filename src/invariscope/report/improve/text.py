@@ -12,6 +12,7 @@ from invariscope.report.improve.words import (
     last_cells,
     lead,
     of_data,
+    place,
     tuning_words,
     why,
 )
@@ -56,11 +57,7 @@ def blocks(found: Improvement) -> Iterator[str | Table]:
 
 
 def _rows(before: RuleFinding, after: RuleFinding) -> Iterator[tuple[object, ...]]:
-    known = {_key(cell): cell for cell in before.cells}
+    known = {place(cell): cell for cell in before.cells}
     for cell in last_cells(after):
-        own = known.get(_key(cell))
+        own = known.get(place(cell))
         yield cell_name(cell, after), "–" if own is None else number(own), number(cell), cell.n
-
-
-def _key(cell):
-    return cell.cell, cell.layer, cell.class_name

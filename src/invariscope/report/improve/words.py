@@ -52,6 +52,11 @@ def last_cells(rule: RuleFinding) -> list[CellFinding]:
     return sorted(rule.cells, key=lambda cell: (cell.layer, cell.class_name or "", cell.level))
 
 
+def place(cell: CellFinding) -> tuple[str, str, str | None]:
+    """What finds a cell again in the other check."""
+    return cell.cell, cell.layer, cell.class_name
+
+
 def why(found: Improvement, one: Ingredient, names: Sequence[str]) -> str:
     """Why a family is in the augmentation, and how often it is done, in words."""
     often = [name for name, chance in zip(names, one.chances, strict=True) if chance == OFTEN]
