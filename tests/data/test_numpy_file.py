@@ -1,5 +1,10 @@
 """Files of NumPy: names of arrays, splits, labels, what is refused."""
 
+import contextlib
+import gc
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -79,9 +84,25 @@ def test_what_is_refused():
         file.write(b"nothing")
     with pytest.raises(InputError, match=r"cannot be read.*np.savez"):
         open_source("x.npz")
+    np.save("o.npy", np.array([{}, {}], dtype=object))
+    with pytest.raises(InputError, match="it holds Python objects, not arrays"):
+        open_source("o.npy")
     np.savez("u.npz", features=GREY)
     with pytest.raises(InputError, match=r"none of its arrays \(features \[4, 5, 6\]\) is"):
         open_source("u.npz")
+
+
+@pytest.mark.parametrize("kept", [0, 30, 60])
+def test_no_file_stays_open(kept):
+    np.savez("cut.npz", images=GREY)
+    whole = Path("cut.npz").read_bytes()
+    Path("cut.npz").write_bytes(whole[:kept] + whole[-60:] if kept else whole)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with contextlib.suppress(InputError):
+            open_source("cut.npz")
+        gc.collect()
+    assert not [w for w in caught if w.category is ResourceWarning]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])

@@ -218,8 +218,6 @@ def test_bit(classes, npz):
 
 
 @pytest.mark.slow
-# timm leaves a file open that it cannot read.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_npz_files_that_do_not_fit_are_one_line(npz):
     arrays = bit_arrays(network("resnetv2_50x1_bit"))
 

@@ -99,15 +99,16 @@ def numpy_file(
 
 def _read(name: str, file: Path) -> "np.ndarray | dict[str, np.ndarray]":
     try:
-        held = np.load(file, mmap_mode="r" if file.suffix == ".npy" else None, allow_pickle=False)
-        if isinstance(held, np.ndarray):
-            return held
-        with held:
-            return {key: held[key] for key in held.files}
+        if file.suffix == ".npy":
+            return np.lib.format.open_memmap(file, mode="r")
+        # Opened here: where the file is no whole archive, NumPy leaves it open.
+        with file.open("rb") as opened:
+            held = np.load(opened, allow_pickle=False)
+            return held if isinstance(held, np.ndarray) else {key: held[key] for key in held.files}
     except FileNotFoundError as error:
         raise InputError(f"{name}: no such file: {os.fspath(file)!r}") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        objects = "pickle" in str(error) or "Object arrays" in str(error)
+        objects = any(word in str(error) for word in ("pickle", "Object arrays", "Python objects"))
         reason = "it holds Python objects, not arrays" if objects else "it is no file of NumPy"
         raise InputError(
             f"{name}: cannot be read: {reason}; write the images with np.savez(FILE, images=uint8 "

@@ -45,12 +45,14 @@ def build_from_npz(architecture: ZooModel, path: str | Path) -> tuple[nn.Module,
     if options:
         module = architecture.build(pretrained=False, **options)
     try:
-        with torch.no_grad():
-            module.load_pretrained(str(path))
+        # Opened here: timm closes no archive that it takes by its path.
+        with torch.no_grad(), Path(path).open("rb") as file:
+            module.load_pretrained(file)
     except Exception as error:
+        reason = first_line(error).replace(repr(file), repr(str(path)))
         raise InputError(
             f"checkpoint {path} does not fit {architecture.spec} ({type(error).__name__}: "
-            f"{first_line(error)}); name the architecture it was saved from after the @"
+            f"{reason}); name the architecture it was saved from after the @"
         ) from error
     held = sum(math.prod(s) for name, s in shapes.items() if not any(f in name for f in _FREE))
     wanted = sum(v.numel() for name, v in module.named_parameters() if "pos_embed" not in name)
