@@ -34,9 +34,9 @@ from invariscope.improving.parts import Parts, split_in_two
 from invariscope.improving.policy import Ingredient, check_can_augment, ingredients
 from invariscope.improving.record import IMPROVED, write_record
 from invariscope.improving.tuning import Tuned, forget_checkpoint, recipe_of, tune
-from invariscope.models import PreprocessingLike, Probe, load_model
+from invariscope.models import PreprocessingLike, Probe, for_bands, load_model
 from invariscope.models.improved import DESCRIPTION, improved_state, read_improved, save_improved
-from invariscope.models.trainable import Trainable, with_weights
+from invariscope.models.trainable import check_trainable, with_weights
 from invariscope.results import Result
 from invariscope.runs.first_pictures import FirstPictures
 from invariscope.runs.progress import Silent
@@ -249,9 +249,9 @@ def _opened(
     tuning = parts.tuning
     picture = FirstPictures(tuning, probe.preprocessing, range(len(tuning))).example()
     assert picture.pixels is not None
-    probe = probe.for_bands(len(picture.pixels))
+    probe = for_bands(probe, len(picture.pixels))
     example = as_float(picture.pixels)[None].to(probe.device)
-    Trainable(probe, example)
+    check_trainable(probe, example)
     right, _ = right_outputs(probe, tuning, model_classes)
     right_outputs(probe, parts.held_out, model_classes)
     folder = None if output is None else Path(output)

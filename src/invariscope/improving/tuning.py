@@ -25,7 +25,6 @@ from invariscope.improving.policy import Ingredient, policy_of
 from invariscope.models import Probe
 from invariscope.models.trainable import Trainable
 from invariscope.training.checkpoint import CHECKPOINT, take_up
-from invariscope.training.evaluation import TestImages
 from invariscope.training.images import TrainingImages
 from invariscope.training.loop import do_steps, held
 from invariscope.training.prepare import Training, accelerator_on
@@ -144,13 +143,13 @@ def tune(
         training = FineTuning(
             recipe=recipe, accelerator=accelerator, model=model, optimizer=optimizer,
             preprocessing=probe.preprocessing, classes=tuple(parts.tuning.class_names or ()),
-            images=images, test=_untested(), mixing=None, schedule=schedule(recipe.schedule),
+            images=images, mixing=None, schedule=schedule(recipe.schedule),
             right=torch.from_numpy(right),
         )  # fmt: skip
         if folder is not None:
             take_up(folder, training)
         try:
-            do_steps(training, folder, None, None, None, None, progress, _SECONDS, stop)
+            do_steps(training, folder, progress=progress, checkpoint_seconds=_SECONDS, stop=stop)
         except torch.OutOfMemoryError as error:
             raise RunError(
                 f"the device ran out of memory at batches of {recipe.batch_size} images: give a "
@@ -171,11 +170,6 @@ def tune(
 def forget_checkpoint(folder: Path) -> None:
     """Deletes what the loop has kept, once the weights are safe."""
     (folder / CHECKPOINT).unlink(missing_ok=True)
-
-
-def _untested() -> Any:
-    """No test images: the tuning never looks at those that are held out."""
-    return TestImages.__new__(TestImages)
 
 
 def _check_sizes(probe: Probe, part: Part) -> None:

@@ -11,7 +11,7 @@ from invariscope.models.parts import PARTS
 from invariscope.models.preprocessing import Preprocessing
 from invariscope.models.probe import Outputs, Probe
 from invariscope.models.small import SMALL
-from invariscope.models.spec import load_model
+from invariscope.models.spec import for_bands, load_model
 from invariscope.models.trained import TrainedModel, load_trained, read_trained, save_trained
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "average_pool",
     "build_architecture",
     "differentiate",
+    "for_bands",
     "load_model",
     "load_trained",
     "read_trained",

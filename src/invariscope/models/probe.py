@@ -208,16 +208,6 @@ class Probe:
         warnings = (*self.warnings, *warnings)
         return self._but(_decided={**self._decided, **decisions}, warnings=warnings)
 
-    def for_bands(self, bands: int) -> "Probe":
-        """Fits a model that does not say what it takes to pictures of so many bands."""
-        if self.preprocessing.channels is not None:
-            return self
-        fitted = self.with_preprocessing(self.preprocessing.override({"channels": bands}, by=""))
-        if bands == 3:
-            return fitted
-        line = f"nothing says how many channels the model takes: it is shown the {bands} bands"
-        return fitted.with_said({"channels": f"{line} of the pictures"}, [])
-
     def with_fields(self, fields: Mapping[str, int | Fields]) -> "Probe":
         """Returns the same model, no copy of it, with other declared fields."""
         return self._but(_declared=checked_declaration(fields))
@@ -225,6 +215,28 @@ class Probe:
     def with_wishes(self, wishes: Wishes) -> "Probe":
         """Returns the same model, no copy of it, with the user's wishes of task and embedding."""
         return self._but(_wishes=wishes, _runs=None)
+
+    def with_module(self, module: nn.Module, spec: str, decisions: Mapping[str, str]) -> "Probe":
+        """Returns a probe of a module of the same architecture, as a model of its own.
+
+        Args:
+            module: The module; it is moved to the device of this one.
+            spec: What it is called.
+            decisions: What was decided for it; what this probe says of the architecture stays.
+        """
+        probe = Probe(
+            module,
+            self.preprocessing,
+            spec,
+            fresh=self._fresh,
+            imagenet=self._imagenet,
+            class_names=self._class_names,
+            fields=dict(self._declared),
+            wishes=self._wishes,
+            decisions=decisions,
+            warnings=self.warnings,
+        )
+        return probe.to(self.device)
 
     def _but(self, **changes: Any) -> "Probe":
         """Returns the same model, no copy of it, with other attributes."""
@@ -321,8 +333,7 @@ class Probe:
 
         Args:
             seed: Of the weights.
-            active: Whether residual branches that the library starts at zero are switched on, see
-                `models.twin`.
+            active: Whether residual branches that start at zero are switched on (`models.twin`).
 
         Raises:
             InputError: There is nothing to draw anew (a plain callable).
@@ -331,19 +342,9 @@ class Probe:
 
         module = untrained_twin(self.module, self._fresh, seed, self.spec)
         spec = self.spec.partition("+untrained")[0] + "+untrained" + ":active" * active
-        twin = Probe(
-            module,
-            self.preprocessing,
-            spec,
-            fresh=self._fresh,
-            imagenet=self._imagenet,
-            class_names=self._class_names,
-            fields=dict(self._declared),
-            warnings=self.warnings,
-            wishes=self._wishes,
-        )
+        twin = self.with_module(module, spec, {})
         twin.start(active=active)
-        return twin.to(self.device)
+        return twin
 
     def _prepare(self, images: Tensor) -> Tensor:
         return self._network.laid_out(self.preprocessing.normalise(images.to(self.device)))

@@ -121,6 +121,17 @@ def load_model(
     return probe
 
 
+def for_bands(probe: Probe, bands: int) -> Probe:
+    """Fits a model that does not say what it takes to pictures of so many bands."""
+    if probe.preprocessing.channels is not None:
+        return probe
+    fitted = probe.with_preprocessing(probe.preprocessing.override({"channels": bands}, by=""))
+    if bands == 3:
+        return fitted
+    line = f"nothing says how many channels the model takes: it is shown the {bands} bands"
+    return fitted.with_said({"channels": f"{line} of the pictures"}, [])
+
+
 def _names_channels(preprocessing: PreprocessingLike | None) -> bool:
     return isinstance(preprocessing, Preprocessing) or (
         isinstance(preprocessing, Mapping) and "channels" in preprocessing

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from invariscope.errors import InputError
+from invariscope.models.answer import Answer
 from invariscope.models.leaves import leaf_at
 from invariscope.models.probe import Probe
 from invariscope.models.twin import copy_module
@@ -30,7 +31,7 @@ class Trainable(nn.Module):
         network: The copy.
 
     Raises:
-        InputError: The model has no classes, or nothing in it can be trained.
+        InputError: See `check_trainable`.
 
     Example:
         >>> import torch
@@ -43,30 +44,9 @@ class Trainable(nn.Module):
 
     def __init__(self, probe: Probe, example: Float[Tensor, "image band height width"]):
         super().__init__()
-        if probe.module is None or probe.spec.partition(":")[0] in _PROGRAMS:
-            raise InputError(
-                f"model {probe.spec} is a function or a program, whose weights cannot be trained: "
-                "give the nn.Module, or a spec such as timm:NAME or checkpoint:PATH@ARCH"
-            )
-        seen = probe._trace(example)
-        if seen.answer.task != "classification":
-            raise InputError(
-                f"model {probe.spec} has no class scores to train by (its task is "
-                f"{seen.answer.task}): give a classifier"
-            )
-        self._answer = seen.answer
+        self._answer = check_trainable(probe, example)
+        assert probe.module is not None
         self.network = copy_module(probe.module, probe.spec)
-        if not any(parameter.requires_grad for parameter in self.network.parameters()):
-            raise InputError(
-                f"model {probe.spec}: all its parameters are frozen; set requires_grad of those "
-                "that may change"
-            )
-        kinds = {str(p.dtype) for p in self.network.parameters() if p.requires_grad}
-        if kinds != {"torch.float32"}:
-            raise InputError(
-                f"model {probe.spec} has weights of {', '.join(sorted(kinds))}, too coarse to "
-                "train: give it in float32"
-            )
 
     def forward(self, batch: Tensor) -> Float[Tensor, "image element"]:
         """Returns the logits of normalised images."""
@@ -93,6 +73,42 @@ class Trainable(nn.Module):
         return kept
 
 
+def check_trainable(probe: Probe, example: Float[Tensor, "image band height width"]) -> Answer:
+    """Returns what the model answers, where it can be trained; nothing of it is copied.
+
+    Args:
+        probe: The model.
+        example: One or two images in [0, 1] at the input resolution, for the dry run.
+
+    Raises:
+        InputError: The model has no classes, or nothing in it can be trained.
+    """
+    if probe.module is None or probe.spec.partition(":")[0] in _PROGRAMS:
+        raise InputError(
+            f"model {probe.spec} is a function or a program, whose weights cannot be trained: "
+            "give the nn.Module, or a spec such as timm:NAME or checkpoint:PATH@ARCH"
+        )
+    answer = probe._trace(example).answer
+    if answer.task != "classification":
+        raise InputError(
+            f"model {probe.spec} has no class scores to train by (its task is {answer.task}): "
+            "give a classifier"
+        )
+    changing = [parameter for parameter in probe.module.parameters() if parameter.requires_grad]
+    if not changing:
+        raise InputError(
+            f"model {probe.spec}: all its parameters are frozen; set requires_grad of those that "
+            "may change"
+        )
+    kinds = {str(parameter.dtype) for parameter in changing}
+    if kinds != {"torch.float32"}:
+        raise InputError(
+            f"model {probe.spec} has weights of {', '.join(sorted(kinds))}, too coarse to train: "
+            "give it in float32"
+        )
+    return answer
+
+
 def with_weights(probe: Probe, state: Mapping[str, Tensor], spec: str) -> Probe:
     """Returns the same model, a copy of it, with other weights.
 
@@ -104,16 +120,4 @@ def with_weights(probe: Probe, state: Mapping[str, Tensor], spec: str) -> Probe:
     assert probe.module is not None
     module = copy_module(probe.module, probe.spec).train()
     module.load_state_dict(state)
-    changed = Probe(
-        module,
-        probe.preprocessing,
-        spec,
-        fresh=probe._fresh,
-        imagenet=probe._imagenet,
-        class_names=probe._class_names,
-        fields=dict(probe._declared),
-        wishes=probe._wishes,
-        decisions=probe._decided,
-        warnings=probe.warnings,
-    )
-    return changed.to(probe.device)
+    return probe.with_module(module, spec, probe._decided)

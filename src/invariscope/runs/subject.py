@@ -9,7 +9,7 @@ from torch import Tensor
 
 from invariscope.data import ImageSource, fingerprint
 from invariscope.devices import as_float, choose_device
-from invariscope.models import Probe, load_model
+from invariscope.models import Probe, for_bands, load_model
 from invariscope.models.arithmetic import Arithmetic, arranged
 from invariscope.models.steadiness import PICTURES, unsteady
 from invariscope.runs.bands import matched, said
@@ -135,6 +135,6 @@ def open_subject(request: ModelRequest, source: ImageSource, selected: list[int]
     first = FirstPictures(source, probe.preprocessing, selected)
     example, random = first.example(), first.random()
     assert example.pixels is not None
-    probe = probe.for_bands(len(example.pixels))
+    probe = for_bands(probe, len(example.pixels))
     first.preprocessing = probe.preprocessing  # of the pictures that are still to be decoded
     return Subject(probe, source, selected, first, example, random)

@@ -115,8 +115,9 @@ def train(
                 if tracker is not None:
                     tracker.start(recipe.as_dict())
                 do_steps(
-                    training, folder, hook, every, evaluate_every, tracker, progress,
-                    checkpoint_seconds, stop,
+                    training, folder, hook=hook, every=every, evaluate_every=evaluate_every,
+                    tracker=tracker, progress=progress, checkpoint_seconds=checkpoint_seconds,
+                    stop=stop,
                 )  # fmt: skip
             except torch.OutOfMemoryError as error:
                 raise RunError(
@@ -156,11 +157,12 @@ def _saved(run: TrainedRun, folder: Path) -> TrainedRun:
 def do_steps(
     training: Training,
     folder: Path | None,
-    hook: Hook | None,
-    every: int | None,
-    evaluate_every: float | None,
-    tracker: Tracker | None,
-    progress: Callable[[int, int, Mapping[str, float]], None] | None,
+    *,
+    hook: Hook | None = None,
+    every: int | None = None,
+    evaluate_every: float | None = None,
+    tracker: Tracker | None = None,
+    progress: Callable[[int, int, Mapping[str, float]], None] | None = None,
     checkpoint_seconds: float,
     stop: Callable[[], bool] | None,
 ) -> None:
@@ -275,7 +277,7 @@ def _finished(training: Training) -> TrainedRun:
         class_names=training.classes,
         correct=correct,
         history=pd.DataFrame(rows, columns=["iteration", "epoch", "name", "value"]),
-        notes=[*training.images.notes, *training.test.notes],
+        notes=[*training.images.notes, *(training.test.notes if training.test else [])],
         facts=training.facts(),
     )
 

@@ -48,9 +48,9 @@ class Training:
         preprocessing: What the network's images need.
         classes: Their names.
         images: To train on.
-        test: To test on.
         mixing: What acts on whole batches, or None.
         schedule: Factor on the learning rate.
+        test: To test on; None where the steps are all that is done.
         iteration: Steps done.
         history: (iteration, name, value).
         losses: Of the steps since the last log, on the device.
@@ -64,9 +64,9 @@ class Training:
     preprocessing: Preprocessing
     classes: tuple[str, ...]
     images: TrainingImages
-    test: TestImages
     mixing: CutMix | None
     schedule: Factor
+    test: TestImages | None = None
     iteration: int = 0
     history: list[tuple[int, str, float]] = field(default_factory=list)
     losses: list[Tensor] = field(default_factory=list)
@@ -140,6 +140,7 @@ class Training:
 
     def correct(self) -> pd.DataFrame:
         """Tests which images the network is right about now."""
+        assert self.test is not None
         table = self.test.correct(self.model, self.accelerator.device)
         method = self.recipe.augment + ("" if self.augerino is None else " + Augerino")
         table.insert(2, "method", method)
