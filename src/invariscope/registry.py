@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, first_line
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -42,6 +42,7 @@ class Registry(Generic[T]):
         self.group = group
         self._entries: dict[str, T] = {}
         self._plugins_loaded = False
+        self._lost: dict[str, str] = {}
         _REGISTRIES.append(self)
 
     def add(self, name: str, entry: T) -> T:
@@ -58,6 +59,11 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """Returns the entry of that name, or an `InputError` that lists the nearest names."""
         self._load_plugins()
+        if name not in self._entries and name in self._lost:
+            raise InputError(
+                f"the {self.what} {name!r} cannot be had in this process ({self._lost[name]}): "
+                "install the module that registers it there, or register it in the script itself"
+            )
         if name not in self._entries:
             raise unknown_name(self.what, name, self._entries)
         return self._entries[name]
@@ -89,21 +95,49 @@ class Registry(Generic[T]):
         return entry_points(group=self.group)
 
 
-def foreign() -> dict[str, dict[str, Any]]:
-    """Finds the entries that are not ours, such as those of a script, by group and name."""
-    found = {}
-    for registry in _REGISTRIES:
-        own = {name: entry for name, entry in registry._entries.items() if _is_foreign(entry)}
-        if own:
-            found[registry.group] = own
-    return found
+#: Entries by group and name; text says why one could not be packed.
+Packed = Mapping[str, Mapping[str, bytes | str]]
 
 
-def adopt(entries: Mapping[str, Mapping[str, Any]]) -> None:
-    """Adds entries that `foreign` has found in another process, where they are not known."""
+def foreign() -> Packed:
+    """Packs the entries that are not ours, such as those of a script, by group and name.
+
+    Each is packed by itself: one that another process cannot import is lost there alone.
+    """
+    return {
+        registry.group: {
+            name: _packed(entry) for name, entry in registry._entries.items() if _is_foreign(entry)
+        }
+        for registry in _REGISTRIES
+    }
+
+
+def adopt(entries: Packed) -> None:
+    """Adds entries that `foreign` has packed in another process, where they are not known.
+
+    Of one that cannot be unpacked here the reason is kept: asking for its name tells it.
+    """
+    import cloudpickle
+
     for registry in _REGISTRIES:
-        for name, entry in entries.get(registry.group, {}).items():
-            registry._entries.setdefault(name, entry)
+        for name, packed in entries.get(registry.group, {}).items():
+            if name not in registry._entries:
+                if isinstance(packed, str):
+                    registry._lost[name] = packed
+                    continue
+                try:
+                    registry._entries[name] = cloudpickle.loads(packed)
+                except Exception as problem:  # whatever the import of another's module raises
+                    registry._lost[name] = first_line(problem)
+
+
+def _packed(entry: Any) -> bytes | str:
+    import cloudpickle
+
+    try:
+        return cloudpickle.dumps(entry)
+    except Exception as problem:  # whatever its parts raise
+        return first_line(problem)
 
 
 def _is_foreign(entry: Any) -> bool:

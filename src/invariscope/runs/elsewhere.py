@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from invariscope.errors import InputError
-from invariscope.registry import adopt, foreign
+from invariscope.registry import Packed, adopt, foreign
 from invariscope.runs.job import Job
 from invariscope.runs.measured import Bench, How, Measured
 from invariscope.runs.request import ModelRequest, Request
@@ -34,7 +34,7 @@ class Order:
     request: Request
     how: How
     threads: int
-    entries: Mapping[str, Mapping[str, Any]]
+    entries: Packed
 
     @classmethod
     def of(cls, job: Job[Any], how: How, threads: int) -> "Order":

@@ -12,15 +12,15 @@ its place.
 import os
 import traceback
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from invariscope.errors import InputError, InvariscopeError
 from invariscope.own_process import DIED, OwnProcess, why_it_died
-from invariscope.registry import adopt, foreign
+from invariscope.registry import Packed, adopt, foreign
 from invariscope.studies.lab.jobs import StudyJob, do_job
 
 
@@ -85,10 +85,8 @@ class ProcessPool:
 
     def outcomes(self, jobs: Sequence[StudyJob], folder: Path) -> Iterator[Outcome]:
         """See `Executor`."""
-        import cloudpickle
-
         waiting, threads = deque(jobs), self.threads(len(jobs))
-        kinds = cloudpickle.dumps(foreign())
+        kinds = foreign()
         running: dict[Future[Outcome], tuple[OwnProcess, StudyJob]] = {}
 
         def give(process: OwnProcess) -> None:
@@ -134,12 +132,9 @@ def attempt(job: StudyJob, folder: Path) -> Outcome:
         )
 
 
-def _attempt_there(kinds: bytes, job: StudyJob, folder: Path) -> Outcome:
+def _attempt_there(kinds: Packed, job: StudyJob, folder: Path) -> Outcome:
     """Does a job in another process, where kinds of jobs from outside are not known yet."""
-    import cloudpickle
-
-    entries: Mapping[str, Mapping[str, Any]] = cloudpickle.loads(kinds)
-    adopt(entries)
+    adopt(kinds)
     return attempt(job, folder)
 
 

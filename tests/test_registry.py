@@ -1,0 +1,46 @@
+"""What a script registers goes to other processes, entry by entry."""
+
+import sys
+import threading
+
+import pytest
+
+from invariscope.errors import InputError
+from invariscope.registry import Registry, adopt, foreign
+
+
+@pytest.fixture
+def kinds(monkeypatch):
+    registries = []
+    monkeypatch.setattr("invariscope.registry._REGISTRIES", registries)
+    return Registry("kind", "invariscope.kinds_of_this_test")
+
+
+def test_an_entry_that_cannot_be_had_there_is_lost_alone(kinds, tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("def far():\n    return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    from only_here import far  # pyright: ignore[reportMissingImports]
+
+    lock = threading.Lock()
+    kinds.add("far", far)
+    kinds.add("near", lambda: 2)
+    kinds.add("locked", lambda: lock)
+    packed = foreign()
+    kinds._entries.clear()
+    del sys.modules["only_here"]
+    monkeypatch.undo()
+    monkeypatch.setattr("invariscope.registry._REGISTRIES", [kinds])
+    adopt(packed)
+    assert kinds.get("near")() == 2
+    with pytest.raises(InputError, match=r"kind 'far' cannot be had in .*No module named 'only_"):
+        kinds.get("far")
+    with pytest.raises(InputError, match=r"kind 'locked' cannot be had .*pickle.*lock"):
+        kinds.get("locked")
+
+
+def test_what_is_known_there_stays(kinds):
+    kinds.add("near", lambda: 2)
+    packed = foreign()
+    kinds._entries["near"] = "own"
+    adopt(packed)
+    assert kinds.get("near") == "own"
