@@ -93,14 +93,6 @@ def resampling_counts(images: int, replicates: int, seed: int) -> Iterator[np.nd
         )
 
 
-def bootstrap_replicates(sums: Sums, *, seed: int) -> np.ndarray:
-    """Computes each cell's value in each resample: float64 `[cell, replicate]`, or NaN."""
-    draws = resampling_counts(len(sums.numerators), REPLICATES, seed)
-    return np.concatenate(
-        [divide((draw @ sums.numerators).T, (draw @ sums.denominators).T) for draw in draws], axis=1
-    )
-
-
 def percentile_interval(
     replicates: np.ndarray, confidence: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
