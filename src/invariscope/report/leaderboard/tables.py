@@ -94,9 +94,12 @@ def standing_rows(board: Leaderboard, drawn: dict[str, Mark]) -> list[list[str |
 
 
 def _with_interval(value, low, high) -> str:
-    """Writes a number with its interval where there is one, and else without a word on it."""
+    """Writes a number with its interval where there is one, and else without a word on it.
+
+    A line may break before the interval, not within it.
+    """
     known = math.isfinite(low) and math.isfinite(high)
-    return with_interval(value, low, high) if known else number(value)
+    return with_interval(value, low, high).replace(", ", ",\u00a0") if known else number(value)
 
 
 def part_maps(board: Leaderboard, letters: dict[str, str]) -> list[tuple[str, HeatMap]]:
