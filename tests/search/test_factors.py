@@ -121,6 +121,28 @@ def test_an_image_that_cannot_be_compared_counts_nowhere(data):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("pairs", [128, 129, 200])
+def test_of_a_large_class_those_that_meet_decide(pairs):
+    """128 images of a class meet each other; with more pairs nothing varies that did not before."""
+    rng = np.random.default_rng(1)
+    images, labels = [], []
+    for name, picture in zip(("mirrored", "plain"), photographs(2), strict=True):
+        for place in range(210 if name == "mirrored" else 20):
+            made = picture[:, ::-1] if name == "mirrored" and place % 2 else picture
+            images.append(np.clip(made + rng.normal(0, 5, made.shape), 0, 255).astype(np.uint8))
+            labels.append(name)
+    asked = {"operations": "flip_horizontal,invert,rotate=20", "classes": ["mirrored"]}
+    table = invariscope.find_factors(small, (np.stack(images), labels), pairs=pairs, **asked)
+    rows = table.factors.set_index("family")
+    assert rows[["statistic", "p", "ci_low", "ci_high"]].notna().all(axis=None)
+    assert (rows["q"] < 0.05).to_dict() == {
+        "flip_horizontal": True, "invert": False, "rotate": False,
+    }  # fmt: skip
+    assert rows["statistic"]["flip_horizontal"] == pytest.approx(0.9, abs=0.1)
+    assert set(rows["images"]) == {pairs}
+    assert set(rows["rests_on"]) == {128}
+
+
 def test_axes_and_neighbours():
     pool = get_operations("rotate=-20/20/40,zoom_in=1.5/2,zoom_out=0.5,invert,shear_x 4 + invert 3")
     columns = {key: column for column, key in enumerate(unique_operations(pool))}

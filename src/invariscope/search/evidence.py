@@ -24,6 +24,7 @@ _COUNTED = 200  # of more images the ways to choose are not counted: it takes th
 
 def evidence(share: Closed) -> float:
     """The p of a share that is no larger in the class than in others; 1 below the margin."""
+    assert np.isfinite(share.value), "a square has no gaps"
     if share.value <= MARGIN or share.within <= 0:
         return 1.0
     value, error = share.on_roots(MARGIN)

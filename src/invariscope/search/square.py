@@ -78,14 +78,19 @@ class Square:
 
 
 def square(rows: ClassRows) -> Square | None:
-    """Arranges the rows of a class; None where it has no row of its own or none of others."""
+    """Arranges the rows of a class; None where it has no row of its own or none of others.
+
+    Of a large class only some images meet each other, see `prepare.MEETING`; the others are moved
+    for the pairs of eq. 2 and have no place in a square.
+    """
     steps, own, elsewhere = (rows.of_role(role) for role in (STEP, OWN, ELSEWHERE))
     if not len(own.before) or not len(elsewhere.before):
         return None
+    meeting = set(own.first)
     moved = [
         image
         for image, defined in zip(steps.second, np.isfinite(steps.before), strict=True)
-        if defined
+        if defined and image in meeting
     ]
     strangers = list(dict.fromkeys(elsewhere.first))
     sides = (_filled(own, moved, moved), _filled(elsewhere, strangers, moved))
