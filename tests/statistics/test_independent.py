@@ -1,15 +1,13 @@
 """Differences of two groups of different images: against SciPy's Welch, and by simulation."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from invariscope.statistics.estimates import Estimates, estimate
 from invariscope.statistics.independent import independent_difference
-
-
-def cells(rng, law, n, count=2000):
-    return law(rng, (n, count))
 
 
 def share_of(rows) -> Estimates:
@@ -21,7 +19,7 @@ def test_means_have_welchs_interval_and_p():
     rng = np.random.default_rng(0)
     a, b = rng.normal(0, 3, (7, 1)), rng.normal(1, 1, (40, 1))
     difference, low, high, p = independent_difference(estimate(a), estimate(b))
-    welch = stats.ttest_ind(a[:, 0], b[:, 0], equal_var=False)
+    welch: Any = stats.ttest_ind(a[:, 0], b[:, 0], equal_var=False)
     interval = welch.confidence_interval()
     assert difference[0] == pytest.approx(a.mean() - b.mean())
     assert (low[0], high[0]) == pytest.approx((interval.low, interval.high))
