@@ -118,10 +118,13 @@ def normal_blur(images: Images, deviation: float) -> Images:
     return functional.conv2d(down, across, groups=channels)
 
 
-def _padded(images: Images, reach: int, border: str) -> Images:
+def _padded(
+    images: Images, reach: int, border: str
+) -> Float[Tensor, "image channel padded_height padded_width"]:
     """Adds a border; a reflection no wider than the image, the rest as on its edge."""
     if border == "reflect":
         inner = min(reach, min(images.shape[-2:]) - 1)
-        images = functional.pad(images, [inner] * 4, mode="reflect")
-        reach -= inner
-    return functional.pad(images, [reach] * 4, mode="replicate") if reach else images
+        padded, reach = functional.pad(images, [inner] * 4, mode="reflect"), reach - inner
+    else:
+        padded = images
+    return functional.pad(padded, [reach] * 4, mode="replicate") if reach else padded

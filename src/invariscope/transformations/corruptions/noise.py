@@ -11,7 +11,7 @@ Images = Float[Tensor, "image channel height width"]
 
 def drawn(
     draw: Callable[[Tensor, Generator], Tensor], images: Images, draws: Sequence[Generator]
-) -> Images:
+) -> Float[Tensor, "image number row column"]:
     """Draws for each image on the CPU, so that all devices see the same numbers."""
     some = [draw(image.cpu(), own) for image, own in zip(images, draws, strict=True)]
     return torch.stack(some).to(images)
