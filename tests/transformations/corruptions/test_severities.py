@@ -168,7 +168,7 @@ def test_errors_of_a_run_and_no_mce(photographs):
     table = result.corruption_errors().set_index("corruption")
     assert list(table.index) == ["corruption:fog", "corruption:contrast"]
     assert MCE not in table.index
-    row = table.loc["corruption:fog"]
+    row = table.loc["corruption:fog"].to_dict()
     assert row["error"] == pytest.approx(row["relative"] * ALEXNET["fog"])
 
 
