@@ -20,8 +20,8 @@ mean over all fifteen. And none of these numbers is comparable with published on
 published pictures, cropped from larger ones and stored as JPEG (`imagenet-c:FOLDER` reads those).
 What else differs: glass_blur lets every pixel show a neighbour, where the published code swaps
 pixels one after the other; elastic_transform has no affine part, which the published severities 1
-and 2 have; nothing is rounded to 8 bits on the way. In glass_blur pixels move by one at least, so that
-its severities hardly differ on images below 100 pixels.
+and 2 have; nothing is rounded to 8 bits on the way. In glass_blur pixels move by one at least, so
+that its severities hardly differ on images below 100 pixels.
 """
 
 from collections.abc import Callable, Sequence
