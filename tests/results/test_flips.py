@@ -11,7 +11,7 @@ from invariscope.data import open_source, select
 from invariscope.errors import InputError
 from invariscope.models import load_model
 from invariscope.results import Result, RowBuilder, RowStore
-from invariscope.results.answers import KEPT, PREDICTED, SCORE
+from invariscope.results.answers import KEPT, PREDICTED, SCORE, answers_of
 from invariscope.results.flips import fisher
 from invariscope.results.row_table import ANSWER
 from invariscope.transformations import get_transformation
@@ -132,6 +132,10 @@ def test_nothing_depends_on_the_batch(images, result, batch):
     labels = np.arange(len(images)) % 4
     again = invariscope.measure(Net(), (images, labels), transformations=ROTATE, batch_size=batch)
     pd.testing.assert_frame_equal(again.flips(), result.flips(), atol=1e-6)
+    ours, theirs = answers_of(again), answers_of(result)
+    np.testing.assert_array_equal(ours.predicted, theirs.predicted)  # of every image and level
+    np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-6)
+    np.testing.assert_allclose(ours.kept, theirs.kept, atol=1e-6)
     assert len(again.flip_pictures) == len(result.flip_pictures) == 3
     for one, other in zip(again.flip_pictures, result.flip_pictures, strict=True):
         assert one.image == other.image

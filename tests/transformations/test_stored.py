@@ -105,3 +105,26 @@ def test_what_is_missing_is_said(folders):
     )
     with pytest.raises(InputError, match="no accuracy under corruptions"):
         result.corruption_errors()
+
+
+def test_the_files_belong_to_the_identity_of_a_run(folders, tmp_path):
+    def measured(output=None):
+        return invariscope.measure(
+            brightness, folders / "val", transformations=f"imagenet-c:{folders / 'c'}",
+            metrics="prediction_consistency", output=output,
+        )  # fmt: skip
+
+    first = measured(tmp_path / "run")
+    assert set(first.manifest["settings"]["files"]) == {"fog", "shot_noise"}
+    moved = folders / "moved"
+    (folders / "c").rename(moved)
+    again = invariscope.measure(
+        brightness, folders / "val", transformations=f"imagenet-c:{moved}",
+        metrics="prediction_consistency", output=tmp_path / "run",
+    )  # fmt: skip
+    assert again.manifest["identity"] == first.manifest["identity"]  # wherever they lie
+    moved.rename(folders / "c")
+    write(folders / "c" / "fog" / "4" / "light" / "3.png", 61)
+    assert measured().manifest["identity"] != first.manifest["identity"]
+    with pytest.raises(InputError, match=r"other settings: files is \{'fog': '"):
+        measured(tmp_path / "run")

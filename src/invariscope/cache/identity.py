@@ -166,12 +166,13 @@ def identify_operation(operation: Operation, frame: tuple[int, ...]) -> str:
     return digest_of_json([steps, operation.there_and_back, bits])
 
 
-def drawn_for(operation: Operation, shown: Shown) -> list[list[float]]:
-    """Lists the magnitudes of each step: one for each image, or one for all."""
-    return [
-        transformation.drawn(level, shown.seed, shown.ids).tolist()
-        for transformation, level in operation.acting
-    ]
+def drawn_for(operation: Operation, shown: Shown) -> list[list[Any]]:
+    """Lists of each step the magnitudes, one for each image or one for all, and the seeds."""
+    drawn: list[list[Any]] = []
+    for transformation, level in operation.acting:
+        drawn.append(transformation.drawn(level, shown.seed, shown.ids).tolist())
+        drawn.append(transformation.seeds(shown.seed, shown.ids))
+    return drawn
 
 
 def digest_of_json(content: Any) -> str:

@@ -122,6 +122,10 @@ def measure(
     save_images: Annotated[
         bool, typer.Option("--save-images", help="PNG files of images whose answers flip first.")
     ] = False,
+    image_groups: Annotated[
+        Path | None,
+        typer.Option("--image-groups", help="What images belong to: CSV, Parquet, JSON lines."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show plan, time and memory; measure nothing.")
     ] = False,
@@ -156,6 +160,7 @@ def measure(
         "compile": compile,
         "precision": precision,
         "save_images": save_images,
+        "image_groups": image_groups,
     }
     carry = {
         "batch_size": batch_size,

@@ -13,6 +13,8 @@ from invariscope.outside import visible
 
 #: The file of each form, below the run's folder.
 NAMES = {"csv": "frame.csv", "parquet": "frame.parquet", "latex": "table.tex"}
+#: What stands behind the name of a table of groups of images, beside the file.
+GROUPS = "groups"
 _STYLE = {"hrules": True, "multicol_align": "c", "position_float": "centering"}
 
 
@@ -25,7 +27,7 @@ def to_file(
     caption: str | None = None,
     label: str | None = None,
 ) -> Path:
-    r"""Writes a file.
+    r"""Writes a file, and beside it, where the run has groups of images, ``NAME-groups``.
 
     Args:
         record: What goes out.
@@ -43,7 +45,10 @@ def to_file(
     if form == "latex":
         write_file(path, latex(record, caption=caption, label=label).encode())
     else:
-        (write_csv if form == "csv" else write_parquet)(path, record.table)
+        write = write_csv if form == "csv" else write_parquet
+        write(path, record.table)
+        if record.groups is not None:
+            write(path.with_name(f"{path.stem}-{GROUPS}{path.suffix}"), record.groups)
     return path
 
 

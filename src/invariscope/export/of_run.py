@@ -7,6 +7,7 @@
 | shuffled/…, floor/…, untrained/… | the same for the controls, where the run has them |
 | magnitude/TRANSFORMATION | what the levels are: degrees, factors (its unit is in the settings) |
 | average/METRIC/TRANSFORMATION/LAYER | one number: the mean over the levels (`Result.averages`) |
+| group/GROUP/METRIC/TRANSFORMATION/LAYER | the same over a group of images (`Result.by_group`) |
 
 Curves are those of the embedding and the logits, and of metrics that neither has (of feature maps)
 at every layer; `layers` chooses others. Values that no image has are left out and counted.
@@ -86,6 +87,8 @@ def record_of_run(result: Result, choice: Choice) -> Record:
     curves, undefined = _curves(_usual(choice.of(whole), choice))
     averages = choice.of(result.averages(choice.metrics, choice.transformations))
     numbers = _averages(averages)
+    groups = None if result.image_groups is None else choice.of(result.by_group())
+    numbers |= {} if groups is None else _groups(groups)
     about = {key: value for key, value in settings.items() if key not in _LONG}
     about["levels"] = _levels(settings["cells"])
     about["images_used"] = manifest["images"]["used"]
@@ -101,6 +104,7 @@ def record_of_run(result: Result, choice: Choice) -> Record:
         summary=averages,
         paper=paper_table(averages, manifest, choice),
         figures=_figures(result, curves, choice),
+        groups=groups,
         page=lambda folder: copied_page(result, folder),
         notes=_said(undefined),
     )
@@ -192,6 +196,16 @@ def _averages(averages: pd.DataFrame) -> dict[Name, float]:
             name = row["transformation"] if isinstance(row["transformation"], str) else "all"
             place = row["layer"] if isinstance(row["layer"], str) else row["part"]
             numbers["average", str(row["metric"]), name, str(place)] = float(row["value"])
+    return numbers
+
+
+def _groups(groups: pd.DataFrame) -> dict[Name, float]:
+    numbers: dict[Name, float] = {}
+    for row in groups.to_dict("records"):
+        if np.isfinite(row["value"]):
+            name = row["transformation"] if isinstance(row["transformation"], str) else "all"
+            key = ("group", str(row["group"]), str(row["metric"]), name, str(row["layer"]))
+            numbers[key] = float(row["value"])
     return numbers
 
 

@@ -50,6 +50,7 @@ class Record:
         summary: A short table for people, drawn from the frame.
         paper: A table for a paper, of cells (value, low, high); None: the run has none.
         figures: A function for each picture that draws it as PNG, by name.
+        groups: Groups of images, each against the others; None: the run has none.
         page: Writes report.html, and what belongs to it, into a folder.
         notes: What was left out.
     """
@@ -65,6 +66,7 @@ class Record:
     summary: "pd.DataFrame"
     paper: "pd.DataFrame | None" = None
     figures: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
+    groups: "pd.DataFrame | None" = None
     page: Callable[[Path], object] | None = None
     notes: tuple[str, ...] = ()
 

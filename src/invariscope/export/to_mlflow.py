@@ -115,6 +115,8 @@ def _log(client: "MlflowClient", run: str, record: Record) -> None:
         write_json(folder / "manifest.json", record.manifest, allow_nan=True)
         write_csv(folder / "tables" / "summary.csv", record.summary)
         write_parquet(folder / "tables" / "frame.parquet", record.table)
+        if record.groups is not None:
+            write_csv(folder / "tables" / "groups.csv", record.groups)
         client.log_artifacts(run, str(folder))
     if not record.summary.empty:
         text = json.loads(record.summary.to_json(orient="split", index=False))

@@ -103,7 +103,9 @@ def _log(run: Any, record: Record) -> list[str]:
             run.log({f"figures/{tracker_name(name)}": wandb.Image(picture)})
     notes = []
     changed = pd.DataFrame(list(altered(names).items()), columns=["name", "true name"])
-    for name, table in (("summary", record.summary), ("frame", record.table), ("names", changed)):
+    tables = {"summary": record.summary, "frame": record.table, "names": changed}
+    tables |= {} if record.groups is None else {"groups": record.groups}
+    for name, table in tables.items():
         if len(table) > _MOST_ROWS:
             notes.append(f"the first {_MOST_ROWS:,} of {len(table):,} rows are in the table {name}")
         shown = table.head(_MOST_ROWS).astype(object)

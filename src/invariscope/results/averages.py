@@ -106,8 +106,8 @@ def averages(
     cells = cells_of(result.manifest["settings"]["cells"])
     if not cells:
         raise InputError("the run has no level above 0 to average: measure a transformation")
-    cells = {name: cells[name] for name in _chosen("transformation", transformations, list(cells))}
-    names = tuple(_chosen("metric", metrics, metrics_of(result.store, result.manifest)))
+    cells = {name: cells[name] for name in chosen("transformation", transformations, list(cells))}
+    names = tuple(chosen("metric", metrics, metrics_of(result.store, result.manifest)))
     positions = np.arange(len(result.store.images))
     scope = Scope(names, cells, positions, result.manifest["settings"]["seed"])
     return frame_of(iterate(result.store, result.manifest, scope), result.manifest, scope)
@@ -190,7 +190,7 @@ def iterate(store: RowStore, manifest: Mapping[str, Any], scope: Scope) -> Itera
         for layer in layers:
             wanted = [(metric, "") for metric in batch]
             for series in store.dense(layer["name"], only=wanted):
-                for average in _at_layer(series, layer, manifest, scope, labels):
+                for average in at_layer(series, layer, manifest, scope, labels):
                     yield average
                     key = (average.metric, average.transformation, average.part)
                     parts.setdefault(key, []).append(average)
@@ -200,14 +200,22 @@ def iterate(store: RowStore, manifest: Mapping[str, Any], scope: Scope) -> Itera
             yield Average(metric, name, part, None, depth, whole)
 
 
-def _at_layer(
+def at_layer(
     series: Series,
     layer: Mapping[str, Any],
     manifest: Mapping[str, Any],
     scope: Scope,
     labels: np.ndarray,
 ) -> Iterator[Average]:
-    """Yields each transformation's average at one layer, then the mean over transformations."""
+    """Yields each transformation's average at one layer, then the mean over transformations.
+
+    Args:
+        series: The rows of a metric there.
+        layer: What the manifest says of the layer.
+        manifest: The run's.
+        scope: The images and cells.
+        labels: The class of each image of the scope.
+    """
     position = (layer["part"], layer["name"], 100.0 * layer["depth"])
     about = manifest["metrics"].get(series.metric, {})
     column = {cell: k for k, cell in enumerate(series.cells)}
@@ -227,7 +235,7 @@ def _at_layer(
         yield Average(series.metric, None, *position, join(means).mean())
 
 
-def _chosen(kind: str, names: str | Sequence[str] | None, known: Sequence[str]) -> list[str]:
+def chosen(kind: str, names: str | Sequence[str] | None, known: Sequence[str]) -> list[str]:
     """Chooses the wanted names among the run's, in the order in which they are wanted."""
     if names is None:
         return list(known)

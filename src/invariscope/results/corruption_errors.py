@@ -5,7 +5,8 @@
 E(c, s) is the model's error (one minus top-1 accuracy) at severity s of corruption c. 1: as bad as
 AlexNet; lower is better. AlexNet's errors are the published ones, means over five severities. There
 is no mCE unless all 15 corruptions were measured at five severities: over fewer it would be another
-number under the same name.
+number under the same name. Corruptions made on the fly (`corruption:fog`) have errors, and those
+relative to AlexNet's on the published pictures; they are no part of an mCE.
 
 Source: Hendrycks and Dietterich 2019, §3.3; the values of AlexNet are those of their repository.
 """
@@ -20,6 +21,7 @@ from invariscope.errors import InputError
 from invariscope.results.averages import Scope, cells_of, iterate
 from invariscope.results.measured import Measured
 from invariscope.statistics.estimates import Estimates, join
+from invariscope.transformations.corruptions import PREFIX
 
 #: AlexNet's error under each of the 15 corruptions.
 ALEXNET = {
@@ -44,28 +46,35 @@ def corruption_errors(result: Measured) -> pd.DataFrame:
         InputError: The run has no accuracy under any of the corruptions.
     """
     settings = result.manifest["settings"]
-    cells = {name: own for name, own in cells_of(settings["cells"]).items() if name in ALEXNET}
+    every = cells_of(settings["cells"])
+    cells = {name: own for name, own in every.items() if published(name) in ALEXNET}
     scope = Scope(("accuracy",), cells, np.arange(len(result.store.images)), settings["seed"])
     relative: dict[str, Estimates] = {}
     for average in iterate(result.store, result.manifest, scope):
         if average.layer == "logits" and average.transformation is not None:
             relative[average.transformation] = _relative(
-                average.estimate, ALEXNET[average.transformation]
+                average.estimate, ALEXNET[published(average.transformation)]
             )
     if not relative:
         raise InputError(
             "the run has no accuracy under corruptions: measure labelled images with "
-            "transformations such as imagenet-c:FOLDER and the metric accuracy"
+            "transformations such as imagenet-c:FOLDER or corruption:fog and the metric accuracy"
         )
     levels = Counter(cell["transformation"] for cell in settings["cells"] if cell["level"])
     whole = all(name in relative and levels[name] == _SEVERITIES for name in ALEXNET)
-    parts = {**relative, **({MCE: join(list(relative.values())).mean()} if whole else {})}
+    stored = [relative[name] for name in ALEXNET] if whole else []
+    parts = {**relative, **({MCE: join(stored).mean()} if whole else {})}
     rows = []
     for name, part in parts.items():
         low, high = part.interval(seed=scope.seed)
-        error = part.value[0] * ALEXNET[name] if name in ALEXNET else np.nan
+        error = part.value[0] * ALEXNET.get(published(name), np.nan)
         rows.append((name, error, part.value[0], low[0], high[0], int(part.n[0])))
     return pd.DataFrame(rows, columns=["corruption", "error", "relative", "ci_low", "ci_high", "n"])
+
+
+def published(name: str) -> str:
+    """The name of a corruption in the table, whether it came from files or was made."""
+    return name.removeprefix(PREFIX)
 
 
 def _relative(accuracy: Estimates, reference: float) -> Estimates:

@@ -8,16 +8,18 @@ image as it is, right or wrong. Levels count by their distance from the identity
   transformations, with the interval of a mean of shares (`statistics.estimates`).
 - **Confidence lost**: p(first answer | image) − p(first answer | transformed image), softmax
   probabilities, the mean over images.
-- **Flipped share**: of each class at one level, against the share among all other images. The level
-  is the one at which the share of all images that flip is nearest to one half, which the classes
-  have no part in. The test is Fisher's exact one (given how many images flip and how large the
-  class is, its flips are hypergeometric), two-sided by twice the smaller tail; q is adjusted for
-  the false discovery rate over all rows of the table (Benjamini and Hochberg 1995).
+- **Flipped share**: of each class, and each group of images that came from a file, at one level,
+  against the share among all other images. The level is the one at which the share of all images
+  that flip is nearest to one half, which classes and groups have no part in. The test is Fisher's
+  exact one (given how many images flip and how large the class is, its flips are hypergeometric),
+  two-sided by twice the smaller tail; q is adjusted for the false discovery rate over all rows of
+  the table (Benjamini and Hochberg 1995).
 
-A class is that of the labels; without labels it is the class predicted for the image as it is.
+A class is that of the labels; without labels it is the class predicted for the image as it is
+(`results.membership`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -32,11 +34,11 @@ from invariscope.results.answers import (
 )
 from invariscope.results.estimated import stopped_by_itself
 from invariscope.results.measured import Measured
+from invariscope.results.membership import Members, classes_of, groups_of
 from invariscope.statistics.estimates import Estimates, estimate, intervals, join
 from invariscope.statistics.ranking import adjusted
 from invariscope.statistics.shares import exact_share
 
-LABEL, PREDICTION = "label", "predicted class"
 _FLIPS = (
     "image", "label", "transformation", "level", "magnitude", "unit", "before", "after",
     "score_before", "score_after",
@@ -76,18 +78,17 @@ def affected_classes(result: Measured, transformation: str | None = None) -> pd.
         if transformation not in names:
             raise unknown_name("transformation of this result", transformation, names)
         names = [transformation]
-    by, classes, members = _classes(answers, manifest)
     rows = []
-    for name, own in zip(classes, members, strict=True):
+    for one in classes_of(answers, manifest):
         known = [
-            estimate(answers.flipped(columns)[own], kind="share").mean()
+            estimate(answers.flipped(columns)[one.rows], kind="share").mean()
             for columns in ([level.column for level in answers.levels[t]] for t in names)
         ]
         if not known:
             continue
         whole = join(known).mean().at_any_time(stopped_by_itself(manifest))
         low, high = whole.interval(seed=manifest["settings"]["seed"])
-        rows.append((name, by, whole.value[0], low[0], high[0], int(whole.n[0])))
+        rows.append((one.name, one.by, whole.value[0], low[0], high[0], int(whole.n[0])))
     frame = pd.DataFrame(rows, columns=["class", "by", "flipped", "ci_low", "ci_high", "n"])
     return frame.sort_values("flipped", ascending=False, kind="stable", ignore_index=True)
 
@@ -117,40 +118,53 @@ def confidence_lost(result: Measured) -> pd.DataFrame:
 
 
 def flipped_share(result: Measured) -> pd.DataFrame:
-    """Tests which classes flipped images share; see `Result.flipped_share`."""
+    """Tests which classes and groups flipped images share; see `Result.flipped_share`."""
     answers, manifest = answers_of(result), result.manifest
-    by, classes, members = _classes(answers, manifest)
+    members = [
+        *classes_of(answers, manifest), *groups_of(result.image_groups, result.store.images)
+    ]  # fmt: skip
     rows = []
     for name, levels in answers.levels.items():
         flipped = answers.flipped([level.column for level in levels])
-        known = np.isfinite(flipped)
-        counts, totals = (flipped == 1).sum(axis=0), known.sum(axis=0)
+        counts, totals = (flipped == 1).sum(axis=0), np.isfinite(flipped).sum(axis=0)
         distance = np.abs(np.divide(counts, np.maximum(totals, 1)) - 0.5)
         chosen = int(distance.argmin())
-        some, n = int(counts[chosen]), int(totals[chosen])
-        if not 0 < some < n:
-            continue
-        level = levels[chosen]
-        for value, own in zip(classes, members, strict=True):
-            size = int(known[own, chosen].sum())
-            if 0 < size < n:
-                inside = int((flipped[own, chosen] == 1).sum())
-                others = (some - inside) / (n - size)
-                at = (name, level.level, level.magnitude, level.unit)
-                rows.append((*at, by, value, size, inside, inside / size, others, some, n))
+        level, seen = levels[chosen], flipped[:, chosen]
+        at = (name, level.level, level.magnitude, level.unit)
+        rows += [(*at, *row) for row in _shares(seen, members)]
     columns = [
         "transformation", "level", "magnitude", "unit", "by", "class", "n", "flipped", "share",
         "others", "all_flipped", "all",
     ]  # fmt: skip
     frame = pd.DataFrame(rows, columns=columns)
-    share, n = frame["share"].to_numpy(float), frame["n"].to_numpy(float)
-    error = np.sqrt(share * (1 - share) / np.maximum(n - 1, 1))
-    low, high = exact_share(share, error, n, anytime=stopped_by_itself(manifest))
-    frame["ci_low"], frame["ci_high"] = low, high
+    anytime = stopped_by_itself(manifest)
+    frame["ci_low"], frame["ci_high"] = _ends(frame["share"], frame["n"], anytime)
+    frame["of_flipped"] = frame["flipped"] / frame["all_flipped"]
+    ends = _ends(frame["of_flipped"], frame["all_flipped"], anytime)
+    frame["of_flipped_low"], frame["of_flipped_high"] = ends
+    frame["of_all"] = frame["n"] / frame["all"]
     frame["p"] = fisher(frame["flipped"], frame["n"], frame["all_flipped"], frame["all"])
     frame["q"] = adjusted(frame["p"].to_numpy(float))
     frame = frame.drop(columns=["all_flipped", "all"])
     return frame.sort_values(["q", "p"], kind="stable", ignore_index=True)
+
+
+def _shares(flipped: np.ndarray, members: Sequence[Members]) -> Iterator[tuple]:
+    """What belongs to whom at one level; none where all images of a comparison do the same."""
+    for one in members:
+        known = np.isfinite(flipped) & one.known
+        own, n, some = known & one.inside, int(known.sum()), int((flipped[known] == 1).sum())
+        size, inside = int(own.sum()), int((flipped[own] == 1).sum())
+        if 0 < some < n and 0 < size < n:
+            others = (some - inside) / (n - size)
+            yield one.by, one.name, size, inside, inside / size, others, some, n
+
+
+def _ends(share: pd.Series, n: pd.Series, anytime: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The exact interval of shares of so many images."""
+    value, count = share.to_numpy(float), n.to_numpy(float)
+    error = np.sqrt(value * (1 - value) / np.maximum(count - 1, 1))
+    return exact_share(value, error, count, anytime=anytime)
 
 
 def fisher(inside, size, some, n) -> np.ndarray:
@@ -172,14 +186,3 @@ def fisher(inside, size, some, n) -> np.ndarray:
     above = stats.hypergeom.sf(inside - 1, n, some, size)
     below = stats.hypergeom.cdf(inside, n, some, size)
     return np.minimum(1.0, 2 * np.minimum(above, below))
-
-
-def _classes(answers: Answers, manifest) -> tuple[str, list[str], Sequence[np.ndarray]]:
-    """What classes are by ("label", "predicted class"), their names, and the images of each."""
-    labelled = bool((answers.labels >= 0).any())
-    codes = answers.labels if labelled else answers.predicted[:, answers.identity]
-    numbers = [int(number) for number in np.unique(codes) if number >= 0]
-    name = label_name if labelled else output_name
-    names = [str(name(manifest, number)) for number in numbers]
-    members = [np.flatnonzero(codes == number) for number in numbers]
-    return (LABEL if labelled else PREDICTION), names, members

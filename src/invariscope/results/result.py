@@ -1,6 +1,5 @@
 """Holds the result of a run: its summary, rows and manifest, with averages, plots and pages."""
 
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,25 +8,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from PIL import Image
 
+from invariscope.data.image_groups import ImageGroups
 from invariscope.errors import InputError
-from invariscope.files import write_file
 from invariscope.pages import page_maker
 from invariscope.results import flips as flips_of
 from invariscope.results.averages import averages as averages_of
+from invariscope.results.by_group import by_group as by_group_of
 from invariscope.results.channels import (
     CHANNELS,
     read_channel_table,
     write_channels,
 )
 from invariscope.results.comparison import Comparison, compare
+from invariscope.results.example import read_example, write_example
 from invariscope.results.flip_pictures import (
     FLIP_PICTURES,
     FlipPicture,
     read_flip_pictures,
     write_flip_pictures,
 )
+from invariscope.results.membership import read_image_groups_of, write_image_groups
 from invariscope.results.pairs import (
     CHANNEL_PAIRS,
     ChannelPairs,
@@ -49,8 +50,6 @@ from invariscope.runs.saving import saving
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-EXAMPLE = "example.png"
-
 
 class Result:
     """The result of a run.
@@ -64,6 +63,7 @@ class Result:
         channels: The table of channels, or None where none were measured.
         channel_pairs: Pictures of what some channels become, or None where there are none.
         flip_pictures: Pictures of images whose answers flip first.
+        image_groups: What the images belong to by a file, or None.
 
     Attributes:
         manifest: As given.
@@ -78,6 +78,7 @@ class Result:
             None where no channels were measured.
         channel_pairs: As given (`invariscope.results.pairs`).
         flip_pictures: As given (`invariscope.results.flip_pictures`).
+        image_groups: As given (`invariscope.data.image_groups`).
         warnings: What a reader must know before the numbers: those of the run, and what is odd
             about this result, such as a run that is not finished.
     """
@@ -93,6 +94,7 @@ class Result:
         channels: pa.Table | None = None,
         channel_pairs: ChannelPairs | None = None,
         flip_pictures: Sequence[FlipPicture] = (),
+        image_groups: ImageGroups | None = None,
     ):
         self.manifest = manifest
         self.store = store
@@ -101,6 +103,7 @@ class Result:
         self.channels: pd.DataFrame | None = None if channels is None else channels.to_pandas()
         self.channel_pairs = channel_pairs
         self.flip_pictures = tuple(flip_pictures)
+        self.image_groups = image_groups
         self.warnings: list[str] = list(manifest.get("warnings", ()))
         self.summary = summarise(store, manifest) if summary is None else summary
         self.warnings += undefined(self.summary)
@@ -187,6 +190,8 @@ class Result:
                 write_channels(folder, self.channels, run)
             if self.channel_pairs is not None:
                 write_channel_pairs(folder, self.channel_pairs, run)
+            if self.image_groups is not None:
+                write_image_groups(folder, self.image_groups, run)
             if self.flip_pictures:
                 write_flip_pictures(folder, self.flip_pictures, run)
             write_summary(folder, self.summary, run)
@@ -216,9 +221,10 @@ class Result:
             manifest,
             store,
             summary,
-            example=_read_example(folder),
+            example=read_example(folder),
             folder=folder,
             channels=channels,
+            image_groups=read_image_groups_of(folder, manifest),
         )
         try:
             if (folder / CHANNEL_PAIRS).exists():
@@ -305,17 +311,55 @@ class Result:
         """
         return flips_of.confidence_lost(self)
 
+    def by_group(
+        self,
+        metrics: str | Sequence[str] | None = None,
+        transformations: str | Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Compares groups of images that came from a file, each with all other images.
+
+        Args:
+            metrics: Names of metrics of the run; all by default.
+            transformations: Names of its transformations and groups; all by default.
+
+        Returns:
+            One row per metric, transformation (null: the mean over all of them), layer (embedding
+            or logits) and group: ``n`` images, ``value`` with ``ci_low``, ``ci_high`` (95 %, mean
+            over levels above 0), ``n_others``, ``others`` (the same over the images that are known
+            not to belong to it), ``difference`` with ``difference_low``, ``difference_high``,
+            ``p``, and ``q`` (false discovery rate over the table); no interval and p of the
+            difference where a side has fewer than five images.
+
+        Raises:
+            InputError: The run has no groups, or no such metric or transformation.
+
+        Example:
+            >>> import pandas, torch, invariscope
+            >>> pictures = torch.rand(12, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+            >>> table = pandas.DataFrame({"image": range(12), "night": [1, 0] * 6})
+            >>> result = invariscope.measure(
+            ...     lambda x: x.flatten(1), pictures, transformations="rotate=90",
+            ...     image_groups=table)
+            >>> row = result.by_group("relative_invariance").iloc[0]
+            >>> row["group"], int(row["n"]), int(row["n_others"])
+            ('night', 6, 6)
+        """
+        return by_group_of(self, metrics, transformations)
+
     def flipped_share(self) -> pd.DataFrame:
-        """Tests which classes are over- or under-represented among the images that flip.
+        """Tests which classes and groups are over- or under-represented among images that flip.
 
         Under each transformation at the level at which the share of flipped images is nearest to
         one half, by Fisher's exact test (`invariscope.results.flips`).
 
         Returns:
-            One row per transformation and class, the smallest q first: ``transformation``,
-            ``level``, ``magnitude``, ``unit``, ``by``, ``class``, ``n`` images of it, ``flipped``
-            of them, ``share`` with ``ci_low``, ``ci_high`` (95 %), ``others`` (the share among all
-            other images), ``p``, and ``q`` (false discovery rate over the table).
+            One row per transformation and class, and per group of images from a file (``by`` is
+            then "group"), the smallest q first: ``transformation``, ``level``, ``magnitude``,
+            ``unit``, ``by``, ``class``, ``n`` images of it, ``flipped`` of them, ``share`` with
+            ``ci_low``, ``ci_high`` (95 %), ``others`` (the share among all other images),
+            ``of_flipped`` (which part of all flipped images belongs to it) with
+            ``of_flipped_low``, ``of_flipped_high``, beside ``of_all`` (which part of all images
+            does), ``p``, and ``q`` (false discovery rate over the table).
 
         Raises:
             InputError: The run has no answers.
@@ -354,21 +398,3 @@ class Result:
             "mean", kind="stable", ascending=not known[metric]["direction"].startswith("lower")
         )
         return table.rename_axis(index=None).rename_axis(columns=f"{metric} at the {layer}")
-
-
-def write_example(folder: Path, pixels: np.ndarray) -> None:
-    """Keeps one image (uint8 [height, width, 3]) for the report."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "png")
-    write_file(folder / EXAMPLE, buffer.getvalue())
-
-
-def _read_example(folder: Path) -> np.ndarray | None:
-    path = folder / EXAMPLE
-    if not path.exists():
-        return None
-    try:
-        with Image.open(path) as image:
-            return np.array(image.convert("RGB"))
-    except OSError as problem:
-        raise InputError(f"cannot read {path}: delete it, the report does without") from problem

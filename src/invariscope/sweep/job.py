@@ -11,14 +11,16 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from invariscope.data.image_groups import ImageGroups
 from invariscope.devices import as_float
 from invariscope.errors import InputError, RunError
 from invariscope.models import Probe
 from invariscope.results import Result, RowStore, write_summary
 from invariscope.results.answers import no_answers
+from invariscope.results.example import write_example
 from invariscope.results.flip_pictures import write_flip_pictures
+from invariscope.results.membership import write_image_groups
 from invariscope.results.pairs import write_channel_pairs
-from invariscope.results.result import write_example
 from invariscope.results.rows import LAYERED
 from invariscope.runs import Job, Run
 from invariscope.runs.bands import as_colour
@@ -51,6 +53,7 @@ class Sweep(Job[Result]):
         manifest: The manifest at the start.
         until: What else stops cells, made of the setup; it takes the place of a precision.
         save_images: Whether pictures of flips are written into the run folder, too.
+        image_groups: What the images belong to by a file, or None.
         channels: The sums of the run under way, or None without metrics of channels.
         stopping: Which of its cells have stopped, or None where nothing stops them.
     """
@@ -62,6 +65,7 @@ class Sweep(Job[Result]):
     manifest: dict[str, Any]
     until: Callable[[Setup], Stopping] | None = None
     save_images: bool = False
+    image_groups: ImageGroups | None = None
     channels: ChannelState | None = field(default=None, init=False)
     stopping: Stopping | None = field(default=None, init=False)
 
@@ -126,6 +130,8 @@ class Sweep(Job[Result]):
             self.channels = ChannelState(entries, self.probe.device, run.identity)
         if run.folder is not None:
             write_example(run.folder, self.picture())
+            if self.image_groups is not None:
+                write_image_groups(run.folder, self.image_groups, run.identity)
             if self.channels is not None:
                 run.done = self.channels.take_up(run.folder, run.done, len(self.blocks))
 
@@ -164,7 +170,7 @@ class Sweep(Job[Result]):
                 write_channel_pairs(folder, pairs, run.identity)
         result = Result(
             manifest, store, example=self.picture(), folder=folder, channels=table,
-            channel_pairs=pairs,
+            channel_pairs=pairs, image_groups=self.image_groups,
         )  # fmt: skip
         if folder is not None:
             write_summary(folder, result.summary, run.identity)

@@ -5,6 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from invariscope.cache import DEFAULT_SIZE
@@ -54,6 +55,7 @@ def measure(
     cache: str | Path | None = None,
     cache_size: str | int = DEFAULT_SIZE,
     save_images: bool = False,
+    image_groups: str | PathLike[str] | pd.DataFrame | None = None,
 ) -> Result:
     """Measures what a model is invariant to.
 
@@ -124,6 +126,9 @@ def measure(
         save_images: Write the images whose answers flip first into the folder ``images`` of the
             run as PNG files, before and after, up to 100 for each transformation, and a table of
             all flips, ``images.csv``. The images are read again after the pass.
+        image_groups: What the images belong to: a CSV, Parquet or JSON-lines file with a row for
+            each image (ImageNet-X, or of your own), or a data frame; see
+            `invariscope.data.image_groups` and `Result.by_group`.
 
     Returns:
         The `Result`: `frame` (summary with 95 % intervals), `controls`, `rows` (per image).

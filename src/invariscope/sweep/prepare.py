@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from invariscope.data import open_source, select
+from invariscope.data.image_groups import ImageGroups, read_image_groups
 from invariscope.errors import InputError
 from invariscope.metrics import (
     DEFAULT_METRICS,
@@ -53,6 +54,7 @@ def prepare(request: SweepRequest) -> Sweep:
         raise InputError(
             f"{source.name} gives {len(selected)} image: a baseline needs at least two"
         )
+    groups = _image_groups(request, [source.ids[index] for index in selected])
     subject = open_subject(request, source, selected)
     tabled = request.transformations in (None, "all")
     names = [transformation.name for transformation in chosen if tabled]
@@ -62,6 +64,8 @@ def prepare(request: SweepRequest) -> Sweep:
     plan = make_plan(chosen, twin=twin is not None, floor=request.floor)
     watched = subject.probe.watch(request.layers, subject.shown)
     warnings = [*subject.doubts(), *warnings]
+    if groups is not None and groups.note:
+        warnings.append(groups.note)
     subject = subject.computed(request.arithmetic, [layer.name for layer in watched])
     if twin is not None:
         headline = [layer.name for layer in watched if layer.name in HEADLINE_LAYERS]
@@ -85,15 +89,24 @@ def prepare(request: SweepRequest) -> Sweep:
         setup,
         subject,
         request,
+        groups,
         model_classes=IN_ORDER if in_order else stated,
         outputs=_output_names(subject, match),
         decisions={"class match": match.decision} if match.decision else {},
         warnings=warnings,
     )
     sweep = Sweep(setup, subject, match.outputs, request.precision, manifest)
-    sweep.save_images = request.save_images
-    sweep.prepared = prepare, request
+    sweep.save_images, sweep.image_groups = request.save_images, groups
+    # other processes need no file: what the images belong to goes with the request
+    sent = request if groups is None else replace(request, image_groups=groups.frame())
+    sweep.prepared = prepare, sent
     return sweep
+
+
+def _image_groups(request: SweepRequest, images: Sequence[str]) -> ImageGroups | None:
+    if request.image_groups is None:
+        return None
+    return read_image_groups(request.image_groups, images)
 
 
 def _output_names(subject: Subject, match: ClassMatch) -> list[str] | None:

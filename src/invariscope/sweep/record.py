@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from invariscope.data.image_groups import ImageGroups
+from invariscope.results.membership import SETTING
 from invariscope.runs.manifest import MEASURE, new_manifest
 from invariscope.runs.subject import Subject
 from invariscope.sweep.block import Setup
@@ -13,6 +15,7 @@ def make_manifest(
     setup: Setup,
     subject: Subject,
     request: SweepRequest,
+    groups: ImageGroups | None,
     *,
     model_classes: str | list[str] | None,
     outputs: list[str] | None,
@@ -41,6 +44,9 @@ def make_manifest(
         "model_classes": model_classes,
         "answers": setup.answers,
     }
+    files = _files_of(setup, subject)
+    settings |= {"files": files} if files else {}
+    settings |= {} if groups is None else {SETTING: groups.digest}
     twin = {}
     if setup.twin is not None:
         twin = {"twin": setup.twin.starts}
@@ -51,7 +57,7 @@ def make_manifest(
         command=MEASURE,
         selected=len(subject.selected),
         device=str(setup.probe.device),
-        decisions=subject.decisions() | decisions | twin,
+        decisions=subject.decisions() | decisions | twin | _said(groups),
         warnings=warnings,
     )
     return manifest | {
@@ -63,4 +69,19 @@ def make_manifest(
             for transformation in plan.transformations
         },
         "example": {"image": source.ids[subject.example.index]},
+        **({} if groups is None else {SETTING: {"file": groups.name}}),
+    }
+
+
+def _said(groups: ImageGroups | None) -> dict[str, str]:
+    return {} if groups is None else {"image groups": groups.said}
+
+
+def _files_of(setup: Setup, subject: Subject) -> dict[str, str]:
+    """The digests of files that transformations look images up in."""
+    ids = [subject.source.ids[index] for index in subject.selected]
+    return {
+        transformation.name: transformation.family.files(ids)
+        for transformation in setup.plan.transformations
+        if transformation.family.files is not None
     }

@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
+from typing import TYPE_CHECKING
 
 from invariscope.runs.request import ModelRequest
 from invariscope.transformations import Resampling, Transformation
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,3 +29,4 @@ class SweepRequest(ModelRequest):
     inexact: str = "interpolate"
     model_classes: str | PathLike[str] | Sequence[str] | None = None
     save_images: bool = False
+    image_groups: "str | PathLike[str] | pd.DataFrame | None" = None

@@ -7,19 +7,17 @@ from invariscope.transformations.generators import GENERATORS, Generator, genera
 from invariscope.transformations.geometry import Resampling, warp
 from invariscope.transformations.groups import elements
 from invariscope.transformations.libraries import transformation_from
-from invariscope.transformations.on_maps import Action, action_on, moves_of
-from invariscope.transformations.operation import Operation
-from invariscope.transformations.tables import DEFAULT_FAMILIES, SUB_POLICIES, TABLES
-from invariscope.transformations.taps import Moves
-from invariscope.transformations.transformation import (
-    IDENTITY,
-    Transformation,
-    from_function,
+from invariscope.transformations.named import (
     get_group,
     get_groups,
     get_transformation,
     get_transformations,
 )
+from invariscope.transformations.on_maps import Action, action_on, moves_of
+from invariscope.transformations.operation import Operation
+from invariscope.transformations.tables import DEFAULT_FAMILIES, SUB_POLICIES, TABLES
+from invariscope.transformations.taps import Moves
+from invariscope.transformations.transformation import IDENTITY, Transformation, from_function
 
 __all__ = [
     "DEFAULT_FAMILIES",

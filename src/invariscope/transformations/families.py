@@ -54,6 +54,7 @@ class Family:
         unit_words: What its unit is, in words, where it is not among `UNITS`.
         standard: Its own magnitudes, where a table has none for it.
         motion: What it was seen to do to positions, where it does not say so by matrices.
+        files: For families that look images up in files: a digest of those of some ids.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Family:
     unit_words: str = ""
     standard: Ladder | None = None
     motion: str = ""
+    files: Callable[[Sequence[str]], str] | None = None
 
     def as_dict(self) -> dict[str, str]:
         """Describes it for the manifest of a run: its words on pages, and its unit.

@@ -13,6 +13,7 @@ otherwise than these.
 Source: Hendrycks and Dietterich 2019, Benchmarking Neural Network Robustness.
 """
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from invariscope.transformations.families import Family
 
 SEVERITIES = (1, 2, 3, 4, 5)
 UNIT = "of 5"
+#: Of so many images the files are read for the identity of a run; of all, name and size count.
+_READ = 32
 
 
 def stored_corruptions(root: str | Path) -> list[tuple[Family, list[int]]]:
@@ -63,7 +66,26 @@ def _family(name: str, folder: Path) -> Family:
         files = [folder / f"{magnitude:g}" / image for image in ids]
         return torch.stack([_picture(file, images) for file in files]).to(images.device)
 
-    return Family(name, "appearance", UNIT, 0.0, name, drawn=looked_up, unit_words="severity")
+    return Family(
+        name, "appearance", UNIT, 0.0, name, drawn=looked_up, unit_words="severity",
+        files=lambda ids: _digest(folder, ids),
+    )  # fmt: skip
+
+
+def _digest(folder: Path, ids: Sequence[str]) -> str:
+    """Digests the files of some images: name and size of each, and the content of the first."""
+    digest = hashlib.blake2b(digest_size=16)
+    for severity in _severities(folder):
+        for number, image in enumerate(ids):
+            file = folder / str(severity) / image
+            try:
+                content = file.read_bytes() if number < _READ else b""
+                size = file.stat().st_size
+            except OSError:  # the pass says so, if the image itself can be read
+                content, size = b"", -1
+            about = f"{severity}/{image} {size} {hashlib.sha256(content).hexdigest()}\n"
+            digest.update(about.encode())
+    return digest.hexdigest()
 
 
 def _picture(file: Path, images: Float[Tensor, "image channel height width"]) -> Tensor:

@@ -18,9 +18,10 @@ from invariscope.report.kit.words import (
 from invariscope.report.run.levels import all_level_names
 from invariscope.report.run.readings import Readings
 from invariscope.results.answers import no_answers
+from invariscope.results.membership import FEWEST, GROUP
 
-#: Classes at each end; those of fewer images are not ranked; rows of classes found; what is found.
-_CLASSES, _FEWEST, _SHARED, _FOUND = 5, 5, 12, 0.05
+#: Classes at each end; rows of classes found; what is found.
+_CLASSES, _SHARED, _FOUND = 5, 12, 0.05
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,14 @@ def _flip(picture: Any, row: pd.Series, labels: dict) -> Flip:
 
 def _classes(affected: pd.DataFrame) -> dict[str, Any] | None:
     """The classes at both ends; None for fewer than two."""
-    ranked = affected[affected["n"] >= _FEWEST]
+    ranked = affected[affected["n"] >= FEWEST]
     if len(ranked) < 2:
         return None
     count = min(_CLASSES, len(ranked) // 2)
     most, least = ranked.head(count), ranked.tail(count).iloc[::-1]
     note = f"{counted(len(ranked), 'class', 'classes')} ranked"
     if len(affected) > len(ranked):
-        note += f"; {len(affected) - len(ranked):,} of fewer than {_FEWEST} images are not"
+        note += f"; {len(affected) - len(ranked):,} of fewer than {FEWEST} images are not"
     if most["ci_low"].iloc[0] <= least["ci_high"].iloc[0]:
         note += "; the intervals of the first and the last overlap, so the order is open"
     sides = [
@@ -129,6 +130,8 @@ def _shared(readings: Readings, shared: pd.DataFrame, labels: dict) -> list[tupl
             str(row["class"]),
             share_interval(row["share"], row["ci_low"], row["ci_high"]),
             percent(row["others"]),
+            share_interval(row["of_flipped"], row["of_flipped_low"], row["of_flipped_high"]),
+            percent(row["of_all"]),
             f"{int(row['n']):,}",
             p_text(row["q"]),
         )
@@ -140,7 +143,8 @@ def _shared_words(shared: pd.DataFrame) -> str:
     tested, found = len(shared), int((shared["q"] < _FOUND).sum())
     if not tested:
         return "There is nothing to compare: one class, or no level at which some images flip."
-    text = f"{found:,} of {tested:,} comparisons (class by transformation) are found, q < 0.05"
+    what = "class or group" if (shared["by"] == GROUP).any() else "class"
+    text = f"{found:,} of {tested:,} comparisons ({what} by transformation) are found, q < 0.05"
     return f"{text}{f'; the first {_SHARED} are shown' if found > _SHARED else ''}."
 
 

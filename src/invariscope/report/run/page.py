@@ -11,6 +11,7 @@ from invariscope.report.kit.page import columns, write_page
 from invariscope.report.kit.page import render as render_page
 from invariscope.report.kit.provenance import command, decisions, warnings
 from invariscope.report.kit.words import counted
+from invariscope.report.run.by_group import groups_section
 from invariscope.report.run.cards import curves
 from invariscope.report.run.channels import section
 from invariscope.report.run.conventions import conventions
@@ -116,6 +117,7 @@ def page(result: ResultLike, layers: str = "layers") -> str:
         quality=about.quality,
         gradient=GRADIENT,
         flips=flips_section(readings),
+        groups=groups_section(readings),
         extremes=class_extremes(readings, order),
         headings=_HEADINGS,
         table=table,
