@@ -87,8 +87,10 @@ def do_page(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if piece.file is not None:
             (folder / piece.file).parent.mkdir(parents=True, exist_ok=True)
             (folder / piece.file).write_text(piece.text, encoding="utf-8")
+            # Another page may have had a module of this name; the patch brings it back at the end.
+            monkeypatch.delitem(sys.modules, Path(piece.file).stem, raising=False)
         elif piece.language in ("python", "code-cell"):
-            options, code = re.fullmatch(r"((?::.*\n)*)(.*)", piece.text, re.DOTALL).groups()  # type: ignore[union-attr]
+            code = re.sub(r"\A(?::.*\n)+", "", piece.text)  # options of a cell
             exec(compile(code, str(page), "exec"), names)
         elif piece.language == "console":
             for line in piece.text.replace("\\\n", " ").splitlines():
@@ -122,16 +124,19 @@ def parsed(words: list[str]) -> None:
     """Reads the words of a command as the program does, and does nothing.
 
     Raises:
-        click.UsageError: There is no such command or option, or a value is none of its kind.
+        AssertionError: There is no such command or option, or a value is none of its kind.
     """
     import typer.main
 
     from invariscope.cli.app import app
 
     command: Any = typer.main.get_command(app)
-    name = "invariscope"
+    name, rest = "invariscope", list(words)
     while hasattr(command, "commands"):
-        if not words or words[0] not in command.commands:
-            raise AssertionError(f"{name} has no command {words[:1]}")
-        name, command, words = words[0], command.commands[words[0]], words[1:]
-    command.make_context(name, list(words))
+        if not rest or rest[0] not in command.commands:
+            raise AssertionError(f"{name} has no command {rest[:1]}")
+        name, command, rest = rest[0], command.commands[rest[0]], rest[1:]
+    try:
+        command.make_context(name, rest)
+    except Exception as wrong:  # click's; some releases of typer have a copy of it
+        raise AssertionError(f"invariscope {words}: {wrong}") from wrong

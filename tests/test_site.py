@@ -90,11 +90,3 @@ def test_all_public_names_are_on_the_page_of_the_api(site):
     )
     assert named == [name for name in invariscope.__all__ if name != "__version__"]
 
-
-@pytest.mark.slow
-def test_the_python_of_the_first_page_runs(tmp_path, monkeypatch, capsys):
-    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "start.md").read_text(), re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    exec(block, {})
-    assert "relative_invariance at the embedding" in capsys.readouterr().out
-    assert (tmp_path / "report.html").stat().st_size > 50_000
