@@ -10,10 +10,15 @@ from generated import make_pages  # beside this file
 project = "invariscope"
 author = "The invariscope authors"
 release = importlib.metadata.version(project)
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 napoleon_numpy_docstring = False
 autodoc_member_order = "bysource"
 myst_heading_anchors = 3
+# Notebooks are run while the site is built; what fails in one fails the build.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_merge_streams = True
 html_theme = "pydata_sphinx_theme"
 html_title = project
 # Nothing is fetched while the site is built or read.

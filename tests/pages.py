@@ -74,8 +74,11 @@ def own_commands(text: str) -> list[list[str]]:
     return [words[1:] for words in commands(text) if words[0] == "invariscope"]
 
 
-def do_page(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def do_page(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Does what a page says, in a folder: writes its files, runs its Python and its commands.
+
+    Returns:
+        The names that its Python has at the end.
 
     Raises:
         AssertionError: A command ended otherwise than the page says (`# exit 1`), or well.
@@ -100,6 +103,7 @@ def do_page(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 for words in own_commands(line):
                     ended = _command_line(_expanded(words, folder), monkeypatch)
                     assert ended == int(stated[1] if stated else 0), (words, ended)
+    return names
 
 
 def _expanded(words: list[str], folder: Path) -> list[str]:

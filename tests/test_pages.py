@@ -52,6 +52,26 @@ def test_a_page_works_from_top_to_bottom(page, photos, tmp_path, monkeypatch, ca
     assert report.stat().st_size > 50_000
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["curves", "flips", "compare"])
+def test_a_notebook_runs_and_its_words_hold(name, tmp_path, monkeypatch):
+    names = do_page(DOCS / "notebooks" / f"{name}.md", tmp_path, monkeypatch)
+    if name == "curves":
+        assert set(names["embedding"]["control"]) == {"untrained", "floor", "shuffled"}
+        assert {"Early", "Middle", "Late", "Pool", "Final"} == set(names["parts"]["part"])
+    if name == "flips":
+        called = pd.crosstab(pd.Series(names["classes"]), pd.Series(names["upside_down"]))
+        shares = called.div(called.sum(axis=1), axis=0)
+        assert min(shares.loc["6", 9], shares.loc["9", 6], shares.loc["0", 0]) > 0.5
+        assert shares.loc["8", 8] > 0.9
+        assert (names["flips"]["magnitude"] == 15).any()
+    if name == "compare":
+        assert names["verdict"].outcome == "failed"
+        at_90 = names["compared"].query("metric == 'accuracy' and magnitude == 90")
+        assert (at_90["ci_low"] > 0).all()
+    plt.close("all")
+
+
 def test_what_installs_is_the_readmes_command():
     lines = re.findall(r"^    (python3 -m venv.*)$", (DOCS / "start.md").read_text(), re.MULTILINE)
     assert lines == [f"{INSTALL} && invariscope measure"]

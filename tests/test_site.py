@@ -89,4 +89,3 @@ def test_all_public_names_are_on_the_page_of_the_api(site):
         r"^\.\. auto(?:module|class|function):: invariscope\.(\w+)$", page, re.MULTILINE
     )
     assert named == [name for name in invariscope.__all__ if name != "__version__"]
-
