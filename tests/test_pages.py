@@ -59,8 +59,8 @@ def test_a_page_works_from_top_to_bottom(page, photos, tmp_path, monkeypatch, ca
 def test_a_notebook_runs_and_its_words_hold(name, tmp_path, monkeypatch):
     names = do_page(DOCS / "notebooks" / f"{name}.md", tmp_path, monkeypatch)
     if name == "curves":
-        assert set(names["embedding"]["control"]) == {"untrained", "floor", "shuffled"}
-        assert {"Early", "Middle", "Late", "Pool", "Final"} == set(names["parts"]["part"])
+        assert set(names["controls"]["control"]) == {"untrained", "floor", "shuffled"}
+        assert {"Early", "Middle", "Late", "Pool", "Final"} == set(names["parts"])
     if name == "flips":
         called = pd.crosstab(pd.Series(names["classes"]), pd.Series(names["upside_down"]))
         shares = called.div(called.sum(axis=1), axis=0)
