@@ -27,7 +27,11 @@ html_css_files = ["site.css"]
 html_theme = "pydata_sphinx_theme"
 html_title = project
 # Nothing is fetched while the site is built or read.
-html_theme_options = {"show_prev_next": False, "navigation_with_keys": False, "header_links_before_dropdown": 6}
+html_theme_options = {
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+    "header_links_before_dropdown": 6,
+}
 
 
 def setup(app):
