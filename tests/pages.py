@@ -93,7 +93,8 @@ def do_page(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
             # Another page may have had a module of this name; the patch brings it back at the end.
             monkeypatch.delitem(sys.modules, Path(piece.file).stem, raising=False)
         elif piece.language in ("python", "code-cell"):
-            code = re.sub(r"\A(?::.*\n)+", "", piece.text)  # options of a cell
+            # Without a cell's options and IPython's own lines.
+            code = re.sub(r"\A(?::.*\n)+|^%.*$", "", piece.text, flags=re.MULTILINE)
             exec(compile(code, str(page), "exec"), names)
         elif piece.language == "console":
             for line in piece.text.replace("\\\n", " ").splitlines():
