@@ -63,8 +63,8 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Builds the site; a warning is an error, and nothing is fetched."""
-    session.install("-e", ".[docs]")
+    """Builds the site and runs its notebooks; a warning is an error, and nothing is fetched."""
+    session.install("-e", ".[docs,demo]")
     site = Path(session.create_tmp()).resolve() / "site"
     session.run("sphinx-build", "-W", "--keep-going", "-E", "docs", str(site))
 

@@ -116,7 +116,7 @@ def _study_pages() -> dict[str, str]:
         " `invariscope study run NAME`. What they found on two cores is on their pages, and all of"
         " it in [the results](../results/laptop.md).\n\n"
         + _table(["study", "paper", "question"], rows)
-        + _toctree(known)
+        + _toctree(["../repeat", "../results/laptop", *known])
     )
     sections = _sections(RESULTS.read_text(encoding="utf-8"))
     pages = {name: _study_page(study, sections) for name, study in known.items()}

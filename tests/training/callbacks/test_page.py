@@ -1,12 +1,10 @@
 """The Python of docs/pipelines.md runs as it stands."""
 
-import re
-from pathlib import Path
-
 import pytest
 
-PAGE = (Path(__file__).parents[3] / "docs" / "pipelines.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+from pages import DOCS, blocks
+
+BLOCKS = blocks(DOCS / "pipelines.md", "python")
 
 
 @pytest.mark.filterwarnings("ignore")
