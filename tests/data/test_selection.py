@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from invariscope.data import ImageSource, fingerprint, select, selection
+from invariscope.data import ImageSource, fingerprint, open_source, select, selection
 from invariscope.errors import InputError
 
 
@@ -130,3 +130,12 @@ def test_fingerprint_covers_ids_labels_and_order():
     assert len(seen) == 8
     assert fingerprint(plain, [0, 1]) == fingerprint(Named(["a", "b"]), [0, 1])
     assert all(len(value) == 64 for value in seen)
+
+
+@pytest.mark.parametrize("count", ["all", 2.5, [3]])
+def test_a_count_is_a_whole_number(count):
+    refused = r"num_images is .*; it must be a whole number, or None for all"
+    with pytest.raises(InputError, match=refused):
+        select(Named(["a"]), count)
+    with pytest.raises(InputError, match=refused):
+        open_source((image for image in [Image.new("RGB", (4, 4))]), num_images=count)

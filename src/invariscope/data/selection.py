@@ -6,6 +6,7 @@ its images, and the first k of a larger unlabelled selection are the selection o
 
 import hashlib
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def select(source: ImageSource, num_images: int | None = None, seed: int = 0) ->
         ``min(num_images, len(source))`` distinct positions.
 
     Raises:
-        InputError: ``num_images`` is below 1.
+        InputError: See `check_count`.
 
     Example:
         >>> from invariscope.data import open_source
@@ -43,12 +44,23 @@ def select(source: ImageSource, num_images: int | None = None, seed: int = 0) ->
     return stratified(source.ids, source.labels, num_images, seed)
 
 
+def check_count(num_images: int | None) -> None:
+    """Raises an `InputError` unless ``num_images`` is None or a whole number from 1 on."""
+    if num_images is None:
+        return
+    if not isinstance(num_images, Integral):
+        raise InputError(
+            f"num_images is {num_images!r}; it must be a whole number, or None for all images"
+        )
+    if num_images < 1:
+        raise InputError(f"num_images is {num_images}; it must be at least 1")
+
+
 def stratified(
     ids: Sequence[str], labels: Sequence[int] | None, num_images: int | None, seed: int = 0
 ) -> list[int]:
     """Selects like `select`, from ids and labels alone; the same choice and order."""
-    if num_images is not None and num_images < 1:
-        raise InputError(f"num_images is {num_images}; it must be at least 1")
+    check_count(num_images)
     order = _order(ids, seed)
     count = len(order) if num_images is None else min(num_images, len(order))
     if labels is None:

@@ -15,6 +15,7 @@ from PIL import Image
 from invariscope.data.datasets import DatasetSource
 from invariscope.data.depth import ValueRange
 from invariscope.data.labelled import split_item
+from invariscope.data.selection import check_count
 from invariscope.errors import InputError, RunError
 
 MOST_BYTES = 8 << 30
@@ -71,6 +72,7 @@ def open_stream(
             f"images of type {kind} have no length: say how many to take with `num_images=500`, or "
             "give list(itertools.islice(data, 500))"
         )
+    check_count(num_images)
     names = _class_names(stream)
     kept, size = _Kept(), 0
     for item in islice(_read(kind, _undecoded(stream)), num_images):
