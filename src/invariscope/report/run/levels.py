@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from invariscope.errors import InputError
-from invariscope.report.kit.pictures import Thumbnail, jpeg
+from invariscope.report.kit.pictures import SIDE, Thumbnail, jpeg
 from invariscope.report.kit.words import magnitude_text
 from invariscope.report.run.readings import Readings
 from invariscope.transformations import Resampling, Transformation, get_transformation
@@ -84,10 +84,13 @@ def all_level_names(readings: Readings) -> dict[tuple[str, int], str]:
     }
 
 
-def strip(readings: Readings, name: str, levels: Sequence[int] | None = None) -> list[Thumbnail]:
+def strip(
+    readings: Readings, name: str, levels: Sequence[int] | None = None, side: int = SIDE
+) -> list[Thumbnail]:
     """The example image at levels of a family, all measured ones unless named.
 
-    It is empty where the run has kept no image, or where the family cannot be rebuilt.
+    Their longer side is as long as asked. There are none where the run has kept no image, or where
+    the family cannot be rebuilt.
     """
     example, family = readings.result.example, transformation_of(readings, name)
     if example is None or family is None:
@@ -100,5 +103,5 @@ def strip(readings: Readings, name: str, levels: Sequence[int] | None = None) ->
         moved = family(images, level, seed=seed, image_ids=[readings.example_id])
         pixels = (moved[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
         words = f"{name} at level {level}: {family.describe(level)}"
-        shown.append(Thumbnail(labels.get(level, ""), words, jpeg(pixels)))
+        shown.append(Thumbnail(labels.get(level, ""), words, jpeg(pixels, side)))
     return shown
