@@ -94,7 +94,7 @@ class Answers:
     def choice(self, request: Request) -> Response:
         """The filters of the runs that are chosen."""
         runs, choice = self._chosen(request)
-        return HTMLResponse(choice_html(runs, choice))
+        return HTMLResponse(choice_html(runs, choice, _links(runs)))
 
     def card(self, request: Request) -> Response:
         """The card of a transformation."""
@@ -107,11 +107,7 @@ class Answers:
     def layers(self, request: Request) -> Response:
         """The layers of each run that is chosen."""
         runs, choice = self._chosen(request)
-        links = {
-            run.key: {layer["name"]: _layer_link(run, layer["name"]) for layer in _layers(run)}
-            for run in runs
-        }
-        return HTMLResponse(layers_html(runs, choice, links))
+        return HTMLResponse(layers_html(runs, choice, _links(runs)))
 
     def layer(self, request: Request) -> Response:
         """The page of a layer, as beside the report."""
@@ -150,6 +146,13 @@ class Answers:
 
 def _layers(run: ShownRun) -> list[dict]:
     return Layered(run.readings).layers()
+
+
+def _links(runs: list[ShownRun]) -> dict[str, dict[str, str]]:
+    return {
+        run.key: {layer["name"]: _layer_link(run, layer["name"]) for layer in _layers(run)}
+        for run in runs
+    }
 
 
 def _layer_link(run: ShownRun, layer: str) -> str:

@@ -5,7 +5,10 @@ import secrets
 import socket
 from collections.abc import Callable
 
+import uvicorn
+
 from invariscope.errors import InputError
+from invariscope.view.app import application
 from invariscope.view.runs import Runs
 
 LOOPBACK = "127.0.0.1"
@@ -35,33 +38,32 @@ def listening(port: int) -> socket.socket:
     return opened
 
 
+def server_for(runs: Runs, opened: socket.socket) -> tuple[uvicorn.Server, str]:
+    """Makes the server of an open socket, and the address with a token that is drawn for it."""
+    number, token = opened.getsockname()[1], secrets.token_urlsafe(24)
+    config = uvicorn.Config(
+        application(runs, token, f"invariscope-{number}"), http="h11", ws="none", loop="asyncio",
+        lifespan="off", log_level="error", access_log=False, server_header=False,
+        proxy_headers=False, timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    return uvicorn.Server(config), f"http://{LOOPBACK}:{number}/?token={token}"
+
+
 def serve(runs: Runs, port: int, ready: Callable[[str], None]) -> None:
     """Serves runs until Ctrl-C.
 
     Args:
         runs: Them.
         port: As for `listening`.
-        ready: What is told the address, with its token, once it answers.
+        ready: What is told the address, with its token, when the socket is open.
 
     Raises:
         InputError: The port is taken.
     """
-    import uvicorn
-
-    from invariscope.view.app import application
-
     with listening(port) as opened:
-        number, token = opened.getsockname()[1], secrets.token_urlsafe(24)
-        app = application(runs, token, f"invariscope-{number}")
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app, http="h11", ws="none", loop="asyncio", lifespan="off", log_level="error",
-                access_log=False, server_header=False, proxy_headers=False,
-                timeout_graceful_shutdown=1,
-            )
-        )  # fmt: skip
-        ready(f"http://{LOOPBACK}:{number}/?token={token}")
+        server, address = server_for(runs, opened)
         try:
+            ready(address)
             server.run(sockets=[opened])
         except KeyboardInterrupt:  # uvicorn has ended, and passes on what ended it
             return

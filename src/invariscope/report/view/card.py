@@ -134,7 +134,7 @@ def _side(run: ShownRun, mark: Mark, steps: Sequence[Step], choice: Choice, name
         if level in kept:
             beside.append(("prediction kept", _interval(kept[level])))
         count = int((first <= step.distance).sum())
-        said = f"{count:,} of {counted(readings.n, 'answer')}" if len(run.flips) else ""
+        said = f"{count:,} of {counted(readings.n, 'answer')}" if run.has_answers else ""
         stops.append(Stop(pictures.get(level), _interval(row), int(row["n"]), beside, said))
     return Side(run, mark, stops, _flips(run, name, steps))
 

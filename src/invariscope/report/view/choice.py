@@ -1,17 +1,20 @@
 """What can be chosen of runs: transformations, a metric, a layer; and what does not compare."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from invariscope.errors import InputError
 from invariscope.report.kit.heat import GRADIENT, HeatMap
 from invariscope.report.kit.page import render
-from invariscope.report.kit.words import counted, listed
+from invariscope.report.kit.words import capitalised, counted, listed
 from invariscope.report.run.cards import key
 from invariscope.report.run.readings import LOGITS
 from invariscope.report.run.tables import heat_map
 from invariscope.report.view.shown import ShownRun, lettered
+
+#: By a run's key: the address of the page of each layer.
+Links = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,8 @@ def transformations_of(runs: Sequence[ShownRun]) -> list[tuple[str, str, str]]:
     return found
 
 
-def choice_html(runs: Sequence[ShownRun], choice: Choice) -> str:
-    """The part of the page with the filters, as HTML."""
+def choice_html(runs: Sequence[ShownRun], choice: Choice, links: Links) -> str:
+    """The part of the page with the filters, as HTML; arguments as for `layers_html`."""
     drawn = lettered(runs)
     readings = runs[0].readings
     first = [name for name, *_ in transformations_of(runs)]
@@ -117,17 +120,18 @@ def choice_html(runs: Sequence[ShownRun], choice: Choice) -> str:
         transformations=transformations_of(runs),
         key=key(readings, first, choice.metric) if len(runs) == 1 else [],
         compare="invariscope compare " + " ".join(run.name for run in runs),
+        pages=[(run, links[run.key].get(choice.layer, "")) for run in runs],
         single=len(runs) == 1,
     )
 
 
-def layers_html(runs: Sequence[ShownRun], choice: Choice, links: dict[str, dict[str, str]]) -> str:
+def layers_html(runs: Sequence[ShownRun], choice: Choice, links: Links) -> str:
     """The part of the page with the layers of each run, as HTML.
 
     Args:
         runs: The runs.
         choice: What is shown of them.
-        links: By the run's key: the page of each layer.
+        links: The pages of their layers.
     """
     about = runs[0].readings.meaning(choice.metric)
     maps: list[dict[str, Any]] = []
@@ -137,7 +141,7 @@ def layers_html(runs: Sequence[ShownRun], choice: Choice, links: dict[str, dict[
     return render(
         "view/layers.html",
         maps=maps,
-        words=f"{about.phrase}: mean over {about.levels_words}",
+        words=capitalised(f"{about.phrase}: mean over {about.levels_words}"),
         gradient=GRADIENT,
         single=len(runs) == 1,
     )

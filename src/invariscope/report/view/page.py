@@ -23,13 +23,24 @@ def page_html(folder: str, runs: Sequence[Any], others: Sequence[Any]) -> str:
     return render(
         "view/page.html",
         folder=folder,
-        facts=[],
+        facts=_facts(readable, len(others)),
         runs=runs,
         others=others,
-        readable=len(readable),
         most=MOST,
         version=VERSION,
     )
+
+
+def _facts(runs: Sequence[Any], others: int) -> list[tuple[str, str]]:
+    models, data = ({str(getattr(run, what)) for run in runs} for what in ("model", "data"))
+    facts = [
+        ("Runs", f"{len(runs):,}"),
+        ("Models", f"{len(models):,}"),
+        ("Data", ", ".join(sorted(data)) if len(data) < 4 else f"{len(data):,}"),
+        ("Newest run", runs[0].when if runs else ""),
+        ("Other folders", f"{others:,}" if others else ""),
+    ]
+    return [(term, text) for term, text in facts if text]
 
 
 def script() -> str:

@@ -57,11 +57,16 @@ class ShownRun:
         return command_of(self.readings)
 
     @property
+    def has_answers(self) -> bool:
+        """Says whether the run holds what a classifier answered."""
+        return not no_answers(self.readings.manifest)
+
+    @property
     def flips(self) -> pd.DataFrame:
         """The first flip of each image under each transformation; empty without answers."""
         if "flips" not in self._kept:
-            none = no_answers(self.readings.manifest)
-            self._kept["flips"] = pd.DataFrame(columns=_FLIPS) if none else self.result.flips()
+            none = pd.DataFrame(columns=_FLIPS)
+            self._kept["flips"] = self.result.flips() if self.has_answers else none
         return self._kept["flips"]
 
 

@@ -77,7 +77,14 @@
     parts.choice.innerHTML = choice;
     parts.cards.replaceChildren();
     for (const box of all("input[name=transformation]")) box.checked = !state.off.includes(box.value);
-    all(".names").forEach((list, k) => { list.scrollTop = scrolled[k] || 0; });
+    all(".names").forEach((list, k) => {
+      list.scrollTop = scrolled[k] || 0;
+      const one = find("input[type=radio]:checked", list)?.closest("label");
+      const below = one ? one.offsetTop - list.offsetTop : 0;
+      if (one && (below < list.scrollTop || below + one.offsetHeight > list.scrollTop + list.clientHeight)) {
+        list.scrollTop = below - list.clientHeight / 2;
+      }
+    });
     if (focus) all(`[name="${focus[0]}"]`, parts.choice).find((one) => one.value === focus[1] || one.matches("select"))?.focus();
     const layers = await ask("layers");
     if (mine !== asked) return;
