@@ -21,7 +21,7 @@ def network(seed):
     """Small, and quick to change its mind."""
     torch.manual_seed(seed)
     return nn.Sequential(
-        nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, 4)
+        nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(96, 4)
     )
 
 
@@ -69,7 +69,7 @@ class Asked:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
-        found = answer.status, dict(answer.getheaders()), answer.read().decode()
+        found = answer.status, answer.headers, answer.read().decode()
         connection.close()
         return found
 
@@ -87,11 +87,14 @@ def view_of(folder):
     runs = Runs(folder)
     with listening(0) as opened:
         server, address = server_for(runs, opened)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
+        how = {"sockets": [opened]}
+        thread = threading.Thread(target=server.run, kwargs=how, daemon=True)
         thread.start()
-        yield Asked(runs, address)
-        server.should_exit = True
-        thread.join(20)
+        try:
+            yield Asked(runs, address)
+        finally:
+            server.should_exit = True
+            thread.join(20)
         assert not thread.is_alive()
 
 
