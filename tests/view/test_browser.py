@@ -32,19 +32,17 @@ def chromium():
 
 @pytest.fixture
 def opened_page(chromium, view):
-    """Opens the view at a width; what its console says is an error of the test."""
+    """Opens the view with runs chosen; what its console says is an error of the test."""
     contexts, said = [], []
 
-    def run(width=1280, height=900, **more):
-        context = chromium.new_context(viewport={"width": width, "height": height}, **more)
+    def run(*names, width=1280, **more):
+        context = chromium.new_context(viewport={"width": width, "height": 844}, **more)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.on(
-            "request", lambda asked: said.append(asked.url) if view.host not in asked.url else 0
-        )
-        page.goto(view.address)
+        page.on("request", lambda one: view.host in one.url or said.append(one.url))
+        page.goto(f"{view.address}#runs={view.keys(*names)}")
         page.wait_for_selector(DONE)
         return page
 
@@ -58,7 +56,8 @@ def choose(page, *names):
     """Chooses exactly these runs, in this order."""
     rows = page.locator("#run-rows tr")
     for row in rows.all():
-        row.locator("input").uncheck()
+        if not any(name in row.inner_text() for name in names):
+            row.locator("input").uncheck()
     for name in names:
         rows.filter(has_text=name).locator("input").check()
     page.wait_for_selector(DONE)
@@ -84,8 +83,7 @@ def test_without_the_token_there_is_no_page(chromium, view):
 
 
 def test_the_slider_moves_photograph_numbers_and_marks_by_keyboard(opened_page, results):
-    page = opened_page()
-    choose(page, "first")
+    page = opened_page("first")
     result, own = results[0], card(page)
     frame = result.frame
     rows = frame[(frame["metric"] == "relative_invariance") & (frame["layer"] == "embedding")
@@ -120,12 +118,10 @@ def test_the_slider_moves_photograph_numbers_and_marks_by_keyboard(opened_page, 
 
 
 def test_filters_leave_what_is_looked_for(opened_page):
-    page = opened_page()
+    page = opened_page("first")
     page.get_by_label("Show runs that contain").fill("SECOND")
     assert page.locator("#run-rows tr:visible").count() == 1
     assert page.locator("#run-status").inner_text() == "1 of 2 runs."
-    page.get_by_label("Show runs that contain").fill("")
-    choose(page, "first")
     assert page.locator(".card").count() == 3
     page.get_by_label("Find a transformation").fill("dark")
     assert page.locator("#transformation-names label:visible").count() == 1
@@ -143,8 +139,7 @@ def test_filters_leave_what_is_looked_for(opened_page):
 
 
 def test_a_layer_changes_the_curves_and_opens(opened_page, results):
-    page = opened_page()
-    choose(page, "first")
+    page = opened_page("first")
     page.get_by_role("radio", name=re.compile("^logits")).check()
     page.wait_for_selector(DONE)
     slider(page).focus()
@@ -165,7 +160,7 @@ def test_a_layer_changes_the_curves_and_opens(opened_page, results):
 
 
 def test_two_runs_are_laid_over_each_other(opened_page, results):
-    page = opened_page()
+    page = opened_page("first")
     choose(page, "first", "second")
     sides = card(page).locator(".side")
     assert [one.locator("h4 .letter").inner_text() for one in sides.all()] == ["A", "B"]
@@ -188,8 +183,7 @@ def test_two_runs_are_laid_over_each_other(opened_page, results):
 
 
 def test_the_command_is_copied_as_the_report_has_it(opened_page, results):
-    page = opened_page(permissions=["clipboard-read", "clipboard-write"])
-    choose(page, "first")
+    page = opened_page("first", permissions=["clipboard-read", "clipboard-write"])
     card(page).get_by_role("button", name="Copy the command").click()
     page.get_by_role("button", name="Copied").wait_for()
     copied = page.evaluate("navigator.clipboard.readText()")
@@ -202,25 +196,25 @@ UNNAMED = """() => [...document.querySelectorAll("input, select, button, a, outp
     .map((one) => one.outerHTML)"""
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_overflows_and_all_controls_have_names(opened_page, width):
-    page = opened_page(width, 844)
-    for names in (["first"], ["first", "second"]):
-        choose(page, *names)
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        assert page.evaluate(UNNAMED) == []
-        hidden = {1280: "svg.phone", 390: "svg.wide"}[width]
-        assert page.locator(f".drawn {hidden}:visible").count() == 0
-        assert page.evaluate(
-            "[...document.images].filter((one) => !one.alt && one.checkVisibility()).length"
-        ) == 0  # fmt: skip
+@pytest.mark.parametrize(
+    ("width", "names"),
+    [(390, ["first"]), (390, ["first", "deep/second"]), (1280, ["deep/second"])],
+)
+def test_nothing_overflows_and_all_controls_have_names(opened_page, width, names):
+    page = opened_page(*names, width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate(UNNAMED) == []
+    hidden = {1280: "svg.phone", 390: "svg.wide"}[width]
+    assert page.locator(".drawn svg:visible").count() > 0
+    assert page.locator(f".drawn {hidden}:visible").count() == 0
+    assert page.locator("img:visible:not([alt])").count() == 0
+    assert page.locator(".stop img:visible").count() > 0
     identifiers = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
     assert len(identifiers) == len(set(identifiers))
 
 
 def test_tab_reaches_everything_and_shows_where_it_is(opened_page):
-    page = opened_page()
-    choose(page, "first")
+    page = opened_page("first")
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     reached = set()
     for _ in range(80):
@@ -239,7 +233,9 @@ def test_tab_reaches_everything_and_shows_where_it_is(opened_page):
 
 def test_dark_where_the_system_is(opened_page):
     colours = [
-        opened_page(color_scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
+        opened_page("deep/second", color_scheme=scheme).evaluate(
+            "getComputedStyle(document.body).backgroundColor"
+        )
         for scheme in ("light", "dark")
     ]
     assert colours == ["rgb(255, 255, 255)", "rgb(18, 23, 29)"]

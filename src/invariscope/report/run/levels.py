@@ -19,6 +19,8 @@ from invariscope.transformations import Resampling, Transformation, get_transfor
 
 def levels_of(readings: Readings, name: str) -> list[tuple[int, float, str]]:
     """(level, magnitude, unit) of every measured level of a family, ascending."""
+    if name in readings.levels:
+        return readings.levels[name]
     rows = readings.overall
     rows = rows[(rows["transformation"] == name) & (rows["control"] == "")]
     rows = rows.drop_duplicates("level").sort_values("level")
@@ -30,7 +32,10 @@ def levels_of(readings: Readings, name: str) -> list[tuple[int, float, str]]:
         if cell["transformation"] == name and "unit" in cell
     }
     measured = zip(*columns, strict=True)
-    return [(level, magnitude, planned.get(level, unit)) for level, magnitude, unit in measured]
+    readings.levels[name] = [
+        (level, magnitude, planned.get(level, unit)) for level, magnitude, unit in measured
+    ]
+    return readings.levels[name]
 
 
 def transformation_of(readings: Readings, name: str) -> Transformation | None:
@@ -61,8 +66,10 @@ def transformation_of(readings: Readings, name: str) -> Transformation | None:
 
 def level_names(readings: Readings, name: str) -> dict[int, str]:
     """A short label for every measured level, such as "±40°"."""
+    if name in readings.level_names:
+        return readings.level_names[name]
     family = transformation_of(readings, name)
-    labels = {}
+    labels = readings.level_names[name] = {}
     for level, magnitude, unit in levels_of(readings, name):
         if family is not None and family.family.members:
             labels[level] = family.describe(level)

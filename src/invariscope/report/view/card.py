@@ -20,7 +20,7 @@ from invariscope.report.leaderboard.overlays import Mark, limits_of, over_levels
 from invariscope.report.run import figures
 from invariscope.report.run.cards import alternative
 from invariscope.report.run.flips import Flip, flip_shown
-from invariscope.report.run.levels import all_level_names, level_names, strip
+from invariscope.report.run.levels import level_names, strip
 from invariscope.report.view.choice import Choice, transformations_of
 from invariscope.report.view.shown import ShownRun, Step, lettered, steps_of
 
@@ -154,7 +154,8 @@ def _flips(run: ShownRun, name: str, steps: Sequence[Step]) -> list[tuple[str, F
     own = run.flips[run.flips["transformation"] == name]
     rows = {str(row["image"]): row for _, row in own.iterrows()}
     far = {step.levels[run.key]: step.distance for step in steps if run.key in step.levels}
-    labels, found = all_level_names(run.readings), []
+    labels = {(name, level): label for level, label in level_names(run.readings, name).items()}
+    found = []
     for picture in run.result.flip_pictures:
         if picture.transformation != name or picture.image not in rows:
             continue
