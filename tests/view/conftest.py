@@ -60,7 +60,7 @@ class Asked:
     def __init__(self, runs, address):
         self.runs, self.address = runs, address
         about = urlsplit(address)
-        self.host, self.port = about.hostname, about.port
+        self.host, self.port = str(about.hostname), about.port
         (self.token,) = parse_qs(about.query)["token"]
         self.cookie = f"invariscope-{self.port}={self.token}"
 

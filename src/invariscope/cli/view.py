@@ -27,13 +27,15 @@ def view(
     if any(find_spec(name) is None for name in _NEEDED):
         raise InputError("`invariscope view` needs packages: pip install 'invariscope[view]'")
     from invariscope.cli.screen import Screen
-    from invariscope.view.runs import Runs
-    from invariscope.view.serving import serve
 
-    found = Runs(runs)
-    if not found.entries():
-        raise InputError(f"no runs in {runs}: `invariscope measure` writes them, below runs/")
     screen = Screen()
+    with screen.status(f"reading {runs}"):
+        from invariscope.view.runs import Runs
+        from invariscope.view.serving import serve
+
+        found = Runs(runs)
+        if not found.entries():
+            raise InputError(f"no runs in {runs}: `invariscope measure` writes them, below runs/")
 
     def ready(address: str) -> None:
         screen.line(f"view: {address}")
