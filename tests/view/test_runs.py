@@ -1,8 +1,6 @@
 """The list: what is there, what is wrong with it, from manifests alone; nothing is written."""
 
-import json
 import shutil
-import time
 
 import pytest
 
@@ -155,12 +153,9 @@ def test_two_hundred_runs_are_listed_without_their_tables(copy, monkeypatch):
         (first.parent / f"run-{number}").mkdir()
         shutil.copy(first / "manifest.json", first.parent / f"run-{number}")
     runs = Runs(first.parent)
-    started = time.perf_counter()
     assert len(runs.entries()) == 200
-    once = time.perf_counter() - started
     monkeypatch.setattr("invariscope.view.runs.read_manifest", None)  # what is known is not read
     assert len([entry for entry in runs.entries() if not entry.problem]) == 200
-    assert once < 10
 
 
 def test_there_must_be_a_folder(tmp_path):
@@ -168,4 +163,4 @@ def test_there_must_be_a_folder(tmp_path):
         Runs(tmp_path / "none")
     with pytest.raises(InputError, match="9 runs: choose one, or up to 8 to compare"):
         Runs(tmp_path).shown(list("123456789"))
-    assert json.loads("[]") == Runs(tmp_path).entries()
+    assert Runs(tmp_path).entries() == []
