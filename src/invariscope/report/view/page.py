@@ -27,6 +27,7 @@ def page_html(folder: str, runs: Sequence[Any], others: Sequence[Any]) -> str:
         runs=runs,
         others=others,
         most=MOST,
+        script_file=_SCRIPT.name,
         version=VERSION,
     )
 
