@@ -17,6 +17,8 @@ OF_EXTRAS = (
     "tests/data/test_hf.py",
     "tests/metrics/test_torchmetrics.py",
     "tests/models/test_zoo.py",
+    "tests/view",
+    "tests/cli/test_view.py",
 )
 # Old releases beside new ones of what they need: their warnings are not about this project.
 NO_DEPRECATIONS = ("-W", "ignore::DeprecationWarning")

@@ -19,6 +19,7 @@ RANK = {
     "training": 7, "improving": 7.5, "report": 7, "report/kit": 7, "studies": 8,
     "report/run": 9, "report/study": 9, "report/leaderboard": 10, "report/foregrounds": 10,
     "report/gate": 9, "report/improve": 9.5, "report/effects": 11, "report/search": 11,
+    "report/view": 11, "view": 11.5,
     "export": 11.5,
     "testing": 11, "cli": 12, "pytest_plugin": 12,
 }  # fmt: skip

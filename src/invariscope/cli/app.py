@@ -24,6 +24,7 @@ from invariscope.cli import (
     report,
     study,
     train,
+    view,
 )
 from invariscope.cli.flags import speak_of, with_flags
 from invariscope.errors import InvariscopeError
@@ -44,6 +45,7 @@ app.command("check")(check.check)
 app.command("improve")(improve.improve)
 app.command("train")(train.train)
 app.command("compare")(compare.compare)
+app.command("view")(view.view)
 app.command("export")(export.export)
 app.command("factors")(factors.factors)
 app.command("class-effects")(class_effects.class_effects)

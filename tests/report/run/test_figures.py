@@ -83,7 +83,7 @@ def test_svg_is_deterministic_small_and_shares_a_page(make):
     limits = figures.y_limits(readings, ["rotate"], *figures_headline(readings))
 
     def draw(identifier):
-        panel = figures.panel(readings, "rotate", figures.WIDE, limits)
+        panel = figures.panel(readings, "rotate", figures.WIDE, limits, *figures_headline(readings))
         return svg.inline(panel, identifier, "label")
 
     first, again, other = draw("a"), draw("a"), draw("b")

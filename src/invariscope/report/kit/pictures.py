@@ -22,12 +22,12 @@ class Thumbnail:
     uri: str
 
 
-def jpeg(pixels: np.ndarray) -> str:
-    """Pixels uint8 [height, width, 3] as a JPEG whose longer side is 112, in a data URI."""
+def jpeg(pixels: np.ndarray, side: int = SIDE) -> str:
+    """Pixels uint8 [height, width, 3] as a JPEG in a data URI, its longer side that long."""
     image = Image.fromarray(pixels)
     # Small images (CIFAR, MNIST) are enlarged without smoothing: these pixels were measured.
-    smooth = min(image.size) >= SIDE
-    scale = SIDE / max(image.size)
+    smooth = min(image.size) >= side
+    scale = side / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     way = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
     return data_uri(image.resize((width, height), way), "jpeg", quality=QUALITY)

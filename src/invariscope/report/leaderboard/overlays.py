@@ -124,6 +124,7 @@ def over_levels(
     labels: dict[int, str],
     drawn: dict[str, Mark],
     limits: tuple[float, float],
+    look: Look = HALF,
 ) -> Figure:
     """One transformation's curves over its levels.
 
@@ -132,6 +133,7 @@ def over_levels(
         labels: What each level is called.
         drawn: The models' marks.
         limits: Lower and upper end of the axis.
+        look: Of the figure.
     """
     levels = sorted(set(curves["level"]))
     position = {level: number for number, level in enumerate(levels)}
@@ -139,7 +141,8 @@ def over_levels(
     shown = [level for level in levels if (len(levels) - 1 - position[level]) % step == 0]
     ticks = {position[level]: labels.get(level, str(level)) for level in shown}
     curves = curves.assign(at=curves["level"].map(position))
-    return _overlay(curves, drawn, limits, "level", (-0.25, max(len(levels) - 1, 0) + 0.25), ticks)
+    ends = (-0.25, max(len(levels) - 1, 0) + 0.25)
+    return _overlay(curves, drawn, limits, "level", ends, ticks, look)
 
 
 def over_depth(
@@ -194,20 +197,25 @@ def _overlay(
     label: str,
     ends: tuple[float, float],
     ticks: dict[int, str],
+    look: Look = HALF,
 ) -> Figure:
     """The models' curves (columns model, at, value, ci_low, ci_high) on one pair of axes."""
-    figure, axes = HALF.figure()
-    plain(axes, HALF.text)
+    figure, axes = look.figure()
+    plain(axes, look.text)
     value_axis(axes, limits)
     axes.set_xlim(*ends)
     axes.set_xticks(list(ticks), list(ticks.values()))
-    axes.set_xlabel(label, fontsize=HALF.text - 1, color=NULL, labelpad=1)
-    _lines(axes, curves, drawn, limits)
+    axes.set_xlabel(label, fontsize=look.text - 1, color=NULL, labelpad=1)
+    _lines(axes, curves, drawn, limits, look)
     return figure
 
 
 def _lines(
-    axes: Axes, curves: pd.DataFrame, drawn: dict[str, Mark], limits: tuple[float, float]
+    axes: Axes,
+    curves: pd.DataFrame,
+    drawn: dict[str, Mark],
+    limits: tuple[float, float],
+    look: Look,
 ) -> None:
     ends: list[tuple[float, Mark]] = []
     lines = dict(iter(curves.sort_values("at", kind="stable").groupby("model", sort=False)))
@@ -226,14 +234,14 @@ def _lines(
         dash = (0, mark.dash) if mark.dash else "-"
         axes.plot(at, value, linestyle=dash, marker=mark.marker, color=mark.colour, lw=1.7, ms=4)
         ends.append((float(value[known][-1]), mark))
-    height = HALF.height - HALF.top - HALF.bottom
+    height = look.height - look.top - look.bottom
     span = limits[1] - limits[0]
     ends.sort(key=lambda end: end[0])
     places = _apart([(value - limits[0]) / span * height for value, _ in ends], 10.5, height)
-    width = HALF.width - HALF.left - HALF.right
+    width = look.width - look.left - look.right
     for at, (_, mark) in zip(places, ends, strict=True):
         axes.annotate(
-            mark.letter, (width + 3, at), xycoords="axes points", fontsize=HALF.text - 0.5,
+            mark.letter, (width + 3, at), xycoords="axes points", fontsize=look.text - 0.5,
             fontweight="bold", color=mark.colour, va="center", annotation_clip=False,
         )  # fmt: skip
 

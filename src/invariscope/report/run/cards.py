@@ -70,21 +70,26 @@ def curves(readings: Readings, order: list[Standing]) -> dict[str, Any]:
     shown = [n for n in readings.transformations if len(readings.curve(n, metric, layer))]
     limits = figures.y_limits(readings, shown, metric, layer)
     cards = [_card(readings, name, standing_of.get(name), limits) for name in shown]
-    drawn = set(readings.overall["control"])
-    if any(len(figures.kept_curve(readings, name, metric)) for name in shown):
-        drawn.add("kept")
     lowest = min((readings.curve(n, metric, layer)["ci_low"].min() for n in shown), default=0.0)
     return {
         "cards": cards,
-        "key": [
-            (key_mark(Markup(f'<g fill="none">{drawing}</g>')), words)
-            for control, drawing, words in _KEY
-            if control in drawn
-        ],
+        "key": key(readings, shown, metric),
         "has_strips": any(card.strip for card in cards),
         "example_id": readings.example_id,
         "clipped": number(limits[0]) if lowest < limits[0] else "",
     }
+
+
+def key(readings: Readings, names: list[str], metric: str) -> list[tuple[Markup, str]]:
+    """(mark, words) of what curves of a metric under these transformations show."""
+    drawn = set(readings.overall["control"])
+    if any(len(figures.kept_curve(readings, name, metric)) for name in names):
+        drawn.add("kept")
+    return [
+        (key_mark(Markup(f'<g fill="none">{drawing}</g>')), words)
+        for control, drawing, words in _KEY
+        if control in drawn
+    ]
 
 
 def _card(
@@ -93,12 +98,16 @@ def _card(
     here = anchor(readings, name)
     pictures = strip(readings, name)
     wide = figures.WIDE if pictures else figures.WIDE_WITH_TICKS
-    label = _alternative(readings, name)
+    metric, layer = readings.headline or ("", "")
+    label = alternative(readings, name, metric, layer)
     drawn = both(
-        [figures.panel(readings, name, look, limits) for look in (wide, figures.PHONE)],
+        [
+            figures.panel(readings, name, look, limits, metric, layer)
+            for look in (wide, figures.PHONE)
+        ],
         here, label,
     )  # fmt: skip
-    curve = readings.curve(name, *(readings.headline or ("", "")))
+    curve = readings.curve(name, metric, layer)
     kind = str(curve["kind"].iloc[0])
     unit = readings.unit_words(name, levels_of(readings, name)[0][2])
     caption = f"Level: {unit} ({kind}). n = {int(curve['n'].max()):,}."
@@ -145,9 +154,8 @@ def _reading(readings: Readings, name: str, standing: Standing | None) -> str:
     return " ".join(clauses)
 
 
-def _alternative(readings: Readings, name: str) -> str:
+def alternative(readings: Readings, name: str, metric: str, layer: str) -> str:
     """A figure's text alternative: what is drawn, and the values of the model's curve."""
-    metric, layer = readings.headline or ("", "")
     curve = readings.curve(name, metric, layer)
     labels = level_names(readings, name)
     values = "; ".join(

@@ -89,9 +89,15 @@ def plot(
     return figure
 
 
-def panel(readings: Readings, name: str, look: Look, limits: tuple[float, float]) -> Figure:
-    """One transformation's figure for the page, which has the legend and the title itself."""
-    metric, layer = readings.headline or ("", EMBEDDING)
+def panel(
+    readings: Readings,
+    name: str,
+    look: Look,
+    limits: tuple[float, float],
+    metric: str,
+    layer: str,
+) -> Figure:
+    """One transformation's figure for a page, which has the legend and the title itself."""
     figure, axes = look.figure()
     draw(axes, readings, name, metric, layer, limits, text=look.text, ticks=look.ticks)
     if look.left > 60 and limits[0] <= 0 and readings.meaning(metric).graded:

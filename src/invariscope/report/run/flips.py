@@ -84,13 +84,15 @@ def _under(readings: Readings, table: pd.DataFrame, labels: dict) -> list[Under]
             f"{len(own):,} of {readings.n:,} answers flip at some level, the first at {first}."
         )
         flips = [
-            _flip(picture, rows.loc[picture.image], labels) for picture in pictures.get(name, ())
+            flip_shown(picture, rows.loc[picture.image], labels)
+            for picture in pictures.get(name, ())
         ]
         found.append(Under(readings.words(name), sentence, flips))
     return found
 
 
-def _flip(picture: Any, row: pd.Series, labels: dict) -> Flip:
+def flip_shown(picture: Any, row: pd.Series, labels: dict) -> Flip:
+    """One flip as pages show it: its pictures, its row of `Result.flips`, the levels' names."""
     level = labels.get((picture.transformation, picture.level), f"level {picture.level}")
     truth = "" if row["label"] in (None, row["before"]) else f" (labelled {row['label']})"
     before = f"{row['before']} {percent(row['score_before'])}{truth}"

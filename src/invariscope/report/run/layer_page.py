@@ -62,7 +62,7 @@ def pages(layered: Layered, report: str) -> Iterator[tuple[str, dict[str, Any]]]
             "before": (before, quote(layered.files[before])) if before else None,
             "after": (after, quote(layered.files[after])) if after else None,
         }
-        yield layered.files[layer], {**_page(layered, layer, shown), **links}
+        yield layered.files[layer], {**layer_facts(layered, layer, shown), **links}
 
 
 def shown_motions(layered: Layered) -> list[Motion]:
@@ -80,7 +80,8 @@ def shown_motions(layered: Layered) -> list[Motion]:
     return [every[cell] for cell in wanted if cell in every][:MOST_SHOWN]
 
 
-def _page(layered: Layered, layer: str, shown: Sequence[Motion]) -> dict[str, Any]:
+def layer_facts(layered: Layered, layer: str, shown: Sequence[Motion]) -> dict[str, Any]:
+    """What the template shows of a layer, but for the links to its neighbours and the report."""
     readings = layered.readings
     about = next(known for known in readings.layers if known["name"] == layer)
     table = readings.channels

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from invariscope.errors import InputError
-from invariscope.report.kit.pictures import Thumbnail, jpeg
+from invariscope.report.kit.pictures import SIDE, Thumbnail, jpeg
 from invariscope.report.kit.words import magnitude_text
 from invariscope.report.run.readings import Readings
 from invariscope.transformations import Resampling, Transformation, get_transformation
@@ -19,6 +19,8 @@ from invariscope.transformations import Resampling, Transformation, get_transfor
 
 def levels_of(readings: Readings, name: str) -> list[tuple[int, float, str]]:
     """(level, magnitude, unit) of every measured level of a family, ascending."""
+    if name in readings.levels:
+        return readings.levels[name]
     rows = readings.overall
     rows = rows[(rows["transformation"] == name) & (rows["control"] == "")]
     rows = rows.drop_duplicates("level").sort_values("level")
@@ -30,7 +32,10 @@ def levels_of(readings: Readings, name: str) -> list[tuple[int, float, str]]:
         if cell["transformation"] == name and "unit" in cell
     }
     measured = zip(*columns, strict=True)
-    return [(level, magnitude, planned.get(level, unit)) for level, magnitude, unit in measured]
+    readings.levels[name] = [
+        (level, magnitude, planned.get(level, unit)) for level, magnitude, unit in measured
+    ]
+    return readings.levels[name]
 
 
 def transformation_of(readings: Readings, name: str) -> Transformation | None:
@@ -61,8 +66,10 @@ def transformation_of(readings: Readings, name: str) -> Transformation | None:
 
 def level_names(readings: Readings, name: str) -> dict[int, str]:
     """A short label for every measured level, such as "±40°"."""
+    if name in readings.level_names:
+        return readings.level_names[name]
     family = transformation_of(readings, name)
-    labels = {}
+    labels = readings.level_names[name] = {}
     for level, magnitude, unit in levels_of(readings, name):
         if family is not None and family.family.members:
             labels[level] = family.describe(level)
@@ -84,10 +91,13 @@ def all_level_names(readings: Readings) -> dict[tuple[str, int], str]:
     }
 
 
-def strip(readings: Readings, name: str, levels: Sequence[int] | None = None) -> list[Thumbnail]:
+def strip(
+    readings: Readings, name: str, levels: Sequence[int] | None = None, side: int = SIDE
+) -> list[Thumbnail]:
     """The example image at levels of a family, all measured ones unless named.
 
-    It is empty where the run has kept no image, or where the family cannot be rebuilt.
+    Their longer side is as long as asked. There are none where the run has kept no image, or where
+    the family cannot be rebuilt.
     """
     example, family = readings.result.example, transformation_of(readings, name)
     if example is None or family is None:
@@ -100,5 +110,5 @@ def strip(readings: Readings, name: str, levels: Sequence[int] | None = None) ->
         moved = family(images, level, seed=seed, image_ids=[readings.example_id])
         pixels = (moved[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
         words = f"{name} at level {level}: {family.describe(level)}"
-        shown.append(Thumbnail(labels.get(level, ""), words, jpeg(pixels)))
+        shown.append(Thumbnail(labels.get(level, ""), words, jpeg(pixels, side)))
     return shown

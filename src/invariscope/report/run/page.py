@@ -126,7 +126,7 @@ def page(result: ResultLike, layers: str = "layers") -> str:
         decisions=decisions(manifest),
         read_first=manifest.get("warnings", ()),
         warnings=[*warnings(manifest), *undefined_values(readings)],
-        command=command(manifest, "measure", _arguments(readings)),
+        command=command_of(readings),
         manifest=readings.manifest_text,
         version=manifest.get("version", ""),
         **_verdict_parts(readings, order),
@@ -158,9 +158,10 @@ def _facts(readings: Readings) -> list[tuple[str, str]]:
     return [(term, str(value)) for term, value in facts if value not in ("", None)]
 
 
-def _arguments(readings: Readings) -> dict[str, Any]:
+def command_of(readings: Readings) -> str:
+    """What makes the run and its figures again: its command line, or the call in Python."""
     settings = readings.settings
-    return {
+    arguments = {
         "transformations": readings.asked,
         "table": settings.get("table", "standard"),
         "metrics": list(settings.get("metrics", ())),
@@ -169,6 +170,7 @@ def _arguments(readings: Readings) -> dict[str, Any]:
         "twin": "untrained" in settings.get("controls", ()),
         "floor": "floor" in settings.get("controls", ()),
     }
+    return command(readings.manifest, "measure", arguments)
 
 
 def _unfinished(readings: Readings) -> str:

@@ -130,6 +130,9 @@ class Readings:
         overall = everything["class"].isna()
         self.overall = everything[overall]
         self.by_class = everything[~overall]
+        #: What `invariscope.report.run.levels` has found of each transformation.
+        self.levels: dict[str, list[tuple[int, float, str]]] = {}
+        self.level_names: dict[str, dict[int, str]] = {}
 
     @cached_property
     def _curves(self) -> dict[tuple[Any, ...], pd.DataFrame]:

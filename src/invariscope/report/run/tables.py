@@ -20,16 +20,17 @@ EXTREMES = 3
 REACTIVE = 3
 
 
-def heat_map(readings: Readings, links: Mapping[str, str]) -> HeatMap | None:
+def heat_map(readings: Readings, links: Mapping[str, str], metric: str = "") -> HeatMap | None:
     """The layers × transformations map, or None if the metric was measured at one layer only.
 
     Args:
         readings: The run.
         links: The page of each layer that has one.
+        metric: Of what; the headline's by default.
     """
-    if readings.headline is None:
+    metric = metric or (readings.headline or ("",))[0]
+    if not metric:
         return None
-    metric, _ = readings.headline
     about = readings.meaning(metric)
     measured = []
     for layer in readings.layers:
