@@ -184,3 +184,9 @@ def test_level_0_changes_nothing_in_any_table(table):
     for name in TABLES[table]:
         transformation = get_transformation(name, table=table)
         assert transformation.is_identity(0), name
+
+
+@pytest.mark.parametrize("names", ["rotate=5,15", "15", ["rotate", "-0.5"]])
+def test_magnitudes_with_commas_are_named(names):
+    with pytest.raises(InputError, match=r"is no transformation: magnitudes have slashes between"):
+        get_transformations(names)

@@ -46,6 +46,11 @@ def get_transformation(
     name, _, own = name.partition("=")
     if is_group(name) and not own and name not in TABLES[table]:
         return get_group(name, resampling)
+    if _is_number(name):
+        raise InputError(
+            f"{name} is no transformation: magnitudes have slashes between them, such as "
+            f"rotate=5/{name}"
+        )
     family = FAMILIES.get(name.strip())
     if own:
         magnitudes = (family.identity, *_numbers(own, name))
@@ -110,6 +115,14 @@ def get_groups(
     if isinstance(names, str):
         names = [name.strip() for name in names.split(",") if name.strip()]
     return tuple(get_group(name, resampling) for name in names)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _numbers(text: str, name: str) -> list[float]:
