@@ -33,7 +33,7 @@ def pictures():
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     """runs/first, with channels and a twin; runs/deep/second, of other levels."""
-    runs = tmp_path_factory.mktemp("place") / "runs"
+    runs = tmp_path_factory.mktemp("a place") / "runs"
     how = {
         "images": (pictures(), ["a", "b", "c", "<i>d</i>"] * 4),
         "task": "classification",

@@ -1,5 +1,6 @@
 """What can be chosen of runs: transformations, a metric, a layer; and what does not compare."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,7 +120,7 @@ def choice_html(runs: Sequence[ShownRun], choice: Choice, links: Links) -> str:
         runs=[(run, drawn[run.key]) for run in runs],
         transformations=transformations_of(runs),
         key=key(readings, first, choice.metric) if len(runs) == 1 else [],
-        compare="invariscope compare " + " ".join(run.name for run in runs),
+        compare=shlex.join(["invariscope", "compare", *(run.name for run in runs)]),
         pages=[(run, links[run.key].get(choice.layer, "")) for run in runs],
         single=len(runs) == 1,
     )
