@@ -244,9 +244,20 @@ def test_what_is_drawn_depends_on_seed_and_ids():
     pixels, ids = torch.zeros(20, 3, 8, 8), [str(number) for number in range(20)]
     drawn = [drawn_for(turn, Shown(pixels, ids, seed)) for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
-    assert set(drawn[0][0]) == {60.0, -60.0}
-    assert len(drawn[0][1]) == 1  # one direction only
-    assert drawn_for(turn, Shown(pixels, ids[::-1], 0))[0] == drawn[0][0][::-1]
+    (turned, _), (zoomed, seeds) = drawn[0]
+    assert set(turned) == {60.0, -60.0}
+    assert len(zoomed) == 1  # one direction only
+    assert not seeds
+    assert drawn_for(turn, Shown(pixels, ids[::-1], 0))[0][0] == turned[::-1]
+
+
+def test_a_corruption_is_known_by_what_its_images_draw_from():
+    fog = Operation("a", ((get_transformation("corruption:fog"), 2),))
+    pixels, ids = torch.zeros(3, 3, 8, 8), ["a", "b", "c"]
+    ((_, seeds),) = drawn_for(fog, Shown(pixels, ids, 0))
+    assert len(set(seeds)) == 3
+    assert drawn_for(fog, Shown(pixels, ids[::-1], 0))[0][1] == seeds[::-1]
+    assert not set(drawn_for(fog, Shown(pixels, ids, 1))[0][1]) & set(seeds)
 
 
 def test_images_are_known_by_their_pixels_in_order():

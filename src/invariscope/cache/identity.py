@@ -168,11 +168,13 @@ def identify_operation(operation: Operation, frame: tuple[int, ...]) -> str:
 
 def drawn_for(operation: Operation, shown: Shown) -> list[list[Any]]:
     """Lists of each step the magnitudes, one for each image or one for all, and the seeds."""
-    drawn: list[list[Any]] = []
-    for transformation, level in operation.acting:
-        drawn.append(transformation.drawn(level, shown.seed, shown.ids).tolist())
-        drawn.append(transformation.seeds(shown.seed, shown.ids))
-    return drawn
+    return [
+        [
+            transformation.drawn(level, shown.seed, shown.ids).tolist(),
+            transformation.seeds(shown.seed, shown.ids),
+        ]
+        for transformation, level in operation.acting
+    ]
 
 
 def digest_of_json(content: Any) -> str:

@@ -38,7 +38,7 @@ def independent_difference(
         >>> five, twenty = np.ones((5, 1)), np.zeros((20, 1))
         >>> sides = (estimate(values, kind="share") for values in (five, twenty))
         >>> [round(float(number[0]), 3) for number in independent_difference(*sides)]
-        [1.0, 0.458, 1.0, 0.001]
+        [1.0, 0.485, 1.0, 0.001]
     """
     from scipy import stats
 

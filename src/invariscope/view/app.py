@@ -133,7 +133,9 @@ class Answers:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise InputError(f"cannot read {path.name}: {error.strerror}") from error
+            raise InputError(
+                f"cannot read {path.name} ({error.strerror}): see who may read it"
+            ) from error
         return Response(
             content, media_type="text/html", headers={"Content-Security-Policy": _STILL}
         )
