@@ -4,6 +4,8 @@ Every message is one line and says what came, where, and what would work. The co
 and exits with the class's ``exit_code``; the Python interface raises it unchanged.
 """
 
+from collections.abc import Sequence
+
 _LONGEST = 200
 
 
@@ -34,3 +36,14 @@ def first_line(error: BaseException) -> str:
     """
     lines = str(error).strip().splitlines()
     return lines[0].strip()[:_LONGEST] if lines else "no message"
+
+
+def first_of(names: Sequence[str], shown: int = 5) -> str:
+    """Lists the first names, and says how many more there are.
+
+    Example:
+        >>> first_of(["a", "b", "c", "d"], 3), first_of(["a", "b"])
+        ('a, b, c, … 1 more', 'a, b')
+    """
+    more = f", … {len(names) - shown:,} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

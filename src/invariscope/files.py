@@ -6,7 +6,6 @@ The libraries that make the bytes are loaded when they are wanted.
 """
 
 import errno
-import importlib.metadata
 import io
 import json
 import os
@@ -233,11 +232,13 @@ def _reason(error: Exception) -> str:
 
 def versions(*packages: str) -> dict[str, str]:
     """Returns the installed versions of packages; one that is not installed has none."""
+    from importlib import metadata  # 20 ms, which a help text need not wait for
+
     installed = {}
     for package in packages:
         try:
-            installed[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
+            installed[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
             continue
     return installed
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from invariscope.errors import InputError, first_line
+from invariscope.errors import InputError, first_line, first_of
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -25,8 +25,7 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> InputError:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}? " if near else ""
-    shown = ", ".join(names[:40]) + (f", … {len(names) - 40} more" if len(names) > 40 else "")
-    return InputError(f"unknown {what} {name!r}: {hint}(known: {shown or 'none'})")
+    return InputError(f"unknown {what} {name!r}: {hint}(known: {first_of(names, 40) or 'none'})")
 
 
 class Registry(Generic[T]):

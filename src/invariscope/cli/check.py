@@ -1,7 +1,6 @@
 """`invariscope check`: rules that a run or a model must keep to, for a gate in CI."""
 
 import os
-import secrets
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -215,7 +214,7 @@ def _show(
     from invariscope.report.gate.markdown import gate_markdown
     from invariscope.report.gate.text import blocks
 
-    screen, token = Screen(), secrets.token_hex(16)
+    screen, token = Screen(), os.urandom(16).hex()
     if github:  # names are text, also where a line of the table begins like a command
         screen.line(f"::stop-commands::{token}")
     for block in blocks(verdict):

@@ -11,7 +11,6 @@ ignored. Nothing is opened before it is loaded.
 
 import os
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,15 +19,13 @@ from invariscope.data.files import FilesSource
 from invariscope.data.labels import numbers_of
 from invariscope.data.refusals import way_of_most
 from invariscope.data.source import SOURCES
-from invariscope.errors import InputError
+from invariscope.errors import InputError, first_of
 
 _PILLOW_READS = """
     .avif .bmp .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp
 """
 SUFFIXES = frozenset(_PILLOW_READS.split())
 """File suffixes, in lower case, that count as images."""
-
-_SHOWN = 5
 
 
 class FolderSource(FilesSource):
@@ -113,11 +110,11 @@ class FolderSource(FilesSource):
         single = [name for index, name in enumerate(classes) if counts[index] == 1]
         if single:
             notes.append(
-                f"{_count(len(single), 'class', 'es')} with a single image: {_list(single)}"
+                f"{_count(len(single), 'class', 'es')} with a single image: {first_of(single)}"
             )
         empty = sorted(set(tree.top_folders) - {image.partition("/")[0] for image in self.ids})
         if empty:
-            notes.append(f"{_count(len(empty), 'folder')} without an image: {_list(empty)}")
+            notes.append(f"{_count(len(empty), 'folder')} without an image: {first_of(empty)}")
         self.notes = notes
 
 
@@ -158,11 +155,11 @@ class _Found:
         ):
             if names:
                 lines.append(
-                    f"left out {_count(len(names), 'file')}, {what}: {_list(sorted(names))}"
+                    f"left out {_count(len(names), 'file')}, {what}: {first_of(sorted(names))}"
                 )
         if self.closed:
             what = _count(len(self.closed), "folder")
-            lines.append(f"left out {what} that cannot be read: {_list(sorted(self.closed))}")
+            lines.append(f"left out {what} that cannot be read: {first_of(sorted(self.closed))}")
         return lines
 
 
@@ -212,8 +209,3 @@ def _is_text(name: str) -> bool:
 
 def _count(number: int, noun: str, plural: str = "s") -> str:
     return f"{number:,} {noun}{plural if number != 1 else ''}"
-
-
-def _list(names: Sequence[str]) -> str:
-    more = f", … {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invariscope.data.table import PATH_COLUMNS
-from invariscope.errors import InputError
+from invariscope.errors import InputError, first_of
 from invariscope.files import read_csv, read_parquet, undamaged
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def read_image_groups(
         raise InputError(
             f"{name} has no group: beside the names in {names!r} it needs a column of yes and no "
             f"(0, 1) or of at most {MOST_VALUES} different values"
-            + (f"; it has {_listed(left_out)}" if left_out else "")
+            + (f"; it has {first_of(left_out, _SHOWN)}" if left_out else "")
         )
     found, how = _matched(name, names, texts, kept, images)
     empty = [index is None for index in found]
@@ -107,7 +107,7 @@ def read_image_groups(
         key: [None if index is None else own[index] for index in found] for key, own in kept.items()
     }
     said = f"{_counted(values)} of {name}, images found by {how} in {names!r}"
-    said += f"; no groups: {_listed(left_out)}" if left_out else ""
+    said += f"; no groups: {first_of(left_out, _SHOWN)}" if left_out else ""
     note = ""
     if any(empty):
         first = images[empty.index(True)]
@@ -233,12 +233,7 @@ _KEYS: dict[str, Callable[[str], str]] = {
 
 
 def _quoted(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(text) for text in names[:_SHOWN])
-    return shown + (", …" if len(names) > _SHOWN else "")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN))
+    return first_of([repr(text) for text in names], _SHOWN)
 
 
 def _counted(columns: Columns) -> str:

@@ -33,7 +33,7 @@ from invariscope.data.backgrounds import Background, crop_background, installed_
 from invariscope.data.cutouts import cutout_classes, read_cutout
 from invariscope.data.packages import needs_debian
 from invariscope.data.source import SOURCES, ImageSource
-from invariscope.errors import InputError
+from invariscope.errors import InputError, first_of
 from invariscope.seeding import uniform
 
 SIDE = 256
@@ -41,7 +41,6 @@ PER_STAMP = 8
 SIZES = (0.35, 0.9)
 ENLARGED = 1.5
 _CROPS = (0.5, 1.0)
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -158,8 +157,7 @@ class StampsSource(ImageSource):
             if gone:
                 notes.append(f"{gone} of the photographs are not in the installed packages")
         if missing:
-            more = f", … {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-            notes.append(f"not in {cutouts.PACKAGE}: {', '.join(missing[:_SHOWN])}{more}")
+            notes.append(f"not in {cutouts.PACKAGE}: {first_of(missing)}")
         self.notes = notes
 
 

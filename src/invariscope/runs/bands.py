@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 
 from invariscope.data import ImageSource
-from invariscope.errors import InputError
+from invariscope.errors import InputError, first_of
 from invariscope.models import Preprocessing
 from invariscope.transformations import Operation, Transformation
 
 COLOURS = 3
-_SHOWN = 5
 
 
 def matched(source: ImageSource, preprocessing: Preprocessing) -> ImageSource:
@@ -51,21 +50,15 @@ def acting(
     named = [name for name in without if name not in tabled]
     if named or len(without) == len(chosen):
         raise InputError(
-            f"{listed(named or without)}: {_needs(bands)}; leave it out, or choose three bands by "
-            "number with `preprocessing={'bands': [1, 2, 3]}`"
+            f"{first_of(named or without)}: {_needs(bands)}; leave it out, or choose three bands "
+            "by number with `preprocessing={'bands': [1, 2, 3]}`"
         )
     fitting = tuple(member for member in chosen if member.name not in without)
-    return fitting, [f"left out {listed(without)}: {_needs(bands)}"] if without else []
+    return fitting, [f"left out {first_of(without)}: {_needs(bands)}"] if without else []
 
 
 def _needs(bands: int) -> str:
     return f"a change of colour needs red, green and blue, and the pictures have {_counted(bands)}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Lists the first names, and how many more there are."""
-    more = f", … {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def said(bands: int, preprocessing: Preprocessing) -> dict[str, str]:

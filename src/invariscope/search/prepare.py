@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from invariscope.data import ImageSource, open_source
-from invariscope.errors import InputError
+from invariscope.errors import InputError, first_of
 from invariscope.registry import unknown_name
-from invariscope.runs.bands import acting, listed
+from invariscope.runs.bands import acting
 from invariscope.runs.manifest import new_manifest
 from invariscope.runs.subject import Subject, open_subject
 from invariscope.search.job import EMBEDDING, ClassPlan, Search
@@ -165,13 +165,13 @@ def _warnings(
     if alone:
         warnings.append(
             f"left out {len(alone)} of {len(members)} classes, which have a single image: "
-            + listed(alone)
+            + first_of(alone)
         )
     again = [name for name, pairs in drawn.items() if 2 * len(pairs) > len(members[name])]
     if again:
         warnings.append(
             f"{len(again)} of {len(members)} classes have fewer images than two for each pair, so "
-            f"images come back in other pairs and true intervals are wider: {listed(again)}"
+            f"images come back in other pairs and true intervals are wider: {first_of(again)}"
         )
     few = [name for name, plan in plans.items() if len(plan.pairs) and len(plan.moved) < FEWEST]
     if any(len(plan.strangers) < FEWEST for plan in plans.values()):
@@ -182,7 +182,7 @@ def _warnings(
     elif few:
         warnings.append(
             f"{len(few)} of {len(members)} classes have fewer than {FEWEST} images that are "
-            f"transformed, so that no family can be found in them: {listed(few)}"
+            f"transformed, so that no family can be found in them: {first_of(few)}"
         )
     unknown = 0 if source.labels is None else int((np.asarray(source.labels) < 0).sum())
     if unknown:

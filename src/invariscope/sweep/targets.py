@@ -19,13 +19,13 @@ import numpy as np
 
 from invariscope.data import ImageSource
 from invariscope.data.labels import are_wordnet_ids, numbers_of
+from invariscope.errors import first_of
 from invariscope.models import Probe
 from invariscope.models.classes import class_aliases, imagenet_class_ids
 
 IN_ORDER = "order"
 """As ``model_classes``: class k of the data is output k, whatever the names."""
 
-_SHOWN = 5
 # TF-slim's networks, and what was converted from them, put a background before the 1000 classes.
 _WITH_BACKGROUND = 1001
 
@@ -142,7 +142,7 @@ def _by_name(source: ImageSource, probe: Probe, present: Sequence[int]) -> Class
     kept = len(present) - len(lost)
     said = f"{kept} of {len(present)} classes are matched by name with {model}"
     return ClassMatch(
-        targets, said, (f"{said}; no class of the model, so without accuracy: {_listed(lost)}",)
+        targets, said, (f"{said}; no class of the model, so without accuracy: {first_of(lost)}",)
     )
 
 
@@ -155,10 +155,9 @@ def _contradiction(
 ) -> str:
     counts = f"the data have {len(names)} classes and the model {probe.num_outputs} outputs"
     some = "none" if len(lost) == len(present) else "not all"
-    shown = _listed([own[-1] for own in aliases])
-    said = (
-        f"{counts}, and {some} of the data's names ({_listed(lost)}) is among the model's ({shown})"
-    )
+    shown = first_of([own[-1] for own in aliases])
+    said = f"{counts}, and {some} of the data's names ({first_of(lost)})"
+    said += f" is among the model's ({shown})"
     if probe.class_ids is not None:
         return f"{said}; name classes by their WordNet id (n02123045)"
     return f"{said}; `model_classes` says what the outputs are"
@@ -262,11 +261,6 @@ def _loosely(name: str) -> str:
 def _none(reason: str) -> ClassMatch:
     line = f"accuracy is not measured: {reason}"
     return ClassMatch(None, line, (line,))
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f", … {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def _filled(outputs: Sequence[Sequence[int]]) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from invariscope.errors import first_of
 from invariscope.foregrounds.masks import SALIENCY
 from invariscope.foregrounds.result import FAINT, Foregrounds
 from invariscope.foregrounds.spread import EVERY, QUANTILES, SUMMARISED
@@ -37,7 +38,7 @@ def notes(foregrounds: Foregrounds) -> list[str]:
     if empty:
         lines.append(
             f"{counted(len(empty), 'image')} without any foreground above "
-            f"{settings['threshold']:g}, in no mean: {_first(empty)}"
+            f"{settings['threshold']:g}, in no mean: {first_of(empty, _SHOWN)}"
         )
     if skipped:
         first = skipped[0]
@@ -122,8 +123,3 @@ def _with_error(row: pd.Series) -> str:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.0f} %"
-
-
-def _first(names: list[str]) -> str:
-    more = f", … {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
