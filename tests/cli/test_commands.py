@@ -15,20 +15,17 @@ TINY = ("measure", "python:tiny:make", "--data", "pictures", "--workers", "0")
 ENTRY = "from invariscope.cli import main; main()"
 
 
-def test_help_is_quick_and_loads_no_torch(environment):
+def test_help_loads_nothing_that_takes_long(environment):
+    """It takes 0.2 s, half of it typer's; what is listed here would be most of the rest."""
+    slow = {"torch", "pandas", "numpy", "pyarrow", "importlib.metadata", "secrets", "jinja2"}
     script = (
         "import sys; sys.argv = ['invariscope', '--help']\n"
         "from invariscope.cli import main\n"
         "try:\n    main()\nexcept SystemExit as e:\n"
-        "    print(sorted({'torch', 'pandas', 'numpy'} & set(sys.modules)), e.code)"
+        f"    print(sorted({slow} & set(sys.modules)), e.code)"
     )
-    seconds = []
-    for _ in range(3):
-        started = time.perf_counter()
-        out = subprocess.check_output([sys.executable, "-c", script], env=environment, text=True)
-        seconds.append(time.perf_counter() - started)
+    out = subprocess.check_output([sys.executable, "-c", script], env=environment, text=True)
     assert out.splitlines()[-1] == "[] 0"
-    assert min(seconds) < 0.5
 
 
 def test_version_and_bare_call(invariscope):
