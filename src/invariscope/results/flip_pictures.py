@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from invariscope.files import read_arrays, undamaged, write_arrays
-from invariscope.runs.identity import RUN, check_run
+from invariscope.files import write_arrays
+from invariscope.runs.arrays import run_arrays
+from invariscope.runs.identity import RUN
 
 FLIP_PICTURES = "flips.npz"
 _FORMAT, _SIDE = 1, 112
@@ -78,11 +79,7 @@ def read_flip_pictures(folder: str | os.PathLike[str], run: str) -> tuple[FlipPi
         InputError: The file is damaged, lacks arrays, is of a newer format or of another run.
     """
     path = Path(folder) / FLIP_PICTURES
-    file = read_arrays(path, _REMEDY)
-    with undamaged(path, _REMEDY):
-        if int(file["format"]) != _FORMAT:
-            raise ValueError(f"format {int(file['format'])}")
-        check_run(path, str(file[RUN]), run, "pictures", "take them anew")
+    with run_arrays(path, _FORMAT, run, _REMEDY) as file:
         columns = zip(file["image"], file["transformation"], file["level"], strict=True)
         pictures = tuple(
             FlipPicture(str(i), str(t), int(k), file[f"before{number}"], file[f"after{number}"])

@@ -29,8 +29,9 @@ from pathlib import Path
 
 import numpy as np
 
-from invariscope.files import read_arrays, undamaged, write_arrays
-from invariscope.runs.identity import RUN, check_run
+from invariscope.files import write_arrays
+from invariscope.runs.arrays import run_arrays
+from invariscope.runs.identity import RUN
 
 CHANNEL_PAIRS = "channel_pairs.npz"
 _FORMAT = 1
@@ -104,11 +105,7 @@ def read_channel_pairs(folder: str | os.PathLike[str], run: str | None = None) -
             whose identity is given.
     """
     path = Path(folder) / CHANNEL_PAIRS
-    file = read_arrays(path, _REMEDY)
-    with undamaged(path, _REMEDY):
-        if int(file["format"]) != _FORMAT:
-            raise ValueError(f"format {int(file['format'])}")
-        check_run(path, str(file[RUN]), run, "pictures", "take them anew")
+    with run_arrays(path, _FORMAT, run, _REMEDY) as file:
         names = ("layer", "cell", "channel", "match", "similarity", "range")
         columns = [file[name] for name in names]
         pairs = tuple(

@@ -96,10 +96,7 @@ class Runs:
         Raises:
             InputError: There is none.
         """
-        for folder, marker in _marked(self.root, _DEPTH):
-            if self._key(folder) == key:
-                return self._entry(folder, marker)
-        raise InputError("there is no such run in this folder: load the page again")
+        return self._chosen([key])[0]
 
     def shown(self, keys: Sequence[str]) -> list[ShownRun]:
         """Opens runs, and gives each a letter.
@@ -110,10 +107,9 @@ class Runs:
         keys = list(dict.fromkeys(keys))
         if not 0 < len(keys) <= MOST:
             raise InputError(f"{len(keys)} runs: choose one, or up to {MOST} to compare")
-        entries = [self.entry(key) for key in keys]
         return [
             self._open(entry).called(letter)
-            for letter, entry in zip(_LETTERS, entries, strict=False)
+            for letter, entry in zip(_LETTERS, self._chosen(keys), strict=False)
         ]
 
     def page(self, key: str, name: str) -> Path:
@@ -136,6 +132,13 @@ class Runs:
     def has_report(self, entry: Entry) -> bool:
         """Says whether a report lies in a folder."""
         return (entry.folder / REPORT).is_file() and self._inside(entry.folder / REPORT)
+
+    def _chosen(self, keys: Sequence[str]) -> list[Entry]:
+        """Finds folders by their keys; the folder of all runs is walked once."""
+        places = {self._key(place[0]): place for place in _marked(self.root, _DEPTH)}
+        if not places.keys() >= set(keys):
+            raise InputError("there is no such run in this folder: load the page again")
+        return [self._entry(*places[key]) for key in keys]
 
     def _open(self, entry: Entry) -> ShownRun:
         if entry.problem or entry.kind != MEASURE:

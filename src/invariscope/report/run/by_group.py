@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invariscope.report.kit.words import counted, p_text, with_interval
+from invariscope.report.kit.words import counted, first_and_more, p_text, with_interval
 from invariscope.report.run.readings import LOGITS, Readings
 from invariscope.results.membership import FEWEST
 
@@ -65,6 +65,4 @@ def _table(label: str, rows: pd.DataFrame) -> tuple[str, list[tuple[str, ...]], 
 def _small(names: list[str]) -> str:
     if not names:
         return ""
-    listed = ", ".join(names[:_NAMED])
-    others = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return f"Of fewer than {FEWEST} images, and so not compared: {listed}{others}."
+    return f"Of fewer than {FEWEST} images, and so not compared: {first_and_more(names, _NAMED)}."

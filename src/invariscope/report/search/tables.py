@@ -10,6 +10,7 @@ from invariscope.advice.recommendation import Recommendation
 from invariscope.report.kit.drawings import track
 from invariscope.report.kit.heat import HeatCell, HeatMap, blend
 from invariscope.report.kit.words import (
+    first_and_more,
     listed,
     number,
     p_text,
@@ -205,8 +206,6 @@ def advice_rows(advice: Recommendation, facts: Facts) -> list[dict[str, str]]:
     rows = []
     for row in advice.table.to_dict("records"):
         names = [str(name) for name in row["classes"]]
-        shown = ", ".join(names[:_NAMED])
-        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
         rows.append(
             {
                 "advice": str(row["advice"]),
@@ -216,7 +215,7 @@ def advice_rows(advice: Recommendation, facts: Facts) -> list[dict[str, str]]:
                 "range": magnitude_range({str(key): value for key, value in row.items()}),
                 "classes": "all of them"
                 if len(names) == len(facts.classes) > 1
-                else f"{shown}{more}" or "–",
+                else first_and_more(names, _NAMED) or "–",
                 "closed": share_text(row["closed"]),
                 "invariance": number(row["invariance"]),
                 "gap": number(row["gap"]),
