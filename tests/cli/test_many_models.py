@@ -49,6 +49,51 @@ def test_several_models_without_output_and_what_to_do_next(invariscope, place):
     assert (place / "leaderboard.html").exists()
 
 
+def test_a_file_of_models_which_are_measured_together(invariscope, place):
+    (place / "models.txt").write_text(f"# ours\n{MODELS[0]}\n\n{MODELS[1]}  # the second\n")
+    code, out, err = invariscope("measure", "-m", "@models.txt", *SMALL, "--no-twin", "-o", "many")
+    assert code == 0, err
+    assert "2 models together on pictures" in out
+    assert out.count("report: many/") == 2
+    for folder in (place / "many").iterdir():
+        alone = place / "alone"
+        spec = MODELS[int(folder.name[-1])]
+        invariscope("measure", spec, *SMALL, "--no-twin", "-o", alone / folder.name)
+        for name in ("summary.parquet", "rows/block-00000.parquet"):
+            assert (folder / name).read_bytes() == (alone / folder.name / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "@models.txt: models.txt cannot be read (No such file or directory): give a text "),
+        (b"# none\n", "@models.txt: models.txt has no line: write a spec on each"),
+        (b"\xff\xfe\x00", "@models.txt: models.txt cannot be read (it is no text): give a text "),
+    ],
+)
+def test_a_file_of_models_that_names_none(invariscope, place, content, message):
+    if content is not None:
+        (place / "models.txt").write_bytes(content)
+    code, _, err = invariscope("measure", "-m", "@models.txt", *SMALL)
+    assert code == 2
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_models_that_stop_go_on_together(invariscope, place):
+    (place / "models.txt").write_text("\n".join(MODELS[:3]))
+    asked = ("measure", "@models.txt", *SMALL, "--no-twin", "-o", "many")
+    assert invariscope(*asked)[0] == 0
+    rows = sorted(place.glob("many/*/rows/*.parquet"))
+    assert len(rows) == 3
+    before = rows[1].read_bytes()
+    rows[1].unlink()
+    code, out, _ = invariscope(*asked)
+    assert code == 0
+    assert "resuming" in out
+    assert rows[1].read_bytes() == before
+
+
 def test_a_bad_spec_is_told_before_anything_is_measured(invariscope, place):
     code, _, err = invariscope("measure", MODELS[0], "timm:resnet1818", *SMALL, "-o", "many")
     assert code == 2

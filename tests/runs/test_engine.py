@@ -11,7 +11,7 @@ from PIL import Image
 from invariscope.data import open_source
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
-from invariscope.runs import Job, RowFormat, carry_out
+from invariscope.runs import Job, RowFormat, carry_out, carry_out_each
 from invariscope.runs.loading import loading
 from invariscope.runs.manifest import new_manifest, read_manifest
 from invariscope.runs.progress import Silent
@@ -164,3 +164,36 @@ def test_what_is_asked_and_how_it_is_carried_out():
     assert (request.model, request.task, request.seed) == ("m", "dense", 0)
     assert how == {"output": None, "workers": 2}
     assert Request.split({"images": "i", "seed": 3}) == (Request(images="i", seed=3), {})
+
+
+def test_jobs_on_the_same_pictures_read_each_once(tmp_path):
+    class Reading(Brightness):
+        read = 0
+
+        def __init__(self):
+            super().__init__()
+            once = self.load
+
+            def load(source, index):
+                Reading.read += 1
+                return once(source, index)
+
+            self.load = load
+
+    carry_out(Brightness(), output=tmp_path / "b")
+    for number in (1, 3):
+        (tmp_path / "b" / "rows" / f"block-{number:05}.parquet").unlink()
+    told, jobs = Told(), [Reading(), Brightness()]
+    folders = [tmp_path / "a", tmp_path / "b"]
+    assert carry_out_each(jobs, folders, progress=told, workers=0) == [45, 45]
+    assert jobs[0].measured == [0, 1, 2, 3]
+    assert jobs[1].measured == [1, 3]  # the others are there
+    assert Reading.read == 10
+    assert told.lines == [{"images": 10, "cells": 2, "passes": 20, "done": 6}, 3, 3, 3, 3, 1, 1]
+    for folder, passes in zip(folders, (10, 14), strict=True):
+        execution = read_manifest(folder, "foregrounds")["execution"]
+        assert (execution["status"], execution["forward_passes"]) == ("finished", passes)
+        assert execution["together"] == 2
+    assert (folders[0] / "rows" / "block-00001.parquet").read_bytes() == (
+        folders[1] / "rows" / "block-00001.parquet"
+    ).read_bytes()

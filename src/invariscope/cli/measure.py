@@ -32,6 +32,7 @@ from invariscope.cli.options import (
     Workers,
     count,
     joined,
+    listed,
     overrides,
     two_numbers,
 )
@@ -43,10 +44,13 @@ DEFAULT_IMAGES = 32
 def measure(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MODEL…", help=f"Model specs (default: {DEFAULT_MODEL})."),
+        typer.Argument(
+            metavar="MODEL…", help=f"Model specs, @FILE of them (default: {DEFAULT_MODEL})."
+        ),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", "-m", help="A model spec, repeatable.")
+        list[str] | None,
+        typer.Option("--model", "-m", help="A model spec or @FILE of them, repeatable."),
     ] = None,
     data: Annotated[
         str, typer.Option("--data", "-d", help="A folder of images or a data spec.")
@@ -134,7 +138,7 @@ def measure(
 
     Without arguments: a pretrained EfficientNet-Lite0 on sample photographs.
     """
-    specs = [*(models or []), *(model or [])] or [DEFAULT_MODEL]
+    specs = listed([*(models or []), *(model or [])]) or [DEFAULT_MODEL]
     _check_distinct(specs)
     settings = {
         "table": table,
@@ -173,24 +177,19 @@ def measure(
         "cache_size": cache_size,
     }
     from invariscope.cache import check_cache
-    from invariscope.cli.running import check_all, measure_one  # imports torch
+    from invariscope.cli.running import measure_models  # imports torch
     from invariscope.cli.screen import Screen
 
     if cache is not None:
         check_cache(cache, cache_size)  # nobody waits for a model to learn of a wrong path
-    if len(specs) > 1:
-        check_all(specs, data, **settings)
-    folders = [
-        measure_one(
-            spec,
-            data,
-            folder=_folder(output, spec, len(specs)),
-            dry_run=dry_run,
-            carry=carry,
-            **settings,
-        )
-        for spec in specs
-    ]
+    folders = measure_models(
+        specs,
+        data,
+        folders=[_folder(output, spec, len(specs)) for spec in specs],
+        dry_run=dry_run,
+        carry=carry,
+        **settings,
+    )
     if len(folders) > 1 and not dry_run:
         runs = shlex.join(str(folder) for folder in folders)
         screen = Screen()

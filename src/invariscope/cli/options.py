@@ -79,6 +79,33 @@ def joined(values: list[str] | None) -> str | None:
     return ",".join(values) if values else None
 
 
+def listed(words: list[str]) -> list[str]:
+    """Puts the lines of FILE in the place of ``@FILE``; empty ones and comments (#) do not count.
+
+    Raises:
+        InputError: There is no such file, it is no text, or it has no line.
+    """
+    specs: list[str] = []
+    for word in words:
+        if not word.startswith("@"):
+            specs.append(word)
+            continue
+        try:
+            text = Path(word[1:]).read_text(encoding="utf-8")
+        except (OSError, ValueError) as problem:
+            reason = problem.strerror if isinstance(problem, OSError) else "it is no text"
+            raise InputError(
+                f"{word}: {word[1:]} cannot be read ({reason}): give a text file with a spec on "
+                "each line"
+            ) from problem
+        lines = [line.split(" #")[0].strip() for line in text.splitlines()]
+        found = [line for line in lines if line and not line.startswith("#")]
+        if not found:
+            raise InputError(f"{word}: {word[1:]} has no line: write a spec on each")
+        specs += found
+    return specs
+
+
 def count(text: str, least: int) -> int | None:
     """The value of ``--num-images``: a number, or None for all."""
     if text == "all":

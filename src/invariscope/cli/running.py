@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -14,59 +14,120 @@ from invariscope.cli.screen import Screen
 from invariscope.cli.showing import show_plan, show_result
 from invariscope.errors import InputError, RunError
 from invariscope.memory import keep_freed_memory
-from invariscope.runs import carry_out, estimate
-from invariscope.sweep import SweepRequest, prepare
+from invariscope.runs import carry_out_each, estimate
+from invariscope.sweep import Sweep, SweepRequest, prepare
 from invariscope.transformations import Resampling
 
+#: Weights of models, with those of their twins, that are measured together.
+TOGETHER_BYTES = 512 << 20
 
-def measure_one(
-    spec: str,
+
+def measure_models(
+    specs: Sequence[str],
     data: str,
     *,
-    folder: Path | None,
+    folders: Sequence[Path | None],
     dry_run: bool,
     carry: dict[str, Any],
     resampling: tuple[str, float, str],
     **settings: Any,
-) -> Path:
-    """Measures one model and writes its run folder, which is returned."""
-    screen = Screen()
-    keep_freed_memory()
-    with screen.status(f"loading {spec} and {data}"):
-        how = _resampling(*resampling)
-        sweep = prepare(SweepRequest(model=spec, images=data, resampling=how, **settings))
-    folder = folder or default_folder(sweep.manifest, sweep.source.name)
-    if dry_run:
-        with screen.status("timing one batch"):
-            layers = [layer.name for layer in sweep.setup.layers]
-            cost = estimate(sweep, sweep.probe, layers, carry["batch_size"])
-        show_plan(screen, sweep, cost, folder)
-        return folder
-    with interruptible():
-        with RunBar(screen, f"{sweep.probe.spec} on {sweep.source.name}") as bar:
-            result = carry_out(sweep, output=folder, progress=bar, **carry)
-        path = result.to_html(folder / "report.html")
-    show_result(screen, result)
-    screen.line(f"report: {path}")
-    return folder
+) -> list[Path]:
+    """Measures models and writes their run folders, which are returned.
 
-
-def check_all(
-    specs: Sequence[str], data: str, *, resampling: tuple[str, float, str], **settings: Any
-) -> None:
-    """Loads every model once and runs it on one image, so that no spec fails after hours.
+    Every model is loaded and runs on one image before the first is measured, so that no spec fails
+    after hours. Models that are shown the same pictures are measured together, as many as have
+    `TOGETHER_BYTES` of weights: pictures are decoded and moved once for all of them.
 
     Raises:
-        InputError: The first model that cannot be measured as asked, by name.
+        InputError: A model cannot be measured as asked; the first one, by name.
     """
-    screen = Screen()
-    how = _resampling(*resampling)
-    for number, spec in enumerate(specs, 1):
-        with screen.status(f"checking {spec} ({number} of {len(specs)})"):
-            try:
-                prepare(SweepRequest(model=spec, images=data, resampling=how, **settings))
-            except InputError as problem:
-                raise InputError(f"{problem} (model {spec}; none is measured yet)") from problem
+    screen, how = Screen(), _resampling(*resampling)
+    requests = [SweepRequest(model=s, images=data, resampling=how, **settings) for s in specs]
+    keep_freed_memory()
+    shared: list[tuple[Hashable, int]] = []
+    held: dict[int, Sweep] = {}
+    for position, request in enumerate(requests):
+        sweep = _checked(screen, request, position, len(specs))
+        shared.append((sweep.shared, sweep.setup.weight_bytes))
+        if not held or sum(shared[k][1] for k in [*held, position]) <= TOGETHER_BYTES:
+            held[position] = sweep
+    made: dict[int, Path] = {}
+    for group in _together(shared):
+        sweeps = [held.pop(k, None) or _loaded(screen, requests[k]) for k in group]
+        for k, sweep in zip(group, sweeps, strict=True):
+            made[k] = folders[k] or default_folder(sweep.manifest, sweep.source.name)
+        if dry_run:
+            for k, sweep in zip(group, sweeps, strict=True):
+                _show_plan(screen, sweep, made[k], carry["batch_size"])
+        else:
+            _measure(screen, sweeps, [made[k] for k in group], carry)
+    return [made[position] for position in range(len(specs))]
+
+
+def _checked(screen: Screen, request: SweepRequest, position: int, count: int) -> Sweep:
+    """Loads a model; of several, an error says which one it is."""
+    if count == 1:
+        return _loaded(screen, request)
+    with screen.status(f"checking {request.model} ({position + 1} of {count})"):
+        try:
+            return prepare(request)
+        except InputError as problem:
+            raise InputError(
+                f"{problem} (model {request.model}; none is measured yet)"
+            ) from problem
+
+
+def _loaded(screen: Screen, request: SweepRequest) -> Sweep:
+    with screen.status(f"loading {request.model} and {request.images}"):
+        return prepare(request)
+
+
+def _together(shared: Sequence[tuple[Hashable, int]]) -> list[list[int]]:
+    """Groups positions of models by what they share, as many as have `TOGETHER_BYTES`.
+
+    Args:
+        shared: What a model shares with others (None: nothing), and the bytes of its weights.
+
+    Example:
+        >>> _together([("224", 9), ("384", 9), ("224", 9), (None, 9), (None, 9)])
+        [[0, 2], [1], [3], [4]]
+    """
+    groups: list[list[int]] = []
+    for position, (key, size) in enumerate(shared):
+        for group in groups:
+            own = [shared[k] for k in group]
+            if own[0][0] == key is not None and sum(s for _, s in own) + size <= TOGETHER_BYTES:
+                group.append(position)
+                break
+        else:
+            groups.append([position])
+    return groups
+
+
+def _show_plan(screen: Screen, sweep: Sweep, folder: Path, batch_size: int | None) -> None:
+    with screen.status("timing one batch"):
+        layers = [layer.name for layer in sweep.setup.layers]
+        cost = estimate(sweep, sweep.probe, layers, batch_size)
+    show_plan(screen, sweep, cost, folder)
+
+
+def _measure(
+    screen: Screen, sweeps: Sequence[Sweep], folders: Sequence[Path], carry: dict[str, Any]
+) -> None:
+    """Measures models that are shown the same pictures, and shows what came out."""
+    titles = [f"{sweep.probe.spec} on {sweep.source.name}" for sweep in sweeps]
+    several = len(sweeps) > 1
+    title = f"{len(sweeps)} models together on {sweeps[0].source.name}" if several else titles[0]
+    with interruptible():
+        with RunBar(screen, title) as bar:
+            results = carry_out_each(sweeps, folders, progress=bar, **carry)
+        for result, folder, own in zip(results, folders, titles, strict=True):
+            path = result.to_html(folder / "report.html")
+            if several:
+                screen.print()
+                screen.line(own, style="bold")
+            show_result(screen, result)
+            screen.line(f"report: {path}")
 
 
 def _resampling(border: str, fill: float, interpolation: str) -> Resampling | None:

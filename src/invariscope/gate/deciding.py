@@ -11,7 +11,7 @@ from invariscope.gate.asking import Asked
 from invariscope.gate.judging import judge
 from invariscope.results import RowStore
 from invariscope.runs import Run
-from invariscope.sweep.block import Setup
+from invariscope.sweep.setup import Setup
 from invariscope.sweep.stopping import Stopping
 
 

@@ -95,6 +95,12 @@ class Preprocessing:
                 "channels=3"
             )
 
+    @property
+    def pictures_key(self) -> "Preprocessing":
+        """What `geometry` depends on; the mean does not count where it fills no border."""
+        mean = self.mean if self.crop_mode == "border" else (0.0,) * len(self.mean)
+        return replace(self, mean=mean, std=(1.0,) * len(self.std), source="")
+
     def geometry(self, image: Image.Image | Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
         """Resizes and crops one image to the model's input resolution.
 

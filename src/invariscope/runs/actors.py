@@ -1,11 +1,13 @@
 """Actors of Ray that measure blocks, on this machine or on all of a cluster's.
 
-An actor holds one prepared job. Ray decides where it lives; it has a GPU of its own where the run
+An actor holds prepared jobs. Ray decides where it lives; it has a GPU of its own where the run
 is on GPUs, else an equal share of the cores. Ray repeats nothing by itself: a block whose actor or
 node is gone is given to another one (`crew`).
 """
 
+from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -14,37 +16,35 @@ from invariscope.errors import InputError
 from invariscope.runs.crew import Done
 from invariscope.runs.elsewhere import Opened, Order, RemoteBench
 from invariscope.runs.job import Job
-from invariscope.runs.measured import How
-from invariscope.runs.request import ModelRequest
+from invariscope.runs.measured import How, Wanted
 
 
 class Actors:
     """A crew of actors.
 
     Args:
-        job: What they measure.
+        jobs: What they measure.
         how: How blocks are measured.
         count: How many; None: one for each GPU, or else for each core.
         address: The cluster's, such as "auto" or "ray://host:10001"; None starts Ray here.
 
     Raises:
-        InputError: Ray is not installed, no cluster answers, or the job cannot be copied.
+        InputError: Ray is not installed, no cluster answers, or the jobs cannot be copied.
     """
 
     what = "actor"
 
-    def __init__(self, job: Job[Any], how: How, count: int | None, address: str | None):
+    def __init__(self, jobs: Sequence[Job[Any]], how: How, count: int | None, address: str | None):
         ray = self._ray = _started(address)
         self._own = address is None
         self.lost: tuple[type[BaseException], ...] = (ray.exceptions.RayActorError,)
-        request = job.prepared[1] if job.prepared else None
-        device = request.device if isinstance(request, ModelRequest) else "cpu"
         having = ray.cluster_resources()
         gpus, cores = int(having.get("GPU", 0)), int(having.get("CPU", 1))
-        on_gpu = gpus > 0 and choose_device(device).type == "cuda"
+        order = Order.of(jobs, how, 1)
+        on_gpu = gpus > 0 and choose_device(order.device).type == "cuda"
         self.size = count or (gpus if on_gpu else cores)
         threads = max(1, cores // self.size)
-        self._packed = ray.put(Order.of(job, how, threads).packed())
+        self._packed = ray.put(replace(order, threads=threads).packed())
         share = min(1.0, gpus / self.size) if on_gpu else 0
         self._actor = ray.remote(num_cpus=threads, num_gpus=share, max_restarts=0)(RemoteBench)
 
@@ -65,8 +65,8 @@ class _Actor:
     def open(self) -> "Future[Opened]":
         return self._actor.opened.remote().future()
 
-    def measure(self, number: int) -> "Future[Done]":
-        return self._actor.measure.remote(number).future()
+    def measure(self, wanted: Wanted) -> "Future[Done]":
+        return self._actor.measure.remote(wanted).future()
 
     def stop(self) -> None:
         self._ray.kill(self._actor)

@@ -13,12 +13,13 @@ from typing import Any, Protocol, runtime_checkable
 
 from invariscope.errors import RunError
 from invariscope.runs.elsewhere import Opened
-from invariscope.runs.measured import Measured
+from invariscope.runs.measured import Measured, Wanted
 
 #: How often a block is begun, where its workers die.
 _TRIES = 3
 
-Done = tuple[Measured, list[str]]
+Done = tuple[list[Measured], list[tuple[int, str]]]
+"""What a block gave for each job, and lines worth knowing with the position of their job."""
 
 
 @runtime_checkable
@@ -26,10 +27,10 @@ class Worker(Protocol):
     """Measures one block at a time; what goes wrong, its death too, its futures raise."""
 
     def open(self) -> "Future[Opened]":
-        """Prepares the job."""
+        """Prepares the jobs."""
         ...
 
-    def measure(self, number: int) -> "Future[Done]":
+    def measure(self, wanted: Wanted) -> "Future[Done]":
         """Measures a block."""
         ...
 
@@ -62,40 +63,46 @@ class Crew(Protocol):
 
 
 def measured_by(
-    crew: Crew, expected: Opened, numbers: Sequence[int], note: Callable[[str], None]
+    crew: Crew,
+    expected: Opened,
+    wanted: Sequence[Wanted],
+    notes: Sequence[Callable[[str], None]],
 ) -> Generator[Measured, None, None]:
     """Yields what each block gave, in the order in which they end.
 
     Args:
         crew: The workers.
         expected: What each of them must have prepared.
-        numbers: Which blocks.
-        note: Told a line worth knowing.
+        wanted: Which blocks, for which jobs.
+        notes: Told a line worth knowing of each job.
 
     Raises:
         InputError: A worker has prepared something else, or cannot prepare it.
         RunError: Workers die again and again.
     """
-    shift = _Shift(crew, numbers)
+    shift = _Shift(crew, wanted)
     try:
-        for place in range(min(crew.size, len(numbers))):
+        for place in range(min(crew.size, len(wanted))):
             shift.begin(place)
         while shift.at_work:
             for future in wait(shift.running, return_when=FIRST_COMPLETED).done:
-                place, number = shift.running.pop(future)
+                place, block = shift.running.pop(future)
                 try:
                     result = future.result()
                 except crew.lost:
-                    note(shift.lost(place, number))
+                    line = shift.lost(place, block)
+                    for note in notes:
+                        note(line)
                     continue
                 shift.go_on(place)
                 if isinstance(result, Opened):
                     expected.check(result, f"{crew.what} {place + 1}")
                     continue
-                measured, notes = result
-                for line in notes:
-                    note(line)
-                yield replace(measured, by=f"{crew.what} {place + 1}")
+                every, lines = result
+                for job, line in lines:
+                    notes[job](line)
+                for measured in every:
+                    yield replace(measured, by=f"{crew.what} {place + 1}")
     finally:
         shift.end()
 
@@ -103,20 +110,20 @@ def measured_by(
 class _Shift:
     """Who measures what, and what waits."""
 
-    def __init__(self, crew: Crew, numbers: Sequence[int]):
-        self._crew, self._waiting = crew, deque(numbers)
+    def __init__(self, crew: Crew, wanted: Sequence[Wanted]):
+        self._crew, self._waiting = crew, deque(wanted)
         self._workers: dict[int, Worker] = {}
         self._idle: list[int] = []
-        self._deaths: Counter[int | None] = Counter()
-        self.running: dict[Future[Any], tuple[int, int | None]] = {}
+        self._deaths: Counter[Wanted | None] = Counter()
+        self.running: dict[Future[Any], tuple[int, Wanted | None]] = {}
 
     @property
     def at_work(self) -> bool:
         """Whether a block is missing; of workers that are still to begin nobody needs to know."""
-        return bool(self._waiting) or any(number is not None for _, number in self.running.values())
+        return bool(self._waiting) or any(block is not None for _, block in self.running.values())
 
     def begin(self, place: int) -> None:
-        """Starts the worker of a place, which prepares the job first."""
+        """Starts the worker of a place, which prepares the jobs first."""
         worker = self._workers[place] = self._crew.hire(place)
         self.running[worker.open()] = place, None
 
@@ -125,22 +132,22 @@ class _Shift:
         if not self._waiting:
             self._idle.append(place)
             return
-        number = self._waiting.popleft()
-        self.running[self._workers[place].measure(number)] = place, number
+        block = self._waiting.popleft()
+        self.running[self._workers[place].measure(block)] = place, block
 
-    def lost(self, place: int, number: int | None) -> str:
+    def lost(self, place: int, block: Wanted | None) -> str:
         """Sees that the block of a dead worker is measured by another one, and says so."""
-        what = "prepared the job" if number is None else f"measured block {number}"
+        what = "prepared the job" if block is None else f"measured block {block.number}"
         line = f"{self._crew.what} {place + 1} died while it {what}"
-        self._deaths[number] += 1
-        if self._deaths[number] == _TRIES:
+        self._deaths[block] += 1
+        if self._deaths[block] == _TRIES:
             raise RunError(
                 f"{line}, for the {_TRIES}rd time (too little memory?); every block written so far "
                 "is kept: run the same again with fewer of them"
             )
         self._workers.pop(place).stop()
-        if number is not None:
-            self._waiting.appendleft(number)
+        if block is not None:
+            self._waiting.appendleft(block)
         if self._idle:
             self.go_on(self._idle.pop())
         else:

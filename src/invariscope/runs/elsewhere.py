@@ -1,12 +1,13 @@
-"""Measures blocks in another process: it prepares the job anew and takes one block at a time.
+"""Measures blocks in another process: it prepares the jobs anew and takes one block at a time.
 
-The process is given what was asked for, not the prepared job, so that it loads weights and opens
-data itself, wherever it is. The identity of the job that it prepares says whether they are the
+The process is given what was asked for, not the prepared jobs, so that it loads weights and opens
+data itself, wherever it is. The identities of the jobs that it prepares say whether they are the
 same, and the digests of the first pictures whether its copy of the data is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,39 +15,48 @@ import torch
 from invariscope.errors import InputError
 from invariscope.registry import Packed, adopt, foreign
 from invariscope.runs.job import Job
-from invariscope.runs.measured import Bench, How, Measured
+from invariscope.runs.measured import Bench, How, Measured, Wanted
 from invariscope.runs.request import ModelRequest, Request
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a process needs to measure blocks of a job.
+    """What a process needs to measure blocks of jobs.
 
     Attributes:
-        prepare: Prepares the job.
-        request: What was asked for.
+        prepared: What prepares each job, and what was asked for.
         how: How blocks are measured.
         threads: Threads of the process.
         entries: Transformations, metrics, … that were registered from outside, by registry.
     """
 
-    prepare: Callable[[Any], Job[Any]]
-    request: Request
+    prepared: tuple[tuple[Callable[[Any], Job[Any]], Request], ...]
     how: How
     threads: int
     entries: Packed
 
     @classmethod
-    def of(cls, job: Job[Any], how: How, threads: int) -> "Order":
-        """The order for a job that a function of ours has prepared."""
-        assert job.prepared is not None, f"{type(job).__name__} says not how it is prepared"
-        return cls(*job.prepared, how, threads, foreign())
+    def of(cls, jobs: Sequence[Job[Any]], how: How, threads: int) -> "Order":
+        """The order for jobs that functions of ours have prepared."""
+        prepared = [job.prepared for job in jobs if job.prepared is not None]
+        assert len(prepared) == len(jobs), f"{type(jobs[0]).__name__} says not how it is prepared"
+        return cls(tuple(prepared), how, threads, foreign())
+
+    @property
+    def device(self) -> Any:
+        """The device that was asked for; "cpu" without a network."""
+        request = self.prepared[0][1]
+        return request.device if isinstance(request, ModelRequest) else "cpu"
 
     def on(self, device: str | None) -> "Order":
-        """The same on a device; None leaves it to the request."""
-        if device is None or not isinstance(self.request, ModelRequest):
+        """The same on a device; None leaves it to the requests."""
+        if device is None:
             return self
-        return replace(self, request=replace(self.request, device=device))
+        moved = [
+            (prepare, replace(asked, device=device) if isinstance(asked, ModelRequest) else asked)
+            for prepare, asked in self.prepared
+        ]
+        return replace(self, prepared=tuple(moved))
 
     def packed(self) -> bytes:
         """The order as bytes, functions and classes of a script included.
@@ -69,16 +79,16 @@ class Order:
 
 @dataclass(frozen=True)
 class Opened:
-    """What a process has prepared: the run's identity, and the digests of pictures by position."""
+    """What a process has prepared: the runs' identities, and digests of pictures by position."""
 
-    identity: str
+    identities: tuple[str, ...]
     digests: Mapping[int, str]
 
     @classmethod
-    def of(cls, job: Job[Any]) -> "Opened":
-        """What tells a job from that of other weights, settings or data."""
-        digests = {index: picture.digest for index, picture in job.ready.items()}
-        return cls(job.manifest["identity"], digests)
+    def of(cls, jobs: Sequence[Job[Any]]) -> "Opened":
+        """What tells jobs from those of other weights, settings or data."""
+        digests = {index: picture.digest for index, picture in jobs[0].ready.items()}
+        return cls(tuple(job.manifest["identity"] for job in jobs), digests)
 
     def check(self, other: "Opened", where: str) -> None:
         """Raises an `InputError` unless another process has prepared the same.
@@ -93,7 +103,7 @@ class Opened:
                 f"{where} reads other pictures than this process: give all of them the same copy "
                 "of the data, without random augmentation, or measure in this process"
             )
-        if self.identity != other.identity:
+        if self.identities != other.identities:
             raise InputError(
                 f"{where} has other weights, another version of invariscope or torch, or other "
                 "data by their ids: give all of them the same, or measure in this process"
@@ -113,15 +123,20 @@ class RemoteBench:
         order: Order = cloudpickle.loads(packed)
         torch.set_num_threads(order.threads)
         adopt(order.entries)
-        self._notes: list[str] = []
-        self._bench = Bench(order.prepare(order.request), order.how, self._notes.append)
+        self._notes: list[tuple[int, str]] = []
+        jobs = [prepare(request) for prepare, request in order.prepared]
+        notes = [partial(self._note, position) for position in range(len(jobs))]
+        self._bench = Bench(jobs, order.how, notes)
+
+    def _note(self, job: int, line: str) -> None:
+        self._notes.append((job, line))
 
     def opened(self) -> Opened:
         """What was prepared."""
-        return Opened.of(self._bench.job)
+        return Opened.of(self._bench.jobs)
 
-    def measure(self, number: int) -> tuple[Measured, list[str]]:
-        """Measures one block; the lines worth knowing come with it."""
-        (measured,) = self._bench.measure([number], lambda passes: None)
+    def measure(self, wanted: Wanted) -> tuple[list[Measured], list[tuple[int, str]]]:
+        """Measures one block; lines worth knowing come with it, and with the position of a job."""
+        measured = list(self._bench.measure([wanted], lambda passes: None))
         notes, self._notes[:] = list(self._notes), []
         return measured, notes

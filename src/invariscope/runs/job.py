@@ -1,7 +1,7 @@
 """Defines a job: the work of an instrument on the images of a run, block by block."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -79,6 +79,11 @@ class Job(ABC, Generic[T]):
         """Why blocks build on those before, so that one is measured after the other; "": not so."""
         return ""
 
+    @property
+    def shared(self) -> Hashable | None:
+        """What jobs have in common that can be measured on the same pictures; None: nothing."""
+        return None
+
     def digest(self, index: int) -> str:
         """Digests an image without decoding it; "" where only its pixels can tell."""
         return self.ready[index].digest if index in self.ready else self.source.digest(index)
@@ -96,6 +101,20 @@ class Job(ABC, Generic[T]):
             batches: Forward batches.
             advance: Told how many images went through a network (`passes` of a block in all).
         """
+
+    @classmethod
+    def measure_each(
+        cls,
+        jobs: "Sequence[Job[Any]]",
+        block: Block,
+        batches: Sequence[Batches],
+        advance: Sequence[Callable[[int], None]],
+    ) -> list[pa.Table]:
+        """Measures a block for each of several jobs of this kind; arguments as for `measure`."""
+        return [
+            job.measure(block, own, told)
+            for job, own, told in zip(jobs, batches, advance, strict=True)
+        ]
 
     @abstractmethod
     def finish(self, run: Run) -> T:

@@ -1,4 +1,4 @@
-"""Measures blocks of a job, one after the other: what every engine does, here or elsewhere."""
+"""Measures blocks of jobs, one after the other: what every engine does, here or elsewhere."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -31,10 +31,24 @@ class How:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """A block that is to be measured.
+
+    Attributes:
+        number: Which block of the run.
+        jobs: The positions of the jobs that lack it.
+    """
+
+    number: int
+    jobs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Measured:
     """What a block gave.
 
     Attributes:
+        job: The position of its job.
         number: Which block of the run.
         table: Its rows, with the digests of its images.
         skipped: (id, reason) of images that could not be read.
@@ -46,6 +60,7 @@ class Measured:
         by: Which worker measured it; "": this process.
     """
 
+    job: int
     number: int
     table: pa.Table
     skipped: list[tuple[str, str]]
@@ -58,51 +73,73 @@ class Measured:
 
 
 class Bench:
-    """A job with what it takes to measure its blocks.
+    """Jobs on the same images, with what it takes to measure their blocks.
 
     Args:
-        job: The job.
+        jobs: One, or several that share their pictures (`Job.shared`).
         how: How it is done.
-        note: Told a line worth knowing.
+        notes: Told a line worth knowing of each job.
     """
 
-    def __init__(self, job: Job[Any], how: How, note: Callable[[str], None]):
-        self.job, self._how = job, how
-        cache = None if how.cache is None else VectorCache(CacheFolder(*how.cache, note), note)
-        self._batches = Batches(how.batch_size or job.batch_size, note, cache)
+    def __init__(self, jobs: Sequence[Job[Any]], how: How, notes: Sequence[Callable[[str], None]]):
+        self.jobs, self._how = jobs, how
+        self._batches = [
+            Batches(how.batch_size or job.batch_size, note, _cache(how, note))
+            for job, note in zip(jobs, notes, strict=True)
+        ]
 
     def measure(
-        self, numbers: Sequence[int], advance: Callable[[int], None]
+        self, wanted: Sequence[Wanted], advance: Callable[[int], None]
     ) -> Generator[Measured, None, None]:
-        """Measures blocks in this order; the next ones are decoded meanwhile.
+        """Measures blocks in this order; the next ones are decoded meanwhile, once for all jobs.
 
         Args:
-            numbers: Which blocks.
+            wanted: Which blocks, for which jobs.
             advance: Told of passes as they are made.
         """
-        job, batches = self.job, self._batches
-        numbered = [(number, job.blocks[number]) for number in numbers]
-        for block in load_blocks(
-            job.source, job.load, numbered, workers=self._how.workers, ready=job.ready
-        ):
-            passes, recalled = 0, batches.recalled
+        first = self.jobs[0]
+        numbered = [(each.number, first.blocks[each.number]) for each in wanted]
+        blocks = load_blocks(
+            first.source, first.load, numbered, workers=self._how.workers, ready=first.ready
+        )
+        for each, block in zip(wanted, blocks, strict=True):
+            hands = [_Hand(self._batches[job], advance) for job in each.jobs]
+            tables = first.measure_each(
+                [self.jobs[job] for job in each.jobs],
+                block,
+                [hand.batches for hand in hands],
+                [hand.count for hand in hands],
+            )
+            for job, hand, table in zip(each.jobs, hands, tables, strict=True):
+                hand.batches.end_block()
+                yield self._measured(job, block, table, hand)
 
-            def count(some: int) -> None:
-                nonlocal passes
-                passes += some
-                advance(some)
+    def _measured(self, job: int, block: Block, table: pa.Table, hand: "_Hand") -> Measured:
+        digests = zip(block.ids, (picture.digest for picture in block.pictures), strict=True)
+        reason = self.jobs[job].alone
+        alone = [(block.ids[0], reason)] if reason and len(block.ids) == 1 else []
+        table = with_digests(table, {image: digest for image, digest in digests if digest})
+        return Measured(
+            job, block.number, table, block.skipped, alone, dim_pictures(block), hand.passes,
+            hand.recalled, hand.batches.size,
+        )  # fmt: skip
 
-            table = job.measure(block, batches, count)
-            batches.end_block()
-            saved = batches.recalled - recalled
-            yield _measured(job, block, table, passes, saved, batches.size)
+
+class _Hand:
+    """What a block takes of one job: its batches, and how many passes it had."""
+
+    def __init__(self, batches: Batches, advance: Callable[[int], None]):
+        self.batches, self.passes = batches, 0
+        self._advance, self._before = advance, batches.recalled
+
+    def count(self, passes: int) -> None:
+        self.passes += passes
+        self._advance(passes)
+
+    @property
+    def recalled(self) -> int:
+        return self.batches.recalled - self._before
 
 
-def _measured(
-    job: Job[Any], block: Block, table: pa.Table, passes: int, recalled: int, size: int
-) -> Measured:
-    digests = zip(block.ids, (picture.digest for picture in block.pictures), strict=True)
-    alone = [(block.ids[0], job.alone)] if job.alone and len(block.ids) == 1 else []
-    table = with_digests(table, {image: digest for image, digest in digests if digest})
-    dim = dim_pictures(block)
-    return Measured(block.number, table, block.skipped, alone, dim, passes, recalled, size)
+def _cache(how: How, note: Callable[[str], None]) -> VectorCache | None:
+    return None if how.cache is None else VectorCache(CacheFolder(*how.cache, note), note)

@@ -1,5 +1,6 @@
 """Processes of this machine that measure blocks, each on its share of the cores or on its GPU."""
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -10,39 +11,36 @@ from invariscope.own_process import DIED, OwnProcess
 from invariscope.runs.crew import Done
 from invariscope.runs.elsewhere import Opened, Order, RemoteBench
 from invariscope.runs.job import Job
-from invariscope.runs.measured import How
-from invariscope.runs.request import ModelRequest
+from invariscope.runs.measured import How, Wanted
 
 
 class Processes:
     """A crew of processes.
 
     Args:
-        job: What they measure.
+        jobs: What they measure.
         how: How blocks are measured.
         count: How many processes.
 
     Raises:
-        InputError: The job cannot be copied to them.
+        InputError: The jobs cannot be copied to them.
     """
 
     what = "process"
     lost: tuple[type[BaseException], ...] = (DIED,)
 
-    def __init__(self, job: Job[Any], how: How, count: int):
+    def __init__(self, jobs: Sequence[Job[Any]], how: How, count: int):
         self.size = count
         self._threads = max(1, torch.get_num_threads() // count)
-        self._order = Order.of(job, how, self._threads)
+        self._order = Order.of(jobs, how, self._threads)
         devices = self._devices()
         packed = {device: self._order.on(device).packed() for device in set(devices)}
         self._packed = [packed[device] for device in devices]
 
     def _devices(self) -> list[str | None]:
         """The device of each process, all GPUs in turn where the user has not named one."""
-        request = self._order.request
-        if not isinstance(request, ModelRequest) or request.device not in (None, "auto", "cuda"):
-            return [None] * self.size
-        if choose_device(request.device).type != "cuda":
+        asked = self._order.device
+        if asked not in (None, "auto", "cuda") or choose_device(asked).type != "cuda":
             return [None] * self.size
         return [f"cuda:{place % torch.cuda.device_count()}" for place in range(self.size)]
 
@@ -61,8 +59,8 @@ class _Process:
     def open(self) -> "Future[Opened]":
         return self._process.call(_open, self._packed)
 
-    def measure(self, number: int) -> "Future[Done]":
-        return self._process.call(_measure, number)
+    def measure(self, wanted: Wanted) -> "Future[Done]":
+        return self._process.call(_measure, wanted)
 
     def stop(self) -> None:
         self._process.stop()
@@ -77,6 +75,6 @@ def _open(packed: bytes) -> Opened:
     return _bench.opened()
 
 
-def _measure(number: int) -> Done:
+def _measure(wanted: Wanted) -> Done:
     assert _bench is not None
-    return _bench.measure(number)
+    return _bench.measure(wanted)

@@ -8,7 +8,7 @@ from invariscope.errors import InputError
 from invariscope.runs.crew import Crew, measured_by
 from invariscope.runs.elsewhere import Opened
 from invariscope.runs.job import Job
-from invariscope.runs.measured import Bench, How, Measured
+from invariscope.runs.measured import Bench, How, Measured, Wanted
 from invariscope.runs.progress import Progress
 
 LOCAL, RAY = "local", "ray"
@@ -41,28 +41,30 @@ class Staff:
 
     def measure(
         self,
-        job: Job[Any],
+        jobs: Sequence[Job[Any]],
         how: How,
-        numbers: Sequence[int],
-        note: Callable[[str], None],
+        wanted: Sequence[Wanted],
+        notes: Sequence[Callable[[str], None]],
         progress: Progress,
     ) -> Generator[Measured, None, None]:
         """Measures blocks; those of this process come in order, others as they end."""
         several = self.engine == RAY or (self.processes or 1) > 1
-        if several and job.in_sequence and numbers:
-            note(f"blocks are measured one after the other, in this process: {job.in_sequence}")
-        if not several or job.in_sequence or not numbers:
-            yield from Bench(job, how, note).measure(numbers, progress.advance)
+        reason = next(filter(None, (job.in_sequence for job in jobs)), "")
+        if several and reason and wanted:
+            for note in notes:
+                note(f"blocks are measured one after the other, in this process: {reason}")
+        if not several or reason or not wanted:
+            yield from Bench(jobs, how, notes).measure(wanted, progress.advance)
             return
-        for measured in measured_by(self._crew(job, how), Opened.of(job), numbers, note):
+        for measured in measured_by(self._crew(jobs, how), Opened.of(jobs), wanted, notes):
             progress.advance(measured.passes)
             yield measured
 
-    def _crew(self, job: Job[Any], how: How) -> Crew:
+    def _crew(self, jobs: Sequence[Job[Any]], how: How) -> Crew:
         if self.engine == RAY:
             from invariscope.runs.actors import Actors
 
-            return Actors(job, how, self.processes, self.address)
+            return Actors(jobs, how, self.processes, self.address)
         from invariscope.runs.processes import Processes
 
-        return Processes(job, how, self.processes or 1)
+        return Processes(jobs, how, self.processes or 1)

@@ -21,7 +21,7 @@ from invariscope.results import Result
 from invariscope.results.flip_pictures import FlipPicture
 from invariscope.runs.bands import as_colour
 from invariscope.runs.subject import Subject
-from invariscope.sweep.block import Setup
+from invariscope.sweep.setup import Setup
 
 #: Images shown for each transformation, and the most that `save_images` writes for each.
 SHOWN, SAVED = 3, 100

@@ -3,7 +3,7 @@
 Image source → transformation → probe → metrics → rows → summary.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,13 +28,15 @@ from invariscope.runs.batches import Batches
 from invariscope.runs.block_files import ROWS, remove_blocks
 from invariscope.runs.loading import Block
 from invariscope.runs.subject import Subject
-from invariscope.sweep.block import Sample, Setup, measure_block
+from invariscope.sweep.block import measure_block
 from invariscope.sweep.channels import ChannelState
 from invariscope.sweep.flip_pictures import SHOWN, save_images, take
 from invariscope.sweep.maps import image_parts
+from invariscope.sweep.model_block import Work
 from invariscope.sweep.pairs import channel_pairs
 from invariscope.sweep.plan import BLOCK_SIZE, SHUFFLED, Plan, blocks
 from invariscope.sweep.precision import ShortIntervals
+from invariscope.sweep.setup import Sample, Setup
 from invariscope.sweep.stopping import Stopping
 
 #: Layers that a note names.
@@ -88,6 +90,13 @@ class Sweep(Job[Result]):
         return ""
 
     @property
+    def shared(self) -> Hashable | None:
+        """What sweeps that are measured on the same pictures have in common."""
+        if self.precision is not None or self.until is not None or self.subject.random:
+            return None
+        return self.subject.pictures_key, self.setup.seed, self.probe.device
+
+    @property
     def probe(self) -> Probe:
         """The model."""
         return self.setup.probe
@@ -137,8 +146,28 @@ class Sweep(Job[Result]):
 
     def measure(self, block: Block, batches: Batches, advance: Callable[[int], None]) -> pa.Table:
         """Measures every cell, layer, metric and control of a block, as rows."""
+        return self.measure_each([self], block, [batches], [advance])[0]
+
+    @classmethod
+    def measure_each(
+        cls,
+        jobs: Sequence[Job[Any]],
+        block: Block,
+        batches: Sequence[Batches],
+        advance: Sequence[Callable[[int], None]],
+    ) -> list[pa.Table]:
+        """Measures a block for each of several sweeps, whose images are moved once."""
+        return measure_block(
+            [
+                job._work(block, own, told)
+                for job, own, told in zip(jobs, batches, advance, strict=True)
+                if isinstance(job, Sweep)
+            ]
+        )
+
+    def _work(self, block: Block, batches: Batches, advance: Callable[[int], None]) -> Work:
         setup = self._setup_of(block.number)
-        return measure_block(setup, self._sample(block), batches, self.channels, advance)
+        return Work(setup, self._sample(block), batches, self.channels, advance)
 
     def keep(self, run: Run, number: int) -> None:
         """Writes the sums of channels from time to time."""

@@ -20,8 +20,8 @@ from invariscope.metrics import channel_invariance
 from invariscope.models import Activation, FeatureMap, Probe
 from invariscope.results.pairs import ChannelPair, ChannelPairs
 from invariscope.runs.subject import Subject
-from invariscope.sweep.block import Setup
 from invariscope.sweep.plan import MEASUREMENT, Cell, Plan
+from invariscope.sweep.setup import Setup
 from invariscope.transformations import action_on
 
 #: Motions that are shown, and of each transformation or group.

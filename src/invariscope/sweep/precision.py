@@ -8,7 +8,7 @@ from invariscope.errors import InputError
 from invariscope.results import RowStore
 from invariscope.results.estimated import estimated
 from invariscope.runs import Run
-from invariscope.sweep.block import Setup
+from invariscope.sweep.setup import Setup
 from invariscope.sweep.stopping import Stopping
 
 

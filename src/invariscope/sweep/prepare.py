@@ -23,7 +23,6 @@ from invariscope.models.arithmetic import arranged
 from invariscope.models.classes import imagenet_class_ids, imagenet_class_names
 from invariscope.runs.bands import acting
 from invariscope.runs.subject import Subject, open_subject
-from invariscope.sweep.block import Setup
 from invariscope.sweep.job import Sweep
 from invariscope.sweep.lie import lie_cell
 from invariscope.sweep.plan import make_plan
@@ -31,6 +30,7 @@ from invariscope.sweep.precision import check_precision
 from invariscope.sweep.record import make_manifest
 from invariscope.sweep.request import SweepRequest
 from invariscope.sweep.scores import HEADLINE_LAYERS
+from invariscope.sweep.setup import Setup
 from invariscope.sweep.targets import IN_ORDER, ClassMatch, match_classes
 from invariscope.transformations import Transformation, get_groups, get_transformations
 from invariscope.transformations.seen_motion import STILL

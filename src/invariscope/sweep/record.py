@@ -6,9 +6,9 @@ from invariscope.data.image_groups import ImageGroups
 from invariscope.results.membership import SETTING
 from invariscope.runs.manifest import MEASURE, new_manifest
 from invariscope.runs.subject import Subject
-from invariscope.sweep.block import Setup
 from invariscope.sweep.plan import BLOCK_SIZE, FLOOR, SHUFFLED, UNTRAINED
 from invariscope.sweep.request import SweepRequest
+from invariscope.sweep.setup import Setup
 
 
 def make_manifest(

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from invariscope.metrics import OrbitMetric
 from invariscope.results import RowStore
 from invariscope.runs import Run
-from invariscope.sweep.block import Setup
 from invariscope.sweep.lie import lie_cell
+from invariscope.sweep.setup import Setup
 from invariscope.transformations import IDENTITY
 
 
