@@ -151,6 +151,14 @@ def test_images_that_cannot_be_read_are_counted_and_said_once(tmp_path):
     told = Told()
     carry_out(Brightness(broken), output=folder, progress=told)
     assert not [line for line in told.lines if isinstance(line, str)]
+    told = Told()
+    jobs, folders = [Brightness(broken), Brightness(broken)], [tmp_path / "a", tmp_path / "b"]
+    carry_out_each(jobs, folders, progress=told)
+    assert told.lines.count(f"skipped 4.png, darkly: {skipped['reason']}") == 1
+    for folder in folders:
+        manifest = read_manifest(folder, "foregrounds")
+        assert manifest["images"]["skipped"] == [skipped]
+        assert len(manifest["execution"]["events"]) == 1
 
 
 def test_a_batch_has_at_least_one_image():

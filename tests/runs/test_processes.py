@@ -12,7 +12,9 @@ import torch
 
 import invariscope
 from invariscope.errors import InputError
+from invariscope.runs import carry_out_each
 from invariscope.runs.manifest import read_manifest
+from invariscope.sweep import SweepRequest, prepare
 from invariscope.transformations import appearance
 from invariscope.transformations.families import FAMILIES
 
@@ -25,9 +27,9 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])
 class Network(torch.nn.Module):
     """A network that ends its process once, if it is told where to say so."""
 
-    def __init__(self, killed: str = ""):
+    def __init__(self, killed: str = "", seed: int = 0):
         super().__init__()
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(seed)
         self.weight = torch.nn.Parameter(torch.randn(5, 192, generator=generator))
         self.killed, self.here = killed, os.getpid()
 
@@ -58,19 +60,29 @@ def darken():
 
 
 def test_two_processes_end_with_the_bytes_of_one_though_one_dies(tmp_path, darken):
+    """Two models together, each with the bytes that it has alone."""
     asked = {"images": PICTURES, "transformations": darken}
     invariscope.measure(Network(), output=tmp_path / "one", **asked)
+    invariscope.measure(Network(seed=1), output=tmp_path / "other", **asked)
     killed = str(tmp_path / "killed")
-    invariscope.measure(Network(killed), output=tmp_path / "two", processes=2, **asked)
+    sweeps = [
+        prepare(SweepRequest(model=network, **asked))
+        for network in (Network(killed), Network(seed=1))
+    ]
+    folders = [tmp_path / "one of two", tmp_path / "other of two"]
+    carry_out_each(sweeps, folders, processes=2)
     assert Path(killed).exists()
-    # Only the network's word for itself is another: it is no specification.
-    one, two = files(tmp_path / "one"), files(tmp_path / "two")
-    assert list(one) == list(two)
-    assert one == two
-    execution = read_manifest(tmp_path / "two")["execution"]
-    assert execution["forward_passes"] == 100 * 3
-    (line,) = execution["events"]
-    assert "died while it measured block" in line
+    for folder in folders:
+        # Only the network's word for itself is another: it is no specification.
+        alone, together = files(tmp_path / folder.name.split()[0]), files(folder)
+        assert list(alone) == list(together)
+        assert alone == together
+        execution = read_manifest(folder)["execution"]
+        assert execution["forward_passes"] == 100 * 3
+        assert execution["together"] == 2
+        (line,) = execution["events"]
+        assert "died while it measured block" in line
+    assert files(folders[0]) != files(folders[1])
 
 
 def test_in_memory_and_for_factors():

@@ -83,15 +83,16 @@ def carry_out_each(
         check_cache(cache, cache_size)
     how = How(batch_size, workers, None if cache is None else (cache, cache_size))
     progress = progress or Silent()
+    records: list[Record] = []
+    said: dict[str, Record] = {}
     with ExitStack() as folders:
-        records = []
         for job, output in zip(jobs, outputs, strict=True):
             folder = None if output is None else Path(output)
             job.manifest["execution"].update(cells=job.cells, forward_passes=0, from_cache=0)
             content = Content(job.source, job.blocks, job.digest)
             opened = open_folder(folder, job.manifest, resume, job.rows, content)
             manifest, done = folders.enter_context(opened)
-            records.append(Record(job, Run(manifest, folder, [], done), progress))
+            records.append(Record(job, Run(manifest, folder, [], done), progress, said))
         _measure(records, how, staff, progress)
         return [record.finish() for record in records]
 

@@ -20,6 +20,7 @@ class Record:
         job: The job.
         run: Its run.
         progress: Told what is worth knowing.
+        said: Which of the runs under way has told it a line; the others need not repeat it.
 
     Attributes:
         done: The blocks that need not be measured.
@@ -27,8 +28,8 @@ class Record:
         enough: Whether what has been measured is enough.
     """
 
-    def __init__(self, job: Job[Any], run: Run, progress: Progress):
-        self.job, self.run, self._progress = job, run, progress
+    def __init__(self, job: Job[Any], run: Run, progress: Progress, said: "dict[str, Record]"):
+        self.job, self.run, self._progress, self._said = job, run, progress, said
         job.begin(run)
         self.done = set(run.done) & set(range(len(job.blocks)))
         self.missing = [number for number in range(len(job.blocks)) if number not in self.done]
@@ -43,7 +44,8 @@ class Record:
     def note(self, text: str) -> None:
         """Takes down a line worth knowing."""
         self._execution["events"].append(text)
-        self._progress.note(text)
+        if self._said.setdefault(text, self) is self:
+            self._progress.note(text)
 
     def begin(self, together: int) -> None:
         """Starts the clock, and looks whether there is anything to measure.
