@@ -163,10 +163,7 @@ def _read(name: str, file: Path) -> "pd.DataFrame":
         if kind == ".parquet":
             return pd.read_parquet(file)
         # text as it stands: "007" is no 7 yet, and "NA" or "None" may be a class
-        how: dict[str, Any] = {
-            "dtype": str, "keep_default_na": False, "encoding": "utf-8-sig",
-            "sep": "\t" if kind == ".tsv" else None, "engine": "python",
-        }  # fmt: skip
+        how: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
         with open(file, encoding="utf-8-sig") as lines:
             first = lines.readline()
         how["sep"] = "\t" if kind == ".tsv" else max(",;\t", key=first.count)
