@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from invariscope.memory import KEEPING
 
@@ -23,6 +23,18 @@ T = TypeVar("T")
 DIED: type[BaseException] = BrokenProcessPool
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _CODE = re.compile(r"\((-?\d+)\)")
+
+
+class Elsewhere(Protocol):
+    """A process or an actor that calls functions for others, one call after the other."""
+
+    def call(self, function: Callable[..., T], *arguments: Any) -> "Future[T]":
+        """Calls a function of a module there; the future has its errors, and a death of it."""
+        ...
+
+    def stop(self) -> None:
+        """Ends it, whatever it is doing."""
+        ...
 
 
 class OwnProcess:

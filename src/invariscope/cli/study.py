@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from invariscope.cli.options import Address, Engine
 from invariscope.cli.options import numbers as option_numbers
 from invariscope.errors import InputError
 
@@ -79,7 +80,12 @@ def run(
     jobs_folder: Annotated[
         Path, typer.Option(help="Folder in which finished jobs are kept and found again.")
     ] = Path("runs/jobs"),
-    workers: Annotated[int, typer.Option(help="Processes; the cores are shared among them.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Jobs at once, which share the cores (default: 1; of Ray: all)."),
+    ] = None,
+    engine: Engine = "local",
+    address: Address = None,
     until: Annotated[
         str | None,
         typer.Option(metavar="decided", help="Add seeds while a claim is open, at planned looks."),
@@ -96,7 +102,7 @@ def run(
     Training and measuring are jobs, each done once: the same command goes on where it stopped.
     """
     changes = _changes(set_ or ())
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise InputError(f"--workers {workers}: give 1 or more")
     _check_until(until, {"--budget": budget, "--looks": looks})
     from invariscope.cli.progress import JobBar
@@ -115,7 +121,7 @@ def run(
     command = f"invariscope {shlex.join(sys.argv[1:])}"
     screen.line(f"{study.name}, {preset} ({study.cost[preset]})", style="bold")
     with interruptible(), JobBar(screen) as bar:
-        lab = lab_of(jobs_folder, workers, bar)
+        lab = lab_of(jobs_folder, workers, bar, engine=engine, address=address)
         how: dict[str, Any] = {
             "changes": changes, "output": output, "lab": lab, "command": command
         }  # fmt: skip

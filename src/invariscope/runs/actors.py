@@ -1,22 +1,14 @@
-"""Actors of Ray that measure blocks, on this machine or on all of a cluster's.
-
-An actor holds prepared jobs. Ray decides where it lives; it has a GPU of its own where the run
-is on GPUs, else an equal share of the cores. Ray repeats nothing by itself: a block whose actor or
-node is gone is given to another one (`crew`).
-"""
+"""Actors of Ray that measure blocks, each on a GPU of its own or an equal share of the cores."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 
 from invariscope.devices import choose_device
-from invariscope.errors import InputError
-from invariscope.runs.crew import Done
-from invariscope.runs.elsewhere import Opened, Order, RemoteBench
+from invariscope.own_actor import Cluster
+from invariscope.runs.elsewhere import CalledWorker, Order
 from invariscope.runs.job import Job
-from invariscope.runs.measured import How, Wanted
+from invariscope.runs.measured import How
 
 
 class Actors:
@@ -35,57 +27,19 @@ class Actors:
     what = "actor"
 
     def __init__(self, jobs: Sequence[Job[Any]], how: How, count: int | None, address: str | None):
-        ray = self._ray = _started(address)
-        self._own = address is None
-        self.lost: tuple[type[BaseException], ...] = (ray.exceptions.RayActorError,)
-        having = ray.cluster_resources()
-        gpus, cores = int(having.get("GPU", 0)), int(having.get("CPU", 1))
+        self._cluster = cluster = Cluster(address)
+        self.lost = cluster.lost
         order = Order.of(jobs, how, 1)
-        on_gpu = gpus > 0 and choose_device(order.device).type == "cuda"
-        self.size = count or (gpus if on_gpu else cores)
-        threads = max(1, cores // self.size)
-        self._packed = ray.put(replace(order, threads=threads).packed())
-        share = min(1.0, gpus / self.size) if on_gpu else 0
-        self._actor = ray.remote(num_cpus=threads, num_gpus=share, max_restarts=0)(RemoteBench)
+        on_gpu = cluster.gpus > 0 and choose_device(order.device).type == "cuda"
+        self.size = count or (cluster.gpus if on_gpu else cluster.cores)
+        self._threads = max(1, cluster.cores // self.size)
+        self._gpus = min(1.0, cluster.gpus / self.size) if on_gpu else 0.0
+        self._packed = cluster.put(replace(order, threads=self._threads).packed())
 
-    def hire(self, place: int) -> "_Actor":
+    def hire(self, place: int) -> CalledWorker:
         """Starts an actor as soon as the cluster has room for it."""
-        return _Actor(self._ray, self._actor.remote(self._packed))
+        return CalledWorker(self._cluster.hire(self._threads, self._gpus), self._packed)
 
     def close(self) -> None:
         """Ends Ray, where it was started for this run."""
-        if self._own:
-            self._ray.shutdown()
-
-
-class _Actor:
-    def __init__(self, ray: Any, actor: Any):
-        self._ray, self._actor = ray, actor
-
-    def open(self) -> "Future[Opened]":
-        return self._actor.opened.remote().future()
-
-    def measure(self, wanted: Wanted) -> "Future[Done]":
-        return self._actor.measure.remote(wanted).future()
-
-    def stop(self) -> None:
-        self._ray.kill(self._actor)
-
-
-def _started(address: str | None) -> Any:
-    """Starts Ray or joins a cluster."""
-    try:
-        ray: Any = import_module("ray")
-    except ImportError as problem:
-        raise InputError(
-            "engine='ray' needs Ray, which is not installed: pip install 'invariscope[ray]'"
-        ) from problem
-    here: dict[str, Any] = {"include_dashboard": False} if address is None else {"address": address}
-    try:
-        ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level="error", **here)
-    except ConnectionError as problem:
-        raise InputError(
-            f"no Ray cluster answers at {address!r} ({problem}): give the address of one that "
-            "runs, or leave it out to start Ray here"
-        ) from problem
-    return ray
+        self._cluster.close()

@@ -6,6 +6,7 @@ same, and the digests of the first pictures whether its copy of the data is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 
 from invariscope.errors import InputError
+from invariscope.own_process import Elsewhere
 from invariscope.registry import Packed, adopt, foreign
 from invariscope.runs.job import Job
 from invariscope.runs.measured import Bench, How, Measured, Wanted
@@ -140,3 +142,41 @@ class RemoteBench:
         measured = list(self._bench.measure([wanted], lambda passes: None))
         notes, self._notes[:] = list(self._notes), []
         return measured, notes
+
+
+class CalledWorker:
+    """Measures blocks in a process or an actor.
+
+    Args:
+        there: The process.
+        packed: The order, or what stands for it there.
+    """
+
+    def __init__(self, there: Elsewhere, packed: Any):
+        self._there, self._packed = there, packed
+
+    def open(self) -> "Future[Opened]":
+        """Prepares the jobs."""
+        return self._there.call(_open, self._packed)
+
+    def measure(self, wanted: Wanted) -> "Future[tuple[list[Measured], list[tuple[int, str]]]]":
+        """Measures a block."""
+        return self._there.call(_measure, wanted)
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self._there.stop()
+
+
+_bench: RemoteBench | None = None
+
+
+def _open(packed: bytes) -> Opened:
+    global _bench
+    _bench = RemoteBench(packed)
+    return _bench.opened()
+
+
+def _measure(wanted: Wanted) -> tuple[list[Measured], list[tuple[int, str]]]:
+    assert _bench is not None
+    return _bench.measure(wanted)

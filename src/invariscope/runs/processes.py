@@ -1,17 +1,15 @@
 """Processes of this machine that measure blocks, each on its share of the cores or on its GPU."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from typing import Any
 
 import torch
 
 from invariscope.devices import choose_device
 from invariscope.own_process import DIED, OwnProcess
-from invariscope.runs.crew import Done
-from invariscope.runs.elsewhere import Opened, Order, RemoteBench
+from invariscope.runs.elsewhere import CalledWorker, Order
 from invariscope.runs.job import Job
-from invariscope.runs.measured import How, Wanted
+from invariscope.runs.measured import How
 
 
 class Processes:
@@ -44,37 +42,9 @@ class Processes:
             return [None] * self.size
         return [f"cuda:{place % torch.cuda.device_count()}" for place in range(self.size)]
 
-    def hire(self, place: int) -> "_Process":
+    def hire(self, place: int) -> CalledWorker:
         """Starts a process."""
-        return _Process(self._packed[place], self._threads)
+        return CalledWorker(OwnProcess(self._threads), self._packed[place])
 
     def close(self) -> None:
         """Processes share nothing."""
-
-
-class _Process:
-    def __init__(self, packed: bytes, threads: int):
-        self._process, self._packed = OwnProcess(threads), packed
-
-    def open(self) -> "Future[Opened]":
-        return self._process.call(_open, self._packed)
-
-    def measure(self, wanted: Wanted) -> "Future[Done]":
-        return self._process.call(_measure, wanted)
-
-    def stop(self) -> None:
-        self._process.stop()
-
-
-_bench: RemoteBench | None = None
-
-
-def _open(packed: bytes) -> Opened:
-    global _bench
-    _bench = RemoteBench(packed)
-    return _bench.opened()
-
-
-def _measure(wanted: Wanted) -> Done:
-    assert _bench is not None
-    return _bench.measure(wanted)

@@ -14,6 +14,14 @@ from invariscope.runs.progress import Progress
 LOCAL, RAY = "local", "ray"
 
 
+def check_engine(engine: str, address: str | None) -> None:
+    """Raises an `InputError` unless there is such an engine, and an address is Ray's."""
+    if engine not in (LOCAL, RAY):
+        raise InputError(f"engine must be {LOCAL} or {RAY}, not {engine!r}")
+    if address is not None and engine != RAY:
+        raise InputError(f"address={address!r} is a Ray cluster's: say engine='{RAY}'")
+
+
 @dataclass(frozen=True)
 class Staff:
     """Who measures.
@@ -32,12 +40,9 @@ class Staff:
     address: str | None = None
 
     def __post_init__(self) -> None:
-        if self.engine not in (LOCAL, RAY):
-            raise InputError(f"engine must be {LOCAL} or {RAY}, not {self.engine!r}")
+        check_engine(self.engine, self.address)
         if self.processes is not None and self.processes < 1:
             raise InputError(f"processes must be at least 1, not {self.processes}")
-        if self.address is not None and self.engine != RAY:
-            raise InputError(f"address={self.address!r} is a Ray cluster's: say engine='{RAY}'")
 
     def measure(
         self,

@@ -1,25 +1,27 @@
 """Executes the jobs of a study, in this process or in several at once.
 
 An executor takes jobs and yields the outcome of each, in the order in which they end. A reader that
-stops (an error, Ctrl-C) stops the rest; what is finished is on the disk. An engine for
-many machines is one more class with this one method.
+stops (an error, Ctrl-C) stops the rest; what is finished is on the disk.
 
-`ProcessPool` gives processes of their own an equal share of the cores and one job at a time. A
-process that dies (killed for memory, …) costs the job it had, which is reported; a new one takes
-its place.
+A `Pool` gives processes one job at a time. One that dies (killed for memory, …) costs the job
+that it had, which is reported; a new one takes its place. Those of `ProcessPool` are on this
+machine, those of `ray_pool.RayPool` are actors of Ray.
 """
 
 import os
 import traceback
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from invariscope.errors import InputError, InvariscopeError
-from invariscope.own_process import DIED, OwnProcess, why_it_died
+from invariscope.own_process import DIED, Elsewhere, OwnProcess, why_it_died
 from invariscope.registry import Packed, adopt, foreign
 from invariscope.studies.lab.jobs import StudyJob, do_job
 
@@ -64,8 +66,62 @@ class InProcess:
             yield attempt(job, folder)
 
 
-class ProcessPool:
-    """Executes jobs in several processes at once.
+@dataclass(frozen=True)
+class Staff:
+    """Who executes jobs.
+
+    Attributes:
+        size: How many at once.
+        hire: Starts one more.
+        lost: What futures raise whose process or actor has died.
+    """
+
+    size: int
+    hire: Callable[[], Elsewhere]
+    lost: tuple[type[BaseException], ...]
+
+
+class Pool(ABC):
+    """Executes jobs in several processes or actors at once.
+
+    One that dies costs the job that it had, which is reported; another takes its place.
+    """
+
+    @abstractmethod
+    def staff(self, jobs: int) -> AbstractContextManager[Staff]:
+        """Those who execute so many jobs."""
+
+    def outcomes(self, jobs: Sequence[StudyJob], folder: Path) -> Generator[Outcome, None, None]:
+        """See `Executor`."""
+        waiting, kinds = deque(jobs), foreign()
+        running: dict[Future[Outcome], tuple[Elsewhere, StudyJob]] = {}
+
+        def give(there: Elsewhere) -> None:
+            job = waiting.popleft()
+            running[there.call(attempt_there, kinds, job, folder, os.getcwd())] = there, job
+
+        with self.staff(len(jobs)) as staff:
+            try:
+                for _ in range(min(staff.size, len(waiting))):
+                    give(staff.hire())
+                while running:
+                    future = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
+                    there, job = running[future]
+                    problem = future.exception()
+                    died = isinstance(problem, staff.lost)
+                    yield _died(job, problem) if died else future.result()
+                    del running[future]
+                    if died or not waiting:
+                        there.stop()
+                    if waiting:
+                        give(staff.hire() if died else there)
+            finally:
+                for there, _ in running.values():
+                    there.stop()
+
+
+class ProcessPool(Pool):
+    """Executes jobs in several processes of this machine, each on an equal share of the cores.
 
     Args:
         workers: How many.
@@ -79,37 +135,11 @@ class ProcessPool:
             raise InputError(f"workers={workers}: give 1 or more")
         self.workers = workers
 
-    def threads(self, jobs: int) -> int:
-        """Computes the threads of each process: an equal share of the cores, at least 1."""
-        return max(1, cores() // max(1, min(self.workers, jobs)))
-
-    def outcomes(self, jobs: Sequence[StudyJob], folder: Path) -> Iterator[Outcome]:
-        """See `Executor`."""
-        waiting, threads = deque(jobs), self.threads(len(jobs))
-        kinds = foreign()
-        running: dict[Future[Outcome], tuple[OwnProcess, StudyJob]] = {}
-
-        def give(process: OwnProcess) -> None:
-            job = waiting.popleft()
-            running[process.call(_attempt_there, kinds, job, folder)] = process, job
-
-        try:
-            for _ in range(min(self.workers, len(waiting))):
-                give(OwnProcess(threads))
-            while running:
-                future = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
-                process, job = running[future]
-                problem = future.exception()
-                died = isinstance(problem, DIED)
-                yield _died(job, problem) if died else future.result()
-                del running[future]
-                if died or not waiting:
-                    process.stop()
-                if waiting:
-                    give(OwnProcess(threads) if died else process)
-        finally:
-            for process, _ in running.values():
-                process.stop()
+    @contextmanager
+    def staff(self, jobs: int) -> Iterator[Staff]:
+        """See `Pool`."""
+        threads = max(1, cores() // max(1, min(self.workers, jobs)))
+        yield Staff(self.workers, partial(OwnProcess, threads), (DIED,))
 
 
 def cores() -> int:
@@ -132,12 +162,29 @@ def attempt(job: StudyJob, folder: Path) -> Outcome:
         )
 
 
-def _attempt_there(kinds: Packed, job: StudyJob, folder: Path) -> Outcome:
-    """Does a job in another process, where kinds of jobs from outside are not known yet."""
+def attempt_there(kinds: Packed, job: StudyJob, folder: Path, here: str) -> Outcome:
+    """Does a job elsewhere.
+
+    Args:
+        kinds: Kinds of jobs from outside, which are not known there yet.
+        job: The job.
+        folder: The folder of all jobs.
+        here: The working folder of the process that asks for it.
+    """
     adopt(kinds)
+    try:
+        os.chdir(here)
+    except OSError as problem:
+        return not_shared(job, f"{here} cannot be entered there ({problem.strerror})")
     return attempt(job, folder)
 
 
-def _died(job: StudyJob, problem: BaseException) -> Outcome:
+def not_shared(job: StudyJob, why: str) -> Outcome:
+    """The outcome of a job on a machine that does not share its folder."""
+    error = f"{why}: the working folder and that of the jobs must be shared by all machines"
+    return Outcome(job, error=error, wrong_input=True)
+
+
+def _died(job: StudyJob, problem: BaseException | None) -> Outcome:
     error = f"its process died ({why_it_died(problem)}): too little memory? try fewer workers"
     return Outcome(job, error=error)

@@ -9,12 +9,14 @@ from typing import Any
 
 from invariscope.errors import InputError
 from invariscope.files import versions
+from invariscope.runs.staff import LOCAL, RAY, check_engine
 from invariscope.studies.claims.needed import with_needed
 from invariscope.studies.claims.record import SMOKE
 from invariscope.studies.claims.verdict import without_verdict
 from invariscope.studies.lab.executor import ProcessPool, cores
 from invariscope.studies.lab.folder import StudyRun, write_study
 from invariscope.studies.lab.lab import Lab
+from invariscope.studies.lab.ray_pool import RayPool
 from invariscope.studies.lab.study import Study, as_mapping, get_study, settings_of
 from invariscope.version import VERSION
 
@@ -121,9 +123,31 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def lab_of(jobs: str | Path, workers: int, progress: Any = None) -> Lab:
-    """Makes a laboratory with a number of processes; 1 is this process."""
-    return Lab(jobs, executor=None if workers == 1 else ProcessPool(workers), progress=progress)
+def lab_of(
+    jobs: str | Path,
+    workers: int | None,
+    progress: Any = None,
+    *,
+    engine: str = LOCAL,
+    address: str | None = None,
+) -> Lab:
+    """Makes a laboratory.
+
+    Args:
+        jobs: The folder of all jobs.
+        workers: How many jobs at once; None: one here, or as many as a cluster has room for.
+        progress: Told what goes on.
+        engine: "local" (processes of this machine; 1 is this process) or "ray".
+        address: The Ray cluster's; None starts Ray here.
+
+    Raises:
+        InputError: There is no such engine, or fewer than one worker.
+    """
+    check_engine(engine, address)
+    if engine == RAY:
+        return Lab(jobs, executor=RayPool(workers, address), progress=progress)
+    executor = None if workers in (None, 1) else ProcessPool(workers)
+    return Lab(jobs, executor=executor, progress=progress)
 
 
 def _job(result: Any) -> dict[str, Any]:
