@@ -10,7 +10,7 @@ from torch import nn
 
 import invariscope
 from invariscope.errors import RunError
-from invariscope.sweep import block
+from invariscope.sweep.moved import Moved
 
 REASONS = (
     torch.OutOfMemoryError("no room"),
@@ -70,20 +70,20 @@ def test_in_the_network(reason):
 def test_while_images_are_moved(monkeypatch, reason, metrics):
     """Not even the moved images fit where many cells are moved at once."""
     whole = measured(metrics=metrics, twin=True)
-    make = block._Moved.batch.func  # pyright: ignore[reportFunctionMemberAccess]
+    make = Moved.batch.func  # pyright: ignore[reportFunctionMemberAccess]
 
     def narrow(self):
         if len(self.cells) > 2:
             raise reason
         return make(self)
 
-    monkeypatch.setattr(block._Moved, "batch", property(narrow))
+    monkeypatch.setattr(Moved, "batch", property(narrow))
     assert_halved(whole, measured(metrics=metrics, twin=True, batch_size=256))
 
     def hopeless(self):
         raise reason
 
-    monkeypatch.setattr(block._Moved, "batch", property(hopeless))
+    monkeypatch.setattr(Moved, "batch", property(hopeless))
     with pytest.raises(RunError, match=r"out of memory where 8 images are moved: use a larger"):
         measured(metrics=metrics)
 
