@@ -49,7 +49,9 @@ def caller() -> dict[str, object]:
         "environment": dict(os.environ),
         "warning filters": list(warnings.filters),
         "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
-        "threads that go on": sorted(one.name for one in threading.enumerate()),
+        "threads that go on": sorted(
+            one.name for one in threading.enumerate() if "AnyIO" not in one.name  # of no server
+        ),
         "processes": multiprocessing.active_children(),
         "start of processes": multiprocessing.get_start_method(allow_none=True),
         "files of shared tensors": torch.multiprocessing.get_sharing_strategy(),
@@ -75,7 +77,7 @@ def caller() -> dict[str, object]:
         "signals": [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)],
         "errors and display of NumPy": (np.geterr(), np.get_printoptions()),
         "display of pandas": [
-            pd.get_option(name) for name in ("display.max_rows", "display.width", "mode.copy_on_write")
+            pd.get_option(f"display.{name}") for name in ("max_rows", "max_columns", "width")
         ],
     }  # fmt: skip
 

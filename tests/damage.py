@@ -195,7 +195,7 @@ def damages(content: bytes, foreign: bytes | None, seed: str) -> Iterator[tuple[
 
 
 #: How many places of a JSON file are damaged.
-PLACES = 12
+PLACES = 5
 ODD: tuple[Any, ...] = (None, "word", [], {}, -7, [None], 1.5)
 
 

@@ -215,9 +215,11 @@ def check(kind: str, count: int | None, told: Callable[[str], None]) -> list[str
     folders, readers = READERS[kind]
     restore(folders)
     before, wrong = numbers(folders), []
-    whole = [reader.run() for reader in readers]
-    for code, reader in zip(whole, readers, strict=True):
-        assert code[0] == reader.code, (reader.words, code)
+    whole = []
+    for reader in readers:
+        restore(folders)
+        whole.append(reader.run())
+        assert whole[-1][0] == reader.code, (reader.words, whole[-1])
     cases = cases_of(kind, count)
     for number, (path, how, content) in enumerate(cases):
         pairs = list(zip(readers, whole, strict=True))
@@ -232,7 +234,7 @@ def check(kind: str, count: int | None, told: Callable[[str], None]) -> list[str
                 problem = changed(path, before, numbers(folders))
             if problem:
                 place = f"{path}, {how}, {' '.join(reader.words[:2])}"
-                wrong.append(f"{place}: {problem}: {text[-300:]}")
+                wrong.append(f"{place}: {problem}: {said_anew(text, expected[1])[-400:]}")
                 told(wrong[-1])
         told(f"{kind}: {number + 1} of {len(cases)}")
     restore(folders)
@@ -242,9 +244,9 @@ def check(kind: str, count: int | None, told: Callable[[str], None]) -> list[str
 def problem_with(path: Path, reader: Reader, end: Ended, expected: Ended) -> str:
     """What is wrong about how a reader ended; "": nothing."""
     code, text, shown = end
+    new = said_anew(text, expected[1])
     if "Traceback" in text or "defect" in text or code not in (reader.code, 2, 3):
         return f"exit {code}"
-    new = "\n".join(set(text.splitlines()) - set(expected[1].splitlines()))
     # A job is known by its folder, a job's model by what its key stands for.
     named = path.name in new or (path.parts[1] == "jobs" and path.parts[2] in new)
     if code != reader.code:
@@ -252,6 +254,12 @@ def problem_with(path: Path, reader: Reader, end: Ended, expected: Ended) -> str
         lines = [line for line in lines if "━" not in line]  # bars of the stages before
         return ("" if named else "not named") or ("" if len(lines) == 1 else "not one line")
     return "" if shown == expected[2] or named else "shows something else, silently"
+
+
+def said_anew(text: str, before: str) -> str:
+    """The lines that are not said without damage."""
+    known = set(before.splitlines())
+    return "\n".join(line for line in text.splitlines() if line not in known)
 
 
 def changed(path: Path, before: dict[str, str], after: dict[str, str]) -> str:

@@ -84,7 +84,7 @@ def contents() -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    prepare()
     damage.make_inputs(Path())
+    prepare()
     for each in sys.argv[2:]:
         kill(each, int(sys.argv[1]))

@@ -139,12 +139,12 @@ def all_transformations() -> None:
     pictures = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     t = transformations
     for own in t.get_transformations("corruption:fog,corruption:jpeg_compression,rotate,hue"):
-        own(pictures, level=1)
+        own(pictures, level=1, image_ids=["a", "b"])
         t.generator_of(own)
     jitter = t.transformation_from(
         lambda much: v2.ColorJitter(brightness=much), (0.0, 0.5), name="jitter"
     )
-    jitter(pictures, level=1)
+    jitter(pictures, level=1, image_ids=["a", "b"])
     t.from_function("darken", torch.mul, (1.0, 0.5))(pictures, level=1)
     t.appearance("darken_more")(lambda images, factor: images * factor)
     t.geometric("stay", unit="")(lambda amounts, size: np.tile(np.eye(3), (len(amounts), 1, 1)))
@@ -183,7 +183,7 @@ def all_models(folder: Path, made: dict) -> None:
     pictures = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))
     probe = models.for_bands(invariscope.load_model(made["net"], preprocessing=SIZE), 3)
     probe.watch("auto", pictures)
-    models.differentiate(probe, pictures, pictures, ["0"], lambda layer, value, slope: slope)
+    models.differentiate(probe, pictures, pictures, ["body.0"], lambda layer, value, slope: slope)
     probe.forward(pictures, ["logits"], models.average_pool)
 
 
