@@ -1,4 +1,4 @@
-"""SIGKILL at seeded moments of runs of every kind: the same bytes.
+"""Commands of every kind are killed at seeded moments and done again: the same bytes.
 
 `kill_moments` does it in a process of its own that forks a child for each run.
 """
@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and timers of CPU time")
 
 
 def test_a_few_moments(tmp_path, alone):

@@ -12,7 +12,7 @@ from typing import cast
 
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 from invariscope.outside import visible
 from invariscope.report.kit import look
@@ -94,10 +94,12 @@ def make_visible(figure: Figure) -> None:
     for text in cast(list[Text], figure.findobj(Text)):
         text.set_text(visible(text.get_text(), lines=True))
     for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):  # of ticks the text is made as they are drawn
+        for axis in (axes.xaxis, axes.yaxis):  # the words of ticks are made as they are drawn
             words = axis.get_major_formatter()
-            if isinstance(words, FixedFormatter):
-                words.seq = [visible(word, lines=True) for word in words.seq]
+            if isinstance(words, FixedFormatter | FuncFormatter):
+                axis.set_major_formatter(
+                    FuncFormatter(lambda x, at=None, words=words: visible(words(x, at), lines=True))
+                )
 
 
 def _own_ids(body: str, identifier: str) -> str:
