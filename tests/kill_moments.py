@@ -87,5 +87,6 @@ def contents() -> dict[str, bytes]:
 if __name__ == "__main__":
     damage.make_inputs(Path())
     prepare()
-    for each in sys.argv[2:]:
-        kill(each, int(sys.argv[1]))
+    count, *kinds = sys.argv[1:]  # commands get a list of their own
+    for each in kinds:
+        kill(each, int(count))
