@@ -1,8 +1,9 @@
 """One folder of each kind that commands leave, a second of the same kind, and ways to damage files.
 
-`WORLD` is made once: a model, pictures, and below `first/` and `second/` a measurement, a search,
-foregrounds, a training of two seeds and a study with a job of each kind. The second is measured on
-another model, or drawn by another seed, so that its files are whole and belong elsewhere.
+`COMMANDS` make it: below `first/` and `second/` a measurement, one with a cache, a search,
+foregrounds, a training of two seeds, an improvement and a study with a job of each kind. The second
+is measured on another model, or drawn by another seed, so that its files are whole and belong
+elsewhere.
 """
 
 import json
@@ -71,6 +72,15 @@ def measuring(which: str) -> list[str]:
     ]  # fmt: skip
 
 
+def caching(which: str, output: str = "") -> list[str]:
+    """The command that measures one of the models, and keeps what it gave."""
+    return [
+        "measure", f"python:twins:{which}", "-d", "pictures", "-t", "rotate=20/90",
+        "--preprocessing", "size=12", "--metrics", "relative_invariance,accuracy", "-n", "44",
+        "-j", "0", "--cache", f"{which}/cache", "-o", output or f"{which}/cached",
+    ]  # fmt: skip
+
+
 def searching(which: str) -> list[str]:
     """The command that searches pairs by one of the models."""
     return [
@@ -97,6 +107,16 @@ def training(which: str) -> list[str]:
     ]  # fmt: skip
 
 
+def improving(which: str) -> list[str]:
+    """The command that tunes one of the models; no network keeps to its rule, so it ends with 1."""
+    return [
+        "improve", f"python:twins:{which}", "-d", "pictures", "--preprocessing", "size=12",
+        "-r", "rotate@=90deg accuracy >= 99.9%", "--model-classes", "order",
+        "--epochs", "1", "--tuning-batch", "8", "-j", "0", "--device", "cpu",
+        "-o", f"{which}/improve",
+    ]  # fmt: skip
+
+
 def studying(which: str) -> list[str]:
     """The command that runs the study of this module."""
     seed = "0" if which == "first" else "5"
@@ -107,8 +127,8 @@ def studying(which: str) -> list[str]:
 
 
 COMMANDS = {
-    "measure": measuring, "factors": searching, "foregrounds": finding, "train": training,
-    "study": studying,
+    "measure": measuring, "cached": caching, "factors": searching, "foregrounds": finding,
+    "train": training, "improve": improving, "study": studying,
 }  # fmt: skip
 
 
@@ -164,14 +184,18 @@ def damages(content: bytes, foreign: bytes | None, seed: str) -> Iterator[tuple[
     yield "text", b'"text"'
     yield "deep", b"[" * 100_000
     yield "deep object", b'{"a":' * 100_000
-    for path in paths(parsed):
+    places = list(paths(parsed))
+    for path in draw.sample(places, min(len(places), PLACES)):
         odd = draw.choice(ODD)
-        for word, remove in (("without", True), (f"{odd!r} at", False)):
-            changed = json.loads(content)
-            edit(changed, path, remove, odd)
-            yield f"{word} {'.'.join(map(str, path))}", json.dumps(changed).encode()
+        remove = draw.random() < 0.4
+        changed = json.loads(content)
+        edit(changed, path, remove, odd)
+        place = ".".join(map(str, path))
+        yield f"without {place}" if remove else f"{odd!r} at {place}", json.dumps(changed).encode()
 
 
+#: How many places of a JSON file are damaged.
+PLACES = 5
 ODD: tuple[Any, ...] = (None, "word", [], {}, -7, [None], 1.5)
 
 

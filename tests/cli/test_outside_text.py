@@ -1,6 +1,9 @@
 """Names from outside are text: no markup, no escape sequences, no formulas, at 80 columns."""
 
 import json
+import re
+import shutil
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -11,7 +14,10 @@ from invariscope.files import read_csv
 from invariscope.studies.claims.record import Record, write_claims
 from invariscope.studies.claims.verdict import not_run
 from invariscope.studies.lab.study import STUDIES, Study
+from invariscope.view.app import application
+from invariscope.view.runs import Runs
 from oracles.many import run_of
+from view_pages import asked
 
 BRACKETS, ESCAPE, LINES = "[red]cat[b]", "\x1b[31mdog\x9b", "two\nlines <b>"
 LONG, FORMULA = "n" * 120 + "middle" + "z" * 114, "=1+1"
@@ -27,14 +33,34 @@ class Odd(nn.Module):
     def forward(self, x):
         return next(self.children())(x)
 """
+MOVED = """
+from torchvision.transforms import v2
+from invariscope.transformations import transformation_from
+
+odd = transformation_from(
+    lambda sigma: v2.GaussianBlur(3, (sigma + 0.1, sigma + 0.1)), (0.0, 2.0),
+    name="=T\\x1b[1m[red]\\n" + "m" * 300, unit="\\x1b°", words="words [b]\\x07",
+)
+"""
+FIVE = """
+import torch
+from tiny import Tiny
+
+def make():
+    torch.manual_seed(0)
+    model = Tiny()
+    model.fc = torch.nn.Linear(8, 5)
+    return model
+"""
+CARRIED_OUT = {"\x1b", "\x9b", "\r", "\x07"}
 
 
 def check(text, width=80):
     """Nothing that a terminal carries out, no column beyond the last, no markup lost."""
-    assert not set(text) & {"\x1b", "\x9b", "\r", "\x07"}
+    assert not set(text) & CARRIED_OUT
     paths = ("report:", "table:", "what to augment", "skipped", "seeds:", "summary:")
     lines = [line for line in text.splitlines() if not line.startswith(paths)]
-    assert max(map(len, lines)) <= width, max(lines, key=len)
+    assert max(map(len, lines), default=0) <= width, max(lines, key=len)
 
 
 @pytest.fixture
@@ -66,6 +92,90 @@ def test_measure(invariscope, classes):
     assert code == 0
     check(out, 200)
     assert "[bold]\\x1b[2J.conv" in out
+
+
+def test_what_becomes_of_a_run(invariscope, classes, monkeypatch):
+    """One with groups of images, a corruption and a transformation that are named so."""
+    (classes / "odd.py").write_text(LAYERS)
+    (classes / "moved.py").write_text(MOVED)
+    images = [f"{name}/{k}.png" for name in NAMES for k in range(8)]
+    columns = {
+        "path": images, "=column\x1b[1m": ["yes", "no"] * 20,
+        "two\n[lines]": [NAMES[k // 2 % 5] for k in range(40)], "n" * 300: ["=a", "+b"] * 20,
+    }  # fmt: skip
+    pd.DataFrame(columns).to_csv("groups.csv", index=False)
+    shutil.copytree(classes / "classes", classes / "stored" / f"{ESCAPE}[b]\n=x" / "1")
+    code, out, err = invariscope(
+        "measure", "python:odd:Odd", "-d", "classes", "-n", "all", "-t", "imagenet-c:stored", "-t",
+        "python:moved:odd,rotate=90", "-j", "0", "--layers", "*conv", "--image-groups",
+        "groups.csv", "--no-twin", "-o", "run",
+    )  # fmt: skip
+    assert code == 0, err
+    check(out)
+    check(err, 1000)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    is_checked(invariscope, classes)
+    is_exported(invariscope, classes)
+    is_viewed(classes)
+
+
+def is_checked(invariscope, place):
+    code, out, err = invariscope(
+        "check", "run", "-r", "rotate@=90deg prediction_consistency for every class >= 99.9%", "-r",
+        f'rotate@=90deg relative_invariance for "{BRACKETS}" >= 99.9%', "--baseline", "run",
+        "--margin", "9", "--junit", "junit.xml", "--github",
+    )  # fmt: skip
+    assert code in (1, 3), err
+    commands = [line for line in out.splitlines() if line.startswith("::")]
+    assert all(re.match(r"::(stop-commands|\w{32}|error |warning )", line) for line in commands)
+    check("\n".join(line for line in out.splitlines() if line not in commands))
+    assert "two\\nlines <b>" in out
+    shown = [line for line in commands if "[red]cat[b]" in line]
+    assert shown
+    for file in ("junit.xml", "summary.md"):
+        assert not set((place / file).read_text()) & CARRIED_OUT
+    ElementTree.parse(place / "junit.xml")
+    assert "`rotate 90° for two\\nlines <b>`" in (place / "summary.md").read_text()
+
+
+def is_exported(invariscope, place):
+    for to in ("csv", "latex", "tensorboard"):
+        code, out, err = invariscope("export", "run", "--to", to, "-o", f"out.{to}")
+        assert code == 0, err
+        check(out + err, 1000)
+    for table in place.glob("out*.csv"):
+        frame = pd.read_csv(table, dtype=str, keep_default_na=False)
+        texts = [*frame.columns, *frame.to_numpy().ravel()]
+        assert not [t for t in texts if t[:1] in tuple("=+-@\t\r") and not _is_number(t)], table
+    assert not set((place / "out.latex").read_text()) & CARRIED_OUT
+
+
+def is_viewed(place):
+    shutil.copytree(place / "run", place / "runs" / f"{BRACKETS}{ESCAPE}{LINES}")
+    runs = Runs(place / "runs")
+    app, (entry,) = application(runs, "token"), runs.entries()
+    (shown,) = runs.shown([entry.key])
+    frame = shown.result.frame
+    pages = [asked(app, path, runs=entry.key) for path in ("/", "/choice", "/layers")]
+    for name in frame["transformation"].unique():
+        pages.append(asked(app, "/card", runs=entry.key, transformation=name))
+    for name in frame["layer"].dropna().unique():
+        pages.append(asked(app, "/layer", run=entry.key, layer=name))
+    assert {status for status, _ in pages} == {200}
+    assert not any("lines <b>" in text for _, text in pages)
+
+
+def test_improve(invariscope, classes):
+    (classes / "five.py").write_text(FIVE)
+    code, out, err = invariscope(
+        "improve", "python:five:make", "-d", "classes", "-r", "rotate@=90deg accuracy >= 99.9%",
+        "--model-classes", "order", "--epochs", "1", "--tuning-batch", "8", "-j", "0", "-o", "out",
+    )  # fmt: skip
+    assert code in (1, 3), err
+    check("\n".join(line for line in out.splitlines() if not line.startswith(("weights", "to m"))))
+    check(err, 1000)
+    assert "\\x1b[31mdog\\x9b" in out
+    assert "lines <b>" not in (classes / "out" / "report.html").read_text()
 
 
 def test_factors(invariscope, classes):

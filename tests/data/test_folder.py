@@ -120,6 +120,9 @@ def test_a_name_that_is_no_text_is_left_out(tmp_path):
     source = open_source(tmp_path)
     assert list(source.ids) == ["ä.png"]
     assert any("a name that is not UTF-8: \\udcff.png" in note for note in source.notes)
+    os.remove(tmp_path / "ä.png")
+    with pytest.raises(InputError, match=r"has a name that is UTF-8: rename \\udcff.png"):
+        open_source(tmp_path)
 
 
 def test_a_pickled_copy_loads_the_same(tmp_path):

@@ -1,4 +1,4 @@
-"""SIGKILL at seeded moments of runs of every kind: the same bytes.
+"""Commands of every kind are killed at seeded moments and done again: the same bytes.
 
 `kill_moments` does it in a process of its own that forks a child for each run.
 """
@@ -7,18 +7,18 @@ import os
 
 import pytest
 
-import damage
-
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and timers of CPU time")
 
 
-def test_a_few_moments(tmp_path, moments):
-    """The other two kinds: tests/sweep/test_resume.py and tests/search/test_resume.py."""
-    damage.make_inputs(tmp_path)
-    moments(tmp_path, "2", "foregrounds", "train", "study")
+def test_a_few_moments(tmp_path, alone):
+    """The other kinds: tests/sweep/test_resume.py, tests/search/test_resume.py."""
+    alone(tmp_path, "kill_moments.py", "2", "foregrounds", "train", "improve", "study")
 
 
 @pytest.mark.faults
-def test_twenty_moments_of_each(tmp_path, moments):
-    damage.make_inputs(tmp_path)
-    moments(tmp_path, "20", "measure", "factors", "foregrounds", "train", "study")
+@pytest.mark.parametrize(
+    "kind",
+    ["measure", "cached", "processes", "factors", "foregrounds", "train", "improve", "study"],
+)
+def test_twenty_moments_of_each(kind, tmp_path, alone):
+    alone(tmp_path, "kill_moments.py", "20", kind)

@@ -87,6 +87,11 @@ class FolderSource(FilesSource):
         if not tree.images:
             others = tree.num_others
             what = f"no image among its {others} files" if others else "it is empty"
+            if tree.misnamed:
+                raise InputError(
+                    f"no image in the folder {self.name!r} has a name that is UTF-8: rename "
+                    f"{first_of(sorted(tree.misnamed), 3)}"
+                )
             raise InputError(
                 f"no image in the folder {self.name!r}: {what}; "
                 + (way_of_most(tree.others) or f"images are {' '.join(sorted(SUFFIXES))}")

@@ -12,6 +12,7 @@ from typing import cast
 
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 from invariscope.outside import visible
 from invariscope.report.kit import look
@@ -78,12 +79,27 @@ def inline(figure: Figure, identifier: str, label: str, css_class: str = "") -> 
 
 def drawn(figure: Figure, *unsaid: str) -> str:
     """The figure as an SVG file, without some of its metadata."""
-    for text in cast(list[Text], figure.findobj(Text)):
-        text.set_text(visible(text.get_text(), lines=True))  # fonts have no control characters
+    make_visible(figure)
     buffer = io.StringIO()
     with look.without_usetex():
         figure.savefig(buffer, format="svg", metadata=dict.fromkeys(unsaid))
     return buffer.getvalue()
+
+
+def make_visible(figure: Figure) -> None:
+    """Shows the control characters in the texts of a figure, for which fonts have no glyphs.
+
+    Matplotlib would draw boxes, and warn in a line that has the characters themselves.
+    """
+    for text in cast(list[Text], figure.findobj(Text)):
+        text.set_text(visible(text.get_text(), lines=True))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):  # the words of ticks are made as they are drawn
+            words = axis.get_major_formatter()
+            if isinstance(words, FixedFormatter | FuncFormatter):
+                axis.set_major_formatter(
+                    FuncFormatter(lambda x, at=None, words=words: visible(words(x, at), lines=True))
+                )
 
 
 def _own_ids(body: str, identifier: str) -> str:

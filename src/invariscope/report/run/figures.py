@@ -24,6 +24,7 @@ from invariscope.report.kit.look import (
     plain,
     value_axis,
 )
+from invariscope.report.kit.svg import make_visible
 from invariscope.report.run.levels import level_names
 from invariscope.report.run.meaning import Meaning
 from invariscope.report.run.readings import EMBEDDING, LOGITS, Readings, ResultLike
@@ -86,6 +87,7 @@ def plot(
         frameon=False,
         fontsize=9,
     )
+    make_visible(figure)
     return figure
 
 
