@@ -1,0 +1,186 @@
+"""Whether the tests notice: small changes to the program, drawn at random, each run against them.
+
+    python benchmarks/mutants.py --folder runs/mutants # 150; again: goes on
+    python benchmarks/mutants.py --folder runs/mutants --count 20 --seed 1
+    python benchmarks/mutants.py --folder runs/mutants --only 17,23 # these again, with new tests
+
+`mutations.py` says what is changed, and how it is drawn.
+
+Everything happens in a copy of the tree under `--folder`. For each mutant a process is forked from
+one that has torch loaded. In it run the tests of `test_FILE*.py`, the examples of the file, tests
+of the folder that name what it defines, then the rest of the folder, until one fails or `--cap`
+seconds are up; a test that does not end is a failure too. In the end those tests that failed run
+on the program as it is, so that none is counted that would have failed anyway.
+
+`SEED.jsonl` has a line for each: where, what, by which test caught, or how many tests saw nothing.
+What survives is to be read by someone: many are equal programs.
+"""
+
+import argparse
+import ast
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mutations import Mutant, drawn
+
+ROOT = Path(__file__).parents[1]
+
+
+def copied(folder: Path) -> Path:
+    """Copies the tracked files, and those that git does not ignore, anew."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    tree = folder / "tree"
+    for name in filter(None, listed.stdout.split("\0")):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, tree / name)
+    return tree.resolve()
+
+
+class Watch:
+    """A plug-in of pytest: runs tests in the order of `files`, and none after `cap` CPU seconds."""
+
+    def __init__(self, files: list[str], cap: float, only: Sequence[str]):
+        self.failed, self.ran, self._order, self._cap, self._only = "", 0, files, cap, only
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items[:] = [item for item in items if not self._only or item.nodeid in self._only]
+        items.sort(key=lambda item: self._order.index(item.nodeid.split("::")[0]))
+
+    def pytest_runtest_protocol(self, item: Any) -> None:
+        if time.process_time() > self._cap:
+            item.session.shouldstop = "the time is up"
+
+    def pytest_collectreport(self, report: Any) -> None:
+        self.failed = self.failed or (f"collection of {report.nodeid}" if report.failed else "")
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self.ran += report.when == "call"
+        if report.failed:
+            self.failed = self.failed or report.nodeid
+
+
+def killers(mutant: Mutant) -> list[str]:
+    """Files of tests: those of the file and its examples, those that name it, those beside it."""
+    path = Path(mutant.file)
+    folder = Path(path.parent.as_posix().replace("src/invariscope", "tests"))
+    own = sorted(map(str, folder.glob(f"test_{path.stem}*.py")))
+    tree = ast.parse(path.read_text())
+    names = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+    public = [name for name in names if not name.startswith("_")]
+    naming = re.compile(rf"\b({'|'.join([path.stem, *public])})\b")
+    beside = sorted(folder.rglob("test_*.py"), key=lambda file: file.stat().st_size)
+    near = [str(file) for file in beside if naming.search(file.read_text())]
+    return [*dict.fromkeys([*own, mutant.file, *near, *map(str, beside)])]
+
+
+def run(files: list[str], cap: float, temporary: str, only: Sequence[str] = ()) -> dict[str, Any]:
+    """Runs tests of the tree in a process of its own; which failed first, and how many ran."""
+    end, begin = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(begin)
+        with os.fdopen(end, "rb") as pipe:
+            told = pipe.read()
+        os.waitpid(child, 0)
+        return json.loads(told or b'{"failed": "time", "ran": 0}')
+    resource.setrlimit(resource.RLIMIT_CPU, (int(min(3 * cap, 9e3)) + 60,) * 2)
+    signal.alarm(900)
+    said = os.open(f"{temporary}.txt", os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    import pytest
+
+    watch = Watch(files, cap + time.process_time(), only)
+    options = f"-x|-m|not slow and not browser|-p|no:cacheprovider|--basetemp={temporary}"
+    loaded = "-Wignore:Module already imported:pytest.PytestAssertRewriteWarning"
+    code = 1
+    try:
+        code = pytest.main([*options.split("|"), loaded, *files], [watch])
+    finally:
+        failed = watch.failed or ("pytest" if code not in (0, 2, 5) else "")
+        os.write(begin, json.dumps({"failed": failed, "ran": watch.ran}).encode())
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def judged(mutant: Mutant, cap: float) -> dict[str, Any]:
+    """Runs the tests on the tree with the change; the tree is as before afterwards."""
+    files = killers(mutant)
+    path = Path(mutant.file)
+    source, stamp = path.read_bytes(), path.stat().st_mtime
+    path.write_bytes(mutant.applied(source))
+    shutil.rmtree(".hypothesis", ignore_errors=True)
+    begun = time.monotonic()
+    try:
+        answer = run(files, cap, str(Path.cwd().parent / "temporary"))
+    finally:
+        path.write_bytes(source)
+        os.utime(path, (stamp, stamp))
+    outcome = "caught" if answer["failed"] else "survived"
+    spent = round(time.monotonic() - begun, 1)
+    return {"outcome": outcome, "by": answer["failed"], "ran": answer["ran"], "seconds": spent}
+
+
+def warm() -> None:
+    """Loads what takes seconds and is not ours."""
+    import matplotlib.pyplot
+    import numba
+    import pandas
+    import pyarrow.parquet
+    import scipy.stats
+    import timm
+    import torch
+
+    torch.set_num_threads(1)
+    assert all((matplotlib.pyplot, numba, pandas, pyarrow.parquet, scipy.stats, timm))
+
+
+def main() -> None:
+    """Draws, runs what has not been run, and prints the score."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, required=True, help="copy of the tree, and results")
+    parser.add_argument("--count", type=int, default=150)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cap", type=float, default=40, help="CPU seconds of tests for each")
+    parser.add_argument("--only", default="", help="numbers of mutants to run again")
+    asked = parser.parse_args()
+    tree = copied(asked.folder)
+    results = tree.with_name(f"{asked.seed}.jsonl")
+    mutants = drawn(asked.count, asked.seed, tree)
+    os.chdir(tree)
+    os.environ["PYTHONPATH"] = str(tree / "src")
+    sys.path.insert(0, os.environ["PYTHONPATH"])
+    warm()
+    results.touch()
+    told = {record["number"]: record for record in map(json.loads, results.open())}
+    again = [int(number) for number in asked.only.split(",") if number]
+    for number in again or [place for place in range(len(mutants)) if place not in told]:
+        record = {"number": number} | asdict(mutants[number]) | judged(mutants[number], asked.cap)
+        told[number] = record
+        with results.open("a") as file:
+            print(json.dumps(record, ensure_ascii=False), file=file)
+        print(json.dumps(record, ensure_ascii=False), flush=True)
+    caught = [record["by"] for record in told.values() if record["outcome"] == "caught"]
+    files = sorted({by.split("::")[0] for by in caught if "::" in by})
+    sound = run(files, 1e6, str(tree.with_name("temporary")), caught)
+    score = {"drawn": len(mutants), "run": len(told), "caught": len(caught)}
+    print(json.dumps(score | {"fails anyway": sound["failed"]}))
+
+
+if __name__ == "__main__":
+    main()
