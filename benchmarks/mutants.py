@@ -73,8 +73,8 @@ class Watch:
             self.failed = self.failed or report.nodeid
 
 
-def killers(mutant: Mutant) -> list[str]:
-    """Files of tests: those of the file and its examples, those that name it, those beside it."""
+def killers(mutant: Mutant) -> tuple[list[str], list[str]]:
+    """Files of tests: those of the file and its examples; those that name it, those beside it."""
     path = Path(mutant.file)
     folder = Path(path.parent.as_posix().replace("src/invariscope", "tests"))
     own = sorted(map(str, folder.glob(f"test_{path.stem}*.py")))
@@ -84,12 +84,14 @@ def killers(mutant: Mutant) -> list[str]:
     naming = re.compile(rf"\b({'|'.join([path.stem, *public])})\b")
     beside = sorted(folder.rglob("test_*.py"), key=lambda file: file.stat().st_size)
     near = [str(file) for file in beside if naming.search(file.read_text())]
-    return [*dict.fromkeys([*own, mutant.file, *near, *map(str, beside)])]
+    others = dict.fromkeys([*near, *map(str, beside)])
+    return [*own, mutant.file], [file for file in others if file not in own]
 
 
-def run(files: list[str], cap: float, temporary: str, only: Sequence[str] = ()) -> dict[str, Any]:
+def run(files: list[str], cap: float, only: Sequence[str] = ()) -> dict[str, Any]:
     """Runs tests of the tree in a process of its own; which failed first, and how many ran."""
     end, begin = os.pipe()
+    temporary = Path.cwd().with_name("temporary")
     child = os.fork()
     if child:
         os.close(begin)
@@ -120,14 +122,17 @@ def run(files: list[str], cap: float, temporary: str, only: Sequence[str] = ()) 
 
 def judged(mutant: Mutant, cap: float) -> dict[str, Any]:
     """Runs the tests on the tree with the change; the tree is as before afterwards."""
-    files = killers(mutant)
+    stages = killers(mutant)
     path = Path(mutant.file)
     source, stamp = path.read_bytes(), path.stat().st_mtime
     path.write_bytes(mutant.applied(source))
     shutil.rmtree(".hypothesis", ignore_errors=True)
     begun = time.monotonic()
     try:
-        answer = run(files, cap, str(Path.cwd().parent / "temporary"))
+        answer = run(stages[0], cap)
+        if not answer["failed"]:  # most are caught before the others are even read
+            seen, answer = answer["ran"], run(stages[1], cap)
+            answer["ran"] += seen
     finally:
         path.write_bytes(source)
         os.utime(path, (stamp, stamp))
@@ -138,6 +143,9 @@ def judged(mutant: Mutant, cap: float) -> dict[str, Any]:
 
 def warm() -> None:
     """Loads what takes seconds and is not ours."""
+    import beartype
+    import hypothesis
+    import jaxtyping
     import matplotlib.pyplot
     import numba
     import pandas
@@ -145,9 +153,11 @@ def warm() -> None:
     import scipy.stats
     import timm
     import torch
+    import torchvision
 
     torch.set_num_threads(1)
-    assert all((matplotlib.pyplot, numba, pandas, pyarrow.parquet, scipy.stats, timm))
+    assert all((beartype, hypothesis, jaxtyping, matplotlib.pyplot, numba, pandas))
+    assert all((pyarrow.parquet, scipy.stats, timm, torchvision))
 
 
 def main() -> None:
@@ -156,7 +166,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="copy of the tree, and results")
     parser.add_argument("--count", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cap", type=float, default=40, help="CPU seconds of tests for each")
+    parser.add_argument(
+        "--cap", type=float, default=40, help="CPU seconds, once for its own tests, once for others"
+    )
     parser.add_argument("--only", default="", help="numbers of mutants to run again")
     asked = parser.parse_args()
     tree = copied(asked.folder)
@@ -177,7 +189,7 @@ def main() -> None:
         print(json.dumps(record, ensure_ascii=False), flush=True)
     caught = [record["by"] for record in told.values() if record["outcome"] == "caught"]
     files = sorted({by.split("::")[0] for by in caught if "::" in by})
-    sound = run(files, 1e6, str(tree.with_name("temporary")), caught)
+    sound = run(files, 1e6, caught)
     score = {"drawn": len(mutants), "run": len(told), "caught": len(caught)}
     print(json.dumps(score | {"fails anyway": sound["failed"]}))
 
