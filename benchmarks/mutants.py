@@ -176,7 +176,7 @@ def main() -> None:
     mutants = drawn(asked.count, asked.seed, tree)
     os.chdir(tree)
     os.environ["PYTHONPATH"] = str(tree / "src")
-    sys.path.insert(0, os.environ["PYTHONPATH"])
+    sys.path[0] = os.environ["PYTHONPATH"]  # not of this folder: tests have a folder `results`
     warm()
     results.touch()
     told = {record["number"]: record for record in map(json.loads, results.open())}
