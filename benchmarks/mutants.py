@@ -7,9 +7,10 @@
 `mutations.py` says what is changed, and how it is drawn.
 
 Everything happens in a copy of the tree under `--folder`. For each mutant a process is forked from
-one that has torch loaded. In it run the tests of `test_FILE*.py`, the examples of the file, tests
-of the folder that name what it defines, then the rest of the folder, until one fails or `--cap`
-seconds are up; a test that does not end is a failure too. In the end those tests that failed run
+one that has torch loaded. In it run the tests of `test_FILE*.py` and the examples of the file, in
+the next one tests of the folder that name what it defines, then the rest of the folder, in a third
+the file's own again, with types and shapes checked: until one fails or the `--cap` is up. A test
+that does not end is a failure too. In the end those tests that failed run
 on the program as it is, so that none is counted that would have failed anyway.
 
 `SEED.jsonl` has a line for each: where, what, by which test caught, or how many tests saw nothing.
@@ -18,6 +19,7 @@ What survives is to be read by someone: many are equal programs.
 
 import argparse
 import ast
+import gc
 import json
 import os
 import re
@@ -34,6 +36,8 @@ from typing import Any
 
 from mutations import Mutant, drawn
 
+#: Without the checker of types and shapes a process begins in a second.
+UNTYPED = ("--override-ini", "addopts=--doctest-modules --import-mode=importlib")
 ROOT = Path(__file__).parents[1]
 
 
@@ -88,7 +92,9 @@ def killers(mutant: Mutant) -> tuple[list[str], list[str]]:
     return [*own, mutant.file], [file for file in others if file not in own]
 
 
-def run(files: list[str], cap: float, only: Sequence[str] = ()) -> dict[str, Any]:
+def run(
+    files: list[str], cap: float, options: Sequence[str] = (), only: Sequence[str] = ()
+) -> dict[str, Any]:
     """Runs tests of the tree in a process of its own; which failed first, and how many ran."""
     end, begin = os.pipe()
     temporary = Path.cwd().with_name("temporary")
@@ -108,11 +114,11 @@ def run(files: list[str], cap: float, only: Sequence[str] = ()) -> dict[str, Any
     import pytest
 
     watch = Watch(files, cap + time.process_time(), only)
-    options = f"-x|-m|not slow and not browser|-p|no:cacheprovider|--basetemp={temporary}"
     loaded = "-Wignore:Module already imported:pytest.PytestAssertRewriteWarning"
+    given = ["-x", "-m", "not slow and not browser", "-p", "no:cacheprovider", loaded]
     code = 1
     try:
-        code = pytest.main([*options.split("|"), loaded, *files], [watch])
+        code = pytest.main([*given, f"--basetemp={temporary}", *options, *files], [watch])
     finally:
         failed = watch.failed or ("pytest" if code not in (0, 2, 5) else "")
         os.write(begin, json.dumps({"failed": failed, "ran": watch.ran}).encode())
@@ -122,23 +128,25 @@ def run(files: list[str], cap: float, only: Sequence[str] = ()) -> dict[str, Any
 
 def judged(mutant: Mutant, cap: float) -> dict[str, Any]:
     """Runs the tests on the tree with the change; the tree is as before afterwards."""
-    stages = killers(mutant)
+    own, others = killers(mutant)
     path = Path(mutant.file)
     source, stamp = path.read_bytes(), path.stat().st_mtime
     path.write_bytes(mutant.applied(source))
     shutil.rmtree(".hypothesis", ignore_errors=True)
     begun = time.monotonic()
     try:
-        answer = run(stages[0], cap)
-        if not answer["failed"]:  # most are caught before the others are even read
-            seen, answer = answer["ran"], run(stages[1], cap)
-            answer["ran"] += seen
+        seen = 0
+        for files, options in ((own, UNTYPED), (others, UNTYPED), (own, ())):
+            answer = run(files, cap, options)
+            seen += answer["ran"]
+            if answer["failed"]:
+                break
     finally:
         path.write_bytes(source)
         os.utime(path, (stamp, stamp))
     outcome = "caught" if answer["failed"] else "survived"
     spent = round(time.monotonic() - begun, 1)
-    return {"outcome": outcome, "by": answer["failed"], "ran": answer["ran"], "seconds": spent}
+    return {"outcome": outcome, "by": answer["failed"], "ran": seen, "seconds": spent}
 
 
 def warm() -> None:
@@ -156,6 +164,7 @@ def warm() -> None:
     import torchvision
 
     torch.set_num_threads(1)
+    gc.freeze()  # what is there by now need not be looked through in each process
     assert all((beartype, hypothesis, jaxtyping, matplotlib.pyplot, numba, pandas))
     assert all((pyarrow.parquet, scipy.stats, timm, torchvision))
 
@@ -176,6 +185,8 @@ def main() -> None:
     mutants = drawn(asked.count, asked.seed, tree)
     os.chdir(tree)
     os.environ["PYTHONPATH"] = str(tree / "src")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     sys.path[0] = os.environ["PYTHONPATH"]  # not of this folder: tests have a folder `results`
     warm()
     results.touch()
@@ -189,7 +200,7 @@ def main() -> None:
         print(json.dumps(record, ensure_ascii=False), flush=True)
     caught = [record["by"] for record in told.values() if record["outcome"] == "caught"]
     files = sorted({by.split("::")[0] for by in caught if "::" in by})
-    sound = run(files, 1e6, caught)
+    sound = run(files, 1e6, (), caught)
     score = {"drawn": len(mutants), "run": len(told), "caught": len(caught)}
     print(json.dumps(score | {"fails anyway": sound["failed"]}))
 
