@@ -126,7 +126,7 @@ def run(
         os._exit(0)
 
 
-def judged(mutant: Mutant, cap: float) -> dict[str, Any]:
+def judged(mutant: Mutant, cap: float, stages: int) -> dict[str, Any]:
     """Runs the tests on the tree with the change; the tree is as before afterwards."""
     own, others = killers(mutant)
     path = Path(mutant.file)
@@ -136,7 +136,7 @@ def judged(mutant: Mutant, cap: float) -> dict[str, Any]:
     begun = time.monotonic()
     try:
         seen = 0
-        for files, options in ((own, UNTYPED), (others, UNTYPED), (own, ())):
+        for files, options in ((own, UNTYPED), (others, UNTYPED), (own, ()))[:stages]:
             answer = run(files, cap, options)
             seen += answer["ran"]
             if answer["failed"]:
@@ -178,6 +178,7 @@ def main() -> None:
     parser.add_argument(
         "--cap", type=float, default=40, help="CPU seconds, once for its own tests, once for others"
     )
+    parser.add_argument("--untyped", action="store_true", help="without the third process")
     parser.add_argument("--only", default="", help="numbers of mutants to run again")
     asked = parser.parse_args()
     tree = copied(asked.folder)
@@ -193,7 +194,11 @@ def main() -> None:
     told = {record["number"]: record for record in map(json.loads, results.open())}
     again = [int(number) for number in asked.only.split(",") if number]
     for number in again or [place for place in range(len(mutants)) if place not in told]:
-        record = {"number": number} | asdict(mutants[number]) | judged(mutants[number], asked.cap)
+        record = (
+            {"number": number}
+            | asdict(mutants[number])
+            | judged(mutants[number], asked.cap, 2 if asked.untyped else 3)
+        )
         told[number] = record
         with results.open("a") as file:
             print(json.dumps(record, ensure_ascii=False), file=file)
