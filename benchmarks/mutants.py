@@ -136,8 +136,9 @@ def judged(mutant: Mutant, cap: float, stages: int) -> dict[str, Any]:
     begun = time.monotonic()
     try:
         seen = 0
-        for files, options in ((own, UNTYPED), (others, UNTYPED), (own, ()))[:stages]:
-            answer = run(files, cap, options)
+        parts = ((own, cap, UNTYPED), (others, cap / 2, UNTYPED), (own, cap, ()))
+        for files, seconds, options in parts[:stages]:
+            answer = run(files, seconds, options)
             seen += answer["ran"]
             if answer["failed"]:
                 break
@@ -176,7 +177,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--cap", type=float, default=40, help="CPU seconds, once for its own tests, once for others"
+        "--cap",
+        type=float,
+        default=40,
+        help="CPU seconds of its own tests, and half of it of others",
     )
     parser.add_argument("--untyped", action="store_true", help="without the third process")
     parser.add_argument("--only", default="", help="numbers of mutants to run again")

@@ -156,3 +156,13 @@ def test_a_shift_of_a_whole_number_of_pixels_is_whole(fraction):
         assert matrices(np.array([fraction]), 100, 100)[0, axis, 2] == pixels
         almost = matrices(np.array([fraction - 1e-10]), 100, 100)[0, axis, 2]
         assert almost == (fraction - 1e-10) * 100
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.4, 1.0, 1.7])
+def test_contrast_of_many_bands_is_about_the_mean_of_all_of_them(factor):
+    bands = torch.rand(2, 5, 6, 7, generator=torch.Generator().manual_seed(0))
+    values = bands.numpy()
+    mean = np.array([image.mean() for image in values])[:, None, None, None]
+    expected = np.clip(mean + factor * (values - mean), 0, 1)
+    changed = FAMILIES.get("contrast").apply(bands, np.array([factor]), Resampling())
+    np.testing.assert_allclose(changed.numpy(), expected, rtol=0, atol=1e-6)
