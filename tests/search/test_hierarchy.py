@@ -219,6 +219,14 @@ def test_a_real_search_is_read(wordnet, labelled):
             assert pair["rank_correlation"] == pytest.approx(rho, abs=1e-9)
 
 
+def test_sampled_pairs_stand_in_the_order_of_all():
+    rows, columns = module._sample(9, 12, seed=0)
+    places = rows * 9 + columns
+    assert len(places) == 12
+    assert (np.diff(places) > 0).all()
+    assert (rows < columns).all()
+
+
 def test_the_seed_is_0_unless_another_is_given(nouns, monkeypatch):
     monkeypatch.setattr(module, "REPLICATES", 60)
     frame = table(random_values(2))
