@@ -148,3 +148,11 @@ def test_a_similarity_of_one_millionth_still_counts():
     before = np.array([1e-6, -1e-6, 0.999e-6, 0.0])
     relative = relative_changes(np.full((4, 1), 2e-6), before)
     np.testing.assert_allclose(relative[:, 0], [2, -2, np.nan, np.nan])
+
+
+def test_the_null_is_the_largest_change_of_what_changes_nothing(pool, frame):
+    moved = frame.copy()
+    identities = moved.index[moved["kind"] == "identity"]
+    moved.loc[identities[0], "change"] = -0.2
+    moved.loc[identities[1], "change"] = 0.1
+    assert rank(moved).null == 0.2
