@@ -10,8 +10,9 @@ Everything happens in a copy of the tree under `--folder`. For each mutant a pro
 one that has torch loaded. In it run the tests of `test_FILE*.py` and the examples of the file, in
 the next one tests of the folder that name what it defines, then the rest of the folder, in a third
 the file's own again, with types and shapes checked: until one fails or the `--cap` is up. A test
-that does not end is a failure too. In the end those tests that failed run
-on the program as it is, so that none is counted that would have failed anyway.
+that does not end is a failure too. A file without tests of its own has the first three that name
+it. In the end those tests that failed run on the program as it is, so that none is counted that
+would have failed anyway.
 
 `SEED.jsonl` has a line for each: where, what, by which test caught, or how many tests saw nothing.
 What survives is to be read by someone: many are equal programs.
@@ -88,6 +89,7 @@ def killers(mutant: Mutant) -> tuple[list[str], list[str]]:
     naming = re.compile(rf"\b({'|'.join([path.stem, *public])})\b")
     beside = sorted(folder.rglob("test_*.py"), key=lambda file: file.stat().st_size)
     near = [str(file) for file in beside if naming.search(file.read_text())]
+    own = own or near[:3]
     others = dict.fromkeys([*near, *map(str, beside)])
     return [*own, mutant.file], [file for file in others if file not in own]
 
@@ -126,7 +128,7 @@ def run(
         os._exit(0)
 
 
-def judged(mutant: Mutant, cap: float, stages: int) -> dict[str, Any]:
+def judged(mutant: Mutant, cap: float, processes: int) -> dict[str, Any]:
     """Runs the tests on the tree with the change; the tree is as before afterwards."""
     own, others = killers(mutant)
     path = Path(mutant.file)
@@ -137,7 +139,7 @@ def judged(mutant: Mutant, cap: float, stages: int) -> dict[str, Any]:
     try:
         seen = 0
         parts = ((own, cap, UNTYPED), (others, cap / 2, UNTYPED), (own, cap, ()))
-        for files, seconds, options in parts[:stages]:
+        for files, seconds, options in parts[:processes]:
             answer = run(files, seconds, options)
             seen += answer["ran"]
             if answer["failed"]:
@@ -182,7 +184,7 @@ def main() -> None:
         default=40,
         help="CPU seconds of its own tests, and half of it of others",
     )
-    parser.add_argument("--untyped", action="store_true", help="without the third process")
+    parser.add_argument("--processes", type=int, default=3, help="of each mutant, see above")
     parser.add_argument("--only", default="", help="numbers of mutants to run again")
     asked = parser.parse_args()
     tree = copied(asked.folder)
@@ -201,7 +203,7 @@ def main() -> None:
         record = (
             {"number": number}
             | asdict(mutants[number])
-            | judged(mutants[number], asked.cap, 2 if asked.untyped else 3)
+            | judged(mutants[number], asked.cap, asked.processes)
         )
         told[number] = record
         with results.open("a") as file:
