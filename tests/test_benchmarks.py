@@ -109,3 +109,49 @@ def test_a_peer_that_is_not_there_is_said(monkeypatch):
             assert variable in peer_numbers.numbers_of(name)["missing"]
             monkeypatch.setenv(variable, "/nowhere")
             assert "cannot be imported" in peer_numbers.numbers_of(name)["missing"]
+
+
+PROGRAM = '''"""Says 2 < 3."""
+__all__ = ["é", "mean"]
+
+def share(counts: Float[Tensor, " 2"], least: int = 3, *, whole=True) -> "1 + 1":
+    """Gives 1 or 2."""
+    if not whole and counts.min() <= least:
+        raise ValueError(f"é {least + 1} and {2:.3f}" + str(7))
+    é = -counts.clamp(0.5).sum(dim=0)
+    return é / max(2, least) if counts is not None else divide(counts, least)
+'''.encode()
+
+
+def test_mutants_change_one_expression_and_never_text():
+    finder = import_module("mutations").Finder("x.py", PROGRAM)
+    changed = {(m.line, m.before.strip(), m.after.strip()) for m in finder.found}
+
+    assert changed == {
+        (4, "3", "4"), (4, "3", "2"), (4, "True", "False"),
+        (6, "not", ""), (6, "and", "or"), (6, "min", "max"), (6, "<=", "<"), (6, "<=", ">="),
+        (6, "not whole and counts.min() <= least", "(not (not whole and counts.min() <= least))"),
+        (8, "-", ""), (8, "counts.clamp(0.5)", "(counts)"), (8, "sum", "mean"),
+        (8, "0.5", "1.0"), (8, "0.5", "0.25"), (8, "0", "1"), (8, "0", "-1"),
+        (9, "/", "*"), (9, "max", "min"), (9, "2", "3"), (9, "2", "1"), (9, "is not", "is"),
+        (9, "counts, least", "least, counts"),
+    }  # fmt: skip
+    for mutant in finder.found:
+        rest = PROGRAM[: mutant.start], PROGRAM[mutant.end :]
+        assert mutant.applied(PROGRAM) == mutant.after.encode().join(rest)
+        assert PROGRAM[mutant.start : mutant.end].decode() == mutant.before
+
+
+def test_a_draw_of_mutants_is_repeated_and_spread_by_lines(tmp_path):
+    mutations = import_module("mutations")
+    for place, folder in enumerate(mutations.FOLDERS, start=1):
+        (tmp_path / "src/invariscope" / folder).mkdir(parents=True)
+        lines = "".join(f"def f{n}(x):\n    return x + {n}\n" for n in range(10 * place))
+        (tmp_path / "src/invariscope" / folder / "one.py").write_text(lines)
+
+    first = mutations.drawn(56, 7, tmp_path)
+    assert first == mutations.drawn(56, 7, tmp_path)
+    assert first != mutations.drawn(56, 8, tmp_path)
+    files = [mutant.file.removeprefix("src/invariscope/") for mutant in first]
+    assert [files.count(f"{folder}/one.py") for folder in mutations.FOLDERS] == [*range(2, 15, 2)]
+    assert len({(mutant.file, mutant.line) for mutant in first}) == 56

@@ -1,8 +1,11 @@
 """A plain `import invariscope` is quick, and every call of the docs works after it."""
 
+import inspect
 import re
 import subprocess
 import sys
+from dataclasses import MISSING, fields
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -54,3 +57,18 @@ def test_every_name_is_there(name):
 def test_another_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'mesure'"):
         invariscope.mesure  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("function", "request_of"),
+    [
+        ("measure", "invariscope.sweep.request.SweepRequest"),
+        ("find_factors", "invariscope.search.request.SearchRequest"),
+    ],
+)
+def test_what_is_left_out_of_a_call_is_left_out_of_its_request(function, request_of):
+    module, name = request_of.rsplit(".", 1)
+    said = inspect.signature(getattr(invariscope, function)).parameters
+    for field in fields(getattr(import_module(module), name)):
+        given = said[field.name].default
+        assert field.default is (MISSING if given is inspect.Parameter.empty else given), field.name

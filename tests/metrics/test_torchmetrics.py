@@ -276,3 +276,13 @@ def test_messages():
     metric.update(z, moved)
     with pytest.raises(InputError, match="embeddings have 6 elements and had 10 before"):
         metric.update(z[:, :3], moved[:, :3])
+
+
+def test_what_is_near_rounding_is_no_scale_of_a_latent_space():
+    """Embeddings of length 1e4 that differ by a thousandth: less than float32 tells there."""
+    first = torch.full((4, 3), 1e4, dtype=torch.float64)
+    for step, usable in ((1e-4, False), (1e-1, True)):
+        metric = LatentEED()
+        away = step * torch.arange(12.0, dtype=torch.float64).reshape(4, 3)
+        metric.update(torch.stack([first + away, first + 2 * away], 1))
+        assert bool(metric.compute().isfinite()) == usable

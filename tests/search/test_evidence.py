@@ -82,3 +82,12 @@ def test_the_level_holds_where_own_anchors_are_like_strangers(law):
 
     p = np.array([evidence(share(drawn(40), drawn(64))) for _ in range(300)])
     assert np.mean(p <= 0.05) <= 0.05
+
+
+def test_up_to_200_images_are_counted_and_more_are_not():
+    """Two points of two images: the normal law is far from it."""
+    for images in (199, 200, 201):
+        own = np.array([2] * 2 + [0] * (images - 2))
+        exact = stats.hypergeom.sf(1, images + 64, 2, images)
+        counted = permuted(own, np.zeros(64, int)) == pytest.approx(exact, rel=1e-6)
+        assert counted == (images <= 200), images

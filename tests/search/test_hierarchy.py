@@ -219,6 +219,24 @@ def test_a_real_search_is_read(wordnet, labelled):
             assert pair["rank_correlation"] == pytest.approx(rho, abs=1e-9)
 
 
+def test_sampled_pairs_stand_in_the_order_of_all():
+    rows, columns = module._sample(9, 12, seed=0)
+    places = rows * 9 + columns
+    assert len(places) == 12
+    assert (np.diff(places) > 0).all()
+    assert (rows < columns).all()
+
+
+def test_the_seed_is_0_unless_another_is_given(nouns, monkeypatch):
+    monkeypatch.setattr(module, "REPLICATES", 60)
+    frame = table(random_values(2))
+    unsaid, *said = (
+        class_hierarchy(frame, nouns, permutations=99, **seed).correlations
+        for seed in ({}, {"seed": 0}, {"seed": 1}, {"seed": -1})
+    )
+    assert [unsaid.equals(other) for other in said] == [True, False, False]
+
+
 def test_messages(nouns):
     frame = table(random_values(0))
     with pytest.raises(InputError, match=r"no column 'boost': it has class, operation, kind"):

@@ -6,7 +6,7 @@ import pytest
 from invariscope.search import get_operations, rank
 from invariscope.search.operations import unique_operations
 from invariscope.search.rows import DRAWN, PairRows, Pairs, pair_table
-from invariscope.search.table import tabulate
+from invariscope.search.table import relative_changes, tabulate
 from oracles.factors import reference_raising, reference_tops
 
 
@@ -142,3 +142,17 @@ def test_classes_without_numbers_have_no_top(pool):
     ranks = rank(table_of(means, pool))
     assert set(ranks.tops.query("by == 'change'")["class"]) == {"", "c0", "c2"}
     assert ranks.per_class.n == 2
+
+
+def test_a_similarity_of_one_millionth_still_counts():
+    before = np.array([1e-6, -1e-6, 0.999e-6, 0.0])
+    relative = relative_changes(np.full((4, 1), 2e-6), before)
+    np.testing.assert_allclose(relative[:, 0], [2, -2, np.nan, np.nan])
+
+
+def test_the_null_is_the_largest_change_of_what_changes_nothing(pool, frame):
+    moved = frame.copy()
+    identities = moved.index[moved["kind"] == "identity"]
+    moved.loc[identities[0], "change"] = -0.2
+    moved.loc[identities[1], "change"] = 0.1
+    assert rank(moved).null == 0.2

@@ -49,6 +49,7 @@ def test_a_monotone_relation_is_one_order_of_all_and_its_reverse(models):
 
 
 def test_many_models_are_drawn_with_the_order_as_it_is():
+    assert correlation.ORDERS == 9999
     assert permutation_p(np.arange(12.0), np.arange(12.0), seed=0) == 1 / (correlation.ORDERS + 1)
     one, other = np.random.default_rng(3).normal(size=(2, 9))
     drawn = permutation_p(one, other, seed=0)

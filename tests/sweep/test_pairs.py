@@ -94,6 +94,14 @@ def test_the_maps_are_those_of_the_example(result):
     assert np.abs(pair.maps[2].astype(int) - pair.maps[1].astype(int)).max() <= 1
 
 
+def test_the_first_two_maps_share_a_range_and_the_third_has_its_own(images):
+    pairs = [pair for pair in shown(run(images, "C8")).pairs if pair.similarity < 0.9]
+    assert pairs
+    for pair in pairs:
+        for maps in (pair.maps[:2], pair.maps[2]):
+            assert (maps[maps > 0].min(), maps.max()) == (1, 255)
+
+
 def test_large_maps_are_averaged_over_blocks():
     images = np.random.default_rng(1).integers(0, 256, (2, 130, 130, 3), np.uint8)
     pair = at(run(images, "flip"), "flip_horizontal=1")[3]

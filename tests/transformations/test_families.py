@@ -113,6 +113,20 @@ def test_only_geometry_has_a_floor():
     assert torch.equal(quarter.there_and_back(tensor, 1), tensor)
 
 
+SEEDS = ({}, {"seed": 0}, {"seed": 1}, {"seed": -1})
+
+
+def test_the_seed_is_0_unless_another_is_given():
+    _, tensor = pictures(count=40, size=8)
+    rotate = get_transformation("rotate")
+    how = {"image_ids": [str(number) for number in range(len(tensor))]}
+    for function in (rotate, rotate.there_and_back):
+        unsaid, *said = (function(tensor, 1, **how, **seed) for seed in SEEDS)
+        assert [torch.equal(unsaid, images) for images in said] == [True, False, False]
+    unsaid, *said = (rotate.motion(1, (8, 8), **how, **seed) for seed in SEEDS)
+    assert [np.array_equal(unsaid, matrices) for matrices in said] == [True, False, False]
+
+
 @pytest.mark.parametrize(("sigma", "radius"), [(0.3, 1), (0.5, 2), (1.0, 3), (1.2, 4), (3.0, 9)])
 def test_blur_reaches_three_sigma_and_is_a_gaussian(sigma, radius):
     point = torch.zeros(1, 1, 31, 31, dtype=torch.float64)
@@ -142,3 +156,13 @@ def test_a_shift_of_a_whole_number_of_pixels_is_whole(fraction):
         assert matrices(np.array([fraction]), 100, 100)[0, axis, 2] == pixels
         almost = matrices(np.array([fraction - 1e-10]), 100, 100)[0, axis, 2]
         assert almost == (fraction - 1e-10) * 100
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.4, 1.0, 1.7])
+def test_contrast_of_many_bands_is_about_the_mean_of_all_of_them(factor):
+    bands = torch.rand(2, 5, 6, 7, generator=torch.Generator().manual_seed(0))
+    values = bands.numpy()
+    mean = np.array([image.mean() for image in values])[:, None, None, None]
+    expected = np.clip(mean + factor * (values - mean), 0, 1)
+    changed = FAMILIES.get("contrast").apply(bands, np.array([factor]), Resampling())
+    np.testing.assert_allclose(changed.numpy(), expected, rtol=0, atol=1e-6)

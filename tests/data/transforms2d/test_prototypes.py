@@ -56,6 +56,55 @@ def test_outlines_are_the_extreme_corners():
         assert outline[:, 1].max() == rows.max() + 1 - 16
 
 
+def test_outlines_cover_what_their_drawings_say():
+    """The areas in the square [-1, 1]², by geometry."""
+    line = (np.arange(2000) + 0.5) / 1000 - 1
+    x, y = np.meshgrid(line, line)
+    # the hole's part of the disc: two circles of radius 1 and 0.75, their centres 0.45 apart
+    chord = (0.45**2 + 1 - 0.75**2) / (2 * 0.45), (0.45**2 + 0.75**2 - 1) / (2 * 0.45)
+    parts = [
+        radius**2 * np.arccos(to / radius) - to * np.sqrt(radius**2 - to**2)
+        for radius, to in zip((1, 0.75), chord, strict=True)
+    ]
+    # the outline of the heart, seen from the origin of u and v
+    turn = np.linspace(0, 2 * np.pi, 20001)
+    far = np.linspace(0, 2, 20001)
+    cos, sin = np.cos(turn[:-1:50, None]), np.sin(turn[:-1:50, None])
+    inside = (far**2 - 0.85) ** 3 < 1.4 * far**5 * cos**2 * sin**3
+    areas = {
+        "triangle": 3 * np.sqrt(3) / 4,
+        "star": 5 * 0.42 * np.sin(np.pi / 5),
+        "cross": 2 * 2 * 0.66 - 0.66**2,
+        "disc": np.pi,
+        "crescent": np.pi - sum(parts),
+        "square": 1.7**2,
+        "flower": np.pi * (0.7**2 + 0.3**2 / 2),
+        "arrow": 1 + 0.7,
+        "heart": 2 * np.pi * (inside * far).mean() * 2 / 1.2**2,
+        "bar": 2 * 0.84,
+    }
+    for name, area in areas.items():
+        assert shapes.OUTLINES[name](x, y).mean() * 4 == pytest.approx(area, abs=4e-3), name
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("triangle", (0, 0.95), (0, -0.55)),
+        ("star", (0, -0.9), (0, 0.9)),
+        ("crescent", (-0.9, 0), (0.9, 0)),
+        ("flower", (0, -0.95), (0.95, 0)),
+        ("arrow", (0.6, -0.2), (0.6, 0.2)),
+        ("heart", (0.5, -0.6), (0.5, 0.6)),
+        ("bar", (0.9, 0), (0, 0.9)),
+    ],
+)
+def test_outlines_point_the_same_way_always(name, inside, outside):
+    """At (x, y), y downwards."""
+    assert shapes.OUTLINES[name](*map(np.array, inside))
+    assert not shapes.OUTLINES[name](*map(np.array, outside))
+
+
 def test_sets_of_objects_are_parts_of_the_whole():
     whole, part = prototypes("shapes"), prototypes("shapes", first=30, classes=30)
     assert np.array_equal(part.pictures, whole.pictures[30:60])
