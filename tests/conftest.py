@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+from collections import Counter
 
 import pytest
 import torch
@@ -18,8 +19,13 @@ settings.load_profile("invariscope")
 
 @pytest.fixture(scope="session", autouse=True)
 def two_cores():
-    """As many threads as two cores have for this process, whatever the machine."""
-    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+    """As many threads as two cores have for this process, whatever the machine.
+
+    One, where the caller says so: with a second that has to wait for a core, each small operation
+    takes a hundred times as long.
+    """
+    alone = {"PYTEST_XDIST_WORKER", "OMP_NUM_THREADS"}.isdisjoint(os.environ)
+    torch.set_num_threads(2 if alone else int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -29,6 +35,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if left_out and marker not in config.option.markexpr:
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if not item.get_closest_marker(marker)]
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the longest files first: at the end one core idles
+        slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+        items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture

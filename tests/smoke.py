@@ -14,9 +14,15 @@ from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.running import run_study
 
 # Processes of their own: the type checker of the tests makes small networks five times slower.
-# They are forks of one that has imported everything.
+# They are forks of one that has imported everything, but `metrics.fused`: a fork of a process that
+# has it does without its compiled loops.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["smoke", "timm", "matplotlib.pyplot", "torch._dynamo"])
+_CONTEXT.set_forkserver_preload(
+    [
+        "smoke", "timm", "matplotlib.pyplot", "torch._dynamo", "scipy.stats", "numba", "accelerate",
+        "sklearn.datasets", "invariscope.training.loop", "invariscope.report.study.page",
+    ]
+)  # fmt: skip
 
 
 def _twice(name: str, folder: Path, changes: dict[str, str]) -> None:

@@ -1,6 +1,8 @@
 """Imports point one way along the line of data; nothing sits in a file that says nothing."""
 
 import ast
+from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -31,13 +33,24 @@ def part_of(pieces: list[str]) -> str:
     return inner if inner in RANK else pieces[0]
 
 
-def imports():
-    """(file, its part, the part that it imports, whether inside a function)."""
+@cache
+def import_nodes() -> dict[Path, list[tuple[ast.Import | ast.ImportFrom, bool]]]:
+    """The imports of each file, and whether each stands at the top of its file."""
+    found = {}
     for path in SOURCE.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+        top = set(tree.body)
+        found[path] = [(node, node in top) for node in nodes]
+    return found
+
+
+def imports() -> Iterator[tuple[str, str, str, bool]]:
+    """(file, its part, the part that it imports, whether inside a function)."""
+    for path, nodes in import_nodes().items():
         file = path.relative_to(SOURCE).as_posix()
         part = part_of(file.removesuffix(".py").split("/"))
-        tree = ast.parse(path.read_text())
-        for node in ast.walk(tree):
+        for node, at_top in nodes:
             names = []
             if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 names = [node.module]
@@ -48,7 +61,7 @@ def imports():
             for name in names:
                 pieces = name.split(".")
                 if pieces[0] == "invariscope" and len(pieces) > 1 and pieces[1] in RANK:
-                    yield file, part, part_of(pieces[1:]), node in tree.body
+                    yield file, part, part_of(pieces[1:]), at_top
 
 
 def test_imports_point_one_way():
@@ -66,13 +79,13 @@ def test_imports_point_one_way():
 def files_imported_by_each() -> dict[str, set[str]]:
     """Module to the modules that it imports, inside functions and for types as well."""
     modules = {}
-    for path in SOURCE.rglob("*.py"):
+    for path in import_nodes():
         pieces = ("invariscope", *path.relative_to(SOURCE).with_suffix("").parts)
         modules[".".join(pieces).removesuffix(".__init__")] = path
     graph: dict[str, set[str]] = {}
     for module, path in modules.items():
         names = set()
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node, _ in import_nodes()[path]:
             if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 full = {f"{node.module}.{alias.name}" for alias in node.names}
                 names |= {name if name in modules else node.module for name in full}

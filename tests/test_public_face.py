@@ -1,6 +1,7 @@
 """A plain `import invariscope` is quick, and every call of the docs works after it."""
 
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -18,9 +19,44 @@ DOTTED = re.compile(r"\binvariscope(?:\.[a-z_]\w*)+(?=\()")
 CALLS = sorted({call for path in DOCS for call in DOTTED.findall(path.read_text())})
 
 
-def run(code: str) -> str:
-    command = [sys.executable, "-c", code]
+def run(code: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+# Each code in a process that has not imported invariscope, but what it imports of others.
+FRESH = """
+import json, os, sys
+import matplotlib.pyplot, pandas, pyarrow, scipy.stats, timm, torch, torchvision
+
+def answer(code):
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.dup2(write, 1)
+        exec(code, {})
+        sys.stdout.flush()
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as said:
+        text = said.read()
+    os.wait()
+    return text
+
+assert "invariscope" not in sys.modules
+print(json.dumps([answer(code) for code in json.loads(sys.argv[1])]))
+"""
+HELP = "import invariscope, pydoc; print(pydoc.plain(pydoc.render_doc(invariscope)))"
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    """What each code prints: of `HELP`, and whether each of `CALLS` can be called."""
+    codes = {
+        call: f"import invariscope; print(callable(invariscope.{call.partition('.')[2]}))"
+        for call in CALLS
+    }
+    codes["help"] = HELP
+    return dict(zip(codes, json.loads(run(FRESH, json.dumps([*codes.values()]))), strict=True))
 
 
 def test_importing_does_not_import_torch():
@@ -33,16 +69,14 @@ def test_the_names_are_shown_before_they_are_used():
     assert "TYPE_CHECKING" not in shown
 
 
-def test_help_describes_the_functions():
-    text = run("import invariscope, pydoc; print(pydoc.plain(pydoc.render_doc(invariscope)))")
+def test_help_describes_the_functions(fresh):
     for name in ("measure(", "find_factors(", "load_model(", "class Result", "class Leaderboard"):
-        assert name in text
+        assert name in fresh["help"]
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_every_call_of_the_docs_works_after_a_plain_import(call):
-    path = call.removeprefix("invariscope.")
-    assert run(f"import invariscope; print(callable(invariscope.{path}))").strip() == "True"
+def test_every_call_of_the_docs_works_after_a_plain_import(call, fresh):
+    assert fresh[call].strip() == "True"
 
 
 def test_the_docs_have_calls():

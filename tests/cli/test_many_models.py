@@ -1,5 +1,7 @@
 """Several models on the command line: measured, compared, ranked, and told what is wrong."""
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -25,10 +27,20 @@ def seeded(place):
     (place / "seeded.py").write_text(SEEDED)
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where the runs are kept for the next test."""
+    return tmp_path_factory.mktemp("kept") / "many"
+
+
 @pytest.fixture
-def runs(invariscope, place):
-    code, _, _ = invariscope("measure", *MODELS, *SMALL, "--no-twin", "-o", "many")
-    assert code == 0
+def runs(invariscope, place, kept):
+    if kept.exists():
+        shutil.copytree(kept, place / "many")
+    else:
+        code, _, _ = invariscope("measure", *MODELS, *SMALL, "--no-twin", "-o", "many")
+        assert code == 0
+        shutil.copytree(place / "many", kept)
     folders = sorted((place / "many").iterdir())
     assert len(folders) == 4
     return folders

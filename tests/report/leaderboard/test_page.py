@@ -22,17 +22,21 @@ def board_of(models=5, **settings):
 
 
 @pytest.fixture(scope="module")
-def whole():
-    return page(board_of())
+def board():
+    return board_of()
 
 
-def test_it_holds_every_model_transformation_part_and_number(whole):
+@pytest.fixture(scope="module")
+def whole(board):
+    return page(board)
+
+
+def test_it_holds_every_model_transformation_part_and_number(whole, board):
     for text in ("5 models on", "timm:model_4 stands first", "Rotation", "Horizontal shear"):
         assert text in whole
     assert whole.count('class="card"') == 2
     # 2 transformations × (levels, depth), the other metric × 2 over depth, 3 parts against accuracy
     assert whole.count('<svg class="half"') == 4 + 2 + 3
-    board = board_of()
     row = board.standings.iloc[0]
     assert f"{row['value']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]" in whole
     assert "measured in the runs, on 12 untouched images" in whole
@@ -78,8 +82,7 @@ def test_models_without_values_and_metrics_of_any_name_and_scale():
     assert "nan" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
 
 
-def test_a_long_table_is_cut_and_says_so():
-    board = board_of()
+def test_a_long_table_is_cut_and_says_so(board):
     rows, note = number_rows(board, 1000)
     assert note == f"{len(rows)} rows."
     assert len(rows) == 5 * (2 * 3 * 3 + 2)  # accuracy: under rotation and all, in one part
@@ -104,8 +107,8 @@ def test_every_model_has_a_mark_of_its_own():
     assert len({mark.marker for mark in first}) == 8
 
 
-def test_limits_hold_values_and_most_intervals():
-    curves = board_of().curves
+def test_limits_hold_values_and_most_intervals(board):
+    curves = board.curves
     low, high = overlays.limits_of(curves)
     assert low <= 0
     assert high >= curves["value"].max()
@@ -124,8 +127,7 @@ def test_short_names_stay_apart():
     assert all(len(name) <= 22 for name in names.values())
 
 
-def test_figures_are_laid_over_each_other():
-    board = board_of()
+def test_figures_are_laid_over_each_other(board):
     drawn = overlays.marks(letters_of(board))
     curves = board.curves[board.curves["transformation"] == "rotate"]
     curves = curves[curves["metric"] == "relative_invariance"]
