@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from invariscope.errors import InputError
-from invariscope.registry import Registry, adopt, foreign
+from invariscope.registry import Registry, adopt, foreign, unknown_name
 
 
 @pytest.fixture
@@ -44,3 +44,7 @@ def test_what_is_known_there_stays(kinds):
     kinds._entries["near"] = "own"
     adopt(packed)
     assert kinds.get("near") == "own"
+
+
+def test_without_a_near_name_all_are_listed_in_one_sentence():
+    assert str(unknown_name("colour", "xyz", ["red"])) == "unknown colour 'xyz' (known: red)"

@@ -45,6 +45,7 @@ def test_it_blocks_with_the_table():
         assert_invariant(model, PICTURES, "rotate", up_to=90, at_least=0.8, workers=0)
     assert isinstance(raised.value, AssertionError)
     assert raised.value.verdict.outcome == "failed"
+    assert str(raised.value).splitlines()[0].endswith(" images: 1 failed")  # pytest's summary
     assert "✗ failed: rotate up to 90 relative_invariance >= 0.8" in str(raised.value)
     assert re.search(r"rotate ±\d+° +-?\d\.\d{3} \[", str(raised.value))
 

@@ -24,8 +24,8 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> InputError:
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}? " if near else ""
-    return InputError(f"unknown {what} {name!r}: {hint}(known: {first_of(names, 40) or 'none'})")
+    hint = f": did you mean {', '.join(near)}?" if near else ""
+    return InputError(f"unknown {what} {name!r}{hint} (known: {first_of(names, 40) or 'none'})")
 
 
 class Registry(Generic[T]):

@@ -28,7 +28,7 @@ class NotInvariant(AssertionError):
     """
 
     def __init__(self, verdict: "Verdict"):
-        super().__init__("\n" + verdict.to_text())
+        super().__init__(verdict.to_text())  # the first line goes into the summary of pytest
         self.verdict = verdict
 
 

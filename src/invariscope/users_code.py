@@ -5,19 +5,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from invariscope.errors import InputError, first_line
 from invariscope.registry import unknown_name
 
 
-def imported(rest: str, spec: str, what: str) -> Any:
+def imported(rest: str, spec: str, what: str, *, called: bool = False) -> Any:
     """Imports the object of that name; its module may lie in the working folder.
 
     Args:
         rest: ``package.module:name``.
         spec: What was asked for, for messages: "model 'python:nets:small'".
         what: What the object is, in one word.
+        called: Whether it is a function, so that nothing else is proposed for a wrong name.
 
     Raises:
         InputError: The module cannot be imported, or has no such name.
@@ -43,7 +45,11 @@ def imported(rest: str, spec: str, what: str) -> Any:
                 f"{spec}: importing {module!r} raises {type(error).__name__} "
                 f"({first_line(error)}); a file that python -c 'import {module}' imports works"
             ) from error
-    public = [key for key, value in vars(home).items() if key[0] != "_" and callable(value)]
+    public = [
+        key
+        for key, value in vars(home).items()
+        if key[0] != "_" and (callable(value) or not (called or isinstance(value, ModuleType)))
+    ]
     if not hasattr(home, name):
         raise unknown_name(f"{what} in {module}", name, public)
     return getattr(home, name)

@@ -74,6 +74,7 @@ def test_one_line_and_exit_code_2(invariscope, place, arguments, message):
         (["measure", "--batch-size", "0"], "greater than or equal to 1"),
         (["measure", "--seed", "x"], "should be a valid integer"),
         (["measur"], "No such command 'measur'"),
+        (["list", "xyz"], "unknown list 'xyz' (known: augmentations, data"),
         (["list", "model"], "unknown list 'model': did you mean models"),
         (["list", "layers"], "give the model"),
         (["report", "nowhere"], "no run folder at nowhere"),

@@ -108,6 +108,18 @@ def test_files_of_rules(invariscope, place):
     assert "2 held, 1 failed" in out
 
 
+def test_a_file_of_rules_says_how_pictures_are_prepared(invariscope, place):
+    rules = place / "invariscope.toml"
+    rest = f'[rules]\n"levels of grey" = "{HOLDS}"\n'
+    rules.write_text('preprocessing = "size=12"\n' + rest)
+    assert "mean and std are unknown" in invariscope(*TINY)[1]
+    rules.write_text('preprocessing = ["none", "size=12"]\n' + rest)
+    code, out, _ = invariscope(*TINY)
+    assert code == 0
+    assert "mean and std are unknown" not in out
+    assert "mean and std are unknown" in invariscope(*TINY, "--preprocessing", "size=8")[1]
+
+
 def test_a_table_of_pyproject(invariscope, place):
     (place / "pyproject.toml").write_text(f'[tool.invariscope.rules]\nturns = "{FAILS}"\n')
     code, out, _ = invariscope(*TINY)

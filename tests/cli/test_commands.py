@@ -49,7 +49,9 @@ def test_version_and_bare_call(invariscope):
         (["groups"], "shift(1..32)                 by 1, 2, "),
         (["groups"], "A*B   "),
         (["metrics"], "mean_relative_invariance:l2"),
-        (["data"], "fashion-mnist"),
+        (["data"], "python                       Data of your own: python:mydata:test, "),
+        (["data"], "table                        Paths and labels in a table: labels.csv?path="),
+        (["transformations"], "10 levels: 0 % … ±27.8 % … ±50 % of the side"),
         (["models", "builtin:*"], "builtin:efficientnet-lite0"),
         (["models", "timm:resnet1?"], "timm:resnet18                pretrained"),
         (["models", "timm:levit_192"], "timm:levit_192               LeViT-192, paper 003"),
@@ -125,6 +127,7 @@ def test_lists_repeated_or_with_commas_are_the_same(invariscope, place):
 def test_a_dry_run_measures_and_writes_nothing(invariscope, place):
     before = sorted(place.iterdir())
     code, out, _ = invariscope(*TINY, "-t", "rotate", "-n", "all", "--dry-run", "-o", "run")
+    assert "python:tiny:make, input as large as the pictures" in out
     assert code == 0
     assert sorted(place.iterdir()) == before
     # 10 cells, 3 of the floor, 4 of the twin

@@ -123,7 +123,9 @@ def test_the_ledger_shows_every_claim(command, tmp_path):
 
 def test_verdicts_of_another_run_of_the_study_are_not_shown(command, tmp_path):
     for name, preset in (("one", "smoke"), ("other", "laptop")):
-        assert command("study", "run", "toy", "--preset", preset, "-o", name)[0] == 0
+        code, out, _ = command("study", "run", "toy", "--preset", preset, "-o", name)
+        assert code == 0
+        assert ("no verdict: " in out, "decides no claim" in out) == (preset == "smoke",) * 2, out
     shutil.copy(tmp_path / "other" / "claims.json", tmp_path / "one")
     code, _, errors = command("claims", "one")
     assert code == 2

@@ -172,13 +172,13 @@ INVARIANCE = "relative_invariance"
     ("rule", "message"),
     [
         (f"rotat {INVARIANCE} >= 0.8", "unknown transformation of the run 'rotat': did you mean"),
-        ("rotate accuracy >= 0.8", "unknown metric of the run 'accuracy': (known: relative"),
+        ("rotate accuracy >= 0.8", "unknown metric of the run 'accuracy' (known: relative"),
         (f"rotate@<=15deg {INVARIANCE} >= 0.8", "the run has rotate at 10deg, 20deg, not at 15deg"),
         (f"rotate@<=15deg {INVARIANCE} >= 0.8", "the nearest that works is rotate@<=10deg; or "),
         (f"rotate@<=15deg {INVARIANCE} >= 0.8", "invariscope measure … -t rotate=15"),
         (f"rotate {INVARIANCE} <= 0.8", "so this would let the worst pass: write relative_"),
         (f"rotate {INVARIANCE} >= 80", "relative_invariance goes to 1, not to 80: 80% is 0.8"),
-        (f"rotate {INVARIANCE} at c >= 0.8", "layer of relative_invariance 'c': (known: embed"),
+        (f"rotate {INVARIANCE} at c >= 0.8", "layer of relative_invariance 'c' (known: embed"),
         (f"rotate {INVARIANCE} for cow >= 0.8", "unknown class 'cow'"),
     ],
 )

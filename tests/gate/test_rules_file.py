@@ -13,6 +13,7 @@ data = "photos"
 num_images = 512
 seed = 3
 table = "paper"
+preprocessing = ["size=64", "imagenet"]
 
 [rules]
 "small turns" = "rotate@<=15deg relative_invariance >= 0.8"  # comment
@@ -29,16 +30,26 @@ def test_all_that_a_file_may_say(tmp_path):
     path = tmp_path / "invariscope.toml"
     path.write_text(WHOLE)
     file = read_rules_file(path)
-    assert [(rule.name, rule.line) for rule in file.rules] == [("small turns", 9), ("darkness", 10)]
+    assert [(rule.name, rule.line) for rule in file.rules] == [
+        ("small turns", 10),
+        ("darkness", 11),
+    ]
     assert file.rules[1].class_name == "a b"
     assert file.rules[0].file == str(path)
     assert file.baseline is not None
     assert (file.baseline.run, file.baseline.margin) == (Path("runs/main"), 0.02)
     assert dict(file.baseline.margins) == {"accuracy": 0.01}
-    assert file.baseline.line == 12
+    assert file.baseline.line == 13
     assert file.settings == {
         "model": "timm:resnet50", "data": "photos", "num_images": 512, "seed": 3, "table": "paper",
+        "preprocessing": ["size=64", "imagenet"],
     }  # fmt: skip
+
+
+def test_one_word_of_preprocessing_is_a_list_of_one(tmp_path):
+    path = tmp_path / "invariscope.toml"
+    path.write_text('preprocessing = "imagenet"\n[rules]\na = "C4 latent_eed <= 0.5"\n')
+    assert read_rules_file(path).settings == {"preprocessing": ["imagenet"]}
 
 
 def test_a_table_of_pyproject(tmp_path):
@@ -68,6 +79,7 @@ RULE = '"rotate relative_invariance >= 0.8"'
         (f"# rules\n[rulse]\nturns = {RULE}\n", 2, "'rulse' is unknown: did you mean rules?"),
         (f"x = 3\n[rules]\nturns = {RULE}\n", 1, "'x' is unknown: model, data, table"),
         (f'num_images = 1.5\n[rules]\nt = {RULE}\n', 1, "num_images is 1.5: give a whole number"),
+        (f'preprocessing = [0.5]\n[rules]\nt = {RULE}\n', 1, "give a text or a list of texts"),
         (f'seed = true\n[rules]\nt = {RULE}\n', 1, "seed is True: give a whole number"),
         (f"\nrules = [{RULE}]\n", 2, "give a table"),
         ("[rules]\n\nturns = 0.8\n", 3, "a rule is a text, such as \"turns\" = "),

@@ -44,7 +44,8 @@ def hint(given):
         ("hf:google/vit-base-patch16-224", "a name of the hub"),
         ("hf-hub:timm/resnet18.a1_in1k", "timm:hf-hub:timm/resnet18.a1_in1k"),
         ("package.module:make", "python:package.module:make calls a function"),
-        ("tim:resnet18", "unknown model spec 'tim:resnet18': "),
+        ("tim:resnet18", "unknown model spec 'tim:resnet18': did you mean timm:resnet18?"),
+        ("xyz:resnet18", "unknown model spec 'xyz:resnet18' (known: builtin:…"),
     ],
 )
 def test_bare_words_get_the_hint_that_helps(word, says):
@@ -96,3 +97,10 @@ def test_an_exported_program_under_another_name(tmp_path):
 )
 def test_objects_that_are_no_models(given, says):
     assert says in hint(given)
+
+
+def test_a_function_of_a_module_that_lies_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "python:" not in hint("mynet:make").partition("(known")[0]
+    (tmp_path / "mynet.py").write_text("")
+    assert "python:mynet:make calls a function of a module" in hint("mynet:make")

@@ -102,7 +102,6 @@ def check(
     started = time.monotonic()
     settings = {
         "device": device,
-        "preprocessing": overrides(preprocessing),
         "model_classes": model_classes,
         "task": task,
         "embedding": embedding,
@@ -116,7 +115,10 @@ def check(
         "cache": cache,
         "cache_size": cache_size,
     }
-    asked = {"data": data, "num_images": num_images, "table": table, "seed": seed}
+    asked = {
+        "data": data, "num_images": num_images, "table": table, "seed": seed,
+        "preprocessing": preprocessing,
+    }  # fmt: skip
     try:
         verdict = _verdict(target, rule or [], rules, (baseline, margin), asked, settings)
     except InputError as problem:
@@ -177,6 +179,7 @@ def _verdict(
             num_images=BUDGET if limit is None else count(str(limit), 2),
             seed=asked.get("seed") or 0,
             table=asked.get("table") or "standard",
+            preprocessing=overrides(asked.get("preprocessing")),
             progress=bar,
             **settings,
         )

@@ -72,7 +72,9 @@ def _transformations(table: str) -> Iterable[tuple[str, str]]:
         if name in TABLES[table] or family.standard is not None:
             transformation = get_transformation(name, table)
             shown = [transformation.describe(level) for level in transformation.levels]
-            middle = " … ".join(dict.fromkeys([shown[0], shown[len(shown) // 2], shown[-1]]))
+            some = list(dict.fromkeys([shown[0], shown[len(shown) // 2], shown[-1]]))
+            unit = " " + family.unit if family.unit not in ("", "°", "×") else ""
+            middle = " … ".join([*(text.removesuffix(unit) for text in some[:-1]), some[-1]])
             far = f"{len(shown):2} levels: {middle}"
         else:
             far = f"not in this table; write {name}=MAGNITUDE/MAGNITUDE"

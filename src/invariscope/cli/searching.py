@@ -17,7 +17,7 @@ from invariscope.cli.folders import default_folder
 from invariscope.cli.progress import RunBar
 from invariscope.cli.running import interruptible
 from invariscope.cli.screen import Screen
-from invariscope.cli.showing import show_decisions, show_notes
+from invariscope.cli.showing import input_words, show_decisions, show_notes
 from invariscope.memory import keep_freed_memory
 from invariscope.report.kit.words import counted, duration
 from invariscope.report.search.facts import Facts
@@ -93,7 +93,7 @@ def _show_plan(screen: Screen, search: Search, batch_size: int | None, folder: P
     of_class = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     identities = sum(operation.kind == IDENTITY for operation in search.operations)
     lines = {
-        "model": f"{settings['model']}, input {settings['preprocessing']['size']}",
+        "model": f"{settings['model']}, input {input_words(settings['preprocessing'])}",
         "data": f"{settings['data']}: {search.manifest['images']['selected']} images",
         "classes": f"{len(counts)}: {classes}{more}",
         "pairs": f"{sum(counts)}, {of_class} of each class",

@@ -20,7 +20,7 @@ def show_plan(screen: Screen, sweep: Sweep, cost: Cost, folder: Path) -> None:
     layers = [layer["name"] for layer in settings["layers"]]
     used, there = len(sweep.subject.selected), len(sweep.source.ids)
     lines = {
-        "model": f"{settings['model']}, input {settings['preprocessing']['size']}",
+        "model": f"{settings['model']}, input {input_words(settings['preprocessing'])}",
         "data": f"{settings['data']}: {used} of {there} images",
         "cells": f"{sweep.cells} ({len(settings['cells'])} levels, equal ones once)",
         "metrics": ", ".join(settings["metrics"]),
@@ -33,6 +33,17 @@ def show_plan(screen: Screen, sweep: Sweep, cost: Cost, folder: Path) -> None:
     }
     screen.print(paragraphs(lines.items(), 10))
     show_decisions(screen, sweep.manifest)
+
+
+def input_words(preprocessing: Mapping[str, Any]) -> str:
+    """Says how large the pictures are that the model gets.
+
+    Example:
+        >>> input_words({"size": [224, 224]}), input_words({"size": None})
+        ('224 × 224', 'as large as the pictures')
+    """
+    size = preprocessing["size"]
+    return "as large as the pictures" if size is None else " × ".join(map(str, size))
 
 
 def show_decisions(screen: Screen, manifest: Mapping[str, Any]) -> None:
@@ -75,20 +86,21 @@ _BESIDE = (
 
 def _table(readings: Readings, metric: str, layer: str) -> Table:
     beside = _beside(readings, metric, layer)
+    scaled = readings.meaning(metric).high is None
     rows = []
     for name in readings.transformations:
         curve = readings.curve(name, metric, layer)
         moved = curve[curve["level"] > 0]
         shown = curve if moved.empty else moved  # derivatives are taken at level 0
         picked = [round(part * len(shown) / 3) - 1 for part in (1, 2, 3) if part * len(shown) >= 3]
-        cells = [_cell(shown.iloc[number]) for number in picked]
+        cells = [_cell(shown.iloc[number], scaled) for number in picked]
         last = "level 0" if moved.empty else _shown(readings, name, int(shown.iloc[-1]["level"]))
         line = [name, *[""] * (3 - len(cells)), *cells, last]
         for control, _, _ in beside:
             own = readings.curve(name, metric, layer, control)
             own = own[own["level"].isin(shown["level"])]
             line.append(
-                "" if own.empty or own.iloc[-1]["n"] == 0 else _short(own.iloc[-1]["value"])
+                "" if own.empty or own.iloc[-1]["n"] == 0 else _short(own.iloc[-1]["value"], scaled)
             )
         rows.append(line)
     head = ["transformation", ">a third", ">two thirds", ">all the way", "<that is"]
@@ -123,18 +135,19 @@ def _place(layer: str) -> str:
     return f"the {layer}" if layer in HEADLINE_LAYERS else layer
 
 
-def _cell(row) -> str:
+def _cell(row, scaled: bool) -> str:
+    """Writes a value with its interval; of a metric without an upper end small ones count too."""
     if row.n == 0:
         return "undefined"
     half = max(row.ci_high - row.value, row.value - row.ci_low)
-    if _is_plain(row.value):
-        return f"{row.value:.2f} ±{half:.2f}"
+    if not scaled or _is_plain(row.value):
+        return f"{row.value:z.2f} ±{half:.2f}"
     return f"{row.value:.1e} ±{half:.0e}"
 
 
-def _short(value: float) -> str:
-    """Writes two decimals, or two digits where these would show only zeros."""
-    return f"{value:.2f}" if _is_plain(value) else f"{value:.1e}"
+def _short(value: float, scaled: bool) -> str:
+    """Writes two decimals, or two digits where these would show only zeros of what is `scaled`."""
+    return f"{value:z.2f}" if not scaled or _is_plain(value) else f"{value:.1e}"
 
 
 def _is_plain(value: float) -> bool:

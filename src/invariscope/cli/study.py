@@ -160,12 +160,14 @@ def _show(screen: "Screen", run: "StudyRun") -> None:
     from invariscope.report.kit.words import value_text
     from invariscope.report.study.page import lead
     from invariscope.studies.claims import get_claim
+    from invariscope.studies.claims.record import SMOKE
     from invariscope.terminal import paragraphs
 
-    lines = []
+    lines, trial = [], run.about["preset"] == SMOKE
     for claim in run.findings.claims:
         at = f" with {claim.seeds} seeds (look {claim.look})" if claim.look else ""
-        lines.append((claim.id, f"{claim.verdict}{at}: {get_claim(claim.id).statement}"))
+        verdict = "no verdict" if trial else f"{claim.verdict}{at}"
+        lines.append((claim.id, f"{verdict}: {get_claim(claim.id).statement}"))
         for part in claim.parts:
             value, rule = value_text(part.value, part.low, part.high), part.rule.replace("-", "−")
             name = part.name or "statistic"
@@ -176,7 +178,10 @@ def _show(screen: "Screen", run: "StudyRun") -> None:
             lines.append(("", f"needed: {claim.needed}"))
     screen.print()
     screen.print(paragraphs(lines, 10))
-    screen.say(lead(run.findings.claims))
+    if trial and run.findings.claims:
+        screen.say("The preset smoke shows that the code runs, and decides no claim.")
+    else:
+        screen.say(lead(run.findings.claims))
     if run.looks is not None:
         screen.say(run.looks.in_words())
     for note in run.findings.notes:

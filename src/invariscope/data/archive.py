@@ -64,7 +64,7 @@ class ArchiveSource(FilesSource):
 
 @SOURCES.register("archive")
 def archive(argument: str | None = None, *, classes: str | None = None) -> ImageSource:
-    """Opens a zip or tar of pictures; ``classes`` is as for a folder.
+    """A zip or tar of pictures: photos.zip, archive:photos.tar?classes=leaf.
 
     Raises:
         InputError: It cannot be read or holds no image.

@@ -97,7 +97,7 @@ class ArraySource(ImageSource):
         check_type(dtype, self.value_range)
         floating = np.issubdtype(dtype, np.floating)
         if len(shape) < 3 or (len(shape) == 3 and (floating or shape[-1] == 3)):
-            wanted = "uint8 [N, H, W, 3] or [N, H, W], or float [N, 3, H, W]"
+            wanted = "uint8 [N, H, W, 3] or [N, H, W], or float [N, 3, H, W] or [N, 1, H, W]"
             raise ValueError(f"shape {list(shape)} and {dtype}; give {wanted}")
         if not shape[0]:
             raise ValueError("it is empty")

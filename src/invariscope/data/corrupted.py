@@ -101,7 +101,7 @@ class CorruptedSource(ImageSource):
 
 @SOURCES.register("corrupted")
 def corrupted(argument: str | None = None, *, of: str = "", seed: str = "0") -> CorruptedSource:
-    """Opens a source through a corruption; the options are those of `CorruptedSource`.
+    """Others, corrupted in one of six ways: corrupted:noise?of=samples.
 
     Raises:
         InputError: An unknown corruption, or a source that cannot be opened.

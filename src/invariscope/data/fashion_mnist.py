@@ -37,7 +37,7 @@ _PREFIXES = {"test": "t10k", "train": "train"}
 def fashion_mnist(
     argument: str | None = None, *, split: str = "test", root: str | None = None
 ) -> GreyTableSource:
-    """Opens Fashion-MNIST.
+    """Fashion-MNIST from a Debian package, labelled; ?split=train.
 
     Args:
         argument: Must be None; the name takes no argument.

@@ -125,7 +125,7 @@ class FolderSource(FilesSource):
 
 @SOURCES.register("folder")
 def folder(argument: str | None = None, *, classes: str | None = None) -> FolderSource:
-    """Opens a folder of images; ``classes`` says which level of folders the classes are.
+    """A folder of images: photos, folder:photos?classes=top, leaf, path or a level.
 
     Raises:
         InputError: As for `FolderSource`.

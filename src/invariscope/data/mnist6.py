@@ -80,7 +80,7 @@ class Mnist6Source(ImageSource):
 def mnist6(
     argument: str | None = None, *, split: str = "test", of: str = "mnist5k", seed: str = "0"
 ) -> Mnist6Source:
-    """Opens one task of MNIST6; the options are the arguments of `Mnist6Source`.
+    """Six digits, upright or turned: mnist6:plain, mnist6:rot-inv, mnist6:rot-eq.
 
     Raises:
         InputError: An unknown task, part or source.

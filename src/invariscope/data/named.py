@@ -22,7 +22,7 @@ _NOT_FROM_A_SPEC = ("transform", "target_transform", "transforms", "loader", "is
 
 @SOURCES.register("torchvision")
 def torchvision_dataset(argument: str | None = None, **query: str) -> "DatasetSource":
-    """Opens a data set of torchvision.
+    """One of torchvision: torchvision:CIFAR10?root=data.
 
     Args:
         argument: The name of a class of ``torchvision.datasets``.

@@ -39,7 +39,7 @@ def numpy_file(
     labels: str | None = None,
     value_range: "ValueRange | str | None" = None,
 ) -> "ArraySource":
-    """Opens the arrays of a file.
+    """Arrays in a file: data.npz?images=NAME&labels=NAME.
 
     Args:
         argument: The file, ``.npz`` or ``.npy``.

@@ -145,7 +145,7 @@ def _indices(name: str, labels: Any, count: int) -> tuple[list[int], list[str] |
 
 @SOURCES.register("paths")
 def paths(argument: str | None = None, *, root: str | None = None, suffix: str = "") -> PathsSource:
-    """Opens a text file that lists images; the options are arguments of `PathsSource`.
+    """A list of files in a file: val.txt?root=FOLDER&suffix=.jpg.
 
     Raises:
         InputError: The file cannot be read, some lines have labels and others not, or as for

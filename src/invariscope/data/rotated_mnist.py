@@ -88,7 +88,7 @@ def rotated_mnist(
     digits: str = "0,1,2,3,4,5,6,7,8",
     rotate: str = "yes",
 ) -> RotatedMnistSource:
-    """Opens rotated digits; the options are the arguments of `RotatedMnistSource`.
+    """Digits turned by any angle, labelled: rotated-mnist?split=train&of=digits.
 
     Raises:
         InputError: A value that cannot be.

@@ -165,7 +165,7 @@ class ShardsSource(FilesSource):
 def webdataset(
     argument: str | None = None, *, image: str | None = None, label: str | None = None
 ) -> ShardsSource:
-    """Opens shards of WebDataset; the options are arguments of `ShardsSource`.
+    """Shards of WebDataset: shard-{000..009}.tar, webdataset:…?image=jpg&label=cls.
 
     Raises:
         InputError: A shard cannot be read, or as for `ShardsSource`.

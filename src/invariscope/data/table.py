@@ -131,7 +131,7 @@ def table(
     suffix: str = "",
     split: str | None = None,
 ) -> TableSource:
-    """Opens a table of paths and labels; the options are the arguments of `TableSource`.
+    """Paths and labels in a table: labels.csv?path=COLUMN&label=COLUMN&root=FOLDER.
 
     Raises:
         InputError: The file cannot be read, or as for `TableSource`.

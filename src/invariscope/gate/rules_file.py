@@ -3,6 +3,7 @@
     model = "timm:resnet50"            # what is checked where the command names nothing
     data = "photos"
     num_images = 512                   # the most images
+    preprocessing = ["mean=0.5", "std=0.25"]  # what follows --preprocessing, where it is needed
 
     [rules]                            # a name for each rule
     "small turns" = "rotate@<=15deg relative_invariance >= 0.8"
@@ -33,12 +34,15 @@ OWN, SHARED = "invariscope.toml", "pyproject.toml"
 _TABLE = "[tool.invariscope]"
 _KINDS: dict[str, tuple[type, ...]] = {
     "model": (str,), "data": (str,), "table": (str,), "num_images": (int, str), "seed": (int,),
-    "rules": (dict,), "baseline": (dict,),
+    "preprocessing": (str, list), "rules": (dict,), "baseline": (dict,),
 }  # fmt: skip
 _BASELINE: dict[str, tuple[type, ...]] = {
     "run": (str,), "margin": (int, float), "margins": (dict,),
 }  # fmt: skip
-_WORDS = {str: "a text", int: "a whole number", float: "a number", dict: "a table"}
+_WORDS = {
+    str: "a text", int: "a whole number", float: "a number", dict: "a table",
+    list: 'a list of texts, such as ["mean=0.5", "std=0.25"]',
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class RulesFile:
         path: The file.
         rules: Its rules.
         baseline: What the run may not fall below, or None.
-        settings: What else it says: model, data, num_images, seed, table.
+        settings: What else it says: model, data, num_images, seed, table, preprocessing (always a
+            list of texts).
     """
 
     path: Path
@@ -94,10 +99,12 @@ def read_rules_file(path: Path) -> RulesFile:
             f'such as "small turns" = "{EXAMPLE}"'
         )
     settings = {key: content[key] for key in _KINDS if key in content and key in _SETTINGS}
+    if isinstance(settings.get("preprocessing"), str):
+        settings["preprocessing"] = [settings["preprocessing"]]
     return RulesFile(path, rules, made, settings)
 
 
-_SETTINGS = ("model", "data", "table", "num_images", "seed")
+_SETTINGS = ("model", "data", "table", "num_images", "seed", "preprocessing")
 
 
 def _rule(name: str, text: Any, lines: "_Lines") -> Rule:
@@ -166,6 +173,7 @@ class _Lines:
                 near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
                 hint = f": did you mean {near[0]}?" if near else f": {', '.join(known)} work"
                 raise self.wrong(self.of(key), f"{key!r}{inside} is unknown{hint}")
-            if not isinstance(value, known[key]) or isinstance(value, bool):
+            texts = not isinstance(value, list) or all(isinstance(item, str) for item in value)
+            if not isinstance(value, known[key]) or isinstance(value, bool) or not texts:
                 words = " or ".join(_WORDS[kind] for kind in known[key])
                 raise self.wrong(self.of(key), f"{key}{inside} is {value!r}: give {words}")

@@ -76,7 +76,8 @@ def named_architecture(rest: str, spec: str) -> tuple[str, ZooModel]:
     if library == "torchvision":
         return path, TorchvisionModel(model)
     raise InputError(
-        f"checkpoint {path}: architecture {name!r} is unknown; timm:NAME and torchvision:NAME work"
+        f"checkpoint {path}: architecture {name!r} is unknown; timm:NAME and torchvision:NAME "
+        "work; a network of your own is python:MODULE:FUNCTION, which loads its weights itself"
     )
 
 

@@ -18,7 +18,7 @@ def call_factory(rest: str, seed: int, spec: str) -> Any:
     Raises:
         InputError: The module cannot be imported, has no such function, or that raises.
     """
-    factory = imported(rest, f"model {spec!r}", "factory")
+    factory = imported(rest, f"model {spec!r}", "factory", called=True)
     if not callable(factory):
         name = rest.rpartition(":")[2]
         raise InputError(f"model {spec!r}: {name!r} is a {type(factory).__name__}, no function")

@@ -1,5 +1,6 @@
 """Guesses what a word that is no model spec meant, and says what to write instead."""
 
+import difflib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,7 +24,8 @@ _FOREIGN = {
 
 def wrong_spec(spec: str, forms: Iterable[str]) -> InputError:
     """Makes the error for a spec of no known form, with the hint that helps."""
-    hint = _of_path(spec) or _of_name(spec)
+    forms = list(forms)
+    hint = _of_path(spec) or _of_name(spec) or _of_misspelt(spec, forms)
     if hint:
         return InputError(f"unknown model spec {spec!r}: {hint}")
     return unknown_name("model spec", spec, forms)
@@ -55,7 +57,8 @@ def _of_path(text: str) -> str:
         return f"{kind}:{text} measures the program in that file"
     return (
         f"a file of weights needs its architecture: checkpoint:{text}@timm:NAME or "
-        f"checkpoint:{text}@torchvision:NAME (a TorchScript program: torchscript:PATH)"
+        f"checkpoint:{text}@torchvision:NAME; python:MODULE:FUNCTION for a network of your own, "
+        "which loads its weights itself (a TorchScript program: torchscript:PATH)"
     )
 
 
@@ -83,7 +86,8 @@ def _of_name(text: str) -> str:
     if prefix in ("hf", "huggingface"):
         text, colon = rest, ""
     if colon and "/" not in prefix and all(part.isidentifier() for part in prefix.split(".")):
-        return f"python:{text} calls a function of a module" if "." in prefix else ""
+        here = "." in prefix or Path(f"{prefix}.py").is_file()
+        return f"python:{text} calls a function of a module" if here else ""
     if colon:
         return ""
     if text.count("/") == 1 and all(text.split("/")):
@@ -95,6 +99,13 @@ def _of_name(text: str) -> str:
     name, plus, wish = text.partition("+")
     places = [f"{library}:{name}{plus}{wish}" for library in _holding(name)]
     return f"did you mean {' or '.join(places)}?" if places else ""
+
+
+def _of_misspelt(text: str, forms: Iterable[str]) -> str:
+    prefix, colon, rest = text.partition(":")
+    known = [form.partition(":")[0] for form in forms]
+    near = difflib.get_close_matches(prefix, known, n=1, cutoff=0.6) if colon else []
+    return f"did you mean {near[0]}:{rest}?" if near else ""
 
 
 def _holding(name: str) -> list[str]:

@@ -91,7 +91,7 @@ class Transformation:
         magnitude = self.magnitudes[self._checked(level)]
         if self.family.members:
             return self.family.members[int(magnitude)][1]
-        if self.unit == "":
+        if self.unit == "" and set(self.magnitudes) <= {0.0, 1.0}:
             return "off" if self.is_identity(level) else "on"
         sign = "±" if self.signed and not self.is_identity(level) else ""
         if sign and self.family.opposite is not None and self.family.identity == 1.0:
@@ -101,7 +101,7 @@ class Transformation:
         if self.unit == "of the side":
             return f"{sign}{100 * magnitude:.3g} % of the side"
         glue = "" if self.unit in ("°", "×") else " "
-        return f"{sign}{magnitude:.3g}{glue}{self.unit}"
+        return f"{sign}{magnitude:.3g}{glue}{self.unit}".strip()
 
     def operation(self, level: int) -> str:
         """Returns the operation as a key: equal keys are one cell of a sweep."""

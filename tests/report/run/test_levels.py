@@ -9,6 +9,7 @@ from PIL import Image
 
 from invariscope.report.run.levels import level_names, strip, transformation_of
 from invariscope.report.run.readings import Readings
+from invariscope.transformations import from_function
 
 
 def decoded(thumbnail):
@@ -21,6 +22,21 @@ def test_labels_have_sign_and_unit(make):
     assert list(level_names(readings, "rotate").values())[:3] == ["0°", "±20°", "±40°"]
     assert level_names(readings, "zoom_in")[1] == "×1.28"
     assert level_names(readings, "translate_x")[1] == "±5.6 %"
+
+
+@pytest.mark.parametrize(
+    ("magnitudes", "shown"),
+    [((0.0, 0.5, 2.0), ["0", "0.5", "2"]), ((0.0, 1.0, 2.0), ["0", "1", "2"]),
+     ((0.0, 1.0), ["off", "on"])],
+)  # fmt: skip
+def test_levels_without_a_unit_are_numbers_unless_they_are_off_and_on(
+    make, monkeypatch, magnitudes, shown
+):
+    levels = [(level, magnitude, "") for level, magnitude in enumerate(magnitudes)]
+    monkeypatch.setattr("invariscope.report.run.levels.levels_of", lambda readings, name: levels)
+    assert list(level_names(Readings(make(names=("rotate",))), "own").values()) == shown
+    family = from_function("own", lambda images, amount: images, magnitudes)
+    assert [family.describe(level) for level in family.levels] == shown
 
 
 def test_the_strip_shows_what_the_model_saw(make):

@@ -199,7 +199,7 @@ def pasted(
     seed: str = "0",
     **query: str,
 ) -> PastedSource:
-    """Opens a data set with pasted objects; the options are those of this module.
+    """Another data set with objects pasted on: pasted:fashion-mnist?alpha=0.5&beta=0.8.
 
     Raises:
         InputError: A value that cannot be, or a source that cannot be opened.

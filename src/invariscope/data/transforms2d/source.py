@@ -80,7 +80,7 @@ def transforms2d(
     backgrounds: str | None = None,
     twin: str | None = None,
 ) -> Transforms2DSource:
-    """Opens Transforms-2D; the options are those of this module.
+    """Objects on backgrounds, made as asked: transforms2d:shapes?transformations=rotation.
 
     Raises:
         InputError: A value that cannot be, or a package that is not installed.

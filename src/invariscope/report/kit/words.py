@@ -87,12 +87,14 @@ def magnitude_text(magnitude: float, unit: str) -> str:
     Example:
         >>> magnitude_text(40.0, "°"), magnitude_text(3.0, "bits"), magnitude_text(1.0, "")
         ('40°', '3 bits', 'on')
+        >>> magnitude_text(0.5, "")  # 0 and 1 are a switch, other numbers without a unit are none
+        '0.5'
         >>> magnitude_text(1 / 18, "of the side"), magnitude_text(1.5, "×")
         ('5.6 %', '×1.5')
     """
     if magnitude is None or not math.isfinite(magnitude):
         return unit or "–"
-    if unit == "":
+    if unit == "" and magnitude in (0, 1):
         return "on" if magnitude else "off"
     if unit == "of the side":
         return f"{100 * magnitude:.2g} %".replace("-", "−").replace("1e+02", "100")

@@ -70,8 +70,12 @@ def level_names(readings: Readings, name: str) -> dict[int, str]:
         return readings.level_names[name]
     family = transformation_of(readings, name)
     labels = readings.level_names[name] = {}
-    for level, magnitude, unit in levels_of(readings, name):
-        if family is not None and family.family.members:
+    levels = levels_of(readings, name)
+    switch = all(magnitude in (0, 1) for _, magnitude, _ in levels)
+    for level, magnitude, unit in levels:
+        if unit == "" and not switch:  # three levels and no unit: numbers, not "on" twice
+            labels[level] = f"{magnitude:.3g}"
+        elif family is not None and family.family.members:
             labels[level] = family.describe(level)
         elif family is None or not family.signed or family.is_identity(level):
             labels[level] = magnitude_text(magnitude, unit)

@@ -229,7 +229,7 @@ def _floor(readings: Readings, order: Sequence[Standing]) -> Iterator[Finding]:
             touched.append((standing, floor))
     touched.sort(key=lambda pair: pair[1].value)
     if touched:
-        named = listed([f"{number(f.value)} for {s.words}" for s, f in touched])
+        named = listed([f"{number(f.value)} under {s.words}" for s, f in touched])
         yield Finding(
             "floor",
             "Part of this is the cost of resampling, not the model: images that were transformed"
