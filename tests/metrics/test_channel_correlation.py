@@ -183,6 +183,9 @@ def test_images_that_are_not_finite_are_left_out_and_counted(size):
     assert (nothing.images, nothing.excluded) == (0, 9)
     assert nothing.compute().invariance.isnan().all()
     assert_same(nothing.merge(sums).compute(), sums.compute(), 0)
+    for one, other in ((nothing, sums), (sums, nothing)):
+        joined = one.merge(other)
+        assert (joined.images, joined.excluded) == (7, 11)
 
 
 def influences(acted, transformed):

@@ -8,7 +8,7 @@ import torch
 
 from invariscope.errors import InputError
 from invariscope.search import get_operations
-from invariscope.search.operations import first_key, unique_operations
+from invariscope.search.operations import LEVELS, first_key, unique_operations
 from invariscope.transformations import Operation, from_function, get_transformation
 
 
@@ -118,3 +118,16 @@ def test_messages():
             get_operations(wrong)
     with pytest.raises(InputError, match="two operations are called 'rotate 3'"):
         get_operations(["singles", Operation("rotate 3", ((get_transformation("rotate"), 3),))])
+
+
+def test_families_are_tried_as_far_in_both_directions():
+    for name in ("shear_x", "shear_y", "translate_x", "translate_y"):
+        assert [-level for level in LEVELS[name][::-1]] == list(LEVELS[name])
+    turns, hues = set(LEVELS["rotate"]), set(LEVELS["hue"])
+    assert turns - {-level for level in turns} == {90, 180, 270}  # -90 is 270
+    assert hues - {-level for level in hues} == {0.5}  # half the circle either way
+    assert np.allclose(np.mean(LEVELS["sharpness"]), 1)  # as much less as more
+    for name, levels in LEVELS.items():
+        assert get_transformation(name).family.identity not in levels
+        assert len(set(levels)) == len(levels)
+    assert sum(map(len, LEVELS.values())) == 61

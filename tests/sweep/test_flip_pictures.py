@@ -101,3 +101,10 @@ def test_a_picture_with_another_content_is_left_out(tmp_path, monkeypatch):
     result = invariscope.measure(Net(), data, transformations="rotate=40/90")
     assert not result.flip_pictures
     assert "another content" in result.manifest["images"]["not_shown"]
+
+
+def test_names_become_names_of_files():
+    from invariscope.sweep.flip_pictures import _plain
+
+    assert _plain("zoom_in-2é") == "zoom_in-2é"
+    assert _plain("../a b:c.png") == "___a_b_c_png"

@@ -1,6 +1,8 @@
 """Which output stands for which class: by name, by number, in their order, or no accuracy."""
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -374,3 +376,14 @@ def test_other_classes_are_another_run(tmp_path):
     invariscope.measure(model, source, model_classes=["ant", "bee"], **how)  # resumes
     with pytest.raises(InputError, match="model_classes is"):
         invariscope.measure(model, source, model_classes="order", **how)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"), [([0, -1], [1, 0]), ([0, 0], [1, -1]), ([1, 1], [-1, 0])]
+)
+def test_where_a_label_is_known_later_all_classes_are_looked_up(labels, expected):
+    source: Any = SimpleNamespace(
+        labels=np.array(labels), class_names=("ant", "bee"), class_ids=None, imagenet_outputs=None,
+        label_meaning="names",
+    )  # fmt: skip
+    assert outputs(source, named("bee", "ant")) == expected

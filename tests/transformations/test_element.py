@@ -84,6 +84,10 @@ def test_shifts_modulo_the_frame():
     assert Element(4, 3, True, 2).keeps(8, 8) is Element(2, 1, True).keeps(8, 4) is True
 
 
+def test_what_is_not_said_is_not_done():
+    assert Element(4) == Element(4, 0, False, 0.0, 0.0) == Element()
+
+
 def test_messages():
     with pytest.raises(InputError, match="order 0: a turn is a part of 1, 2, 3"):
         Element(0)

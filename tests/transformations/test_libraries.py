@@ -50,6 +50,14 @@ def test_an_image_draws_the_same_in_any_batch_and_the_generators_stay():
         assert not torch.equal(together, other), transform
 
 
+@pytest.mark.parametrize("side", [96, 224, 32])
+def test_a_transform_may_be_made_for_one_side(side):
+    mask = torch.linspace(0, 1, side)
+    act = transformation_from(lambda factor: lambda images: images * mask, name="fading")
+    images = torch.ones(1, 3, side, side)
+    assert torch.equal(act(images, 1, image_ids=["a"])[0, 0, 0], mask)
+
+
 def test_what_draws_nothing_is_done_in_one_call():
     sizes = []
 

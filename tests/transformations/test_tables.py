@@ -59,6 +59,24 @@ def test_paper_magnitudes_as_published():
     assert np.allclose(paper["solarize"].magnitudes, np.linspace(1, 0, 10))
 
 
+def test_families_of_two_directions_are_drawn_both_ways():
+    signed = {name: {f for f in rows if rows[f].signed} for name, rows in TABLES.items()}
+    appearance = {"contrast", "saturation"}
+    moves = {"shear_x", "shear_y", "translate_x", "translate_y"}
+    assert signed == {
+        "standard": moves | appearance | {"rotate", "sharpness", "hue", "rescale"},
+        "paper": set(),  # its levels have signs of their own
+        "search": moves | appearance | {"sharpness"},
+        "transforms2d": moves | appearance | {"rotate", "hue"},
+    }
+
+
+def test_what_has_no_meaning_without_red_green_and_blue():
+    colourful = {"saturation", "hue", "corruption:saturate"}
+    for name in (*FAMILIES, "corruption:saturate", "corruption:fog"):
+        assert get_transformation(name).needs_colour == (name in colourful), name
+
+
 def test_transforms2d_goes_as_far_as_the_data_draw():
     table = TABLES["transforms2d"]
 

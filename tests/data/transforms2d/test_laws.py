@@ -10,7 +10,7 @@ from invariscope.data.transforms2d.generator import Transforms2D
 from invariscope.data.transforms2d.laws import transformation_list
 from invariscope.data.transforms2d.numbers import device_draws
 from invariscope.errors import InputError
-from invariscope.seeding import draws
+from invariscope.seeding import draws, hashed
 
 COUNT = 20_000
 #: Low and high end of each uniform parameter; None: applied with probability one half.
@@ -77,6 +77,17 @@ def test_draws_are_bit_for_bit_those_of_numpy():
     for count in (3, 20_000):  # the second is made by torch
         found = device_draws(5, "key", counters, count)
         assert np.array_equal(found.numpy(), draws(5, "key", counters.numpy(), count))
+
+
+def test_draws_on_a_device_are_those_of_numpy_wherever_a_key_begins():
+    """Hashes are of 64 bits without a sign; tensors hold them with one."""
+    counters = torch.arange(1 << 16)
+    quarters = set()
+    for seed in range(8):
+        quarters.add(hashed(seed, "key") >> 62)
+        found = device_draws(seed, "key", counters, 1)
+        assert np.array_equal(found.numpy(), draws(seed, "key", counters.numpy(), 1))
+    assert quarters == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize(

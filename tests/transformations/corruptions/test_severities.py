@@ -188,3 +188,27 @@ def test_the_published_code_gives_as_much(pixels, photographs):
             if name not in DRAWING:
                 assert apart < 0.02, (name, severity, apart)
             assert far[1] == pytest.approx(far[0], rel=0.22 if name == "glass_blur" else 0.1), name
+
+
+def test_the_severities_are_the_published_ones():
+    """Those of the code of ImageNet-C; elastic_transform is put otherwise here."""
+    published = {
+        "gaussian_noise": (0.08, 0.12, 0.18, 0.26, 0.38),
+        "shot_noise": (60, 25, 12, 5, 3),
+        "impulse_noise": (0.03, 0.06, 0.09, 0.17, 0.27),
+        "speckle_noise": (0.15, 0.2, 0.35, 0.45, 0.6),
+        "defocus_blur": ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
+        "glass_blur": ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)),
+        "motion_blur": ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
+        "zoom_blur": ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)),
+        "gaussian_blur": (1, 2, 3, 4, 6),
+        "fog": ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)),
+        "brightness": (0.1, 0.2, 0.3, 0.4, 0.5),
+        "contrast": (0.4, 0.3, 0.2, 0.1, 0.05),
+        "saturate": ((0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2)),
+        "pixelate": (0.6, 0.5, 0.4, 0.3, 0.25),
+        "jpeg_compression": (25, 18, 15, 10, 7),
+    }
+    assert published.keys() == CORRUPTIONS.keys() - {"elastic_transform"}
+    for name, constants in published.items():
+        assert CORRUPTIONS[name].severities == constants, name
