@@ -18,7 +18,7 @@ import re
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,7 @@ class Reader:
             nothing, and the numbers of its folder must be as they were.
     """
 
-    words: list[str]
+    words: Sequence[str]
     code: int = 0
     written: str | None = None
 
@@ -51,7 +51,7 @@ class Reader:
         """Exit code, what is said, and what is shown."""
         if self.words[0] == "view":
             return viewed(Path(self.words[1]))
-        code, out, err = ended(self.words)
+        code, out, err = ended(list(self.words))
         if self.written is None or code not in (0, self.code):
             return code, err, ""
         return code, out + err, content_of(Path(self.written)) if self.written else out
