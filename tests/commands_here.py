@@ -3,8 +3,10 @@
 Whatever commands load is loaded once; so are the functions that numba compiles.
 """
 
+import errno
 import importlib
 import io
+import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -53,9 +55,29 @@ def ended(words: list[str]) -> tuple[int, str, str]:
 
 
 def make_world() -> None:
-    """Does each command of `damage` for both folders."""
+    """Does each command of `damage` for both folders, and half of some."""
     damage.make_inputs(Path())
     for which in ("first", "second"):
         for kind, words in damage.COMMANDS.items():
             code, out, err = ended(words(which))
             assert code == ENDS.get(kind, 0), (words(which), out, err)
+        for half in damage.HALVES:
+            end_half_way(half, which)
+
+
+def end_half_way(half: str, which: str) -> None:
+    """Does a command of `damage.HALVES` up to where its disk is full."""
+    words, last = damage.half(half, which)
+    real = os.replace
+
+    def full(source, target):
+        if Path(target).name == last:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(source, target)
+
+    os.replace = full
+    try:
+        code, out, err = ended(words)
+    finally:
+        os.replace = real
+    assert code == 3, (words, out, err)

@@ -132,6 +132,18 @@ COMMANDS = {
 }  # fmt: skip
 
 
+#: Folders of commands that did not end: the command, and the file for which there was no room.
+HALVES = {
+    "half-measure": ("measure", "block-00001.parquet"), "half-train": ("train", "weights.pt"),
+}  # fmt: skip
+
+
+def half(kind: str, which: str) -> tuple[list[str], str]:
+    """A command of `HALVES`, into a folder of its own, and the file at which it ended."""
+    command, last = HALVES[kind]
+    return [*COMMANDS[command](which)[:-1], f"{which}/{kind}"], last
+
+
 def every_job(lab: Any, settings: Any) -> Findings:
     """A job of each kind, and their numbers as a table."""
     from invariscope.studies.claims import above, decide

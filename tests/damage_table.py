@@ -4,7 +4,7 @@
                                            "every": all of them
 
 A file that is damaged as a whole is given to all readers of its kind, one of which a place in its
-JSON is another to two of them, drawn by the damage.
+JSON is another to two of them, drawn by the damage; of few damages each is given to one.
 
 It makes the world of `damage` in the current folder, if it is not there, and prints {kind: [what
 went wrong]} as JSON. A reader ends rightly with what it shows without damage (what was damaged is
@@ -18,7 +18,7 @@ import re
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,7 @@ class Reader:
             nothing, and the numbers of its folder must be as they were.
     """
 
-    words: list[str]
+    words: Sequence[str]
     code: int = 0
     written: str | None = None
 
@@ -51,7 +51,7 @@ class Reader:
         """Exit code, what is said, and what is shown."""
         if self.words[0] == "view":
             return viewed(Path(self.words[1]))
-        code, out, err = ended(self.words)
+        code, out, err = ended(list(self.words))
         if self.written is None or code not in (0, self.code):
             return code, err, ""
         return code, out + err, content_of(Path(self.written)) if self.written else out
@@ -115,6 +115,14 @@ READERS: dict[str, tuple[list[str], list[Reader]]] = {
         showing("view first/study"),
         Reader(damage.studying("first")),
     ]),
+    "half-measure": (["half-measure"], [
+        writing(" ".join(damage.half("half-measure", "first")[0]),
+                "first/half-measure/summary.parquet"),
+    ]),
+    "half-train": (["half-train"], [
+        writing(" ".join(damage.half("half-train", "first")[0]),
+                "first/half-train/seed-0/weights.pt"),
+    ]),
     "jobs": (["jobs", "study"], [showing("view first/jobs"), Reader(damage.studying("first"))]),
 }  # fmt: skip
 _SHOWN = (".html", ".svg", ".py")  # for people; no command reads them
@@ -143,7 +151,7 @@ def foreign_to(path: Path) -> bytes | None:
             for twin in twins
             if json.loads(twin.read_text())["kind"] == about["kind"]
         )
-    elif parts[0] == "train" and parts[1].startswith("seed-"):
+    elif parts[0] in ("train", "half-train") and parts[1].startswith("seed-"):
         parts[1] = f"seed-{int(parts[1].removeprefix('seed-')) + 5}"
     other = Path("second", *parts)
     if path.suffix == ".arrow":  # known by what lies in it
@@ -215,26 +223,27 @@ def check(kind: str, count: int | None, told: Callable[[str], None]) -> list[str
     folders, readers = READERS[kind]
     restore(folders)
     before, wrong = numbers(folders), []
-    whole = []
-    for reader in readers:
-        restore(folders)
-        whole.append(reader.run())
-        assert whole[-1][0] == reader.code, (reader.words, whole[-1])
+    whole: dict[int, Ended] = {}
     cases = cases_of(kind, count)
     for number, (path, how, content) in enumerate(cases):
-        pairs = list(zip(readers, whole, strict=True))
-        if " " in how and how != "deep object":
-            pairs = random.Random(f"{path} {how}").sample(pairs, min(2, len(pairs)))
-        for reader, expected in pairs:
+        place = " " in how and how != "deep object"
+        most = 1 if count is not None else 2 if place else len(readers)
+        draw = random.Random(f"{path} {how}")
+        for own in sorted(draw.sample(range(len(readers)), min(most, len(readers)))):
+            reader = readers[own]
+            if own not in whole:
+                restore(folders)
+                whole[own] = reader.run()
+                assert whole[own][0] == reader.code, (reader.words, whole[own])
             restore(folders)
             path.write_bytes(content)
-            code, text, shown = reader.run()
-            problem = problem_with(path, reader, (code, text, shown), expected)
-            if not problem and code == reader.code and reader.written is None:
+            end = reader.run()
+            problem = problem_with(path, reader, end, whole[own])
+            if not problem and end[0] == reader.code and reader.written is None:
                 problem = changed(path, before, numbers(folders))
             if problem:
-                place = f"{path}, {how}, {' '.join(reader.words[:2])}"
-                wrong.append(f"{place}: {problem}: {said_anew(text, expected[1])[-400:]}")
+                said = said_anew(end[1], whole[own][1])[-400:]
+                wrong.append(f"{path}, {how}, {' '.join(reader.words[:2])}: {problem}: {said}")
                 told(wrong[-1])
         told(f"{kind}: {number + 1} of {len(cases)}")
     restore(folders)

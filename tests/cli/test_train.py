@@ -108,7 +108,7 @@ def test_a_folder_of_another_training_is_left_alone(invariscope, classes):
     assert invariscope(*arguments())[0] == 0
     code, _, err = invariscope(*arguments("--epochs", "3"))
     assert code == 2
-    assert "holds another training (epochs 2.0 there, 3.0 now)" in err
+    assert "holds another training, by its recipe.json (epochs 2.0 there, 3.0 now)" in err
 
 
 @pytest.mark.slow

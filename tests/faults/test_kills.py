@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and 
 
 def test_a_few_moments(tmp_path, alone):
     """The other kinds: tests/sweep/test_resume.py, tests/search/test_resume.py."""
-    alone(tmp_path, "kill_moments.py", "2", "foregrounds", "train", "improve", "study")
+    alone(tmp_path, "kill_moments.py", "2", "train", "improve", "study")
 
 
 @pytest.mark.faults

@@ -67,7 +67,7 @@ def test_a_checkpoint_of_another_training_or_version_is_not_gone_on_with(
     tiny, stopped, monkeypatch
 ):
     for other in ({"seed": 3}, {"value_range": (0, 255)}):
-        with pytest.raises(InputError, match=f"holds another training .{next(iter(other))} "):
+        with pytest.raises(InputError, match=f"by its checkpoint.pt .{next(iter(other))} "):
             train(tiny.with_(**other), output=stopped)
     here = checkpoint.versions("invariscope", "torch")
     monkeypatch.setattr(checkpoint, "versions", lambda *names: here | {"torch": "99.0"})

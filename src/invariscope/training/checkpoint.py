@@ -54,7 +54,7 @@ def take_up(folder: Path, training: "Training") -> None:
     with undamaged(path, "delete it to train from the start"):
         content = io.BytesIO(without_digest(path.read_bytes()))
         state = torch.load(content, map_location="cpu", weights_only=True)
-        check_same_recipe(folder, Recipe.from_dict(state["recipe"]), training.recipe)
+        check_same_recipe(path, Recipe.from_dict(state["recipe"]), training.recipe)
         there, here = state["versions"], versions(*_PACKAGES)
         for package in _PACKAGES:
             if there[package] != here[package]:
@@ -65,8 +65,8 @@ def take_up(folder: Path, training: "Training") -> None:
         training.restore(state)
 
 
-def check_same_recipe(folder: Path, kept: Recipe, wanted: Recipe) -> None:
-    """Refuses to go on with another training's folder.
+def check_same_recipe(file: Path, kept: Recipe, wanted: Recipe) -> None:
+    """Refuses to go on with another training's folder, by the file that says what it holds.
 
     Raises:
         InputError: Names the values that differ.
@@ -79,5 +79,6 @@ def check_same_recipe(folder: Path, kept: Recipe, wanted: Recipe) -> None:
     ]
     if differ:
         raise InputError(
-            f"{folder} holds another training ({'; '.join(differ)}): give another `output`"
+            f"{file.parent} holds another training, by its {file.name} ({'; '.join(differ)}): give "
+            "another `output`"
         )

@@ -27,7 +27,7 @@ from invariscope.training.checkpoint import (
 )
 from invariscope.training.prepare import Training, accelerator_on, prepare
 from invariscope.training.recipe import Recipe
-from invariscope.training.run import TrainedRun, is_done, read_run
+from invariscope.training.run import RECIPE, TrainedRun, is_done, read_run
 from invariscope.training.trackers import Tracker
 
 CHECKPOINT_SECONDS = 60.0
@@ -96,7 +96,7 @@ def train(
     folder = None if output is None else Path(output)
     if folder is not None and is_done(folder):
         run = read_run(folder)
-        check_same_recipe(folder, run.recipe, recipe)
+        check_same_recipe(folder / RECIPE, run.recipe, recipe)
         (folder / CHECKPOINT).unlink(missing_ok=True)  # of one that was killed when it was done
         return run
     accelerator = accelerator_on(device, mixed_precision)
