@@ -66,9 +66,10 @@ def _checked(thing: Any = None, *, typechecker: Any) -> Any:
         return partial(_checked, typechecker=typechecker)
     if inspect.isfunction(thing) and not _has_shapes(thing):
         return thing if "<locals>" in thing.__qualname__ else check(thing)
-    if dataclasses.is_dataclass(thing) and not _has_shapes(thing.__init__):
-        thing.__init__ = check(thing.__init__)  # pyright: ignore[reportAttributeAccessIssue]
-        return thing
+    if inspect.isclass(thing) and dataclasses.is_dataclass(thing):
+        if not _has_shapes(thing.__init__):
+            thing.__init__ = check(thing.__init__)
+            return thing
     return _jaxtyped(thing, typechecker=typechecker)
 
 
