@@ -34,7 +34,7 @@ def ran(*command: object) -> dict:
         pytest.param("resume", 2, marks=pytest.mark.long),
         pytest.param("memory", 4, marks=pytest.mark.long),
         pytest.param("embeddings", 2, marks=pytest.mark.long),
-        ("channels", 1),
+        pytest.param("channels", 1, marks=pytest.mark.long),
         ("transforms2d", 1),
         pytest.param("trace", 2, marks=pytest.mark.long),
     ],

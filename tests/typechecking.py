@@ -1,14 +1,19 @@
 """The type checker that pytest puts on every function of the package, shapes included.
 
-Of modules without shapes beartype alone checks the functions: a call under jaxtyping takes fifty
-times as long, and half of the time of the tests went there. Names that are imported for type
-checkers only are known to neither; jaxtyping lets them pass.
+What has no shapes beartype alone checks: a call under jaxtyping takes fifty times as long, and half
+of the time of the tests went there. Names that are imported for type checkers only are known to
+neither; jaxtyping lets them pass. What is defined anew at each call is checked if it has shapes.
 """
 
 import ast
+import dataclasses
+import inspect
 import re
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import jaxtyping
 from beartype import BeartypeConf, beartype
 from beartype.claw import beartype_package
 from jaxtyping import install_import_hook
@@ -46,7 +51,33 @@ def _words(nodes: list[ast.expr]) -> set[str]:
     return set(re.findall(r"\w+", " ".join(ast.unparse(node) for node in nodes)))
 
 
+def _has_shapes(function: Any) -> bool:
+    """Whether an annotation names a shape, or is text, which may be a name of type checkers."""
+    for annotation in inspect.get_annotations(function).values():
+        quoted = "'" in repr(annotation) and not isinstance(annotation, type)
+        if quoted or "jaxtyping" in repr(annotation):
+            return True
+    return False
+
+
+def _checked(thing: Any = None, *, typechecker: Any) -> Any:
+    """`jaxtyping.jaxtyped` for what has shapes, beartype for the rest."""
+    if thing is None:
+        return partial(_checked, typechecker=typechecker)
+    if inspect.isfunction(thing) and not _has_shapes(thing):
+        return thing if "<locals>" in thing.__qualname__ else check(thing)
+    if inspect.isclass(thing) and dataclasses.is_dataclass(thing):
+        if not _has_shapes(thing.__init__):
+            thing.__init__ = check(thing.__init__)
+            return thing
+    return _jaxtyped(thing, typechecker=typechecker)
+
+
+_jaxtyped = jaxtyping.jaxtyped
+
+
 def pytest_load_initial_conftests() -> None:
     """Before anything of the package is imported."""
+    jaxtyping.jaxtyped = _checked
     beartype_package("invariscope", conf=_CONF)
     install_import_hook(_with_shapes(Path(__file__).parents[1] / "src"), "typechecking.check")

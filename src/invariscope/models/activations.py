@@ -225,6 +225,6 @@ def token_grid(
 def _looks_channels_last(shape: tuple[int, ...], input_size: tuple[int, int]) -> bool:
     """Says whether axes 1 and 2 have the proportions of the image, and better than axes 2 and 3."""
     height, width = input_size
-    last, first = (abs(rows * width - columns * height) for rows, columns in (shape[1:3], shape[2:]))
+    last, first = (abs(a * width - b * height) for a, b in (shape[1:3], shape[2:4]))
     # Less than one row or column off: strides round sides up or down.
     return last < max(input_size) and last < first
