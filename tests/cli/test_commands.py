@@ -68,6 +68,18 @@ def test_lists(invariscope, arguments, expected):
         assert "rotate" not in out
 
 
+def test_a_list_in_a_terminal_goes_on_below_its_texts(invariscope, monkeypatch):
+    from invariscope.terminal import Terminal
+
+    piped = invariscope("list", "data")[1].splitlines()
+    assert max(map(len, piped)) > 80  # one line each
+    monkeypatch.setattr(Terminal, "is_terminal", True)
+    shown = invariscope("list", "data")[1].splitlines()
+    assert max(map(len, shown)) <= 80
+    assert " ".join(" ".join(shown).split()) == " ".join(" ".join(piped).split())
+    assert any(line.startswith(" " * 29) for line in shown)
+
+
 def test_a_run_writes_its_folder_and_a_table_of_80_columns(invariscope, place):
     code, out, _ = invariscope(*TINY, "-t", "rotate,solarize", "-n", "34", "--output", "run")
     assert code == 0

@@ -104,6 +104,7 @@ def test_transforms2d_goes_as_far_as_the_data_draw():
     assert reach("rotate")[1] - reach("rotate")[0] == ends("rotation")[1]
     assert table["blur"].magnitudes[-1] * 32 == ends("blur")[1]
     assert table["posterize"].magnitudes[-1] == 1
+    assert table["posterize"].describe(len(table["posterize"].magnitudes) - 1) == "1 bit"
     assert table["sharpness"].magnitudes[-1] == 7
 
 

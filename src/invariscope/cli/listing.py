@@ -1,6 +1,7 @@
 """`invariscope list`: the names that can be used."""
 
 import fnmatch
+import textwrap
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -47,7 +48,16 @@ def list_names(
     screen = Screen()
     for name, text in lines:
         if pattern is None or fnmatch.fnmatch(name, pattern):
-            screen.line(f"{name:28} {text}".rstrip())
+            line = f"{name:28} {text}".rstrip()
+            if screen.is_terminal:
+                indent = " " * 29
+                screen.print(
+                    textwrap.fill(
+                        line, screen.width, subsequent_indent=indent, break_on_hyphens=False
+                    )
+                )
+            else:  # a pipe gets a line for each, so that it can be searched
+                screen.line(line)
 
 
 #: What `invariscope list` alone shows.

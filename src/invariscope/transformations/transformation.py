@@ -101,7 +101,8 @@ class Transformation:
         if self.unit == "of the side":
             return f"{sign}{100 * magnitude:.3g} % of the side"
         glue = "" if self.unit in ("°", "×") else " "
-        return f"{sign}{magnitude:.3g}{glue}{self.unit}".strip()
+        unit = "bit" if self.unit == "bits" and magnitude == 1 else self.unit
+        return f"{sign}{magnitude:.3g}{glue}{unit}".strip()
 
     def operation(self, level: int) -> str:
         """Returns the operation as a key: equal keys are one cell of a sweep."""
