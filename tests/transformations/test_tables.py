@@ -104,8 +104,16 @@ def test_transforms2d_goes_as_far_as_the_data_draw():
     assert reach("rotate")[1] - reach("rotate")[0] == ends("rotation")[1]
     assert table["blur"].magnitudes[-1] * 32 == ends("blur")[1]
     assert table["posterize"].magnitudes[-1] == 1
-    assert table["posterize"].describe(len(table["posterize"].magnitudes) - 1) == "1 bit"
     assert table["sharpness"].magnitudes[-1] == 7
+
+
+def test_one_bit_is_one():
+    (posterized,) = get_transformations("posterize=2/1")
+    assert [posterized.describe(level) for level in posterized.levels] == [
+        "8 bits",
+        "2 bits",
+        "1 bit",
+    ]
 
 
 def test_the_paper_table_shows_the_published_pictures():
