@@ -1,5 +1,7 @@
 """What each family does to the values: against Pillow on 8-bit pictures, and the identities."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -113,17 +115,17 @@ def test_only_geometry_has_a_floor():
     assert torch.equal(quarter.there_and_back(tensor, 1), tensor)
 
 
-SEEDS = ({}, {"seed": 0}, {"seed": 1}, {"seed": -1})
+SEEDS: tuple[dict[str, Any], ...] = ({}, {"seed": 0}, {"seed": 1}, {"seed": -1})
 
 
 def test_the_seed_is_0_unless_another_is_given():
     _, tensor = pictures(count=40, size=8)
     rotate = get_transformation("rotate")
-    how = {"image_ids": [str(number) for number in range(len(tensor))]}
+    how: dict[str, Any] = {"image_ids": [str(number) for number in range(len(tensor))]}
     for function in (rotate, rotate.there_and_back):
         unsaid, *said = (function(tensor, 1, **how, **seed) for seed in SEEDS)
         assert [torch.equal(unsaid, images) for images in said] == [True, False, False]
-    unsaid, *said = (rotate.motion(1, (8, 8), **how, **seed) for seed in SEEDS)
+    unsaid, *said = (np.array(rotate.motion(1, (8, 8), **how, **seed)) for seed in SEEDS)
     assert [np.array_equal(unsaid, matrices) for matrices in said] == [True, False, False]
 
 
