@@ -12,7 +12,9 @@ from torchvision.transforms import v2
 
 import invariscope
 from invariscope.errors import InputError, RunError
+from invariscope.files import write_parquet
 from invariscope.improving import Watching, improving
+from invariscope.models.improved import read_improved
 from invariscope.models.state_hash import hash_state
 from invariscope.transformations import from_function, transformation_from
 
@@ -127,6 +129,11 @@ def test_an_interrupted_tuning_goes_on_to_the_same_weights(network, pictures, tm
     assert third.accuracy == again.accuracy
     with pytest.raises(InputError, match=r"holds another improvement, by its model.json"):
         improved(network, pictures, DIMMER, output=cut, **{**short, "lr": 0.01})
+    # the history of another tuning is not taken for its own; the weights open all the same
+    write_parquet(cut / "improved" / "history.parquet", third.history.iloc[:-1])
+    read_improved(cut / "improved")
+    with pytest.raises(InputError, match=r"history.parquet is not as it was .*: delete the folder"):
+        improved(network, pictures, DIMMER, output=cut, **short)
 
 
 def invariscope_watching(steps):

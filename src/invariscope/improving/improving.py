@@ -299,7 +299,7 @@ def _tuned(
     """Tunes the network, or reads what an earlier run of the same command has tuned."""
     weights = work.below(IMPROVED)
     if weights is not None and (weights / DESCRIPTION).exists():
-        about = read_improved(weights).about
+        about = read_improved(weights, whole=True).about
         if about["recipe"] != recipe.as_dict():
             raise InputError(
                 f"{work.folder} holds another improvement, by its {DESCRIPTION}: give another "
@@ -320,6 +320,7 @@ def _tuned(
             preprocessing=work.probe.preprocessing,
             about={"recipe": recipe.as_dict(), "notes": list(tuned.notes),
                    "seconds": tuned.seconds, "iterations": tuned.iterations},
+            beside=[HISTORY],
         )  # fmt: skip
         forget_checkpoint(weights)
     return tuned

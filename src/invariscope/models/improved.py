@@ -8,7 +8,7 @@ spec builds the network from is: its package, its factory, its configuration.
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ WEIGHTS, DESCRIPTION = "weights.pt", "model.json"
 #: Specs whose argument is a path.
 _PATHS = ("checkpoint", "trained", "transformers", "improved")
 _REMEDY = "give a folder that `invariscope improve` has finished"
+_AGAIN = "delete the folder and run the command again"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def save_improved(
     base: str,
     preprocessing: Preprocessing,
     about: Mapping[str, Any],
+    beside: Sequence[str] = (),
 ) -> None:
     """Writes improved weights.
 
@@ -59,6 +61,7 @@ def save_improved(
         base: Spec of the model that was improved; paths in it are written as absolute ones.
         preprocessing: What its images need.
         about: What JSON can hold.
+        beside: Files that lie in the folder already and belong to the weights.
 
     Raises:
         RunError: They cannot be written.
@@ -71,7 +74,7 @@ def save_improved(
         "preprocessing": preprocessing.as_dict(),
         "about": dict(about),
     }
-    write_sealed(folder / DESCRIPTION, content, [WEIGHTS])
+    write_sealed(folder / DESCRIPTION, content, [WEIGHTS, *beside])
 
 
 def _absolute(spec: str) -> str:
@@ -81,8 +84,12 @@ def _absolute(spec: str) -> str:
     return f"{kind}:{path}" if path else ""
 
 
-def read_improved(folder: str | Path) -> ImprovedModel:
+def read_improved(folder: str | Path, *, whole: bool = False) -> ImprovedModel:
     """Reads the description of an improved model.
+
+    Args:
+        folder: The folder.
+        whole: Whether what lies beside the weights must be as it was written, too.
 
     Raises:
         InputError: There is no such folder, or it holds no whole model as it was written.
@@ -90,7 +97,7 @@ def read_improved(folder: str | Path) -> ImprovedModel:
     file = Path(folder).expanduser() / DESCRIPTION
     if not file.is_file():
         raise InputError(f"improved model {folder}: there is no {DESCRIPTION}; {_REMEDY}")
-    values = read_sealed(file, _REMEDY)
+    values = read_sealed(file, _AGAIN, None) if whole else read_sealed(file, _REMEDY, (WEIGHTS,))
     with undamaged(file, _REMEDY):
         prepared = Preprocessing.from_dict(values["preprocessing"])
         return ImprovedModel(str(values["base"]), prepared, values["about"])
