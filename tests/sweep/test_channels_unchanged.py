@@ -244,13 +244,13 @@ SCRIPT = """
 import sys, time, torch
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 torch.set_num_threads(1)
-from invariscope.runs import engine
+from invariscope.runs import record
 from sweep_under_test import run, Small, pictures
-real = engine.write_block_file
+real = record.write_block_file
 def slow(*arguments):
     real(*arguments)
     time.sleep(0.4)
-engine.write_block_file = slow
+record.write_block_file = slow
 run(images=pictures(70), output=sys.argv[3])
 """
 FILES = ("summary.parquet", "channels.parquet")

@@ -15,7 +15,7 @@ from PIL import Image
 import invariscope
 from invariscope.errors import InputError, RunError
 from invariscope.results import Result
-from invariscope.runs import engine
+from invariscope.runs import record
 from killing import killed_after
 
 SCRIPT = """
@@ -126,7 +126,7 @@ def test_one_process_per_folder_and_a_dead_one_is_no_obstacle(folder, tmp_path):
 
 
 def test_a_run_that_fails_gives_the_folder_free(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "write_block_file", lambda *_: 1 / 0)
+    monkeypatch.setattr(record, "write_block_file", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(folder, tmp_path / "run", num_images=4)
     monkeypatch.undo()
@@ -266,14 +266,14 @@ def channels_of(folder, output, **more):
 @pytest.fixture
 def stopped(folder, tmp_path, monkeypatch):
     """A run with sums of channels that has two of its three blocks."""
-    real = engine.write_block_file
+    real = record.write_block_file
 
     def failing(rows, number, *more):
         if number == 2:
             raise RunError("stopped")
         return real(rows, number, *more)
 
-    monkeypatch.setattr(engine, "write_block_file", failing)
+    monkeypatch.setattr(record, "write_block_file", failing)
     with pytest.raises(RunError, match="stopped"):
         channels_of(folder, tmp_path / "stopped")
     monkeypatch.undo()

@@ -1,6 +1,7 @@
 """Models that are shown the same pictures are measured together, with the numbers of each alone."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,7 @@ def test_batches_that_do_not_fit_are_made_smaller_for_one_model(folder, monkeypa
     together = sweeps(folder, fold=False)
     expected = [carry_out(sweep).summary for sweep in sweeps(folder, fold=False)]
     module = together[1].probe.module
+    assert module is not None
     forward = module.forward
 
     def narrow(images):
@@ -115,7 +117,8 @@ def test_what_is_shared(folder):
         {"seed": 1},
         {"preprocessing": {"interpolation": "nearest", "size": 28, "resize": 30}},
     ):
-        other = prepare(SweepRequest(model=MODELS[0], images=folder, **ASKED | asked))
+        how: dict[str, Any] = ASKED | asked
+        other = prepare(SweepRequest(model=MODELS[0], images=folder, **how))
         assert other.shared != first.shared, asked
     precise = prepare(SweepRequest(model=MODELS[0], images=folder, precision=0.1, **ASKED))
     assert precise.shared is None

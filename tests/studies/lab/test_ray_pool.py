@@ -2,6 +2,8 @@
 
 import os
 import sys
+from importlib import import_module
+from typing import Any
 
 import pytest
 
@@ -17,8 +19,7 @@ pytest.importorskip("ray")
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    import ray
-
+    ray: Any = import_module("ray")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))  # for Ray's token
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))  # for oracles.jobs
@@ -33,9 +34,10 @@ def doubles(*numbers, **more):
 
 def test_results_come_in_order_and_a_dead_actor_costs_its_job(tmp_path, cluster, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lab = lab_of("jobs", None, engine="ray", address=cluster)
+    pool = RayPool(address=cluster)
+    lab = Lab("jobs", executor=pool)
     assert [found(result) for result in lab.run(doubles(3, 1, 3, 2))] == [6, 2, 6, 4]
-    assert lab.executor.workers == 2
+    assert pool.workers == 2
     jobs = [*doubles(9, error="die"), *doubles(4, 3)]
     with pytest.raises(RunError, match=r"its process died .*; 2 of 3 jobs are finished and kept"):
         lab.run(jobs)

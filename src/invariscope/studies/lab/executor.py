@@ -108,8 +108,8 @@ class Pool(ABC):
                     future = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
                     there, job = running[future]
                     problem = future.exception()
-                    died = isinstance(problem, staff.lost)
-                    yield _died(job, problem) if died else future.result()
+                    died = problem if isinstance(problem, staff.lost) else None
+                    yield _died(job, died) if died else future.result()
                     del running[future]
                     if died or not waiting:
                         there.stop()
@@ -185,6 +185,6 @@ def not_shared(job: StudyJob, why: str) -> Outcome:
     return Outcome(job, error=error, wrong_input=True)
 
 
-def _died(job: StudyJob, problem: BaseException | None) -> Outcome:
+def _died(job: StudyJob, problem: BaseException) -> Outcome:
     error = f"its process died ({why_it_died(problem)}): too little memory? try fewer workers"
     return Outcome(job, error=error)
