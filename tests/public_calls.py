@@ -147,7 +147,7 @@ def all_transformations() -> None:
     jitter(pictures, level=1, image_ids=["a", "b"])
     t.from_function("darken", torch.mul, (1.0, 0.5))(pictures, level=1)
     t.appearance("darken_more")(lambda images, factor: images * factor)
-    t.geometric("stay", unit="")(lambda amounts, size: np.tile(np.eye(3), (len(amounts), 1, 1)))
+    t.geometric("stay", unit="")(lambda amounts, size: np.tile(np.eye(2, 3), (len(amounts), 1, 1)))
     t.get_transformations("rotate=5/10,hue")
     (turns,) = t.get_groups("C4")
     moves = t.elements("C4")
@@ -155,7 +155,7 @@ def all_transformations() -> None:
     t.kernel(moves, (8, 8), (4, 4))
     action = t.action_on(t.get_group("C4"), 1, (8, 8), (4, 4))
     t.moves_of([action], [0, 1], pictures[..., :4, :4])
-    t.warp(pictures, np.tile(np.eye(3), (2, 1, 1)))
+    t.warp(pictures, np.tile(np.eye(2, 3), (2, 1, 1)))
     turns(pictures, level=1)
 
 
