@@ -281,16 +281,17 @@ def changed(path: Path, before: dict[str, str], after: dict[str, str]) -> str:
 
 def main() -> None:
     """Makes the world, if need be, and damages it."""
+    many, *kinds = sys.argv[1:]  # commands that are carried out here change it
     prepare()
     if not Path("whole").exists():
         make_world()
         shutil.copytree("first", "whole")
-    count = None if sys.argv[1] == "every" else int(sys.argv[1])
+    count = None if many == "every" else int(many)
     progress = sys.stderr if count is None else None
     found = {
         kind: check(kind, count, lambda text: print(text, file=progress, flush=True)
                     if progress else None)
-        for kind in sys.argv[2:]
+        for kind in kinds
     }  # fmt: skip
     print(json.dumps(found))
 

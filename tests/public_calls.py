@@ -25,7 +25,7 @@ from invariscope.metrics.torchmetrics import (
     PredictionConsistency,
     RelativeInvariance,
 )
-from invariscope.runs import carry_out, estimate
+from invariscope.runs import carry_out, carry_out_each, estimate
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.running import run_study
 from invariscope.sweep import SweepRequest, blocks, make_plan, prepare
@@ -149,6 +149,7 @@ def all_transformations() -> None:
     t.appearance("darken_more")(lambda images, factor: images * factor)
     t.geometric("stay", unit="")(lambda amounts, size: np.tile(np.eye(2, 3), (len(amounts), 1, 1)))
     t.get_transformations("rotate=5/10,hue")
+    t.get_transformation("rotate")
     (turns,) = t.get_groups("C4")
     moves = t.elements("C4")
     t.is_closed(moves)
@@ -231,6 +232,7 @@ def rows_again(folder: Path, made: dict) -> None:
     estimate(sweep, sweep.probe, ["embedding"])
     make_plan(transformations.get_transformations("rotate"), twin=False, floor=False)
     blocks(range(65))
+    carry_out_each([sweep], [None], workers=0)
     result = carry_out(sweep, output=folder / "run", workers=0)
     results.summarise(result.store, result.manifest)
     frame = results.read_summary(folder / "run")

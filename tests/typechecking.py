@@ -19,7 +19,7 @@ from beartype.claw import beartype_package
 from jaxtyping import install_import_hook
 
 #: beartype gives classes a method that Ray cannot make an actor of.
-_ACTORS = ("invariscope.runs.elsewhere",)
+_ACTORS = ("invariscope.own_actor",)
 _CONF = BeartypeConf(  # an int is a float
     is_pep484_tower=True, claw_is_pep526=False, claw_skip_package_names=_ACTORS
 )

@@ -13,6 +13,16 @@ from invariscope.errors import InputError
 
 T = TypeVar("T")
 
+LOCAL, RAY = "local", "ray"
+
+
+def check_engine(engine: str, address: str | None) -> None:
+    """Raises an `InputError` unless there is such an engine, and an address is Ray's."""
+    if engine not in (LOCAL, RAY):
+        raise InputError(f"engine must be {LOCAL} or {RAY}, not {engine!r}")
+    if address is not None and engine != RAY:
+        raise InputError(f"address={address!r} is a Ray cluster's: say engine='{RAY}'")
+
 
 class Cluster:
     """A cluster of Ray that was joined, or Ray on this machine, started for the occasion.

@@ -263,7 +263,7 @@ def test_unlabelled_images_are_refused_with_what_labels_are_for():
 def test_messages(labelled):
     for wrong, message in (
         ({"pairs": 0}, "pairs must be at least 1 per class, not 0"),
-        ({"classes": ["e"]}, r"unknown class 'e': \(known: a, b, c, d\)"),
+        ({"classes": ["e"]}, r"unknown class 'e' \(known: a, b, c, d\)"),
         ({"classes": []}, "no class is named"),
         ({"classes": ["d"]}, "no class has two images, so there are no pairs"),
         ({"batch_size": 0}, "batch_size must be at least 1"),

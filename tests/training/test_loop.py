@@ -189,7 +189,7 @@ def test_a_finished_folder_is_read_and_another_recipes_is_refused(tiny, tmp_path
     assert not progressed
     assert_same(run, again)
     assert_same(run, read_run(tmp_path))
-    with pytest.raises(InputError, match=r"another training \(epochs 2.0 there, 3.0 now\)"):
+    with pytest.raises(InputError, match=r"another training, by its recipe.json \(epochs 2"):
         train(tiny.with_(epochs=3.0), output=tmp_path)
     with pytest.raises(InputError, match="holds no finished training"):
         read_run(tmp_path / "nothing")

@@ -5,21 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from invariscope.errors import InputError
+from invariscope.own_actor import LOCAL, RAY, check_engine
 from invariscope.runs.crew import Crew, measured_by
 from invariscope.runs.elsewhere import Opened
 from invariscope.runs.job import Job
 from invariscope.runs.measured import Bench, How, Measured, Wanted
 from invariscope.runs.progress import Progress
-
-LOCAL, RAY = "local", "ray"
-
-
-def check_engine(engine: str, address: str | None) -> None:
-    """Raises an `InputError` unless there is such an engine, and an address is Ray's."""
-    if engine not in (LOCAL, RAY):
-        raise InputError(f"engine must be {LOCAL} or {RAY}, not {engine!r}")
-    if address is not None and engine != RAY:
-        raise InputError(f"address={address!r} is a Ray cluster's: say engine='{RAY}'")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from invariscope.errors import InputError
 from invariscope.files import versions
-from invariscope.runs.staff import LOCAL, RAY, check_engine
+from invariscope.own_actor import LOCAL, RAY, check_engine
 from invariscope.studies.claims.needed import with_needed
 from invariscope.studies.claims.record import SMOKE
 from invariscope.studies.claims.verdict import without_verdict
