@@ -54,3 +54,9 @@ def third_block_fills_the_disk(monkeypatch):
 
     monkeypatch.setattr(os, "replace", full)
     return monkeypatch.undo
+
+
+@pytest.fixture(scope="session")
+def ray_home(tmp_path_factory) -> str:
+    """The home in which Ray keeps its token; a process cannot start it with another one later."""
+    return str(tmp_path_factory.mktemp("ray"))

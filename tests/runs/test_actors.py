@@ -1,6 +1,5 @@
 """Actors of Ray, on a cluster of three nodes on this machine, end with the bytes of one process."""
 
-import os
 import sys
 
 import cloudpickle
@@ -34,17 +33,15 @@ def files(folder):
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+def cluster(ray_home):
     ray = pytest.importorskip("ray")
     cluster_utils = pytest.importorskip("ray.cluster_utils")
-    home = os.environ.get("HOME")
-    os.environ["HOME"] = str(tmp_path_factory.mktemp("home"))  # for Ray's token
-    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    yield cluster, [cluster.add_node(num_cpus=1) for _ in range(2)]
-    ray.shutdown()
-    cluster.shutdown()
-    if home is not None:
-        os.environ["HOME"] = home
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", ray_home)
+        cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        yield cluster, [cluster.add_node(num_cpus=1) for _ in range(2)]
+        ray.shutdown()
+        cluster.shutdown()
 
 
 class Kills(Silent):

@@ -18,10 +18,10 @@ pytest.importorskip("ray")
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+def cluster(ray_home):
     ray: Any = import_module("ray")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))  # for Ray's token
+        patch.setenv("HOME", ray_home)
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))  # for oracles.jobs
         context = ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
         yield context.address_info["address"]
