@@ -6,6 +6,8 @@
 # for its users) is itself marked for pytest's rewriting of assertions, all of its modules, where it is installed as
 # editable. pytest's hook comes first and loads these modules itself, so that no other import hook sees them: calls with
 # wrong types pass, without a word. The same package without the entry point is checked.
+#
+# Seen: pytest 9.2.0 | without an entry point: checked | with one: not checked
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
