@@ -45,6 +45,14 @@ class Cluster:
         having = self._ray.cluster_resources()
         self.gpus, self.cores = int(having.get("GPU", 0)), int(having.get("CPU", 1))
 
+    def count(self, wanted: int | None, *, on_gpu: bool) -> int:
+        """Counts the actors to hire: those that are wanted, or one for each GPU or else core."""
+        return wanted or (self.gpus if on_gpu else self.cores)
+
+    def share(self, count: int, *, on_gpu: bool) -> tuple[int, float]:
+        """Computes the cores and the part of a GPU that each of so many actors takes."""
+        return max(1, self.cores // count), min(1.0, self.gpus / count) if on_gpu else 0.0
+
     def put(self, value: Any) -> Any:
         """Keeps a value where all nodes can fetch it; calls take what this returns in its place."""
         return self._ray.put(value)
@@ -54,7 +62,7 @@ class Cluster:
 
         Args:
             threads: Cores that it takes.
-            gpus: The share of a GPU that it takes; it sees no other one.
+            gpus: The part of a GPU that it takes; it sees no other one.
         """
         actor = self._ray.remote(num_cpus=threads, num_gpus=gpus, max_restarts=0)(_Caller)
         return OwnActor(self._ray, actor.remote())

@@ -31,14 +31,13 @@ class Actors:
         self.lost = cluster.lost
         order = Order.of(jobs, how, 1)
         on_gpu = cluster.gpus > 0 and choose_device(order.device).type == "cuda"
-        self.size = count or (cluster.gpus if on_gpu else cluster.cores)
-        self._threads = max(1, cluster.cores // self.size)
-        self._gpus = min(1.0, cluster.gpus / self.size) if on_gpu else 0.0
-        self._packed = cluster.put(replace(order, threads=self._threads).packed())
+        self.size = cluster.count(count, on_gpu=on_gpu)
+        self._share = cluster.share(self.size, on_gpu=on_gpu)
+        self._packed = cluster.put(replace(order, threads=self._share[0]).packed())
 
     def hire(self, place: int) -> CalledWorker:
         """Starts an actor as soon as the cluster has room for it."""
-        return CalledWorker(self._cluster.hire(self._threads, self._gpus), self._packed)
+        return CalledWorker(self._cluster.hire(*self._share), self._packed)
 
     def close(self) -> None:
         """Ends Ray, where it was started for this run."""

@@ -25,34 +25,9 @@ from invariscope.runs.staff import LOCAL, Staff
 T = TypeVar("T")
 
 
-def carry_out(
-    job: Job[T],
-    *,
-    output: str | Path | None = None,
-    batch_size: int | None = None,
-    workers: int | None = None,
-    processes: int | None = None,
-    engine: str = LOCAL,
-    address: str | None = None,
-    resume: bool = True,
-    progress: Progress | None = None,
-    cache: str | Path | None = None,
-    cache_size: str | int = DEFAULT_SIZE,
-) -> T:
+def carry_out(job: Job[T], *, output: str | Path | None = None, **how: Any) -> T:
     """Measures the blocks that are missing and makes the result. Arguments as for `measure`."""
-    (result,) = carry_out_each(
-        [job],
-        [output],
-        batch_size=batch_size,
-        workers=workers,
-        processes=processes,
-        engine=engine,
-        address=address,
-        resume=resume,
-        progress=progress,
-        cache=cache,
-        cache_size=cache_size,
-    )
+    (result,) = carry_out_each([job], [output], **how)
     return result
 
 
@@ -71,10 +46,10 @@ def carry_out_each(
     cache: str | Path | None = None,
     cache_size: str | int = DEFAULT_SIZE,
 ) -> list[T]:
-    """Carries out jobs of one kind that share their pictures (`Job.shared`), as `carry_out` does.
+    """Carries out one job, or several of one kind that share their pictures (`Job.shared`).
 
-    ``outputs`` are their run folders. All are measured block by block, so that one that fails ends
-    the others, too; what was measured is kept.
+    ``outputs`` are their run folders, the other arguments are as for `measure`. All are measured
+    block by block, so that one that fails ends the others, too; what was measured is kept.
     """
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be at least 1, not {batch_size}")

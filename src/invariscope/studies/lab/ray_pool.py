@@ -33,14 +33,15 @@ class RayPool(Pool):
         if workers is not None and workers < 1:
             raise InputError(f"workers={workers}: give 1 or more")
         self._cluster = Cluster(address)  # for all sets of jobs; Ray ends with the process
-        self.workers = workers or self._cluster.gpus or self._cluster.cores
+        self._on_gpu = self._cluster.gpus > 0
+        self.workers = self._cluster.count(workers, on_gpu=self._on_gpu)
 
     @contextmanager
     def staff(self, jobs: int) -> Iterator[Staff]:
         """See `Pool`."""
         cluster, size = self._cluster, min(self.workers, jobs)
-        threads, share = max(1, cluster.cores // size), min(1.0, cluster.gpus / size)
-        yield Staff(size, partial(cluster.hire, threads, share), cluster.lost)
+        share = cluster.share(size, on_gpu=self._on_gpu)
+        yield Staff(size, partial(cluster.hire, *share), cluster.lost)
 
     def outcomes(self, jobs: Sequence[StudyJob], folder: Path) -> Generator[Outcome, None, None]:
         """See `Executor`."""
