@@ -12,14 +12,11 @@ from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from invariscope.errors import RunError
-from invariscope.runs.elsewhere import Opened
+from invariscope.runs.elsewhere import Done, Opened
 from invariscope.runs.measured import Measured, Wanted
 
 #: How often a block is begun, where its workers die.
 _TRIES = 3
-
-Done = tuple[list[Measured], list[tuple[int, str]]]
-"""What a block gave for each job, and lines worth knowing with the position of their job."""
 
 
 @runtime_checkable

@@ -20,6 +20,9 @@ from invariscope.runs.job import Job
 from invariscope.runs.measured import Bench, How, Measured, Wanted
 from invariscope.runs.request import ModelRequest, Request
 
+Done = tuple[list[Measured], list[tuple[int, str]]]
+"""What a block gave for each job, and lines worth knowing with the position of their job."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -137,7 +140,7 @@ class RemoteBench:
         """What was prepared."""
         return Opened.of(self._bench.jobs)
 
-    def measure(self, wanted: Wanted) -> tuple[list[Measured], list[tuple[int, str]]]:
+    def measure(self, wanted: Wanted) -> Done:
         """Measures one block; lines worth knowing come with it, and with the position of a job."""
         measured = list(self._bench.measure([wanted], lambda passes: None))
         notes, self._notes[:] = list(self._notes), []
@@ -159,7 +162,7 @@ class CalledWorker:
         """Prepares the jobs."""
         return self._there.call(_open, self._packed)
 
-    def measure(self, wanted: Wanted) -> "Future[tuple[list[Measured], list[tuple[int, str]]]]":
+    def measure(self, wanted: Wanted) -> "Future[Done]":
         """Measures a block."""
         return self._there.call(_measure, wanted)
 
@@ -177,6 +180,6 @@ def _open(packed: bytes) -> Opened:
     return _bench.opened()
 
 
-def _measure(wanted: Wanted) -> tuple[list[Measured], list[tuple[int, str]]]:
+def _measure(wanted: Wanted) -> Done:
     assert _bench is not None
     return _bench.measure(wanted)

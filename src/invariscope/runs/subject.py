@@ -1,6 +1,6 @@
 """Opens the model and the images of a run, before its first block."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,18 +61,6 @@ class Subject:
         if not self.random:
             return decoded
         return {index: replace(picture, digest="") for index, picture in decoded.items()}
-
-    @property
-    def pictures_key(self) -> Hashable:
-        """What decides which pictures the run shows: equal for models that are shown the same."""
-        return (
-            self.source.name,
-            self.source.value_range,
-            fingerprint(self.source, self.selected),
-            self.probe.preprocessing.pictures_key,
-            tuple(self.pixels.shape),
-            self.pixels.dtype,
-        )
 
     @property
     def colours(self) -> int:

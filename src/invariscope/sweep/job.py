@@ -94,7 +94,16 @@ class Sweep(Job[Result]):
         """What sweeps that are measured on the same pictures have in common."""
         if self.precision is not None or self.until is not None or self.subject.random:
             return None
-        return self.subject.pictures_key, self.setup.seed, self.probe.device
+        return (
+            self.source.name,
+            self.source.value_range,
+            self.manifest["settings"]["images"],  # hashed once, when the run was prepared
+            self.probe.preprocessing.pictures_key,
+            tuple(self.subject.pixels.shape),
+            self.subject.pixels.dtype,
+            self.setup.seed,
+            self.probe.device,
+        )
 
     @property
     def probe(self) -> Probe:

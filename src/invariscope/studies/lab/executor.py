@@ -14,7 +14,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -88,7 +87,7 @@ class Pool(ABC):
     """
 
     @abstractmethod
-    def staff(self, jobs: int) -> AbstractContextManager[Staff]:
+    def staff(self, jobs: int) -> Staff:
         """Those who execute so many jobs."""
 
     def outcomes(self, jobs: Sequence[StudyJob], folder: Path) -> Generator[Outcome, None, None]:
@@ -100,24 +99,24 @@ class Pool(ABC):
             job = waiting.popleft()
             running[there.call(attempt_there, kinds, job, folder, os.getcwd())] = there, job
 
-        with self.staff(len(jobs)) as staff:
-            try:
-                for _ in range(min(staff.size, len(waiting))):
-                    give(staff.hire())
-                while running:
-                    future = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
-                    there, job = running[future]
-                    problem = future.exception()
-                    died = problem if isinstance(problem, staff.lost) else None
-                    yield _died(job, died) if died else future.result()
-                    del running[future]
-                    if died or not waiting:
-                        there.stop()
-                    if waiting:
-                        give(staff.hire() if died else there)
-            finally:
-                for there, _ in running.values():
+        staff = self.staff(len(jobs))
+        try:
+            for _ in range(min(staff.size, len(waiting))):
+                give(staff.hire())
+            while running:
+                future = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
+                there, job = running[future]
+                problem = future.exception()
+                died = problem if isinstance(problem, staff.lost) else None
+                yield _died(job, died) if died else future.result()
+                del running[future]
+                if died or not waiting:
                     there.stop()
+                if waiting:
+                    give(staff.hire() if died else there)
+        finally:
+            for there, _ in running.values():
+                there.stop()
 
 
 class ProcessPool(Pool):
@@ -135,11 +134,10 @@ class ProcessPool(Pool):
             raise InputError(f"workers={workers}: give 1 or more")
         self.workers = workers
 
-    @contextmanager
-    def staff(self, jobs: int) -> Iterator[Staff]:
+    def staff(self, jobs: int) -> Staff:
         """See `Pool`."""
         threads = max(1, cores() // max(1, min(self.workers, jobs)))
-        yield Staff(self.workers, partial(OwnProcess, threads), (DIED,))
+        return Staff(self.workers, partial(OwnProcess, threads), (DIED,))
 
 
 def cores() -> int:

@@ -4,8 +4,8 @@ Every machine must see the working folder and the folder of the jobs at the same
 a network drive: jobs read the results of others there, and the study reads all.
 """
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -36,12 +36,11 @@ class RayPool(Pool):
         self._on_gpu = self._cluster.gpus > 0
         self.workers = self._cluster.count(workers, on_gpu=self._on_gpu)
 
-    @contextmanager
-    def staff(self, jobs: int) -> Iterator[Staff]:
+    def staff(self, jobs: int) -> Staff:
         """See `Pool`."""
         cluster, size = self._cluster, min(self.workers, jobs)
         share = cluster.share(size, on_gpu=self._on_gpu)
-        yield Staff(size, partial(cluster.hire, *share), cluster.lost)
+        return Staff(size, partial(cluster.hire, *share), cluster.lost)
 
     def outcomes(self, jobs: Sequence[StudyJob], folder: Path) -> Generator[Outcome, None, None]:
         """See `Executor`."""
