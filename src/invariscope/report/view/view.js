@@ -159,15 +159,17 @@
   };
 
   const copy = async (button) => {
-    const before = button.textContent;
+    const label = (button.dataset.label ??= button.textContent);
     try {
       await navigator.clipboard.writeText(button.dataset.copy);
       button.textContent = "Copied";
       say("Copied.", false);
     } catch {
       button.textContent = "The browser does not allow it";
+      say("Not copied: the browser does not allow it.", false);
     }
-    setTimeout(() => { button.textContent = before; }, 1500);
+    clearTimeout(button.waits);
+    button.waits = setTimeout(() => { button.textContent = label; }, 1500);
   };
 
   document.addEventListener("input", (event) => {
