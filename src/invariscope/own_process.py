@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from threading import Thread
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from invariscope.memory import KEEPING
 
@@ -25,6 +25,7 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA
 _CODE = re.compile(r"\((-?\d+)\)")
 
 
+@runtime_checkable
 class Elsewhere(Protocol):
     """A process or an actor that calls functions for others, one call after the other."""
 
