@@ -33,8 +33,8 @@ class Brightness(Job[float]):
         self.load, self.ready, self.most = loading(Preprocessing()), {}, most
         settings = {"data": "array", "masks": "", "threshold": 0, "seed": 0, "images": "all"}
         self.manifest = new_manifest(
-            settings, self.source, command="foregrounds", selected=10, device="cpu",
-            decisions={}, warnings=[],
+            settings, self.source, Request(images=pictures), command="foregrounds", selected=10,
+            device="cpu", decisions={}, warnings=[],
         )  # fmt: skip
         self.measured, self.kept = [], []
 

@@ -166,6 +166,7 @@ def prepare_foregrounds(request: ForegroundsRequest) -> BoxesJob:
     manifest = new_manifest(
         settings,
         source,
+        request,
         command=COMMAND,
         selected=len(selected),
         device="cpu",

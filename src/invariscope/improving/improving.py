@@ -1,7 +1,6 @@
 """`improve`: from a failed rule to a network that keeps it, or the reason why not."""
 
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +38,7 @@ from invariscope.models.improved import DESCRIPTION, improved_state, read_improv
 from invariscope.models.trainable import check_trainable, with_weights
 from invariscope.results import Result
 from invariscope.runs.first_pictures import FirstPictures
+from invariscope.runs.manifest import own_command
 from invariscope.runs.progress import Silent
 from invariscope.statistics.non_inferiority import non_inferiority
 from invariscope.training.recipe import Recipe
@@ -260,7 +260,8 @@ def _opened(
 
 
 def _command() -> str:
-    return join(["invariscope", *sys.argv[1:]]) if sys.argv[0].endswith("invariscope") else ""
+    words = own_command()
+    return "" if words is None else join(["invariscope", *words])
 
 
 def _asked_for(

@@ -15,6 +15,7 @@ from invariscope.data import ImageSource
 from invariscope.errors import InputError
 from invariscope.files import read_json, versions, write_json
 from invariscope.runs.identity import identity
+from invariscope.runs.request import Request
 from invariscope.sealed import digest_of
 from invariscope.version import VERSION
 
@@ -31,6 +32,7 @@ _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pyarrow", "pill
 def new_manifest(
     settings: dict[str, Any],
     source: ImageSource,
+    request: Request,
     *,
     command: str,
     selected: int,
@@ -43,6 +45,7 @@ def new_manifest(
     Args:
         settings: What its numbers depend on.
         source: Its images.
+        request: What was asked for.
         command: The command that writes it.
         selected: How many of the images it takes.
         device: Where the network runs.
@@ -71,13 +74,19 @@ def new_manifest(
         "execution": {
             "status": "running",
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": [*sys.argv[1:]] if sys.argv[0].endswith("invariscope") else None,
+            "command": own_command(),
+            "arguments": request.written(),
             "seconds": 0.0,
             "events": [],
         },
         "decisions": decisions,
         "warnings": list(warnings),
     }
+
+
+def own_command() -> list[str] | None:
+    """The words after ``invariscope`` on the command line; None in a program of somebody's own."""
+    return [*sys.argv[1:]] if Path(sys.argv[0]).stem == "invariscope" else None
 
 
 def write_manifest(folder: str | os.PathLike[str], manifest: dict[str, Any]) -> Path:

@@ -54,6 +54,7 @@ def prepare_search(request: SearchRequest) -> Search:
     manifest = new_manifest(
         _settings(request, subject, pool, members, plans),
         subject.source,
+        request,
         command=COMMAND,
         selected=len(order),
         device=str(subject.probe.device),

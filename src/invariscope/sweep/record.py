@@ -54,6 +54,7 @@ def make_manifest(
     manifest = new_manifest(
         settings,
         source,
+        request,
         command=MEASURE,
         selected=len(subject.selected),
         device=str(setup.probe.device),

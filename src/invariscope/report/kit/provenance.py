@@ -1,6 +1,5 @@
 """Puts a manifest into words: the images left out, the command, and where pixels moved."""
 
-import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -26,25 +25,25 @@ def warnings(manifest: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def command(manifest: Mapping[str, Any], function: str, arguments: Mapping[str, Any]) -> str:
+def command(manifest: Mapping[str, Any], function: str) -> str:
     """Writes what repeats a run: its command line, or for a run from Python the call.
 
-    A model or images that were handed over as objects appear as ``model`` and ``images``.
+    What was handed over as an object, such as a model, appears under the argument's name.
 
     Args:
         manifest: Of the run.
         function: Which function of `invariscope` made it.
-        arguments: Its arguments beside model and data.
     """
-    recorded = manifest.get("execution", {}).get("command")
-    if recorded:
-        return f"invariscope {shlex.join(str(word) for word in recorded)}"
-    settings = manifest.get("settings", {})
-    model, data = str(settings.get("model", "")), str(settings.get("data", ""))
-    handed_over = ":" not in model or model.startswith(("module:", "callable:"))
-    words = ["model" if handed_over else repr(model)]
-    words.append(repr(data) if re.match(r"samples$|[\w-]+:|.*/", data) else "images")
-    words += [f"{name}={value!r}" for name, value in arguments.items()]
+    execution = manifest.get("execution", {})
+    if execution.get("command"):
+        return f"invariscope {shlex.join(str(word) for word in execution['command'])}"
+    arguments = execution.get("arguments")
+    if arguments is None:  # of a run before 0.2
+        return f"invariscope.{function}(model, images, ...)"
+    words = [
+        text if name in ("model", "images") else f"{name}={text}"
+        for name, text in arguments.items()
+    ]
     line = f"invariscope.{function}({', '.join(words)})"
     if len(line) < 100:
         return line

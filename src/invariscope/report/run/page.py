@@ -160,17 +160,7 @@ def _facts(readings: Readings) -> list[tuple[str, str]]:
 
 def command_of(readings: Readings) -> str:
     """What makes the run and its figures again: its command line, or the call in Python."""
-    settings = readings.settings
-    arguments = {
-        "transformations": readings.asked,
-        "table": settings.get("table", "standard"),
-        "metrics": list(settings.get("metrics", ())),
-        "num_images": settings.get("num_images", readings.n),
-        "seed": settings.get("seed", 0),
-        "twin": "untrained" in settings.get("controls", ()),
-        "floor": "floor" in settings.get("controls", ()),
-    }
-    return command(readings.manifest, "measure", arguments)
+    return command(readings.manifest, "measure")
 
 
 def _unfinished(readings: Readings) -> str:

@@ -113,11 +113,7 @@ def page(
         conventions=conventions(facts),
         decisions=decisions(manifest),
         warnings=warnings(manifest),
-        command=command(
-            manifest,
-            "find_factors",
-            {"pairs": facts.settings.get("pairs"), "seed": facts.settings["seed"]},
-        ),
+        command=command(manifest, "find_factors"),
         manifest=json.dumps(brief_manifest(manifest), indent=2, ensure_ascii=False),
         version=manifest.get("version", ""),
     )
