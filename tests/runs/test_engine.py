@@ -91,6 +91,7 @@ def test_all_blocks_in_order_in_memory_and_on_the_disk(tmp_path):
     assert manifest["execution"] | {"seconds": 0, "started": "", "command": None} == {
         "status": "finished", "started": "", "command": None, "seconds": 0, "events": [],
         "cells": 1, "forward_passes": 10, "from_cache": 0, "batch_size": 4,
+        "arguments": {"images": "images"},
     }  # fmt: skip
 
 
