@@ -120,6 +120,22 @@ def test_a_file_of_rules_says_how_pictures_are_prepared(invariscope, place):
     assert "mean and std are unknown" in invariscope(*TINY, "--preprocessing", "size=8")[1]
 
 
+def test_a_file_of_rules_says_what_the_model_is(invariscope, place):
+    rules = place / "invariscope.toml"
+    rest = f'[rules]\n"levels of grey" = "{HOLDS}"\n'
+    rules.write_text('value_range = "4095,0"\n' + rest)
+    assert "--value-range 4095,0" in invariscope(*TINY)[2]
+    rules.write_text('task = "regresion"\n' + rest)
+    assert "regresion" in invariscope(*TINY)[2]
+    rules.write_text('task = "embedding"\n' + rest)
+    assert invariscope(*TINY)[0] == 0
+    # of a run the model is known
+    code, _, problem = invariscope("check", str(place), "-r", HOLDS, "--amp", "bf16")
+    assert code == 2
+    assert "--amp is for a model that is to be measured" in problem
+    assert "fold is for a model" in invariscope("check", str(place), "-r", HOLDS, "--no-fold")[2]
+
+
 def test_a_table_of_pyproject(invariscope, place):
     (place / "pyproject.toml").write_text(f'[tool.invariscope.rules]\nturns = "{FAILS}"\n')
     code, out, _ = invariscope(*TINY)

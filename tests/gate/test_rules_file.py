@@ -14,6 +14,8 @@ num_images = 512
 seed = 3
 table = "paper"
 preprocessing = ["size=64", "imagenet"]
+value_range = "0,4095"
+task = "multilabel"
 
 [rules]
 "small turns" = "rotate@<=15deg relative_invariance >= 0.8"  # comment
@@ -31,18 +33,18 @@ def test_all_that_a_file_may_say(tmp_path):
     path.write_text(WHOLE)
     file = read_rules_file(path)
     assert [(rule.name, rule.line) for rule in file.rules] == [
-        ("small turns", 10),
-        ("darkness", 11),
+        ("small turns", 12),
+        ("darkness", 13),
     ]
     assert file.rules[1].class_name == "a b"
     assert file.rules[0].file == str(path)
     assert file.baseline is not None
     assert (file.baseline.run, file.baseline.margin) == (Path("runs/main"), 0.02)
     assert dict(file.baseline.margins) == {"accuracy": 0.01}
-    assert file.baseline.line == 13
+    assert file.baseline.line == 15
     assert file.settings == {
         "model": "timm:resnet50", "data": "photos", "num_images": 512, "seed": 3, "table": "paper",
-        "preprocessing": ["size=64", "imagenet"],
+        "preprocessing": ["size=64", "imagenet"], "value_range": "0,4095", "task": "multilabel",
     }  # fmt: skip
 
 

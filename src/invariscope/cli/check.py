@@ -100,27 +100,30 @@ def check(
     """
     on_github = github if github is not None else "GITHUB_ACTIONS" in os.environ
     started = time.monotonic()
-    settings = {
+    how = {
         "device": device,
-        "model_classes": model_classes,
-        "task": task,
-        "embedding": embedding,
-        "output_key": output_key,
-        "value_range": two_numbers(value_range),
-        "fold": fold,
-        "amp": amp,
-        "compile": compile,
         "batch_size": batch_size,
         "workers": workers,
         "cache": cache,
         "cache_size": cache_size,
     }
     asked = {
-        "data": data, "num_images": num_images, "table": table, "seed": seed,
+        "data": data,
+        "num_images": num_images,
+        "table": table,
+        "seed": seed,
         "preprocessing": preprocessing,
-    }  # fmt: skip
+        "model_classes": model_classes,
+        "task": task,
+        "embedding": embedding,
+        "output_key": output_key,
+        "value_range": value_range,
+        "amp": amp,
+        "fold": None if fold else False,
+        "compile": compile or None,
+    }
     try:
-        verdict = _verdict(target, rule or [], rules, (baseline, margin), asked, settings)
+        verdict = _verdict(target, rule or [], rules, (baseline, margin), asked, how)
     except InputError as problem:
         if on_github:
             from invariscope.report.gate.github import problem_annotation
@@ -137,7 +140,7 @@ def _verdict(
     path: Path | None,
     below: tuple[Path | None, float | None],
     asked: dict[str, Any],
-    settings: dict[str, Any],
+    how: dict[str, Any],
 ) -> "Verdict":
     """Checks what the command and the file ask for together; the command goes first."""
     from invariscope.cli.progress import RunBar
@@ -168,20 +171,22 @@ def _verdict(
                 f"`{given[0]}` is for a model that is to be measured, and {target} is a run: leave "
                 "it out, or give the model"
             )
-    limit = asked.get("num_images")
+    known = {key: value for key, value in asked.items() if value is not None and key != "model"}
+    limit = known.pop("num_images", None)
+    for name, read in (("preprocessing", overrides), ("value_range", two_numbers)):
+        if name in known:
+            known[name] = read(known[name])
     keep_freed_memory()
     with interruptible(), RunBar(Screen(stderr=True), transient=True) as bar:
         return check(
             target,
             every,
-            asked.get("data") or "samples",
+            known.pop("data", "samples"),
             baseline=_baseline(*below, file),
             num_images=BUDGET if limit is None else count(str(limit), 2),
-            seed=asked.get("seed") or 0,
-            table=asked.get("table") or "standard",
-            preprocessing=overrides(asked.get("preprocessing")),
             progress=bar,
-            **settings,
+            **known,
+            **how,
         )
 
 

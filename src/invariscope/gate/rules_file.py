@@ -4,6 +4,7 @@
     data = "photos"
     num_images = 512                   # the most images
     preprocessing = ["mean=0.5", "std=0.25"]  # what follows --preprocessing, where it is needed
+    value_range = "0,4095"             # likewise model_classes, task, embedding, output_key, amp
 
     [rules]                            # a name for each rule
     "small turns" = "rotate@<=15deg relative_invariance >= 0.8"
@@ -34,8 +35,11 @@ OWN, SHARED = "invariscope.toml", "pyproject.toml"
 _TABLE = "[tool.invariscope]"
 _KINDS: dict[str, tuple[type, ...]] = {
     "model": (str,), "data": (str,), "table": (str,), "num_images": (int, str), "seed": (int,),
-    "preprocessing": (str, list), "rules": (dict,), "baseline": (dict,),
+    "preprocessing": (str, list), "model_classes": (str,), "task": (str,), "embedding": (str,),
+    "output_key": (str,), "value_range": (str,), "amp": (str,), "rules": (dict,),
+    "baseline": (dict,),
 }  # fmt: skip
+_TABLES = ("rules", "baseline")
 _BASELINE: dict[str, tuple[type, ...]] = {
     "run": (str,), "margin": (int, float), "margins": (dict,),
 }  # fmt: skip
@@ -53,8 +57,8 @@ class RulesFile:
         path: The file.
         rules: Its rules.
         baseline: What the run may not fall below, or None.
-        settings: What else it says: model, data, num_images, seed, table, preprocessing (always a
-            list of texts).
+        settings: What else it says, by the name of the option; preprocessing is always a list of
+            texts.
     """
 
     path: Path
@@ -98,13 +102,10 @@ def read_rules_file(path: Path) -> RulesFile:
             f"{path} has no rules, so there is nothing to check: add [rules], and in it a line "
             f'such as "small turns" = "{EXAMPLE}"'
         )
-    settings = {key: content[key] for key in _KINDS if key in content and key in _SETTINGS}
+    settings = {key: content[key] for key in _KINDS if key in content and key not in _TABLES}
     if isinstance(settings.get("preprocessing"), str):
         settings["preprocessing"] = [settings["preprocessing"]]
     return RulesFile(path, rules, made, settings)
-
-
-_SETTINGS = ("model", "data", "table", "num_images", "seed", "preprocessing")
 
 
 def _rule(name: str, text: Any, lines: "_Lines") -> Rule:
