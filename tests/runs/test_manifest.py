@@ -69,6 +69,19 @@ def test_other_json_is_no_manifest(tmp_path, content):
         read_manifest(tmp_path)
 
 
+def test_a_folder_of_runs_names_those_that_would_do(tmp_path):
+    for name, more in (("a", {}), ("after/vectors", {}), ("factors", {"command": "factors"})):
+        (tmp_path / name).mkdir(parents=True)
+        write_manifest(tmp_path / name, manifest_of() | more)
+    ends = rf"give one of those below it: {tmp_path}/a, {tmp_path}/after/vectors$"
+    with pytest.raises(InputError, match=ends):
+        read_manifest(tmp_path)
+    with pytest.raises(InputError, match=rf"give one of those below it: {tmp_path}/factors$"):
+        read_manifest(tmp_path, "factors")
+    with pytest.raises(InputError, match="give a folder that `invariscope foregrounds` wrote"):
+        read_manifest(tmp_path, "foregrounds")
+
+
 def test_a_file_is_no_run_folder(tmp_path):
     write_manifest(tmp_path, manifest_of())
     with pytest.raises(InputError, match=r"manifest.json is not a run folder"):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.data import ImageSource
-from invariscope.errors import InputError
+from invariscope.errors import InputError, first_of
 from invariscope.files import read_json, versions, write_json
 from invariscope.runs.identity import identity
 from invariscope.runs.request import Request
@@ -131,10 +131,14 @@ def read_manifest(
             f"no run folder at {folder}: give a folder that `invariscope {command}` wrote"
         )
     if not path.is_file():
-        raise InputError(
-            f"{folder} is not a run folder (it has no {MANIFEST}): give a folder that "
-            f"`invariscope {command}` wrote"
+        found = [*sorted(folder.glob(f"*/{MANIFEST}")), *sorted(folder.glob(f"*/*/{MANIFEST}"))]
+        below = [str(own.parent) for own in found if written_by(own.parent) == command]
+        remedy = (
+            f"give one of those below it: {first_of(below)}"
+            if below
+            else f"give a folder that `invariscope {command}` wrote"
         )
+        raise InputError(f"{folder} is not a run folder (it has no {MANIFEST}): {remedy}")
     manifest = read_json(path, "restore the file, or measure again")
     _check(path, manifest, command, resuming)
     return manifest
