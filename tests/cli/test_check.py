@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -118,6 +119,29 @@ def test_a_file_of_rules_says_how_pictures_are_prepared(invariscope, place):
     assert code == 0
     assert "mean and std are unknown" not in out
     assert "mean and std are unknown" in invariscope(*TINY, "--preprocessing", "size=8")[1]
+
+
+def test_what_was_measured_is_kept(invariscope, place):
+    rules = ("-r", FAILS, "-r", "C4 latent_eed <= 0")
+    code, out, _ = invariscope(*TINY, *rules, "-o", "kept")
+    assert code == 1
+    folders = ["kept/vectors", "kept/orbit"]
+    assert [line for line in out.splitlines() if "report: " in line] == [
+        f"report: {folder}/report.html" for folder in folders
+    ]
+    assert "kept/vectors" in invariscope("report", "kept/vectors")[1]
+    assert invariscope("check", "kept/vectors", "-r", FAILS)[0] == 1
+    # the same again goes on with what is there, which decides already
+    before = {file: file.stat().st_mtime_ns for file in Path("kept").rglob("rows/*")}
+    assert before
+    assert invariscope(*TINY, *rules, "-o", "kept")[:2] == (code, out)
+    assert {file: file.stat().st_mtime_ns for file in Path("kept").rglob("rows/*")} == before
+    measured = invariscope(*TINY, "--baseline", "kept/vectors", "--margin", "9", "-o", "later")
+    assert measured[0] == 0, measured
+    assert Path("later/baseline/report.html").is_file()
+    code, _, problem = invariscope("check", "kept/vectors", "-r", FAILS, "-o", "again")
+    assert code == 2
+    assert "--output is for a model that is to be measured" in problem
 
 
 def test_a_file_of_rules_says_what_the_model_is(invariscope, place):

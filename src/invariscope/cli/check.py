@@ -68,6 +68,10 @@ def check(
     ] = None,
     table: Annotated[str | None, typer.Option(help="For a model: the table of levels.")] = None,
     seed: Annotated[int | None, typer.Option(help="For a model: the seed (default: 0).")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="For a model: keep what was measured there."),
+    ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML there.")] = None,
     markdown: Annotated[
         Path | None,
@@ -121,6 +125,7 @@ def check(
         "amp": amp,
         "fold": None if fold else False,
         "compile": compile or None,
+        "output": output,
     }
     try:
         verdict = _verdict(target, rule or [], rules, (baseline, margin), asked, how)
@@ -131,6 +136,8 @@ def check(
             print(problem_annotation(str(problem)))
         raise
     _show(verdict, junit, markdown, on_github, time.monotonic() - started)
+    if output is not None:
+        _report_runs(verdict)
     raise typer.Exit(verdict.exit_code)
 
 
@@ -238,3 +245,14 @@ def _show(
         write_file(Path(summary), (before + gate_markdown(verdict)).encode())
     if markdown is not None and str(markdown) != summary:
         write_file(markdown, gate_markdown(verdict).encode())
+
+
+def _report_runs(verdict: "Verdict") -> None:
+    """Writes the report of each run that was measured."""
+    from invariscope.cli.screen import Screen
+    from invariscope.results import Result
+
+    for folder in verdict.folders:
+        path = folder / "report.html"
+        Result.load(folder).to_html(path)
+        Screen().line(f"report: {path}")

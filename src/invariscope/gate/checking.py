@@ -36,6 +36,7 @@ def check(
     progress: Progress | None = None,
     cache: str | Path | None = None,
     cache_size: str | int = DEFAULT_SIZE,
+    output: str | Path | None = None,
     **settings: Any,
 ) -> Verdict:
     """Decides rules about a run that was measured, or about a model.
@@ -57,6 +58,9 @@ def check(
         progress: Told what goes on.
         cache: As for `measure`.
         cache_size: As for `measure`.
+        output: A folder for the runs that are measured, one by the name of each kind of metric
+            ("vectors", "maps" …) and "baseline" for what is held against a baseline; they open
+            like those of `measure`. Given again, it goes on with them.
         settings: Other arguments of `measure`: ``device``, ``preprocessing``, ``task``, ….
 
     Returns:
@@ -80,6 +84,11 @@ def check(
         )
     run = _run_of(target)
     if run is not None:
+        if output is not None:
+            raise InputError(
+                f"`output` is for a model that is to be measured, and {target} is a run: leave it "
+                "out, or give the model"
+            )
         findings = judge([asked_of(rule, run.manifest) for rule in every], run.store, run.manifest)
         if baseline is not None:
             findings.append(against_baseline(run, baseline))
@@ -90,12 +99,13 @@ def check(
         "batch_size": batch_size, "workers": workers, "progress": progress, "cache": cache,
         "cache_size": cache_size,
     }  # fmt: skip
+    folder = None if output is None else Path(output)
     results, found = [], {}
     if every:
         given = {transformation.name: transformation for transformation in transformations}
         parts = measure_rules(
-            target, images, every, table=table, given=given, num_images=num_images, how=how,
-            seed=seed, **settings,
+            target, images, every, table=table, given=given, num_images=num_images,
+            folder=folder, how=how, seed=seed, **settings,
         )  # fmt: skip
         for part, result in parts:
             findings = judge(part, result.store, result.manifest)
@@ -103,7 +113,8 @@ def check(
             results.append(result)
     findings = [found[id(rule)] for rule in every]
     if baseline is not None:
-        result = measured_like(target, images, baseline, how=how, settings=settings)
+        own = how if folder is None else {**how, "output": folder / "baseline"}
+        result = measured_like(target, images, baseline, how=own, settings=settings)
         findings.append(against_baseline(result, baseline))
         results.append(result)
     return verdict_of(findings, results)
@@ -130,4 +141,6 @@ def verdict_of(findings: Sequence[RuleFinding], results: Sequence[Result]) -> Ve
     if skipped:
         notes[f"{skipped} images could not be read and were left out"] = None
     images = max(len(result.store.images) for result in results)
-    return Verdict(findings, f"{settings['model']} on {settings['data']}", images, list(notes))
+    folders = [result.folder for result in results if result.folder is not None]
+    subject = f"{settings['model']} on {settings['data']}"
+    return Verdict(findings, subject, images, list(notes), folders)

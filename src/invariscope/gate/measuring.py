@@ -9,6 +9,7 @@ decided.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from invariscope.errors import InputError
@@ -87,6 +88,7 @@ def measure_rules(
     table: str,
     given: Mapping[str, Transformation],
     num_images: int | None,
+    folder: Path | None,
     how: Mapping[str, Any],
     **settings: Any,
 ) -> list[tuple[list[Asked], Result]]:
@@ -99,6 +101,7 @@ def measure_rules(
         table: The table of magnitudes.
         given: Transformations of the caller's own, by name.
         num_images: The most images.
+        folder: Where the run folders go, one by the name of each kind of metric; None: nowhere.
         how: How it is carried out: batch size, workers, progress, cache.
         settings: Other arguments of `measure` that its numbers depend on.
 
@@ -116,8 +119,8 @@ def measure_rules(
         labelled = sweep.source.labels is not None
         asked = part.asked(sweep.manifest, labelled)
         sweep.until = partial(_deciding, asked)
-        ready.append((asked, sweep))
-    return [(asked, carry_out(sweep, **how)) for asked, sweep in ready]
+        ready.append((asked, sweep, None if folder is None else folder / part.kind))
+    return [(asked, carry_out(sweep, output=output, **how)) for asked, sweep, output in ready]
 
 
 @dataclass(frozen=True)

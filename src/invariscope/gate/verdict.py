@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from invariscope.pages import page_maker
@@ -128,12 +129,14 @@ class Verdict:
         subject: What was checked: the model and the data, in words.
         images: How many images were measured.
         notes: What a reader must know before the numbers.
+        folders: The run folders that it rests on, where there are any.
     """
 
     rules: Sequence[RuleFinding]
     subject: str
     images: int
     notes: list[str] = field(default_factory=list)
+    folders: Sequence[Path] = ()
 
     @property
     def outcome(self) -> Outcome:
