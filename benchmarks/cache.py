@@ -53,7 +53,7 @@ def one_round(images: np.ndarray, model: str, side: int) -> dict:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="timm:resnet18+untrained")
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--side", type=int, default=112)

@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any, cast
 
 BAR_TIME, BAR_PUBLISHED, BAR_TABLE_S, BAR_MEMORY = 1.0, 3.0, 90, 1.1
 BATCH = 32
@@ -103,7 +104,7 @@ def published_ratio(pairs: int) -> dict:
     normalise = search.probe.preprocessing.normalise
     module = search.probe.module
     assert module is not None
-    module.reset_classifier(0)
+    cast(Any, module).reset_classifier(0)
 
     def embed(images):
         with torch.inference_mode():
@@ -299,7 +300,7 @@ def memory_ratio() -> dict:
 
 def main() -> None:
     """Runs the parts and prints JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parts = ("all", "time", "published", "table", "memory", "peak")
     parser.add_argument("--part", choices=parts, default="all")
     parser.add_argument("--rounds", type=int, default=5)

@@ -97,7 +97,7 @@ def rates(law: str, rules: int, budget: int, *, anytime: bool = True, seed: int 
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="90 rules, 256 images")
     parser.add_argument("--rules", type=int, default=1998)
     parser.add_argument("--budget", type=int, default=1024)

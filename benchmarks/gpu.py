@@ -90,7 +90,7 @@ def apart(name: str, options: argparse.Namespace) -> dict:
 
 def main() -> None:
     """Runs the sections and prints JSON; exit 1 if a section failed or missed a bar."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--small", action="store_true", help="few small images, small networks")
     parser.add_argument("--section", action="append", choices=LIMITS, help="default: all")

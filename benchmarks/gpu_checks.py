@@ -56,7 +56,7 @@ def cases(device: str) -> Iterator[tuple[str, Tensor, np.ndarray]]:
 
     z, labels = normal(9, 6) + 1, torch.arange(9) % 3
     moved, pairing = z + normal(9, 6) / 2, torch.arange(9).roll(-1)
-    there = [value.to(device) for value in (z, moved)]
+    there = z.to(device), moved.to(device)
     pairs, known = pairing.to(device), labels.to(device)
     plain = z.numpy(), moved.numpy()
     for distance in ("cosine", "l2"):
@@ -134,7 +134,8 @@ def cases(device: str) -> Iterator[tuple[str, Tensor, np.ndarray]]:
             channels.reference_channel_match(*off, similarity)[0],
         )
     yield "channel_eed", m.channel_eed(*on), channels.reference_channel_eed(*off)
-    step = m.MapStep(*(m_products().channel_maps(value) for value in reversed(on)))
+    own, acted = (m_products().channel_maps(value) for value in reversed(on))
+    step = m.MapStep(own, acted)
     for form, values in zip(("invariance", "equivariance"), step.pearson, strict=True):
         wanted = (
             channels.reference_channel_invariance(*off, "pearson")

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ class Contest:
         settings: Of the sweep, as in `invariscope.measure`.
     """
 
-    def __init__(self, device: str, model: str, images: int, side: int, **settings: str | None):
+    def __init__(self, device: str, model: str, images: int, side: int, **settings: Any):
         from invariscope.sweep import SweepRequest, prepare
 
         shape = (images, side, side, 3)

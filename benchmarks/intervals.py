@@ -73,7 +73,8 @@ def metrics(draws: int, only: str = "") -> None:
             for n in SIZES:
                 parts = [_rows(metric, law, n, 1000 * n + k) for k in range(draws)]
                 values = np.stack([part[0] for part in parts], 1)
-                weights = None if parts[0][1] is None else np.stack([p[1] for p in parts], 1)
+                counted = [part[1] for part in parts if part[1] is not None]
+                weights = np.stack(counted, 1) if counted else None
                 classes = np.arange(n) % CLASSES if metric.needs == "classes" else None
                 said = estimate(
                     values,

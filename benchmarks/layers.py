@@ -23,7 +23,7 @@ BEGIN = "| library | family |"
 
 def main() -> None:
     """Looks at what has no row yet, then writes the table into the page."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rows", type=Path, help="file of finished rows, read and written")
     options = parser.parse_args()
 

@@ -39,7 +39,7 @@ def write(folder: Path, lines: int) -> Path:
 
 def main() -> None:
     """Plans and prints JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--images", type=int, default=1_281_167)
     given = parser.parse_args()
     from invariscope.data import fingerprint, open_source, select

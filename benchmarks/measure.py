@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import Any
 
 BAR_TIME, BAR_MEMORY = 1.0, 1.1
 BAR_CHANNELS, BAR_CHANNELS_MIB = 1.5, 1500
@@ -28,7 +29,7 @@ BAR_CHANNELS, BAR_CHANNELS_MIB = 1.5, 1500
 #: What the part "time" measures: None stands for all 13 families.
 SWEEP = {"transformations": None, "layers": "embedding,logits"}
 #: What the part "channels" measures.
-CHANNELS = {
+CHANNELS: dict[str, Any] = {
     "transformations": "rotate=18/36/54/72/90/108/126/144/162/180",
     "layers": "conv1,layer*.conv?,layer*.downsample.0",
     "metrics": "relative_invariance,mean_relative_invariance,channel_invariance,"
@@ -36,7 +37,7 @@ CHANNELS = {
 }
 
 
-def time_ratio(rounds: int, images: int, bar: float, **settings: str | None) -> dict:
+def time_ratio(rounds: int, images: int, bar: float, **settings: Any) -> dict:
     """Alternates sweeps with bare forward passes of the same count."""
     import numpy as np
     import torch
@@ -146,7 +147,7 @@ PARTS = ("all", "time", "channels", "memory", "peak", "channel-peak")
 
 def main() -> None:
     """Runs the parts and prints JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--part", choices=PARTS, default="all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, help="default: 8, channels: 64")

@@ -104,7 +104,7 @@ def networks() -> list[dict]:
 
 def main() -> None:
     """Runs the parts and prints JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parts = ("all", "images", "levels", "networks", "peak")
     parser.add_argument("--part", choices=parts, default="all")
     parser.add_argument("--model", default="resnet10t")

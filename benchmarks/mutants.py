@@ -107,7 +107,8 @@ def run(
             told = pipe.read()
         os.waitpid(child, 0)
         return json.loads(told or b'{"failed": "time", "ran": 0}')
-    resource.setrlimit(resource.RLIMIT_CPU, (int(min(3 * cap, 9e3)) + 60,) * 2)
+    most = int(min(3 * cap, 9e3)) + 60
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most))
     signal.alarm(900)
     said = os.open(f"{temporary}.txt", os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -174,7 +175,7 @@ def warm() -> None:
 
 def main() -> None:
     """Draws, runs what has not been run, and prints the score."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True, help="copy of the tree, and results")
     parser.add_argument("--count", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)

@@ -191,7 +191,7 @@ class Finder(ast.NodeVisitor):
         if not any(isinstance(name, ast.Name) and name.id == "__all__" for name in node.targets):
             self.generic_visit(node)
 
-    def visit_Raise(self, node: ast.Raise) -> None: ...
+    def visit_Raise(self, node: ast.AST) -> None: ...
 
     visit_JoinedStr = visit_arg = visit_Assert = visit_Raise
 

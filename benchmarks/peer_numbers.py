@@ -27,7 +27,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -92,7 +92,7 @@ def orbits(net: nn.Sequential, layers: list[str]) -> dict[str, Tensor]:
     kept: dict[str, list[Tensor]] = {layer: [] for layer in layers}
     handles = [
         net.get_submodule(layer).register_forward_hook(
-            lambda _, __, output, layer=layer: kept[layer].append(output)
+            lambda _, __, output, layer=layer: kept[layer].append(cast(Tensor, output))
         )
         for layer in layers
     ]
@@ -146,7 +146,9 @@ def tmeasures() -> dict:
             self.network, self.kept = net, list[Tensor]()
             for layer in layers:
                 module = net.get_submodule(layer)
-                module.register_forward_hook(lambda _, __, output: self.kept.append(output))
+                module.register_forward_hook(
+                    lambda _, __, output: self.kept.append(cast(Tensor, output))
+                )
 
         def activation_names(self) -> list[str]:
             return layers

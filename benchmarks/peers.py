@@ -27,6 +27,7 @@ import resource
 import subprocess
 import sys
 import time
+from typing import Any, cast
 
 ROTATIONS = 10
 LAYERS = "conv1,layer*.conv?,layer*.downsample.0"
@@ -151,7 +152,9 @@ def tmeasures(images: int) -> float:
             self.kept: list[torch.Tensor] = []
             for name in self.names:
                 module = self.network.get_submodule(name)
-                module.register_forward_hook(lambda _, __, output: self.kept.append(output))
+                module.register_forward_hook(
+                    lambda _, __, output: self.kept.append(cast(torch.Tensor, output))
+                )
 
         def activation_names(self):
             return self.names
@@ -177,7 +180,7 @@ def tmeasures(images: int) -> float:
     started = time.perf_counter()
     with torch.inference_mode():
         for measure in (NormalizedVarianceInvariance(), NormalizedVarianceSameEquivariance()):
-            result = measure.eval(data, RotationGenerator(angles), model, how)
+            result = measure.eval(data, cast(Any, RotationGenerator(angles)), model, how)
             assert isinstance(result, tm.MeasureResult)
     return time.perf_counter() - started
 
@@ -211,7 +214,7 @@ def main() -> None:
     """Runs the contenders and prints JSON."""
     from peer_numbers import PARTS, numbers_of
 
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--part", choices=("all", "time", "numbers"), default="all")
     parser.add_argument("--only", choices=CONTENDERS)
     parser.add_argument("--numbers-of", choices=PARTS, help=argparse.SUPPRESS)

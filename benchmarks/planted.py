@@ -23,7 +23,7 @@ import json
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -102,7 +102,7 @@ def planted(
     source = SamplesSource()
 
     def colourful(index: int) -> bool:
-        small = source.load(index).convert("HSV").resize((32, 32))
+        small = cast(Image.Image, source.load(index)).convert("HSV").resize((32, 32))
         return float(np.asarray(small)[..., 1].mean()) > 60
 
     crops = np.arange(len(source.ids))
@@ -126,7 +126,11 @@ def planted(
             else:
                 kind = parts[0] if len(parts) == 1 or rng.random() < 0.7 else parts[1]
                 made = varied(kind, picture, rng, frame)
-            small = np.asarray(made.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+            small = np.asarray(
+                cast(Image.Image, made)
+                .convert("RGB")
+                .resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+            )
             noisy = small + rng.normal(0, 6, small.shape)
             images.append(np.clip(noisy, 0, 255).round().astype(np.uint8))
             labels.append(name)
@@ -161,7 +165,7 @@ def transformer() -> Any:
     def embed(images: torch.Tensor) -> torch.Tensor:
         big = torch.nn.functional.interpolate(images, (224, 224), mode="bilinear")
         tokens = [
-            session.run([names[-1]], {entry: image[None].numpy()})[0]
+            cast(np.ndarray, session.run([names[-1]], {entry: image[None].numpy()})[0])
             for image in (big - mean) / std
         ]
         return torch.from_numpy(np.concatenate(tokens)).mean(1)
@@ -195,7 +199,7 @@ def judged(factors: Any, kinds: dict[str, tuple[str, ...]]) -> list[dict[str, An
 
 def main() -> None:
     """Plants, searches and prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--embedding", choices=("network", "pixels", "vit"), default="network")
     parser.add_argument("--images", type=int, default=40, help="of each class")
     parser.add_argument("--seeds", default="0,1,2,3,4")

@@ -159,7 +159,7 @@ def report(part: str, **numbers) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--side", type=int, default=96)
     parser.add_argument("--metric", default="relative_invariance")

@@ -21,7 +21,7 @@ LEARNT, OTHERS = "rotation+scale+blur", "translation+horizontal_flip+color_jitte
 
 def main() -> None:
     """Trains, fits and prints JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--objects", default="shapes")
     parser.add_argument("--width", type=float, default=0.125)
     parser.add_argument("--epochs", default="25,200", help="of Adam")

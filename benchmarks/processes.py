@@ -33,7 +33,7 @@ def measured(images: np.ndarray, side: int, processes: int):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--blocks", type=int, nargs=2, default=[4, 20])
     parser.add_argument("--side", type=int, default=112)
     parser.add_argument("--rounds", type=int, default=5)

@@ -190,7 +190,7 @@ def imagenet() -> list[dict]:
 
 def main() -> None:
     """Runs the parts and prints JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--part", choices=("all", "points", "imagenet"), default="all")
     parser.add_argument("--point", choices=POINTS, help=argparse.SUPPRESS)
     options = parser.parse_args()

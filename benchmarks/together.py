@@ -13,9 +13,11 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
+from PIL import Image
 
 from invariscope.data import open_source
 from invariscope.runs import carry_out, carry_out_each
@@ -35,7 +37,11 @@ def photographs(folder: Path, count: int) -> None:
     """Writes photographs of the package as JPEG files of 256 pixels."""
     source = open_source("samples")
     for number in range(count):
-        image = source.load(number % len(source.ids)).convert("RGB").resize((256, 256))
+        image = (
+            cast(Image.Image, source.load(number % len(source.ids)))
+            .convert("RGB")
+            .resize((256, 256))
+        )
         image.rotate(number // len(source.ids)).save(folder / f"{number:04}.jpg", quality=90)
 
 
@@ -53,7 +59,7 @@ class Clock:
 
 def main() -> None:
     """Measures and prints JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--transformations", help="default: the 13 families")
     parser.add_argument("--rounds", type=int, default=5)

@@ -66,7 +66,7 @@ def bare_seconds(training, steps: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", default="fashion-mnist?split=train")
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--batch", type=int, default=128)
@@ -82,7 +82,8 @@ def main() -> None:
     training = training_of(
         given.data, given.width, given.batch, given.augment, given.steps, given.size
     )
-    loop_seconds(training), bare_seconds(training, 1)
+    loop_seconds(training)
+    bare_seconds(training, 1)
     loops, bares = [], []
     for _ in range(given.rounds):
         bares.append(bare_seconds(training, given.steps))

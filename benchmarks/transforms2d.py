@@ -55,7 +55,7 @@ def one_by_one(objects, scenes, count: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--transformations", default="paper")
@@ -85,7 +85,8 @@ def main() -> None:
             torch.cuda.synchronize()
         return (time.perf_counter() - started) / count
 
-    seconds(given.threads), one_by_one(data.prototypes, data.scenes, 50)
+    seconds(given.threads)
+    one_by_one(data.prototypes, data.scenes, 50)
     whole, single, alone = [], [], []
     for _ in range(given.rounds):
         whole.append(seconds(given.threads))

@@ -80,4 +80,4 @@ def pytest_load_initial_conftests() -> None:
     """Before anything of the package is imported."""
     jaxtyping.jaxtyped = _checked
     beartype_package("invariscope", conf=_CONF)
-    install_import_hook(["invariscope"], "typechecking.check")
+    install_import_hook(_with_shapes(Path(__file__).parents[1] / "src"), "typechecking.check")

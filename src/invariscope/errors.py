@@ -43,7 +43,7 @@ def first_of(names: Sequence[str], shown: int = 5) -> str:
 
     Example:
         >>> first_of(["a", "b", "c", "d"], 3), first_of(["a", "b"])
-        ('a, b, c, … 1 more', 'a, b')
+        ('a, b, c and 1 more', 'a, b')
     """
-    more = f", … {len(names) - shown:,} more" if len(names) > shown else ""
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more

@@ -49,7 +49,7 @@ def test_what_is_left_out_is_noted(tmp_path):
     assert list(source.ids) == ["cat/1.png", "cat/2.png", "dog/1.png"]
     notes = "\n".join(source.notes)
     assert "left out 7 files, not an image by its suffix: cat/note0.txt, " in notes
-    assert "… 2 more" in notes
+    assert " and 2 more" in notes
     assert "left out 1 image beside the class folders" in notes
     assert "1 class with a single image: dog" in notes
     assert "1 folder without an image: nothing" in notes

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from invariscope.errors import first_of
 from invariscope.models.activations import BY_CLASS, BY_KERNEL, Layout
 
 NO_MAP = "no grid of places is shown in"
@@ -59,5 +60,4 @@ def doubts_on_layers(layouts: Layouts, left_out: Layouts) -> list[str]:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return first_of(names, _NAMED)

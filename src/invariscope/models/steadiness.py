@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from invariscope.errors import RunError, first_line
+from invariscope.errors import RunError, first_line, first_of
 from invariscope.models.events import Event, first_difference, recorded
 from invariscope.models.held_state import changed_in, state_of
 from invariscope.models.layers import EMBEDDING, LOGITS
@@ -264,9 +264,9 @@ def _cause_of_nan(event: Event, before: Sequence[Event]) -> str:
 
 
 def _state_line(changed: list[str], rest: str) -> str:
-    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    parts = first_of([repr(name) for name in changed], 1)
     return (
-        f"the model changes while it runs: {changed[0]!r}{more} moves in a pass (test-time "
+        f"the model changes while it runs: {parts} moves in a pass (test-time "
         f"adaptation, running statistics){rest}; numbers depend on what was measured before; "
         "freeze it to measure it"
     )

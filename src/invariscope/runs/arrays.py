@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from invariscope.errors import InputError
 from invariscope.files import read_arrays, undamaged
 from invariscope.runs.identity import RUN, check_run
 
@@ -23,11 +24,17 @@ def run_arrays(
         remedy: What to do where it is damaged, as for `invariscope.files.undamaged`.
 
     Raises:
-        InputError: The file is damaged, lacks arrays, is of another format or of another run.
+        InputError: The file is damaged, lacks arrays, is of a newer format or of another run.
     """
     file = read_arrays(path, remedy)
     with undamaged(path, remedy):
-        if int(file["format"]) != layout:
-            raise ValueError(f"format {int(file['format'])}")
+        written = int(file["format"])
+        if written > layout:
+            raise InputError(
+                f"{path} has format {written}, this version reads up to {layout}: install a newer "
+                "invariscope"
+            )
+        if written != layout:
+            raise ValueError(f"format {written}")
         check_run(path, str(file[RUN]), run, "pictures", "take them anew")
         yield file

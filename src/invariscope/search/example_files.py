@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from invariscope.errors import InputError
-from invariscope.files import read_arrays, undamaged, write_arrays
-from invariscope.runs.identity import RUN, check_run
+from invariscope.files import write_arrays
+from invariscope.runs.arrays import run_arrays
+from invariscope.runs.identity import RUN
 
 EXAMPLES = "examples.npz"
 ROLES = ("helped", "middle", "hurt")
@@ -98,14 +98,7 @@ def read_examples(folder: str | os.PathLike[str], run: str | None = None) -> tup
             whose identity is given.
     """
     path = Path(folder) / EXAMPLES
-    file = read_arrays(path, _REMEDY)
-    with undamaged(path, _REMEDY):
-        if int(file["format"]) > _FORMAT:
-            raise InputError(
-                f"{path} has format {int(file['format'])}, this version reads up to {_FORMAT}: "
-                "install a newer invariscope"
-            )
-        check_run(path, str(file[RUN]), run, "pictures", "take them anew")
+    with run_arrays(path, _FORMAT, run, _REMEDY) as file:
         texts = [file[name].tolist() for name in _TEXTS]
         numbers = [file[name].tolist() for name in ("before", "change")]
         pictures = file["pictures"]

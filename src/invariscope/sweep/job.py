@@ -13,7 +13,7 @@ import torch
 
 from invariscope.data.image_groups import ImageGroups
 from invariscope.devices import as_float
-from invariscope.errors import InputError, RunError
+from invariscope.errors import InputError, RunError, first_of
 from invariscope.models import Probe
 from invariscope.results import Result, RowStore, write_summary
 from invariscope.results.answers import no_answers
@@ -268,11 +268,10 @@ class Sweep(Job[Result]):
     def _say_what_channels_lack(self, manifest: dict[str, Any], channels: ChannelState) -> None:
         """Warns of layers whose sums would have been too large."""
         if channels.without:
-            named, others = channels.without[:_NAMED], len(channels.without[_NAMED:])
-            layers = ", ".join(named) + (f" and {others} more" if others else "")
             note = (
-                f"channel measures over the data set are left out at {layers}: their sums for all "
-                "levels take too much memory; measure fewer levels or layers to have them"
+                "channel measures over the data set are left out at "
+                f"{first_of(channels.without, _NAMED)}: their sums for all levels take too much "
+                "memory; measure fewer levels or layers to have them"
             )
             if note not in manifest["warnings"]:
                 manifest["warnings"].append(note)

@@ -110,17 +110,6 @@ def magnitude_text(magnitude: float, unit: str) -> str:
     return f"{short} {unit}".strip()
 
 
-def first_and_more(names: Sequence[str], most: int) -> str:
-    """The first names, and how many more there are, in a sentence.
-
-    Example:
-        >>> first_and_more(["a", "b", "c"], 2), first_and_more(["a", "b"], 2)
-        ('a, b and 1 more', 'a, b')
-    """
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
 def counted(count: int, singular: str, plural: str = "") -> str:
     """A number of things.
 

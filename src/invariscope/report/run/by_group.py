@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invariscope.report.kit.words import counted, first_and_more, p_text, with_interval
+from invariscope.errors import first_of
+from invariscope.report.kit.words import counted, p_text, with_interval
 from invariscope.report.run.readings import LOGITS, Readings
 from invariscope.results.membership import FEWEST
 
@@ -65,4 +66,4 @@ def _table(label: str, rows: pd.DataFrame) -> tuple[str, list[tuple[str, ...]], 
 def _small(names: list[str]) -> str:
     if not names:
         return ""
-    return f"Of fewer than {FEWEST} images, and so not compared: {first_and_more(names, _NAMED)}."
+    return f"Of fewer than {FEWEST} images, and so not compared: {first_of(names, _NAMED)}."

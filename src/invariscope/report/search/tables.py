@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from invariscope.advice.recommendation import Recommendation
+from invariscope.errors import first_of
 from invariscope.report.kit.drawings import track
 from invariscope.report.kit.heat import HeatCell, HeatMap, blend
 from invariscope.report.kit.words import (
-    first_and_more,
     listed,
     number,
     p_text,
@@ -215,7 +215,7 @@ def advice_rows(advice: Recommendation, facts: Facts) -> list[dict[str, str]]:
                 "range": magnitude_range({str(key): value for key, value in row.items()}),
                 "classes": "all of them"
                 if len(names) == len(facts.classes) > 1
-                else first_and_more(names, _NAMED) or "–",
+                else first_of(names, _NAMED) or "–",
                 "closed": share_text(row["closed"]),
                 "invariance": number(row["invariance"]),
                 "gap": number(row["gap"]),
