@@ -1,4 +1,4 @@
-"""What storing and stretching does: coarse pixels, JPEG, elastic deformation."""
+"""What storing does: coarse pixels, JPEG."""
 
 import io
 from collections.abc import Sequence
@@ -11,13 +11,8 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from invariscope.errors import InputError
-from invariscope.transformations.corruptions.blurs import normal_blur, scale_of
-from invariscope.transformations.corruptions.noise import drawn
 
 Images = Float[Tensor, "image channel height width"]
-
-#: How far random steps go, and over how many pixels they are smoothed, as parts of a side.
-_STEP, _SMOOTH = 0.005, 0.01
 
 
 def pixelate(images: Images, factor: float, draws: Sequence[Generator]) -> Images:
@@ -56,21 +51,3 @@ def _stored(image: Tensor, quality: int) -> Tensor:
     with Image.open(buffer) as opened:
         values = np.array(opened, dtype=np.float32).reshape(pixels.shape) / 255
     return torch.from_numpy(values).permute(2, 0, 1)
-
-
-def elastic_transform(images: Images, strength: float, draws: Sequence[Generator]) -> Images:
-    """Moves every pixel by a smooth random step; what is outside is mirrored."""
-    height, width = images.shape[-2:]
-
-    def steps(image: Tensor, own: Generator) -> Tensor:
-        return 2 * torch.rand(2, height, width, generator=own) - 1
-
-    raw = drawn(steps, images, draws) * _STEP * height
-    smooth = normal_blur(raw, _SMOOTH * min(height, width)) * strength * scale_of(images)
-    rows = torch.arange(height, device=images.device, dtype=images.dtype)[:, None]
-    columns = torch.arange(width, device=images.device, dtype=images.dtype)
-    down, right = rows + smooth[:, 0], columns + smooth[:, 1]
-    grid = torch.stack([(2 * right + 1) / width - 1, (2 * down + 1) / height - 1], dim=-1)
-    return functional.grid_sample(
-        images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
-    )
