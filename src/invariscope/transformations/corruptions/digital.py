@@ -16,19 +16,19 @@ Images = Float[Tensor, "image channel height width"]
 
 
 def pixelate(images: Images, factor: float, draws: Sequence[Generator]) -> Images:
-    """Makes the image smaller by area and as large again by its nearest pixel."""
+    """Makes the image smaller, by means over boxes, and as large again by its nearest pixel."""
     height, width = images.shape[-2:]
-    down, across = (_areas(side, max(1, int(side * factor))) for side in (height, width))
+    down, across = (_boxes(side, max(1, int(side * factor))) for side in (height, width))
     small = down.to(images) @ images @ across.to(images).T
     return functional.interpolate(small, (height, width), mode="nearest-exact")
 
 
-def _areas(side: int, parts: int) -> Float[Tensor, "part pixel"]:
-    """Which share of each part every pixel covers."""
-    edges = np.linspace(0, side, parts + 1)
-    pixels = np.arange(side)
-    covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    return torch.from_numpy(np.maximum(covered, 0) * parts / side)
+def _boxes(side: int, parts: int) -> Float[Tensor, "part pixel"]:
+    """The share of each pixel in each part: those count whose middle lies in it, as in Pillow."""
+    ends = np.linspace(0, side, parts + 1)
+    middles = np.arange(side) + 0.5
+    inside = (middles > ends[:-1, None]) & (middles <= ends[1:, None])
+    return torch.from_numpy(inside / inside.sum(1, keepdims=True))
 
 
 def jpeg_compression(images: Images, quality: int, draws: Sequence[Generator]) -> Images:
