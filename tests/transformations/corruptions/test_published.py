@@ -16,9 +16,9 @@ from invariscope.transformations.corruptions import CORRUPTIONS
 published = pytest.importorskip(
     "imagecorruptions", reason="pip install imagecorruptions-imaug gives an independent form"
 )
-#: The root mean square between two pictures of the same draws, at most: rounding to 8 bits; more for
-#: defocus_blur (the edge of a disc), water of spatter (their distances are approximate) and zoom_blur
-#: (resampled otherwise).
+#: The root mean square between two pictures of the same draws, at most: rounding to 8 bits; more
+#: for defocus_blur (the edge of a disc), water of spatter (their distances are approximate) and
+#: zoom_blur (resampled otherwise).
 SAME = {
     "brightness": 0.005, "contrast": 0.003, "saturate": 0.004, "gaussian_blur": 0.003,
     "defocus_blur": 0.007, "pixelate": 0.003, "jpeg_compression": 0.004, "motion_blur": 0.003,
