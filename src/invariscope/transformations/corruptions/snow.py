@@ -12,15 +12,12 @@ from invariscope.transformations.corruptions import layers
 from invariscope.transformations.corruptions.blurs import smeared
 
 Images = Float[Tensor, "image channel height width"]
+Constants = tuple[float, float, float, float, float, float, float]
 #: How much brighter than itself, and by how much more, a pixel is under snow.
 _BRIGHTER, _MORE = 1.5, 0.5
 
 
-def snow(
-    images: Images,
-    constants: tuple[float, float, float, float, float, float, float],
-    draws: Sequence[Generator],
-) -> Images:
+def snow(images: Images, constants: Constants, draws: Sequence[Generator]) -> Images:
     """Whitens the image, and lets flakes fall that the wind smears downwards and upwards.
 
     The brightness of a pixel is that of red, green and blue; of other bands, their mean.
@@ -32,25 +29,22 @@ def snow(
             deviation, and the share of the image that is not whitened.
         draws: A generator for each image.
     """
-    *flakes, kept = constants
-    weights = images.new_tensor(layers.LUMINANCE).view(3, 1, 1) if images.shape[1] == 3 else None
-    bright = images.mean(1, True) if weights is None else (images * weights).sum(1, True)
+    kept = constants[-1]
+    bands = images.shape[1]
+    weights = layers.LUMINANCE if bands == 3 else [1 / bands] * bands
+    bright = (images * images.new_tensor(weights).view(-1, 1, 1)).sum(1, keepdim=True)
     white = torch.maximum(images, bright * _BRIGHTER + _MORE)
-    falling = layers.fitted(_flakes(layers.normal_fields(images, draws), *flakes, draws), images)
+    falling = layers.fitted(_flakes(layers.normal_fields(images, draws), constants, draws), images)
     return kept * images + (1 - kept) * white + falling + falling.flip(-2, -1)
 
 
 def _flakes(
     fields: Float[Tensor, "image 1 rows columns"],
-    mean: float,
-    deviation: float,
-    grain: float,
-    least: float,
-    radius: float,
-    spread: float,
+    constants: Constants,
     draws: Sequence[Generator],
 ) -> Float[Tensor, "image 1 rows columns"]:
     """Keeps the peaks of the middle of a field, seen so near that its pixels are grains."""
+    mean, deviation, grain, least, radius, spread, _ = constants
     sides = fields.shape[-2:]
     parts = [math.ceil(side / grain) for side in sides]
     tops = [(side - part) // 2 for side, part in zip(sides, parts, strict=True)]

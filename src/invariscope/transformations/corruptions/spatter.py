@@ -62,8 +62,10 @@ def _drops(liquid: Float[np.ndarray, "row column"]) -> Float[np.ndarray, "row co
     bits = (liquid * 255).astype(np.uint8)
     edge = edges(bits)
     # Without an edge all is as far as can be.
-    far = ndimage.distance_transform_edt(~edge) if edge.any() else np.full(edge.shape, _DEEP)
-    near = ndimage.uniform_filter(np.minimum(far, float(_DEEP)), 3, mode="mirror")
+    far = np.full(edge.shape, float(_DEEP))
+    if edge.any():
+        ndimage.distance_transform_edt(~edge, distances=far)
+    near = ndimage.uniform_filter(far.clip(max=_DEEP), 3, mode="mirror")
     # A mean of nine times 20 may come out a little less, which is not to become 19.
     spread = equalised((near + 1e-6).astype(np.uint8)).astype(np.float64)
     relief = ndimage.correlate(spread, _RELIEF, mode="mirror").clip(0, 255)
@@ -106,7 +108,8 @@ def edges(values: UInt8[np.ndarray, "row column"]) -> Bool[np.ndarray, "row colu
         ],
         (size > beside(-1, -1)) & (size > beside(1, 1)),
     )
-    joined, count = ndimage.label(crest & (size > _WEAK), np.ones((3, 3)))  # pyright: ignore
-    begun = np.zeros(count + 1, bool)
+    joined = np.zeros((height, width), np.int32)
+    count = ndimage.label(crest & (size > _WEAK), np.ones((3, 3)), output=joined)
+    begun = np.zeros(int(count) + 1, bool)  # pyright: ignore[reportArgumentType]
     begun[joined[crest & (size > _STRONG)]] = True
     return begun[joined]
