@@ -58,6 +58,7 @@ def test_version_and_bare_call(invariscope):
         (["models", "small:*"], "small:resnet18               32 px; options width="),
         (["augmentations"], "T.(30%) + RandomSizeCenterCrop"),
         (["layers", "timm:resnet18+untrained"], "layer4.1                     Late"),
+        (["transformations", "corruption:s*"], "red, green and blue only"),
     ],
 )
 def test_lists(invariscope, arguments, expected):

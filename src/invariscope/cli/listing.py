@@ -74,6 +74,7 @@ _LISTS = {
 
 def _transformations(table: str) -> Iterable[tuple[str, str]]:
     from invariscope.transformations import FAMILIES, TABLES, get_transformation
+    from invariscope.transformations.corruptions import corruption
 
     if table not in TABLES:
         raise unknown_name("table", table, TABLES)
@@ -89,6 +90,9 @@ def _transformations(table: str) -> Iterable[tuple[str, str]]:
         else:
             far = f"not in this table; write {name}=MAGNITUDE/MAGNITUDE"
         yield name, f"{family.kind:11} {family.as_dict()['words']:24} {far}"
+    for family in corruption("all"):
+        bands = "; red, green and blue only" if family.needs_colour else ""
+        yield family.name, f"{family.kind:11} {family.words:24} severities 1 to 5{bands}"
 
 
 def _groups() -> Iterable[tuple[str, str]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Generator, Tensor
 from torch.nn import functional
 
@@ -54,19 +54,40 @@ def glass_blur(
     reach = max(1, round(reach * scale_of(images)))
     height, width = images.shape[-2:]
     seen = normal_blur(images, deviation)
-    rows = torch.arange(height, device=images.device)[:, None]
-    columns = torch.arange(width, device=images.device)
 
     def steps(image: Tensor, own: Generator) -> Tensor:
-        return torch.randint(-reach, reach + 1, (2, height, width), generator=own)
+        return (torch.rand(2, height, width, generator=own) * 2 * reach).floor() - reach
 
     for _ in range(times):
-        moved = drawn(steps, seen, draws).long()
-        down = (rows + moved[:, 0]).clamp(0, height - 1)
-        right = (columns + moved[:, 1]).clamp(0, width - 1)
-        places = (down * width + right).flatten(1)[:, None].expand(-1, seen.shape[1], -1)
+        moved = drawn(steps, images, draws).long().clamp(max=reach - 1)
+        places = copied_from(moved, reach)[:, None].expand(-1, seen.shape[1], -1)
         seen = seen.flatten(2).gather(2, places).view_as(seen)
     return normal_blur(seen, deviation)
+
+
+def copied_from(
+    steps: Int64[Tensor, "image 2 height width"], reach: int
+) -> Int64[Tensor, "image place"]:
+    """Which pixel each shows once all, from the last to the first, have copied a neighbour in turn.
+
+    A neighbour further on in the image has had its turn: what it shows by then is copied. So copies
+    make chains, which end at a neighbour that still shows itself. Pixels at the border, less than
+    `reach` from it, have no turn.
+
+    Args:
+        steps: By how many rows and columns each one's neighbour is away, from −reach to reach − 1.
+        reach: As above.
+    """
+    height, width = steps.shape[-2:]
+    here = torch.arange(height * width, device=steps.device).view(height, width)
+    there = here.expand(len(steps), -1, -1).clone()
+    turns = slice(reach + 1, height - reach + 1), slice(reach + 1, width - reach + 1)
+    there[:, *turns] += (steps[:, 0] * width + steps[:, 1])[:, *turns]
+    there, here = there.flatten(1), here.flatten()
+    last = torch.where(there > here, there, here)
+    while not torch.equal(further := last.gather(1, last), last):  # each time twice as far
+        last = further
+    return there.gather(1, last)
 
 
 def motion_blur(
@@ -74,22 +95,27 @@ def motion_blur(
 ) -> Images:
     """Smears to one side, by half a normal law, in a direction from −45 to 45 degrees."""
     radius, deviation = (length * scale_of(images) for length in constants)
+    angles = [float(torch.rand((), generator=own)) * 90 - 45 for own in draws]
+    return smeared(images, angles, radius, deviation)
+
+
+def smeared(images: Images, angles: Sequence[float], radius: float, deviation: float) -> Images:
+    """Smears each image by half a normal law: it shows what lies in a direction, in degrees."""
     steps = np.arange(2 * max(1, round(radius)) + 1)
     weights = np.exp(-(steps**2) / (2 * max(deviation, 1e-3) ** 2))
     weights /= weights.sum()
     reach = int(steps[-1])
     padded = _padded(images, reach, "replicate")
     height, width = images.shape[-2:]
-    smeared = []
-    for image, own in zip(padded, draws, strict=True):
-        angle = math.radians(float(torch.rand((), generator=own)) * 90 - 45)
+    made = []
+    for image, angle in zip(padded, angles, strict=True):
         total = torch.zeros_like(image[:, :height, :width])
         for step, weight in zip(steps, weights, strict=True):
-            top = reach + round(step * math.sin(angle))
-            left = reach - round(step * math.cos(angle))
+            top = reach + round(step * math.sin(math.radians(angle)))
+            left = reach + round(step * math.cos(math.radians(angle)))
             total += float(weight) * image[:, top : top + height, left : left + width]
-        smeared.append(total)
-    return torch.stack(smeared)
+        made.append(total)
+    return torch.stack(made)
 
 
 def zoom_blur(images: Images, constants: tuple[float, float], draws: Sequence[Generator]) -> Images:
