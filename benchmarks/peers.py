@@ -180,7 +180,7 @@ def tmeasures(images: int) -> float:
     started = time.perf_counter()
     with torch.inference_mode():
         for measure in (NormalizedVarianceInvariance(), NormalizedVarianceSameEquivariance()):
-            result = measure.eval(data, cast(Any, RotationGenerator(angles)), model, how)
+            result = measure.eval(data, RotationGenerator(cast(Any, angles)), model, how)
             assert isinstance(result, tm.MeasureResult)
     return time.perf_counter() - started
 
