@@ -168,7 +168,7 @@ def make():
     return make_result
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def all_families():
     """The 13 families of the standard table."""
     return ALL
