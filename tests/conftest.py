@@ -28,6 +28,17 @@ def two_cores():
     torch.set_num_threads(2 if alone else int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_power_cuts():
+    """Nothing waits for the disk, which each file of a run does some milliseconds long.
+
+    What is asked of `os.fsync` is asked of one that a test puts there.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes long runs where ``-m`` asks for it; other expressions leave it out."""
     for marker in ("zoo", "faults", "long"):

@@ -1,11 +1,10 @@
 """Kills a process that measures, once some of its blocks are on the disk."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
+
+from children import Child
 
 
 def killed_after(blocks: int, folder: Path, script: str, *arguments: str) -> list[Path]:
@@ -14,14 +13,11 @@ def killed_after(blocks: int, folder: Path, script: str, *arguments: str) -> lis
     def written() -> list[Path]:
         return sorted(folder.glob("rows/block-*.parquet"))
 
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, *arguments],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    deadline = time.time() + 120
-    while time.time() < deadline and len(written()) < blocks:
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with Child(script, *arguments, said=folder.with_name("said")) as child:
+        deadline = time.time() + 120
+        while time.time() < deadline and len(written()) < blocks:
+            assert child.lives, ("the run ended before it could be killed", child.err)
+            time.sleep(0.005)
+        child.send(signal.SIGKILL)
+        assert child.ended()[0] == -signal.SIGKILL
     return written()

@@ -1,28 +1,17 @@
 """Running a study's smoke preset and checking what every study owes."""
 
 import math
-import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 import torch
 
+from children import FORKED
 from invariscope.studies.claims import CLAIMS, NOT_RUN, VERDICTS, ClaimResult
 from invariscope.studies.lab.folder import StudyRun, read_study
 from invariscope.studies.lab.lab import Lab
 from invariscope.studies.lab.running import run_study
-
-# Processes of their own: the type checker of the tests makes small networks five times slower.
-# They are forks of one that has imported everything, but `metrics.fused`: a fork of a process that
-# has it does without its compiled loops.
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    [
-        "smoke", "timm", "matplotlib.pyplot", "torch._dynamo", "scipy.stats", "numba", "accelerate",
-        "sklearn.datasets", "invariscope.training.loop", "invariscope.report.study.page",
-    ]
-)  # fmt: skip
 
 
 def _twice(name: str, folder: Path, changes: dict[str, str]) -> None:
@@ -36,7 +25,8 @@ def _twice(name: str, folder: Path, changes: dict[str, str]) -> None:
 
 def run_smoke(name: str, folder: Path, **changes: str) -> StudyRun:
     """The study's smoke preset, done in a folder, and then once more from its cells."""
-    with ProcessPoolExecutor(1, mp_context=_CONTEXT) as pool:
+    # A process of its own: the type checker of the tests makes small networks five times slower.
+    with ProcessPoolExecutor(1, mp_context=FORKED) as pool:
         pool.submit(_twice, name, folder, changes).result()
     run, again = read_study(folder / "out"), read_study(folder / "again")
     assert repr(again.findings.claims) == repr(run.findings.claims)

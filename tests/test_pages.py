@@ -5,12 +5,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pytest
 from PIL import Image
 
 from invariscope.data import open_source
-from pages import DOCS, ROOT, blocks, do_page, own_commands, parsed, pieces
+from pages import DOCS, ROOT, blocks, own_commands, parsed, pieces
+from pages_apart import WORDS, done
 
 # What docs/generated.py makes is not followed by Git, and has tests of its own.
 MADE = [DOCS / part for part in ("metrics", "studies", "api")]
@@ -43,38 +43,19 @@ def photos(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUN)
-def test_a_page_works_from_top_to_bottom(page, photos, tmp_path, monkeypatch, capsys):
+def test_a_page_works_from_top_to_bottom(page, photos, tmp_path):
     for needed in NEEDED.get(page, ()):
         pytest.importorskip(needed)
     shutil.copytree(photos, tmp_path / "photos")
-    do_page(DOCS / f"{page}.md", tmp_path, monkeypatch)
-    assert "relative_invariance at the embedding" in capsys.readouterr().out
+    assert "relative_invariance at the embedding" in done(page, tmp_path)
     (report, *_) = tmp_path.rglob("report.html")
     assert report.stat().st_size > 50_000
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["curves", "flips", "compare"])
-def test_a_notebook_runs_and_its_words_hold(name, tmp_path, monkeypatch):
-    names = do_page(DOCS / "notebooks" / f"{name}.md", tmp_path, monkeypatch)
-    if name == "curves":
-        assert set(names["controls"]["control"]) == {"untrained", "floor", "shuffled"}
-        assert {"Early", "Middle", "Late", "Pool", "Final"} == set(names["parts"])
-    if name == "flips":
-        called = list(zip(names["classes"], names["upside_down"], strict=True))
-
-        def share(digit: str, answer: int) -> float:
-            answers = [given for true, given in called if true == digit]
-            return answers.count(answer) / len(answers)
-
-        assert min(share("6", 9), share("9", 6), share("0", 0)) > 0.5
-        assert share("8", 8) > 0.9
-        assert (names["flips"]["magnitude"] == 15).any()
-    if name == "compare":
-        assert names["verdict"].outcome == "failed"
-        at_90 = names["compared"].query("metric == 'accuracy' and magnitude == 90")
-        assert (at_90["ci_low"] > 0).all()
-    plt.close("all")
+@pytest.mark.parametrize("page", WORDS)
+def test_a_notebook_runs_and_its_words_hold(page, tmp_path):
+    done(page, tmp_path)
 
 
 def test_what_installs_is_the_readmes_command():

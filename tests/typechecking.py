@@ -1,19 +1,23 @@
 """The type checker that pytest puts on every function of the package, shapes included.
 
 What has no shapes beartype alone checks: a call under jaxtyping takes fifty times as long, and half
-of the time of the tests went there. Names that are imported for type checkers only are known to
+of the time of the tests went there. In a test, the first `MOST` calls of a function are checked for
+shapes: those of a loop are alike. Names that are imported for type checkers only are known to
 neither; jaxtyping lets them pass. What is defined anew at each call is checked if it has shapes.
 """
 
 import ast
 import dataclasses
+import gc
 import inspect
 import re
-from functools import partial
+from collections import Counter
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
 import jaxtyping
+import pytest
 from beartype import BeartypeConf, beartype
 from beartype.claw import beartype_package
 from jaxtyping import install_import_hook
@@ -24,6 +28,9 @@ _CONF = BeartypeConf(  # an int is a float
     is_pep484_tower=True, claw_is_pep526=False, claw_skip_package_names=_ACTORS
 )
 check = beartype(conf=_CONF)
+#: How many calls of a function are checked for shapes, in each test.
+MOST = 20
+_calls: Counter[int] = Counter()
 _NAMED = re.compile(r"^(\w+) = \w+\[Tensor, ", re.MULTILINE)
 _UNKNOWN = re.compile(r"jaxtyping import|TYPE_CHECKING")
 
@@ -70,7 +77,28 @@ def _checked(thing: Any = None, *, typechecker: Any) -> Any:
         if not _has_shapes(thing.__init__):
             thing.__init__ = check(thing.__init__)
             return thing
-    return _jaxtyped(thing, typechecker=typechecker)
+    checked = _jaxtyped(thing, typechecker=typechecker)
+    return _seldom(thing, checked) if inspect.isfunction(thing) else checked
+
+
+def _seldom(plain: Any, checked: Any) -> Any:
+    """The checked function, until it has been called `MOST` times in a test."""
+    key = id(checked)
+
+    @wraps(plain)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        if _calls[key] >= MOST:
+            return plain(*args, **kwargs)
+        _calls[key] += 1
+        return checked(*args, **kwargs)
+
+    return call
+
+
+def pytest_runtest_logstart() -> None:
+    """Each test has its own calls."""
+    _calls.clear()
 
 
 _jaxtyped = jaxtyping.jaxtyped
@@ -78,6 +106,13 @@ _jaxtyped = jaxtyping.jaxtyped
 
 def pytest_load_initial_conftests() -> None:
     """Before anything of the package is imported."""
+    gc.set_threshold(20_000, 20, 20)  # most of what is made stays: a tenth of the time went there
     jaxtyping.jaxtyped = _checked
     beartype_package("invariscope", conf=_CONF)
     install_import_hook(_with_shapes(Path(__file__).parents[1] / "src"), "typechecking.check")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Whatever is imported by now stays, and need not be looked through each time."""
+    gc.collect()
+    gc.freeze()

@@ -9,6 +9,7 @@ import time
 import pandas as pd
 import pytest
 
+from children import Child
 from invariscope.version import VERSION
 
 TINY = ("measure", "python:tiny:make", "--data", "pictures", "--workers", "0")
@@ -216,17 +217,14 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(environment, place):
         "0",
     ]
     script = f"import sys; sys.argv = ['invariscope', *{arguments!r}]\n{ENTRY}"
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], env=environment, stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    deadline = time.time() + 90
-    while not list(place.glob("run/rows/block-*")) and time.time() < deadline:
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 3
+    with Child(script, said=place / "said", environment=environment) as process:
+        deadline = time.time() + 90
+        while not list(place.glob("run/rows/block-*")) and time.time() < deadline:
+            assert process.lives, process.err
+            time.sleep(0.02)
+        process.send(signal.SIGINT)
+        code, _, err = process.ended(60)
+    assert code == 3
     assert err.splitlines()[-1] == (
         "invariscope: interrupted; the same command goes on where it stopped"
     )

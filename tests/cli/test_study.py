@@ -1,7 +1,6 @@
 """`invariscope study`, `claims`, and `report` of a study's folder."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from children import Child
 from invariscope.cli import app as cli
 from invariscope.studies.claims.ledger import CLAIMS
 from invariscope.studies.lab.study import STUDIES, studies
@@ -178,14 +178,14 @@ def test_the_ledger_does_not_wait_for_torch(tmp_path, environment):
 def test_the_results_page_is_written_by_one_command(command, tmp_path):
     assert command("study", "run", "toy", "--until", "decided", "--looks", "3,5")[0] == 0
     script = Path(__file__).parents[2] / "benchmarks" / "results.py"
-    done = subprocess.run(
-        [sys.executable, script, tmp_path / "runs" / "studies"],
-        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "80"},
-    )  # fmt: skip
-    assert done.stdout.startswith("# What the studies found, preset laptop\n\n1 studies, 4 claims")
-    assert "Seeds: looks at 3 (level 1.80%), 5 (level 3.6" in done.stdout
-    assert "**000.c7, undecided at look 2, with 5 seeds**: training lowers" in done.stdout
-    assert "Needed to decide it: about" in done.stdout
+    folder, said = tmp_path / "runs" / "studies", tmp_path / "said"
+    with Child(script.read_text(), folder, said=said, environment={"COLUMNS": "80"}) as child:
+        code, out, err = child.ended()
+    assert code == 0, err
+    assert out.startswith("# What the studies found, preset laptop\n\n1 studies, 4 claims")
+    assert "Seeds: looks at 3 (level 1.80%), 5 (level 3.6" in out
+    assert "**000.c7, undecided at look 2, with 5 seeds**: training lowers" in out
+    assert "Needed to decide it: about" in out
 
 
 def test_seeds_are_added_until_claims_are_decided(command, tmp_path):

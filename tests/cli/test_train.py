@@ -1,8 +1,6 @@
 """`invariscope train` from the command line: a small network on small pictures of two classes."""
 
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -10,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from children import Child
 from invariscope.training import read_run
 
 MODEL = "small:cnn7?width=0.2&channels=3"
@@ -118,14 +117,14 @@ def test_ctrl_c_keeps_a_checkpoint_and_the_same_command_goes_on(classes):
         f"import sys; sys.argv = ['invariscope', *{line!r}]\n"
         "from invariscope.cli import main\nmain()"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 3, err
+    with Child(script, said=classes / "said") as process:
+        deadline = time.time() + 60
+        while not process.out and time.time() < deadline:
+            assert process.lives, process.err
+            time.sleep(0.02)
+        time.sleep(1)
+        process.send(signal.SIGINT)
+        code, _, err = process.ended(60)
+    assert code == 3, err
     assert "the same command goes on from there" in err
     assert (classes / "out" / "seed-0" / "checkpoint.pt").exists()

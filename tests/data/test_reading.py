@@ -16,6 +16,7 @@ from torch.utils.data import Dataset, Subset
 from torchvision import datasets as torchvision_datasets
 
 import invariscope
+from children import FORKED
 from invariscope.data import UnreadableImage, open_source
 from invariscope.data.opens_anew import opens_anew
 from invariscope.data.quiet import NeedsQuiet, enter_pool, quiet
@@ -204,6 +205,13 @@ def test_processes_open_a_copy_anew_and_read_the_same(records):
     assert np.array_equal(np.stack(read(source, 2)), PIXELS)
 
 
+@pytest.fixture
+def forked(monkeypatch):
+    """Processes that need not import torch anew, as the processes of a caller do."""
+    monkeypatch.setattr("invariscope.data.reading.get_context", lambda _: FORKED)
+
+
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
@@ -218,6 +226,7 @@ def test_data_sets_that_processes_cannot_read(records, kind, message):
     assert "\n" not in str(info.value)
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_killed_process_is_one_line_that_says_how_to_go_on(records):
     with pytest.raises(RunError, match=r"workers=1: a process that reads .* killed .*kept: run th"):
         read(open_source(Deadly(records)), 1)

@@ -29,7 +29,7 @@ DIAMONDS = {
 @pytest.mark.parametrize("pool", ["nouns", "imagenet"])
 def test_similarities_are_nltks(wordnet, nltk_wordnet, pool):
     known = wordnet.wnids if pool == "nouns" else imagenet_class_ids()
-    draws = np.random.default_rng(0).integers(0, len(known), (2, 1000))
+    draws = np.random.default_rng(0).integers(0, len(known), (2, 250))
     first, second = ([known[k] for k in row] for row in draws)
     synset = nltk_wordnet.synset_from_pos_and_offset
     pairs = [
@@ -47,9 +47,9 @@ def test_similarities_of_several_hypernyms_are_nltks(wordnet, nltk_wordnet):
     """Where the peculiarities show: synsets with many ways up, and each with its own ancestors."""
     rng = np.random.default_rng(1)
     several = [wnid for wnid in wordnet.wnids if len(wordnet.hypernyms(wnid)) > 2]
-    first = [several[k] for k in rng.integers(0, len(several), 700)]
-    second = [several[k] for k in rng.integers(0, len(several), 300)]
-    for wnid in first[300:]:
+    first = [several[k] for k in rng.integers(0, len(several), 200)]
+    second = [several[k] for k in rng.integers(0, len(several), 80)]
+    for wnid in first[80:]:
         while wordnet.hypernyms(wnid) and rng.random() < 0.7:
             wnid = rng.choice(wordnet.hypernyms(wnid))
         second.append(str(wnid))
@@ -67,7 +67,7 @@ def test_similarities_of_several_hypernyms_are_nltks(wordnet, nltk_wordnet):
 
 
 def test_depths_and_hypernyms_are_nltks(wordnet, nltk_wordnet):
-    chosen = np.random.default_rng(2).choice(wordnet.wnids, 300, replace=False)
+    chosen = np.random.default_rng(2).choice(wordnet.wnids, 100, replace=False)
     for wnid in map(str, chosen):
         synset = nltk_wordnet.synset_from_pos_and_offset("n", int(wnid[1:]))
         above = synset.hypernyms() + synset.instance_hypernyms()

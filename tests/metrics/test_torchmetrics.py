@@ -3,14 +3,15 @@
 import json
 import os
 import pickle
-import subprocess
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 import torch
 
 pytest.importorskip("torchmetrics", reason="pip install 'invariscope[torchmetrics]'")
+from children import Child
 from invariscope.errors import InputError
 from invariscope.metrics import (
     channel_equivariance,
@@ -175,10 +176,11 @@ def test_forward_gives_the_value_of_the_batch_and_adds_it():
 
 
 WORKER = """
-import json, sys
+import json, sys, warnings
 import torch
 import torch.distributed as dist
 sys.path[:0] = json.loads(sys.argv[3])
+warnings.simplefilter("error")
 rank = int(sys.argv[1])
 dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}", rank=rank, world_size=2)
 import test_torchmetrics as t
@@ -197,17 +199,16 @@ def test_two_processes(tmp_path):
     """Every second batch in each of two processes; then all in one, and none in the other."""
     here = os.path.dirname(__file__)
     paths = [here, os.path.dirname(here), *filter(None, sys.path)]
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", WORKER, str(rank), tmp_path / "meet",
-             json.dumps(paths)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    ended = [worker.communicate(timeout=120) for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], ended
-    for out, _ in ended:
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(
+                Child(WORKER, rank, tmp_path / "meet", json.dumps(paths), said=tmp_path / str(rank))
+            )
+            for rank in range(2)
+        ]
+        ended = [worker.ended() for worker in workers]
+    assert [code for code, *_ in ended] == [0, 0], ended
+    for _, out, _ in ended:
         found = json.loads(out.splitlines()[-1])
         for name, (_, _, expected) in CASES.items():
             for where in ("both", "one"):

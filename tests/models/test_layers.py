@@ -13,7 +13,7 @@ AUTO = {
     "timm:efficientnet_b0": (64, "blocks.0.0", "blocks.6.0", 16, {"nchw"}),
     "timm:vit_tiny_patch16_224": (224, "blocks.0", "blocks.11", 12, {"tokens"}),
     "timm:deit_tiny_distilled_patch16_224": (224, "blocks.0", "blocks.11", 12, {"tokens"}),
-    "timm:mixer_s16_224": (224, "blocks.0", "blocks.7", 8, {"tokens"}),
+    "timm:mixer_s32_224": (224, "blocks.0", "blocks.7", 8, {"tokens"}),
     "timm:swin_tiny_patch4_window7_224": (
         224,
         "layers.0.blocks.0",
@@ -23,7 +23,7 @@ AUTO = {
     ),
     "timm:convnext_atto": (64, "stages.0.blocks.0", "stages.3.blocks.1", 12, {"nchw"}),
     "timm:levit_128s": (224, "stem", "stages.2.blocks.3", 10, {"nchw", "tokens"}),
-    "timm:maxvit_nano_rw_256": (256, "stem", "stages.3.blocks.0", 8, {"nchw"}),
+    "timm:maxvit_pico_rw_256": (256, "stem", "stages.3.blocks.1", 12, {"nchw"}),
     "timm:nest_tiny": (
         224,
         "levels.0.transformer_encoder.0",
@@ -60,7 +60,14 @@ AUTO = {
 }
 
 
-@pytest.mark.parametrize("spec", AUTO)
+# Their like is here as well: timm's Swin, AlexNet.
+LARGE = ("torchvision:swin_t", "torchvision:vgg11")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [pytest.param(spec, marks=[pytest.mark.long] if spec in LARGE else []) for spec in AUTO],
+)
 def test_auto_watches_block_outputs(spec):
     side, first, last, number, kinds = AUTO[spec]
     probe = load_model(spec + "+untrained")

@@ -32,8 +32,18 @@ BLOCKS = {
 }
 
 
+# Their like is built here as well: B6, and the two of torchvision.
+LARGE = ("timm:tf_efficientnet_b7", "timm:resnext101_32x8d", "timm:inception_v3")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("model", SPECS, ids=lambda model: model.spec)
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(m, id=m.spec, marks=[pytest.mark.long] if m.spec in LARGE else [])
+        for m in SPECS
+    ],
+)
 def test_untrained_they_have_their_parts_depths_and_embedding(model):
     side = next((side for key, side in SIDES.items() if f":{key}" in model.spec), 64)
     probe = load_model(f"{model.spec}+untrained")

@@ -316,6 +316,13 @@ def test_modules_are_found_behind_what_people_write():
     assert modules_behind(lambda x: x) == ()
 
 
+def test_a_module_behind_a_hook_is_found_in_a_network_of_many_modules():
+    net = nn.Linear(2, 2)
+    blocks = [nn.Sequential(nn.Identity(), nn.Identity()) for _ in range(400)]
+    blocks[-1].register_forward_hook(lambda module, given, out: net(out))
+    assert modules_behind(nn.Sequential(*blocks)) == (net,)
+
+
 def test_a_callable_without_a_network_says_so():
     probe = load_model(torch.sigmoid)
     said = probe.decisions(PICTURES[:1])["network behind the model"]

@@ -10,7 +10,6 @@ families are its modules; transformers' are built from configurations.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -166,10 +165,10 @@ def _family(name: str) -> str:
     return torchvision.models.get_model_builder(name).__module__.rpartition(".")[2]
 
 
-@cache
 def _weight(name: str) -> float:
-    heavy = {"vgg11": 132.9, "vit_b_32": 87.8, "alexnet": 61.1, "maxvit_t": 30.9}
-    return heavy.get(name, 5.0)
+    """Millions of parameters, which are published with the weights."""
+    weights = torchvision.models.get_model_weights(name)
+    return round(next(iter(weights)).meta["num_params"] / 1e6, 1)
 
 
 def transformers_members() -> list[Member]:

@@ -1,6 +1,6 @@
 """Installs the package beside this file for real, and runs invariscope with it."""
 
-import os
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import invariscope
+from children import Child
 
 collect_ignore = ["src"]  # it would register itself in this process
 
@@ -21,16 +21,17 @@ def run(tmp_path_factory):
     target = folder / "installed"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--no-index", "--target", target, source], check=True)
-    paths = os.pathsep.join([str(target), str(Path(invariscope.__file__).parents[1])])
+    code = (
+        f"import sys; sys.path.insert(0, {str(target)!r})\nfrom invariscope.cli import main; main()"
+    )
 
     def command(*words: str) -> str:
-        code = "from invariscope.cli import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False,
-            cwd=folder, env={**os.environ, "PYTHONPATH": paths, "COLUMNS": "200"},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        with contextlib.chdir(folder):
+            child = Child(code, *words, said=folder / "said", environment={"COLUMNS": "200"})
+        with child:
+            ended, out, err = child.ended()
+        assert ended == 0, err
+        return out
 
     command.folder = folder  # type: ignore[attr-defined]
     return command

@@ -1,5 +1,6 @@
 """A result that is true to the schema and made of seeded numbers."""
 
+import shutil
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from invariscope.metrics import METRICS
 from invariscope.transformations import FAMILIES
+from report.in_browser import FLAGS, opened
 
 LEVELS = {
     "rotate": ("geometric", "°", [20.0 * k for k in range(10)]),
@@ -166,7 +168,38 @@ def make():
     return make_result
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def all_families():
     """The 13 families of the standard table."""
     return ALL
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, driven by Playwright, whose own `install` is not needed."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=path, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Opens a page's text, or its file, in a window; see `in_browser`."""
+    shown = []
+
+    def run(page, width=1200):
+        path = page
+        if isinstance(page, str):
+            path = tmp_path / f"shown {len(shown)}.html"
+            path.write_text(page, encoding="utf-8")
+        shown.append(opened(browser, path, width))
+        return shown[-1]
+
+    yield run
+    for one in shown:
+        one.page.close()

@@ -1,15 +1,9 @@
 """The page in a real browser: no network, no console error, no overflow, a table that sorts.
 
-Each test opens the page in headless Chromium with a profile of its own and every host unreachable.
-What a test wants to know is found by a script appended to a copy of the page, which writes its
-answer into the document; the untouched page is opened for its console.
+Each test opens the page anew in headless Chromium, with every host unreachable.
 """
 
-import html
-import json
 import re
-import shutil
-import subprocess
 
 import pytest
 
@@ -22,59 +16,15 @@ from oracles.many import run_of
 from oracles.searches import known_examples, known_search
 from oracles.studies import known_run
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
-]
-
-# No answer from any host: a page that wants the network fails here instead of hanging.
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars"
-    " --disable-background-networking --disable-component-update --disable-sync"
-    " --disable-dev-shm-usage --allow-file-access-from-files --proxy-server=127.0.0.1:9"
-).split()
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def chromium(tmp_path):
-    def run(*arguments):
-        assert CHROMIUM is not None
-        profile = f"--user-data-dir={tmp_path / 'profile'}"
-        done = subprocess.run(
-            [CHROMIUM, *FLAGS, profile, *map(str, arguments)],
-            capture_output=True, text=True, timeout=120, check=True,
-        )  # fmt: skip
-        return done
-
-    return run
-
-
-@pytest.fixture
-def ask(chromium, tmp_path):
-    """Runs a script in a copy of the page, in a frame of the given width; returns its answer."""
+def ask(show):
+    """Runs a script in a page; returns its answer."""
 
     def run(text, expression, width=1200):
-        # The page forbids every script but its own; the copy must let the test's question in.
-        copy = re.sub(r"<meta http-equiv=[^>]*>", "", text)
-        assert copy != text
-        (tmp_path / "inner.html").write_text(copy, encoding="utf-8")
-        (tmp_path / "outer.html").write_text(
-            "<!doctype html><iframe src='inner.html'"
-            f" style='width:{width}px;height:900px'></iframe>"
-            "<pre id='answer'></pre><script>addEventListener('load', () => {"
-            "const frame = document.querySelector('iframe');"
-            "const page = frame.contentDocument, view = frame.contentWindow;"
-            f"const answer = (() => {{{expression}}})();"
-            "document.getElementById('answer').textContent = JSON.stringify(answer)"
-            "})</script>",
-            encoding="utf-8",
-        )
-        dumped = chromium("--dump-dom", f"file://{tmp_path / 'outer.html'}").stdout
-        answer = re.search(r'<pre id="answer">(.*?)</pre>', dumped, re.DOTALL)
-        assert answer, dumped[-500:]
-        return json.loads(html.unescape(answer[1]))
+        return show(text, width).answer(expression)
 
     return run
 
@@ -85,19 +35,14 @@ def whole(make):
     return page(make(classes=(evil, "cat", "dog", "owl"), example_id='"a" & <b>.png'))
 
 
-def console(text):
-    return [line for line in text.splitlines() if "CONSOLE" in line]
-
-
-def test_the_console_stays_empty_without_network(chromium, whole, tmp_path):
-    (tmp_path / "page.html").write_text(whole, encoding="utf-8")
-    done = chromium("--enable-logging=stderr", "--dump-dom", f"file://{tmp_path / 'page.html'}")
-    assert console(done.stderr) == []
-    assert done.stdout.count("aria-sort") >= 11  # the page's own script passed its own policy
-    broken = whole.replace("const table =", "missing(); const table =")
-    (tmp_path / "page.html").write_text(broken, encoding="utf-8")
-    done = chromium("--enable-logging=stderr", "--dump-dom", f"file://{tmp_path / 'page.html'}")
-    assert console(done.stderr), "a broken page must show here, or the check above says nothing"
+def test_the_console_stays_empty_without_network(show, whole):
+    page = show(whole)
+    assert page.said == []
+    assert page.document.count("aria-sort") >= 11  # the page's own script passed its own policy
+    broken = show(whole.replace("const table =", "missing(); const table ="))
+    assert broken.said, "a broken page must show here, or the check above says nothing"
+    calling = show(whole.replace("</main>", '<img src="https://host.invalid/a.png"></main>', 1))
+    assert calling.said
 
 
 SORTED = """
@@ -202,11 +147,9 @@ def test_photographs_stand_under_their_levels(ask, whole):
     assert max(map(abs, found)) < 1.5
 
 
-def test_it_prints(chromium, whole, tmp_path):
-    (tmp_path / "page.html").write_text(whole, encoding="utf-8")
-    target = tmp_path / "page.pdf"
-    chromium(f"--print-to-pdf={target}", f"file://{tmp_path / 'page.html'}")
-    pages = len(re.findall(rb"/Type\s*/Page\b", target.read_bytes()))
+def test_it_prints(show, whole):
+    printed = show(whole).page.pdf(format="A4")
+    pages = len(re.findall(rb"/Type\s*/Page\b", printed))
     assert 3 <= pages <= 12
 
 
@@ -222,12 +165,11 @@ def board():
     return leaderboard_page(Leaderboard(runs))
 
 
-def test_the_leaderboards_console_stays_empty_without_network(chromium, board, tmp_path):
-    (tmp_path / "page.html").write_text(board, encoding="utf-8")
-    done = chromium("--enable-logging=stderr", "--dump-dom", f"file://{tmp_path / 'page.html'}")
-    assert console(done.stderr) == []
+def test_the_leaderboards_console_stays_empty_without_network(show, board):
+    page = show(board)
+    assert page.said == []
     # models (6 columns), correlations (7), numbers (8)
-    assert done.stdout.count('aria-sort="none"') == 6 + 7 + 8
+    assert page.document.count('aria-sort="none"') == 6 + 7 + 8
 
 
 def test_models_are_sorted_by_any_column(ask, board):
@@ -277,11 +219,10 @@ def search():
     return factors_page(known_search(names, examples=[*known_examples(names[0])]))
 
 
-def test_the_page_of_a_searchs_console_stays_empty_without_network(chromium, search, tmp_path):
-    (tmp_path / "page.html").write_text(search, encoding="utf-8")
-    done = chromium("--enable-logging=stderr", "--dump-dom", f"file://{tmp_path / 'page.html'}")
-    assert console(done.stderr) == []
-    assert done.stdout.count('aria-sort="none"') == 9 + 8  # every operation, the classes
+def test_the_page_of_a_searchs_console_stays_empty_without_network(show, search):
+    page = show(search)
+    assert page.said == []
+    assert page.document.count('aria-sort="none"') == 9 + 8  # every operation, the classes
 
 
 def test_classes_are_sorted_and_filtered(ask, search):
@@ -330,11 +271,10 @@ def study(tmp_path_factory):
     return study_page(known_run(tmp_path_factory.mktemp("study")))
 
 
-def test_the_console_of_a_studys_page_stays_empty_without_network(chromium, study, tmp_path):
-    (tmp_path / "page.html").write_text(study, encoding="utf-8")
-    done = chromium("--enable-logging=stderr", "--dump-dom", f"file://{tmp_path / 'page.html'}")
-    assert console(done.stderr) == []
-    assert done.stdout.count('aria-sort="none"') == 3  # the table's columns
+def test_the_console_of_a_studys_page_stays_empty_without_network(show, study):
+    page = show(study)
+    assert page.said == []
+    assert page.document.count('aria-sort="none"') == 3  # the table's columns
 
 
 @pytest.mark.parametrize("width", [360, 390, 1200])

@@ -2,12 +2,11 @@
 
 import os
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from children import Child
 from invariscope.errors import InputError, RunError
 from invariscope.results import (
     RowBuilder,
@@ -100,9 +99,8 @@ write_block(sys.argv[1], 1, tables[1])
 os.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
 write_block(sys.argv[1], 2, tables[2])
 """
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment)
-    assert ended.returncode == -signal.SIGKILL
+    with Child(code, tmp_path, said=tmp_path.with_name("said")) as child:
+        assert child.ended()[0] == -signal.SIGKILL
     assert len(list(tmp_path.iterdir())) == 3
     assert completed_blocks(tmp_path) == [0, 1]
     write_block(tmp_path, 2, tables_of()[0][2])

@@ -1,8 +1,7 @@
 """The loop against a naive one, and what must not change a bit of the trained weights."""
 
-import os
-import subprocess
-import sys
+import socket
+from contextlib import ExitStack
 
 import numpy as np
 import pandas as pd
@@ -10,8 +9,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from children import FORKED, Child
 from invariscope import measure
-from invariscope.data import open_source
+from invariscope.data import open_source, reading
 from invariscope.errors import InputError, RunError
 from invariscope.models import build_architecture
 from invariscope.seeding import generator
@@ -129,14 +129,27 @@ assert run.facts["processes"] == 2
 def test_two_processes_train_what_one_trains(tmp_path, tiny):
     """Without batch normalisation, the mean gradient of two halves is that of the batch."""
     model = "small:vit?width=0.1&channels=3"
-    (tmp_path / "shared.py").write_text(SHARED.format(data=FAKE, model=model))
-    subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
-         tmp_path / "shared.py", tmp_path / "two"],
-        check=True,
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-    )  # fmt: skip
+    script = SHARED.format(data=FAKE, model=model)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # As `torch.distributed.run` starts them.
+    told = {
+        "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    with ExitStack() as stack:
+        ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+        children = [
+            stack.enter_context(
+                Child(script, tmp_path / "two", said=tmp_path / one["RANK"],
+                      environment=told | one)
+            )
+            for one in ranks
+        ]  # fmt: skip
+        for child in children:
+            code, _, err = child.ended()
+            assert code == 0, err
     recipe = Recipe(FAKE, model, size=12, epochs=3, batch_size=12, augment="RandomResizedCrop")
     alone, two = train(recipe, device="cpu"), read_run(tmp_path / "two")
     for name, value in weights(alone).items():
@@ -166,7 +179,8 @@ def test_looking_changes_nothing(tiny):
 
 
 def test_images_that_do_not_fit_are_read_as_they_come(tiny, monkeypatch):
-    kept = train(tiny.with_(augment="RandomResizedCrop"))
+    recipe = tiny.with_(augment="RandomResizedCrop", epochs=1)
+    kept = train(recipe)
     made = []
     first = TrainingImages.__init__
 
@@ -175,8 +189,9 @@ def test_images_that_do_not_fit_are_read_as_they_come(tiny, monkeypatch):
         made.append(self)
 
     monkeypatch.setattr(TrainingImages, "__init__", small)
+    monkeypatch.setattr(reading, "get_context", lambda _: FORKED)  # else each imports torch anew
     for workers in (0, 2):
-        streamed = train(tiny.with_(augment="RandomResizedCrop"), workers=workers)
+        streamed = train(recipe, workers=workers)
         assert not made[-1].kept
         for name, value in weights(kept).items():
             torch.testing.assert_close(weights(streamed)[name], value, rtol=1e-4, atol=1e-5)

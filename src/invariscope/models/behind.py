@@ -25,6 +25,7 @@ _FAR = 8  # steps from the callable
 _MOST = 5000  # objects looked at
 _WIDE = 256  # items of a container
 _PLAIN = (str, bytes, int, float, complex, type(None), type, types.CodeType, Tensor)
+_CONTAINERS = (dict, list, tuple, set, frozenset)
 
 
 def modules_behind(model: Callable[..., Any]) -> tuple[nn.Module, ...]:
@@ -43,16 +44,19 @@ def modules_behind(model: Callable[..., Any]) -> tuple[nn.Module, ...]:
     own = set(map(id, model.modules())) if isinstance(model, nn.Module) else set()
     modules: dict[int, nn.Module] = {}
     seen: set[int] = set()
+    inner: set[int] = set()  # modules whose parts have come with those of the one around them
     queue: deque[tuple[Any, int]] = deque([(model, 0)])
     while queue and len(seen) < _MOST:
         thing, far = queue.popleft()
-        if id(thing) in seen or far > _FAR or isinstance(thing, _PLAIN):
+        if id(thing) in seen or id(thing) in inner or far > _FAR:
             continue
         seen.add(id(thing))
-        if isinstance(thing, nn.Module) and id(thing) not in own:
-            modules[id(thing)] = thing
-            own.update(map(id, thing.modules()))
-        queue.extend((part, far + 1) for part in _parts(thing))
+        if isinstance(thing, nn.Module):
+            inner.update(map(id, thing.modules()))
+            if id(thing) not in own:
+                modules[id(thing)] = thing
+                own.update(inner)
+        queue.extend((part, far + 1) for part in _parts(thing) if not _is_plain(part))
     return tuple(modules.values())
 
 
@@ -98,6 +102,11 @@ def unmoved(modules: Iterable[nn.Module]) -> Iterator[None]:
             for part, name, buffer, before in kept:
                 part._buffers[name] = buffer
                 buffer.copy_(before)
+
+
+def _is_plain(thing: Any) -> bool:
+    """Says whether nothing lies behind an object: numbers, or a container that holds none."""
+    return isinstance(thing, _PLAIN) or (isinstance(thing, _CONTAINERS) and not thing)
 
 
 def _parts(thing: Any) -> Iterator[Any]:

@@ -85,8 +85,14 @@ def test_every_picture_has_a_text_alternative(make):
     assert "under rotation. 0°: 1.00; ±20°:" in curves[0]
 
 
-def test_nothing_is_loaded_from_outside(make, all_families):
-    text = page(make(names=all_families, classes=("a", "b", "c", "d")))
+@pytest.fixture(scope="module")
+def of_all_families(make, all_families):
+    """The page of a run of every family there is, as text."""
+    return page(make(names=all_families, classes=("a", "b", "c", "d")))
+
+
+def test_nothing_is_loaded_from_outside(of_all_families):
+    text = of_all_families
     for attributes in (attributes for _, attributes in Page(text).elements):
         for name in ("src", "href", "data", "action", "xlink:href", "srcset"):
             value = attributes.get(name)
@@ -178,8 +184,8 @@ def test_classes_with_one_image_are_counted_not_ranked(make):
     assert '<th scope="row">e</th>' not in part
 
 
-def test_a_table_that_is_too_long_shows_the_headline_and_says_so(make, all_families):
-    words = Page(page(make(names=all_families, classes=("a", "b")))).words
+def test_a_table_that_is_too_long_shows_the_headline_and_says_so(make, of_all_families):
+    words = Page(of_all_families).words
     assert "This table shows the headline metrics only" in words
     assert "summary.parquet" in words
     short = Page(page(make(names=("rotate", "shear_x")))).words

@@ -1,13 +1,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from children import Child
 from invariscope.errors import InputError, RunError
 from invariscope.studies.lab.executor import InProcess, ProcessPool, cores
 from invariscope.studies.lab.jobs import StudyJob
@@ -86,43 +86,33 @@ def test_the_processes_share_the_cores(tmp_path):
         ProcessPool(0)
 
 
+SLOW = """
+import os, sys
+import oracles.jobs
+from pathlib import Path
+from invariscope.studies.lab.jobs import StudyJob
+from invariscope.studies.lab.running import lab_of
+os.setsid()
+lab = lab_of(Path(sys.argv[1]), int(sys.argv[2]))
+one = StudyJob("double", {"number": 1})
+slow = [StudyJob("double", {"number": n, "seconds": 60}) for n in (2, 3)]
+lab.run([one, *slow])
+"""
+
+
 @pytest.fixture
 def slow_lab(tmp_path):
     """Starts a process that has done one job and is busy with others; its first two folders."""
-    processes = []
+    with ExitStack() as stack:
 
-    def start(workers):
-        code = (
-            "import oracles.jobs\n"
-            "from pathlib import Path\n"
-            "from invariscope.studies.lab.jobs import StudyJob\n"
-            "from invariscope.studies.lab.running import lab_of\n"
-            "if __name__ == '__main__':\n"
-            f"    lab = lab_of(Path({str(tmp_path)!r}), {workers})\n"
-            "    one = StudyJob('double', {'number': 1})\n"
-            "    slow = [StudyJob('double', {'number': n, 'seconds': 60}) for n in (2, 3)]\n"
-            "    lab.run([one, *slow])\n"
-        )
-        script = tmp_path / "run.py"
-        script.write_text(code)
-        paths = [path for path in sys.path if path]
-        process = subprocess.Popen(
-            [sys.executable, str(script)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            # Under `command &` in a script the tests themselves run with SIGINT ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-        processes.append(process)
-        first, second = (tmp_path / job.key for job in doubles(1) + doubles(2, seconds=60))
-        _until(lambda: (first / "done").exists() and (second / "log").exists())
-        return process, first, second
+        def start(workers):
+            child = Child(SLOW, tmp_path, workers, said=tmp_path.with_name("said"))
+            stack.enter_context(child)
+            first, second = (tmp_path / job.key for job in doubles(1) + doubles(2, seconds=60))
+            _until(lambda: (first / "done").exists() and (second / "log").exists())
+            return child, first, second
 
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+        yield start
 
 
 def _until(condition):
@@ -136,8 +126,8 @@ def _until(condition):
 def test_ctrl_c_leaves_finished_cells(slow_lab, tmp_path, workers):
     process, _, second = slow_lab(workers)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert b"KeyboardInterrupt" in errors
+    _, _, errors = process.ended(20)
+    assert "KeyboardInterrupt" in errors
     assert not (second / "done").exists()
     assert Lab(tmp_path).run(doubles(1))[0].reused
 
@@ -147,8 +137,8 @@ def test_nobody_works_on_after_the_command_is_killed(slow_lab):
     worker = int((second / "log").read_text())
     assert worker != process.pid
     assert _lives(worker)
-    process.kill()
-    process.wait()
+    process.send(signal.SIGKILL)
+    process.ended()
     _until(lambda: not _lives(worker))
 
 

@@ -5,8 +5,6 @@ import pandas as pd
 import pytest
 
 from invariscope.report.study.page import page
-from invariscope.studies.lab.lab import Lab
-from invariscope.studies.lab.running import run_study
 from invariscope.studies.paper000.sources_of_invariance import (
     APPEARANCE,
     AUGMENTED,
@@ -22,6 +20,7 @@ from invariscope.studies.paper000.sources_of_invariance import (
     decide_claims,
     over_levels,
 )
+from smoke import run_smoke
 
 # What the paper says, as (network, training) -> families -> invariance.
 AS_CLAIMED = {
@@ -140,10 +139,8 @@ def test_levels_3_to_7_count():
 
 
 @pytest.mark.slow
-def test_the_smoke_preset_runs(tmp_path, one_core):
-    run = run_study(
-        "sources-of-invariance", "smoke", output=tmp_path / "run", lab=Lab(tmp_path / "jobs")
-    )
+def test_the_smoke_preset_runs(tmp_path):
+    run = run_smoke("sources-of-invariance", tmp_path)
     assert [claim.id for claim in run.findings.claims] == list(CLAIMS_HERE)
     assert len(run.about["jobs"]) == 16
     assert set(run.findings.tables["means"]["family"]) == set(FAMILIES)
