@@ -1,5 +1,7 @@
 """Forward passes in batches that fit."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -28,10 +30,11 @@ class Squeezing(nn.Module):
 def test_no_image_is_left_alone_for_the_last_pass(count, size, batches):
     probe, images = load_model(Squeezing()), torch.rand(count, 3, 4, 4)
     layers = [layer.name for layer in probe.watch("auto", images)]
-    probe.module.seen.clear()
+    module: Any = probe.module
+    module.seen.clear()
     vectors = Batches(size, print).forward(probe, images, layers)
-    assert probe.module.seen == batches
-    wanted = probe.module.fc(images.mean((2, 3)))
+    assert module.seen == batches
+    wanted = module.fc(images.mean((2, 3)))
     assert torch.allclose(vectors["logits"], wanted, atol=1e-6)
 
 
