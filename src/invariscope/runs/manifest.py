@@ -221,19 +221,23 @@ def _torch(manifest: dict[str, Any]) -> str:
     return str((manifest.get("environment") or {}).get("torch", "of an unknown version"))
 
 
+_FEW = 3  # entries, such as mean and std have: they are shown as they are
+
+
 def _first_apart(name: str, before: Any, now: Any) -> tuple[str, Any, Any]:
     """Narrows two settings down to what differs first: its name, and both values.
 
     Example:
         >>> _first_apart("a", {"b": 1, "c": [1, 2, 3]}, {"b": 1, "c": [1, 3]})
         ('the rest of a.c', [2], [])
-        >>> _first_apart("a", [{"cell": "x", "n": 1}], [{"cell": "x", "n": 2}])
-        ('a.n', 1, 2)
+        >>> _first_apart("a", [{"name": "x", "n": k} for k in range(4)], [{"name": "x", "n": 0}])
+        ('the rest of a', ['x', 'x', 'x'], [])
     """
     if isinstance(before, dict) and isinstance(now, dict):
         key = next(key for key in {**before, **now} if before.get(key) != now.get(key))
         return _first_apart(f"{name}.{key}", before.get(key), now.get(key))
-    if not (isinstance(before, list) and isinstance(now, list)):
+    lists = isinstance(before, list) and isinstance(now, list)
+    if not lists or (len(before) == len(now) <= _FEW):
         return name, before, now
     count = max(len(before), len(now))
     while before and now and before[0] == now[0]:
