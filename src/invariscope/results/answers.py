@@ -77,9 +77,9 @@ def no_answers(result: Measured) -> str:
 
     Example:
         >>> import torch, invariscope
-        >>> pictures = torch.rand(4, 3, 8, 8)
         >>> result = invariscope.measure(
-        ...     torch.nn.Flatten(), pictures, transformations="rotate=90", preprocessing="none")
+        ...     lambda x: x.mean((2, 3)), torch.rand(4, 3, 8, 8), task="embedding",
+        ...     transformations="rotate=90")
         >>> no_answers(result)
         'the model is no classifier of one class per image, so no answer can flip'
     """
