@@ -227,3 +227,9 @@ def test_two_classes_of_one_name_are_two(rule):
     assert verdict.outcome == "failed"
     first = invariscope.check(result, "invert prediction_consistency for crane >= 0.5")
     assert first.outcome == "held"
+
+
+@pytest.mark.parametrize("side", ["<=", "="])
+def test_a_rule_at_the_identity_says_nothing(side):
+    with pytest.raises(InputError, match="0deg is rotate's identity"):
+        invariscope.check(made_run({}), f"rotate@{side}0 relative_invariance >= 0.5")
