@@ -6,6 +6,7 @@ import torch
 
 import invariscope
 from invariscope.report.run.page import page
+from invariscope.report.run.readings import Readings
 from invariscope.report.run.verdict import verdict
 
 
@@ -47,6 +48,18 @@ def test_the_verdict_speaks_of_this_run(result):
     found = {finding.kind: finding.text for finding in verdict(result)}
     assert "16 images" in found["sample"]
     assert {"least", "most", "twin", "words"} <= set(found)
+
+
+def test_a_mean_over_levels_is_that_of_the_averages(result):
+    """The standard table has 6 and 3 bits twice: equal cells count once."""
+    averages = result.averages("relative_invariance").query("layer == 'embedding'")
+    means = averages.set_index("transformation")["value"]
+    overview, readings = result.overview(), Readings(result)
+    for name in ("rotate", "brightness_up", "posterize"):
+        own = readings.score(name, metric="relative_invariance", layer="embedding")
+        assert own is not None
+        assert own.value == pytest.approx(means[name], abs=1e-6)
+        assert overview.loc[name, "mean"] == pytest.approx(means[name], abs=1e-6)
 
 
 def test_plot_and_page_through_the_result(result, tmp_path):
