@@ -236,8 +236,9 @@ def _first_apart(name: str, before: Any, now: Any) -> tuple[str, Any, Any]:
     if isinstance(before, dict) and isinstance(now, dict):
         key = next(key for key in {**before, **now} if before.get(key) != now.get(key))
         return _first_apart(f"{name}.{key}", before.get(key), now.get(key))
-    lists = isinstance(before, list) and isinstance(now, list)
-    if not lists or (len(before) == len(now) <= _FEW):
+    if not (isinstance(before, list) and isinstance(now, list)):
+        return name, before, now
+    if len(before) == len(now) <= _FEW:
         return name, before, now
     count = max(len(before), len(now))
     while before and now and before[0] == now[0]:
