@@ -234,7 +234,10 @@ def _first_apart(name: str, before: Any, now: Any) -> tuple[str, Any, Any]:
         ('the rest of a', ['x', 'x', 'x'], [])
     """
     if isinstance(before, dict) and isinstance(now, dict):
-        key = next(key for key in {**before, **now} if before.get(key) != now.get(key))
+        apart = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        if not apart:  # a key that only one of them has, with nothing in it
+            return name, before, now
+        key = apart[0]
         return _first_apart(f"{name}.{key}", before.get(key), now.get(key))
     if not (isinstance(before, list) and isinstance(now, list)):
         return name, before, now
