@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from invariscope.data.labels import class_indices, class_order, label_form
+from invariscope.data.labels import class_indices, class_order, label_form, numbers_of
 
 
 class Animal(enum.Enum):
@@ -100,3 +100,15 @@ def test_one_hot_rows_are_said():
 def test_the_order_of_names():
     assert class_order(["b", "10", "a"]) == ["10", "a", "b"]
     assert class_order(["02", "10", "1"]) == ["1", "02", "10"]
+
+
+def test_numbers_that_no_row_could_hold_are_names():
+    indices, names = class_indices([2**32 + 3, 3, None, 2**32 + 3], 4)
+    assert (indices, names) == ([1, 0, -1, 1], ["3", str(2**32 + 3)])
+    assert class_indices([2**31 - 1, 0], 2) == ([2**31 - 1, 0], None)
+
+
+def test_whole_numbers_written_with_a_point_are_ordered_as_numbers():
+    assert class_order(["10.0", "2.0", "1.0"]) == ["1.0", "2.0", "10.0"]
+    assert numbers_of(["10.0", "2.5"]) is None
+    assert numbers_of(["-1", "2"]) is None

@@ -52,6 +52,9 @@ def test_labels_stay_what_they_are_in_the_file(pictures):
     assert source.labels == [0, 1, -1]
     source = open_source(write("path,label\nphotos/0.png,007\nphotos/1.png,\nphotos/2.png,10\n"))
     assert source.labels == [7, -1, 10]
+    # as pandas writes a column of whole numbers with a gap
+    source = open_source(write("path,label\nphotos/0.png,2.0\nphotos/1.png,\nphotos/2.png,10.0\n"))
+    assert (source.labels, source.class_names) == ([2, -1, 10], None)
     frame = pd.DataFrame({"path": FILES, "label": pd.Categorical(["x", "w", "x"])})
     assert open_source(frame).class_names == ["w", "x"]
 

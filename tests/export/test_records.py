@@ -9,10 +9,11 @@ import pytest
 
 from invariscope.errors import InputError
 from invariscope.export import open_record
-from invariscope.export.of_run import Choice, _usual
+from invariscope.export.of_run import Choice, _curves, _usual
 from invariscope.export.record import altered, flat
 from invariscope.outside import tracker_name, tracker_names
 from invariscope.results import Result
+from oracles.made_runs import made_run
 
 TAKEN = re.compile(r"[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*")
 
@@ -58,6 +59,16 @@ def test_metrics_of_feature_maps_go_out_at_every_layer():
         ("a", "embedding"), ("a", "logits"), ("b", "conv"), ("c", "conv"),
     }  # fmt: skip
     assert len(_usual(frame, Choice(layers=("*",)))) == len(frame)
+
+
+def test_a_curve_of_the_identity_alone_is_left_out():
+    """A tracker shows the last point of a curve: 1 there would be read as invariance."""
+    nothing = {"shear_x=10": np.nan, "shear_x=20": np.nan, "rotate=20": np.nan}
+    found, undefined = _curves(made_run(nothing).summary.query("`class`.isna()"))
+    curves = {curve.name: curve.points for curve in found}
+    assert [step for step, _ in curves["relative_invariance", "rotate", "embedding"]] == [0, 1]
+    assert not [name for name in curves if "shear_x" in name]
+    assert undefined == 4  # shear_x has 20° twice
 
 
 def test_a_choice(run):

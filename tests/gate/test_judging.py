@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 import invariscope
 from invariscope.errors import InputError
@@ -196,3 +197,39 @@ def test_a_share_is_never_shown_to_be_1():
 def test_nothing_to_check():
     with pytest.raises(InputError, match="there is nothing to check: give a rule, such as"):
         invariscope.check(made_run({}), [])
+
+
+@pytest.mark.parametrize("rule", ["for every class", 'for "crane (2)"'])
+def test_two_classes_of_one_name_are_two(rule):
+    """As two of ImageNet are called "crane"; here the second one alone does not hold."""
+    pictures = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), np.uint8)
+
+    class Birds:
+        def __init__(self):
+            self.classes = ["crane", "dog", "crane"]
+            self.targets = [k % 3 for k in range(60)]
+
+        def __len__(self):
+            return 60
+
+        def __getitem__(self, index):
+            return pictures[index] * np.uint8(index % 3 != 2), self.targets[index]
+
+    class Corner(torch.nn.Module):
+        def forward(self, images):
+            values = images[:, 0, 0, 0] - 0.5 * images[:, 0, 7, 7]
+            return torch.stack([values - 9 * (images.sum((1, 2, 3)) > 0), -values], 1)
+
+    result = invariscope.measure(Corner(), Birds(), transformations="invert", preprocessing="none")
+    own = result.frame.query("metric == 'prediction_consistency' and level == 1").set_index("class")
+    assert own["value"].dropna().drop(np.nan).to_dict() == {"crane": 1, "dog": 1, "crane (2)": 0}
+    verdict = invariscope.check(result, f"invert prediction_consistency {rule} >= 0.5")
+    assert verdict.outcome == "failed"
+    first = invariscope.check(result, "invert prediction_consistency for crane >= 0.5")
+    assert first.outcome == "held"
+
+
+@pytest.mark.parametrize("side", ["<=", "="])
+def test_a_rule_at_the_identity_says_nothing(side):
+    with pytest.raises(InputError, match="0deg is rotate's identity"):
+        invariscope.check(made_run({}), f"rotate@{side}0 relative_invariance >= 0.5")

@@ -6,6 +6,9 @@ from torch import nn
 
 from invariscope.errors import InputError, RunError
 from invariscope.models.network import Network
+from invariscope.models.preprocessing import Preprocessing
+from invariscope.models.probe import Probe
+from invariscope.models.steadiness import unsteady
 
 
 def test_batches_come_in_the_type_and_the_memory_format_of_the_model():
@@ -34,3 +37,38 @@ def test_memory_that_runs_out_is_raised_unchanged():
 def test_a_device_that_does_not_work_is_named():
     with pytest.raises(InputError, match="device 'cuda:99' does not work"):
         Network(nn.Linear(2, 2), "toy").to("cuda:99")
+
+
+def test_a_model_that_works_in_place_leaves_the_images_as_they_are():
+    images = torch.full((2, 3, 4, 4), 0.5)
+    output = Network(lambda pixels: pixels.sub_(0.5).flatten(1), "toy").run(images)
+    assert (output == 0).all()
+    assert (images == 0.5).all()
+
+
+class NormalisingInPlace(nn.Module):
+    """Has timm's pre-logits function; everything that it does begins by a change in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(48, 5)
+
+    def forward_features(self, images):
+        return images.sub_(0.4).div_(0.2).flatten(1)
+
+    def forward_head(self, features, pre_logits=False):
+        return features if pre_logits else self.head(features)
+
+    def forward(self, images):
+        return self.forward_head(self.forward_features(images))
+
+
+def test_every_look_at_a_model_that_works_in_place_sees_the_same_images():
+    model, images = NormalisingInPlace().eval(), torch.rand(3, 3, 4, 4)
+    probe = Probe(model, Preprocessing(), "toy")
+    probe.watch("auto", images)
+    first = probe.forward(images, ["embedding", "logits"]).vectors
+    assert unsteady(probe, images) == ()
+    wanted = ((images - 0.4) / 0.2).flatten(1)
+    assert torch.allclose(first["embedding"], wanted, atol=1e-6)
+    assert torch.allclose(first["logits"], model.head(wanted), atol=1e-6)

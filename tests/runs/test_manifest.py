@@ -1,11 +1,13 @@
 """The manifest: read as it was written, and refused in one line where it is broken."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from invariscope.errors import InputError, RunError
-from invariscope.runs.manifest import read_manifest, write_manifest
+from invariscope.runs.manifest import check_same_run, read_manifest, write_manifest
 from oracles.runs import manifest_of
 
 
@@ -98,3 +100,26 @@ def test_a_manifest_from_before_they_had_digests_is_no_forgery(tmp_path):
     path.write_text(json.dumps(manifest))
     with pytest.raises(InputError, match=r"of invariscope 0.1.0 has no digests, .* measure again"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        (
+            {"mean": [0.5, 0, 0], "size": None},
+            r"mean is \[0, 0, 0\] in its .* and \[0.5",
+        ),
+        (
+            {"mean": [0, 0, 0], "size": 64},
+            "preprocessing.size is None in its .* and 64 now",
+        ),
+    ],
+)
+def test_a_run_with_other_settings_is_told_what_differs(now, message):
+    before = {"mean": [0, 0, 0], "size": None}
+    made: list[dict[str, Any]] = [
+        {"version": "1", "environment": {"torch": "2"}, "settings": {"preprocessing": settings}}
+        for settings in (before, now)
+    ]
+    with pytest.raises(InputError, match=message):
+        check_same_run(made[0], made[1], Path("run"))

@@ -72,7 +72,9 @@ def test_a_run_in_bf16_is_another_run_of_nearly_the_same_numbers(tmp_path):
     assert coarse.manifest["identity"] != plain.manifest["identity"]
     apart = (coarse.frame["value"] - plain.frame["value"]).abs()
     assert 0 < apart.median() < 0.02
-    with pytest.raises(InputError, match=r"other settings: arithmetic is .*bf16.* in its manifest"):
+    with pytest.raises(
+        InputError, match=r"other settings: arithmetic\.amp is .bf16. in its manifest"
+    ):
         measured(output=tmp_path)
 
 

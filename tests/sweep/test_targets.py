@@ -115,7 +115,8 @@ def test_no_basis_for_an_accuracy(tmp_path, imagenet):
 @pytest.mark.parametrize(
     ("labels", "reason"),
     [([0, 4], ""), ([0, 5], "a label is 5, the model has 5 outputs, 0 to 4$"),
-     ([1, 2, 3, 4, 5], "5 outputs, 0 to 4; they seem to count from 1: subtract 1")],
+     ([1, 2, 3, 4, 5], "5 outputs, 0 to 4; they seem to count from 1: subtract 1"),
+     ([94110, 10**9], "a label is 1000000000, the model has 5 outputs, 0 to 4$")],
 )  # fmt: skip
 def test_labels_without_names_are_outputs(labels, reason):
     import re

@@ -126,5 +126,5 @@ def test_the_files_belong_to_the_identity_of_a_run(folders, tmp_path):
     moved.rename(folders / "c")
     write(folders / "c" / "fog" / "4" / "light" / "3.png", 61)
     assert measured().manifest["identity"] != first.manifest["identity"]
-    with pytest.raises(InputError, match=r"other settings: files is \{'fog': '"):
+    with pytest.raises(InputError, match=r"other settings: files\.fog is '"):
         measured(tmp_path / "run")

@@ -16,6 +16,7 @@ from invariscope.transformations import (
     get_transformation,
     get_transformations,
 )
+from invariscope.transformations.limits import check_magnitudes
 
 
 def test_the_default_is_the_thirteen_families_of_the_paper():
@@ -193,12 +194,35 @@ def test_names_come_as_lists_or_text():
         (("blur", "paper"), "the table 'paper' has no magnitudes for 'blur'"),
         (("rotate=5;10",), r"rotate=5;10: magnitudes are numbers with slashes"),
         (("rotate,rotate=5",), "named twice: rotate"),
+        (("rotate=",), "rotate=: magnitudes are numbers with slashes"),
+        (("rotate=0",), "rotate=0: the picture as it is, which is measured anyway as level 0"),
+        (("equalize=0",), "equalize=0: the picture as it is"),
+        (("rotate=5/inf",), "rotate=inf: magnitudes of rotate are finite numbers"),
+        (("contrast_up=nan",), "contrast_up=nan: magnitudes of contrast_up begin at 0"),
+        (("zoom_in=0",), "zoom_in=0: magnitudes of zoom_in lie between 0.001 and 1000"),
+        (("saturation=-3",), "saturation=-3: magnitudes of saturation begin at 0"),
+        (("posterize=9",), "posterize=9: magnitudes of posterize lie between 0 and 8"),
+        (("blur=-1",), "blur=-1: magnitudes of blur lie between 0 and 1"),
+        (("invert=0.5",), "invert=0.5: invert is applied, 1, or not, 0"),
         ((" , ",), "no transformation is named"),
     ],
 )
 def test_messages(arguments, message):
     with pytest.raises(InputError, match=message):
         get_transformations(*arguments)
+
+
+def test_a_magnitude_of_ones_own_is_one_level_and_the_identity_level_0():
+    """Means over the levels above 0 would count it twice, and the identity as invariance."""
+    assert get_transformation("rotate=0/20/20/90").magnitudes == (0.0, 20.0, 90.0)
+    assert get_transformation("brightness_down=0.5/1").magnitudes == (1.0, 0.5)
+    assert get_transformation("invert=1/0").levels == (0, 1)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_tables_keep_to_the_limits(table):
+    for name, ladder in TABLES[table].items():
+        check_magnitudes(name, ladder.magnitudes)
 
 
 def test_levels_out_of_range():

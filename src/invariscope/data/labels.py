@@ -7,6 +7,7 @@
 | a categorical of words | its codes; the categories are the names |
 | members of an `enum.Enum` with whole numbers | their values, named by the members |
 | one-hot rows [N, K]: exactly one 1, else 0 | the place of the 1 |
+| whole numbers, some of them above 2³¹ | as words: ids of something, no indices |
 | None, NaN | -1: no label |
 
 Anything else, several classes for an image among them, is refused.
@@ -20,6 +21,8 @@ from typing import Any
 import numpy as np
 
 _NUMBERS = frozenset({int, bool, float, np.int64, np.int32, np.uint8, np.float32, np.float64})
+_MOST = 2**31 - 1  # what rows hold; larger numbers are ids, and their names
+_WHOLE = re.compile(r"(-?[0-9]+)(?:\.0*)?")
 _WORDNET_ID = re.compile(r"n\d{8}")
 
 
@@ -50,8 +53,12 @@ def class_indices(values: Any, count: int) -> tuple[list[int], list[str] | None]
             return _numbers(np.asarray(kept.codes), count), names
     listed = _listed(values)
     if isinstance(listed, list):
-        return _of_objects(listed, count)
-    return _numbers(listed, count), None
+        indices, names = _of_objects(listed, count)
+    else:
+        indices, names = _numbers(listed, count), None
+    if names is None and max(indices, default=0) > _MOST:
+        return _of_objects([None if k < 0 else str(k) for k in indices], count)
+    return indices, names
 
 
 def label_form(values: Any) -> str:
@@ -75,22 +82,52 @@ def class_order(names: Iterable[str]) -> list[str]:
         >>> class_order(["10", "9", "10"]), class_order(["10", "9", "a"])
         (['9', '10'], ['10', '9', 'a'])
     """
-    names = set(names)
-    numbers = numbers_of(list(names))
-    return sorted(names) if numbers is None else sorted(names, key=lambda name: (int(name), name))
+    listed = sorted(set(names))
+    numbers = numbers_of(listed)
+    if numbers is None:
+        return listed
+    return [name for _, name in sorted(zip(numbers, listed, strict=True))]
 
 
 def numbers_of(names: Sequence[str]) -> list[int] | None:
-    """Reads names as numbers, "7" or "007"; None where one is none or two are the same.
+    """Reads names as numbers, "7", "007" or "7.0"; None where one is none or two are the same.
 
     Example:
-        >>> numbers_of(["001", "12"]), numbers_of(["1", "01"]), numbers_of(["1", "a"])
+        >>> numbers_of(["001", "12.0"]), numbers_of(["1", "01"]), numbers_of(["1", "a"])
         ([1, 12], None, None)
     """
-    if not names or not all(name.isascii() and name.isdecimal() for name in names):
+    numbers = [number for name in names if (number := whole_number(name)) is not None]
+    if not numbers or len(numbers) < len(names) or min(numbers) < 0:
         return None
-    numbers = [int(name) for name in names]
     return numbers if len(set(numbers)) == len(numbers) else None
+
+
+def whole_number(text: str) -> int | None:
+    """Reads text as a whole number, as pandas writes those of a column with gaps, too.
+
+    Example:
+        >>> [whole_number(text) for text in ("007", "-1", "3.0", "3.5", "1e5", "cat")]
+        [7, -1, 3, None, None, None]
+    """
+    match = _WHOLE.fullmatch(text)
+    return None if match is None else int(match[1])
+
+
+def distinct_names(names: Iterable[str]) -> list[str]:
+    """Names of classes by which each can be told: one that came before is followed by its index.
+
+    Two classes of ImageNet are called "crane".
+
+    Example:
+        >>> distinct_names(["crane", "dog", "crane"])
+        ['crane', 'dog', 'crane (2)']
+    """
+    seen: dict[str, None] = {}
+    for index, name in enumerate(names):
+        while name in seen:
+            name = f"{name} ({index})"
+        seen[name] = None
+    return list(seen)
 
 
 def are_wordnet_ids(names: Sequence[str]) -> bool:

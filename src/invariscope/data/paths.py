@@ -22,6 +22,7 @@ from typing import Any
 
 from invariscope.data.files import FilesSource
 from invariscope.data.folder import SUFFIXES
+from invariscope.data.labels import whole_number
 from invariscope.data.source import SOURCES, ImageSource
 from invariscope.errors import InputError
 
@@ -191,11 +192,11 @@ def numbers(words: list[str]) -> list[int] | list[str]:
     """Reads labels from text: whole numbers if all of them are.
 
     Example:
-        >>> numbers(["1", "007"]), numbers(["1", "cat"])
-        ([1, 7], ['1', 'cat'])
+        >>> numbers(["1", "007", "3.0"]), numbers(["1", "cat"])
+        ([1, 7, 3], ['1', 'cat'])
     """
-    whole = all(word.isascii() and word.removeprefix("-").isdecimal() for word in words)
-    return [int(word) for word in words] if whole else words
+    whole = [number for word in words if (number := whole_number(word)) is not None]
+    return whole if len(whole) == len(words) else words
 
 
 def matching(pattern: str) -> ImageSource:

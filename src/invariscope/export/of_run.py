@@ -170,6 +170,8 @@ def _curves(frame: pd.DataFrame) -> tuple[tuple[Curve, ...], int]:
         rows = rows.drop_duplicates("level").sort_values("level")
         axis = ("magnitude", name[1])
         undefined += int((rows["n"] == 0).sum())
+        if len(rows) > 1 and (rows.loc[rows["level"] > 0, "n"] == 0).all():
+            continue  # trackers show the last point of a curve: that of the identity says nothing
         ends = () if control else ("ci_low", "ci_high")
         for prefix, column in (
             ((control,) if control else (), "value"),

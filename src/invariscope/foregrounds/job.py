@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from invariscope.data import ImageSource, UnreadableImage, fingerprint, open_source, select
 from invariscope.data.digests import digest_of_pixels
+from invariscope.data.labels import distinct_names
 from invariscope.errors import InputError
 from invariscope.foregrounds.boxes import THRESHOLD, Box, foreground_box
 from invariscope.foregrounds.masks import SALIENCY, Masks, open_masks
@@ -141,7 +142,7 @@ class BoxesJob(Job[Foregrounds]):
         if label < 0:
             return EVERY
         names = self.source.class_names
-        return str(label) if names is None else names[label]
+        return str(label) if names is None else distinct_names(names)[label]
 
 
 def prepare_foregrounds(request: ForegroundsRequest) -> BoxesJob:

@@ -114,10 +114,11 @@ def class_names(rule: Rule, store: RowStore, manifest: Mapping[str, Any]) -> dic
     """
     known = manifest.get("classes")
     if known is None:
-        known = [str(k) for k in range(int(store.labels.max(initial=-1)) + 1)]
-    if not known:
+        names = {str(k): int(k) for k in np.unique(store.labels) if k >= 0}
+    else:
+        names = {str(name): k for k, name in enumerate(known)}
+    if not names:
         raise rule.wrong("the images have no labels, so there are no classes: leave 'for …' out")
-    names = {str(name): k for k, name in enumerate(known)}
     if rule.class_name not in (*names, EVERY_CLASS):
         raise rule.wrong(str(unknown_name("class", str(rule.class_name), names)))
     return names

@@ -9,6 +9,7 @@ A model is measured at the levels of the table that lie within, and at the rule'
 third, two thirds and all of the way, where these are fewer than three.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -145,13 +146,13 @@ def on_the_way(rule: Rule, ladder: Ladder) -> tuple[float, ...]:
 def _same_way(rule: Rule, ladder: Ladder, bound: float, steps: Sequence[float]) -> list[float]:
     """The steps between the identity and the bound; a rule that looks away from it is refused."""
     identity, name = ladder.identity, rule.transformation
-    if rule.side == "=":
-        return list(steps)
-    if same(bound, identity):
+    if math.isfinite(bound) and same(bound, identity):
         raise rule.wrong(
             f"{said(bound, ladder.unit)} is {name}'s identity, the images as they are: give a "
             f"magnitude beyond it, such as {said(steps[0], ladder.unit)}"
         )
+    if rule.side == "=":
+        return list(steps)
     upwards = bound > identity
     right = "<=" if upwards else ">="
     if rule.side not in (right, "up to"):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from invariscope.data.labels import distinct_names
 from invariscope.devices import as_float, choose_device
 from invariscope.errors import InputError
 from invariscope.files import read_parquet, write_parquet
@@ -78,7 +79,7 @@ class _Work:
     def classes(self) -> list[str]:
         """The names of the classes, as rules name them."""
         names = self.parts.tuning.class_names
-        return [str(k) for k in (names if names is not None else range(len(self.right)))]
+        return [str(k) for k in range(len(self.right))] if names is None else distinct_names(names)
 
     def below(self, name: str) -> Path | None:
         return None if self.folder is None else self.folder / name

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from invariscope.errors import RunError
 from invariscope.models.activations import Activation, Layout
+from invariscope.models.failures import for_a_batch_of
 from invariscope.models.leaves import Path, leaf_at, tensor_of
 
 Reducer = Callable[[str, Activation], Any]
@@ -140,7 +141,7 @@ class _Keeper:
             if self._images not in (None, len(activation.values)):
                 raise RunError(
                     f"layer {tap.layer!r}: it puts out {len(activation.values)} entries for "
-                    f"{self._images} images; leave it out of layers"
+                    f"a batch of {self._images}; {for_a_batch_of(self._images or 0)}"
                 )
             with _in_full(tensor):
                 self.kept[tap.layer] = tap.reduce(tap.layer, activation)

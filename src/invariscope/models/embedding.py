@@ -160,7 +160,8 @@ def pre_logits(module: nn.Module | None, images: Tensor) -> Tensor | None:
     if not (hasattr(model, "forward_head") and hasattr(model, "forward_features")):
         return None
     try:
-        output = model.forward_head(model.forward_features(images), pre_logits=True)
+        features = model.forward_features(images.clone())  # it may work in place
+        output = model.forward_head(features, pre_logits=True)
     except TypeError:  # another library's function of that name
         return None
     parts = [part for part in (output if isinstance(output, tuple | list) else [output])]

@@ -55,6 +55,22 @@ def refused_output(output: Any, images: int) -> str:
     return f"for {images} images it returns {came}; {works}"
 
 
+def for_a_batch_of(images: int) -> str:
+    """Says what would work for a model that has put out another number of entries than images.
+
+    Example:
+        >>> for_a_batch_of(1)
+        'one image at a time needs a model that keeps its axis: flatten(1) instead of squeeze()'
+        >>> for_a_batch_of(7)
+        'a model with one entry for each image in every batch works'
+    """
+    if images == 1:
+        return (
+            "one image at a time needs a model that keeps its axis: flatten(1) instead of squeeze()"
+        )
+    return "a model with one entry for each image in every batch works"
+
+
 def is_list_per_image(output: Any, images: int) -> bool:
     """Tells whether an output is a list of dictionaries, one for each image, as detectors give.
 

@@ -109,14 +109,14 @@ class Network:
         return batch.to(dtype=self._dtype, memory_format=layout)
 
     def run(self, batch: Tensor, kind: type[InvariscopeError] = InputError) -> Any:
-        """Calls the model.
+        """Calls the model on a copy of the batch: it may work in place (``x.sub_(mean)``).
 
         Raises:
             InvariscopeError: Of this kind; the model fails. Out of memory is raised unchanged.
         """
         try:
             with unmoved(self.behind), self._autocast(), one_memory_error():
-                return self._call(batch)
+                return self._call(batch.clone())
         except (ReducerFailed, InvariscopeError, torch.OutOfMemoryError):
             raise
         except Exception as error:

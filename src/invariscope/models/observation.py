@@ -12,6 +12,7 @@ from invariscope.errors import RunError
 from invariscope.models.activations import Activation, Vector, average_pool
 from invariscope.models.capture import Reducer, Tap, capture, kept_of
 from invariscope.models.embedding import tapped_head
+from invariscope.models.failures import for_a_batch_of
 from invariscope.models.layers import EMBEDDING, LOGITS, OUTPUT, layer_names
 from invariscope.models.leaves import leaf_at
 from invariscope.models.trace import Trace
@@ -73,7 +74,10 @@ class Observation:
         seen, kept = self._seen, self._kept
         answer = leaf_at(output, seen.answer.path)
         if answer is None or answer.ndim == 0 or len(answer) != images:
-            raise RunError(f"model {what}: no output per image for a batch of {images}")
+            raise RunError(
+                f"model {what}: no output per image for a batch of {images}; "
+                f"{for_a_batch_of(images)}"
+            )
         if EMBEDDING in self._layers:
             self._collect_embedding(output)
         if LOGITS in self._layers and LOGITS not in kept:

@@ -20,6 +20,7 @@ from invariscope.results.row_table import ANSWER
 
 PREDICTED, SCORE, KEPT = "predicted_class", "predicted_score", "kept_score"
 _LOGITS = "logits"
+_WANTED = [(name, ANSWER) for name in (PREDICTED, SCORE, KEPT)]
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,21 @@ class Answers:
         return np.where(known, (before != after).astype(float), np.nan)
 
 
-def no_answers(manifest: Mapping[str, Any]) -> str:
+def no_answers(result: Measured) -> str:
     """Says in one line why a run has no answers to compare; "" where it has.
 
     Example:
-        >>> no_answers({"settings": {"answers": True}})
-        ''
+        >>> import torch, invariscope
+        >>> result = invariscope.measure(
+        ...     lambda x: x.mean((2, 3)), torch.rand(4, 3, 8, 8), task="embedding",
+        ...     transformations="rotate=90")
+        >>> no_answers(result)
+        'the model is no classifier of one class per image, so no answer can flip'
     """
-    said = manifest["settings"].get("answers")
+    said = result.manifest["settings"].get("answers")
     if said:
-        return ""
+        there = set(_WANTED) <= set(result.store.series(_LOGITS))
+        return "" if there else "the run measured derivatives alone, which need no answers"
     if said is None:
         return "the run was measured before answers were recorded: measure again to see flips"
     return "the model is no classifier of one class per image, so no answer can flip"
@@ -92,13 +98,10 @@ def answers_of(result: Measured) -> Answers:
     Raises:
         InputError: The run has none.
     """
-    reason = no_answers(result.manifest)
-    wanted = [(name, ANSWER) for name in (PREDICTED, SCORE, KEPT)]
-    if not reason and not set(wanted) <= set(result.store.series(_LOGITS)):
-        reason = "the run has no rows of answers at the logits: it measured derivatives alone"
+    reason = no_answers(result)
     if reason:
         raise InputError(f"no answers: {reason}")
-    series = {one.metric: one for one in result.store.dense(_LOGITS, only=wanted)}
+    series = {one.metric: one for one in result.store.dense(_LOGITS, only=_WANTED)}
     cells = series[PREDICTED].cells
     order = {name: [one.cells.index(cell) for cell in cells] for name, one in series.items()}
     values = {name: one.values[:, order[name]] for name, one in series.items()}

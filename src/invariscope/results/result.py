@@ -381,9 +381,9 @@ class Result:
     def overview(self) -> pd.DataFrame:
         """Tabulates the first metric by transformation: mean, lowest and highest over its levels.
 
-        Level 0 does not count, but for derivatives, which are taken there. A metric that has a unit
-        for each transformation is passed over for one without. Sorted from the least to the most
-        invariant.
+        Level 0 does not count, but for derivatives, which are taken there; levels of one magnitude
+        count once. A metric that has a unit for each transformation is passed over for one without.
+        Sorted from the least to the most invariant.
         """
         metrics, known = self.manifest["settings"]["metrics"], self.manifest["metrics"]
         one_unit = [name for name in metrics if known[name]["unit"] != "derivative"]
@@ -392,7 +392,7 @@ class Result:
         layers = list(dict.fromkeys(frame["layer"]))  # of maps, the deepest that has values
         layer = next((name for name in ("embedding", "logits") if name in layers), layers[-1])
         frame = frame[frame["layer"] == layer]
-        moved = frame[frame["level"] > 0]
+        moved = frame[frame["level"] > 0].drop_duplicates(["transformation", "magnitude"])
         values = (frame if moved.empty else moved).groupby("transformation", sort=False)["value"]
         table = values.agg(["mean", "min", "max"]).sort_values(
             "mean", kind="stable", ascending=not known[metric]["direction"].startswith("lower")

@@ -293,7 +293,10 @@ def _expand(
 
 def _class_names(codes: np.ndarray, classes: list[str] | None) -> pa.Array:
     """Names for class indices; -1 (all images) is null, an index without a name is its number."""
-    top = int(codes.max(initial=-1)) + 1
-    known = [str(name) for name in classes or []][:top]
-    names = known + [str(index) for index in range(len(known), top)]
-    return pa.array([None, *names], pa.string()).take(pa.array(codes + 1))
+    known = classes or []
+    present, places = np.unique(codes, return_inverse=True)
+    names = [
+        None if code < 0 else str(known[code]) if code < len(known) else str(code)
+        for code in present.tolist()
+    ]
+    return pa.array(names, pa.string()).take(pa.array(places))

@@ -101,7 +101,7 @@ class Batches:
         parts: list[dict[str, Tensor]] = []
         start = 0
         while start < len(images):
-            batch = images[start : start + self.size]
+            batch = images[start : start + self._next(len(images) - start)]
             watching = None if watcher is None else watcher(start, start + len(batch))
             look = partial(self._look, probe, watching or average_pool, watching is not None)
             fits = True
@@ -125,6 +125,13 @@ class Batches:
         if len(parts) == 1:
             return parts[0]
         return {layer: torch.cat([part[layer] for part in parts]) for layer in parts[0]}
+
+    def _next(self, left: int) -> int:
+        """How many of the images that are left go first: none stays alone, if that can be helped.
+
+        Many a model drops the axis of a single image (``squeeze()``).
+        """
+        return self.size - 1 if left == self.size + 1 > 3 else self.size
 
     def shrink(self, images: int, device: torch.device) -> None:
         """Halves the batches, after so many images at a time did not fit."""

@@ -209,10 +209,11 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], folder: Path) -> No
     before, now = old["settings"], new["settings"]
     for key in now:
         if key != _IMAGES and before.get(key) != now[key]:
+            name, then, asked = _first_apart(key, before.get(key), now[key])
             raise InputError(
-                f"{folder} holds a run with other settings: {key} is "
-                f"{_short(before.get(key))} in its {MANIFEST} and {_short(now[key])} now; "
-                "give another `output`, or the same settings to resume it"
+                f"{folder} holds a run with other settings: {name} is {_short(then)} in its "
+                f"{MANIFEST} and {_short(asked)} now; give another `output`, or the same settings "
+                "to resume it"
             )
     if old["identity"] != identity(before, old["version"], _torch(old)):
         raise InputError(
@@ -231,6 +232,48 @@ def check_same_images(old: dict[str, Any], new: dict[str, Any], folder: Path) ->
 
 def _torch(manifest: dict[str, Any]) -> str:
     return str((manifest.get("environment") or {}).get("torch", "of an unknown version"))
+
+
+_FEW = 3  # entries, such as mean and std have: they are shown as they are
+
+
+def _first_apart(name: str, before: Any, now: Any) -> tuple[str, Any, Any]:
+    """Narrows two settings down to what differs first: its name, and both values.
+
+    Example:
+        >>> _first_apart("a", {"b": 1, "c": [1, 2, 3]}, {"b": 1, "c": [1, 3]})
+        ('the rest of a.c', [2], [])
+        >>> _first_apart("a", [{"name": "x", "n": k} for k in range(4)], [{"name": "x", "n": 0}])
+        ('the rest of a', ['x', 'x', 'x'], [])
+    """
+    if isinstance(before, dict) and isinstance(now, dict):
+        apart = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        if not apart:  # a key that only one of them has, with nothing in it
+            return name, before, now
+        key = apart[0]
+        return _first_apart(f"{name}.{key}", before.get(key), now.get(key))
+    if not (isinstance(before, list) and isinstance(now, list)):
+        return name, before, now
+    if len(before) == len(now) <= _FEW:
+        return name, before, now
+    count = max(len(before), len(now))
+    while before and now and before[0] == now[0]:
+        before, now = before[1:], now[1:]
+    while before and now and before[-1] == now[-1]:
+        before, now = before[:-1], now[:-1]
+    if len(before) == len(now) == 1 and isinstance(before[0], dict):
+        return _first_apart(name, before[0], now[0])
+    rest = "the rest of " if max(len(before), len(now)) < count else ""
+    return f"{rest}{name}", _called(before), _called(now)
+
+
+def _called(items: list[Any]) -> list[Any]:
+    """Entries of a list by what they are called, where they say it: cells, classes, layers."""
+    keys = ("cell", "name", "key")
+    return [
+        next((item[key] for key in keys if key in item), item) if isinstance(item, dict) else item
+        for item in items
+    ]
 
 
 def _short(value: Any) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from invariscope.data import ImageSource, open_source
+from invariscope.data.labels import distinct_names
 from invariscope.errors import InputError, first_of
 from invariscope.registry import unknown_name
 from invariscope.runs.bands import acting
@@ -84,12 +85,11 @@ def _members(source: ImageSource, classes: Sequence[str] | None) -> dict[str, np
             "class of each; give a folder with one sub-folder per class, a labelled data set, or "
             "(images, labels)"
         )
-    names = source.class_names
+    names = None if source.class_names is None else distinct_names(source.class_names)
     members: dict[str, np.ndarray] = {}
     for label in np.unique(labels[labels >= 0]).tolist():
-        name = str(label) if names is None else str(names[label])
-        # two classes of ImageNet are called "crane"
-        members[f"{name} ({label})" if name in members else name] = np.flatnonzero(labels == label)
+        name = str(label) if names is None else names[label]
+        members[name] = np.flatnonzero(labels == label)
     if classes is None:
         return members
     # A name may hold commas itself; a list of names has them in between.
@@ -133,7 +133,9 @@ def _settings(
 ) -> dict[str, Any]:
     """Collects the settings that must match on resuming."""
     source = subject.source
-    wnids = dict(zip(source.class_names or (), source.class_ids or (), strict=False))
+    wnids = dict(
+        zip(distinct_names(source.class_names or ()), source.class_ids or (), strict=False)
+    )
     columns = {key: column for column, key in enumerate(unique_operations(pool))}
     return {
         **subject.settings(request.seed),

@@ -218,7 +218,7 @@ class Sweep(Job[Result]):
     def _show_flips(self, result: Result) -> None:
         """Takes the pictures of answers that flip first; none where there are no answers."""
         manifest, folder = result.manifest, result.folder
-        if no_answers(manifest) or not self.setup.cells:
+        if no_answers(result):
             return
         flips = result.flips()
         taken = take(self.setup, self.subject, result, flips, SHOWN)

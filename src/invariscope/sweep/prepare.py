@@ -7,6 +7,7 @@ import numpy as np
 
 from invariscope.data import open_source, select
 from invariscope.data.image_groups import ImageGroups, read_image_groups
+from invariscope.data.labels import distinct_names
 from invariscope.errors import InputError
 from invariscope.metrics import (
     DEFAULT_METRICS,
@@ -118,7 +119,7 @@ def _output_names(subject: Subject, match: ClassMatch) -> list[str] | None:
         first = match.outputs if match.outputs.ndim == 1 else match.outputs[:, 0]
         if (first == np.arange(len(first))).all():
             names = subject.source.class_names
-    return None if names is None else [str(name) for name in names]
+    return None if names is None else distinct_names(map(str, names))
 
 
 def _transformations(request: SweepRequest) -> tuple[Transformation, ...]:

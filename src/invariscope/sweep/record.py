@@ -3,6 +3,7 @@
 from typing import Any
 
 from invariscope.data.image_groups import ImageGroups
+from invariscope.data.labels import distinct_names
 from invariscope.results.membership import SETTING
 from invariscope.runs.manifest import MEASURE, new_manifest
 from invariscope.runs.subject import Subject
@@ -62,7 +63,7 @@ def make_manifest(
         warnings=warnings,
     )
     return manifest | {
-        "classes": None if source.class_names is None else list(source.class_names),
+        "classes": None if source.class_names is None else distinct_names(source.class_names),
         "outputs": outputs,
         "metrics": {metric.name: metric.as_dict() for metric in setup.metrics},
         "transformations": {

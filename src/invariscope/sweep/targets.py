@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariscope.data import ImageSource
-from invariscope.data.labels import are_wordnet_ids, numbers_of
+from invariscope.data.labels import are_wordnet_ids, class_order, numbers_of
 from invariscope.errors import first_of
 from invariscope.models import Probe
 from invariscope.models.classes import class_aliases, imagenet_class_ids
@@ -84,9 +84,10 @@ def match_classes(source: ImageSource, probe: Probe, *, in_order: bool = False) 
 def _by_label(source: ImageSource, probe: Probe, present: Sequence[int]) -> ClassMatch:
     """Takes labels as the numbers of outputs."""
     outputs, highest = probe.num_outputs or 0, max(present, default=-1)
-    from_one = len(present) > 1 and list(present) == list(range(1, highest + 1))
+    from_one = 1 < len(present) == highest and min(present) == 1
     if highest >= outputs:
-        hint = "; they seem to count from 1: subtract 1" if min(present) > 0 else ""
+        shifted = highest == outputs and min(present) > 0
+        hint = "; they seem to count from 1: subtract 1" if shifted else ""
         return _none(
             f"a label is {highest}, the model has {outputs} outputs, 0 to {outputs - 1}{hint}"
         )
@@ -190,7 +191,7 @@ def _by_number(source: ImageSource, probe: Probe, present: Sequence[int]) -> Cla
             f"the classes are named 1 to {len(taken)} and taken as the outputs of these numbers; "
             "if they count from 1, rename them or say what the outputs are with model_classes"
         )
-    if sorted(names) != sorted(names, key=int):
+    if sorted(names) != class_order(names):
         warnings.append(
             "classes named by numbers are taken as the outputs of these numbers; torchvision's "
             "ImageFolder sorts such names as text ('10' before '2'), so a network trained with it "

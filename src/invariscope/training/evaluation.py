@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from invariscope.data.labels import distinct_names
 from invariscope.devices import as_float
 from invariscope.errors import InputError
 from invariscope.models import Preprocessing
@@ -83,6 +84,7 @@ class TestImages:
                 places += chosen
         module.train(training)
         names = self._split.source.class_names
+        names = None if names is None else distinct_names(names)
         shown = [str(label) if names is None else names[label] for label in labels[places]]
         return pd.DataFrame(
             {

@@ -14,6 +14,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from torch.nn import functional
 
+from invariscope.data.labels import distinct_names
 from invariscope.devices import choose_device
 from invariscope.errors import InputError
 from invariscope.files import versions
@@ -197,7 +198,7 @@ def check_recipe(recipe: Recipe) -> None:
     size = _side(recipe, preprocessing)
     evaluation_resize(recipe.augment, size)
     _, _, classes = open_splits(recipe)
-    augmentation(recipe.augment, size, class_names=classes)
+    augmentation(recipe.augment, size, class_names=distinct_names(classes))
 
 
 def _side(recipe: Recipe, preprocessing: Preprocessing) -> int:
@@ -234,7 +235,7 @@ def prepare(recipe: Recipe, accelerator: Accelerator, workers: int | None = None
     model.train()
     images = TrainingImages(
         train,
-        augmentation(recipe.augment, size, class_names=classes),
+        augmentation(recipe.augment, size, class_names=distinct_names(classes)),
         seed=recipe.seed,
         device=accelerator.device,
         workers=workers,

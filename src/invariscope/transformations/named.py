@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from invariscope.errors import InputError
 from invariscope.registry import unknown_name
 from invariscope.transformations.corruptions import PREFIX, corruption
-from invariscope.transformations.families import FAMILIES
+from invariscope.transformations.families import FAMILIES, Family
 from invariscope.transformations.geometry import Resampling
 from invariscope.transformations.groups import group_family, is_group
+from invariscope.transformations.limits import check_magnitudes
 from invariscope.transformations.stored import SEVERITIES, stored_corruptions
 from invariscope.transformations.tables import DEFAULT_FAMILIES, TABLES
 from invariscope.transformations.transformation import Transformation, of_magnitudes
@@ -43,7 +44,7 @@ def get_transformation(
     if name.startswith(PREFIX):
         (only,) = _corruptions(name)
         return only
-    name, _, own = name.partition("=")
+    name, written, own = name.partition("=")
     if is_group(name) and not own and name not in TABLES[table]:
         return get_group(name, resampling)
     if _is_number(name):
@@ -52,8 +53,8 @@ def get_transformation(
             f"rotate=5/{name}"
         )
     family = FAMILIES.get(name.strip())
-    if own:
-        magnitudes = (family.identity, *_numbers(own, name))
+    if written:
+        magnitudes = _magnitudes(family, own)
         levels = tuple(range(len(magnitudes)))
         return Transformation(family, magnitudes, False, levels, resampling or Resampling())
     row = TABLES[table].get(family.name) or family.standard
@@ -123,6 +124,19 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _magnitudes(family: Family, text: str) -> tuple[float, ...]:
+    """The identity and what is written, each once: a level that stands twice would count twice."""
+    written = _numbers(text, family.name)
+    check_magnitudes(family.name, written)
+    moving = tuple(dict.fromkeys(m for m in written if m != family.identity))
+    if not moving:
+        raise InputError(
+            f"{family.name}={text}: the picture as it is, which is measured anyway as level 0; "
+            "give a magnitude that changes it"
+        )
+    return (family.identity, *moving)
 
 
 def _numbers(text: str, name: str) -> list[float]:

@@ -159,8 +159,8 @@ def test_touching_intervals_are_not_apart():
 def test_a_level_without_interval_leaves_the_mean_without_one():
     nan = float("nan")
     curve = pd.DataFrame(
-        {"level": [0, 1, 2], "value": [1.0, 0.5, 0.7], "ci_low": [1.0, 0.4, nan],
-         "ci_high": [1.0, 0.6, nan], "n": [5, 5, 1]}
+        {"level": [0, 1, 2], "magnitude": [0, 10, 20], "value": [1.0, 0.5, 0.7],
+         "ci_low": [1.0, 0.4, nan], "ci_high": [1.0, 0.6, nan], "n": [5, 5, 1]}
     )  # fmt: skip
     found = score(curve)
     assert found is not None

@@ -22,6 +22,11 @@ from invariscope.results.membership import FEWEST, GROUP
 
 #: Classes at each end; rows of classes found; what is found.
 _CLASSES, _SHARED, _FOUND = 5, 12, 0.05
+#: The facts of a run that has no answers.
+_NOTHING = {
+    "not_shown": "", "under": [], "classes": None, "by_words": "", "shared": [],
+    "shared_words": "", "lost": [],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,9 @@ def flips_section(readings: Readings) -> dict[str, Any] | None:
     result: Any = readings.result
     if not hasattr(result, "flips"):
         return None
-    reason = no_answers(readings.manifest)
+    reason = no_answers(result)
     if reason:
-        return {"none": f"{capitalised(reason)}."}
+        return {**_NOTHING, "none": f"{capitalised(reason)}."}
     if not readings.settings.get("cells") or not any(
         c["level"] for c in readings.settings["cells"]
     ):

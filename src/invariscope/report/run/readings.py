@@ -95,6 +95,8 @@ def score(
 ) -> Score | None:
     """The mean of a curve over its levels above 0 that have a value, or None if there are none.
 
+    Levels of one magnitude are one cell (6 bits stand twice in the standard table): one counts.
+
     Args:
         curve: Rows of one curve with the columns level, value, ci_low, ci_high, n.
         levels: Use only these levels (to compare with a curve that has fewer).
@@ -106,6 +108,8 @@ def score(
     ]
     if levels is not None:
         kept = kept[kept["level"].isin(levels)]
+    if not at_identity:
+        kept = kept.drop_duplicates("magnitude")
     if kept.empty:
         return None
     # .mean() of pandas skips NaN: a level without an interval must leave the mean without one.

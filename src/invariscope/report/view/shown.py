@@ -59,7 +59,7 @@ class ShownRun:
     @property
     def has_answers(self) -> bool:
         """Says whether the run holds what a classifier answered."""
-        return not no_answers(self.readings.manifest)
+        return not no_answers(self.result)
 
     @property
     def flips(self) -> pd.DataFrame:

@@ -105,6 +105,7 @@ def decide_claim(summary: pd.DataFrame, ran_on: str) -> ClaimResult:
 def _wordnet(settings: TrainingSettings) -> tuple[dict, list[str]]:
     """WordNet and the classes' ids, where the images know them."""
     from invariscope.data import open_source
+    from invariscope.data.labels import distinct_names
     from invariscope.effects.wordnet import WordNet
     from invariscope.errors import InputError
 
@@ -112,7 +113,7 @@ def _wordnet(settings: TrainingSettings) -> tuple[dict, list[str]]:
     if source.class_ids is None or source.class_names is None:
         return {}, ["The classes have no WordNet ids: hurt classes are not compared in it."]
     try:
-        ids = dict(zip(source.class_names, source.class_ids, strict=True))
+        ids = dict(zip(distinct_names(source.class_names), source.class_ids, strict=True))
         return {"wordnet": WordNet(), "synsets": ids}, []
     except InputError as problem:
         return {}, [f"Hurt classes are not compared in WordNet: {problem}"]
