@@ -83,7 +83,8 @@ class Contest:
 
     def rounds(self, count: int) -> dict:
         """Alternates the two; medians of ratios, and images a second."""
-        self.sweep(), self.bare()
+        self.sweep()
+        self.bare()
         timed = [(*self.sweep(), self.bare()) for _ in range(count)]
         return {
             "passes": self.passes,
