@@ -71,6 +71,24 @@ def test_other_json_is_no_manifest(tmp_path, content):
         read_manifest(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("program", "own"),
+    [("/usr/bin/invariscope", True), ("C:/Scripts/invariscope.exe", True), ("train.py", False),
+     ("/lib/invariscope/__main__.py", True), ("/lib/pytest/__main__.py", False)],
+)  # fmt: skip
+def test_the_command_is_known_where_it_is_ours(monkeypatch, program, own):
+    monkeypatch.setattr("sys.argv", [program, "measure", "-n", "5"])
+    assert own_command() == (["measure", "-n", "5"] if own else None)
+
+
+def test_python_runs_the_package():
+    told = run(
+        [sys.executable, "-m", "invariscope", "list", "data"], capture_output=True, text=True
+    )
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "stamps" in told.stdout
+
+
 def test_a_folder_of_runs_names_those_that_would_do(tmp_path):
     for name, more in (("a", {}), ("after/vectors", {}), ("factors", {"command": "factors"})):
         (tmp_path / name).mkdir(parents=True)

@@ -5,9 +5,12 @@ of any other (an array, an item of a user's data set), they are its type, its sh
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Union
 
 import numpy as np
+
+from invariscope.errors import first_of
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +46,29 @@ def digest_of_pixels(image: Union["Image.Image", "torch.Tensor", np.ndarray]) ->
     digest = hashlib.blake2b(repr((pixels.shape, pixels.dtype.str)).encode(), digest_size=_BYTES)
     digest.update(pixels.data)
     return digest.hexdigest()
+
+
+def copies_among(digests: Mapping[str, str]) -> str:
+    """Says which pictures are copies of others, given their digests by id; "" where none is.
+
+    Example:
+        >>> copies_among({"a": "1f", "b": "2e", "c": "1f"})
+        "copies among 3 images, which count as images of their own, so that intervals are narrower than they should be: 'c' of 'a'"
+        >>> copies_among({"a": "1f", "b": "2e"})
+        ''
+    """  # noqa: E501
+    first: dict[str, str] = {}
+    copies = [
+        f"{name!r} of {first[digest]!r}"
+        for name, digest in sorted(digests.items())
+        if first.setdefault(digest, name) != name
+    ]
+    if not copies:
+        return ""
+    return (
+        f"copies among {len(digests):,} images, which count as images of their own, so that "
+        f"intervals are narrower than they should be: {first_of(copies, 3)}"
+    )
 
 
 def _hash() -> "hashlib.blake2b":

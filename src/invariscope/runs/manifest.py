@@ -86,7 +86,15 @@ def new_manifest(
 
 def own_command() -> list[str] | None:
     """The words after ``invariscope`` on the command line; None in a program of somebody's own."""
-    return [*sys.argv[1:]] if Path(sys.argv[0]).stem == "invariscope" else None
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.name == "__main__.py" else program.stem
+    return sys.argv[1:] if name == "invariscope" else None
+
+
+def warn(manifest: dict[str, Any], warning: str) -> None:
+    """Adds what a reader must know before the numbers, once; "" adds nothing."""
+    if warning and warning not in manifest["warnings"]:
+        manifest["warnings"].append(warning)
 
 
 def write_manifest(folder: str | os.PathLike[str], manifest: dict[str, Any]) -> Path:

@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from invariscope.cache import Shown
+from invariscope.data.digests import copies_among
 from invariscope.devices import as_float
 from invariscope.errors import RunError
 from invariscope.metrics.distances import prepared
@@ -37,6 +38,7 @@ from invariscope.models import Probe
 from invariscope.runs import Job, Run
 from invariscope.runs.batches import Batches
 from invariscope.runs.loading import Block
+from invariscope.runs.manifest import warn
 from invariscope.runs.subject import Subject
 from invariscope.search.example_files import write_examples
 from invariscope.search.examples import take_examples
@@ -199,6 +201,7 @@ class Search(Job[Factors]):
                 f"{len(manifest['images']['skipped'])} images were skipped"
             )
         table = tabulate_factors(rows, settings["classes"], settings["operations"])
+        warn(manifest, copies_among(rows.digests))
         factors = Factors(manifest, frame, table, rows, run.folder)
         examples = take_examples(self.subject, self.operations, factors)
         if run.folder is not None:

@@ -34,6 +34,7 @@ from invariscope.runs.block_files import (
     RowFormat,
     block_files,
     block_path,
+    digests_of,
     read_block_file,
 )
 from invariscope.runs.identity import check_run, run_of
@@ -156,6 +157,14 @@ class PairRows:
         blocks = range(int(self._ends[number]), int(self._ends[number + 1]))
         empty = pair_schema(self._operations).empty_table()
         return ClassRows(pa.concat_tables([empty, *(self._block(k) for k in blocks)]))
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What the contents of the images are known by."""
+        digests: dict[str, str] = {}
+        for table in self.blocks():
+            digests |= digests_of(table.schema)
+        return digests
 
     def blocks(self) -> Iterator[pa.Table]:
         """Yields the tables of all blocks, in order."""

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from invariscope.data.digests import copies_among
 from invariscope.data.image_groups import ImageGroups
 from invariscope.devices import as_float
 from invariscope.errors import InputError, RunError, first_of
@@ -27,6 +28,7 @@ from invariscope.runs.bands import as_colour
 from invariscope.runs.batches import Batches
 from invariscope.runs.block_files import ROWS, remove_blocks
 from invariscope.runs.loading import Block
+from invariscope.runs.manifest import warn
 from invariscope.runs.subject import Subject
 from invariscope.sweep.block import measure_block
 from invariscope.sweep.channels import ChannelState
@@ -199,9 +201,10 @@ class Sweep(Job[Result]):
                 f"{len(manifest['images']['skipped'])} were skipped"
             )
         manifest["images"]["used"] = len(store.images)
+        warn(manifest, copies_among(store.digests))
         table, pairs = None, None
         if self.channels is not None:
-            self._say_what_channels_lack(manifest, self.channels)
+            warn(manifest, _what_channels_lack(self.channels))
             table = self.channels.finish(folder)
             pairs = channel_pairs(self.setup, self.subject, table.to_pandas())
             if folder is not None:
@@ -265,16 +268,16 @@ class Sweep(Job[Result]):
             targets = np.array(targets, dtype=np.int64)
         return Sample(block, known, targets)
 
-    def _say_what_channels_lack(self, manifest: dict[str, Any], channels: ChannelState) -> None:
-        """Warns of layers whose sums would have been too large."""
-        if channels.without:
-            note = (
-                "channel measures over the data set are left out at "
-                f"{first_of(channels.without, _NAMED)}: their sums for all levels take too much "
-                "memory; measure fewer levels or layers to have them"
-            )
-            if note not in manifest["warnings"]:
-                manifest["warnings"].append(note)
+
+def _what_channels_lack(channels: ChannelState) -> str:
+    """Says at which layers the sums would have been too large."""
+    if not channels.without:
+        return ""
+    return (
+        "channel measures over the data set are left out at "
+        f"{first_of(channels.without, _NAMED)}: their sums for all levels take too much memory; "
+        "measure fewer levels or layers to have them"
+    )
 
 
 def _no_output(ids: list[str], labels: list[int], outputs: int) -> InputError:
