@@ -1,7 +1,9 @@
 """The manifest: read as it was written, and refused in one line where it is broken."""
 
 import json
+import sys
 from pathlib import Path
+from subprocess import run
 from typing import Any
 
 import pytest
@@ -79,6 +81,9 @@ def test_other_json_is_no_manifest(tmp_path, content):
 def test_the_command_is_known_where_it_is_ours(monkeypatch, program, own):
     monkeypatch.setattr("sys.argv", [program, "measure", "-n", "5"])
     assert own_command() == (["measure", "-n", "5"] if own else None)
+
+
+COMMAND = [sys.executable, "-m", "invariscope", "list", "data"]
 
 
 def test_python_runs_the_package():
