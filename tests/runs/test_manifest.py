@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from invariscope.errors import InputError, RunError
-from invariscope.runs.manifest import check_same_run, read_manifest, write_manifest
+from invariscope.runs.manifest import (
+    check_same_run,
+    own_command,
+    read_manifest,
+    write_manifest,
+)
 from oracles.runs import manifest_of
 
 
