@@ -106,13 +106,13 @@ def orbits(net: nn.Sequential, layers: list[str]) -> dict[str, Tensor]:
 
 def tmeasures() -> dict:
     """Normalised variance of every unit."""
-    import tmeasures as tm
-    from tmeasures.pytorch import (
+    import tmeasures as tm  # pyright: ignore
+    from tmeasures.pytorch import (  # pyright: ignore
         ActivationsModule,
         NormalizedVarianceInvariance,
         PyTorchMeasureOptions,
     )
-    from tmeasures.pytorch.transformations import PyTorchTransformation, PyTorchTransformationSet
+    from tmeasures.pytorch.transformations import PyTorchTransformation, PyTorchTransformationSet  # pyright: ignore
 
     from invariscope.metrics import normalized_variance
 

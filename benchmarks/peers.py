@@ -134,15 +134,15 @@ def naive(images: int) -> float:
 def tmeasures(images: int) -> float:
     """Seconds of tmeasures' two normalised variances."""
     import timm
-    import tmeasures as tm
+    import tmeasures as tm  # pyright: ignore
     import torch
-    from tmeasures.pytorch import (
+    from tmeasures.pytorch import (  # pyright: ignore
         ActivationsModule,
         NormalizedVarianceInvariance,
         NormalizedVarianceSameEquivariance,
         PyTorchMeasureOptions,
     )
-    from tmeasures.pytorch.transformations.affine import RotationGenerator
+    from tmeasures.pytorch.transformations.affine import RotationGenerator  # pyright: ignore
 
     class Watched(ActivationsModule):
         def __init__(self):

@@ -95,7 +95,9 @@ def known_search(
         },
         "transformations": {name: FAMILIES.get(name).as_dict() for name in FAMILIES},
         "environment": {},
-        "execution": {"status": "finished", "started": "2026-01-02T03:04:05", "events": []},
+        "execution": {"status": "finished", "started": "2026-01-02T03:04:05", "events": [],
+                      "arguments": {"model": "'builtin:known'", "images": "'folder:known'",
+                                    "pairs": str(pairs)}},
         "warnings": [],
     }  # fmt: skip
     rows = PairRows([], [0] * len(classes), len(unique_operations(pool)))

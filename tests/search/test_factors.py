@@ -78,7 +78,7 @@ def test_what_loses_images_is_said(data):
     images, labels = data
     upright = images[np.array(labels) == "plain"]
     both = np.concatenate([upright, upright[:, ::-1, ::-1]]), ["up"] * 16 + ["down"] * 16
-    table = invariscope.find_factors(small, both, operations="rotate=180,flip_vertical=0").factors
+    table = invariscope.find_factors(small, both, operations="rotate=180").factors
     turned = table[table["family"] == "rotate"]
     assert (turned["lost"] == 1).all()
     assert (turned["lost_low"] > 0.7).all()
