@@ -154,7 +154,7 @@ def _verdict(
     from invariscope.cli.running import interruptible
     from invariscope.cli.screen import Screen
     from invariscope.gate import parse_rule
-    from invariscope.gate.checking import BUDGET, check
+    from invariscope.gate.checking import BUDGET, check, refuse_for_a_run
     from invariscope.gate.rules_file import find_rules_file, read_rules_file
     from invariscope.memory import keep_freed_memory
 
@@ -172,12 +172,7 @@ def _verdict(
             "builtin:efficientnet-lite0, or a file of rules with model = …"
         )
     if os.path.isdir(target):
-        given = [key for key in own if own[key] is not None]
-        if given:
-            raise InputError(
-                f"`{given[0]}` is for a model that is to be measured, and {target} is a run: leave "
-                "it out, or give the model"
-            )
+        refuse_for_a_run(target, [key for key in own if own[key] is not None])
     known = {key: value for key, value in asked.items() if value is not None and key != "model"}
     limit = known.pop("num_images", None)
     for name, read in (("preprocessing", overrides), ("value_range", two_numbers)):

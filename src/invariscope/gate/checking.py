@@ -84,11 +84,7 @@ def check(
         )
     run = _run_of(target)
     if run is not None:
-        if output is not None:
-            raise InputError(
-                f"`output` is for a model that is to be measured, and {target} is a run: leave it "
-                "out, or give the model"
-            )
+        refuse_for_a_run(target, [] if output is None else ["output"])
         findings = judge([asked_of(rule, run.manifest) for rule in every], run.store, run.manifest)
         if baseline is not None:
             findings.append(against_baseline(run, baseline))
@@ -118,6 +114,15 @@ def check(
         findings.append(against_baseline(result, baseline))
         results.append(result)
     return verdict_of(findings, results)
+
+
+def refuse_for_a_run(target: Any, given: Sequence[str]) -> None:
+    """Raises an `InputError` for arguments that only a model needs, which is to be measured."""
+    if given:
+        raise InputError(
+            f"`{given[0]}` is for a model that is to be measured, and {target} is a run: leave it "
+            "out, or give the model"
+        )
 
 
 def _run_of(target: Any) -> Result | None:
