@@ -109,12 +109,21 @@ def test_files_of_rules(invariscope, place):
     assert "2 held, 1 failed" in out
 
 
-def test_a_file_of_rules_says_how_pictures_are_prepared(invariscope, place):
-    rules = place / "invariscope.toml"
-    rest = f'[rules]\n"levels of grey" = "{HOLDS}"\n'
-    rules.write_text('preprocessing = "size=12"\n' + rest)
+@pytest.fixture
+def ruled(place):
+    """Writes a file of a rule that holds, below a line of settings."""
+
+    def write(settings):
+        rule = f'[rules]\n"levels of grey" = "{HOLDS}"\n'
+        (place / "invariscope.toml").write_text(f"{settings}\n{rule}")
+
+    return write
+
+
+def test_a_file_of_rules_says_how_pictures_are_prepared(invariscope, ruled):
+    ruled('preprocessing = "size=12"')
     assert "mean and std are unknown" in invariscope(*TINY)[1]
-    rules.write_text('preprocessing = ["none", "size=12"]\n' + rest)
+    ruled('preprocessing = ["none", "size=12"]')
     code, out, _ = invariscope(*TINY)
     assert code == 0
     assert "mean and std are unknown" not in out
@@ -144,14 +153,12 @@ def test_what_was_measured_is_kept(invariscope, place):
     assert "--output is for a model that is to be measured" in problem
 
 
-def test_a_file_of_rules_says_what_the_model_is(invariscope, place):
-    rules = place / "invariscope.toml"
-    rest = f'[rules]\n"levels of grey" = "{HOLDS}"\n'
-    rules.write_text('value_range = "4095,0"\n' + rest)
+def test_a_file_of_rules_says_what_the_model_is(invariscope, place, ruled):
+    ruled('value_range = "4095,0"')
     assert "--value-range 4095,0" in invariscope(*TINY)[2]
-    rules.write_text('task = "regresion"\n' + rest)
+    ruled('task = "regresion"')
     assert "regresion" in invariscope(*TINY)[2]
-    rules.write_text('task = "embedding"\n' + rest)
+    ruled('task = "embedding"')
     assert invariscope(*TINY)[0] == 0
     # of a run the model is known
     code, _, problem = invariscope("check", str(place), "-r", HOLDS, "--amp", "bf16")

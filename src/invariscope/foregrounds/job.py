@@ -106,8 +106,10 @@ class BoxesJob(Job[Foregrounds]):
 
     def measure(self, block: Block, batches: Batches, advance: Callable[[int], None]) -> pa.Table:
         """Makes rows of image, class, the measures of the box and the peak."""
+        known = self.source.class_names
+        names = None if known is None else distinct_names(known)
         rows = [
-            {"image": image, "class": self._class_name(picture.label), **vars(picture.box)}
+            {"image": image, "class": _class_name(picture.label, names), **vars(picture.box)}
             | {"peak": picture.peak}
             for image, picture in zip(block.ids, block.pictures, strict=True)
             if isinstance(picture, BoxedPicture)
@@ -138,11 +140,11 @@ class BoxesJob(Job[Foregrounds]):
             foregrounds.write_tables(run.folder)
         return foregrounds
 
-    def _class_name(self, label: int) -> str:
-        if label < 0:
-            return EVERY
-        names = self.source.class_names
-        return str(label) if names is None else distinct_names(names)[label]
+
+def _class_name(label: int, names: list[str] | None) -> str:
+    if label < 0:
+        return EVERY
+    return str(label) if names is None else names[label]
 
 
 def prepare_foregrounds(request: ForegroundsRequest) -> BoxesJob:

@@ -161,9 +161,13 @@ class PairRows:
     @property
     def digests(self) -> dict[str, str]:
         """What the contents of the images are known by."""
+        if isinstance(self._source, Path):
+            schemas = [pq.read_schema(path) for _, path in block_files(self._source)]
+        else:
+            schemas = [table.schema for table in self._source]
         digests: dict[str, str] = {}
-        for table in self.blocks():
-            digests |= digests_of(table.schema)
+        for schema in schemas:
+            digests |= digests_of(schema)
         return digests
 
     def blocks(self) -> Iterator[pa.Table]:
