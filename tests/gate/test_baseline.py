@@ -8,6 +8,8 @@ from torch import nn
 import invariscope
 from invariscope.errors import InputError
 from invariscope.gate import Baseline
+from invariscope.results.resampling import resampling_of
+from invariscope.transformations import Resampling, get_transformation
 from oracles.made_runs import made_run
 
 
@@ -140,3 +142,25 @@ def test_a_model_is_measured_as_the_baseline_was(tmp_path):
     assert checked(Blurred(*layers)).outcome == "failed"
     both = checked(nn.Sequential(*layers), "rotate@=10deg relative_invariance >= -9")
     assert [rule.outcome for rule in both.rules] == ["held", "held"]
+
+
+def test_transformations_that_read_between_pixels_in_ways_of_their_own(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (32, 12, 12, 3), dtype=np.uint8)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(432, 4))
+    chosen = [
+        get_transformation("hue"),
+        get_transformation("rotate=10", resampling=Resampling("nearest", fill=0.5)),
+        get_transformation("shear_x", "search"),
+        get_transformation("zoom_out=2"),
+    ]
+    run = invariscope.measure(
+        network, pictures, transformations=chosen, output=tmp_path / "main", twin=False, floor=False
+    )
+    settings = run.manifest["settings"]
+    assert [resampling_of(settings, one.name) for one in chosen[1:]] == [
+        one.resampling for one in chosen[1:]
+    ]
+    verdict = invariscope.check(network, images=pictures, baseline=Baseline(tmp_path / "main", 0.3))
+    compared = set(zip(verdict.frame["transformation"], verdict.frame["level"], strict=True))
+    measured = {(entry["transformation"], entry["level"]) for entry in settings["cells"]}
+    assert compared >= {place for place in measured if place[1] > 0}

@@ -22,6 +22,7 @@ from invariscope.metrics.kinds import HIGHER, LOWER
 from invariscope.registry import unknown_name
 from invariscope.results import Result
 from invariscope.results.comparison import compare
+from invariscope.results.resampling import resampling_of
 from invariscope.runs import carry_out
 from invariscope.sweep import SweepRequest, prepare
 from invariscope.transformations import (
@@ -186,11 +187,13 @@ def measured_like(
 
 def _transformations(settings: Mapping[str, Any]) -> list[Transformation]:
     """The transformations of a run, at its levels, by its manifest."""
-    resampling = Resampling(settings["interpolation"], settings["border"], settings["fill"])
     own: dict[str, list[dict[str, Any]]] = {}
     for entry in settings["cells"]:
         own.setdefault(entry["transformation"], []).append(entry)
-    return [_transformation(name, entries, resampling) for name, entries in own.items()]
+    return [
+        _transformation(name, entries, resampling_of(settings, name))
+        for name, entries in own.items()
+    ]
 
 
 def _transformation(

@@ -5,6 +5,7 @@ from typing import Any
 from invariscope.data.image_groups import ImageGroups
 from invariscope.data.labels import distinct_names
 from invariscope.results.membership import SETTING
+from invariscope.results.resampling import resampling_settings
 from invariscope.runs.manifest import MEASURE, new_manifest
 from invariscope.runs.subject import Subject
 from invariscope.sweep.plan import BLOCK_SIZE, FLOOR, SHUFFLED, UNTRAINED
@@ -25,14 +26,11 @@ def make_manifest(
 ) -> dict[str, Any]:
     """The manifest of a run that is about to start; `settings` is what must match on resuming."""
     plan, source = setup.plan, subject.source
-    how = plan.transformations[0].resampling
     settings = {
         **subject.settings(setup.seed),
         "num_images": len(subject.selected),
         "table": request.table,
-        "border": how.border,
-        "fill": how.fill,
-        "interpolation": how.interpolation,
+        **resampling_settings(plan.transformations),
         "metrics": [metric.name for metric in setup.metrics],
         "controls": [SHUFFLED] + [FLOOR] * request.floor + [UNTRAINED] * plan.twin,
         "block_size": BLOCK_SIZE,

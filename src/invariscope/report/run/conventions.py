@@ -1,13 +1,12 @@
 """Explains the numbers of a run: its conventions in words, read from the manifest."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from invariscope.report.kit.provenance import where_pixels_move
 from invariscope.report.kit.words import capitalised, listed
 from invariscope.report.run.meaning import Meaning
 from invariscope.report.run.readings import Readings
 from invariscope.results.estimated import stopped_by_itself
+from invariscope.results.resampling import resampling_of
+from invariscope.transformations import Resampling
 
 _ENDS = (
     "over images (never over image × level pairs): means and ratios from what each image"
@@ -63,7 +62,7 @@ def conventions(readings: Readings) -> list[tuple[str, str]]:
             " direction, drawn from the seed and the image’s name.",
         )
     )
-    terms.append(("Border and interpolation", _border(settings)))
+    terms.append(("Border and interpolation", _border(readings)))
     terms.append(
         (
             "Pairing",
@@ -109,16 +108,25 @@ def _paragraph(about: Meaning, readings: Readings) -> str:
     return f"{about.paragraph} Its unit is that of the motion, squared: {units}."
 
 
-def _border(settings: Mapping[str, Any]) -> str:
-    fill = float(settings.get("fill", 0.0))
-    shade = "black" if fill == 0 else "white" if fill == 1 else f"{fill:.3g} (0 black, 1 white)"
-    border = str(settings.get("border", "zeros"))
-    outside = _BORDERS.get(border, border).format(fill=shade)
-    text = (
-        f"What lies outside the frame is {outside} (border “{border}”). Pixels in between are"
-        f" {settings.get('interpolation', 'bilinear')}; quarter turns, flips and whole-pixel shifts"
-        " are exact, without interpolation."
+def _border(readings: Readings) -> str:
+    names: dict[Resampling, list[str]] = {resampling_of(readings.settings, ""): []}
+    for transformation in readings.settings.get("resampling", {}):
+        how = resampling_of(readings.settings, transformation)
+        names.setdefault(how, []).append(readings.words(transformation))
+    texts = [
+        f"For {listed(own)}, {_outside(how)}" if own else capitalised(_outside(how))
+        for how, own in names.items()
+    ]
+    exact = "Quarter turns, flips and whole-pixel shifts are exact, without interpolation."
+    return " ".join([*texts, exact])
+
+
+def _outside(how: Resampling) -> str:
+    shades = {0.0: "black", 1.0: "white"}
+    shade = shades.get(how.fill, f"{how.fill:.3g} (0 black, 1 white)")
+    outside = _BORDERS[how.border].format(fill=shade)
+    corner = "; motions are about the top-left corner" if how.centre == "corner" else ""
+    return (
+        f"what lies outside the frame is {outside} (border “{how.border}”), pixels in between are"
+        f" {how.interpolation}{corner}."
     )
-    if settings.get("table") == "search":
-        text += " The table “search” sets its own fill, interpolation and shear centre."
-    return text

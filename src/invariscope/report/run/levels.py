@@ -14,7 +14,8 @@ from invariscope.errors import InputError
 from invariscope.report.kit.pictures import SIDE, Thumbnail, jpeg
 from invariscope.report.kit.words import magnitude_text
 from invariscope.report.run.readings import Readings
-from invariscope.transformations import Resampling, Transformation, get_transformation
+from invariscope.results.resampling import resampling_of
+from invariscope.transformations import Transformation, get_transformation
 
 
 def levels_of(readings: Readings, name: str) -> list[tuple[int, float, str]]:
@@ -42,13 +43,7 @@ def transformation_of(readings: Readings, name: str) -> Transformation | None:
     """The family as the run used it, or None if this installation cannot rebuild it."""
     settings = readings.settings
     table = str(settings.get("table", "standard"))
-    asked = Resampling(
-        interpolation=settings.get("interpolation", "bilinear"),
-        border=settings.get("border", "zeros"),
-        fill=float(settings.get("fill", 0.0)),
-    )
-    # The default stands for "as the table says": the search table has a fill and centre of its own.
-    resampling = None if asked == Resampling() else asked
+    resampling = resampling_of(settings, name)
     levels = levels_of(readings, name)
     own = "/".join(f"{magnitude!r}" for level, magnitude, _ in levels if level > 0)
     for spec in (name, f"{name}={own}"):
