@@ -35,7 +35,7 @@ def ran(*command: object) -> dict:
         pytest.param("memory", 4, marks=pytest.mark.long),
         pytest.param("embeddings", 2, marks=pytest.mark.long),
         pytest.param("channels", 1, marks=pytest.mark.long),
-        ("transforms2d", 1),
+        pytest.param("transforms2d", 1, marks=pytest.mark.long),
         pytest.param("trace", 2, marks=pytest.mark.long),
     ],
 )

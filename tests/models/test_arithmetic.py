@@ -1,13 +1,12 @@
 """How a network is computed: folded batch norms give the same numbers, bf16 says that it is on."""
 
 import copy
-import subprocess
-import sys
 
 import pytest
 import torch
 from torch import nn
 
+from children import Child
 from invariscope.errors import InputError
 from invariscope.models import Probe, load_model
 from invariscope.models.arithmetic import Arithmetic, arranged
@@ -231,7 +230,7 @@ def test_a_model_that_fails_in_bf16_is_refused_in_one_line():
 
 
 @pytest.mark.parametrize("used", ["old", "new"])
-def test_float32_is_kept_from_tf32_whichever_switch_was_used(used):
+def test_float32_is_kept_from_tf32_whichever_switch_was_used(used, tmp_path):
     """On a CPU the switches are there, too; they do nothing."""
     script = f"""
 import torch
@@ -250,7 +249,5 @@ print(state() == before)
 """
     if not hasattr(torch.backends.cuda.matmul, "fp32_precision"):
         pytest.skip("this torch has the old switches alone")
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["ieee", "ieee", "True"]
+    with Child(script, said=tmp_path / "said") as child:
+        assert child.ended() == (0, "ieee ieee\nTrue\n", "")

@@ -60,8 +60,11 @@ AUTO = {
 }
 
 
-# Their like is here as well: timm's Swin, AlexNet.
-LARGE = ("torchvision:swin_t", "torchvision:vgg11")
+# Their like is here as well: timm's Swin, AlexNet, CoaT, convolutions of any kind.
+LARGE = (
+    "torchvision:swin_t", "torchvision:vgg11", "torchvision:vit_b_32", "timm:nest_tiny",
+    "timm:legacy_xception",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,12 @@ BLOCKS = {
 }
 
 
-# Their like is built here as well: B6, and the two of torchvision.
-LARGE = ("timm:tf_efficientnet_b7", "timm:resnext101_32x8d", "timm:inception_v3")
+# Their like is built here as well, smaller or as one of torchvision's; ViT and mixer in the zoo.
+LARGE = (
+    "timm:tf_efficientnet_b7", "timm:tf_efficientnet_b6", "timm:resnext101_32x8d",
+    "torchvision:resnext101_32x8d", "timm:inception_v3", "timm:vit_base_patch16_224",
+    "timm:mixer_b16_224", "timm:resnetv2_101x1_bit",
+)  # fmt: skip
 
 
 @pytest.mark.slow

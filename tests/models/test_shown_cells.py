@@ -175,7 +175,7 @@ def test_a_right_order_is_shown(what, how):
 
 
 @pytest.mark.parametrize("what", [*RIGHT, *WRONG])
-@pytest.mark.parametrize("grid", [(12, 12), (8, 16)])
+@pytest.mark.parametrize("grid", [(12, 12), pytest.param((8, 16), marks=pytest.mark.long)])
 def test_circular_borders_never_give_a_wrong_map(what, grid):
     _, found, maps = read({**RIGHT, **WRONG}[what], "circular", grid)
     assert found is None or same(found, maps)

@@ -163,32 +163,6 @@ def test_a_changed_file_of_groups_is_refused(result, folder, tmp_path):
         Result.load(run)
 
 
-@pytest.mark.slow
-def test_other_processes_have_the_same_groups_and_give_the_same_bytes(folder):
-    """With batches of one size; batches of 1 and 7 agree but for rounding (`test_flips.py`)."""
-    torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 3))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        one, two = (
-            invariscope.measure(
-                network, pictures(), transformations="rotate=20/90", batch_size=7,
-                image_groups=table(), processes=count, output=folder.parent / f"p{count}",
-            )
-            for count in (1, 2)
-        )  # fmt: skip
-    finally:
-        torch.set_num_threads(threads)
-    assert two.manifest["identity"] == one.manifest["identity"]
-    assert (one.store.dense("logits")[0].values.size) > 0
-    files = sorted((folder.parent / "p1").rglob("*.parquet"))
-    assert len(files) == 4  # two blocks, the summary, the groups
-    for file in files:
-        other = folder.parent / "p2" / file.relative_to(folder.parent / "p1")
-        assert file.read_bytes() == other.read_bytes()
-
-
 def test_the_page_and_the_export_have_them(result, folder, tmp_path):
     page = result.to_html(tmp_path / "report.html").read_text()
     assert "Groups of images" in page

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cloudpickle
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -60,8 +61,9 @@ def darken():
 
 
 def test_two_processes_end_with_the_bytes_of_one_though_one_dies(tmp_path, darken):
-    """Two models together, each with the bytes that it has alone."""
-    asked = {"images": PICTURES, "transformations": darken}
+    """Two models together, each with the bytes that it has alone; groups of images go with them."""
+    groups = pd.DataFrame({"image": range(100), "third": [number % 3 for number in range(100)]})
+    asked = {"images": PICTURES, "transformations": darken, "image_groups": groups}
     invariscope.measure(Network(), output=tmp_path / "one", **asked)
     invariscope.measure(Network(seed=1), output=tmp_path / "other", **asked)
     killed = str(tmp_path / "killed")

@@ -102,8 +102,10 @@ PLANTED = {
     ("factor", "classes"),
     [
         ("rotate", 3),
-        ("brightness", 8),
-        *(pytest.param(f, 8, marks=pytest.mark.long) for f in ("rotate", "zoom", "translate")),
+        *(
+            pytest.param(f, 8, marks=pytest.mark.long)
+            for f in ("brightness", "rotate", "zoom", "translate")
+        ),
     ],
 )
 def test_the_planted_factor_is_on_top_in_every_class(factor, classes):

@@ -37,13 +37,18 @@ def fold(module: nn.Module, pairs: Sequence[Pair]) -> nn.Module:
     """
     tensors = [value for part in module.modules() for value in _tensors(part)]
     folded = copy.deepcopy(module, {id(value): value for value in tensors})
+    rests: dict[nn.Module, nn.Module] = {}
     for pair in pairs:
         conv: Any = folded.get_submodule(pair.conv)
         norm = folded.get_submodule(pair.norm)
         weight, bias = _folded(conv, norm)
         conv.weight = nn.Parameter(weight, requires_grad=False)
         conv.bias = nn.Parameter(bias, requires_grad=False)
-        _replace(folded, norm, _rest(norm))
+        rests[norm] = _rest(norm)
+    for part in list(folded.modules()):
+        for name, child in part._modules.items():
+            if child in rests:  # wherever it is registered
+                part._modules[name] = rests[child]
     return folded
 
 
@@ -88,11 +93,3 @@ def _rest(norm: Any) -> nn.Module:
     """What a batch norm does beside normalising: timm's goes on with dropout and activation."""
     after = OrderedDict(norm.named_children())
     return nn.Sequential(after).eval() if after else nn.Identity().eval()
-
-
-def _replace(module: nn.Module, old: nn.Module, new: nn.Module) -> None:
-    """Puts a module into the place of another one, wherever that is registered."""
-    for part in module.modules():
-        for name, child in part._modules.items():
-            if child is old:
-                part._modules[name] = new

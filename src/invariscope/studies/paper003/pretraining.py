@@ -91,14 +91,14 @@ class Settings:
     question="Does training from pretrained weights change how invariance is learned?",
     expected="From scratch is more latent-invariant; the two move in opposite directions.",
     cost={
-        "smoke": "15 s",
+        "smoke": "10 s",
         "laptop": "6 min",
         "paper": "40 trainings of 10,000 steps: 2 days on a GPU",
     },
     presets={
         "smoke": Settings(
             data="mnist6:plain?of=digits", models=("builtin:efficientnet-lite0",),
-            augment="rotation", size=32, num_train=64, num_test=16, iterations=4, every=2,
+            augment="rotation", size=32, num_train=64, num_test=16, iterations=2, every=2,
             batch_size=16, seeds=(0, 1), num_images=6, test="mnist6:plain?of=digits&split=test",
         ),
         "laptop": Settings(
