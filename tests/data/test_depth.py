@@ -45,6 +45,7 @@ def png16(values: np.ndarray) -> bytes:
 
 
 def folder(root: Path, *files: bytes, suffix: str = ".tif") -> str:
+    root.mkdir(exist_ok=True)
     for number, file in enumerate(files):
         (root / f"{number:03}{suffix}").write_bytes(file)
     return str(root)
@@ -172,6 +173,8 @@ def test_fewer_bits_in_16_are_found_and_said(tmp_path, bits, top):
         ("png", open_source(folder(tmp_path, *map(_png, rows), suffix=".png"))),
         ("array", open_source(np.stack(rows))),
         ("data set", open_source([Image.fromarray(row) for row in rows])),
+        ("mode I", open_source([Image.fromarray(row.astype(np.int32)) for row in rows])),
+        ("int16", open_source(folder(tmp_path / "t", *(tiff(r.astype(np.int16)) for r in rows)))),
     ):
         white = 2**bits - 1
         assert f"{bits} bits in 16: white is {white}" in source.decisions["bit depth"], name

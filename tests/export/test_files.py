@@ -85,7 +85,7 @@ def test_trainings(trained, tmp_path):
 
 def test_latex_of_any_name():
     assert escaped("a_b&c%$#{}~^\\") == (
-        r"a b\&c\%\$\#\{\}\textasciitilde{}\textasciicircum{}\textbackslash{}"
+        r"a\_b\&c\%\$\#\{\}\textasciitilde{}\textasciicircum{}\textbackslash{}"
     )
     assert escaped("\x1b[31m 5° ±1×") == (
         r"\textbackslash{}x1b[31m 5\textdegree{} \textpm{}1\texttimes{}"
@@ -94,7 +94,18 @@ def test_latex_of_any_name():
     cells.columns = pd.Index([("100%",)], tupleize_cols=False)
     record = Record("measure", "m & d", "id", {}, {}, (), {}, cells, cells, paper=cells)
     text = latex(record)
-    assert r"a \& & $-0.50$ {\footnotesize $[-0.60,\,-0.40]$} \\" in text
+    assert r"a\_\& & $-0.50$ {\footnotesize $[-0.60,\,-0.40]$} \\" in text
     assert r"b & -- \\" in text
     assert r"100\%" in text
     assert r"m \& d" in text
+
+
+def test_a_narrow_interval_beside_a_wide_one_keeps_its_decimals():
+    cells = pd.DataFrame(
+        {0: [(-0.5, -1.5, 1.5), (-0.003, -0.012, 0.021)]}, index=["wide", "narrow"]
+    )
+    cells.columns = pd.Index([("metric",)], tupleize_cols=False)
+    record = Record("measure", "m", "id", {}, {}, (), {}, cells, cells, paper=cells)
+    assert r"narrow & $0.00$ {\footnotesize $[-0.01,\,0.02]$} \\" in latex(record)
+    cells.iloc[0, 0] = (1234.5, 1000.25, 1500.75)
+    assert r"wide & $1234$ {\footnotesize $[1000,\,1501]$} \\" in latex(record)

@@ -81,11 +81,20 @@ def test_a_run_that_lacks_a_part_of_the_table(before):
     run = made_run({})
     settings = run.manifest["settings"]
     settings["cells"] = [cell for cell in settings["cells"] if cell["cell"] != "rotate=20"]
-    with pytest.raises(InputError, match="the run has no rotate 20° at level 2, which the base"):
+    with pytest.raises(InputError, match="the run has no rotate 20°, which the baseline"):
         invariscope.check(run, baseline=Baseline(before, 0.1))
     other = made_run({}, metric="accuracy")
     with pytest.raises(InputError, match="the run has no relative_invariance, which the baseline"):
         invariscope.check(other, baseline=Baseline(before, 0.1))
+
+
+def test_levels_are_the_same_by_what_they_do_not_by_their_number(before):
+    run = made_run({"rotate=20": 0.8})
+    for entry in run.manifest["settings"]["cells"]:
+        if entry["level"]:
+            entry.update(level=9 - entry["level"], shown="another name")
+    (rule,) = checked(run, Baseline(before, 0.03)).rules
+    assert [(cell.level, cell.shown) for cell in rule.worst] == [(2, "20°")]
 
 
 def test_margins_by_metric(before):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from invariscope.errors import InputError
 from invariscope.metrics import ImageMean, accuracy, prediction_consistency
+from invariscope.metrics.accuracy import first_answers
 from invariscope.metrics.prediction_consistency import per_image_labels
 from oracles.metrics import reference_accuracy, reference_prediction_consistency
 
@@ -79,3 +80,8 @@ def test_several_labels_are_kept_if_each_stays_on_its_side():
 
 def test_a_mean_of_nothing_is_undefined():
     assert ImageMean().compute().isnan()
+
+
+def test_a_score_that_is_no_number_is_no_answer():
+    scores = torch.tensor([[0.0, 1.0], [torch.nan, 1.0], [0.0, torch.inf], [-torch.inf, 0.0]])
+    assert first_answers(scores).tolist() == [1, -1, 1, 1]

@@ -275,7 +275,7 @@ def test_messages():
         LatentEED(distance="l1")
     metric = MeanRelativeInvariance()
     metric.update(z, moved)
-    with pytest.raises(InputError, match="embeddings have 6 elements and had 10 before"):
+    with pytest.raises(InputError, match="embeddings have 3 elements and had 5 before"):
         metric.update(z[:, :3], moved[:, :3])
 
 

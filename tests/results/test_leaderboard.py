@@ -197,12 +197,29 @@ def test_levels_metrics_and_settings_that_differ_are_noted():
     settings["border"] = "reflect"
     board = Leaderboard([one, other])
     assert board.notes == [
-        "3 levels are left out: not all runs have them at that magnitude",
+        "levels that not all runs have are left out: 2",
         "metrics that not all runs have are left out: accuracy",
         "the seeds differ: directions drawn per image are not the same in all runs",
         "border differs between the runs: None, reflect",
     ]
     assert {entry["cell"] for entry in board.entries} == {"identity", "rotate=10", "shear_x=10"}
+
+
+def test_equal_levels_of_other_numbers_are_compared():
+    """Measured as 10/20 and as 20/10, or as 5/10 and 10, a level is the same one."""
+    before = Leaderboard([run_of(0.4, "one"), run_of(0.5, "other", seed=1)])
+    runs = [run_of(0.4, "one"), run_of(0.5, "other", seed=1)]
+    for entry in runs[1].manifest["settings"]["cells"]:
+        if entry["level"]:
+            entry["level"] = 9 - entry["level"]
+    board = Leaderboard(runs)
+    assert board.entries == before.entries
+    assert board.notes == []
+    assert board.standings.equals(before.standings)
+    assert board.curves.equals(before.curves)
+    assert board.comparison is not None
+    assert before.comparison is not None
+    assert board.comparison.frame.equals(before.comparison.frame)
 
 
 def test_orbits_of_other_levels_are_noted():
@@ -238,6 +255,11 @@ def test_runs_that_have_nothing_in_common():
     levels.manifest["settings"]["cells"] = levels.manifest["settings"]["cells"][:1]
     with pytest.raises(InputError, match="no level above 0 in common"):
         Leaderboard([run, levels])
+    both = [run_of(0.4, "one"), levels]
+    for own in both:  # a derivative at level 0, of a metric that is measured at other levels
+        own.manifest["settings"]["cells"][0]["derivative_cell"] = "d(rotate)"
+    with pytest.raises(InputError, match="no level above 0 of relative_invariance in common"):
+        Leaderboard(both)
 
 
 def test_a_model_without_a_value_stands_last_and_is_noted():

@@ -74,3 +74,9 @@ def test_the_choice_never_sees_the_test_images(tiny):
     assert set(fit.ids) | set(held_out.ids) == set(train_split.ids)
     assert len(held_out) == 12_000
     assert np.bincount(held_out.labels).tolist() == [1_200] * 10
+
+
+def test_a_network_that_gives_nan_is_not_right_about_class_0(tiny):
+    """Its loss was a number before the only step; argmax takes NaN for the highest score."""
+    with pytest.raises(RunError, match="gives NaN for every test image: a smaller learning rate"):
+        train(tiny.with_(learning_rate=1e30, epochs=0.01))

@@ -190,7 +190,7 @@ def _unformatted(dataset: Any) -> Any:
 def _facts(picture: Any) -> DepthFacts | None:
     """The facts of a picture that is deeper than 8 bits; None for another one."""
     if isinstance(picture, Image.Image):
-        deep = picture.mode == "F" or picture.mode.startswith("I;16")
+        deep = picture.mode in ("F", "I") or picture.mode.startswith("I;16")
         return facts_of_values(np.asarray(picture)) if deep else None
     if isinstance(picture, np.ndarray | torch.Tensor):
         pixels = to_numpy(picture)

@@ -29,6 +29,7 @@ TOLERANCE = 1e-5
 """A float may lie this far outside its range, as rounding would put it; it is then clamped."""
 
 _DEPTHS = (8, 10, 12, 14)
+_MOST = 65535  # integers of more bytes hold 16 bits as well: Pillow's mode I, int16 and int32
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ class DepthFacts:
     """The facts that one look at a picture tells of its source.
 
     Args:
-        highest: The largest stored number, where it is a 16-bit integer whose depth nobody states.
+        highest: The largest stored number, where it is an integer of 16 bits, of whatever type,
+            whose depth nobody states.
         extent: The lowest and the largest number, where they are floats that are finite.
         alpha_band: The number of the sample, from 1, that a TIFF declares alpha.
         left_out: How many samples beyond red, green and blue a TIFF has that are not alpha.
@@ -103,7 +105,10 @@ def facts_of_values(values: np.ndarray) -> DepthFacts:
     if np.issubdtype(values.dtype, np.floating):
         extent = float(values.min()), float(values.max())
         return DepthFacts(extent=extent if np.isfinite(extent).all() else None)
-    return DepthFacts(highest=int(values.max()) if values.dtype == np.uint16 else None)
+    if not np.issubdtype(values.dtype, np.integer) or values.dtype == np.uint8:
+        return DepthFacts()
+    low, high = int(values.min()), int(values.max())
+    return DepthFacts(highest=high if low >= 0 and high <= _MOST else None)
 
 
 def given_range(value: Any) -> ValueRange | None:

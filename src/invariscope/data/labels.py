@@ -8,7 +8,7 @@
 | members of an `enum.Enum` with whole numbers | their values, named by the members |
 | one-hot rows [N, K]: exactly one 1, else 0 | the place of the 1 |
 | whole numbers, some of them above 2³¹ | as words: ids of something, no indices |
-| None, NaN | -1: no label |
+| None, NaN, empty text | -1: no label |
 
 Anything else, several classes for an image among them, is refused.
 """
@@ -49,7 +49,7 @@ def class_indices(values: Any, count: int) -> tuple[list[int], list[str] | None]
     kept = getattr(values, "cat", values)  # a series of pandas keeps its categorical there
     if hasattr(kept, "categories") and hasattr(kept, "codes"):
         names = list(kept.categories)
-        if names and all(isinstance(name, str) for name in names):
+        if names and all(isinstance(name, str) and name.strip() for name in names):
             return _numbers(np.asarray(kept.codes), count), names
     listed = _listed(values)
     if isinstance(listed, list):
@@ -224,6 +224,8 @@ def _of_enum(values: list[Any], there: list[Any], count: int) -> tuple[list[int]
 
 
 def _is_missing(value: Any) -> bool:
+    if isinstance(value, str):  # "" is also how tables of results call all classes together
+        return not value.strip()
     return value is None or (isinstance(value, float) and value != value)
 
 

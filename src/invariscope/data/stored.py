@@ -110,10 +110,10 @@ def facts_of(picture: Image.Image | None, file: File) -> DepthFacts:
         alpha = None if layout.alpha is None else layout.alpha + 1
         left_out = layout.bands - 3 if layout.photometric == 2 else 0
     pages = getattr(picture, "n_frames", 1)
-    deep = layout is not None and layout.plain and (layout.bits, layout.kind) == (16, 1)
+    deep = layout is not None and layout.plain and layout.bits in (16, 32)
     deep = deep or (layout is not None and layout.kind == FLOAT)
     if picture is not None and picture.format == "PNG":
-        deep = picture.mode == "I;16" or _has_deep_colour(picture)
+        deep = picture.mode in ("I;16", "I") or _has_deep_colour(picture)
     if deep:
         stored = read_stored(picture, file, False)
         if isinstance(stored, Stored):

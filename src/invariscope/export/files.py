@@ -84,25 +84,27 @@ def latex(record: Record, *, caption: str | None = None, label: str | None = Non
 
 def escaped(text: object) -> str:
     """Text as LaTeX shows it, control characters included."""
-    plain = visible(text).replace("_", " ")
-    table = {c: f"\\{c}" for c in "&%$#{}"} | {
+    table = {c: f"\\{c}" for c in "&%$#{}_"} | {
         "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
         "<": r"\textless{}", ">": r"\textgreater{}", "°": r"\textdegree{}",
         "×": r"\texttimes{}", "−": r"\textminus{}", "±": r"\textpm{}",
     }  # fmt: skip
-    return "".join(table.get(character, character) for character in plain)
+    return "".join(table.get(character, character) for character in visible(text))
 
 
 def _digits(column: pd.Series) -> int:
-    """Two decimals, or as many as the widest interval leaves meaning."""
+    """As many decimals as the widest interval leaves meaning; two where that is below 10."""
     widths = [high - low for _, low, high in (c for c in column if c) if math.isfinite(high - low)]
     widest = max(widths, default=0.1)
-    return 2 if widest <= 0 else max(0, min(6, 1 - math.floor(math.log10(widest))))
+    if widest <= 0:
+        return 2
+    # Beside a wide interval another row may be narrow: one decimal made 0.0 [-0.0, 0.0] of it.
+    return max(2 if widest < 10 else 0, min(6, 1 - math.floor(math.log10(widest))))
 
 
 def _cell(cell: Any, digits: int) -> str:
     if not isinstance(cell, tuple) or not math.isfinite(cell[0]):
         return "--"
-    value, low, high = (f"{number:.{digits}f}" for number in cell)
+    value, low, high = (f"{round(number, digits) + 0.0:.{digits}f}" for number in cell)  # no -0.0
     interval = "" if not math.isfinite(cell[1]) else rf" {{\footnotesize $[{low},\,{high}]$}}"
     return f"${value}${interval}"

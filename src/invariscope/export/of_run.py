@@ -262,7 +262,7 @@ def copied_page(run: Result | Factors, folder: Path) -> None:
 
 
 def _said(undefined: int) -> tuple[str, ...]:
-    return (f"{undefined} values that no image has are left out",) if undefined else ()
+    return (f"values that no image has, so gaps: {undefined}",) if undefined else ()
 
 
 def chosen(text: Iterator[str] | Sequence[str] | None) -> tuple[str, ...] | None:

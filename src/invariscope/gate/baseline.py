@@ -99,7 +99,7 @@ def against_baseline(result: Result, baseline: Baseline) -> RuleFinding:
     frame = frame[~((frame["level"] == 0) & again)]  # level 0 of all families is one cell
     shown = {
         (entry["transformation"], entry["level"]): entry["shown"]
-        for entry in result.manifest["settings"]["cells"]
+        for entry in before.manifest["settings"]["cells"]
     }
     cells = []
     for row in frame.itertuples(index=False):
@@ -123,12 +123,12 @@ def _check_whole(before: Result, result: Result) -> None:
     lost = [metric for metric in settings[0]["metrics"] if metric not in settings[1]["metrics"]]
     if lost:
         raise InputError(f"the run has no {lost[0]}, which the baseline has: {remedy}")
-    own = {(e["transformation"], e["level"], e["cell"]) for e in settings[1]["cells"]}
+    own = {(e["transformation"], e["cell"]) for e in settings[1]["cells"]}
     for entry in settings[0]["cells"]:
-        if (entry["transformation"], entry["level"], entry["cell"]) not in own:
+        if (entry["transformation"], entry["cell"]) not in own:
             raise InputError(
-                f"the run has no {entry['transformation']} {entry['shown']} at level "
-                f"{entry['level']}, which the baseline has: {remedy}"
+                f"the run has no {entry['transformation']} {entry['shown']}, which the baseline "
+                f"has: {remedy}"
             )
 
 

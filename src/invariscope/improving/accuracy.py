@@ -11,6 +11,7 @@ from invariscope.data import UnreadableImage
 from invariscope.devices import as_float
 from invariscope.errors import InputError
 from invariscope.improving.parts import Part
+from invariscope.metrics.accuracy import first_answers
 from invariscope.models import LOGITS, Probe
 from invariscope.sweep.targets import IN_ORDER, match_classes
 from invariscope.training.decoding import decoded
@@ -68,8 +69,8 @@ def answers(
             pixels = as_float(torch.stack([image for _, image in batch]))
             logits = probe.forward(pixels.to(probe.device), [LOGITS]).vectors[LOGITS]
             own = [place for place, _ in batch]
-            answer = logits.argmax(dim=1).cpu().numpy()
-            correct.append(right[split.labels[own], answer])
+            answer = first_answers(logits).cpu().numpy()
+            correct.append(right[split.labels[own], answer] & (answer >= 0))
             places += own
     if not places:
         raise InputError(f"{part.name}: no image can be read")

@@ -46,6 +46,18 @@ def accuracy(
     return per_image(logits, labels).to(logits.dtype)
 
 
+def first_answers(logits: Tensor) -> Tensor:
+    """Finds the class of the highest score [...]; -1, no class, where a score is no number.
+
+    ``argmax`` alone takes NaN for the highest: a network that diverged would answer class 0.
+
+    Example:
+        >>> first_answers(torch.tensor([[0.0, 1.0], [torch.nan, torch.nan]])).tolist()
+        [1, -1]
+    """
+    return torch.where(logits.isnan().any(-1), -1, logits.argmax(-1))
+
+
 def per_image(logits: Tensor, labels: Tensor) -> Tensor:
     """The formula for logits [..., N, K] and labels [N] or [N, S]: [..., N] in float64."""
     answers = labels if labels.ndim == 2 else labels[:, None]

@@ -207,13 +207,13 @@ class _OverPairs(_OverImages):
         self.add_state("width", torch.zeros((), dtype=torch.int64), dist_reduce_fx="max")
         self.add_state("alike", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
-    def _keep(self, vectors: Tensor, alike: Tensor) -> None:
-        """Keeps vectors [N, D], or their sum and that of the products with themselves."""
+    def _keep(self, vectors: Tensor, alike: Tensor, of: int = 1) -> None:
+        """Keeps rows [N, D] of one embedding or two, or their sum and that of the products."""
         width = vectors.shape[1]
         if int(self.width) not in (0, width):
             raise InputError(
-                f"embeddings have {width} elements and had {int(self.width)} before: all batches "
-                "must be of one layer"
+                f"embeddings have {width // of} elements and had {int(self.width) // of} before: "
+                "all batches must be of one layer"
             )
         self.width = torch.full_like(self.width, width)
         if self.distance == "cosine":
@@ -267,7 +267,7 @@ class MeanRelativeInvariance(_OverPairs):
         own = between(z, moved, self.distance)
         self._add(own)
         defined = own.isfinite()
-        self._keep(torch.cat([z, moved], 1)[defined], (z * moved)[defined])
+        self._keep(torch.cat([z, moved], 1)[defined], (z * moved)[defined], of=2)
 
     def compute(self) -> Tensor:
         """The value over all images, a float64 scalar; NaN for fewer than two."""

@@ -24,7 +24,7 @@ from invariscope.errors import InputError
 from invariscope.models.activations import Layout, average_pool
 from invariscope.models.answer import EMBEDDING_KEYS, Answer
 from invariscope.models.leaves import Leaf, Path, leaf_at, tensor_of
-from invariscope.models.recorder import LinearMap, Recorder
+from invariscope.models.recorder import LinearMap, Recorder, hookable
 from invariscope.registry import unknown_name
 
 
@@ -207,7 +207,7 @@ class Finder:
     def watching(self, module: nn.Module) -> Iterator[None]:
         """Looks at what runs inside the context."""
         with ExitStack() as hooks:
-            for name, child in module.named_modules():
+            for name, child in hookable(module):
                 if name:
                     look = partial(self._look, name)
                     hooks.enter_context(child.register_forward_hook(look, with_kwargs=True))

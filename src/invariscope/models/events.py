@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from invariscope.models.leaves import tensor_of
+from invariscope.models.recorder import hookable
 
 _SAMPLE = 512
 
@@ -72,7 +73,7 @@ def recorded(modules: Iterable[nn.Module], images: int) -> Iterator[list[Event]]
     events: list[Event] = []
     with ExitStack() as hooks:
         for root in modules:
-            for name, module in root.named_modules():
+            for name, module in hookable(root):
                 if not name and next(module.children(), None) is not None:
                     continue
                 shown = (events, images, name or type(module).__name__)

@@ -108,6 +108,8 @@ def _output(output: Any, images: int) -> tuple[str, str]:
         )
     if isinstance(output, np.ndarray):
         return "a NumPy array", "torch.from_numpy around it works"
+    if isinstance(output, Tensor) and output.is_nested:
+        return "a nested tensor", "a dense one works, such as its to_padded_tensor(0)"
     if isinstance(output, Tensor):
         kind = str(output.dtype).removeprefix("torch.")
         came = f"a tensor of shape {list(output.shape)} ({kind})"

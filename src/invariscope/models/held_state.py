@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from invariscope.models.state_hash import held_bytes
+
 
 def state_of(networks: Sequence[nn.Module]) -> dict[str, Any]:
     """Records buffers by value, and parameters by how often they were changed in place."""
@@ -33,8 +35,9 @@ def changed_in(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     for name, value in before.items():
         now = after.get(name)
         if isinstance(value, Tensor) and isinstance(now, Tensor):
-            same = value.shape == now.shape and bool(
-                torch.equal(torch.nan_to_num(value), torch.nan_to_num(now))
+            same = (value.shape, value.dtype) == (now.shape, now.dtype) and all(
+                torch.equal(was, held)
+                for was, held in zip(held_bytes(value), held_bytes(now), strict=True)
             )
         else:
             same = value == now

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import nn
 
 from invariscope.errors import InputError
@@ -227,7 +228,13 @@ def _named(item: str, module: nn.Module | None, trace: Trace) -> list[str]:
         return [item]
     if trace.call(item) is not None:
         raise _mixes_images(trace, item)
-    if module is not None and item in dict(module.named_modules()):
+    part = dict(module.named_modules()).get(item) if module is not None else None
+    if isinstance(part, torch.jit.ScriptModule):
+        raise InputError(
+            f"layer {item!r} is TorchScript, into which nothing can be seen; watch a layer behind "
+            "it, or give the model as it was before scripting"
+        )
+    if part is not None:
         raise InputError(
             f"layer {item!r} exists but does not run in the forward pass of this model"
         )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 Path = tuple[str | int, ...]
@@ -58,8 +59,8 @@ def leaves(output: Any) -> Iterator[Leaf]:
 
 def leaf_at(output: Any, path: Path) -> Tensor | None:
     """Returns the tensor at a path of an output, or None where it is not there."""
-    if isinstance(output, Tensor) and not path:
-        return output.dequantize() if output.is_quantized else output
+    if isinstance(output, Tensor) and not path and not output.is_nested:
+        return output.dequantize() if output.is_quantized else _dense(output)
     return next((leaf.tensor for leaf in leaves(output) if leaf.path == path), None)
 
 
@@ -98,7 +99,8 @@ def tensor_of(value: Any) -> Tensor | None:
 def _walk(output: Any, path: Path) -> Iterator[Leaf]:
     """The tensors of an output, in its order."""
     if isinstance(output, Tensor):
-        yield Leaf(path, output)
+        if not output.is_nested:  # of ragged rows there is no shape
+            yield Leaf(path, _dense(output))
     elif isinstance(getattr(output, "tensor", None), Tensor) and hasattr(output, "type"):
         yield Leaf(path, output.tensor, output.type)
     elif isinstance(output, Mapping):
@@ -110,6 +112,11 @@ def _walk(output: Any, path: Path) -> Iterator[Leaf]:
     elif hasattr(output, "__dataclass_fields__"):
         for key in output.__dataclass_fields__:
             yield from _walk(getattr(output, key), (*path, key))
+
+
+def _dense(tensor: Tensor) -> Tensor:
+    """The tensor itself, or the numbers of a sparse one, or of one as oneDNN lays it out."""
+    return tensor if tensor.layout is torch.strided else tensor.to_dense()
 
 
 def _rank(leaf: Leaf) -> int:

@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from invariscope.models.leaves import leaves
-from invariscope.models.recorder import memory
+from invariscope.models.recorder import hookable, memory
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 #: timm's batch norm that goes on with dropout and activation, as its children.
@@ -152,7 +152,7 @@ class _Pass(TorchDispatchMode):
             self.show([args, kwargs, output])
 
         with ExitStack() as hooks:
-            for name, part in module.named_modules():
+            for name, part in hookable(module):
                 if name in watched or (name and _is_hooked(part)):
                     hooks.enter_context(part.register_forward_hook(note, with_kwargs=True))
             yield

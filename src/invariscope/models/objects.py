@@ -4,8 +4,10 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.optim.swa_utils import AveragedModel
 
+from invariscope.errors import InputError
 from invariscope.models.carried import carried
 from invariscope.models.hints import wrong_object
 from invariscope.models.preprocessing import ANY_CHANNELS
@@ -24,7 +26,7 @@ def from_object(model: Any, spec: str | None = None, copied: bool = True) -> Pro
         copied: Whether a module is copied first: the original then keeps mode, device and weights.
 
     Raises:
-        InputError: It is none of these, or a module that cannot be copied.
+        InputError: It is none of these, or a module that cannot be copied or has no weights yet.
     """
     name = type(model).__name__
     if isinstance(model, torch.jit.ScriptModule):
@@ -44,6 +46,7 @@ def from_module(module: nn.Module, spec: str | None = None, copied: bool = True)
     """Makes the probe of a module, with the preprocessing that it carries."""
     inner, around = _unwrapped(module)
     name = spec or f"module:{type(inner).__name__}"
+    _refuse_without_numbers(inner, name)
     own = carried(inner)
     said = {"normalisation": own.normalisation} if own.normalisation else {}
     if around:
@@ -56,6 +59,20 @@ def from_module(module: nn.Module, spec: str | None = None, copied: bool = True)
         decisions=said,
         warnings=(own.warning,) if own.warning else (),
     )
+
+
+def _refuse_without_numbers(module: nn.Module, name: str) -> None:
+    """Refuses a network some of whose weights have a name but no numbers yet."""
+    for key, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if is_lazy(tensor):
+            raise InputError(
+                f"model {name}: {key} is lazy and has no shape yet; call the model once on a batch"
+            )
+        if tensor.is_meta:
+            raise InputError(
+                f"model {name}: {key} is on the device meta, which keeps no numbers; build the "
+                "model on the cpu, or load its weights with load_state_dict(…, assign=True)"
+            )
 
 
 def _unwrapped(module: nn.Module) -> tuple[nn.Module, list[str]]:

@@ -128,7 +128,7 @@ class Recorder:
     def watching(self, module: nn.Module | None) -> Iterator[None]:
         """Records what runs inside the context."""
         with ExitStack() as hooks:
-            for name, child in module.named_modules() if module is not None else ():
+            for name, child in hookable(module) if module is not None else ():
                 if name:
                     # Not closures: the type checker of the tests would compile each anew.
                     begin, end = partial(self._begin, name), partial(self._end, name)
@@ -239,6 +239,18 @@ class Recorder:
         if before.grid != (1, 1) or "pool" in type(module).__name__.lower():
             pooled = average_pool(name, layout.normalise(output)).flatten(1)
             self.pools.append((name, self.clock, pooled))
+
+
+def hookable(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yields all modules by their names, but those of TorchScript, which take no hooks.
+
+    Example:
+        >>> [name for name, _ in hookable(nn.Sequential(nn.ReLU()))]
+        ['', '0']
+    """
+    for name, part in module.named_modules():
+        if not isinstance(part, torch.jit.ScriptModule):
+            yield name, part
 
 
 def memory(tensor: Tensor) -> int:

@@ -136,7 +136,8 @@ def copy_module(module: nn.Module, what: str) -> nn.Module:
     # their graph, and torch copies no such tensor: it is handed over without the graph.
     computed = {id(b): b.detach().clone() for b in module.buffers() if b.grad_fn is not None}
     try:
-        return copy.deepcopy(module, computed)
+        with torch.no_grad():  # with it, the weights of a copied TorchScript part are no leaves
+            return copy.deepcopy(module, computed)
     except Exception as error:
         raise InputError(
             f"model {what} cannot be copied ({type(error).__name__}: {first_line(error)}); give "

@@ -109,22 +109,18 @@ def other_contents(stores: Sequence[RowStore]) -> list[str]:
 
 
 def _entries(settings: list[dict[str, Any]], notes: list[str]) -> tuple[dict[str, Any], ...]:
-    known = [
-        {(entry["transformation"], entry["level"]): entry["cell"] for entry in run["cells"]}
-        for run in settings
-    ]
-    entries = tuple(
-        entry
-        for entry in settings[0]["cells"]
-        if all(
-            cells.get((entry["transformation"], entry["level"])) == entry["cell"] for cells in known
-        )
-    )
-    every = set().union(*known)
-    if len(every) > len(entries):
-        lost = len(every) - len(entries)
-        notes.append(f"{lost} levels are left out: not all runs have them at that magnitude")
+    # By what is done to the image: what is level 2 of one run may be level 1 of another.
+    known = [{_operation(entry) for entry in run["cells"]} for run in settings]
+    common = set.intersection(*known)
+    entries = tuple(entry for entry in settings[0]["cells"] if _operation(entry) in common)
+    lost = len(set().union(*known) - common)
+    if lost:
+        notes.append(f"levels that not all runs have are left out: {lost}")
     return entries
+
+
+def _operation(entry: dict[str, Any]) -> tuple[str, str]:
+    return entry["transformation"], entry["cell"]
 
 
 def _metrics(results: Sequence[Measured], notes: list[str]) -> tuple[str, ...]:

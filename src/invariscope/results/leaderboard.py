@@ -291,6 +291,11 @@ def _place(metric: str, table: "dict[_Key, dict[int, Average]]", models: int) ->
             of_models = table.get((metric, None, part, layer), {})
             if len(of_models) == models and min(a.n for a in of_models.values()) >= fewest:
                 return Place(part, layer)
+    if not any(key[0] == metric for key in table):
+        raise InputError(
+            f"the runs have no level above 0 of {metric} in common: measure all models with the "
+            "same `transformations` and `table`, or leave it out of `metrics`"
+        )
     raise InputError(
         f"{metric} was measured in no part that all models have: measure all models with the same "
         "`layers`, or leave it out of `metrics`"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from invariscope.data.labels import distinct_names
 from invariscope.devices import as_float
 from invariscope.errors import InputError
+from invariscope.metrics.accuracy import first_answers
 from invariscope.models import Preprocessing
 from invariscope.runs.first_pictures import FirstPictures
 from invariscope.training.decoding import decoded
@@ -31,6 +32,8 @@ class TestImages:
 
     Attributes:
         notes: What was left out, and that the images are random where they are.
+        unanswered: How many images the network that was tested last gave NaN for; they count as
+            wrong.
     """
 
     __test__ = False  # the name says what it is, not that it is a test
@@ -45,6 +48,7 @@ class TestImages:
     ):
         random = FirstPictures(split.source, preprocessing, split.indices).random()
         self.notes: list[str] = [random] if random else []
+        self.unanswered = 0
         self._workers = workers
         self._split = split
         self._preprocessing = preprocessing
@@ -73,16 +77,19 @@ class TestImages:
         labels, ids = self._split.labels, self._split.ids
         places: list[int] = []
         right: list[Tensor] = []
+        unanswered = 0
         training = module.training
         module.eval()
         layout = torch.channels_last if device.type != "mps" else torch.contiguous_format
         with torch.inference_mode():
             for chosen, pixels in self.batches():
                 batch = self._preprocessing.normalise(as_float(pixels.to(device)))
-                answers = module(batch.contiguous(memory_format=layout)).argmax(dim=1).cpu()
+                answers = first_answers(module(batch.contiguous(memory_format=layout))).cpu()
+                unanswered += int((answers < 0).sum())
                 right.append(answers == torch.from_numpy(labels[chosen]))
                 places += chosen
         module.train(training)
+        self.unanswered = unanswered
         names = self._split.source.class_names
         names = None if names is None else distinct_names(names)
         shown = [str(label) if names is None else names[label] for label in labels[places]]

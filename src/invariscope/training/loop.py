@@ -263,7 +263,16 @@ def _logged(training: Training) -> dict[str, float]:
 
 def _finished(training: Training) -> TrainedRun:
     """The run in memory."""
-    correct, alone = training.correct(), training.accuracy_without_augerino()
+    correct = training.correct()
+    notes = [*training.images.notes, *(training.test.notes if training.test else [])]
+    if training.test is not None and (lost := training.test.unanswered):
+        if lost == len(correct):
+            raise DivergedError(
+                "the network gives NaN for every test image: a smaller learning rate than "
+                f"{training.recipe.learning_rate:g} works"
+            )
+        notes.append(f"the network gives NaN for {lost} test images, which count as wrong")
+    alone = training.accuracy_without_augerino()
     if alone is not None:
         training.history.append((training.iteration, ALONE, alone))
     rows = [
@@ -277,7 +286,7 @@ def _finished(training: Training) -> TrainedRun:
         class_names=training.classes,
         correct=correct,
         history=pd.DataFrame(rows, columns=["iteration", "epoch", "name", "value"]),
-        notes=[*training.images.notes, *(training.test.notes if training.test else [])],
+        notes=notes,
         facts=training.facts(),
     )
 

@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from invariscope.errors import InputError
+from invariscope.metrics.accuracy import first_answers
 from invariscope.seeding import draws, generator
 
 EPOCHS = 25
@@ -57,8 +58,8 @@ class LinearProbe:
         return features.to(self.weight) @ self.weight.mT + self.bias
 
     def predict(self, features: Float[Tensor, "image feature"]) -> Int64[Tensor, " image"]:
-        """Returns the most probable class of each image."""
-        return self.logits(features).argmax(dim=1)
+        """Returns the most probable class of each image; -1 where its features are no numbers."""
+        return first_answers(self.logits(features))
 
 
 def fit_logistic(

@@ -18,6 +18,7 @@ import torch
 
 from invariscope.devices import as_float
 from invariscope.errors import InputError
+from invariscope.metrics.accuracy import first_answers
 from invariscope.seeding import draws
 from invariscope.training.augmentations import AreaLaw, RandomSizeCrop
 from invariscope.training.evaluation import TestImages
@@ -85,7 +86,7 @@ def scale_accuracy(
                 drawn = torch.from_numpy(numbers).to(device)
                 for row, crop in enumerate(crops):
                     batch = crop.apply(as_float(pixels.to(device)), drawn)
-                    answers = module(run.preprocessing.normalise(batch)).argmax(dim=1).cpu()
+                    answers = first_answers(module(run.preprocessing.normalise(batch))).cpu()
                     right[row, column] += int((answers == labels[places]).sum())
     for row, zoom in enumerate(zooms):
         for column, seed in enumerate(test_seeds):
