@@ -142,7 +142,7 @@ def test_equal_to_the_function_on_all_data(name):
     for size in sizes:
         found = fed(make, data, size).compute()
         assert found.dtype == torch.float64
-        assert float(found) == pytest.approx(expected(size), abs=1e-9), size
+        assert float(found) == pytest.approx(expected(size), abs=1e-12), size
 
 
 @pytest.mark.parametrize("name", CASES)
