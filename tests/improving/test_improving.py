@@ -1,6 +1,8 @@
 """A network that fails a rule keeps to it afterwards; or the reason why not is said."""
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,6 +136,28 @@ def test_an_interrupted_tuning_goes_on_to_the_same_weights(network, pictures, tm
     read_improved(cut / "improved")
     with pytest.raises(InputError, match=r"history.parquet is not as it was .*: delete the folder"):
         improved(network, pictures, DIMMER, output=cut, **short)
+
+
+def test_rows_of_another_search_are_refused_and_not_gone_without(network, pictures, tmp_path):
+    for seed in (0, 1):
+        folder = tmp_path / str(seed)
+        found = improved(
+            network, pictures, DIMMER, output=folder, seed=seed, **{**QUICK, "epochs": 1}
+        )
+        assert found.data
+    rows = Path("factors", "rows", "block-00000.parquet")
+    shutil.copy(tmp_path / "0" / rows, tmp_path / "1" / rows)
+    with pytest.raises(InputError, match=r"factors.*block-00000.parquet holds rows of another run"):
+        improved(network, pictures, DIMMER, output=folder, seed=1, **{**QUICK, "epochs": 1})
+
+
+def test_one_image_of_each_class_is_tuned_on_without_a_search(pictures):
+    torch.manual_seed(0)
+    four = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 4)).eval()
+    few = pictures[0][:8], [0, 1, 2, 3] * 2
+    found = improved(four, few, "invert prediction_consistency >= 99%", held_out=0.5, **QUICK)
+    assert not found.data
+    assert any("no search for factors: " in note and "no pairs" in note for note in found.notes)
 
 
 def invariscope_watching(steps):

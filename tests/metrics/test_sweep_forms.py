@@ -87,6 +87,17 @@ def test_latent_eed_of_what_does_not_move():
     assert np.isnan(ratio(*latent_per_element(opposite, "cosine"))).all()
 
 
+def test_near_rounding_counts_the_length_of_an_embedding_and_not_how_many_elements_there_are():
+    """Embeddings of length 1 that are a millionth apart: float32 tells a half of that."""
+    away = torch.arange(3.0, dtype=torch.float64)[:, None] * torch.tensor([0.0, 1.0])
+    for apart, usable in ((1e-6, True), (1e-7, False)):
+        images = torch.tensor([1.0, 0.0]) + apart * away
+        for elements in (2, 16):
+            moves = 1e-7 * torch.arange(float(elements), dtype=torch.float64)[:, None, None]
+            values, _ = latent_per_element(images + moves, "l2")
+            assert bool(values.isfinite().all()) == usable, (apart, elements)
+
+
 def test_softmax_eed():
     logits = 3 * orbit(5, size=4)
     found = softmax_per_element(logits)

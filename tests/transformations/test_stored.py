@@ -52,7 +52,10 @@ def test_each_level_is_the_file_of_the_same_name(folders):
     assert fog(images, 0, image_ids=ids) is images
     grey = (fog(images, 3, image_ids=ids)[:, 0, 0, 0] * 255).tolist()
     assert grey == [60, 200]
-    assert fog(torch.rand(2, 1, 16, 12), 3, image_ids=ids).shape == (2, 1, 16, 12)
+    for height, width in ((16, 12), (12, 16)):  # they fill the frame, whatever its shape
+        filled = fog(torch.rand(2, 1, height, width), 3, image_ids=ids)
+        assert filled.shape == (2, 1, height, width)
+        assert (filled.amin((1, 2, 3)) * 255).tolist() == [60, 200]
 
 
 def test_accuracy_and_corruption_errors_of_a_run(folders):

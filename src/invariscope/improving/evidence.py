@@ -27,8 +27,8 @@ from invariscope.gate.verdict import CellFinding
 from invariscope.improving.parts import Part
 from invariscope.models import Probe
 from invariscope.results import Result
-from invariscope.runs import Progress
-from invariscope.search import find_factors
+from invariscope.runs import Progress, carry_out
+from invariscope.search import SearchRequest, prepare_search
 from invariscope.sweep import measure
 from invariscope.transformations import Transformation
 
@@ -155,13 +155,14 @@ def of_data(
         return [], "groups are no families that a search for factors knows"
     count = len(set(part.labels or ()))
     pairs = max(_PAIRS[0], min(_PAIRS[1], SEARCHED // count))
+    asked = {"model": probe, "images": part, "operations": families, "pairs": pairs, "seed": seed}
+    request, how = SearchRequest.split({**asked, **how})
     try:
-        factors = find_factors(
-            probe, part, operations=families, pairs=pairs, seed=seed, progress=progress,
-            output=None if folder is None else folder / "factors", **how,
-        )  # fmt: skip
-    except InputError as problem:  # too few images of a class, or an embedding that does not vary
+        search = prepare_search(request)
+    except InputError as problem:  # too few images of a class
         return [], str(problem)
+    output = None if folder is None else folder / "factors"  # what is wrong there is refused
+    factors = carry_out(search, output=output, progress=progress, **how)
     rows = recommend(factors, measured).table
     return [
         DataEvidence(
