@@ -194,7 +194,7 @@ def measure(
         runs = shlex.join(str(folder) for folder in folders)
         screen = Screen()
         screen.print()
-        screen.line(f"to compare: invariscope compare {runs} -o leaderboard.html")
+        screen.unbroken(f"to compare: invariscope compare {runs} -o leaderboard.html")
 
 
 def _images(text: str | None, precision: float | None) -> int | None:
