@@ -131,7 +131,7 @@ def _measure(
 
 
 def _resampling(border: str, fill: float, interpolation: str) -> Resampling | None:
-    how = Resampling(interpolation, border, fill)  # type: ignore[arg-type]
+    how = Resampling(interpolation, border, fill)
     return None if how == Resampling() else how
 
 
