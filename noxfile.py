@@ -41,7 +41,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Types, of the package and its tests."""
     session.install("-e", ".[test]")
-    session.run("pyright")
+    session.run("pyrefly", "check")
 
 
 @nox.session(python=PYTHONS)

@@ -200,7 +200,12 @@ def measured(device: str, images: Any, **how: Any):
     from invariscope.metrics import METRICS
 
     side = images[0].shape[1]
-    whole = {"metrics": sorted(METRICS), "preprocessing": {"size": side}, **EVERYTHING, **how}
+    whole: dict[str, Any] = {
+        "metrics": sorted(METRICS),
+        "preprocessing": {"size": side},
+        **EVERYTHING,
+        **how,
+    }
     return invariscope.measure(images=images, device=device, **whole)
 
 

@@ -189,10 +189,10 @@ def traced(contest: Contest, device: str, name: str, folder: Path | None) -> dic
         finish(device)
     if folder is not None:
         profiled.export_chrome_trace(str(folder / f"trace-{name}.json"))
-    own: Callable[[object], float] = lambda event: getattr(  # noqa: E731
+    own: Callable[[Any], float] = lambda event: getattr(  # noqa: E731
         event, "self_device_time_total" if cuda else "self_cpu_time_total"
     )
-    events = sorted(profiled.key_averages(), key=own, reverse=True)
+    events: list[Any] = sorted(profiled.key_averages(), key=own, reverse=True)
     total = sum(map(own, events)) or 1.0
     return {
         "blocks_s": round(blocks, 3),

@@ -138,19 +138,19 @@ def judged(mutant: Mutant, cap: float, processes: int) -> dict[str, Any]:
     shutil.rmtree(".hypothesis", ignore_errors=True)
     begun = time.monotonic()
     try:
-        seen = 0
+        seen, failed = 0, ""
         parts = ((own, cap, UNTYPED), (others, cap / 2, UNTYPED), (own, cap, ()))
         for files, seconds, options in parts[:processes]:
             answer = run(files, seconds, options)
-            seen += answer["ran"]
-            if answer["failed"]:
+            seen, failed = seen + answer["ran"], answer["failed"]
+            if failed:
                 break
     finally:
         path.write_bytes(source)
         os.utime(path, (stamp, stamp))
-    outcome = "caught" if answer["failed"] else "survived"
+    outcome = "caught" if failed else "survived"
     spent = round(time.monotonic() - begun, 1)
-    return {"outcome": outcome, "by": answer["failed"], "ran": seen, "seconds": spent}
+    return {"outcome": outcome, "by": failed, "ran": seen, "seconds": spent}
 
 
 def warm() -> None:

@@ -106,13 +106,13 @@ def orbits(net: nn.Sequential, layers: list[str]) -> dict[str, Tensor]:
 
 def tmeasures() -> dict:
     """Normalised variance of every unit."""
-    import tmeasures as tm  # pyright: ignore
-    from tmeasures.pytorch import (  # pyright: ignore
+    import tmeasures as tm
+    from tmeasures.pytorch import (
         ActivationsModule,
         NormalizedVarianceInvariance,
         PyTorchMeasureOptions,
     )
-    from tmeasures.pytorch.transformations import PyTorchTransformation, PyTorchTransformationSet  # pyright: ignore
+    from tmeasures.pytorch.transformations import PyTorchTransformation, PyTorchTransformationSet
 
     from invariscope.metrics import normalized_variance
 
@@ -124,11 +124,11 @@ def tmeasures() -> dict:
         def __call__(self, x: Tensor) -> Tensor:
             return turned(x, self.turn)
 
-        def parameters(self) -> Tensor:  # pyright: ignore
+        def parameters(self) -> Tensor:
             return torch.tensor([float(self.turn)])
 
     class Turns(PyTorchTransformationSet):
-        def id(self) -> str:
+        def id(self) -> Any:
             return "turns"
 
         def valid_input(self, shape: tuple[int, ...]) -> bool:

@@ -134,15 +134,15 @@ def naive(images: int) -> float:
 def tmeasures(images: int) -> float:
     """Seconds of tmeasures' two normalised variances."""
     import timm
-    import tmeasures as tm  # pyright: ignore
+    import tmeasures as tm
     import torch
-    from tmeasures.pytorch import (  # pyright: ignore
+    from tmeasures.pytorch import (
         ActivationsModule,
         NormalizedVarianceInvariance,
         NormalizedVarianceSameEquivariance,
         PyTorchMeasureOptions,
     )
-    from tmeasures.pytorch.transformations.affine import RotationGenerator  # pyright: ignore
+    from tmeasures.pytorch.transformations.affine import RotationGenerator
 
     class Watched(ActivationsModule):
         def __init__(self):

@@ -102,14 +102,17 @@ def planted(
     source = SamplesSource()
 
     def colourful(index: int) -> bool:
-        small = cast(Image.Image, source.load(index)).convert("HSV").resize((32, 32))
+        small = source.load(index).convert("HSV").resize((32, 32))
         return float(np.asarray(small)[..., 1].mean()) > 60
 
     crops = np.arange(len(source.ids))
     coloured = np.array([colourful(int(index)) for index in crops])
     order = np.concatenate([rng.permutation(crops[part]) for part in (coloured, ~coloured)])
     first, second = rng.choice(list(FAMILIES)[:7], 2, replace=False)
-    kinds = {**{kind: (kind,) for kind in FAMILIES}, "mixture": (str(first), str(second))}
+    kinds: dict[str, tuple[str, ...]] = {
+        **{kind: (kind,) for kind in FAMILIES},
+        "mixture": (str(first), str(second)),
+    }
     photographs = [*order[: len(kinds)], *order[len(kinds) + count : coloured.sum()]]
     others = order[len(kinds) : len(kinds) + count]
     more = np.random.default_rng([seed, 1])
@@ -126,11 +129,8 @@ def planted(
             else:
                 kind = parts[0] if len(parts) == 1 or rng.random() < 0.7 else parts[1]
                 made = varied(kind, picture, rng, frame)
-            small = np.asarray(
-                cast(Image.Image, made)
-                .convert("RGB")
-                .resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-            )
+            made = made.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+            small = np.asarray(made)
             noisy = small + rng.normal(0, 6, small.shape)
             images.append(np.clip(noisy, 0, 255).round().astype(np.uint8))
             labels.append(name)
@@ -209,7 +209,7 @@ def main() -> None:
     asked = parser.parse_args()
     settings: dict[str, Any] = {}
     if asked.embedding == "network":
-        model, settings = "builtin:efficientnet-lite0", {"preprocessing": {"size": SIDE}}
+        model, settings["preprocessing"] = "builtin:efficientnet-lite0", {"size": SIDE}
     else:
         model = pixels if asked.embedding == "pixels" else transformer()
     everything = []

@@ -13,6 +13,7 @@ thread, alternating, so that a slow minute of the machine hits both; minima are 
 import argparse
 import json
 import time
+from typing import Any
 
 BARS = {"cpu": 5_000, "cuda": 300_000}
 BAR_RATIO = 3.0
@@ -70,11 +71,11 @@ def main() -> None:
     from invariscope.memory import keep_freed_memory
 
     keep_freed_memory()
-    source = open_source(
+    source: Any = open_source(
         f"transforms2d:{given.objects}?transformations={given.transformations}&split=train"
         "&backgrounds=drawn"
     )
-    data = source.data  # pyright: ignore[reportAttributeAccessIssue]
+    data = source.data
     count = given.images or (4096 if given.device == "cpu" else 262_144)
 
     def seconds(threads: int) -> float:

@@ -10,6 +10,7 @@ import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 
@@ -75,9 +76,6 @@ def end_half_way(half: str, which: str) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
         real(source, target)
 
-    os.replace = full
-    try:
+    with patch.object(os, "replace", full):
         code, out, err = ended(words)
-    finally:
-        os.replace = real
     assert code == 3, (words, out, err)

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ class Records(Dataset):
 class Reopened(Records):
     """Opens its file anew in a copy."""
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path,)
 
 

@@ -17,18 +17,19 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 FAR = torch.device("cuda", 0)
-_DEVICE = torch.Tensor.device.__get__  # pyright: ignore[reportAttributeAccessIssue]
-_IS_CUDA = torch.Tensor.is_cuda.__get__  # pyright: ignore[reportAttributeAccessIssue]
-_TO_NUMPY = (torch.Tensor.numpy, torch.Tensor.__array__)
-_COPIES = (torch.Tensor.copy_, torch.Tensor.data.__set__)  # pyright: ignore
-_SHALLOW = torch._has_compatible_shallow_copy_type  # pyright: ignore
-_MOVES = (torch.Tensor.to, torch.Tensor.cpu, torch.Tensor.cuda)
+_OF_TENSORS: Any = Tensor  # whose types do not say that its attributes are descriptors
+_DEVICE = _OF_TENSORS.device.__get__
+_IS_CUDA = _OF_TENSORS.is_cuda.__get__
+_TO_NUMPY = (Tensor.numpy, Tensor.__array__)
+_COPIES = (Tensor.copy_, _OF_TENSORS.data.__set__)
+_SHALLOW = torch._has_compatible_shallow_copy_type
+_MOVES = (Tensor.to, Tensor.cpu, Tensor.cuda)
 
 
 class Far(Tensor):
     """A tensor that is taken to lie on the accelerator."""
 
-    __torch_function__ = torch._C._disabled_torch_function_impl  # pyright: ignore
+    __torch_function__: Any = torch._C._disabled_torch_function_impl
 
 
 def far(value):

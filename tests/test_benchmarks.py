@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_rows_are_foretold_to_the_last_one():
         {"groups": "C4", "metrics": "channel_equivariance,latent_eed,relative_invariance"},
         {"transformations": "rotate", "metrics": "channel_eed,channel_invariance:literal"},
     ):
-        how = {
+        how: dict[str, Any] = {
             "model": "timm:resnet10t+untrained", "images": (pixels, [0, 1, 0, 1]),
             "layers": "layer1,layer2", "preprocessing": {"size": 32}, **settings,
         }  # fmt: skip

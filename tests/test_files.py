@@ -4,6 +4,7 @@ import builtins
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_a_failure_at_any_step_keeps_the_old_file(old, monkeypatch, step):
 
 
 def test_bytes_are_on_the_disk_before_they_take_the_name(old, monkeypatch):
-    steps = []
+    steps: list[tuple[str, Any]] = []
     real_sync, real_replace = os.fsync, os.replace
 
     def sync(descriptor):

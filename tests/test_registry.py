@@ -1,5 +1,6 @@
 """What a script registers goes to other processes, entry by entry."""
 
+import importlib
 import sys
 import threading
 
@@ -19,10 +20,8 @@ def kinds(monkeypatch):
 def test_an_entry_that_cannot_be_had_there_is_lost_alone(kinds, tmp_path, monkeypatch):
     (tmp_path / "only_here.py").write_text("def far():\n    return 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    from only_here import far  # pyright: ignore[reportMissingImports]
-
     lock = threading.Lock()
-    kinds.add("far", far)
+    kinds.add("far", importlib.import_module("only_here").far)
     kinds.add("near", lambda: 2)
     kinds.add("locked", lambda: lock)
     packed = foreign()

@@ -1,7 +1,10 @@
 """Tables and paragraphs of 80 columns; text is text."""
 
 import io
+import pty
+import sys
 
+from invariscope.cli.progress import RunBar
 from invariscope.terminal import Terminal, interval, paragraphs, rendered, table
 
 
@@ -32,12 +35,30 @@ def test_paragraphs_stand_beside_their_names():
 def test_a_line_is_never_broken_and_a_status_is_text():
     with io.StringIO() as file:
         terminal = Terminal(file)
-        terminal.line(f"report: {'x' * 200}/[a]\x1b")
+        terminal.unbroken(f"report: {'x' * 200}/[a]\x1b")
         with terminal.status("[red]loading\x1b"):
             terminal.say("word " * 30)
         lines = file.getvalue().splitlines()
     assert lines[0] == f"report: {'x' * 200}/[a]\\x1b"
     assert max(map(len, lines[1:])) <= 80
+
+
+def test_what_moves_in_a_terminal_ends(monkeypatch):
+    ours, theirs = pty.openpty()
+    monkeypatch.setenv("TERM", "xterm")
+    with open(theirs, "w") as output, open(ours, "rb", buffering=0) as shown:
+        monkeypatch.setattr(sys, "stdout", output)
+        terminal = Terminal()
+        assert terminal.is_terminal
+        with terminal.status("loading"):
+            pass
+        with RunBar(terminal, "a run") as bar:
+            bar.start(images=2, cells=1, passes=2, done=0)
+            bar.advance(2)
+            bar.note("one note")
+        said = shown.read(100_000).decode()
+    for words in ("loading", "a run", "2/2", "one note"):
+        assert words in said
 
 
 def test_numbers_without_an_interval_stand_alone():

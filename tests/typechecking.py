@@ -107,7 +107,8 @@ _jaxtyped = jaxtyping.jaxtyped
 def pytest_load_initial_conftests() -> None:
     """Before anything of the package is imported."""
     gc.set_threshold(20_000, 20, 20)  # most of what is made stays: a tenth of the time went there
-    jaxtyping.jaxtyped = _checked
+    module: Any = jaxtyping
+    module.jaxtyped = _checked
     beartype_package("invariscope", conf=_CONF)
     install_import_hook(_with_shapes(Path(__file__).parents[1] / "src"), "typechecking.check")
 

@@ -20,7 +20,7 @@ def choose_device(device: str | torch.device | None) -> torch.device:
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+    except (RuntimeError, AssertionError) as problem:
         reason = str(problem).splitlines()[0]
         raise InputError(f"device {device!s} cannot be used: {reason}; try cpu") from problem
     return chosen

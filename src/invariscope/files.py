@@ -175,7 +175,8 @@ def write_arrays(path: Path, arrays: Mapping[str, "np.ndarray"], *, kept: str = 
     import numpy as np
 
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
+    named: dict[str, Any] = dict(arrays)
+    np.savez_compressed(buffer, **named)
     write_file(path, buffer.getvalue(), kept=kept)
 
 

@@ -54,7 +54,7 @@ class Terminal(Console):
         """Writes a paragraph."""
         self.print(visible(text), style=style)
 
-    def line(self, text: str, *, style: str = "") -> None:
+    def unbroken(self, text: str, *, style: str = "") -> None:
         """Writes a line that is never broken, such as a path to copy."""
         self.print(visible(text), style=style, soft_wrap=True)
 

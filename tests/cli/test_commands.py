@@ -103,6 +103,16 @@ def test_a_run_writes_its_folder_and_a_table_of_80_columns(invariscope, place):
     assert "python:tiny:make" in (place / "run/report.html").read_text()
 
 
+def test_a_run_in_a_terminal_shows_its_bar(invariscope, place, monkeypatch):
+    from invariscope.terminal import Terminal
+
+    monkeypatch.setattr(Terminal, "is_terminal", True)
+    code, out, _ = invariscope(*TINY, "-t", "rotate=90", "-n", "4", "--output", "run", "--no-twin")
+    assert code == 0
+    assert "images/s" in out
+    assert out.splitlines()[-1] == "report: run/report.html"
+
+
 def test_the_same_command_goes_on_and_others_are_refused(invariscope, place):
     arguments = (*TINY, "-t", "rotate=90", "--output", "run", "--no-twin")
     assert invariscope(*arguments)[0] == 0

@@ -5,6 +5,7 @@ import pickle
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,8 +29,10 @@ def pack(name: str, files: dict[str, bytes]) -> str:
             for path, data in files.items():
                 archive.writestr(path, data)
         return name
-    kind = {"gz": "w:gz", "tgz": "w:gz", "bz2": "w:bz2", "xz": "w:xz"}.get(name.split(".")[-1], "w")
-    with tarfile.open(name, kind) as archive:  # pyright: ignore
+    kind: Any = {"gz": "w:gz", "tgz": "w:gz", "bz2": "w:bz2", "xz": "w:xz"}.get(
+        name.split(".")[-1], "w"
+    )
+    with tarfile.open(name, kind) as archive:
         folder = tarfile.TarInfo("folder")
         folder.type = tarfile.DIRTYPE
         archive.addfile(folder)

@@ -1,6 +1,7 @@
 """Arrays and tensors of images: types, shapes, ranges, labels."""
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,8 +116,8 @@ def test_fingerprint_tells_two_arrays_apart():
 
 
 def test_one_image_too_many_values_is_unreadable():
-    source = open_source(FLOATS.copy())
-    source._images[1] += 3  # pyright: ignore[reportAttributeAccessIssue]
+    source: Any = open_source(FLOATS.copy())
+    source._images[1] += 3
     with pytest.raises(UnreadableImage, match="1: float values from"):
         source.load(1)
 

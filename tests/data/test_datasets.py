@@ -72,7 +72,7 @@ def test_kinds_of_images(make):
     source = open_source(Pictures(make))
     assert source.labels is None
     assert [first_pixel(source.load(i)) for i in range(4)] == [0, 10, 20, 30]
-    assert source.load(0).size == (6, 5)  # pyright: ignore
+    assert source.load(0).size == (6, 5)
 
 
 def test_float_tensor_items():

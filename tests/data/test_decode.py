@@ -120,7 +120,7 @@ def test_cmyk():
 def test_animation_gives_its_first_frame():
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
     file = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert Image.open(io.BytesIO(file)).n_frames == 2  # pyright: ignore[reportAttributeAccessIssue]
+    assert getattr(Image.open(io.BytesIO(file)), "n_frames", 1) == 2
     assert np.unique(pixels(file).reshape(-1, 3), axis=0).tolist() == [[255, 0, 0]]
 
 

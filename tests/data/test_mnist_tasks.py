@@ -3,6 +3,7 @@
 import gzip
 import pickle
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,10 +44,11 @@ def root(tmp_path_factory):
 def test_digits_of_scikit_learn():
     from sklearn.datasets import load_digits
 
-    source, known = open_source("digits"), load_digits()
-    assert source.labels == known.target.tolist()  # pyright: ignore
+    source = open_source("digits")
+    known: Any = load_digits()
+    assert source.labels == known.target.tolist()
     small = pixels(open_source("digits?size=8").load(3))[..., 0].astype(float)
-    assert np.abs(small - known.images[3] * 255 / 16).max() <= 0.5  # pyright: ignore
+    assert np.abs(small - known.images[3] * 255 / 16).max() <= 0.5
     assert pixels(source.load(3)).shape == (28, 28, 3)
     with pytest.raises(InputError, match="size='7'"):
         open_source("digits?size=7")
@@ -100,8 +102,8 @@ def test_pickled_sources_give_the_same_pictures():
 
 def test_rotated_digits_turn_by_their_angle_counter_clockwise():
     upright = open_source("rotated-mnist?of=digits&rotate=no")
-    turned = open_source("rotated-mnist?of=digits")
-    angles = turned.angles  # pyright: ignore
+    turned: Any = open_source("rotated-mnist?of=digits")
+    angles = turned.angles
     for index in range(12):
         one, two = (pixels(source.load(index))[..., 0] / 255 for source in (upright, turned))
         batch = torch.tensor(one, dtype=torch.float32).expand(1, 3, -1, -1)

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,8 +50,10 @@ def test_medmnist(tmp_path):
      ("data", "labels"), ("images", None)],
 )  # fmt: skip
 def test_names_of_arrays(images, labels):
-    arrays = {images: COLOUR} if labels is None else {images: COLOUR, labels: np.array([2, 0, 1])}
-    np.savez("a.npz", **arrays)  # pyright: ignore
+    arrays: dict[str, Any] = (
+        {images: COLOUR} if labels is None else {images: COLOUR, labels: np.array([2, 0, 1])}
+    )
+    np.savez("a.npz", **arrays)
     source = open_source("a.npz")
     assert np.array_equal(first(source), COLOUR[0])
     assert source.labels == (None if labels is None else [2, 0, 1])

@@ -89,8 +89,9 @@ def test_more_images_leave_the_first_ones_as_they_are(own):
 def test_the_image_is_the_cutout_over_the_photograph(own, monkeypatch):
     """Against loops over pixels; the background alone is the image of an empty stamp."""
     source = open_source("stamps:3")
+    assert isinstance(source, StampsSource)
     for index in (0, 2, 4):
-        layer = np.asarray(StampsSource._layer(source, index))  # pyright: ignore
+        layer = np.asarray(source._layer(index))
         empty = Image.new("RGBA", (SIDE, SIDE))
         image = np.asarray(source.load(index))
         with monkeypatch.context() as patch:
@@ -157,7 +158,10 @@ def test_plain_colours_keep_size_and_place(own):
     photographs, grey = open_source("stamps:3"), open_source("stamps:3?background=grey")
     assert grey.ids[0] == "table/wide@grey-0"
     for index in range(6):
-        assert np.array_equal(photographs.alpha(index), grey.alpha(index))  # pyright: ignore
+        one, other = photographs.alpha(index), grey.alpha(index)
+        assert one is not None
+        assert other is not None
+        assert np.array_equal(one, other)
     outside = np.asarray(grey.alpha(0)) == 0
     assert (np.asarray(grey.load(0))[outside] == 128).all()
     blue = open_source("stamps:1?background=%23336699")

@@ -1,6 +1,7 @@
 """A measurement of foregrounds that is killed, resumed, refused or written to a full disk."""
 
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,8 @@ def folder(tmp_path_factory):
 
 
 def run(folder, output, **more):
-    return measure_foregrounds(folder, **{"masks": "alpha", "output": output, **more})
+    asked: dict[str, Any] = {"masks": "alpha", "output": output, **more}
+    return measure_foregrounds(folder, **asked)
 
 
 def tables(folder):

@@ -90,16 +90,17 @@ def test_the_summary_is_plain_statistics():
     frame = table(own)
     summary = summarise_boxes(frame, seed=0)
     assert list(summary["measure"]) == list(SUMMARISED)
-    columns = {**{name: frame[name] for name in MEASURES}, "scale": np.sqrt(frame["area"])}
-    for row in summary.itertuples():
-        values = columns[row.measure].to_numpy()  # pyright: ignore
-        assert row.n == 25
-        assert row.mean == pytest.approx(values.mean())
-        assert row.sd == pytest.approx(values.std(ddof=1))
-        assert row.sem == pytest.approx(values.std(ddof=1) / 5)
+    columns = {name: frame[name].to_numpy() for name in MEASURES}
+    columns["scale"] = np.sqrt(columns["area"])
+    for row in summary.to_dict("records"):
+        values = columns[row["measure"]]
+        assert row["n"] == 25
+        assert row["mean"] == pytest.approx(values.mean())
+        assert row["sd"] == pytest.approx(values.std(ddof=1))
+        assert row["sem"] == pytest.approx(values.std(ddof=1) / 5)
         for name, share in QUANTILES.items():
-            assert getattr(row, name) == pytest.approx(np.quantile(values, share))
-        assert row.mean_low < values.mean() < row.mean_high  # pyright: ignore
+            assert row[name] == pytest.approx(np.quantile(values, share))
+        assert row["mean_low"] < values.mean() < row["mean_high"]
 
 
 def test_only_size_or_only_place():

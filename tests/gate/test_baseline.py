@@ -120,9 +120,9 @@ def test_where_nothing_fell_tables_seldom_fail(tmp_path):
 class Blurred(nn.Sequential):
     """The same network, which no longer sees the left half."""
 
-    def forward(self, x):
-        seen = x.clone()
-        seen[..., : x.shape[-1] // 2] = 0
+    def forward(self, input):
+        seen = input.clone()
+        seen[..., : input.shape[-1] // 2] = 0
         return super().forward(seen)
 
 

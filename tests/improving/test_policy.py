@@ -51,7 +51,7 @@ def test_images_are_as_often_and_as_far_moved_as_it_says():
     rng = torch.Generator().manual_seed(0)
     draws = torch.rand(3000, policy.num_draws, generator=rng, dtype=torch.float64)
     labels = torch.arange(3000) % 3
-    out = policy.apply(torch.ones(3000, 3, 2, 2), draws, labels).mean((1, 2, 3))
+    out = policy.augment(torch.ones(3000, 3, 2, 2), draws, labels).mean((1, 2, 3))
     assert out.min() == pytest.approx(0.5)
     assert out.max() == 1
     for number, chance in enumerate(dim.chances):

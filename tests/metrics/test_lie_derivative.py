@@ -142,8 +142,8 @@ class Twice(torch.autograd.Function):
         return 2 * x
 
     @staticmethod
-    def backward(ctx, grad):
-        return 2 * grad
+    def backward(ctx, *grads):
+        return 2 * grads[0]
 
 
 X, V = doubles(2, 3), doubles(2, 3, seed=1)

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 import timm
 import torch
+from timm.models.resnet import ResNet
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from torchvision import transforms
@@ -124,8 +125,9 @@ def test_a_configuration_without_mean_and_std_is_none():
 
 def test_timms_own_classes_and_what_adds_nothing_to_them_are_trusted():
     model: Any = timm.create_model("test_resnet", pretrained=False)
+    assert type(model) is ResNet
 
-    class Mine(type(model)):
+    class Mine(ResNet):
         """Without a forward of its own."""
 
     for wrapped in (model, nn.DataParallel(model), AveragedModel(model), torch.compile(model)):
@@ -134,7 +136,7 @@ def test_timms_own_classes_and_what_adds_nothing_to_them_are_trusted():
         assert probe.preprocessing.source == "timm configuration of test_resnet"
     model.__class__ = Mine
     assert not about(load_model(model))
-    Mine.forward = lambda self, images: model.forward_features(images).mean((2, 3))
+    Mine.forward = lambda self, x: model.forward_features(x).mean((2, 3))
     assert "pretrained_cfg of Mine" in about(load_model(model))[0]
 
 

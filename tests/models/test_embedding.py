@@ -103,8 +103,8 @@ def test_a_block_with_a_shortcut_is_no_adapter():
         def forward(self, x):
             return (self.skip(x) + self.conv(x)).relu()
 
-    model = OneHead(nn.Sequential(Block(), nn.Linear(6, 6))).eval()
-    expected = model.head[0](model.pooled(IMAGES)).detach()  # pyright: ignore
+    model = OneHead(head := nn.Sequential(Block(), nn.Linear(6, 6))).eval()
+    expected = head[0](model.pooled(IMAGES)).detach()
     torch.testing.assert_close(embedding(model), expected)
 
 
@@ -147,8 +147,8 @@ class Ensemble(nn.Module):
 
 @pytest.mark.parametrize("soft", [False, True])
 def test_networks_of_an_ensemble_are_all_read(soft):
-    model = Ensemble(soft).eval()
-    expected = torch.cat([net.pooled(IMAGES) for net in model.nets], 1).detach()  # pyright: ignore
+    model: Any = Ensemble(soft).eval()
+    expected = torch.cat([net.pooled(IMAGES) for net in model.nets], 1).detach()
     torch.testing.assert_close(embedding(model), expected)
     said = load_model(model).decisions(IMAGES)
     assert "input of nets.0.head and input of nets.1.head" in said["embedding"]
@@ -250,8 +250,8 @@ def test_the_deepest_of_several_maps():
 
 
 def test_the_user_names_the_layer():
-    model = OneHead(nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 4))).eval()
-    expected = model.head[0](model.pooled(IMAGES)).detach()  # pyright: ignore
+    model = OneHead(head := nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 4))).eval()
+    expected = head[0](model.pooled(IMAGES)).detach()
     torch.testing.assert_close(embedding(model, embedding="head.0"), expected)
     probe = load_model(model, embedding="head.0")
     assert "named by the user" in probe.decisions(IMAGES)["embedding"]

@@ -77,6 +77,13 @@ MAPS = {
 }
 
 
+def layout_of(probe, example, name="lay"):
+    call = probe._trace(example).call(name)
+    assert call is not None
+    assert call.layout is not None
+    return call.layout
+
+
 @pytest.mark.parametrize("words", MAPS)
 @pytest.mark.parametrize("example", [EXAMPLE, WIDE], ids=["square", "oblong"])
 def test_maps_are_read_whatever_their_layout(words, example):
@@ -84,9 +91,9 @@ def test_maps_are_read_whatever_their_layout(words, example):
     assert torch.equal(seen, maps)
     assert layer.grid == tuple(maps.shape[2:])
     assert (layer.channels, layer.note) == (8, "")
-    layout = probe._trace(example).call("lay").layout  # pyright: ignore[reportOptionalMemberAccess]
-    assert layout.describe() == words  # pyright: ignore[reportOptionalMemberAccess]
-    assert layout.shown  # pyright: ignore[reportOptionalMemberAccess]
+    layout = layout_of(probe, example)
+    assert layout.describe() == words
+    assert layout.shown
 
 
 NO_MAPS = {
@@ -134,7 +141,7 @@ def test_outlier_cells_and_what_all_cells_share_do_not_mislead():
 
     probe, layer, _, _ = read(lay)
     assert layer.grid == (12, 12)
-    assert probe._trace(EXAMPLE).call("lay").layout.prefix == 1  # pyright: ignore[reportOptionalMemberAccess]
+    assert layout_of(probe, EXAMPLE).prefix == 1
 
 
 def test_windows_with_the_images_in_one_axis_are_refused():
@@ -196,7 +203,7 @@ def test_layouts_are_those_of_the_size():
 
     probe.forward(WIDE, ["lay"], keep)
     assert grids == {"lay": (12, 24)}
-    assert probe._trace(EXAMPLE).call("lay").layout.grid == (12, 12)  # pyright: ignore[reportOptionalMemberAccess]
+    assert layout_of(probe, EXAMPLE).grid == (12, 12)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -205,6 +212,6 @@ def test_a_pretrained_network_is_shown_to_its_end():
     probe = load_model("builtin:efficientnet-lite0")
     layers = probe.watch("auto", torch.rand(1, 3, 224, 224))
     assert len(layers) == 18
-    shown = [probe._trace(torch.rand(1, 3, 224, 224)).call(x.name) for x in layers[:-2]]
-    assert {call.layout.kind for call in shown} == {"nchw"}  # pyright: ignore[reportOptionalMemberAccess]
-    assert all(float(call.layout.shown.removeprefix("r = ")) > 0.9 for call in shown)  # pyright: ignore[reportOptionalMemberAccess]
+    shown = [layout_of(probe, torch.rand(1, 3, 224, 224), x.name) for x in layers[:-2]]
+    assert {layout.kind for layout in shown} == {"nchw"}
+    assert all(float(layout.shown.removeprefix("r = ")) > 0.9 for layout in shown)

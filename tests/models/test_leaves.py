@@ -42,7 +42,9 @@ def test_a_leaf_is_found_again_at_its_path():
 
 def test_the_first_with_the_images_in_front_stands_for_a_layer():
     two, six = torch.zeros(2, 3), torch.zeros(6, 3)
-    assert layer_leaf((six, two), lambda tensor: len(tensor) == 2).tensor is two  # pyright: ignore
+    kept = layer_leaf((six, two), lambda tensor: len(tensor) == 2)
+    assert kept is not None
+    assert kept.tensor is two
     kept = layer_leaf({"x": two, "logits": six, "last_hidden_state": two}, lambda t: len(t) == 2)
     assert kept is not None
     assert kept.path == ("last_hidden_state",)

@@ -116,8 +116,8 @@ def test_not_a_convolution_whose_weight_is_computed():
 
 
 class WithoutBias(nn.Conv2d):
-    def forward(self, images):
-        return self._conv_forward(images, self.weight, None)
+    def forward(self, input):
+        return self._conv_forward(input, self.weight, None)
 
 
 def test_not_a_convolution_that_leaves_its_bias_out():

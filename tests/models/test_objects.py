@@ -17,7 +17,8 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         torch.manual_seed(0)
-        self.conv, self.fc = nn.Conv2d(3, 6, 3), nn.Linear(6, 4)
+        self.conv: nn.Module = nn.Conv2d(3, 6, 3)
+        self.fc = nn.Linear(6, 4)
 
     def forward(self, images):
         return self.fc(self.conv(images).relu().mean((2, 3)))

@@ -40,15 +40,15 @@ TIMM = [
 def test_geometry_and_values_are_those_of_timm(name, photograph):
     with torch.device("meta"):
         module = timm.create_model(name)
-    config = resolve_model_data_config(module)
+    config: dict[str, Any] = resolve_model_data_config(module)
     ours = from_timm(module)
     reference: Any = create_transform(**config, is_training=False, normalize=False)
     geometry = reference(photograph)
     got = ours.geometry(photograph)
     assert got.dtype == torch.uint8
     assert torch.equal(got, geometry)
-    reference = create_transform(**config, is_training=False)
-    whole = reference(photograph)
+    normalised: Any = create_transform(**config, is_training=False)
+    whole = normalised(photograph)
     torch.testing.assert_close(ours.normalise(got[None] / 255)[0], whole)
 
 
@@ -66,7 +66,7 @@ def test_every_crop_mode_and_oblong_sizes(mode, size, photograph):
     }
     module: Any = torch.nn.Identity()
     module.pretrained_cfg = config
-    data_config = resolve_model_data_config(module)
+    data_config: dict[str, Any] = resolve_model_data_config(module)
     reference: Any = create_transform(**data_config, is_training=False, normalize=False)
     expected = reference(photograph)
     assert torch.equal(load_model(module).preprocessing.geometry(photograph), expected)

@@ -70,7 +70,7 @@ def read(function, kind="convolutions", grid=(12, 12), stride=(4, 4), bands=3, d
     found = seen["lay"] if seen["lay"].ndim == 4 else None
     assert (found is None) == (note == UNSHOWN)
     with torch.no_grad():
-        return note, found, probe.module.stem(probe._prepare(pictures))  # pyright: ignore
+        return note, found, network.stem(probe._prepare(pictures))
 
 
 def same(found: Tensor | None, maps: Tensor) -> bool:

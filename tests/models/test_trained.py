@@ -17,7 +17,7 @@ def saved(folder, spec=SMALL, seed=1, classes=4, names=("a", "b", "c", "d")):
     module, preprocessing = build_architecture(spec, num_classes=classes, seed=seed)
     with torch.no_grad():  # statistics of batch norm that are not those of a new network
         side = preprocessing.size or (64, 64)
-        module(torch.randn(8, preprocessing.channels, *side))  # pyright: ignore[reportArgumentType]
+        module(torch.randn(8, preprocessing.channels or 3, *side))
     save_trained(
         folder,
         module,

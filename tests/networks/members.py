@@ -97,9 +97,9 @@ def count_parameters(name: str) -> int:
 
 def smallest_side(name: str, shorter: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """The smallest pictures that a network of timm takes and that leave `ROWS` rows."""
-    own = get_pretrained_cfg(name).input_size[-1]  # pyright: ignore[reportOptionalMemberAccess]
+    own = _configuration(name).input_size[-1]
     for side in [*(side for side in SIDES if side < own), own]:
-        for arguments in ({**shorter, "img_size": side}, shorter):
+        for arguments in (shorter | {"img_size": side}, shorter):
             try:
                 module = timm.create_model(name, **arguments).eval()
                 with torch.no_grad():
@@ -112,12 +112,17 @@ def smallest_side(name: str, shorter: dict[str, Any]) -> tuple[int, dict[str, An
     raise RuntimeError(f"timm:{name} runs at no size up to {own}")
 
 
+def _configuration(name: str) -> Any:
+    return get_pretrained_cfg(name)
+
+
 def _classifier(name: str) -> Any:
-    return get_pretrained_cfg(name).classifier  # pyright: ignore[reportOptionalMemberAccess]
+    return _configuration(name).classifier
 
 
 def _stride(module: nn.Module) -> int:
-    return max((entry["reduction"] for entry in getattr(module, "feature_info", [])), default=32)
+    stages: Any = getattr(module, "feature_info", [])
+    return max((entry["reduction"] for entry in stages), default=32)
 
 
 _TORCHVISION = {

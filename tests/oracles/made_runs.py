@@ -1,5 +1,7 @@
 """Runs with rows of known laws, in the schema of real ones."""
 
+from typing import Any
+
 import numpy as np
 
 from invariscope.metrics import METRICS
@@ -18,11 +20,12 @@ def made_run(means, images=200, *, metric="relative_invariance", layers=("embedd
     """
     rng = np.random.default_rng(seed)
     about = METRICS.get(metric).as_dict()
-    manifest = manifest_of(images, model)
+    manifest: dict[str, Any] = manifest_of(images, model)
     manifest["settings"]["metrics"] = [metric]
     manifest["settings"]["layers"] = [{"name": n, "part": "Late", "depth": 1.0} for n in layers]
     manifest["metrics"] = {metric: about}
-    manifest["execution"].update({"looked": True} if looked else {})
+    if looked:
+        manifest["execution"]["looked"] = True
     names = [f"image-{number:04}" for number in range(images)]
     labels = np.arange(images) % 2
     rows = RowBuilder(names, labels.tolist())

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,9 @@ def run(tmp_path_factory):
         assert ended == 0, err
         return out
 
-    command.folder = folder  # type: ignore[attr-defined]
-    return command
+    installed: Any = command
+    installed.folder = folder
+    return installed
 
 
 @pytest.fixture(scope="session")

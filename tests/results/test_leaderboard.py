@@ -1,6 +1,8 @@
 """Many runs: standings, ties, ranks, correlation with accuracy, what the runs must share."""
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -301,12 +303,10 @@ def test_the_text_fits_a_terminal(models):
 
 
 def test_letters_go_on_after_z():
-    class Board:
-        models = tuple(f"x{k}" for k in range(28))
-        metrics = ("m",)
-        standings = pd.DataFrame({"metric": "m", "model": [f"x{k}" for k in range(28)]})
-
-    assert list(letters_of(Board()).values())[24:] == ["Y", "Z", "AA", "AB"]  # type: ignore
+    names = [f"x{k}" for k in range(28)]
+    standings = pd.DataFrame({"metric": "m", "model": names})
+    board: Any = SimpleNamespace(models=tuple(names), metrics=("m",), standings=standings)
+    assert list(letters_of(board).values())[24:] == ["Y", "Z", "AA", "AB"]
 
 
 def test_two_models_keep_their_letters_from_the_table_of_differences():

@@ -8,8 +8,10 @@ from oracles.runs import completed_blocks, manifest_of, tables_of
 
 
 def test_a_run_whose_rows_are_damaged_leaves_nothing(tmp_path):
-    for number, table in enumerate(tables_of()[0]):
-        path = write_block(tmp_path / "rows", number, table)
+    paths = [
+        write_block(tmp_path / "rows", number, table) for number, table in enumerate(tables_of()[0])
+    ]
+    path = paths[-1]
     result = Result(manifest_of(), RowStore(tmp_path / "rows"))
     content = bytearray(path.read_bytes())
     content[20] ^= 1

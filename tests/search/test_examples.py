@@ -1,5 +1,7 @@
 """Example pairs: which are chosen, what is on the pictures, and that they come back."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -166,7 +168,8 @@ def test_damaged_files(tmp_path):
         arrays = dict(file)
     for change in ({"format": np.array(99)}, {"pictures": np.zeros((2, 3, 4, 4, 3), np.uint8)},
                    {"pictures": np.zeros((3, 2, 4, 4, 3), np.uint8)}):  # fmt: skip
-        np.savez(path, **(arrays | change))  # pyright: ignore[reportArgumentType]
+        changed: dict[str, Any] = arrays | change
+        np.savez(path, **changed)
         with pytest.raises(InputError, match=r"install a newer|cannot read"):
             read_examples(tmp_path)
     write_examples(tmp_path, [])

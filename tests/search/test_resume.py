@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,8 +44,8 @@ def model(x):
 
 
 def run(folder, output, **more):
-    more = {"operations": "singles", "pairs": 80, "workers": 0, **more}
-    return invariscope.find_factors(model, folder, output=output, **more)
+    asked: dict[str, Any] = {"operations": "singles", "pairs": 80, "workers": 0, **more}
+    return invariscope.find_factors(model, folder, output=output, **asked)
 
 
 def table(folder):

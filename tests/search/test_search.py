@@ -3,6 +3,7 @@
 import math
 import pathlib
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,12 +50,12 @@ def by_hand(images, frame, pool, seed=0):
     before, changes = [], {operation.name: [] for operation in pool}
     for first, second in zip(frame["first"], frame["second"], strict=True):
         anchor, other = x[int(first)][None], x[int(second)][None]
+        before.append(reference_pair(embed(anchor), embed(other), embed(other))[0])
         for operation in pool:
             moved = operation(other, seed, [second])
             same = bool((moved - other).abs().max() <= 1e-6)
-            s, c = reference_pair(embed(anchor), embed(other), embed(moved))
-            changes[operation.name].append(0.0 if same else c)
-        before.append(s)
+            change = reference_pair(embed(anchor), embed(other), embed(moved))[1]
+            changes[operation.name].append(0.0 if same else change)
     return before, changes
 
 
@@ -269,8 +270,9 @@ def test_messages(labelled):
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"device": "tpu"}, "device tpu cannot be used"),
     ):
+        asked: dict[str, Any] = {"operations": "invert", **wrong}
         with pytest.raises(InputError, match=message):
-            invariscope.find_factors(Small(), labelled, **{"operations": "invert", **wrong})
+            invariscope.find_factors(Small(), labelled, **asked)
 
 
 def test_images_that_cannot_be_read(tmp_path):

@@ -23,7 +23,7 @@ def test_rho_is_that_of_scipy_and_of_the_oracle(seed):
     assert np.isclose(rho, reference_spearman(one, other), atol=1e-12, equal_nan=True)
     if not math.isnan(rho):
         theirs = stats.spearmanr(one, other)
-        assert np.isclose(rho, theirs[0], atol=1e-12)  # type: ignore[index]
+        assert np.isclose(rho, theirs[0], atol=1e-12)
 
 
 @given(few, st.integers(0, 1000))

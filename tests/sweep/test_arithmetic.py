@@ -1,5 +1,7 @@
 """What a run says of the way in which its network is computed."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -24,7 +26,7 @@ def network() -> nn.Module:
 
 def measured(net=None, **settings):
     net = network() if net is None else net
-    how = {"transformations": "rotate=90/45", "layers": "embedding", **settings}
+    how: dict[str, Any] = {"transformations": "rotate=90/45", "layers": "embedding", **settings}
     return invariscope.measure(net, PIXELS, **how)
 
 

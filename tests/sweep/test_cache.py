@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from invariscope.transformations import FAMILIES, Family, Resampling, Transforma
 SEEN: list[int] = []
 IMAGES = np.random.default_rng(0).integers(0, 256, (64, 12, 12, 3), dtype=np.uint8)
 LABELS = [number % 3 for number in range(64)]
-PLAN = {
+PLAN: dict[str, Any] = {
     "transformations": "rotate=20/90,brightness_down=0.5", "twin": True, "floor": True,
     "metrics": "relative_invariance,prediction_consistency",
 }  # fmt: skip

@@ -37,7 +37,7 @@ def pictures(count=12):
 
 
 def measured(device: str, **how: Any):
-    settings = {"layers": "body.0,body.4", "workers": 0, "model": Small(), **how}
+    settings: dict[str, Any] = {"layers": "body.0,body.4", "workers": 0, "model": Small(), **how}
     return invariscope.measure(images=pictures(), device=device, **settings)
 
 

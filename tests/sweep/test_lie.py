@@ -35,8 +35,8 @@ FAMILY = "rotate,shear_x,shear_y,translate_x,translate_y,zoom_in,brightness_up,c
 
 def lie_values(probe, images, layers, cells, **options):
     """Of all metrics."""
-    metrics = [METRICS.get(name) for name in NAMES]
-    return lie.lie_values(probe, images, layers, cells, metrics, **options)  # pyright: ignore
+    metrics: list[Any] = [METRICS.get(name) for name in NAMES]
+    return lie.lie_values(probe, images, layers, cells, metrics, **options)
 
 
 def smooth(count=4, size=32, seed=3):

@@ -33,7 +33,7 @@ class Small(nn.Module):
 
 def measured(model=None, **how: Any):
     images = np.random.default_rng(0).integers(0, 256, (8, 12, 12, 3), dtype=np.uint8)
-    settings = {
+    settings: dict[str, Any] = {
         "transformations": "rotate=20/40/60,posterize=3", "layers": "body", "workers": 0,
         "metrics": "relative_invariance", **how,
     }  # fmt: skip
@@ -70,7 +70,8 @@ def test_in_the_network(reason):
 def test_while_images_are_moved(monkeypatch, reason, metrics):
     """Not even the moved images fit where many cells are moved at once."""
     whole = measured(metrics=metrics, twin=True)
-    make = Moved.batch.func  # pyright: ignore[reportFunctionMemberAccess]
+    batch: Any = Moved.batch
+    make = batch.func
 
     def narrow(self):
         if len(self.cells) > 2:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -163,6 +164,7 @@ def test_saved_and_in_memory_runs_agree(folder, tmp_path):
     assert loaded.frame.equals(memory.frame)
     assert len(loaded.rows) == len(memory.rows)
     assert memory.example is not None
+    assert loaded.example is not None
     assert (loaded.example == memory.example).all()
 
 
@@ -294,8 +296,10 @@ def test_a_state_that_holds_other_arrays_starts_the_sums_over(folder, tmp_path, 
         {"blocks": np.array("two")},
     ):  # fmt: skip
         buffer = io.BytesIO()
-        kept = {name: value for name, value in (arrays | change).items() if value is not None}
-        np.savez(buffer, **kept)  # pyright: ignore[reportArgumentType]
+        kept: dict[str, Any] = {
+            name: value for name, value in (arrays | change).items() if value is not None
+        }
+        np.savez(buffer, **kept)
         buffer.write(hashlib.sha256(buffer.getvalue()).digest())
         copy = shutil.copytree(stopped, tmp_path / "copy")
         (copy / "channels.state").write_bytes(buffer.getvalue())
@@ -314,7 +318,7 @@ def test_sums_and_channels_of_another_run_are_refused_by_name(folder, tmp_path, 
     assert str(arrays["run"]) == whole.manifest["identity"]
     buffer = io.BytesIO()
     arrays["run"] = np.array("0" * 16)
-    np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
+    np.savez(buffer, **arrays)
     buffer.write(hashlib.sha256(buffer.getvalue()).digest())
     (stopped / "channels.state").write_bytes(buffer.getvalue())
     with pytest.raises(InputError, match=r"channels.state holds sums of another run than"):

@@ -14,7 +14,11 @@ from invariscope.sweep import SweepRequest, prepare
 from invariscope.sweep.plan import Cell
 
 MODELS = ("small:vgg11?width=0.1+untrained", "small:vgg11?width=0.15+untrained")
-ASKED = {"transformations": "rotate=45,brightness_up=0.3", "layers": "last", "seed": 2}
+ASKED: dict[str, Any] = {
+    "transformations": "rotate=45,brightness_up=0.3",
+    "layers": "last",
+    "seed": 2,
+}
 
 
 @pytest.fixture(scope="module")

@@ -185,7 +185,8 @@ def test_images_that_do_not_fit_are_read_as_they_come(tiny, monkeypatch):
     first = TrainingImages.__init__
 
     def small(self, *args, **how):
-        first(self, *args, **{**how, "memory": 100})
+        how["memory"] = 100
+        first(self, *args, **how)
         made.append(self)
 
     monkeypatch.setattr(TrainingImages, "__init__", small)

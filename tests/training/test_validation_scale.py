@@ -60,7 +60,7 @@ def test_areas_are_uniform_and_images_untouched_at_one():
     assert (boxes.height == boxes.width).all()
     assert (boxes.top == (5000 - boxes.height) // 2).all()
     images = torch.rand(4, 3, 16, 16)
-    assert torch.equal(enlargement(16, 1.0).apply(images, numbers[:4]), images)
+    assert torch.equal(enlargement(16, 1.0).augment(images, numbers[:4]), images)
 
 
 def test_an_image_keeps_its_draws_over_test_seeds_and_batches():
@@ -86,9 +86,9 @@ def test_accuracy_is_that_of_a_naive_loop():
     centre = augmentation("FixedSizeCenterCrop", 16)
     for place, index in enumerate(split.indices):
         pixels = run.preprocessing.geometry(source.load(index))[None] / 255
-        assert centre.apply(pixels, torch.empty(1, 0)).shape == pixels.shape
+        assert centre.augment(pixels, torch.empty(1, 0)).shape == pixels.shape
         drawn = torch.from_numpy(draws(1, "validation scale", [place], crop.num_draws))
-        answer = run.module(run.preprocessing.normalise(crop.apply(pixels, drawn))).argmax()
+        answer = run.module(run.preprocessing.normalise(crop.augment(pixels, drawn))).argmax()
         right += int(answer == split.labels[place])
     found = scale_accuracy(run, zooms=(3.0,), test_seeds=(1,))
     assert found["accuracy"].item() == pytest.approx(right / len(split))

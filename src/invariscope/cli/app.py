@@ -80,7 +80,7 @@ def main() -> None:
         if hasattr(problem, "format_message"):  # click's usage errors
             context = getattr(problem, "ctx", None)
             command = context.command_path if context else "invariscope"
-            _complain(f"{problem.format_message()}; see {command} --help")  # type: ignore
+            _complain(f"{problem.format_message()}; see {command} --help")
             code = 2
         else:
             code = _unforeseen(problem)

@@ -226,7 +226,7 @@ def _show(
 
     screen, token = Screen(), os.urandom(16).hex()
     if github:  # names are text, also where a line of the table begins like a command
-        screen.line(f"::stop-commands::{token}")
+        screen.unbroken(f"::stop-commands::{token}")
     for block in blocks(verdict):
         screen.print(block)
     if github:
@@ -250,4 +250,4 @@ def _report_runs(verdict: "Verdict") -> None:
     for folder in verdict.folders:
         path = folder / "report.html"
         Result.load(folder).to_html(path)
-        Screen().line(f"report: {path}")
+        Screen().unbroken(f"report: {path}")

@@ -95,13 +95,13 @@ def class_effects(
         return
     screen.print()
     write_table(output, effects.classes)
-    screen.line(f"table: {output}")
+    screen.unbroken(f"table: {output}")
     for table in _BESIDE:
         frame, words = getattr(effects, table), table.replace("_", "-")
         if not frame.empty:
             beside = output.with_stem(f"{output.stem}-{words}")
             write_table(beside, frame)
-            screen.line(f"{words}: {beside}")
+            screen.unbroken(f"{words}: {beside}")
 
 
 def _method(option: str, text: str) -> tuple[str, list[Path]]:

@@ -48,12 +48,12 @@ def compare(
     screen.block(board.to_text())
     for path in output or ():
         if path.suffix == _PAGE:
-            screen.line(f"leaderboard: {board.to_html(path)}")
+            screen.unbroken(f"leaderboard: {board.to_html(path)}")
             continue
         table = board.averages if board.comparison is None else board.comparison.frame
         write_table(path, table)
-        screen.line(f"table: {path}")
+        screen.unbroken(f"table: {path}")
         if not board.correlations.empty:
             beside = path.with_stem(f"{path.stem}-correlations")
             write_table(beside, board.correlations)
-            screen.line(f"correlations: {beside}")
+            screen.unbroken(f"correlations: {beside}")

@@ -61,4 +61,4 @@ def export(
     )  # fmt: skip
     screen = Screen()
     for line in lines:
-        screen.line(line)
+        screen.unbroken(line)

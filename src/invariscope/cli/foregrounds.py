@@ -61,4 +61,4 @@ def foregrounds(
         from invariscope.report.foregrounds.figures import write_figures
 
         write_figures(measured, output)
-        screen.line(f"tables and figures: {output}")
+        screen.unbroken(f"tables and figures: {output}")

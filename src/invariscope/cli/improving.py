@@ -65,11 +65,11 @@ def improve_one(
         path = found.to_html(folder / "report.html")
     for block in blocks(found):
         screen.print(block)
-    screen.line("")
+    screen.unbroken("")
     if found.after is not None:
-        screen.line(f"weights: {folder / 'improved' / 'weights.pt'}")
-        screen.line(f"to measure them: invariscope measure improved:{folder / 'improved'}")
-    screen.line(f"report: {path}")
+        screen.unbroken(f"weights: {folder / 'improved' / 'weights.pt'}")
+        screen.unbroken(f"to measure them: invariscope measure improved:{folder / 'improved'}")
+    screen.unbroken(f"report: {path}")
     return found
 
 

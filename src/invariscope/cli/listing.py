@@ -57,7 +57,7 @@ def list_names(
                     )
                 )
             else:  # a pipe gets a line for each, so that it can be searched
-                screen.line(line)
+                screen.unbroken(line)
 
 
 #: What `invariscope list` alone shows.

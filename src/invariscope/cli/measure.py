@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -140,7 +140,7 @@ def measure(
     """
     specs = listed([*(models or []), *(model or [])]) or [DEFAULT_MODEL]
     _check_distinct(specs)
-    settings = {
+    settings: dict[str, Any] = {
         "table": table,
         "transformations": joined(transformations),
         "groups": joined(groups),
@@ -166,7 +166,7 @@ def measure(
         "save_images": save_images,
         "image_groups": image_groups,
     }
-    carry = {
+    carry: dict[str, Any] = {
         "batch_size": batch_size,
         "workers": workers,
         "processes": processes,
@@ -194,7 +194,7 @@ def measure(
         runs = shlex.join(str(folder) for folder in folders)
         screen = Screen()
         screen.print()
-        screen.line(f"to compare: invariscope compare {runs} -o leaderboard.html")
+        screen.unbroken(f"to compare: invariscope compare {runs} -o leaderboard.html")
 
 
 def _images(text: str | None, precision: float | None) -> int | None:

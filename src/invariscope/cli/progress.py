@@ -50,7 +50,7 @@ class Bar:
     def note(self, text: str) -> None:
         """Prints a line above the bars; a bar that leaves nothing behind prints none."""
         if not self._transient:
-            self._screen.line(text, style="yellow")
+            self._screen.unbroken(text, style="yellow")
 
 
 class _Speed(ProgressColumn):
@@ -68,7 +68,7 @@ class RunBar(Bar):
         self, screen: Terminal, title: str = "", unit: str = "cell", transient: bool = False
     ):
         if title:
-            screen.line(title, style="bold")
+            screen.unbroken(title, style="bold")
         super().__init__(screen, _Speed(), TimeRemainingColumn(), transient=transient)
         self._unit = unit
 

@@ -21,7 +21,7 @@ def report(
         from invariscope.report.study.page import render_study
         from invariscope.studies.lab.folder import read_study
 
-        screen.line(f"report: {render_study(read_study(run), output)}")
+        screen.unbroken(f"report: {render_study(read_study(run), output)}")
         return
     from invariscope.results import Result
     from invariscope.runs.manifest import written_by
@@ -31,10 +31,10 @@ def report(
         from invariscope.search import Factors
 
         Factors.load(run).to_html(path)
-        screen.line(f"report: {path}")
+        screen.unbroken(f"report: {path}")
         return
     result = Result.load(run)
     for warning in result.warnings:
-        Screen(stderr=True).line(f"note: {warning}")
+        Screen(stderr=True).unbroken(f"note: {warning}")
     result.to_html(path)
-    screen.line(f"report: {path}")
+    screen.unbroken(f"report: {path}")

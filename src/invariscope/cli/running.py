@@ -125,13 +125,13 @@ def _measure(
             path = result.to_html(folder / "report.html")
             if several:
                 screen.print()
-                screen.line(own, style="bold")
+                screen.unbroken(own, style="bold")
             show_result(screen, result)
-            screen.line(f"report: {path}")
+            screen.unbroken(f"report: {path}")
 
 
 def _resampling(border: str, fill: float, interpolation: str) -> Resampling | None:
-    how = Resampling(interpolation, border, fill)  # type: ignore[arg-type]
+    how = Resampling(interpolation, border, fill)
     return None if how == Resampling() else how
 
 

@@ -77,10 +77,10 @@ def search_one(
         foregrounds=gathered.foregrounds,
         recommendation=gathered.recommendation,
     )
-    screen.line(f"what varies: {folder / FACTORS}")
-    screen.line(f"the paper's ranking: {folder / TABLE}")
-    screen.line(f"what to augment with: {folder / CODE}")
-    screen.line(f"report: {report}")
+    screen.unbroken(f"what varies: {folder / FACTORS}")
+    screen.unbroken(f"the paper's ranking: {folder / TABLE}")
+    screen.unbroken(f"what to augment with: {folder / CODE}")
+    screen.unbroken(f"report: {report}")
 
 
 def _show_plan(screen: Screen, search: Search, batch_size: int | None, folder: Path) -> None:

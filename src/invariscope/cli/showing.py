@@ -60,7 +60,7 @@ def show_notes(screen: Screen, notes: Sequence[str], skipped: Sequence[dict[str,
     if skipped:
         first = skipped[0]
         text = f"skipped {len(skipped)} images, the first: {first['image']}: {first['reason']}"
-        screen.line(text, style="yellow")
+        screen.unbroken(text, style="yellow")
 
 
 def show_result(screen: Screen, result: Result) -> None:

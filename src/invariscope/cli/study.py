@@ -59,7 +59,7 @@ def list_studies(
             screen.say(f"  settings of {preset} (--set KEY=VALUE):")
             for key, value in as_mapping(settings).items():
                 shown = ",".join(map(str, value)) if isinstance(value, list) else value
-                screen.line(f"    {key}={shown}")
+                screen.unbroken(f"    {key}={shown}")
         screen.print()
 
 
@@ -119,7 +119,7 @@ def run(
     screen = Screen()
     keep_freed_memory()
     command = f"invariscope {shlex.join(sys.argv[1:])}"
-    screen.line(f"{study.name}, {preset} ({study.cost[preset]})", style="bold")
+    screen.unbroken(f"{study.name}, {preset} ({study.cost[preset]})", style="bold")
     with interruptible(), JobBar(screen) as bar:
         lab = lab_of(jobs_folder, workers, bar, engine=engine, address=address)
         how: dict[str, Any] = {
@@ -132,7 +132,7 @@ def run(
             result = run_study(study, preset, **how)
     path = render_study(result)
     _show(screen, result)
-    screen.line(f"report: {path}")
+    screen.unbroken(f"report: {path}")
 
 
 def _check_until(until: str | None, of_it: Mapping[str, str | None]) -> None:

@@ -151,8 +151,8 @@ def _show(screen: Screen, runs: Sequence[TrainedRun], folder: Path) -> None:
     _show_widths(screen, runs)
     show_notes(screen, sorted({note for run in runs for note in run.notes}))
     first = folder / f"seed-{runs[0].recipe.seed}"
-    screen.line(f"networks: {folder}")
-    screen.line(f"to measure one: invariscope measure trained:{first}")
+    screen.unbroken(f"networks: {folder}")
+    screen.unbroken(f"to measure one: invariscope measure trained:{first}")
 
 
 def _show_widths(screen: Screen, runs: Sequence[TrainedRun]) -> None:

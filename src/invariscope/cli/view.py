@@ -38,8 +38,8 @@ def view(
             raise InputError(f"no runs in {runs}: `invariscope measure` writes them, below runs/")
 
     def ready(address: str) -> None:
-        screen.line(f"view: {address}")
-        screen.line("Ctrl-C ends it.")
+        screen.unbroken(f"view: {address}")
+        screen.unbroken("Ctrl-C ends it.")
         if open_browser:
             import webbrowser
 

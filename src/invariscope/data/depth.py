@@ -203,14 +203,13 @@ def settle(source: Any, value_range: Any) -> Any:
         source.value_range = given
     elif source.value_range is not None and not source.value_range.sampled:
         given = source.value_range  # as its spec says
-    elif source.value_range is None:
-        facts = _looked_at(source)
+    elif source.value_range is not None:
+        return source
+    facts = _looked_at(source)
+    if given is None:
         _check_floats(source, [fact.extent for fact in facts if fact.extent is not None])
         _settle_depth(source, [fact.highest for fact in facts if fact.highest is not None])
     else:
-        return source
-    if given is not None:
-        facts = _looked_at(source)
         source.say("bit depth", f"black and white are the stored numbers {given}, as given")
     _settle_bands(source, facts)
     return source

@@ -200,7 +200,7 @@ def open_hugging_face(data: Any, labels: Any = None) -> HuggingFaceSource | None
 def hub_library() -> Any:
     """Imports the package ``datasets``, where it is installed."""
     try:
-        import datasets  # pyright: ignore[reportMissingImports]  # an extra
+        import datasets  # an extra
     except ImportError as error:
         raise InputError("hf: needs the package datasets: pip install 'invariscope[hf]'") from error
     return datasets

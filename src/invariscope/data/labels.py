@@ -233,7 +233,7 @@ def _numbers(array: np.ndarray, count: int) -> list[int]:
     """Class indices of an array of numbers [N], [N, 1, …] or, one-hot, [N, K]."""
     if array.ndim > 1 and array.shape[0] == array.size == count:
         array = array.reshape(count)
-    if array.ndim == 2 and len(array) == count and array.shape[1] > 1:
+    elif array.ndim == 2 and len(array) == count and array.shape[1] > 1:
         one_hot = np.isin(array, (0, 1)).all() and (np.sum(array == 1, axis=1) == 1).all()
         if not one_hot:
             raise ValueError(

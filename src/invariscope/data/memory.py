@@ -40,8 +40,9 @@ class GreyTableSource(ImageSource):
         self.class_names = class_names
         self.notes = notes
         self._read = read
-        self._images, labels = read()
-        self.ids = NumberedIds(len(self._images))
+        images, labels = read()
+        self._images: np.ndarray | None = images
+        self.ids = NumberedIds(len(images))
         self.labels = labels.tolist()
 
     def load(self, index: int) -> Image.Image:

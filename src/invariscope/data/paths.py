@@ -212,11 +212,11 @@ def matching(pattern: str) -> ImageSource:
         raise InputError(f"{pattern!r}: {what}; give a folder, or a pattern such as photos/*.jpg")
     root = _before_the_star(os.path.expanduser(pattern))
     names = [os.path.relpath(file, root or ".").replace(os.sep, "/") for file in files]
-    labels = None
-    if all("/" in name for name in names):
-        from invariscope.data.class_folders import class_of_each
+    if not all("/" in name for name in names):
+        return PathsSource(names, None, root=root, name=pattern)
+    from invariscope.data.class_folders import class_of_each
 
-        labels, how, note = class_of_each(root, names, None)
+    labels, how, note = class_of_each(root, names, None)
     source = PathsSource(names, labels, root=root, name=pattern)
     if labels is not None:
         source.notes = [*source.notes, *([note] if note else [])]

@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 _here = threading.local()
 
@@ -60,5 +61,6 @@ def quiet_pillow() -> Iterator[None]:
         yield
     finally:
         # by value, not by place: others may have added and taken away theirs meanwhile
-        if entry in warnings.filters:
-            warnings.filters.remove(entry)  # type: ignore[attr-defined]
+        filters: Any = warnings.filters
+        if entry in filters:
+            filters.remove(entry)

@@ -8,7 +8,7 @@ in any process.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Union
+from typing import TYPE_CHECKING, Literal, Union, overload
 from urllib.parse import unquote
 
 import numpy as np
@@ -186,11 +186,14 @@ class NumberedIds(Sequence[str]):
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def __getitem__(self, index):
-        chosen = self._numbers[index]
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
         if isinstance(index, slice):
-            return [f"{self._prefix}{number}" for number in chosen]
-        return f"{self._prefix}{chosen}"
+            return [f"{self._prefix}{number}" for number in self._numbers[index]]
+        return f"{self._prefix}{self._numbers[index]}"
 
 
 SourceFactory = Callable[..., ImageSource]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
 from invariscope.data.depth import DepthFacts, Stored, ValueRange, facts_of_values
 from invariscope.data.rgb import alpha_of, check_size, stored_picture, to_rgb
@@ -41,7 +42,7 @@ def read_stored(picture: Image.Image | None, file: File, all_bands: bool) -> Ima
 def _layout(picture: Image.Image | None, file: File) -> Samples | None:
     if picture is None:
         return layout_of_file(file)
-    return layout_of(picture.tag_v2) if picture.format == "TIFF" else None  # pyright: ignore[reportAttributeAccessIssue]
+    return layout_of(picture.tag_v2) if isinstance(picture, TiffImageFile) else None
 
 
 def _from_tiff(file: File, layout: Samples, all_bands: bool) -> Stored:
@@ -80,7 +81,9 @@ def _from_deep_png(picture: Image.Image, file: File) -> Stored:
 
 def _rows_are_pages(picture: Image.Image) -> bool:
     """Says whether tifffile wrote the rows of an interleaved picture as pages of this file."""
-    described = str(picture.tag_v2.get(270, ""))  # pyright: ignore[reportAttributeAccessIssue]
+    if not isinstance(picture, TiffImageFile):
+        return False
+    described = str(picture.tag_v2.get(270, ""))
     return described.startswith('{"shape": [') and getattr(picture, "n_frames", 1) > 1
 
 

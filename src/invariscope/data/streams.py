@@ -142,7 +142,7 @@ def _undecoded(stream: Any) -> Iterable[Any]:
     features = getattr(stream, "features", None)
     if not type(stream).__module__.startswith("datasets.") or not features:
         return stream
-    import datasets  # pyright: ignore[reportMissingImports]  # an extra; the stream comes from it
+    import datasets  # an extra; the stream comes from it
 
     columns = [name for name, kind in features.items() if isinstance(kind, datasets.Image)]
     if not columns:

@@ -15,7 +15,7 @@ from invariscope.outside import visible
 NAMES = {"csv": "frame.csv", "parquet": "frame.parquet", "latex": "table.tex"}
 #: What stands behind the name of a table of groups of images, beside the file.
 GROUPS = "groups"
-_STYLE = {"hrules": True, "multicol_align": "c", "position_float": "centering"}
+_STYLE: dict[str, Any] = {"hrules": True, "multicol_align": "c", "position_float": "centering"}
 
 
 def to_file(

@@ -192,7 +192,7 @@ def _points(rows: pd.DataFrame, column: str) -> tuple[tuple[int, float], ...]:
 
 
 def _averages(averages: pd.DataFrame) -> dict[Name, float]:
-    numbers = {}
+    numbers: dict[Name, float] = {}
     for row in averages.to_dict("records"):
         if np.isfinite(row["value"]):
             name = row["transformation"] if isinstance(row["transformation"], str) else "all"

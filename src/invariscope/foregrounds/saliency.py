@@ -93,7 +93,7 @@ def network_input(image: Image.Image | torch.Tensor) -> np.ndarray:
 
 def _library() -> Any:
     try:
-        import onnxruntime  # pyright: ignore[reportMissingImports]  # an extra
+        import onnxruntime  # an extra
     except ImportError as error:
         raise InputError(f"`masks='saliency'` needs onnxruntime: {INSTALL}") from error
     return onnxruntime

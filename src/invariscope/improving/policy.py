@@ -131,7 +131,7 @@ def policy_of(made: Sequence[Ingredient]) -> PerClassPolicy:
         >>> from invariscope.transformations import get_transformation
         >>> turn = Ingredient(get_transformation("rotate=90"), (0.0, 1.0), ())
         >>> images = torch.rand(2, 1, 4, 4)
-        >>> moved = policy_of([turn]).apply(images, torch.full((2, 3), 0.6), torch.tensor([0, 1]))
+        >>> moved = policy_of([turn]).augment(images, torch.full((2, 3), 0.6), torch.tensor([0, 1]))
         >>> [bool((a == b).all()) for a, b in zip(images, moved)]
         [True, False]
     """

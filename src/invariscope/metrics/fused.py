@@ -43,7 +43,7 @@ def _compiled(function: Callable[..., None]) -> Callable[..., None]:
             return
         threads = torch.get_num_threads()
         with _ONE_AT_A_TIME:
-            most = numba.config.NUMBA_NUM_THREADS  # pyright: ignore
+            most = numba.config.NUMBA_NUM_THREADS  # pyrefly: ignore[missing-attribute]
             numba.set_num_threads(min(threads, most))
             several(*arrays)
         # Numba sets the number of threads of the OpenMP that both use, when it begins.

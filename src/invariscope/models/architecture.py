@@ -116,7 +116,7 @@ def _replace_classifier(module: nn.Module, num_classes: int, seed: int, spec: st
                 f"model {spec}: it ends in no linear map that could be replaced; another "
                 "architecture works, such as torchvision:resnet18"
             )
-        old = module.get_submodule(linear[-1])
+        old: Any = module.get_submodule(linear[-1])
         parent, _, leaf = linear[-1].rpartition(".")
-        new = nn.Linear(int(old.in_features), num_classes)  # pyright: ignore
+        new = nn.Linear(old.in_features, num_classes)
         setattr(module.get_submodule(parent), leaf, new)

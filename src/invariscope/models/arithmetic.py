@@ -188,11 +188,10 @@ def _tf32_switches() -> tuple[list[tuple[Any, str]], Any]:
     Since 2.9 there are new switches; whoever has used one may not read the old ones any more.
     """
     matmul = torch.backends.cuda.matmul
-    cudnn = torch.backends.cudnn
+    cudnn: Any = torch.backends.cudnn
     if hasattr(matmul, "fp32_precision"):
-        convolutions = cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]
-        return [(part, "fp32_precision") for part in (convolutions, matmul)], "ieee"
-    return [(torch.backends.cudnn, "allow_tf32"), (matmul, "allow_tf32")], False
+        return [(part, "fp32_precision") for part in (cudnn.conv, matmul)], "ieee"
+    return [(cudnn, "allow_tf32"), (matmul, "allow_tf32")], False
 
 
 def _amp_type(probe: "Probe", amp: str) -> torch.dtype:

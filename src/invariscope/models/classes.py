@@ -33,7 +33,7 @@ def imagenet_class_names() -> tuple[tuple[str, ...], ...]:
         >>> imagenet_class_names()[0]
         ('tench', 'tench, Tinca tinca')
     """
-    from timm.data import ImageNetInfo  # pyright: ignore[reportPrivateImportUsage]
+    from timm.data import ImageNetInfo
     from torchvision.models import ResNet18_Weights
 
     information = ImageNetInfo("imagenet-1k")
@@ -64,7 +64,7 @@ def known_class_names(module: Any) -> tuple[str, ...] | None:
 
 
 def _imagenet_subset(config: Any) -> tuple[str, ...] | None:
-    from timm.data import infer_imagenet_subset  # pyright: ignore[reportPrivateImportUsage]
+    from timm.data import infer_imagenet_subset
 
     subset = infer_imagenet_subset(config)
     return _subset_ids(subset) if subset else None
@@ -72,7 +72,7 @@ def _imagenet_subset(config: Any) -> tuple[str, ...] | None:
 
 @lru_cache(maxsize=4)
 def _subset_ids(subset: str) -> tuple[str, ...]:
-    from timm.data import ImageNetInfo  # pyright: ignore[reportPrivateImportUsage]
+    from timm.data import ImageNetInfo
 
     return tuple(ImageNetInfo(subset).label_names())
 

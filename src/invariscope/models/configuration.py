@@ -115,7 +115,7 @@ def from_values(values: Any, source: str) -> Preprocessing:
 
 def from_timm_values(config: Mapping[str, Any], source: str) -> Preprocessing:
     """Reads the preprocessing of timm from a ``pretrained_cfg``."""
-    from timm.data import resolve_data_config  # pyright: ignore[reportPrivateImportUsage]
+    from timm.data import resolve_data_config
 
     return from_timm_config(resolve_data_config(pretrained_cfg=dict(config)), source)
 

@@ -124,9 +124,9 @@ def _output(output: Any, images: int) -> tuple[str, str]:
 
 def _asks_for(model: Callable[..., Any] | None) -> str:
     """Says what a forward needs beyond one batch of images; "" where that cannot be told."""
-    function = getattr(model, "forward", model)
+    function: Any = getattr(model, "forward", model)
     try:
-        parameters = list(inspect.signature(function).parameters.values())  # pyright: ignore[reportArgumentType]
+        parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return ""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

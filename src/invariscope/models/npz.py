@@ -44,16 +44,16 @@ def build_from_npz(architecture: ZooModel, path: str | Path) -> tuple[nn.Module,
     options = {} if module.num_classes == classes else {"num_classes": classes}
     if options:
         module = architecture.build(pretrained=False, **options)
-    try:
-        # Opened here: timm closes no archive that it takes by its path.
-        with torch.no_grad(), Path(path).open("rb") as file:
+    # Opened here: timm closes no archive that it takes by its path.
+    with torch.no_grad(), Path(path).open("rb") as file:
+        try:
             module.load_pretrained(file)
-    except Exception as error:
-        reason = first_line(error).replace(repr(file), repr(str(path)))
-        raise InputError(
-            f"checkpoint {path} does not fit {architecture.spec} ({type(error).__name__}: "
-            f"{reason}); name the architecture it was saved from after the @"
-        ) from error
+        except Exception as error:
+            reason = first_line(error).replace(repr(file), repr(str(path)))
+            raise InputError(
+                f"checkpoint {path} does not fit {architecture.spec} ({type(error).__name__}: "
+                f"{reason}); name the architecture it was saved from after the @"
+            ) from error
     held = sum(math.prod(s) for name, s in shapes.items() if not any(f in name for f in _FREE))
     wanted = sum(v.numel() for name, v in module.named_parameters() if "pos_embed" not in name)
     if held != wanted:

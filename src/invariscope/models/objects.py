@@ -83,9 +83,8 @@ def _unwrapped(module: nn.Module) -> tuple[nn.Module, list[str]]:
     wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
     around: list[str] = []
     while True:
-        inner = module.module if isinstance(module, wrappers) else getattr(
-            module, "_orig_mod", module
-        )  # fmt: skip
+        name = "module" if isinstance(module, wrappers) else "_orig_mod"
+        inner: Any = getattr(module, name, module)
         if inner is module:
             return module, around
         around.append(type(module).__name__)

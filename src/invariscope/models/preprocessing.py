@@ -167,7 +167,8 @@ class Preprocessing:
                 colour = image.new_tensor(fill).view(-1, 1, 1) / 255
                 return CenterCropOrPad(list(self.size), fill=0)(image - colour) + colour
             fill = [value / 255 for value in fill] if image.mode == "F" else fill
-            return CenterCropOrPad(self.size, fill=fill)(image)  # pyright: ignore[reportArgumentType]
+            padded: Any = CenterCropOrPad  # its types know no colours that are lists of floats
+            return padded(list(self.size), fill=fill)(image)
         return pixels.center_crop(image, list(self.size))
 
     def normalise(
@@ -297,7 +298,7 @@ ANY_CHANNELS = Preprocessing(mean=(0.0,), std=(1.0,), channels=None)
 
 def from_timm(module: Any) -> Preprocessing:
     """Reads timm's evaluation of this model from the module's ``pretrained_cfg``."""
-    from timm.data import resolve_model_data_config  # pyright: ignore[reportPrivateImportUsage]
+    from timm.data import resolve_model_data_config
 
     name = (getattr(module, "pretrained_cfg", None) or {}).get("architecture", "?")
     config = resolve_model_data_config(module)

@@ -196,6 +196,10 @@ def _from_zoo(model: ZooModel, untrained: bool, seed: int, spec: str) -> Probe:
     )
 
 
+def _timm(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
+    return _from_zoo(TimmModel(rest), untrained, seed, spec)
+
+
 def _torchvision(rest: str, untrained: bool, seed: int, spec: str) -> Probe:
     name, _, weights = rest.partition("@")
     untrained = untrained or weights == UNTRAINED
@@ -305,7 +309,7 @@ def _program(load: Callable[[str, str], Probe]) -> Callable[[str, bool, int, str
 
 
 LOADERS: dict[str, Callable[[str, bool, int, str], Probe]] = {
-    "timm": lambda rest, *how: _from_zoo(TimmModel(rest), *how),
+    "timm": _timm,
     "torchvision": _torchvision,
     "checkpoint": _checkpoint,
     "python": _python,

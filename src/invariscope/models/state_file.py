@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy._core import multiarray
 from torch import Tensor
 
 from invariscope.errors import InputError, first_line
@@ -56,7 +57,7 @@ def _values() -> list[Any]:
         plain += [(pure, f"{home}.{name}") for home in ("pathlib", "pathlib._local")]
     # NumPy 2 renamed the home of its two constructors.
     for name in ("scalar", "_reconstruct"):
-        function = getattr(np._core.multiarray, name)  # pyright: ignore[reportAttributeAccessIssue]
+        function = getattr(multiarray, name)
         plain += [(function, f"numpy.{home}.multiarray.{name}") for home in ("_core", "core")]
     dtypes = [kind for kind in vars(np.dtypes).values() if isinstance(kind, type)]
     return [*plain, np.dtype, np.ndarray, *dtypes]

@@ -67,7 +67,8 @@ class TimmModel:
 
     def classifiers(self, module: nn.Module) -> tuple[str, ...]:
         """Returns the dotted names of its classifiers: one, none, or those of a distilled model."""
-        names: Any = (getattr(module, "pretrained_cfg", None) or {}).get("classifier") or ()
+        own: Any = getattr(module, "pretrained_cfg", None) or {}
+        names = own.get("classifier") or ()
         return (names,) if isinstance(names, str) else tuple(names)
 
 
@@ -164,13 +165,14 @@ def replace_first_convolution(module: nn.Module, channels: int, spec: str) -> No
     """
     for name, part in module.named_modules():
         if isinstance(part, nn.Conv2d) and part.in_channels == 3 and part.groups == 1:
-            new: Any = type(part)(
+            kind: Any = type(part)
+            new = kind(
                 channels,
                 part.out_channels,
-                part.kernel_size,  # pyright: ignore[reportArgumentType]
-                part.stride,  # pyright: ignore[reportArgumentType]
-                part.padding,  # pyright: ignore[reportArgumentType]
-                part.dilation,  # pyright: ignore[reportArgumentType]
+                part.kernel_size,
+                part.stride,
+                part.padding,
+                part.dilation,
                 bias=part.bias is not None,
             )
             module.set_submodule(name, new)
@@ -180,7 +182,7 @@ def replace_first_convolution(module: nn.Module, channels: int, spec: str) -> No
 
 def timm_is_imagenet(module: nn.Module) -> bool:
     """Tells whether timm's configuration of a model says ImageNet-1k."""
-    from timm.data import infer_imagenet_subset  # pyright: ignore[reportPrivateImportUsage]
+    from timm.data import infer_imagenet_subset
 
     config = getattr(module, "pretrained_cfg", None)
     known = isinstance(config, Mapping) and bool(config)

@@ -53,7 +53,6 @@ class Job(ABC, Generic[T]):
         blocks: The positions of each block's images, each image once.
         load: Reads one of them.
         ready: Pictures that are decoded already.
-        batch_size: Images per forward pass where the user does not say.
         cells: How many things are done to an image, for the progress bar.
         rows: What the rows look like.
         alone: Why a block's only readable image is left out; "": it is not.
@@ -67,12 +66,16 @@ class Job(ABC, Generic[T]):
     blocks: Sequence[list[int]]
     load: Load
     ready: Mapping[int, Picture]
-    batch_size: int
     cells: int
     rows: RowFormat
     alone: str = ""
     beside: str = ""
     prepared: "tuple[Callable[[Any], Job[Any]], Request] | None" = None
+
+    @property
+    @abstractmethod
+    def batch_size(self) -> int:
+        """Images per forward pass where the user does not say."""
 
     @property
     def in_sequence(self) -> str:

@@ -223,6 +223,7 @@ def _permutation_p(
     classes = outcomes.shape[1]
     fixed = _centred_ranks(likeness)
     complete = 2 * len(rows) == classes * (classes - 1)
+    ranked = None
     if complete:  # permuted pairs are the same pairs, so their ranks need no sorting
         ranked = np.zeros_like(outcomes)
         ranked[:, rows, columns] = _centred_ranks(outcomes[:, rows, columns])
@@ -238,7 +239,7 @@ def _permutation_p(
         orders = (draw.permutation(classes) for _ in range(permutations))
     for order in orders:
         a, b = order[rows], order[columns]
-        ranks = ranked[:, a, b] if complete else _centred_ranks(outcomes[:, a, b])
+        ranks = _centred_ranks(outcomes[:, a, b]) if ranked is None else ranked[:, a, b]
         reached += np.abs(ranks @ fixed.T) >= observed - _UNEQUAL
         count += 1
     return np.where(np.isfinite(observed), reached / count, np.nan)

@@ -159,7 +159,7 @@ class Estimates:
             value=part.value.mean(keepdims=True),
             contributions=part.contributions.mean(axis=1, keepdims=True),
             counts=part.counts[:, [int(part.n.argmin())]],
-            share=part.share.all(keepdims=True),
+            share=np.asarray(part.share.all(keepdims=True)),
         )
 
     def at_any_time(self, anytime: bool = True) -> "Estimates":

@@ -227,7 +227,8 @@ class ChannelState:
         if not at_once and self._took > _WRITING_SHARE * (started - self._written):
             return False
         with written_whole(folder / STATE, kept="the rows of the run are kept") as file:
-            np.savez(file, **self._arrays())  # pyright: ignore[reportArgumentType]
+            arrays: dict[str, Any] = self._arrays()
+            np.savez(file, **arrays)
             append_digest(file)
         self._written = time.monotonic()
         self._took = self._written - started

@@ -158,7 +158,7 @@ class TrainingImages:
         if chosen is not None:
             pixels = as_float(chosen)
             drawn, labels = drawn.to(self._device), labels.to(self._device)
-            return Batch(self._augmentation.apply(pixels, drawn, labels), labels)
+            return Batch(self._augmentation.augment(pixels, drawn, labels), labels)
         images, rows = [], []
         for row, position in enumerate(step.places):
             image = (
@@ -169,7 +169,7 @@ class TrainingImages:
             if isinstance(image, Tensor):
                 own = slice(row, row + 1)
                 images.append(
-                    self._augmentation.apply(as_float(image[None]), drawn[own], labels[own])
+                    self._augmentation.augment(as_float(image[None]), drawn[own], labels[own])
                 )
                 rows.append(row)
         pixels = torch.cat(images) if images else torch.empty(0)

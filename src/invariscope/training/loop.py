@@ -249,7 +249,7 @@ def _logged(training: Training) -> dict[str, float]:
     if not training.losses:
         return {}
     mean = torch.stack(training.losses).double().mean()
-    loss = float(training.accelerator.reduce(mean, reduction="mean"))  # pyright: ignore
+    loss = float(training.accelerator.reduce(mean, reduction="mean"))
     training.losses.clear()
     if loss != loss or loss in (float("inf"), float("-inf")):
         raise DivergedError(

@@ -227,7 +227,7 @@ def prepare(recipe: Recipe, accelerator: Accelerator, workers: int | None = None
     preprocessing = preprocessing.override({"size": size, "resize": resize})
     if recipe.augerino is not None:
         module = AugerinoSettings.parse(recipe.augerino).wrap(module)
-    module = module.to(accelerator.device, memory_format=torch.channels_last)  # pyright: ignore
+    module = module.to(accelerator.device).to(memory_format=torch.channels_last)
     optimizer = _optimizer(recipe, module)
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]

@@ -112,7 +112,7 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the values as JSON knows them; `from_dict` is the way back."""
-        values = {**asdict(self), "epochs": float(self.epochs)}
+        values: dict[str, Any] = {**asdict(self), "epochs": float(self.epochs)}
         limits = values.pop("value_range")  # unsaid as in the recipes of earlier versions
         return values if limits is None else {**values, "value_range": list(limits)}
 

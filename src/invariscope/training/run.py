@@ -1,7 +1,7 @@
 """Holds a finished training: its network, accuracy and history; in memory or from a folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ class TrainedRun:
         done = {"accuracy": self.accuracy, "num_test": len(self.correct)}
         write_sealed(folder / DONE, done, (DESCRIPTION, WEIGHTS, RECIPE, HISTORY, CORRECT))
         (folder / CHECKPOINT).unlink(missing_ok=True)
-        return TrainedRun(**{**self.__dict__, "folder": folder})
+        return replace(self, folder=folder)
 
 
 def is_done(folder: str | Path) -> bool:

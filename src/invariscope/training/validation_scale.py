@@ -85,7 +85,7 @@ def scale_accuracy(
                 numbers = draws(seed, "validation scale", places, crops[0].num_draws)
                 drawn = torch.from_numpy(numbers).to(device)
                 for row, crop in enumerate(crops):
-                    batch = crop.apply(as_float(pixels.to(device)), drawn)
+                    batch = crop.augment(as_float(pixels.to(device)), drawn)
                     answers = first_answers(module(run.preprocessing.normalise(batch))).cpu()
                     right[row, column] += int((answers == labels[places]).sum())
     for row, zoom in enumerate(zooms):
@@ -109,7 +109,7 @@ def over_training_seeds(table: pd.DataFrame) -> pd.DataFrame:
     means = table.groupby(["method", "scale", "seed"], sort=False)["accuracy"].mean()
     rows = []
     for key, values in means.groupby(["method", "scale"], sort=False):
-        method, scale = key  # pyright: ignore[reportGeneralTypeIssues]
+        method, scale = key
         mean = mean_over_seeds(values.to_numpy(dtype=float))
         rows.append((method, scale, mean.value, mean.sem, mean.n))
     return pd.DataFrame(rows, columns=["method", "scale", "accuracy", "sem", "n"])

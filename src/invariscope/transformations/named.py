@@ -171,8 +171,8 @@ def get_transformations(
     chosen = tuple(one for item in names for one in _named(item, table, resampling))
     if not chosen:
         raise InputError("no transformation is named; try rotate, or leave the option out for all")
-    names = [item.name for item in chosen]
-    doubled = {name for name in names if names.count(name) > 1}
+    called = [item.name for item in chosen]
+    doubled = {name for name in called if called.count(name) > 1}
     if doubled:
         raise InputError(f"named twice: {', '.join(sorted(doubled))}; name each family once")
     return chosen

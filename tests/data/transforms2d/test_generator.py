@@ -1,6 +1,7 @@
 """Sample i is a function of (seed, split, i): pixels, twins, order, an oracle from end to end."""
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,9 +185,9 @@ def test_nothing_applied_is_the_object_on_its_background(objects, clouds):
     ],
 )
 def test_messages(objects, clouds, change, message):
-    given = {"prototypes": objects, "scenes": clouds, "transformations": (), **change}
+    given: dict[str, Any] = {"prototypes": objects, "scenes": clouds, "transformations": ()}
     with pytest.raises(InputError, match=message):
-        Transforms2D(**given)
+        Transforms2D(**given | change)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

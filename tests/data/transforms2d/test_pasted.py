@@ -27,7 +27,7 @@ def opened(spec):
 
 def dependence(table):
     """The p-value of a χ² test of independence."""
-    return float(stats.chi2_contingency(table)[1])  # pyright: ignore[reportArgumentType]
+    return float(stats.chi2_contingency(table)[1])
 
 
 def chosen(alpha, beta=1.0, **options):

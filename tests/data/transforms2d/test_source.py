@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,11 +44,11 @@ def test_loading_one_is_the_same_as_a_batch():
 
 
 def test_options_reach_the_generator():
-    source = open_source(
+    source: Any = open_source(
         "transforms2d:shapes?transformations=rotation+scale/blur&classes=4&first=9&num=7&size=16"
         "&seed=5&backgrounds=%23336699&split=val&twin=transformation:2+background"
     )
-    data = source.data  # pyright: ignore[reportAttributeAccessIssue]
+    data = source.data
     assert data.lists == [("rotation", "scale"), ("blur",)]
     assert [line[0] for line in data.prototypes.provenance] == [9, 10, 11, 12]
     assert (len(source), data.size, data.seed, data.split) == (7, 16, 5, "val")

@@ -1,5 +1,7 @@
 """Figures of foregrounds: what is drawn where, and that a page can embed them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
@@ -48,8 +50,8 @@ def test_centres_have_the_mean_box_and_y_down(found):
 
 
 def test_areas_add_up_to_all_images(found):
-    axes = areas(found).axes[0]
-    assert sum(bar.get_height() for bar in axes.patches) == pytest.approx(1)  # pyright: ignore
+    bars: Any = areas(found).axes[0].patches
+    assert sum(bar.get_height() for bar in bars) == pytest.approx(1)
 
 
 def test_classes_are_sorted_and_limited(found):

@@ -19,7 +19,7 @@ def models(count, correlation, seeds=2, noise=0.0):
 def test_it_is_spearmans_of_the_means_over_seeds():
     x, y = models(9, 0.6, noise=0.3)
     found = correlation_over_models(x, y)
-    assert found.value == pytest.approx(stats.spearmanr(x.mean(1), y.mean(1)).statistic)  # type: ignore
+    assert found.value == pytest.approx(stats.spearmanr(x.mean(1), y.mean(1)).statistic)
     assert (found.n, found.unit) == (9, "models")
     assert found.low < found.value < found.high
 

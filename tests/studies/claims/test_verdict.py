@@ -53,12 +53,12 @@ def test_a_verdict_is_the_two_sided_test_at_5_percent(values):
     test = stats.ttest_1samp(values, 0.1)
     side = "supported" if np.mean(values) > 0.1 else "contradicted"
     part = above(values, 0.1)
-    assert part.verdict == (side if test.pvalue < 0.05 else "undecided")  # type: ignore
-    assert part.p == pytest.approx(test.pvalue, abs=1e-9)  # type: ignore
+    assert part.verdict == (side if test.pvalue < 0.05 else "undecided")
+    assert part.p == pytest.approx(test.pvalue, abs=1e-9)
     # Two one-sided tests, each at 2.5 %.
     tost = max(
-        stats.ttest_1samp(values, -0.5, alternative="greater").pvalue,  # type: ignore
-        stats.ttest_1samp(values, 0.5, alternative="less").pvalue,  # type: ignore
+        stats.ttest_1samp(values, -0.5, alternative="greater").pvalue,
+        stats.ttest_1samp(values, 0.5, alternative="less").pvalue,
     )
     assert (within(values, -0.5, 0.5).verdict == "supported") == (tost < 0.025)
 

@@ -1,5 +1,7 @@
 """The claims of 000 §4 on made-up searches, and the smoke preset."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,7 +23,7 @@ from invariscope.studies.paper000.sources_of_invariance import AUGMENTED, PLAIN,
 HERE = ["000.c11", "000.c12", "000.c13", "000.c15", "000.c16", "000.c17"]
 
 # What the paper says, as a search of 100 classes finds it.
-AS_CLAIMED = {
+AS_CLAIMED: dict[str, Any] = {
     "classes": 100, "pairs": 800, "operations": 50, "variance": 0.01, "held_out": 98,
     "appearance": 80, "tops": 100, "pool": 0.5,
     "everywhere": 0.0, "everywhere_low": 0.0, "everywhere_high": 0.0,
@@ -40,7 +42,7 @@ def made_up(*, seeds: int = 6, **changes: float):
     rows = []
     for network in (AUGMENTED, PLAIN, PRETRAINED):
         for seed in range(1 if network == PRETRAINED else seeds):
-            row = {"network": network, "seed": seed, **AS_CLAIMED}
+            row: dict[str, Any] = {"network": network, "seed": seed, **AS_CLAIMED}
             for number in ("best", "aligned", "similar"):
                 row[number] += 0.0001 * seed
             row["variance"] *= (0.5 if network == AUGMENTED else 1) * (1 + 0.01 * seed)
@@ -91,7 +93,7 @@ def test_few_classes_leave_the_share_open():
 
 def test_without_wordnet_its_claim_is_not_run():
     table = made_up()
-    table = table.drop(columns=[name for name in table if name.startswith("similar")])
+    table = table.drop(columns=[name for name in table if str(name).startswith("similar")])
     found = {claim.id: claim for claim in decide_claims(table, "")}["000.c17"]
     assert found.verdict == "not run"
     assert "WordNet" in found.note

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,7 @@ def test_fieller_holds_what_a_t_test_does_not_reject():
     found = ratio(part, gain)
     for share, rejected in ((found.low, 0.05), (found.high, 0.05)):
         test = stats.ttest_1samp(part - share * gain, 0.0)
-        assert test.pvalue == pytest.approx(rejected, abs=1e-9)  # pyright: ignore
+        assert test.pvalue == pytest.approx(rejected, abs=1e-9)
     assert found.low < part.mean() / gain.mean() < found.high
 
 
@@ -292,12 +293,13 @@ def test_the_paper_preset_says_what_it_needs(tmp_path):
 
 @pytest.mark.slow
 def test_each_method_has_its_own_learning_rate(tmp_path):
-    grid = {"learning_rates": (1e-9, 0.05), "weight_decays": (0.0,), "seeds": (3,)}
-    settings = TrainingSettings(**{**SMOKE, **grid})
+    settings = replace(
+        TrainingSettings(**SMOKE), learning_rates=(1e-9, 0.05), weight_decays=(0.0,), seeds=(3,)
+    )
     lab = Lab(tmp_path)
     trained = train_methods(lab, settings, [NONE, RRC], {RRC: NONE})
     chosen = trained[NONE][0].recipe.learning_rate
-    assert chosen in grid["learning_rates"]
+    assert chosen in settings.learning_rates
     assert trained[RRC][0].recipe.learning_rate == chosen
     tried = [r for r in lab.used.values() if r.job.settings["recipe"]["test"] == "held out"]
     assert len({r.job.settings["recipe"]["learning_rate"] for r in tried}) == 2

@@ -69,7 +69,7 @@ def test_random_resized_crop_is_torchvisions_on_the_same_box(frame):
     crop = RandomSizeCrop(20)
     images, numbers = pictures(30, *frame), draws(30, crop.num_draws)
     boxes = crop.boxes(numbers, frame)
-    ours = crop.apply(images, numbers)
+    ours = crop.augment(images, numbers)
     for k in range(30):
         box = [int(v[k]) for v in (boxes.top, boxes.left, boxes.height, boxes.width)]
         expected = theirs.resized_crop(images[k], box[0], box[1], box[2], box[3], [20, 20])
@@ -79,14 +79,14 @@ def test_random_resized_crop_is_torchvisions_on_the_same_box(frame):
 @pytest.mark.parametrize("frame", [(28, 28), (40, 30), (25, 60)])
 def test_fixed_crops_are_torchvisions_steps(frame):
     images = pictures(12, *frame)
-    centre = FixedSizeCrop(28).apply(images, draws(12, 0))
+    centre = FixedSizeCrop(28).augment(images, draws(12, 0))
     resized = theirs.resize(images, [32], antialias=True)
     assert (centre - theirs.center_crop(resized, [28, 28])).abs().max() < 1e-5
-    assert (FixedSizeCrop(28, resize=28).apply(images[:, :, :28, :28], draws(12, 0)).shape) == (
+    assert (FixedSizeCrop(28, resize=28).augment(images[:, :, :28, :28], draws(12, 0)).shape) == (
         12, 3, 28, 28,
     )  # fmt: skip
     numbers = draws(12, 2)
-    moved = FixedSizeCrop(28, translate=0.3).apply(images, numbers)
+    moved = FixedSizeCrop(28, translate=0.3).augment(images, numbers)
     for k in range(12):
         right = round((2 * float(numbers[k, 1]) - 1) * 0.3 * resized.shape[3])
         down = round((2 * float(numbers[k, 0]) - 1) * 0.3 * resized.shape[2])
@@ -97,7 +97,7 @@ def test_fixed_crops_are_torchvisions_steps(frame):
 def test_a_translated_centre_crop_is_its_two_steps():
     crop = RandomSizeCrop(20, centred=True, translate=0.3)
     images, numbers = pictures(30, 36, 28), draws(30, crop.num_draws)
-    ours = crop.apply(images, numbers)
+    ours = crop.augment(images, numbers)
     boxes = crop.boxes(numbers[:, 2:], (36, 28))
     assert (boxes.top == (36 - boxes.height) // 2).all()
     assert (boxes.left == (28 - boxes.width) // 2).all()
@@ -114,16 +114,16 @@ def test_a_padded_crop_is_torchvisions():
     images, crop = pictures(20, 32, 32), augmentation("random crop", 32)
     numbers = draws(20, 2)
     padded = theirs.pad(images, [4])
-    for k, one in enumerate(crop.apply(images, numbers)):
+    for k, one in enumerate(crop.augment(images, numbers)):
         top, left = (int(numbers[k, axis] * 9) for axis in (0, 1))
         assert torch.equal(one, padded[k, :, top : top + 32, left : left + 32])
 
 
 def test_what_needs_no_interpolation_is_exact():
     images = pictures(5, 32, 32)
-    assert torch.equal(augmentation("whole image", 32).apply(images, draws(5, 0)), images)
+    assert torch.equal(augmentation("whole image", 32).augment(images, draws(5, 0)), images)
     whole = RandomSizeCrop(32, area=AreaLaw(low=1.0), ratio=(1, 1))
-    assert torch.equal(whole.apply(images, draws(5, whole.num_draws)), images)
+    assert torch.equal(whole.augment(images, draws(5, whole.num_draws)), images)
 
 
 def sizes(name, frame, seed=100):
@@ -224,7 +224,7 @@ def test_moves_are_uniform_whole_pixels(name):
     numbers[:, 2:] = 1 - 1e-9  # the whole image, where the size is drawn
     images = torch.zeros(1, 1, side, side)
     images[..., 28, 28] = 1
-    seen = crop.apply(images.expand(3_000, -1, -1, -1), numbers)[:, 0]
+    seen = crop.augment(images.expand(3_000, -1, -1, -1), numbers)[:, 0]
     rows, columns = seen.sum(dim=2), seen.sum(dim=1)
     moves = (2 * numbers[:, :2] - 1) * 0.3 * side
     for axis, sums in ((0, rows), (1, columns)):
@@ -243,12 +243,12 @@ def test_moves_are_uniform_whole_pixels(name):
 def test_a_batch_is_its_images_one_by_one(name):
     crop = augmentation(name, 24)
     images, numbers = pictures(6, 30, 41), draws(6, crop.num_draws)
-    together = crop.apply(images, numbers)
+    together = crop.augment(images, numbers)
     assert together.shape == (6, 3, 24, 24)
     assert together.min() >= 0
     assert together.max() <= 1 + 1e-6
     for k in range(6):
-        alone = crop.apply(images[k : k + 1], numbers[k : k + 1])
+        alone = crop.augment(images[k : k + 1], numbers[k : k + 1])
         assert torch.allclose(together[k : k + 1], alone, atol=1e-6)
 
 

@@ -32,6 +32,13 @@ def pictures(count, side, channels=3, seed=0):
     return torch.randint(0, 256, (count, channels, side, side), generator=generator).to(torch.uint8)
 
 
+def test_what_torch_applies_to_all_modules_reaches_augmentations():
+    seen, made = [], RandomSizeCrop(8)
+    torch.nn.Sequential(Composition([made, HorizontalFlip()]), torch.nn.ReLU()).apply(seen.append)
+    assert made in seen
+    assert len(seen) == 6
+
+
 @pytest.mark.parametrize("name", USABLE)
 def test_every_name_stands_in_a_pipeline(name):
     pipeline = v2.Compose([augmentation(name, 16), v2.ToDtype(torch.float32, scale=True)])
@@ -137,7 +144,7 @@ def test_randaugment_does_what_torchvision_does(number, sign):
         images, name, magnitude, interpolation=reference.interpolation, fill=reference._fill
     )
     numbers = torch.tensor([[(number + 0.5) / 14, 0.25 if sign < 0 else 0.75]]).expand(3, 2)
-    ours = RandAugment(1).apply(images / 255, numbers)
+    ours = RandAugment(1).augment(images / 255, numbers)
     # Its magnitudes are float32, so that a factor of 1.27 rounds the other way now and then.
     assert isinstance(expected, torch.Tensor)
     difference = (ours * 255).round() - expected.float()
@@ -150,9 +157,9 @@ def test_randaugment_draws_each_operation_alike_and_for_each_image():
     generator = torch.Generator().manual_seed(0)
     numbers = torch.rand(30, both.num_draws, generator=generator, dtype=torch.float64)
     images = pictures(30, 12) / 255
-    together = both.apply(images, numbers)
+    together = both.augment(images, numbers)
     for k in range(30):
-        assert torch.equal(both.apply(images[k : k + 1], numbers[k : k + 1])[0], together[k])
+        assert torch.equal(both.augment(images[k : k + 1], numbers[k : k + 1])[0], together[k])
     chosen = (torch.rand(7_000, generator=generator) * 14).floor()
     assert stats.chisquare(torch.bincount(chosen.long())).pvalue > 0.01
 

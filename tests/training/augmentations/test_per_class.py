@@ -67,7 +67,7 @@ def test_operations_are_done_as_often_as_they_should_and_per_class():
         count, policy.num_draws, generator=torch.Generator().manual_seed(0), dtype=torch.float64
     )
     labels = torch.arange(count) % 2
-    out = policy.apply(torch.zeros(count, 3, 1, 1), numbers, labels)[:, 0, 0, 0]
+    out = policy.augment(torch.zeros(count, 3, 1, 1), numbers, labels)[:, 0, 0, 0]
     assert not out[1::2].any()
     # invert has one strength, which level 0 of 0 … 3 leaves out.
     done = int(out[::2].sum())
@@ -82,7 +82,7 @@ def test_levels_are_uniform_up_to_the_one_found_in_both_directions():
     for level in range(5):
         for sign in (1, -1):
             numbers = torch.tensor([[0.5, (level + 0.5) / 5, 0.75 if sign > 0 else 0.25]])
-            out = policy.apply(image, numbers, torch.tensor([0]))
+            out = policy.augment(image, numbers, torch.tensor([0]))
             degrees = np.array([sign * transformation.magnitudes[level]])
             expected = warp(image, geometry.shear_x(degrees), transformation.resampling)
             assert torch.allclose(out, expected, atol=1e-6)
@@ -96,12 +96,12 @@ def test_a_batch_is_its_images_one_by_one():
     policy = PerClassPolicy(policies, class_names=["dog", "cat"])
     images, labels = torch.rand(12, 3, 10, 10), torch.arange(12) % 2
     numbers = torch.rand(12, policy.num_draws, dtype=torch.float64)
-    together = policy.apply(images, numbers, labels)
+    together = policy.augment(images, numbers, labels)
     assert not torch.equal(together, images)
     for k in range(12):
         one = slice(k, k + 1)
         assert torch.allclose(
-            policy.apply(images[one], numbers[one], labels[one]), together[one], atol=1e-6
+            policy.augment(images[one], numbers[one], labels[one]), together[one], atol=1e-6
         )
 
 
@@ -113,7 +113,7 @@ def test_from_a_folder_of_factors(tmp_path):
     found.save(tmp_path / "search")
     change = augmentation(f"RandomResizedCrop + per-class({tmp_path / 'search'}, softmax)", 6)
     numbers = torch.rand(8, change.num_draws, dtype=torch.float64)
-    out = change.apply(pictures, numbers, torch.tensor([0, 0, 0, 0, 1, 1, 1, 1]))
+    out = change.augment(pictures, numbers, torch.tensor([0, 0, 0, 0, 1, 1, 1, 1]))
     assert out.shape == pictures.shape
     assert torch.isfinite(out).all()
     with pytest.raises(InputError, match="needs the labels"):

@@ -63,7 +63,7 @@ class Spy(Callback):
     def __init__(self, average=None):
         self.average, self.raw, self.averaged, self.modes, self.draws = average, {}, {}, [], []
 
-    def on_train_batch_end(self, trainer, pl_module, *_):
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
         self.raw.setdefault(trainer.global_step, copy.deepcopy(pl_module.net))
         if self.average is not None:
             inner = self.average._average_model.module

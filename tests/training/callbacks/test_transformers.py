@@ -40,8 +40,8 @@ class Items(Dataset):
     def __len__(self):
         return len(self.labels)
 
-    def __getitem__(self, k):
-        return {"pixel_values": self.pixels[k], "labels": self.labels[k]}
+    def __getitem__(self, index):
+        return {"pixel_values": self.pixels[index], "labels": self.labels[index]}
 
 
 def vit():
@@ -67,7 +67,8 @@ class Spy(TrainerCallback):
     def __init__(self):
         self.weights, self.modes = {}, []
 
-    def on_step_end(self, args, state, control, model, **_):
+    def on_step_end(self, args, state, control, **given):
+        model = given["model"]
         self.weights[state.global_step] = {k: v.clone() for k, v in model.state_dict().items()}
         self.modes.append([part.training for part in model.modules()])
 

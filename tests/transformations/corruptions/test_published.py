@@ -6,6 +6,8 @@ elastic_transform is another than that of ImageNet-C (no affine part): test_elas
 the latter.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -30,7 +32,8 @@ PICTURES = 4, 40  # 40 of fog, which differs most
 
 @pytest.fixture(scope="module")
 def pixels():
-    return np.asarray(open_source("samples").load(0).convert("RGB").resize((224, 224)))  # type: ignore[union-attr]
+    source: Any = open_source("samples")
+    return np.asarray(source.load(0).convert("RGB").resize((224, 224)))
 
 
 class SameDraws:

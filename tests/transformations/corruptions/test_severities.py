@@ -1,6 +1,7 @@
 """Corruptions on the fly: laws that must hold, and naive forms."""
 
 import colorsys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,8 +35,8 @@ NOT_GRADED = {"elastic_transform"}  # fmt: skip
 
 @pytest.fixture(scope="module")
 def pixels():
-    source = open_source("samples")
-    shown = [source.load(k).convert("RGB").resize((224, 224)) for k in (0, 40, 80)]  # type: ignore[union-attr]
+    source: Any = open_source("samples")
+    shown = [source.load(k).convert("RGB").resize((224, 224)) for k in (0, 40, 80)]
     return np.stack([np.asarray(one) for one in shown])
 
 

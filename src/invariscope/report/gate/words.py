@@ -2,11 +2,11 @@
 
 import math
 
-from invariscope.gate.verdict import CellFinding, RuleFinding, Verdict
+from invariscope.gate.verdict import CellFinding, Outcome, RuleFinding, Verdict
 from invariscope.report.kit.words import counted
 from invariscope.terminal import interval, short
 
-MARKS = {"held": "✓", "failed": "✗", "undecided": "?"}
+MARKS: dict[Outcome, str] = {"held": "✓", "failed": "✗", "undecided": "?"}
 
 
 def cell_name(cell: CellFinding, rule: RuleFinding) -> str:

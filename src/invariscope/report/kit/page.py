@@ -39,12 +39,13 @@ def _environment() -> jinja2.Environment:
     )
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     digest = hashlib.sha256(script.encode()).digest()
-    environment.globals.update(
-        columns=columns,
-        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=base64.b64encode(digest).decode(),
-    )
+    shared: dict[str, Any] = {
+        "columns": columns,
+        "style": Markup((_HERE / "page.css").read_text(encoding="utf-8")),
+        "script": Markup(script),
+        "script_hash": base64.b64encode(digest).decode(),
+    }
+    environment.globals.update(shared)
     return environment
 
 

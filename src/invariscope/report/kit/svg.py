@@ -8,7 +8,6 @@ import html
 import io
 import re
 from collections.abc import Mapping
-from typing import cast
 
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -91,7 +90,7 @@ def make_visible(figure: Figure) -> None:
 
     Matplotlib would draw boxes, and warn in a line that has the characters themselves.
     """
-    for text in cast(list[Text], figure.findobj(Text)):
+    for text in figure.findobj(Text):
         text.set_text(visible(text.get_text(), lines=True))
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):  # the words of ticks are made as they are drawn

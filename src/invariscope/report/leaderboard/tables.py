@@ -75,7 +75,7 @@ def _is_measured(board: Leaderboard) -> bool:
 
 def standing_rows(board: Leaderboard, drawn: dict[str, Mark]) -> list[list[str | Markup]]:
     """The models, best first in the first metric."""
-    by = {(row.metric, row.model): row for row in board.standings.itertuples()}
+    by = {(row["metric"], row["model"]): row for row in board.standings.to_dict("records")}
     accuracy = None
     if board.accuracy is not None:
         columns = (board.accuracy[name] for name in ("accuracy", "ci_low", "ci_high"))
@@ -83,10 +83,10 @@ def standing_rows(board: Leaderboard, drawn: dict[str, Mark]) -> list[list[str |
     rows = []
     for model, mark in drawn.items():
         first = by[board.metrics[0], model]
-        cells = [rank_words(first.rank, first.rank_low, first.rank_high)]  # type: ignore[arg-type]
+        cells = [rank_words(first["rank"], first["rank_low"], first["rank_high"])]
         for metric in board.metrics:
             row = by[metric, model]
-            cells.append(_with_interval(row.value, row.ci_low, row.ci_high))
+            cells.append(_with_interval(row["value"], row["ci_low"], row["ci_high"]))
         if accuracy is not None:
             cells.append(_with_interval(*accuracy[model]))
         rows.append([mark.head + model, *cells])
@@ -158,15 +158,15 @@ def correlation_rows(board: Leaderboard) -> list[tuple[str, ...]]:
         return []
     return [
         (
-            str(row.metric),
-            ALL if pd.isna(row.transformation) else str(row.transformation),  # type: ignore
-            str(row.part),
-            with_interval(row.rho, row.ci_low, row.ci_high),  # type: ignore[arg-type]
-            number(row.p_value, 4),  # type: ignore[arg-type]
-            number(row.p_adjusted, 4) + ("*" if row.p_adjusted < 0.05 else ""),  # type: ignore
-            str(row.models),
+            row["metric"],
+            ALL if pd.isna(row["transformation"]) else row["transformation"],
+            row["part"],
+            with_interval(row["rho"], row["ci_low"], row["ci_high"]),
+            number(row["p_value"], 4),
+            number(row["p_adjusted"], 4) + ("*" if row["p_adjusted"] < 0.05 else ""),
+            str(row["models"]),
         )
-        for row in strongest(board.correlations).itertuples()
+        for row in strongest(board.correlations).to_dict("records")
     ]
 
 
@@ -185,15 +185,15 @@ def number_rows(board: Leaderboard, longest: int) -> tuple[list[tuple[str, ...]]
 
 
 def _numbers(rows: pd.DataFrame) -> Iterator[tuple[str, ...]]:
-    for row in rows.itertuples():
-        name = ALL if pd.isna(row.transformation) else str(row.transformation)  # type: ignore
-        ends = (number(float(str(end)), 3) for end in (row.value, row.ci_low, row.ci_high))
-        yield str(row.model), str(row.metric), name, str(row.part), *ends, str(row.n)
+    for row in rows.to_dict("records"):
+        name = ALL if pd.isna(row["transformation"]) else row["transformation"]
+        ends = (number(row[end], 3) for end in ("value", "ci_low", "ci_high"))
+        yield row["model"], row["metric"], name, row["part"], *ends, str(row["n"])
 
 
 def run_rows(board: Leaderboard, letters: dict[str, str]) -> list[tuple[str, ...]]:
     """Lists the runs: model, input size, weights, images, date."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for model, letter in letters.items():
         manifest = board.results[board.models.index(model)].manifest
         settings, execution = manifest["settings"], manifest.get("execution", {})

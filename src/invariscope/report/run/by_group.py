@@ -45,7 +45,7 @@ def groups_section(readings: Readings) -> dict[str, Any] | None:
 def _table(label: str, rows: pd.DataFrame) -> tuple[str, list[tuple[str, ...]], str]:
     """Label, rows with the surest differences first, and how many are not shown."""
     tested = rows[rows["p"].notna()].sort_values(["q", "p"], kind="stable")
-    shown = [
+    shown: list[tuple[str, ...]] = [
         (
             str(row["group"]),
             with_interval(row["value"], row["ci_low"], row["ci_high"]),

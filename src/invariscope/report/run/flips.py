@@ -157,7 +157,7 @@ def _shared_words(shared: pd.DataFrame) -> str:
 
 def _lost(readings: Readings, lost: pd.DataFrame, labels: dict) -> list[tuple[str, ...]]:
     """Lost confidence at a third, two thirds and all of the way."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, own in lost.groupby("transformation", sort=False):
         picked = {max(0, round(part * len(own) / 3) - 1) for part in (1, 2, 3)}
         for place in sorted(picked):

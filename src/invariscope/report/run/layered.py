@@ -91,8 +91,8 @@ class Layered:
         table = self.readings.channels
         if table is None or table.empty:
             return {}
-        exact = table.groupby(["layer", "cell"], sort=False)["exact"].all()
-        return {(str(la), str(ce)): bool(v) for (la, ce), v in exact.items()}  # type: ignore[misc]
+        exact = table.groupby(["layer", "cell"], sort=False)["exact"].all().reset_index()
+        return {(row["layer"], row["cell"]): row["exact"] for row in exact.to_dict("records")}
 
     def is_exact(self, layer: str, column: Column) -> bool:
         """Says whether no map of the layer was interpolated there."""

@@ -178,9 +178,9 @@ def _own_against_all(facts: Facts) -> Markup | None:
     cells = facts.cells
     chosen = cells.loc[cells["operation"] == best["operation"], "change"]
     ranks = facts.ranks
+    mean, low, high = (float(best[f"change{end}"]) for end in ("", "_low", "_high"))
     rows = [
-        ("one for all", chosen.to_numpy(dtype=float),
-         *(float(best[f"change{end}"]) for end in ("", "_low", "_high"))),
+        ("one for all", chosen.to_numpy(dtype=float), mean, low, high),
         ("own best, chosen here", facts.tops["value"].to_numpy(dtype=float),
          *_ends(ranks.per_class)),
         ("own best, held out", facts.tops["held_out"].to_numpy(dtype=float),

@@ -142,7 +142,7 @@ def _together(facts: Facts, families: Sequence[str]) -> str:
 def class_rows(facts: Facts) -> list[tuple[str, ...]]:
     """A row for each class: class, operation, kind, change, held out, boosted, pairs, q."""
     tops = facts.tops.sort_values("value", ascending=False, kind="stable")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, row in zip(tops.index, tops.to_dict("records"), strict=True):
         nothing = row["kind"] == IDENTITY
         ends = (row["change_low"], row["change_high"])

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,13 +139,13 @@ def _side(run: ShownRun, mark: Mark, steps: Sequence[Step], choice: Choice, name
     return Side(run, mark, stops, _flips(run, name, steps))
 
 
-def _by_level(curve: pd.DataFrame) -> dict[int, dict[str, Any]]:
+def _by_level(curve: pd.DataFrame) -> dict[int, Mapping[Any, Any]]:
     """The rows of a curve that have a value, by level."""
     known = curve[np.isfinite(curve["value"].to_numpy(dtype=float))]
     return {int(row["level"]): row for row in known[_CURVE].to_dict("records")}
 
 
-def _interval(row: dict[str, Any]) -> str:
+def _interval(row: Mapping[Any, Any]) -> str:
     return with_interval(row["value"], row["ci_low"], row["ci_high"])
 
 

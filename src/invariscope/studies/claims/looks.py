@@ -102,7 +102,7 @@ class Looks:
         """
         plan = LookPlan(**{name: tuple(row) for name, row in content["plan"].items()})
         taken = [
-            Look(**{**look, "decided": tuple(look["decided"]), "open": tuple(look["open"])})
+            Look(**look | {name: tuple(look[name]) for name in ("decided", "open")})
             for look in content["taken"]
         ]
         return cls(plan, tuple(content["seeds"]), tuple(taken), content["stopped"])

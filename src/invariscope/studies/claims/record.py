@@ -53,7 +53,7 @@ def write_claims(folder: Path, record: Record) -> Path:
     Raises:
         RunError: The folder cannot be written.
     """
-    content = {
+    content: dict[str, Any] = {
         "format": FORMAT,
         "study": record.study,
         "preset": record.preset,
@@ -145,7 +145,7 @@ def claim_from_json(entry: dict[str, Any]) -> ClaimResult:
     own = _numbers({**entry, "parts": ()}, ClaimResult)
     if own["id"] not in CLAIMS:
         raise KeyError(f"claim {own['id']}")
-    return ClaimResult(**{**own, "parts": parts})
+    return ClaimResult(**own | {"parts": parts})
 
 
 def _numbers(entry: dict[str, Any], kind: type) -> dict[str, Any]:

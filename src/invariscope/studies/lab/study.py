@@ -224,7 +224,7 @@ def _types(settings: Any) -> dict[str, Any]:
 
 def _type_of(value: Any) -> Any:
     if isinstance(value, tuple | list) and value:
-        return tuple[type(value[0]), ...]
+        return types.GenericAlias(tuple, (type(value[0]), ...))
     return str | None if value is None else type(value)
 
 

@@ -14,7 +14,7 @@ lower than with translation alone, though it could fall back on that.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -86,8 +86,9 @@ class Settings(TrainingSettings):
     presets={
         "smoke": Settings(**SMOKE, regularisers=(0.01, 1.0), zoom_regularisers=(0.2,), copies=2),
         "laptop": Settings(),
-        "paper": Settings(
-            **{**PAPER, "seeds": (0, 1, 2, 3, 4)},
+        "paper": replace(
+            Settings(**PAPER),
+            seeds=(0, 1, 2, 3, 4),
             regularisers=REGULARISERS,
             zoom_regularisers=REGULARISERS,
             fill=0.0,
@@ -171,7 +172,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     widths = [name for name in ("tx", "ty", "scale") if name in table]
     rows = []
     for key, part in table.groupby(["method", "regulariser"], sort=False, dropna=False):
-        method, reward = key  # pyright: ignore[reportGeneralTypeIssues]
+        method, reward = key
         with_it = over_seeds(part["accuracy"].to_numpy(dtype=float))
         alone = over_seeds(part["alone"].to_numpy(dtype=float))
         row = {"method": method, "regulariser": reward, "accuracy": with_it.value,

@@ -143,7 +143,7 @@ def _augerino(lab: Lab, settings: Settings) -> pd.DataFrame:
     """The trainings of `augerino` with translations; shared with that study."""
     common = {field.name: getattr(settings, field.name) for field in fields(TrainingSettings)}
     own = AugerinoStudy(
-        **{**common, "seeds": settings.augerino_seeds}, regularisers=settings.regularisers,
+        **common | {"seeds": settings.augerino_seeds}, regularisers=settings.regularisers,
         zoom_regularisers=(), copies=settings.copies, fill=settings.fill,
     )  # fmt: skip
     methods = {key: kind for key, kind in augerino_methods(own).items() if kind[1] is not None}

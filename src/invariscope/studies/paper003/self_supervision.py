@@ -153,8 +153,8 @@ def _values(result: Result) -> pd.DataFrame:
 
 def _figure(table: pd.DataFrame, metric: str) -> Figure:
     rows = [
-        Dot(str(row.model), float(row.value), float(row.ci_low), float(row.ci_high))  # type: ignore
-        for row in table[table["metric"] == metric].itertuples()
+        Dot(row["model"], row["value"], row["ci_low"], row["ci_high"])
+        for row in table[table["metric"] == metric].to_dict("records")
     ]
     caption = "Lower is more invariant to reflection. Whiskers are 95 % intervals over images."
     return dots(f"{_WORDS[metric]} by model", caption, rows, x_label=_WORDS[metric])

@@ -9,7 +9,7 @@ Expected: the accuracy on objects falls as soon as β > 0; that on classes does 
     invariscope study run availability --preset laptop --workers 2
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -64,7 +64,7 @@ class Settings(Pasted):
         "paper": "70 trainings of 200 epochs of CIFAR-10: 1 day on a GPU; data needed",
     },
     presets={
-        "smoke": Settings(**{**SMOKE, "betas": (0.0, 0.2, 1.0)}),
+        "smoke": replace(Settings(**SMOKE), betas=(0.0, 0.2, 1.0)),
         "laptop": Settings(**LAPTOP),
         "paper": Settings(),
     },

@@ -13,6 +13,8 @@ learns all four; with fifteen objects and six transformations it did not.
     invariscope study run between-classes --preset laptop --workers 2
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -61,7 +63,7 @@ _FAR = 0.1
     },
     presets={
         "smoke": Tasks(**SMOKE),
-        "laptop": Tasks(**{**LAPTOP, "classes": 6, "transformations": 2}),
+        "laptop": replace(Tasks(**LAPTOP), classes=6, transformations=2),
         "paper": Tasks(),
     },
 )

@@ -84,8 +84,8 @@ class Settings(Networks):
         "paper": "90 trainings of 50 epochs of 50,000 images: 5 h on a GPU; the network's own data",
     },
     presets={
-        "smoke": Settings(**{**vars(FEW), "num_images": 48}),
-        "laptop": Settings(**{**vars(LAPTOP_OF_SINGLES), "num_images": 400}),
+        "smoke": Settings(**vars(FEW), num_images=48),
+        "laptop": Settings(**vars(LAPTOP_OF_SINGLES), num_images=400),
         "paper": Settings(),
     },
 )

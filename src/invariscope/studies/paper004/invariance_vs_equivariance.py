@@ -12,7 +12,7 @@ Expected: transforms is close to all; objects is hardly above none.
     invariscope study run invariance-vs-equivariance --preset laptop --workers 2
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -74,17 +74,15 @@ class Settings(Tasks):
     },
     presets={
         "smoke": Settings(**SMOKE),
-        "laptop": Settings(
-            **{
-                **LAPTOP,
-                "models": (
-                    "small:resnet18?width=0.125",
-                    "small:vgg11?width=0.25",
-                    "small:densenet121?width=0.125",
-                ),
-                "epochs": 4.0,
-                "crossed": True,
-            }
+        "laptop": replace(
+            Settings(**LAPTOP),
+            models=(
+                "small:resnet18?width=0.125",
+                "small:vgg11?width=0.25",
+                "small:densenet121?width=0.125",
+            ),
+            epochs=4.0,
+            crossed=True,
         ),
         "paper": Settings(),
     },

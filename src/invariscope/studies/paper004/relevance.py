@@ -12,7 +12,7 @@ says all, and falls there.
     invariscope study run relevance --preset laptop --workers 2
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -70,7 +70,7 @@ class Settings(Pasted):
         "paper": "110 trainings of 200 epochs of CIFAR-10: 2 days on a GPU; data needed",
     },
     presets={
-        "smoke": Settings(**{**SMOKE, "alphas": (0.0, 0.6, 1.0)}),
+        "smoke": replace(Settings(**SMOKE), alphas=(0.0, 0.6, 1.0)),
         "laptop": Settings(**LAPTOP),
         "paper": Settings(),
     },

@@ -8,7 +8,7 @@ them; translation and rotation help each other.
     invariscope study run single-transformations --preset laptop --workers 2
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -48,12 +48,11 @@ class Settings(Tasks):
 
 
 #: A few categories are enough to see that all works.
-FEW = Settings(
-    **{**SMOKE, "num_train": 64, "epochs": 1.0,
-       "categories": ("translation", "scale", "color_jitter")}
-)  # fmt: skip
+FEW = replace(
+    Settings(**SMOKE), num_train=64, epochs=1.0, categories=("translation", "scale", "color_jitter")
+)
 #: Nine networks a seed, eight tasks each: less of both than elsewhere.
-LAPTOP_OF_SINGLES = Settings(**{**LAPTOP, "epochs": 4.0, "probe_train": 1000})
+LAPTOP_OF_SINGLES = replace(Settings(**LAPTOP), epochs=4.0, probe_train=1000)
 
 
 @study(

@@ -16,7 +16,7 @@ hardly learnt their surplus.
     invariscope study run supersets --preset laptop --workers 2
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -78,15 +78,13 @@ class Settings(Tasks):
         "paper": "80 trainings of 50 epochs of 50,000 images: 4 h on a GPU; the network's own data",
     },
     presets={
-        "smoke": Settings(**{**SMOKE, "counts": (1, 3)}),
-        "laptop": Settings(
-            **{
-                **LAPTOP,
-                "counts": (1, 2, 3, 4),
-                "classes": 5,
-                "models": ("small:resnet18?width=0.25",),
-                "epochs": 6.0,
-            }
+        "smoke": replace(Settings(**SMOKE), counts=(1, 3)),
+        "laptop": replace(
+            Settings(**LAPTOP),
+            counts=(1, 2, 3, 4),
+            classes=5,
+            models=("small:resnet18?width=0.25",),
+            epochs=6.0,
         ),
         "paper": Settings(),
     },

@@ -91,5 +91,6 @@ def _value(name: str, text: str, read: Callable[[str], Any]) -> Any:
     try:
         return read(text)
     except ValueError:
-        what = {int: "a whole number", float: "a number"}.get(read, "a word")  # pyright: ignore
+        words: dict[Any, str] = {int: "a whole number", float: "a number"}
+        what = words.get(read, "a word")
         raise InputError(f"augerino: {name} is {text!r}; {what} works") from None

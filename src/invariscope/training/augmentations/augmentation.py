@@ -28,7 +28,7 @@ Labels = Int64[Tensor, " image"]
 class Augmentation(nn.Module):
     """A random change of images.
 
-    A subclass sets `num_draws` and writes `apply`.
+    A subclass sets `num_draws` and writes `augment`.
 
     Attributes:
         num_draws: How many uniform numbers one image takes.
@@ -36,7 +36,7 @@ class Augmentation(nn.Module):
 
     num_draws: int = 0
 
-    def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
+    def augment(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
         """Changes a batch.
 
         Args:
@@ -83,7 +83,7 @@ class Augmentation(nn.Module):
 
     def _drawn(self, images: Tensor) -> Tensor:
         draws = torch.rand(len(images), self.num_draws, dtype=torch.float64)
-        return self.apply(images, draws.to(images.device))
+        return self.augment(images, draws.to(images.device))
 
 
 class Composition(Augmentation):
@@ -93,7 +93,7 @@ class Composition(Augmentation):
         >>> from invariscope.training.augmentations.places import HorizontalFlip
         >>> both = Composition([HorizontalFlip(), HorizontalFlip()])
         >>> image = torch.tensor([[[[0.0, 1.0]]]])
-        >>> both.num_draws, both.apply(image, torch.tensor([[0.1, 0.9]])).flatten().tolist()
+        >>> both.num_draws, both.augment(image, torch.tensor([[0.1, 0.9]])).flatten().tolist()
         (2, [1.0, 0.0])
     """
 
@@ -102,12 +102,12 @@ class Composition(Augmentation):
         self.steps = nn.ModuleList(steps)
         self.num_draws = sum(step.num_draws for step in steps)
 
-    def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
+    def augment(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
         """Returns the images after all steps."""
         start = 0
         for step in self.steps:
             assert isinstance(step, Augmentation)
-            images = step.apply(images, draws[:, start : start + step.num_draws], labels)
+            images = step.augment(images, draws[:, start : start + step.num_draws], labels)
             start += step.num_draws
         return images
 

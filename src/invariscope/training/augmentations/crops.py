@@ -62,7 +62,7 @@ class FixedSizeCrop(Augmentation):
         translate: The resized image is moved by up to this share of its width and height first.
 
     Example:
-        >>> FixedSizeCrop(28).apply(torch.ones(2, 3, 28, 40), torch.empty(2, 0)).shape
+        >>> FixedSizeCrop(28).augment(torch.ones(2, 3, 28, 40), torch.empty(2, 0)).shape
         torch.Size([2, 3, 28, 28])
     """
 
@@ -83,7 +83,7 @@ class FixedSizeCrop(Augmentation):
             raise InputError(f"a crop of {size} from a short side of {self.resize}: give a larger")
         self.num_draws = 2 * (int(random) + int(translate > 0))
 
-    def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
+    def augment(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
         """Crops the images."""
         shift = _shift(draws, self.translate, self._resized(images)) if self.translate else None
         weights = []
@@ -130,7 +130,7 @@ class RandomSizeCrop(Augmentation):
 
     Example:
         >>> crop = RandomSizeCrop(8, centred=True)
-        >>> crop.apply(torch.ones(1, 1, 10, 12), torch.zeros(1, crop.num_draws)).shape
+        >>> crop.augment(torch.ones(1, 1, 10, 12), torch.zeros(1, crop.num_draws)).shape
         torch.Size([1, 1, 8, 8])
     """
 
@@ -152,7 +152,7 @@ class RandomSizeCrop(Augmentation):
         """Returns the box of each image, in the image as it has been moved."""
         return random_boxes(draws, frame, area=self.area, ratio=self.ratio, centred=self.centred)
 
-    def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
+    def augment(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
         """Crops the images."""
         height, width = images.shape[-2:]
         moves = PLACE_DRAWS if self.translate else 0

@@ -147,7 +147,7 @@ class PerClassPolicy(Augmentation):
         self._steps = max(lengths, default=1)
         self.num_draws = self._slots * (1 + 2 * self._steps)
 
-    def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
+    def augment(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
         """Returns the images, each by its class.
 
         Raises:
@@ -155,8 +155,8 @@ class PerClassPolicy(Augmentation):
         """
         if labels is None:
             raise InputError(
-                "a policy per class needs the labels: call apply(images, draws, labels), or train "
-                "with it"
+                "a policy per class needs the labels: call augment(images, draws, labels), or "
+                "train with it"
             )
         members, numbers = labels.cpu().numpy(), draws.double().cpu().numpy()
         out = images.clone()

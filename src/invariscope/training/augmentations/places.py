@@ -21,7 +21,7 @@ class HorizontalFlip(Augmentation):
 
     num_draws = 1
 
-    def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
+    def augment(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
         """Returns the images, half of them flipped."""
         flipped = (draws[:, 0] < 0.5).to(images.device)
         return torch.where(flipped[:, None, None, None], images.flip(-1), images)
@@ -35,7 +35,7 @@ class Translation(Augmentation):
 
     Example:
         >>> image = torch.tensor([[[[1.0, 2.0, 3.0, 4.0]]]])
-        >>> Translation(0.5).apply(image, torch.tensor([[0.5, 0.75]])).flatten().tolist()
+        >>> Translation(0.5).augment(image, torch.tensor([[0.5, 0.75]])).flatten().tolist()
         [0.0, 1.0, 2.0, 3.0]
     """
 
@@ -45,7 +45,7 @@ class Translation(Augmentation):
         super().__init__()
         self.share = checked_share(share)
 
-    def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
+    def augment(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
         """Returns the images, moved."""
         frame = images.shape[-2:]
         axes = [
@@ -86,7 +86,7 @@ class Rotation(Augmentation):
         turn = draws[:, 0].double().cpu().numpy()
         return 360 * (np.floor(turn * self.order) / self.order if self.order else turn)
 
-    def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
+    def augment(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
         """Returns the images, turned."""
         return geometry.warp(images, geometry.rotation(self.degrees(draws)))
 

@@ -52,7 +52,7 @@ class RandAugment(Augmentation):
         self.num_ops, self.magnitude = num_ops, magnitude
         self.num_draws = 2 * num_ops
 
-    def apply(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
+    def augment(self, images: Images, draws: Draws, labels: Labels | None = None) -> Changed:
         """Returns the images after their operations, in steps of 1/255."""
         out = (images * 255).round().clamp(0, 255).to(torch.uint8)
         names = list(OPERATIONS)

@@ -56,7 +56,7 @@ class Watched:
         self.every = every
         self.history: list[tuple[int, str, float]] = []
         self._images, self._network = images, network
-        self._settings = {"num_images": IMAGES, **settings}
+        self._settings: dict[str, Any] = {"num_images": IMAGES, **settings}
         self._source: Any = None
 
     def due(self, step: int, before: int) -> bool:

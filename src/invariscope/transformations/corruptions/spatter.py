@@ -110,6 +110,6 @@ def edges(values: UInt8[np.ndarray, "row column"]) -> Bool[np.ndarray, "row colu
     )
     joined = np.zeros((height, width), np.int32)
     count = ndimage.label(crest & (size > _WEAK), np.ones((3, 3)), output=joined)
-    begun = np.zeros(int(count) + 1, bool)  # pyright: ignore[reportArgumentType]
+    begun = np.zeros(int(count) + 1, bool)
     begun[joined[crest & (size > _STRONG)]] = True
     return begun[joined]
