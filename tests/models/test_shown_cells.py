@@ -4,6 +4,8 @@ Every network makes a map of cells and hands it to a module ``lay``, which puts 
 order. What the probe shows must be that map; else the layer is a vector, and its note says so.
 """
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -69,8 +71,9 @@ def read(function, kind="convolutions", grid=(12, 12), stride=(4, 4), bands=3, d
     probe.forward(pictures, ["lay"], keep)
     found = seen["lay"] if seen["lay"].ndim == 4 else None
     assert (found is None) == (note == UNSHOWN)
+    module: Any = probe.module
     with torch.no_grad():
-        return note, found, network.stem(probe._prepare(pictures))
+        return note, found, module.stem(probe._prepare(pictures))
 
 
 def same(found: Tensor | None, maps: Tensor) -> bool:
