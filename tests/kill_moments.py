@@ -20,6 +20,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import damage
 from commands_here import ENDS, ended, prepare
@@ -93,10 +94,10 @@ def in_a_child(words: list[str], moment: float = 0.0) -> int:
             real(source, target)
             times.append(time.process_time())
 
-        os.replace = timed
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_PROF, moment)
-        code = ended(words)[0]
+        with patch.object(os, "replace", timed):
+            code = ended(words)[0]
         _TIMES.write_text(json.dumps([*times, time.process_time()]))
         os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
