@@ -157,6 +157,25 @@ def test_two_runs_keep_the_table_of_cells(invariscope, runs):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_what_other_commands_wrote_beside_runs_is_left_out(invariscope, runs, place):
+    """As in ``compare runs/*``, which holds jobs of studies, searches and trainings as well."""
+    (place / "jobs" / "one").mkdir(parents=True)
+    (place / "search").mkdir()
+    (place / "search" / "manifest.json").write_text('{"command": "factors"}')
+    others = (place / "jobs", place / "search")
+    code, out, err = invariscope("compare", *runs[:2], *others, "-o", "table.csv")
+    assert (code, err) == (0, "")
+    words = " ".join(out.split())
+    assert f"left out, as measure did not write them: {others[0]}, {others[1]} " in words
+    assert "2 models on pictures" in out
+    code, _, err = invariscope("compare", runs[0], others[0])
+    assert code == 2
+    assert f"{others[0]} is not a run folder" in err
+    code, _, err = invariscope("compare", *runs[:2], place / "nowhere")
+    assert code == 2
+    assert "no run folder at" in err
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

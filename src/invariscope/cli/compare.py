@@ -1,12 +1,15 @@
 """`invariscope compare`: two runs cell by cell, and any number of runs as a leaderboard."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, first_of
 from invariscope.files import TABLES, write_table
+
+if TYPE_CHECKING:
+    from invariscope.cli.screen import Screen
 
 _PAGE = ".html"
 
@@ -42,9 +45,9 @@ def compare(
     from invariscope.results import Leaderboard, Result, read_accuracies
 
     known = None if accuracy is None else read_accuracies(accuracy)
-    results = [Result.load(run) for run in runs]
-    board = Leaderboard(results, accuracy=known, source=str(accuracy or ""))
     screen = Screen()
+    results = [Result.load(run) for run in _measured(runs, screen)]
+    board = Leaderboard(results, accuracy=known, source=str(accuracy or ""))
     screen.block(board.to_text())
     for path in output or ():
         if path.suffix == _PAGE:
@@ -57,3 +60,17 @@ def compare(
             beside = path.with_stem(f"{path.stem}-correlations")
             write_table(beside, board.correlations)
             screen.unbroken(f"correlations: {beside}")
+
+
+def _measured(runs: list[Path], screen: "Screen") -> list[Path]:
+    """The runs of `measure` among some folders: ``runs/*`` holds searches and trainings as well."""
+    from invariscope.runs.manifest import MANIFEST, MEASURE, written_by
+
+    others = [
+        run for run in runs
+        if run.is_dir() and ((run / MANIFEST).is_file(), written_by(run)) != (True, MEASURE)
+    ]  # fmt: skip
+    if not others or len(runs) - len(others) < 2:
+        return runs  # reading them says what is wrong
+    screen.say(f"left out, as measure did not write them: {first_of([str(run) for run in others])}")
+    return [run for run in runs if run not in others]
