@@ -4,7 +4,7 @@ import io
 import pty
 import sys
 
-from invariscope.cli.progress import RunBar
+from invariscope.cli.progress import JobBar, RunBar, TrainingBar
 from invariscope.terminal import Terminal, interval, paragraphs, rendered, table
 
 
@@ -56,8 +56,23 @@ def test_what_moves_in_a_terminal_ends(monkeypatch):
             bar.start(images=2, cells=1, passes=2, done=0)
             bar.advance(2)
             bar.note("one note")
+        with JobBar(terminal) as bar:
+            bar.start("trainings", jobs=3, done=1)
+            bar.advance(None)
+        with TrainingBar(terminal) as bar, bar.of("seed 7") as show:
+            show(4, 5, {"loss": 0.25, "test accuracy": 0.5})
         said = shown.read(100_000).decode()
-    for words in ("loading", "a run", "2/2", "one note"):
+    for words in (
+        "loading",
+        "a run",
+        "2/2",
+        "one note",
+        "trainings",
+        "2/3",
+        "seed 7",
+        "4/5",
+        "0.250",
+    ):
         assert words in said
 
 
