@@ -33,11 +33,13 @@ class Comparison:
             value_a, value_b, difference (B - A), ci_low, ci_high, p_value, p_adjusted, n.
         names: Model and data of A and of B.
         notes: What could not be compared.
+        shown: What a level is, such as "±10°", by transformation and level of A.
     """
 
     frame: pd.DataFrame
     names: tuple[str, str]
     notes: list[str] = field(default_factory=list)
+    shown: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     def to_text(self, *, notes: bool = True) -> str:
         """Renders a table of 80 columns: the first metric at its headline layer, then the notes."""
@@ -49,7 +51,8 @@ class Comparison:
         frame = frame[frame["layer"] == layer]
         rows = [
             (
-                row.transformation, row.level, short(row.value_a), short(row.value_b),
+                row.transformation, self.shown[row.transformation, row.level],
+                short(row.value_a), short(row.value_b),
                 interval(row.difference, row.ci_low, row.ci_high, sign="+"),
                 _short_p(row.p_adjusted), "*" if row.p_adjusted < 0.05 else "",
             )
@@ -61,7 +64,7 @@ class Comparison:
             "",
             f"{frame['metric'].iloc[0]} at the {layer}, n = {frame['n'].max()}",
             "",
-            table(("transformation", ">level", ">A", ">B", "<B - A, 95 %", ">p", "<"), rows),
+            table(("transformation", ">that is", ">A", ">B", "<B - A, 95 %", ">p", "<"), rows),
             "",
             "p is corrected for all cells of all metrics and layers; * below 0.05",
             *(f"note: {note}" for note in self.notes if notes),
@@ -120,7 +123,11 @@ def compare(
     if missing:
         notes.append(f"layers of one run only are left out: {len(missing)}")
     a, b = (f"{own['model']} on {own['data']}" for own in settings)
-    return Comparison(frame, (a, b), notes)
+    shown = {
+        (entry["transformation"], entry["level"]): entry["shown"].removesuffix(" of the side")
+        for entry in shared.entries
+    }
+    return Comparison(frame, (a, b), notes, shown)
 
 
 def _corrected(frame: pd.DataFrame) -> pd.DataFrame:
