@@ -53,7 +53,7 @@ class MeasureInvariance(TrainerCallback):
             layers, num_images (64), preprocessing ….
 
     Raises:
-        InputError: A value that cannot be, or weights that are spread over devices.
+        InputError: No Trainer, a value that cannot be, or weights that are spread over devices.
     """
 
     def __init__(
@@ -65,6 +65,8 @@ class MeasureInvariance(TrainerCallback):
         network: Network = None,
         **settings: Any,
     ):
+        if not hasattr(trainer, "is_deepspeed_enabled"):
+            raise InputError(f"`trainer` is a {type(trainer).__name__}: give the Trainer itself")
         if getattr(trainer, "is_fsdp_enabled", False) or trainer.is_deepspeed_enabled:
             raise InputError(
                 "this Trainer spreads the weights over devices, and a part of them cannot be "
