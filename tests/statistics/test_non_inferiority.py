@@ -31,6 +31,8 @@ def test_what_lost_nothing_is_found_to_be_kept_with_enough_images():
     (few,) = drawn(0.02, 0.02, 200, 1, 1)
     found = non_inferiority(*few, 0.01)
     assert found.outcome == "undecided"
+    assert found.points == "1 point"
+    assert non_inferiority(*few, 0.005).points == "0.5 points"
     assert found.needs is not None
     assert 1000 < found.needs < 20000
 

@@ -93,13 +93,13 @@ class Improvement:
         ]
         told = self.accuracy
         if told.outcome == "lost":
-            lines.append(f"the accuracy fell by more than {100 * told.margin:g} points")
+            lines.append(f"the accuracy fell by more than {told.points}")
         if told.outcome == "undecided":
             needs = told.needs
             more = "" if needs is None else f"; about {needs:,} held-out images would, if it stays"
             lines.append(
                 f"{told.n:,} images do not show whether the accuracy fell by less than "
-                f"{100 * told.margin:g} points{more}"
+                f"{told.points}{more}"
             )
         return lines
 

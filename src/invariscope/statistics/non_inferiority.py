@@ -55,6 +55,12 @@ class NonInferiority:
         return (self.gained - self.missed) / self.n
 
     @property
+    def points(self) -> str:
+        """The margin in words: "1 point", "0.5 points"."""
+        shown = f"{100 * self.margin:g}"
+        return f"{shown} point" if shown == "1" else f"{shown} points"
+
+    @property
     def outcome(self) -> Kept:
         """Kept (not worse but for the margin), lost (worse by more), or undecided."""
         if self.low > -self.margin:

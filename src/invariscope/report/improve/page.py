@@ -246,5 +246,5 @@ def _conventions(found: Improvement) -> list[tuple[str, str]]:
          "batch norms of parts that are frozen as a whole; other batch norms follow the images."),
         ("The accuracy", f"Non-inferiority: on {found.accuracy.n:,} held-out images, image by "
          "image, the lower end of the one-sided 95 % interval of the difference (Tango 1998) "
-         f"is to lie above −{100 * found.accuracy.margin:g} points."),
+         f"is to lie above −{found.accuracy.points}."),
     ]  # fmt: skip

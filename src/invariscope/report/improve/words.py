@@ -31,11 +31,10 @@ def accuracy_words(told: NonInferiority) -> str:
     """What became of the accuracy, with what was asked."""
     points = signed(100 * told.difference, 2)
     end = signed(100 * told.low, 2)
-    margin = f"{100 * told.margin:g} point" + ("" if told.margin == 0.01 else "s")
     kept = {
-        "kept": f"so it was kept within {margin}",
-        "lost": f"so more than {margin} was lost",
-        "undecided": f"so these images do not show that it was kept within {margin}",
+        "kept": f"so it was kept within {told.points}",
+        "lost": f"so more than {told.points} was lost",
+        "undecided": f"so these images do not show that it was kept within {told.points}",
     }[told.outcome]
     if told.outcome == "lost":
         end = f"at most {signed(100 * told.high, 2)}"
