@@ -177,8 +177,9 @@ def test_messages(digits, shown, tmp_path):
     trainer = trainer_of(resnet(), digits, tmp_path)
     with pytest.raises(InputError, match="`every` is 'epoch'"):
         MeasureInvariance(trainer, shown, every="epoch")
-    with pytest.raises(InputError, match="`trainer` is a .*: give the Trainer itself"):
-        MeasureInvariance(trainer.model, shown, every=2)
+    model: Any = trainer.model
+    with pytest.raises(InputError, match=r"`trainer` is a .*: give the Trainer itself"):
+        MeasureInvariance(model, shown, every=2)
     with pytest.raises(InputError, match="no best checkpoint: train with"):
         best_model(trainer)
     trainer.is_deepspeed_enabled = True
