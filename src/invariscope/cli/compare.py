@@ -68,7 +68,7 @@ def _measured(runs: list[Path], screen: "Screen") -> list[Path]:
 
     others = [
         run for run in runs
-        if run.is_dir() and ((run / MANIFEST).is_file(), written_by(run)) != (True, MEASURE)
+        if run.is_dir() and not ((run / MANIFEST).is_file() and written_by(run) == MEASURE)
     ]  # fmt: skip
     if not others or len(runs) - len(others) < 2:
         return runs  # reading them says what is wrong

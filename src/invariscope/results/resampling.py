@@ -5,7 +5,7 @@ and under ``resampling`` what those do that differ from it, as in the table "sea
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from invariscope.transformations import Resampling, Transformation
@@ -25,15 +25,10 @@ def resampling_settings(transformations: Sequence[Transformation]) -> dict[str, 
         {'interpolation': 'bilinear', 'border': 'zeros', 'fill': 0.0}
     """
     moving = [one for one in transformations if one.kind != "appearance"]
-    first = (moving or transformations)[0].resampling
-    usual = asdict(Resampling(first.interpolation, first.border, first.fill))
-    own = {
-        transformation.name: asdict(transformation.resampling)
-        for transformation in moving
-        if asdict(transformation.resampling) != usual
-    }
-    del usual["centre"]
-    return usual | ({"resampling": own} if own else {})
+    usual = replace((moving or transformations)[0].resampling, centre="centre")
+    own = {one.name: asdict(one.resampling) for one in moving if one.resampling != usual}
+    said = {key: value for key, value in asdict(usual).items() if key != "centre"}
+    return said | ({"resampling": own} if own else {})
 
 
 def resampling_of(settings: Mapping[str, Any], transformation: str) -> Resampling:
