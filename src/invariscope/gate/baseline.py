@@ -97,17 +97,13 @@ def against_baseline(result: Result, baseline: Baseline) -> RuleFinding:
     frame = comparison.frame
     again = frame.duplicated(["metric", "layer", "value_a", "value_b", "ci_low", "p_value"])
     frame = frame[~((frame["level"] == 0) & again)]  # level 0 of all families is one cell
-    shown = {
-        (entry["transformation"], entry["level"]): entry["shown"]
-        for entry in before.manifest["settings"]["cells"]
-    }
     cells = []
     for row in frame.itertuples(index=False):
         metric = str(row.metric)
         change = allowed(metric, known[metric])
         assert change is not None
         higher = known[metric]["direction"].startswith(HIGHER)
-        cells.append(_cell(row, shown[row.transformation, row.level], change, higher))
+        cells.append(_cell(row, comparison.shown[row.transformation, row.level], change, higher))
     text = f"no cell worse than {baseline.run} by more than {baseline.margin:g}"
     left = [metric for metric, about in known.items() if baseline.of(metric, about) is None]
     notes = [*comparison.notes]

@@ -51,7 +51,8 @@ class Comparison:
         frame = frame[frame["layer"] == layer]
         rows = [
             (
-                row.transformation, self.shown[row.transformation, row.level],
+                row.transformation,
+                self.shown[row.transformation, row.level].removesuffix(" of the side"),
                 short(row.value_a), short(row.value_b),
                 interval(row.difference, row.ci_low, row.ci_high, sign="+"),
                 _short_p(row.p_adjusted), "*" if row.p_adjusted < 0.05 else "",
@@ -123,10 +124,7 @@ def compare(
     if missing:
         notes.append(f"layers of one run only are left out: {len(missing)}")
     a, b = (f"{own['model']} on {own['data']}" for own in settings)
-    shown = {
-        (entry["transformation"], entry["level"]): entry["shown"].removesuffix(" of the side")
-        for entry in shared.entries
-    }
+    shown = {(entry["transformation"], entry["level"]): entry["shown"] for entry in shared.entries}
     return Comparison(frame, (a, b), notes, shown)
 
 

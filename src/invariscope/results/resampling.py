@@ -31,12 +31,12 @@ def resampling_settings(transformations: Sequence[Transformation]) -> dict[str, 
     return said | ({"resampling": own} if own else {})
 
 
-def resampling_of(settings: Mapping[str, Any], transformation: str) -> Resampling:
+def resampling_of(settings: Mapping[str, Any], transformation: str = "") -> Resampling:
     """How a transformation of a run was done.
 
     Args:
         settings: Of the run's manifest.
-        transformation: Its name.
+        transformation: Its name; "": those that have no way of their own.
     """
     known = settings.get("resampling", {}).get(transformation, settings)
     return Resampling(**{key: known[key] for key in _KEYS if key in known})

@@ -109,7 +109,7 @@ def _paragraph(about: Meaning, readings: Readings) -> str:
 
 
 def _border(readings: Readings) -> str:
-    names: dict[Resampling, list[str]] = {resampling_of(readings.settings, ""): []}
+    names: dict[Resampling, list[str]] = {resampling_of(readings.settings): []}
     for transformation in readings.settings.get("resampling", {}):
         how = resampling_of(readings.settings, transformation)
         names.setdefault(how, []).append(readings.words(transformation))
